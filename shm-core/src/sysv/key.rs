@@ -1,0 +1,219 @@
+//! A key: the number under which unrelated processes find the same segment or semaphore set.
+
+use core::{fmt, str::FromStr};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::diagnose;
+use super::error::Error;
+
+/// The name of a System V object: a 32-bit number, or [`Key::PRIVATE`] for an object without a
+/// name.
+///
+/// [`Key::PRIVATE`] and the *number* 0 are two different keys here. System V gives the number 0 the
+/// meaning "create a private object", so a program that computes or reads a 0 by mistake silently
+/// gets an object that nobody else can find. A key made from the number 0 is therefore refused by
+/// every call that takes a key.
+///
+/// ```
+/// use shm_core::sysv::Key;
+///
+/// assert_eq!(Key::new(0x1234).to_string(), "0x00001234");
+/// assert_eq!("0x1234".parse::<Key>()?, Key::new(0x1234));
+/// assert_eq!("4660".parse::<Key>()?, Key::new(0x1234));
+/// assert_ne!(Key::new(0), Key::PRIVATE);
+/// # Ok::<(), shm_core::sysv::ParseKeyError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(Repr);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Repr {
+    Private,
+    Number(i32),
+}
+
+impl Key {
+    /// `IPC_PRIVATE`: creates a new object that has no key, and never leads to an existing one.
+    ///
+    /// Others reach such an object by its id only.
+    pub const PRIVATE: Self = Self(Repr::Private);
+
+    /// The key with this number.
+    ///
+    /// 0 is accepted here and refused on use: it is not [`Key::PRIVATE`].
+    #[must_use]
+    pub const fn new(number: i32) -> Self {
+        Self(Repr::Number(number))
+    }
+
+    /// The key that C programs get from `ftok(path, id)`.
+    ///
+    /// It is made of `id` (the high 8 bits), the low 8 bits of the device number and the low 16
+    /// bits of the inode number, as in glibc and musl. "No guarantee can be given that the
+    /// resulting `key_t` is unique" (`ftok(3)`): two files whose inode numbers agree in 16 bits
+    /// collide, and a file that is deleted and written anew gets another key. Prefer a fixed number
+    /// unless a C program already uses `ftok`. Costs one `stat`.
+    ///
+    /// # Errors
+    ///
+    /// `id` is 0, for which `ftok(3)` is undefined, or the file cannot be examined; the error names
+    /// the path.
+    ///
+    /// ```
+    /// use shm_core::sysv::Key;
+    ///
+    /// let key = Key::ftok("/proc", b'R')?;
+    /// assert_eq!(key, Key::ftok("/proc/../proc", b'R')?);
+    /// assert_ne!(key, Key::ftok("/proc", b'S')?);
+    /// # Ok::<(), shm_core::sysv::Error>(())
+    /// ```
+    pub fn ftok(path: impl AsRef<Path>, id: u8) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if id == 0 {
+            return Err(diagnose::ftok_id_zero(path));
+        }
+        let meta = std::fs::metadata(path).map_err(|e| diagnose::ftok(path, id, &e))?;
+        // Computed here and not by `ftok(3)`, whose error value -1 is also what a file may rightly
+        // give.
+        let number =
+            (meta.ino() & 0xffff) as u32 | ((meta.dev() & 0xff) as u32) << 16 | u32::from(id) << 24;
+        Ok(Self::from(number))
+    }
+
+    /// The number the kernel sees; 0 for [`Key::PRIVATE`], and for a key wrongly made from 0.
+    #[must_use]
+    pub const fn raw(self) -> i32 {
+        match self.0 {
+            Repr::Private => 0,
+            Repr::Number(number) => number,
+        }
+    }
+
+    /// Whether this is [`Key::PRIVATE`].
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        matches!(self.0, Repr::Private)
+    }
+
+    /// Whether this key was made from the number 0, which no call accepts.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        matches!(self.0, Repr::Number(0))
+    }
+
+    /// What `__key` says in the kernel's answer: there 0 does mean "no key".
+    pub(super) const fn from_kernel(raw: i32) -> Self {
+        if raw == 0 {
+            Self::PRIVATE
+        } else {
+            Self::new(raw)
+        }
+    }
+}
+
+impl From<i32> for Key {
+    fn from(number: i32) -> Self {
+        Self::new(number)
+    }
+}
+
+/// The same 32 bits: C writes keys above `0x7fff_ffff` as negative numbers.
+impl From<u32> for Key {
+    fn from(number: u32) -> Self {
+        Self::new(number.cast_signed())
+    }
+}
+
+/// `0x00001234`, as `ipcs` prints it; `private` for [`Key::PRIVATE`].
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Repr::Private => f.pad("private"),
+            Repr::Number(number) => write!(f, "{number:#010x}"),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+/// Reads `0x1234`, `0X1234`, `4660` or `-4660`; 32 bits, no blanks.
+///
+/// Decimal numbers go from `i32::MIN` to `u32::MAX`, since C programs print the upper half of the
+/// keys either way.
+impl FromStr for Key {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let fault = |fault| ParseKeyError {
+            text: text.into(),
+            fault,
+        };
+        let (digits, radix, negative) =
+            if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+                (hex, 16, false)
+            } else if let Some(decimal) = text.strip_prefix('-') {
+                (decimal, 10, true)
+            } else {
+                (text, 10, false)
+            };
+        // `from_str_radix` would also take a sign of its own.
+        if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+            return Err(fault(Fault::NotANumber));
+        }
+        let magnitude = u32::from_str_radix(digits, radix).map_err(|_| fault(Fault::TooBig))?;
+        let number = match (negative, magnitude) {
+            (_, 0) => return Err(fault(Fault::Zero)),
+            (false, bits) => bits.cast_signed(),
+            (true, n) => 0_i32
+                .checked_sub_unsigned(n)
+                .ok_or_else(|| fault(Fault::TooBig))?,
+        };
+        Ok(Self::new(number))
+    }
+}
+
+/// The text is no key; says what was read and what is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseKeyError {
+    text: Box<str>,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    NotANumber,
+    TooBig,
+    Zero,
+}
+
+impl fmt::Display for ParseKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        match self.fault {
+            Fault::NotANumber => {
+                write!(
+                    f,
+                    "{text:?} is no key; write a number such as 0x1234, 4660 or -4660, without blanks"
+                )
+            }
+            Fault::TooBig => {
+                write!(
+                    f,
+                    "{text:?} does not fit a key; a key has 32 bits: 0x00000001 to 0xffffffff"
+                )
+            }
+            Fault::Zero => write!(
+                f,
+                "{text:?} is no key: 0 is IPC_PRIVATE, which never leads to an existing object; \
+                 write another number, or say Key::PRIVATE in the program to create a private one"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ParseKeyError {}
