@@ -1,0 +1,257 @@
+//! What went wrong, in a form for programs ([`Kind`], errno) and in words for people. Made in
+//! `diagnose` only.
+
+use core::fmt;
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+use super::key::Key;
+
+/// A System V call that failed, or was not made because it could not have succeeded.
+///
+/// It names the call, the key or id, the cause and the next step. The facts in the cause (owner and
+/// mode of the object, the limit in force, how much of it is used) were read from the kernel right
+/// after the call failed; another process may have changed them in between.
+///
+/// [`Kind::WouldBlock`], [`Kind::TimedOut`] and [`Kind::Removed`] are part of ordinary work with
+/// semaphores: they are made without an allocation and without a further system call, except where
+/// a call must find out whether an id still exists.
+///
+/// ```
+/// use shm_core::sysv::{Key, Kind, Mode, shm};
+///
+/// # let key = Key::new(0x7b5d_0001);
+/// let error = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)).unwrap_err();
+/// assert_eq!(error.kind(), Kind::NotFound);
+/// assert_eq!(error.key(), Some(key));
+/// assert!(error.to_string().starts_with("shmget(0x7b5d0001): no segment has this key; "));
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    pub(super) call: Call,
+    pub(super) subject: Subject,
+    pub(super) errno: Option<i32>,
+    pub(super) kind: Kind,
+    pub(super) cause: Cow<'static, str>,
+    pub(super) hint: &'static str,
+}
+
+// A `Result` with it stays cheap to return.
+const _: () = assert!(size_of::<Error>() <= 128);
+
+/// The function, and the command if it has one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) command: Option<&'static str>,
+}
+
+/// What the call was about.
+#[derive(Debug)]
+pub(super) enum Subject {
+    System,
+    Key(Key),
+    Id { id: i32, key: Option<Key> },
+    Semaphore { id: i32, index: u16 },
+    Index(u32),
+    Path { path: Box<Path>, id: u8 },
+}
+
+/// The sort of failure: what a program decides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No object has this key, or no object stands at this index, or no file has this path.
+    NotFound,
+    /// An object with this key exists, and `EXCLUSIVE` was asked for.
+    Exists,
+    /// The object's mode does not allow this process what it asked for (`EACCES`).
+    Denied,
+    /// The id names nothing: the object was removed, or never was.
+    Removed,
+    /// The arguments do not fit together, or do not fit the object.
+    Invalid,
+    /// The kernel has no memory for it.
+    NoMemory,
+    /// A limit of the system or of this process is reached; it says which.
+    NoSpace(Limit),
+    /// Only the owner, the creator or a privileged process may do this (`EPERM`).
+    NotPermitted,
+    /// An operation marked [`nowait`](super::sem::Op::nowait) would have had to wait.
+    WouldBlock,
+    /// The time given was over before the operations could be done.
+    TimedOut,
+    /// A semaphore's value would leave the range from 0 to 32767.
+    OutOfRange,
+    /// This kernel or this sandbox does not have the call.
+    Unsupported,
+    /// Anything else; see [`Error::raw_os_error`].
+    Other,
+}
+
+/// A limit that a call ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `kernel.shmmax`: bytes in one segment.
+    Shmmax,
+    /// `kernel.shmmni`: segments in this IPC namespace.
+    Shmmni,
+    /// `kernel.shmall`: pages in all segments of this IPC namespace.
+    Shmall,
+    /// First figure of `kernel.sem`: semaphores in one set.
+    Semmsl,
+    /// Second figure of `kernel.sem`: semaphores in all sets of this IPC namespace.
+    Semmns,
+    /// Third figure of `kernel.sem`: operations in one call.
+    Semopm,
+    /// Fourth figure of `kernel.sem`: sets in this IPC namespace.
+    Semmni,
+    /// `RLIMIT_MEMLOCK`: bytes this user may lock.
+    Memlock,
+    /// Open files in the whole system (`fs.file-max`); a segment counts as one.
+    Files,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shmmax => "shmmax",
+            Self::Shmmni => "shmmni",
+            Self::Shmall => "shmall",
+            Self::Semmsl => "semmsl",
+            Self::Semmns => "semmns",
+            Self::Semopm => "semopm",
+            Self::Semmni => "semmni",
+            Self::Memlock => "RLIMIT_MEMLOCK",
+            Self::Files => "fs.file-max",
+        })
+    }
+}
+
+impl Error {
+    /// The sort of failure.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The function that failed: `"shmget"`, `"semctl"`.
+    #[must_use]
+    pub fn call(&self) -> &'static str {
+        self.call.name
+    }
+
+    /// The command of a `shmctl` or `semctl` that failed: `"IPC_STAT"`.
+    #[must_use]
+    pub fn command(&self) -> Option<&'static str> {
+        self.call.command
+    }
+
+    /// The key the call was about, if it was about one.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        match self.subject {
+            Subject::Key(key) => Some(key),
+            Subject::Id { key, .. } => key,
+            _ => None,
+        }
+    }
+
+    /// The id the call was about, if it was about one.
+    #[must_use]
+    pub fn id(&self) -> Option<i32> {
+        match self.subject {
+            Subject::Id { id, .. } | Subject::Semaphore { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The errno; `None` if the fault was found before the kernel was asked.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.errno
+    }
+
+    /// Why it failed, in words.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// What to do next, in words.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        self.hint
+    }
+
+    /// The same error, which also names the key that led to the id.
+    ///
+    /// Calls that take an id cannot know the key; who does can add it for the reader of the
+    /// message.
+    #[must_use]
+    pub fn with_key(mut self, key: Key) -> Self {
+        if let Some(id) = self.id() {
+            self.subject = Subject::Id { id, key: Some(key) };
+        }
+        self
+    }
+}
+
+/// `shmget(0x00001234): no segment has this key; create it …`: call, subject, cause, next step.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_with_hint(self.hint, f)
+    }
+}
+
+impl Error {
+    /// Shows the error with another next step than its own: that of a caller who knows what the
+    /// call was for.
+    pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.call.name)?;
+        f.write_str("(")?;
+        let comma = match &self.subject {
+            Subject::System => Ok(""),
+            Subject::Key(key) => write!(f, "{key}").map(|()| ", "),
+            Subject::Id { id, key: None } => write!(f, "id {id}").map(|()| ", "),
+            Subject::Id { id, key: Some(key) } => write!(f, "id {id} of key {key}").map(|()| ", "),
+            Subject::Semaphore { id, index } => {
+                write!(f, "id {id}, semaphore {index}").map(|()| ", ")
+            }
+            Subject::Index(index) => write!(f, "index {index}").map(|()| ", "),
+            Subject::Path { path, id } => write!(f, "{path:?}, {id}").map(|()| ", "),
+        }?;
+        if let Some(command) = self.call.command {
+            write!(f, "{comma}{command}")?;
+        }
+        write!(f, "): {}", self.cause)?;
+        if hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {hint}")
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Keeps this error inside: [`io::Error::get_ref`] gives it back.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            Kind::NotFound | Kind::Removed => io::ErrorKind::NotFound,
+            Kind::Exists => io::ErrorKind::AlreadyExists,
+            Kind::Denied | Kind::NotPermitted => io::ErrorKind::PermissionDenied,
+            Kind::Invalid | Kind::OutOfRange => io::ErrorKind::InvalidInput,
+            Kind::NoMemory => io::ErrorKind::OutOfMemory,
+            Kind::NoSpace(_) => io::ErrorKind::StorageFull,
+            Kind::WouldBlock => io::ErrorKind::WouldBlock,
+            Kind::TimedOut => io::ErrorKind::TimedOut,
+            Kind::Unsupported => io::ErrorKind::Unsupported,
+            Kind::Other => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,415 @@
+//! The calls themselves: the only file of this module that talks to libc, and the one place where a
+//! return code becomes an `Errno`. What an `Errno` means is decided in `diagnose`.
+
+use core::ffi::{c_int, c_ulong, c_ushort, c_void};
+use core::mem::{MaybeUninit, offset_of};
+use core::ptr::NonNull;
+use core::time::Duration;
+
+/// An errno, straight from the failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Errno(pub(super) i32);
+
+impl Errno {
+    fn last() -> Self {
+        Self(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+}
+
+type Result<T> = core::result::Result<T, Errno>;
+
+/// All calls here but `shmat` say with -1 that they failed.
+fn ret(code: c_int) -> Result<c_int> {
+    if code == -1 {
+        Err(Errno::last())
+    } else {
+        Ok(code)
+    }
+}
+
+// The bits that the `libc` crate does not name. `include/uapi/linux/shm.h`, and `<bits/shm.h>` of
+// glibc.
+pub(super) const SHM_DEST: u32 = 0o1000;
+pub(super) const SHM_LOCKED: u32 = 0o2000;
+pub(super) const SHM_EXEC: c_int = 0o100_000;
+// On targets where libc widens the times, it marks the commands that return them; libc's own
+// `SEM_STAT` does the same.
+pub(super) const SHM_STAT: c_int = 13 | (libc::IPC_STAT & 0x100);
+pub(super) const SHM_INFO: c_int = 14;
+pub(super) const SHM_STAT_ANY: c_int = 15 | (libc::IPC_STAT & 0x100);
+/// `HUGETLB_FLAG_ENCODE_SHIFT` in `include/uapi/asm-generic/hugetlb_encode.h`: above it stands the
+/// page size's log2.
+pub(super) const SHM_HUGE_SHIFT: u32 = 26;
+
+/// `struct shminfo` of `shmctl(2)`; the spare words are in `struct shminfo64` of
+/// `include/uapi/asm-generic/shmbuf.h`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct ShmInfo {
+    pub(super) shmmax: c_ulong,
+    pub(super) shmmin: c_ulong,
+    pub(super) shmmni: c_ulong,
+    pub(super) shmseg: c_ulong,
+    pub(super) shmall: c_ulong,
+    spare: [c_ulong; 4],
+}
+
+/// `struct shm_info` of `shmctl(2)`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct ShmUsage {
+    pub(super) used_ids: c_int,
+    pub(super) shm_tot: c_ulong,
+    pub(super) shm_rss: c_ulong,
+    pub(super) shm_swp: c_ulong,
+    swap_attempts: c_ulong,
+    swap_successes: c_ulong,
+}
+
+/// `struct seminfo` of `semctl(2)`, used by both `IPC_INFO` and `SEM_INFO`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct SemInfo {
+    pub(super) semmap: c_int,
+    pub(super) semmni: c_int,
+    pub(super) semmns: c_int,
+    pub(super) semmnu: c_int,
+    pub(super) semmsl: c_int,
+    pub(super) semopm: c_int,
+    pub(super) semume: c_int,
+    pub(super) semusz: c_int,
+    pub(super) semvmx: c_int,
+    pub(super) semaem: c_int,
+}
+
+/// `struct semid_ds` of `semctl(2)`.
+#[cfg(not(target_env = "musl"))]
+pub(super) type SemidDs = libc::semid_ds;
+
+/// `struct semid_ds` where the `libc` crate has none: `struct semid64_ds` of
+/// `arch/x86/include/uapi/asm/sembuf.h` and `include/uapi/asm-generic/sembuf.h`, which musl hands
+/// through on 64-bit targets.
+#[cfg(all(target_env = "musl", target_pointer_width = "64"))]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct SemidDs {
+    pub(super) sem_perm: libc::ipc_perm,
+    pub(super) sem_otime: i64,
+    #[cfg(target_arch = "x86_64")]
+    reserved1: c_ulong,
+    pub(super) sem_ctime: i64,
+    #[cfg(target_arch = "x86_64")]
+    reserved2: c_ulong,
+    pub(super) sem_nsems: c_ulong,
+    reserved3: [c_ulong; 2],
+}
+#[cfg(all(target_env = "musl", not(target_pointer_width = "64")))]
+compile_error!("shm-core does not know the semaphore structures of musl on 32-bit targets");
+
+/// `union semun`, which "the calling program must define" (`semctl(2)`).
+///
+/// Passed by value as a union, since on big-endian machines a bare `int` lies in the other half of
+/// the word.
+#[repr(C)]
+union SemArg {
+    val: c_int,
+    buf: *mut SemidDs,
+    array: *mut c_ushort,
+    info: *mut SemInfo,
+}
+
+const _: () = {
+    const LONG: usize = size_of::<c_ulong>();
+    assert!(size_of::<ShmInfo>() == 9 * LONG && offset_of!(ShmInfo, shmall) == 4 * LONG);
+    assert!(size_of::<ShmUsage>() == 6 * LONG && offset_of!(ShmUsage, shm_tot) == LONG);
+    assert!(size_of::<SemInfo>() == 40 && offset_of!(SemInfo, semvmx) == 32);
+    assert!(size_of::<SemArg>() == size_of::<*mut c_void>());
+    // Like glibc's: the perms, and after `sem_nsems` two spare words.
+    assert!(offset_of!(SemidDs, sem_nsems) == size_of::<SemidDs>() - 3 * LONG);
+    assert!(size_of::<libc::sembuf>() == 6 && align_of::<libc::sembuf>() == 2);
+    // `key_of` reads the key from the first place of `ipc_perm`, where every libc has it, under
+    // various names.
+    assert!(offset_of!(libc::ipc_perm, uid) == size_of::<libc::key_t>());
+    assert!(offset_of!(libc::shmid_ds, shm_perm) == 0 && offset_of!(SemidDs, sem_perm) == 0);
+};
+
+/// The key in an `ipc_perm`.
+pub(super) fn key_of(perm: &libc::ipc_perm) -> i32 {
+    // SAFETY: `ipc_perm` is `repr(C)` and starts with the key, a `key_t` (`shmctl(2)`: "key_t
+    // __key; /* Key supplied to shmget(2) */" is its first member); the assertion above leaves no
+    // room for anything else before `uid`. The reference makes the read valid and aligned
+    // (`ipc_perm` is aligned at least as its first member).
+    unsafe { core::ptr::from_ref(perm).cast::<libc::key_t>().read() }
+}
+
+pub(super) fn shmget(key: i32, size: usize, flags: c_int) -> Result<i32> {
+    // SAFETY: takes and returns numbers only; touches no memory of this process.
+    ret(unsafe { libc::shmget(key, size, flags) })
+}
+
+/// # Safety
+///
+/// With `SHM_REMAP` in `flags`, nobody may use what is mapped in the range that the segment will
+/// cover.
+pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonNull<c_void>> {
+    let address = core::ptr::without_provenance_mut::<c_void>(address);
+    // SAFETY: without `SHM_REMAP` no live mapping is touched: `shmat(2)`: "Normally, an EINVAL
+    // error would result if a mapping already exists in this address range"; with it, the caller
+    // answers for the range. The address is a number to the kernel and is not read through.
+    let at = unsafe { libc::shmat(id, address, flags) };
+    if at.addr() == usize::MAX {
+        return Err(Errno::last());
+    }
+    // Address 0 can be mapped by the privileged only, and is no place for a Rust pointer: `at`
+    // refuses to ask for it.
+    NonNull::new(at).ok_or(Errno(libc::EINVAL))
+}
+
+/// # Safety
+///
+/// `at` came from `shmat`, was not detached since, and nothing uses that mapping any more.
+pub(super) unsafe fn shmdt(at: NonNull<c_void>) -> Result<()> {
+    // SAFETY: `shmdt(2)`: "the to-be-detached segment must be currently attached with shmaddr equal
+    // to the value returned by the attaching shmat() call", which the caller promises, together
+    // with the end of all use.
+    ret(unsafe { libc::shmdt(at.as_ptr()) }).map(drop)
+}
+
+/// The commands that fill a `shmid_ds`: `IPC_STAT`, `SHM_STAT`, `SHM_STAT_ANY`. Returns the
+/// command's own value too.
+pub(super) fn shmctl_stat(id: i32, command: c_int) -> Result<(i32, libc::shmid_ds)> {
+    debug_assert!([libc::IPC_STAT, SHM_STAT, SHM_STAT_ANY].contains(&command));
+    let mut ds = MaybeUninit::<libc::shmid_ds>::zeroed();
+    // SAFETY: `shmctl(2)`: these commands copy "into the shmid_ds structure pointed to by buf";
+    // `ds` is one.
+    let value = ret(unsafe { libc::shmctl(id, command, ds.as_mut_ptr()) })?;
+    // SAFETY: all members are integers, for which the zeros it began with are valid, and so is all
+    // the kernel writes.
+    Ok((value, unsafe { ds.assume_init() }))
+}
+
+pub(super) fn shmctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
+    // SAFETY: all members of a `shmid_ds` are integers, for which zero is valid.
+    let mut ds: libc::shmid_ds = unsafe { core::mem::zeroed() };
+    ds.shm_perm.uid = uid;
+    ds.shm_perm.gid = gid;
+    ds.shm_perm.mode = mode as _;
+    // SAFETY: `IPC_SET` reads "the shmid_ds structure pointed to by buf" (`shmctl(2)`); `ds` is
+    // one, and is ours.
+    ret(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut ds) }).map(drop)
+}
+
+/// The commands without an argument: `IPC_RMID`, `SHM_LOCK`, `SHM_UNLOCK`.
+pub(super) fn shmctl_plain(id: i32, command: c_int) -> Result<()> {
+    debug_assert!([libc::IPC_RMID, libc::SHM_LOCK, libc::SHM_UNLOCK].contains(&command));
+    // SAFETY: these commands use no buffer (`shmctl(2)` on `IPC_RMID`: "the buf argument is
+    // ignored"). Removal leaves the mappings as they are: "the segment will actually be destroyed
+    // only after the last process detaches it".
+    ret(unsafe { libc::shmctl(id, command, core::ptr::null_mut()) }).map(drop)
+}
+
+/// `IPC_INFO`: the limits in force, and the highest index in use.
+pub(super) fn shm_limits() -> Result<(i32, ShmInfo)> {
+    let mut info = MaybeUninit::<ShmInfo>::zeroed();
+    // SAFETY: `shmctl(2)`: `IPC_INFO` writes to "the structure pointed to by buf. This structure is
+    // of type shminfo (thus, a cast is required)"; `ShmInfo` is that structure with the kernel's
+    // spare words.
+    let highest = ret(unsafe { libc::shmctl(0, libc::IPC_INFO, info.as_mut_ptr().cast()) })?;
+    // SAFETY: integers only, zeroed before the call.
+    Ok((highest, unsafe { info.assume_init() }))
+}
+
+/// `SHM_INFO`: what is in use, and the highest index in use.
+pub(super) fn shm_usage() -> Result<(i32, ShmUsage)> {
+    let mut usage = MaybeUninit::<ShmUsage>::zeroed();
+    // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is.
+    let highest = ret(unsafe { libc::shmctl(0, SHM_INFO, usage.as_mut_ptr().cast()) })?;
+    // SAFETY: integers only, zeroed before the call.
+    Ok((highest, unsafe { usage.assume_init() }))
+}
+
+pub(super) fn semget(key: i32, count: c_int, flags: c_int) -> Result<i32> {
+    // SAFETY: takes and returns numbers only; touches no memory of this process.
+    ret(unsafe { libc::semget(key, count, flags) })
+}
+
+pub(super) fn semop(id: i32, ops: &[libc::sembuf]) -> Result<()> {
+    // SAFETY: `semop(2)`: "each of the nsops elements in the array pointed to by sops is a
+    // structure"; pointer and length are those of one slice. libc says `*mut` for history's sake:
+    // POSIX has the operations read, never written.
+    ret(unsafe { libc::semop(id, ops.as_ptr().cast_mut(), ops.len()) }).map(drop)
+}
+
+/// `semop` that sleeps at most `timeout`. The `libc` crate does not declare it.
+#[cfg(target_pointer_width = "64")]
+pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Result<()> {
+    unsafe extern "C" {
+        // `semop(2)`; in glibc since 2.3.3, in musl since 0.9.
+        fn semtimedop(
+            semid: c_int,
+            sops: *mut libc::sembuf,
+            nsops: usize,
+            timeout: *const libc::timespec,
+        ) -> c_int;
+    }
+    let timeout = libc::timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: as for `semop`; `timeout` is "the timespec structure whose address is passed in the
+    // timeout argument" and is only read: "the contents of timeout are left unchanged".
+    ret(unsafe { semtimedop(id, ops.as_ptr().cast_mut(), ops.len(), &raw const timeout) }).map(drop)
+}
+
+/// The same for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
+/// straight to the call with 64-bit times, `semtimedop_time64`, number 420 on all of them since
+/// Linux 5.1.
+#[cfg(target_pointer_width = "32")]
+pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Result<()> {
+    const SEMTIMEDOP_TIME64: core::ffi::c_long = 420;
+    // `struct __kernel_timespec`, `include/uapi/linux/time_types.h`.
+    #[repr(C)]
+    struct KernelTimespec {
+        seconds: i64,
+        nanos: i64,
+    }
+    const _: () = assert!(size_of::<KernelTimespec>() == 16);
+    let timeout = KernelTimespec {
+        seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        nanos: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: the arguments are those of `semtimedop(2)`: id, a slice's pointer and length, a time
+    // to read.
+    let code = unsafe {
+        libc::syscall(
+            SEMTIMEDOP_TIME64,
+            id,
+            ops.as_ptr(),
+            ops.len(),
+            &raw const timeout,
+        )
+    };
+    if code == -1 {
+        Err(Errno::last())
+    } else {
+        Ok(())
+    }
+}
+
+/// The commands that fill a `semid_ds`: `IPC_STAT`, `SEM_STAT`, `SEM_STAT_ANY`. Returns the
+/// command's own value too.
+pub(super) fn semctl_stat(id: i32, command: c_int) -> Result<(i32, SemidDs)> {
+    debug_assert!([libc::IPC_STAT, libc::SEM_STAT, libc::SEM_STAT_ANY].contains(&command));
+    let mut ds = MaybeUninit::<SemidDs>::zeroed();
+    let arg = SemArg {
+        buf: ds.as_mut_ptr(),
+    };
+    // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf";
+    // `ds` is one.
+    let value = ret(unsafe { libc::semctl(id, 0, command, arg) })?;
+    // SAFETY: integers only, zeroed before the call.
+    Ok((value, unsafe { ds.assume_init() }))
+}
+
+pub(super) fn semctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
+    // SAFETY: all members of a `semid_ds` are integers, for which zero is valid.
+    let mut ds: SemidDs = unsafe { core::mem::zeroed() };
+    ds.sem_perm.uid = uid;
+    ds.sem_perm.gid = gid;
+    ds.sem_perm.mode = mode as _;
+    // SAFETY: `IPC_SET` reads "the semid_ds structure pointed to by arg.buf" (`semctl(2)`); `ds` is
+    // one, and is ours.
+    ret(unsafe { libc::semctl(id, 0, libc::IPC_SET, SemArg { buf: &raw mut ds }) }).map(drop)
+}
+
+/// The commands on one semaphore that return a number: `GETVAL`, `GETPID`, `GETNCNT`, `GETZCNT`;
+/// and `IPC_RMID`.
+pub(super) fn semctl_plain(id: i32, index: u16, command: c_int) -> Result<i32> {
+    debug_assert!(
+        [
+            libc::GETVAL,
+            libc::GETPID,
+            libc::GETNCNT,
+            libc::GETZCNT,
+            libc::IPC_RMID
+        ]
+        .contains(&command)
+    );
+    // SAFETY: these commands use no fourth argument; it is given since "it is best to always call
+    // semctl() with four arguments" (`semctl(2)`).
+    ret(unsafe { libc::semctl(id, index.into(), command, SemArg { val: 0 }) })
+}
+
+pub(super) fn semctl_setval(id: i32, index: u16, value: u16) -> Result<()> {
+    let arg = SemArg { val: value.into() };
+    // SAFETY: `SETVAL` takes "arg.val", a number.
+    ret(unsafe { libc::semctl(id, index.into(), libc::SETVAL, arg) }).map(drop)
+}
+
+/// `GETALL`.
+///
+/// # Safety
+///
+/// The set has at most `values.len()` semaphores when the kernel looks.
+pub(super) unsafe fn semctl_getall(id: i32, values: &mut [u16]) -> Result<()> {
+    let arg = SemArg {
+        array: values.as_mut_ptr(),
+    };
+    // SAFETY: `semctl(2)`: "return semval for all semaphores of the set into arg.array": one
+    // `unsigned short` for each semaphore, for which the caller promises room.
+    ret(unsafe { libc::semctl(id, 0, libc::GETALL, arg) }).map(drop)
+}
+
+/// `SETALL`.
+///
+/// # Safety
+///
+/// The set has at most `values.len()` semaphores when the kernel looks.
+pub(super) unsafe fn semctl_setall(id: i32, values: &mut [u16]) -> Result<()> {
+    let arg = SemArg {
+        array: values.as_mut_ptr(),
+    };
+    // SAFETY: `semctl(2)`: "set the semval values for all semaphores of the set using arg.array":
+    // one `unsigned short` is read for each semaphore, and the caller promises so many.
+    ret(unsafe { libc::semctl(id, 0, libc::SETALL, arg) }).map(drop)
+}
+
+/// `command` is `IPC_INFO` (limits) or `SEM_INFO` (what is in use); with the highest index in use.
+pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
+    debug_assert!([libc::IPC_INFO, libc::SEM_INFO].contains(&command));
+    let mut info = MaybeUninit::<SemInfo>::zeroed();
+    let arg = SemArg {
+        info: info.as_mut_ptr(),
+    };
+    // SAFETY: `semctl(2)`: both commands return "information in the structure pointed to by
+    // arg.__buf. This structure is of type seminfo", which `SemInfo` is.
+    let highest = ret(unsafe { libc::semctl(0, 0, command, arg) })?;
+    // SAFETY: integers only, zeroed before the call.
+    Ok((highest, unsafe { info.assume_init() }))
+}
+
+/// The effective user and group of this process, which System V permissions go by.
+pub(super) fn effective_ids() -> (u32, u32) {
+    // SAFETY: `geteuid(2)`: "these functions are always successful" and they take nothing.
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}
+
+/// The soft limit on locked memory, in bytes.
+pub(super) fn memlock_limit() -> Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to;
+    // `limit` is one.
+    ret(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
+    #[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
+    Ok(limit.rlim_cur.into())
+}
+
+/// Bytes per page, the unit of `shmall` and of the usage figures.
+pub(super) fn page_size() -> u64 {
+    // SAFETY: `sysconf(3)` takes a number and returns one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}
