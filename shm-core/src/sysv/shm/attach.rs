@@ -1,0 +1,222 @@
+//! A segment in the memory of this process: attached when asked, detached when dropped.
+
+use core::ffi::c_void;
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
+
+use super::Id;
+use crate::sysv::diagnose;
+use crate::sysv::error::Error;
+use crate::sysv::syscalls;
+
+/// What the memory of an attachment may be used for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    /// Reading and writing; needs both permissions.
+    ReadWrite,
+    /// Reading; a write ends the process with `SIGSEGV` (`SHM_RDONLY`).
+    ReadOnly,
+}
+
+/// Maps the segment into this process, at an address that the kernel chooses (`shmat`).
+///
+/// One system call. The segment cannot vanish while it is attached, not even if it is removed.
+///
+/// # Errors
+///
+/// [`Denied`](crate::sysv::Kind::Denied), [`Removed`](crate::sysv::Kind::Removed),
+/// [`NoMemory`](crate::sysv::Kind::NoMemory).
+pub fn attach(id: Id, access: Access) -> Result<Attachment, Error> {
+    AttachOptions::new(access).attach(id)
+}
+
+/// How to attach, where [`attach`] does not say enough.
+///
+/// ```
+/// use core::num::NonZeroUsize;
+/// use shm_core::sysv::{Key, Mode, shm};
+///
+/// let id = shm::get(Key::PRIVATE, 4096, shm::GetFlags::CREATE, Mode::new(0o600))?;
+/// let first = shm::attach(id, shm::Access::ReadOnly)?;
+/// let address = NonZeroUsize::new(first.as_ptr().addr()).unwrap();
+/// first.detach()?; // now the address is free again
+///
+/// let second = shm::AttachOptions::new(shm::Access::ReadWrite).at(address).attach(id)?;
+/// assert_eq!(second.as_ptr().addr(), address.get());
+/// # shm::remove(id)?;
+/// # Ok::<(), shm_core::sysv::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AttachOptions {
+    access: Access,
+    exec: bool,
+    round: bool,
+    address: Option<NonZeroUsize>,
+}
+
+impl AttachOptions {
+    /// With this access, where the kernel likes.
+    #[must_use]
+    pub const fn new(access: Access) -> Self {
+        Self {
+            access,
+            exec: false,
+            round: false,
+            address: None,
+        }
+    }
+
+    /// Lets the contents be executed (`SHM_EXEC`). Needs execute permission on the segment.
+    #[must_use]
+    pub const fn exec(mut self, exec: bool) -> Self {
+        self.exec = exec;
+        self
+    }
+
+    /// Attaches at this address, a multiple of the page size, or fails if anything is mapped there.
+    ///
+    /// What lies in the segment should not depend on the address: other processes have it
+    /// elsewhere.
+    #[must_use]
+    pub const fn at(mut self, address: NonZeroUsize) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Rounds the address of [`at`](Self::at) down to a multiple of `SHMLBA` (`SHM_RND`).
+    #[must_use]
+    pub const fn round(mut self, round: bool) -> Self {
+        self.round = round;
+        self
+    }
+
+    /// Maps the segment.
+    ///
+    /// Nothing that is mapped already is touched: "an `EINVAL` error would result if a mapping
+    /// already exists in this address range" (`shmat(2)`).
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
+    /// the page size (or of `SHMLBA`) or not free.
+    pub fn attach(&self, id: Id) -> Result<Attachment, Error> {
+        // SAFETY: the flags do not have `SHM_REMAP`.
+        unsafe { self.call(id, 0) }
+    }
+
+    /// Maps the segment over whatever is mapped at the address of [`at`](Self::at) (`SHM_REMAP`).
+    ///
+    /// # Safety
+    ///
+    /// The range from the address, rounded down if [`round`](Self::round) is set, over the size of
+    /// the segment in whole pages, must hold nothing that is still used: no stack, heap or code, no
+    /// memory of another object, and no other [`Attachment`] (which would be cut, and would detach
+    /// this one when it is dropped: forget that one instead).
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`](Self::attach), and [`Invalid`](crate::sysv::Kind::Invalid) without an address.
+    pub unsafe fn attach_replacing(&self, id: Id) -> Result<Attachment, Error> {
+        // SAFETY: the caller promises that nobody uses the range.
+        unsafe { self.call(id, libc::SHM_REMAP) }
+    }
+
+    /// # Safety
+    ///
+    /// With `SHM_REMAP` in `extra`, nobody uses the range that the segment will cover.
+    unsafe fn call(&self, id: Id, extra: i32) -> Result<Attachment, Error> {
+        let mut flags = extra;
+        if self.access == Access::ReadOnly {
+            flags |= libc::SHM_RDONLY;
+        }
+        if self.exec {
+            flags |= syscalls::SHM_EXEC;
+        }
+        if self.round {
+            flags |= libc::SHM_RND;
+        }
+        let address = self.address.map_or(0, NonZeroUsize::get);
+        // SAFETY: the same obligation, passed on.
+        let at = unsafe { syscalls::shmat(id.as_raw(), address, flags) }
+            .map_err(|errno| diagnose::shmat(errno, id.as_raw(), flags, address))?;
+        Ok(Attachment {
+            at,
+            id,
+            access: self.access,
+        })
+    }
+}
+
+/// A segment attached to this process; dropping it detaches.
+///
+/// The memory is shared with processes that may write at any time: make no reference into it, and
+/// read it with atomic accesses. How many bytes there are, [`stat`](super::stat) says; the size of
+/// a segment never changes.
+///
+/// After `fork`, the child has the mapping and a copy of this value; each of the two detaches for
+/// itself. `exec` detaches.
+#[derive(Debug)]
+#[must_use = "dropping it detaches the segment"]
+pub struct Attachment {
+    at: NonNull<c_void>,
+    id: Id,
+    access: Access,
+}
+
+// SAFETY: it stands for a mapping of the process, not of a thread: `shmdt(2)` "detaches the shared
+// memory segment located at the address specified by shmaddr from the address space of the calling
+// process", whichever thread calls.
+unsafe impl Send for Attachment {}
+// SAFETY: through a shared reference it gives out copies of a pointer, an id and an access mode,
+// all fixed at the start; what is done through the pointer is in the `unsafe` of who does it.
+unsafe impl Sync for Attachment {}
+
+impl Attachment {
+    /// Where the segment begins: page-aligned, valid until this value is dropped. With
+    /// [`Access::ReadOnly`], not to be written through.
+    #[must_use]
+    pub const fn as_ptr(&self) -> *mut u8 {
+        self.at.as_ptr().cast()
+    }
+
+    /// The same as [`as_ptr`](Self::as_ptr), known not to be null.
+    #[must_use]
+    pub const fn as_non_null(&self) -> NonNull<u8> {
+        self.at.cast()
+    }
+
+    /// Which segment it is. While it is attached, this id names no other.
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// What the memory may be used for.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Detaches and says whether that worked; dropping does the same silently.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::sysv::Kind::Invalid) if no segment is attached there any more: someone
+    /// unmapped it behind our back.
+    pub fn detach(self) -> Result<(), Error> {
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: `at` is from `shmat`; this value owned it, is consumed here, and its `Drop` does
+        // not run.
+        unsafe { syscalls::shmdt(this.at) }
+            .map_err(|errno| diagnose::shmdt(errno, this.id.as_raw()))
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        // SAFETY: `at` is from `shmat`, and is detached here for the first time: `detach` consumes
+        // the value without dropping it. Pointers handed out are valid until now only, as `as_ptr`
+        // says.
+        let _ = unsafe { syscalls::shmdt(self.at) };
+    }
+}
