@@ -1,0 +1,180 @@
+//! How a program's own schemas come to be: at compile time, refusing in words what may not be
+//! shared.
+
+use super::schema::{Ref, Shape};
+use super::{Field, Primitive, Schema, Variant};
+
+impl Schema {
+    pub(super) const fn primitive(primitive: Primitive) -> Schema {
+        Schema {
+            size: primitive.size() as u64,
+            align: primitive.align() as u64,
+            shape: Shape::Primitive(primitive),
+        }
+    }
+
+    #[track_caller]
+    pub(super) const fn array(element: &'static Schema, len: usize) -> Schema {
+        assert!(
+            len > 0,
+            "an array of length 0 has no bytes to share: give it at least one element or leave the field out"
+        );
+        let Some(size) = element.size.checked_mul(len as u64) else {
+            panic!("this array is larger than an address space");
+        };
+        Schema {
+            size,
+            align: element.align,
+            shape: Shape::Array {
+                element: Ref::Static(element),
+                len: len as u64,
+            },
+        }
+    }
+
+    #[track_caller]
+    pub(super) const fn fixed_str(size: usize) -> Schema {
+        assert!(
+            size > 0,
+            "`FixedStr<0>` has no room for the NUL that ends it: the smallest is `FixedStr<1>`"
+        );
+        Schema {
+            size: size as u64,
+            align: 1,
+            shape: Shape::Str,
+        }
+    }
+
+    /// For the derive: a struct of `size` bytes.
+    ///
+    /// # Panics
+    ///
+    /// At compile time, with the reason, if no such struct may live in shared memory.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn structure(
+        name: &'static str,
+        version: u32,
+        size: usize,
+        align: usize,
+        fields: &'static [Field],
+    ) -> Schema {
+        check_name(name);
+        assert!(
+            size > 0,
+            "a type without bytes has nothing to share: give it a field"
+        );
+        assert!(
+            !fields.is_empty(),
+            "a struct without fields has nothing to share: give it a field"
+        );
+        assert!(
+            align.is_power_of_two() && align <= Schema::MAX_ALIGN,
+            "a shared type aligns to at most 64 bytes: lower its `align(…)`"
+        );
+        let mut end = 0;
+        let mut i = 0;
+        while i < fields.len() {
+            let field = &fields[i];
+            assert!(
+                field.offset >= end,
+                "the fields of a shared struct lie in the order of their declaration: use `#[repr(C)]`"
+            );
+            end = field.offset + field.schema().size;
+            i += 1;
+        }
+        assert!(
+            end <= size as u64,
+            "a field reaches beyond the end of its struct"
+        );
+        let shape = Shape::Struct {
+            name: Ref::Static(name),
+            version,
+            fields: Ref::Static(fields),
+        };
+        Schema {
+            size: size as u64,
+            align: align as u64,
+            shape,
+        }
+    }
+
+    /// For the derive: a fieldless enum stored as `repr`, a primitive integer's schema.
+    ///
+    /// # Panics
+    ///
+    /// At compile time, with the reason, if no such enum may live in shared memory.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn enumeration(
+        name: &'static str,
+        repr: &'static Schema,
+        variants: &'static [Variant],
+    ) -> Schema {
+        check_name(name);
+        let Shape::Primitive(primitive) = repr.shape else {
+            panic!(
+                "a shared enum is stored as an integer of fixed width: write `#[repr(u8)]` or another one above it"
+            );
+        };
+        assert!(
+            primitive.is_integer(),
+            "a shared enum is stored as an integer of fixed width: write `#[repr(u8)]` or another one above it"
+        );
+        assert!(
+            !variants.is_empty(),
+            "an enum without variants has no value to share: give it one"
+        );
+        let mut i = 0;
+        while i < variants.len() {
+            assert!(
+                primitive.holds(variants[i].value),
+                "a variant's value does not fit the integer that stores the enum"
+            );
+            i += 1;
+        }
+        let shape = Shape::Enum {
+            name: Ref::Static(name),
+            repr: primitive,
+            variants: Ref::Static(variants),
+        };
+        Schema {
+            size: repr.size,
+            align: repr.align,
+            shape,
+        }
+    }
+}
+
+impl Field {
+    /// For the derive.
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
+        check_name(name);
+        Field {
+            name: Ref::Static(name),
+            offset: offset as u64,
+            schema: Ref::Static(schema),
+        }
+    }
+}
+
+impl Variant {
+    /// For the derive. A `u128` above `i128::MAX` is given as its two's complement.
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, value: i128) -> Variant {
+        check_name(name);
+        Variant {
+            name: Ref::Static(name),
+            value,
+        }
+    }
+}
+
+#[track_caller]
+const fn check_name(name: &str) {
+    assert!(
+        !name.is_empty() && name.len() <= Schema::MAX_NAME,
+        "a shared name has 1 to 255 bytes"
+    );
+}

@@ -1,0 +1,33 @@
+//! What a `T` in shared memory is: its schema, its fingerprint, and which of its bytes carry
+//! values.
+//!
+//! This module knows no segment: it describes types and judges bytes.
+
+mod canonical;
+mod compare;
+mod declare;
+mod decode;
+mod fixed_str;
+mod mismatch;
+mod primitive;
+mod runs;
+mod schema;
+mod shared_layout;
+mod validity;
+
+pub use canonical::Fingerprint;
+pub(crate) use canonical::MAX_ENCODED;
+pub use decode::SchemaError;
+pub use fixed_str::{FitError, FixedStr, TextError};
+pub use mismatch::Mismatch;
+pub use primitive::Primitive;
+pub use runs::{Run, Runs};
+pub use schema::{Field, Kind, Schema, Variant};
+pub use shared_layout::SharedLayout;
+#[doc(hidden)]
+pub use shared_layout::assert_shared;
+pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,324 @@
+//! A layout as data: names, offsets, sizes, alignments, element types and enum variants,
+//! recursively.
+
+use std::fmt;
+
+use super::Primitive;
+
+/// Data that is either part of the program or was decoded from a segment.
+///
+/// A box and not an `Arc`: only a box can be looked into by a `const fn`, and a decoded schema is
+/// seldom cloned.
+#[derive(Debug)]
+pub(super) enum Ref<T: ?Sized + 'static> {
+    Static(&'static T),
+    Owned(Box<T>),
+}
+
+impl<T: ?Sized> Ref<T> {
+    pub(super) const fn get(&self) -> &T {
+        match self {
+            Ref::Static(data) => data,
+            Ref::Owned(data) => data,
+        }
+    }
+}
+
+impl<T: ?Sized> Clone for Ref<T>
+where
+    Box<T>: Clone,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Ref::Static(data) => Ref::Static(data),
+            Ref::Owned(data) => Ref::Owned(data.clone()),
+        }
+    }
+}
+
+/// The layout of one type: its size, its alignment and what it consists of.
+///
+/// A program's own schemas are constants, found as
+/// [`SharedLayout::SCHEMA`](super::SharedLayout::SCHEMA); those of other programs come out of a
+/// segment by [`Schema::decode`]. Both are this type.
+///
+/// `Display` writes the type as a Rust programmer would: `i32`, `[u16; 4]`, `FixedStr<51>`, or the
+/// name of a struct or an enum. `==` compares everything, names of types included; two layouts that
+/// differ in those alone have the same [`fingerprint`](Schema::fingerprint).
+///
+/// ```
+/// use shm_core::SharedLayout;
+///
+/// let schema = <[u16; 4]>::SCHEMA;
+/// assert_eq!((schema.size(), schema.align()), (8, 2));
+/// assert_eq!(schema.to_string(), "[u16; 4]");
+/// ```
+#[derive(Clone)]
+pub struct Schema {
+    pub(super) size: u64,
+    pub(super) align: u64,
+    pub(super) shape: Shape,
+}
+
+/// What [`Kind`] shows, with its data owned or static.
+#[derive(Clone)]
+pub(super) enum Shape {
+    Primitive(Primitive),
+    Array {
+        element: Ref<Schema>,
+        len: u64,
+    },
+    Str,
+    Struct {
+        name: Ref<str>,
+        version: u32,
+        fields: Ref<[Field]>,
+    },
+    Enum {
+        name: Ref<str>,
+        repr: Primitive,
+        variants: Ref<[Variant]>,
+    },
+}
+
+/// What sort of type a [`Schema`] describes, as [`Schema::kind`] shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind<'a> {
+    /// A type without parts.
+    Primitive(Primitive),
+    /// `[element; len]`.
+    #[non_exhaustive]
+    Array {
+        /// What each element is.
+        element: &'a Schema,
+        /// How many elements there are; at least 1.
+        len: u64,
+    },
+    /// `FixedStr<size>`, in C `char[size]`.
+    #[non_exhaustive]
+    Str {
+        /// All its bytes, the one for the NUL included; at least 1.
+        size: u64,
+    },
+    /// A struct.
+    #[non_exhaustive]
+    Struct {
+        /// Its name, without path and parameters.
+        name: &'a str,
+        /// Its schema version: `#[shared(version = …)]`, 1 unless given.
+        version: u32,
+        /// Its fields, in ascending order of their offsets.
+        fields: &'a [Field],
+    },
+    /// A fieldless enum.
+    #[non_exhaustive]
+    Enum {
+        /// Its name, without path.
+        name: &'a str,
+        /// The integer that stores it.
+        repr: Primitive,
+        /// Its variants, in the order of their declaration.
+        variants: &'a [Variant],
+    },
+}
+
+/// One field of a struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub(super) name: Ref<str>,
+    pub(super) offset: u64,
+    pub(super) schema: Ref<Schema>,
+}
+
+/// One variant of a fieldless enum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    pub(super) name: Ref<str>,
+    pub(super) value: i128,
+}
+
+impl Schema {
+    /// The largest alignment that a shared type may have: a segment keeps every copy of the value
+    /// on 64-byte boundaries.
+    pub const MAX_ALIGN: usize = 64;
+
+    /// How deep types may nest. A bound is what lets [`Schema::decode`] face any bytes.
+    pub const MAX_DEPTH: usize = 32;
+
+    /// How many bytes the name of a type, a field or a variant may have.
+    pub const MAX_NAME: usize = 255;
+
+    /// Size in bytes, padding included.
+    pub const fn size(&self) -> usize {
+        self.size as usize
+    }
+
+    /// Alignment in bytes: a power of two, at most [`Schema::MAX_ALIGN`].
+    ///
+    /// That of a decoded struct is what the program that stored it had; that of a primitive is
+    /// always this target's.
+    pub const fn align(&self) -> usize {
+        self.align as usize
+    }
+
+    /// What sort of type this is, with its parts.
+    pub const fn kind(&self) -> Kind<'_> {
+        match &self.shape {
+            Shape::Primitive(primitive) => Kind::Primitive(*primitive),
+            Shape::Array { element, len } => Kind::Array {
+                element: element.get(),
+                len: *len,
+            },
+            Shape::Str => Kind::Str { size: self.size },
+            Shape::Struct {
+                name,
+                version,
+                fields,
+            } => Kind::Struct {
+                name: name.get(),
+                version: *version,
+                fields: fields.get(),
+            },
+            Shape::Enum {
+                name,
+                repr,
+                variants,
+            } => Kind::Enum {
+                name: name.get(),
+                repr: *repr,
+                variants: variants.get(),
+            },
+        }
+    }
+
+    /// The name of a struct or an enum, without path and parameters.
+    pub const fn name(&self) -> Option<&str> {
+        match self.kind() {
+            Kind::Struct { name, .. } | Kind::Enum { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The schema version of a struct.
+    pub const fn version(&self) -> Option<u32> {
+        match self.shape {
+            Shape::Struct { version, .. } => Some(version),
+            _ => None,
+        }
+    }
+
+    /// The fields of a struct, in ascending order of their offsets; none for any other type.
+    pub const fn fields(&self) -> &[Field] {
+        match self.kind() {
+            Kind::Struct { fields, .. } => fields,
+            _ => &[],
+        }
+    }
+
+    /// Whether every bit pattern is a value: no `bool`, `char` or enum is anywhere inside.
+    pub const fn any_bits(&self) -> bool {
+        match self.kind() {
+            Kind::Primitive(primitive) => primitive.any_bits(),
+            Kind::Array { element, .. } => element.any_bits(),
+            Kind::Str { .. } => true,
+            Kind::Struct { fields, .. } => {
+                let mut i = 0;
+                while i < fields.len() {
+                    if !fields[i].schema().any_bits() {
+                        return false;
+                    }
+                    i += 1;
+                }
+                true
+            }
+            Kind::Enum { .. } => false,
+        }
+    }
+
+    /// How many types lie inside each other here; 1 for a type without parts.
+    pub(super) const fn depth(&self) -> usize {
+        match self.kind() {
+            Kind::Array { element, .. } => 1 + element.depth(),
+            Kind::Struct { fields, .. } => {
+                let mut deepest = 0;
+                let mut i = 0;
+                while i < fields.len() {
+                    let depth = fields[i].schema().depth();
+                    if depth > deepest {
+                        deepest = depth;
+                    }
+                    i += 1;
+                }
+                1 + deepest
+            }
+            _ => 1,
+        }
+    }
+}
+
+impl Field {
+    /// The field's name; `0`, `1`, … in a tuple struct.
+    pub const fn name(&self) -> &str {
+        self.name.get()
+    }
+
+    /// Where the field begins, in bytes from the start of its struct.
+    pub const fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
+    /// The layout of the field's type.
+    pub const fn schema(&self) -> &Schema {
+        self.schema.get()
+    }
+}
+
+impl Variant {
+    /// The variant's name.
+    pub const fn name(&self) -> &str {
+        self.name.get()
+    }
+
+    /// The variant's value. That of an enum stored as `u128` is to be read `as u128`.
+    pub const fn value(&self) -> i128 {
+        self.value
+    }
+}
+
+impl<T: ?Sized + PartialEq> PartialEq for Ref<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: ?Sized + Eq> Eq for Ref<T> {}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.size == other.size && self.align == other.align && self.kind() == other.kind()
+    }
+}
+
+impl Eq for Schema {}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("size", &self.size)
+            .field("align", &self.align)
+            .field("kind", &self.kind())
+            .finish()
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Kind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
+            Kind::Array { element, len } => write!(f, "[{element}; {len}]"),
+            Kind::Str { size } => write!(f, "FixedStr<{size}>"),
+            Kind::Struct { name, .. } | Kind::Enum { name, .. } => f.write_str(name),
+        }
+    }
+}

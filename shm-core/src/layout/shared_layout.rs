@@ -1,0 +1,213 @@
+//! The trait that says a type may live in shared memory, and the types of the language that do.
+
+use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
+
+use super::{Field, Fingerprint, FixedStr, Primitive, Runs, Schema, Variant};
+
+/// A plain-data type that may live in shared memory.
+///
+/// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.
+/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`], arrays of
+/// such types, and the structs and fieldless enums that derive it. It does not hold for
+///
+/// - references, pointers, `Box`, `String`, `Vec`: an address means nothing in another process;
+/// - `usize` and `isize`, which differ between 32-bit and 64-bit processes;
+/// - atomics: each access to a shared value is already atomic as a whole;
+/// - types of size zero, which have nothing to share.
+///
+/// ```
+/// use shm_core::SharedLayout;
+///
+/// assert_eq!(<[u32; 3]>::SCHEMA.to_string(), "[u32; 3]");
+/// assert!(bool::bits_are_valid(&[1]));
+/// assert!(!bool::bits_are_valid(&[7]));
+/// ```
+///
+/// # Safety
+///
+/// An implementation by hand is like asserting that all of this holds:
+///
+/// - The type is inhabited, has at least one byte and aligns to at most [`Schema::MAX_ALIGN`]
+///   bytes.
+/// - Its representation is fixed: it is a primitive, an array of such types, or declared `repr(C)`
+///   or `repr(transparent)`, packed or aligned as one likes, or a fieldless enum with an integer
+///   `repr`. Every part of it obeys this list as well.
+/// - [`SCHEMA`](Self::SCHEMA) tells the truth: its size and alignment are those of the type, every
+///   byte that is not padding is in a field at the offset and of the type stated, and every byte
+///   that the schema calls part of a field is initialised in every value.
+/// - `FINGERPRINT` and `RUNS` keep their default: they are computed from the schema.
+/// - Bytes for which [`bits_are_valid`](Self::bits_are_valid) is true are a valid value, whatever
+///   is in the padding and whoever wrote them: the type has no invariant that its bits alone do not
+///   show.
+/// - It contains no address in any guise, no `usize` or `isize`, and nothing that can change behind
+///   a shared reference (no `Cell`, no atomic).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may not live in shared memory",
+    label = "`SharedLayout` does not hold for this type",
+    note = "for a struct or a fieldless enum of your own, write `#[derive(SharedLayout, Clone, Copy)]` above it",
+    note = "instead of `String` or `&str` use `FixedStr<N>`, instead of `Vec<T>` or `&[T]` an array `[T; N]`: an address means nothing in another process",
+    note = "instead of `usize` use `u64`, instead of `isize` use `i64`: theirs differ between 32-bit and 64-bit processes",
+    note = "instead of an atomic use the plain integer: each access to a shared value is already atomic as a whole"
+)]
+pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
+    /// The layout as data.
+    const SCHEMA: &'static Schema;
+
+    /// The fingerprint of [`SCHEMA`](Self::SCHEMA).
+    const FINGERPRINT: Fingerprint = Self::SCHEMA.fingerprint();
+
+    /// Whether `bytes`, exactly `size_of::<Self>()` of them, are a valid value. Padding bytes are
+    /// ignored.
+    ///
+    /// Called on every read unless every bit pattern is valid, so it must inline to a few compares.
+    fn bits_are_valid(bytes: &[u8]) -> bool;
+
+    #[doc(hidden)]
+    const FIELDS: &'static [Field] = &[];
+
+    #[doc(hidden)]
+    const VARIANTS: &'static [Variant] = &[];
+
+    #[doc(hidden)]
+    const RUNS: Runs = Runs::of(Self::SCHEMA, 0);
+}
+
+/// For `assert_shared!`, and for the derive where the type is concrete: fails to compile, in words,
+/// if `T` may not be shared after all.
+#[doc(hidden)]
+pub const fn assert_shared<T: SharedLayout>() {
+    let schema = T::SCHEMA;
+    assert!(
+        size_of::<T>() > 0,
+        "a type without bytes has nothing to share: give it a field"
+    );
+    assert!(
+        align_of::<T>() <= Schema::MAX_ALIGN,
+        "a shared type aligns to at most 64 bytes: lower its `align(…)`"
+    );
+    assert!(
+        schema.size == size_of::<T>() as u64,
+        "the schema states another size than the type has"
+    );
+    assert!(
+        schema.align == align_of::<T>() as u64,
+        "the schema states another alignment than the type has"
+    );
+    assert!(
+        schema.depth() <= Schema::MAX_DEPTH,
+        "types in shared memory nest at most 32 deep: flatten this one"
+    );
+    assert!(
+        schema.encoded_len() <= super::canonical::MAX_ENCODED,
+        "the description of this type takes more than 1 MiB: use arrays instead of many fields"
+    );
+}
+
+/// Checks at compile time that a type may live in shared memory.
+///
+/// `#[derive(SharedLayout)]` does this by itself for a type without parameters. For one with
+/// parameters the size and the alignment are known only of its instances: name those you use.
+///
+/// ```
+/// shm_core::assert_shared!([u32; 3]);
+/// ```
+///
+/// ```compile_fail
+/// shm_core::assert_shared!([u32; 0]); // an array of length 0 has no bytes to share
+/// ```
+#[macro_export]
+macro_rules! assert_shared {
+    ($($type:ty),+ $(,)?) => {
+        $(const _: () = $crate::layout::assert_shared::<$type>();)+
+    };
+}
+
+/// Names bytemuck's proof that the type has no padding.
+const fn no_padding<T: NoUninit>() {}
+
+/// Names bytemuck's proof that every bit pattern is a value.
+const fn any_bits<T: AnyBitPattern>() {}
+
+macro_rules! primitives {
+    ($($type:ident: $primitive:ident, $bits_are_valid:ident;)+) => { $(
+        const _: () = {
+            no_padding::<$type>();
+            assert!(size_of::<$type>() == Primitive::$primitive.size());
+            assert!(align_of::<$type>() == Primitive::$primitive.align());
+        };
+
+        // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust
+        // reference, "Type layout"), and none of those named here is an address. The block above
+        // lets the compiler check size, alignment, and bytemuck's `NoUninit`: "no padding or
+        // uninitialised bytes". Which bits are values is bytemuck's word too.
+        unsafe impl SharedLayout for $type {
+            const SCHEMA: &'static Schema = &Schema::primitive(Primitive::$primitive);
+
+            #[inline]
+            fn bits_are_valid(bytes: &[u8]) -> bool {
+                $bits_are_valid::<$type>(bytes)
+            }
+        }
+    )+ };
+}
+
+primitives! {
+    u8: U8, always;
+    u16: U16, always;
+    u32: U32, always;
+    u64: U64, always;
+    u128: U128, always;
+    i8: I8, always;
+    i16: I16, always;
+    i32: I32, always;
+    i64: I64, always;
+    i128: I128, always;
+    f32: F32, always;
+    f64: F64, always;
+    bool: Bool, checked;
+    char: Char, checked;
+}
+
+#[inline]
+fn always<T: AnyBitPattern>(bytes: &[u8]) -> bool {
+    bytes.len() == size_of::<T>()
+}
+
+#[inline]
+fn checked<T: CheckedBitPattern>(bytes: &[u8]) -> bool {
+    match bytemuck::try_pod_read_unaligned(bytes) {
+        Ok(bits) => T::is_valid_bit_pattern(&bits),
+        Err(_) => false,
+    }
+}
+
+// SAFETY: "Arrays are laid out so that the zero-based nth element of the array is offset from the
+// start of the array by n * size_of::<T>() bytes" (Rust reference, "Type layout"): that is what an
+// array's schema states. There is no byte outside of the elements, and an array is valid if each of
+// them is; `Schema::array` refuses to compile for N = 0.
+unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {
+    const SCHEMA: &'static Schema = &Schema::array(T::SCHEMA, N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        if bytes.len() != size_of::<Self>() {
+            return false;
+        }
+        if const { T::SCHEMA.any_bits() } {
+            return true;
+        }
+        bytes.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
+    }
+}
+
+// SAFETY: a `repr(transparent)` array of N bytes; any bytes are a valid one (`AnyBitPattern`,
+// checked below), and `Schema::fixed_str` refuses to compile for N = 0.
+unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
+    const SCHEMA: &'static Schema = &Schema::fixed_str(N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        const { any_bits::<Self>() };
+        always::<Self>(bytes)
+    }
+}
