@@ -1,0 +1,291 @@
+//! Bytes back to a schema. They come from a segment that anybody may have written: every one is
+//! doubted.
+
+use std::fmt;
+
+use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, tag};
+use super::schema::{Ref, Shape};
+use super::{Field, Primitive, Schema, Variant};
+
+impl Schema {
+    /// The layout whose stored form is `bytes`, all of them.
+    ///
+    /// Takes time and memory in proportion to `bytes`, of which it accepts at most 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not what [`encode`](Schema::encode) makes of some layout that could exist.
+    pub fn decode(bytes: &[u8]) -> Result<Schema, SchemaError> {
+        let mut source = Source { bytes, at: 0 };
+        if bytes.len() > MAX_ENCODED {
+            return Err(source.error(Fault::TooLong));
+        }
+        match source.byte()? {
+            FORM => {}
+            other => return Err(source.error(Fault::Form(other))),
+        }
+        match source.byte()? {
+            BYTE_ORDER => {}
+            other => return Err(source.error(Fault::ByteOrder(other))),
+        }
+        let schema = source.schema(1)?;
+        if source.at != bytes.len() {
+            return Err(source.error(Fault::TrailingBytes));
+        }
+        Ok(schema)
+    }
+}
+
+/// Why the layout stored in a segment cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaError {
+    at: usize,
+    fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    TooLong,
+    Form(u8),
+    ByteOrder(u8),
+    Ends,
+    TrailingBytes,
+    Tag(u8),
+    TooDeep,
+    NotAName,
+    Empty(&'static str),
+    Repr,
+    Value(i128),
+    Align(u64),
+    Size(u64),
+    Offset(u64),
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored layout is damaged at its byte {}: ", self.at)?;
+        match self.fault {
+            Fault::TooLong => write!(f, "it is longer than {MAX_ENCODED} bytes"),
+            Fault::Form(form) => write!(
+                f,
+                "its form is {form}, and this program knows form {FORM} only"
+            ),
+            Fault::ByteOrder(1) => write!(
+                f,
+                "its program stores integers little-endian, this one does not"
+            ),
+            Fault::ByteOrder(2) => write!(
+                f,
+                "its program stores integers big-endian, this one does not"
+            ),
+            Fault::ByteOrder(other) => write!(f, "{other} names no byte order"),
+            Fault::Ends => write!(f, "it ends in the middle"),
+            Fault::TrailingBytes => write!(f, "it goes on behind its end"),
+            Fault::Tag(tag) => write!(f, "{tag:#04x} stands for no type"),
+            Fault::TooDeep => write!(f, "its types nest deeper than {}", Schema::MAX_DEPTH),
+            Fault::NotAName => write!(
+                f,
+                "a name is empty, is not UTF-8 or has characters that no identifier has"
+            ),
+            Fault::Empty(what) => write!(f, "there is {what}"),
+            Fault::Repr => write!(f, "an enum is not stored as an integer"),
+            Fault::Value(value) => write!(f, "a variant's value {value} does not fit its enum"),
+            Fault::Align(align) => {
+                write!(
+                    f,
+                    "an alignment of {align}, which is no power of two up to {}",
+                    Schema::MAX_ALIGN
+                )
+            }
+            Fault::Size(size) => write!(f, "a size of {size} bytes, which no such type can have"),
+            Fault::Offset(offset) => {
+                write!(
+                    f,
+                    "a field at offset {offset} overlaps the one before or leaves its struct"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for SchemaError {}
+
+struct Source<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Source<'a> {
+    fn error(&self, fault: Fault) -> SchemaError {
+        SchemaError { at: self.at, fault }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], SchemaError> {
+        let taken = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.get(..len))
+            .ok_or(self.error(Fault::Ends))?;
+        self.at += len;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], SchemaError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn byte(&mut self) -> Result<u8, SchemaError> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, SchemaError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// A size that an object of this program can have, so that it is safe to add offsets to and to
+    /// cast to `usize`.
+    fn size(&mut self, size: Option<u64>) -> Result<u64, SchemaError> {
+        match size {
+            Some(size) if size > 0 && size <= isize::MAX as u64 => Ok(size),
+            _ => Err(self.error(Fault::Size(size.unwrap_or(u64::MAX)))),
+        }
+    }
+
+    fn name(&mut self) -> Result<Ref<str>, SchemaError> {
+        let len = self.byte()?;
+        let name = self.take(usize::from(len))?;
+        match str::from_utf8(name) {
+            Ok(name) if is_identifier(name) => Ok(Ref::Owned(name.into())),
+            _ => Err(self.error(Fault::NotAName)),
+        }
+    }
+
+    /// Never trusts a count: each item takes bytes, so the bytes run out first.
+    fn items<T>(
+        &mut self,
+        none: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<T, SchemaError>,
+    ) -> Result<Ref<[T]>, SchemaError> {
+        let count = self.u64()?;
+        if count == 0 {
+            return Err(self.error(Fault::Empty(none)));
+        }
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(item(self)?);
+        }
+        Ok(Ref::Owned(items.into_boxed_slice()))
+    }
+
+    fn schema(&mut self, depth: usize) -> Result<Schema, SchemaError> {
+        if depth > Schema::MAX_DEPTH {
+            return Err(self.error(Fault::TooDeep));
+        }
+        match self.byte()? {
+            tag::ARRAY => {
+                let len = self.u64()?;
+                let element = self.schema(depth + 1)?;
+                let size = self.size(element.size.checked_mul(len))?;
+                let align = element.align;
+                Ok(Schema {
+                    size,
+                    align,
+                    shape: Shape::Array {
+                        element: Ref::Owned(Box::new(element)),
+                        len,
+                    },
+                })
+            }
+            tag::STR => {
+                let size = self.u64()?;
+                Ok(Schema {
+                    size: self.size(Some(size))?,
+                    align: 1,
+                    shape: Shape::Str,
+                })
+            }
+            tag::STRUCT => self.structure(depth),
+            tag::ENUM => self.enumeration(),
+            other => match Primitive::from_tag(other) {
+                Some(primitive) => Ok(Schema::primitive(primitive)),
+                None => Err(self.error(Fault::Tag(other))),
+            },
+        }
+    }
+
+    fn structure(&mut self, depth: usize) -> Result<Schema, SchemaError> {
+        let name = self.name()?;
+        let version = u32::from_le_bytes(self.array()?);
+        let size = self.u64()?;
+        let size = self.size(Some(size))?;
+        let align = self.u64()?;
+        if !align.is_power_of_two() || align > Schema::MAX_ALIGN as u64 {
+            return Err(self.error(Fault::Align(align)));
+        }
+        if size % align != 0 {
+            return Err(self.error(Fault::Size(size)));
+        }
+        let mut free = 0;
+        let fields = self.items("a struct without fields", |source| {
+            let name = source.name()?;
+            let offset = source.u64()?;
+            let schema = source.schema(depth + 1)?;
+            let end = offset.checked_add(schema.size);
+            free = match end {
+                Some(end) if offset >= free && end <= size => end,
+                _ => return Err(source.error(Fault::Offset(offset))),
+            };
+            Ok(Field {
+                name,
+                offset,
+                schema: Ref::Owned(Box::new(schema)),
+            })
+        })?;
+        Ok(Schema {
+            size,
+            align,
+            shape: Shape::Struct {
+                name,
+                version,
+                fields,
+            },
+        })
+    }
+
+    fn enumeration(&mut self) -> Result<Schema, SchemaError> {
+        let name = self.name()?;
+        let repr = match Primitive::from_tag(self.byte()?) {
+            Some(repr) if repr.is_integer() => repr,
+            _ => return Err(self.error(Fault::Repr)),
+        };
+        let variants = self.items("an enum without variants", |source| {
+            let name = source.name()?;
+            let value = i128::from_le_bytes(source.array()?);
+            if !repr.holds(value) {
+                return Err(source.error(Fault::Value(value)));
+            }
+            Ok(Variant { name, value })
+        })?;
+        Ok(Schema {
+            shape: Shape::Enum {
+                name,
+                repr,
+                variants,
+            },
+            ..Schema::primitive(repr)
+        })
+    }
+}
+
+/// Lenient where Unicode is large, strict where a terminal could be fooled: in ASCII letters,
+/// digits and `_`; beyond it whatever `escape_debug` prints as it is, which no control, blank or
+/// change of writing direction is.
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| !c.is_ascii() || c == '_' || c.is_ascii_alphanumeric())
+        && name.escape_debug().eq(name.chars())
+}
