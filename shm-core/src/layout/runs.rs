@@ -1,0 +1,205 @@
+//! Which bytes of a value carry it, and which are padding.
+
+use super::{Kind, Schema};
+
+/// `count` stretches of `len` bytes, the first at `offset`, each `stride` bytes after the one
+/// before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where the first stretch begins, in bytes from the start of the value.
+    pub offset: usize,
+    /// Bytes in each stretch.
+    pub len: usize,
+    /// How many stretches there are; at least 1.
+    pub count: usize,
+    /// Bytes from the start of one stretch to the start of the next; `len` if there is only one.
+    pub stride: usize,
+}
+
+/// The stretches of a value that are not padding.
+///
+/// No byte is in two of them, and neighbours that can be one run are. The stretches of strided runs
+/// may lie between each other: `[(u8, u16); 9]` in C's layout is `u8`s with stride 4 and `u16`s
+/// with stride 4. So a value has about as many runs as it has fields, however long its arrays are.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs {
+    runs: [Run; Runs::WINDOW],
+    len: usize,
+    more: bool,
+}
+
+impl Runs {
+    /// How many runs one window holds.
+    pub const WINDOW: usize = 16;
+
+    /// The runs of `schema` from the `first`-th on, as many as one window holds.
+    pub const fn of(schema: &Schema, first: usize) -> Runs {
+        let mut collector = Collector {
+            window: Runs::EMPTY,
+            skip: first,
+            pending: None,
+        };
+        collector.walk(schema, 0, ONCE);
+        collector.flush();
+        collector.window
+    }
+
+    /// The runs in this window.
+    pub const fn as_slice(&self) -> &[Run] {
+        self.runs.split_at(self.len).0
+    }
+
+    /// Whether further runs follow this window: ask [`Runs::of`] with `first` raised by
+    /// [`Runs::WINDOW`].
+    pub const fn more(&self) -> bool {
+        self.more
+    }
+
+    /// Whether the value has no padding at all: one run covers all `size` bytes.
+    ///
+    /// Asked of the window that begins with the first run.
+    pub const fn cover(&self, size: usize) -> bool {
+        self.len == 1
+            && self.runs[0].offset == 0
+            && self.runs[0].count == 1
+            && self.runs[0].len == size
+    }
+
+    const EMPTY: Runs = Runs {
+        runs: [Run {
+            offset: 0,
+            len: 0,
+            count: 0,
+            stride: 0,
+        }; Runs::WINDOW],
+        len: 0,
+        more: false,
+    };
+}
+
+/// How often what is being walked repeats, and how far apart.
+#[derive(Clone, Copy)]
+struct Repeat {
+    count: u64,
+    stride: u64,
+}
+
+const ONCE: Repeat = Repeat {
+    count: 1,
+    stride: 0,
+};
+
+struct Collector {
+    window: Runs,
+    skip: usize,
+    /// The last run seen; kept back, since it may yet grow.
+    pending: Option<Run>,
+}
+
+impl Collector {
+    const fn walk(&mut self, schema: &Schema, base: u64, repeat: Repeat) {
+        match schema.kind() {
+            Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => {
+                self.emit(base, schema.size, repeat)
+            }
+            Kind::Struct { fields, .. } => {
+                let mut i = 0;
+                while i < fields.len() && !self.window.more {
+                    self.walk(fields[i].schema(), base + fields[i].offset, repeat);
+                    i += 1;
+                }
+            }
+            Kind::Array { .. } if is_dense(schema) => self.emit(base, schema.size, repeat),
+            Kind::Array { element, len } => {
+                let inner = Repeat {
+                    count: len,
+                    stride: element.size,
+                };
+                if repeat.count == 1 {
+                    self.walk(element, base, inner);
+                } else if schema.size == repeat.stride {
+                    self.walk(
+                        element,
+                        base,
+                        Repeat {
+                            count: repeat.count * len,
+                            stride: inner.stride,
+                        },
+                    );
+                } else {
+                    // Two strides do not make one: spell out the shorter of the two repetitions.
+                    let (spelled, kept) = if len <= repeat.count {
+                        (inner, repeat)
+                    } else {
+                        (repeat, inner)
+                    };
+                    let mut i = 0;
+                    while i < spelled.count && !self.window.more {
+                        self.walk(element, base + i * spelled.stride, kept);
+                        i += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    const fn emit(&mut self, base: u64, len: u64, repeat: Repeat) {
+        let (offset, len, count) = (base as usize, len as usize, repeat.count as usize);
+        let stride = if count == 1 {
+            len
+        } else {
+            repeat.stride as usize
+        };
+        if let Some(last) = &mut self.pending {
+            let same_repeat = last.count == count && (count == 1 || last.stride == stride);
+            if same_repeat && last.offset + last.len == offset {
+                last.len += len;
+                if count == 1 {
+                    last.stride = last.len;
+                }
+                return;
+            }
+        }
+        self.flush();
+        self.pending = Some(Run {
+            offset,
+            len,
+            count,
+            stride,
+        });
+    }
+
+    const fn flush(&mut self) {
+        let Some(run) = self.pending.take() else {
+            return;
+        };
+        if self.skip > 0 {
+            self.skip -= 1;
+        } else if self.window.len == Runs::WINDOW {
+            self.window.more = true;
+        } else {
+            self.window.runs[self.window.len] = run;
+            self.window.len += 1;
+        }
+    }
+}
+
+/// Whether every byte carries a value.
+const fn is_dense(schema: &Schema) -> bool {
+    match schema.kind() {
+        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => true,
+        Kind::Array { element, .. } => is_dense(element),
+        Kind::Struct { fields, .. } => {
+            let mut end = 0;
+            let mut i = 0;
+            while i < fields.len() {
+                if fields[i].offset != end || !is_dense(fields[i].schema()) {
+                    return false;
+                }
+                end += fields[i].schema().size;
+                i += 1;
+            }
+            end == schema.size
+        }
+    }
+}
