@@ -1,0 +1,224 @@
+//! Bytes judged by a schema, slowly and with names: for the message when a fast check has failed,
+//! and for the repair of a value that must not stay invalid.
+
+use std::fmt;
+
+use super::{Kind, Primitive, Schema, Variant};
+
+/// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
+/// are.
+///
+/// Meant for after [`bits_are_valid`](super::SharedLayout::bits_are_valid) said no: it walks the
+/// schema and, when it finds something, allocates. Parts for which `bytes` is too short are passed
+/// over.
+///
+/// ```
+/// use shm_core::SharedLayout;
+/// use shm_core::layout::first_invalid;
+///
+/// let invalid = first_invalid(<[bool; 3]>::SCHEMA, &[0, 1, 7]).unwrap();
+/// assert_eq!(invalid.to_string(), "field `[2]` holds 7, which is no `bool`");
+/// ```
+pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
+    let mut invalid = find(schema, bytes.get(..schema.size()).unwrap_or(bytes))?;
+    invalid.path = invalid.path.trim_start_matches('.').to_owned();
+    Some(invalid)
+}
+
+/// The same for a part of a value: `bytes` lie at `offset` of a value of this schema and are a
+/// field, or a field of one.
+///
+/// ```
+/// use shm_core::SharedLayout;
+/// use shm_core::layout::first_invalid_at;
+///
+/// let invalid = first_invalid_at(<[bool; 3]>::SCHEMA, 2, &[7]).unwrap();
+/// assert_eq!(invalid.to_string(), "field `[2]` holds 7, which is no `bool`");
+/// ```
+pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<InvalidValue> {
+    let mut path = String::new();
+    let (mut schema, mut offset) = (schema, offset);
+    while schema.size() > bytes.len() {
+        match schema.kind() {
+            Kind::Struct { fields, .. } => {
+                let field = fields.iter().rfind(|field| field.offset() <= offset)?;
+                path.push('.');
+                path.push_str(field.name());
+                offset -= field.offset();
+                schema = field.schema();
+            }
+            Kind::Array { element, .. } => {
+                path.push_str(&format!("[{}]", offset / element.size()));
+                offset %= element.size();
+                schema = element;
+            }
+            _ => break,
+        }
+    }
+    let mut invalid = find(schema, bytes)?;
+    invalid.path.insert_str(0, &path);
+    invalid.path = invalid.path.trim_start_matches('.').to_owned();
+    Some(invalid)
+}
+
+/// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
+/// `false`, a `char` with NUL, an enum with its first variant. Valid parts and padding stay as they
+/// are.
+///
+/// This is how a caller's `&mut T` is kept a valid `T` when another program's bytes were not. Parts
+/// for which `bytes` is too short are passed over. Does not allocate.
+///
+/// ```
+/// use shm_core::SharedLayout;
+/// use shm_core::layout::make_valid;
+///
+/// let mut bytes = [0, 1, 7];
+/// make_valid(<[bool; 3]>::SCHEMA, &mut bytes);
+/// assert_eq!(bytes, [0, 1, 0]);
+/// ```
+pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
+    if schema.any_bits() {
+        return;
+    }
+    match schema.kind() {
+        Kind::Struct { fields, .. } => {
+            for field in fields {
+                if let Some(bytes) =
+                    bytes.get_mut(field.offset()..field.offset() + field.schema().size())
+                {
+                    make_valid(field.schema(), bytes);
+                }
+            }
+        }
+        Kind::Array { element, .. } => {
+            for bytes in bytes.chunks_exact_mut(element.size()) {
+                make_valid(element, bytes);
+            }
+        }
+        Kind::Enum { repr, variants, .. } => {
+            if !is_variant(repr, variants, bytes) {
+                store(variants[0].value(), bytes);
+            }
+        }
+        Kind::Primitive(primitive) => {
+            if !accepts(primitive, bytes) {
+                bytes.fill(0);
+            }
+        }
+        Kind::Str { .. } => {}
+    }
+}
+
+/// A part of a value whose bytes are not valid for its type.
+///
+/// Shown as ``field `flags[2].on` holds 7, which is no `bool` ``.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidValue {
+    path: String,
+    holds: String,
+    expected: String,
+}
+
+impl InvalidValue {
+    /// Where it is, as one would write it in Rust: `flags[2].on`. Empty if it is the value itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InvalidValue {
+            path,
+            holds,
+            expected,
+        } = self;
+        match path.as_str() {
+            "" => write!(f, "the value is {holds}, which is no `{expected}`"),
+            path => write!(f, "field `{path}` holds {holds}, which is no `{expected}`"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidValue {}
+
+/// Builds the path on the way back, so that a walk which finds nothing allocates nothing.
+fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
+    if schema.any_bits() {
+        return None;
+    }
+    let within = |mut invalid: InvalidValue, step: String| {
+        invalid.path.insert_str(0, &step);
+        invalid
+    };
+    let holds = |holds: String| {
+        Some(InvalidValue {
+            path: String::new(),
+            holds,
+            expected: schema.to_string(),
+        })
+    };
+    match schema.kind() {
+        Kind::Struct { fields, .. } => fields.iter().find_map(|field| {
+            let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
+            Some(within(
+                find(field.schema(), bytes)?,
+                format!(".{}", field.name()),
+            ))
+        }),
+        Kind::Array { element, .. } => bytes
+            .chunks_exact(element.size())
+            .enumerate()
+            .find_map(|(i, bytes)| Some(within(find(element, bytes)?, format!("[{i}]")))),
+        Kind::Enum { repr, variants, .. } => match load(repr, bytes) {
+            _ if is_variant(repr, variants, bytes) => None,
+            value if repr == Primitive::U128 => holds((value as u128).to_string()),
+            value => holds(value.to_string()),
+        },
+        Kind::Primitive(primitive) if accepts(primitive, bytes) => None,
+        Kind::Primitive(Primitive::Char) => holds(format!("{:#x}", load(Primitive::U32, bytes))),
+        Kind::Primitive(primitive) => holds(load(primitive, bytes).to_string()),
+        Kind::Str { .. } => None,
+    }
+}
+
+fn accepts(primitive: Primitive, bytes: &[u8]) -> bool {
+    let bits = load(primitive, bytes);
+    match primitive {
+        Primitive::Bool => bits <= 1,
+        Primitive::Char => u32::try_from(bits).is_ok_and(|bits| char::from_u32(bits).is_some()),
+        _ => true,
+    }
+}
+
+fn is_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
+    let value = load(repr, bytes);
+    variants.iter().any(|variant| variant.value() == value)
+}
+
+/// The integer that lies in `bytes` in this machine's order, at most 16 of them.
+fn load(primitive: Primitive, bytes: &[u8]) -> i128 {
+    let append = |value: u128, byte: &u8| (value << 8) | u128::from(*byte);
+    let value = if cfg!(target_endian = "big") {
+        bytes.iter().fold(0, append)
+    } else {
+        bytes.iter().rev().fold(0, append)
+    };
+    let unused = 128_u32.saturating_sub(8 * bytes.len() as u32);
+    if primitive.is_signed() && unused < 128 {
+        (value << unused) as i128 >> unused
+    } else {
+        value as i128
+    }
+}
+
+fn store(value: i128, bytes: &mut [u8]) {
+    let all = value.to_ne_bytes();
+    let len = bytes.len().min(all.len());
+    let used = if cfg!(target_endian = "big") {
+        &all[all.len() - len..]
+    } else {
+        &all[..len]
+    };
+    bytes[..len].copy_from_slice(used);
+}
