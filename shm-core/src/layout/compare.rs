@@ -1,0 +1,355 @@
+//! The rows of a mismatch: which field of one layout is which of the other, and what differs
+//! between them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::mismatch::{Cell, Row};
+use super::{Field, Kind, Schema, Variant};
+
+/// One row for each field of either layout, and notes on what concerns the whole. At least one of
+/// them tells something.
+pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Vec<Row>, Vec<String>) {
+    let (stored, mine) = (
+        Place {
+            schema: stored,
+            offset: 0,
+        },
+        Place {
+            schema: mine,
+            offset: 0,
+        },
+    );
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    match (stored.schema.kind(), mine.schema.kind()) {
+        (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
+            compare_fields("", (stored, a), (mine, b), &mut rows);
+            let rows_agree = rows.iter().all(|row| row.mark.is_none());
+            notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
+        }
+        _ => compare("", stored, mine, &mut rows),
+    }
+    if notes.is_empty() && rows.iter().all(|row| row.mark.is_none()) {
+        notes.push("no difference".to_owned());
+    }
+    (rows, notes)
+}
+
+/// A type and where it lies, in bytes from the start of the whole value.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    schema: &'a Schema,
+    offset: u64,
+}
+
+impl<'a> Place<'a> {
+    fn cell(self) -> Option<Cell> {
+        Some(Cell {
+            type_name: self.schema.to_string(),
+            offset: self.offset,
+        })
+    }
+
+    fn field(self, field: &'a Field) -> Place<'a> {
+        Place {
+            schema: field.schema(),
+            offset: self.offset + field.offset,
+        }
+    }
+}
+
+fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) {
+    let mut row = |mark: Option<String>| {
+        let path = if path.is_empty() { "(value)" } else { path };
+        rows.push(Row {
+            path: path.to_owned(),
+            stored: stored.cell(),
+            mine: mine.cell(),
+            mark,
+        });
+    };
+    let moved = stored.offset != mine.offset;
+    if same_bytes(stored.schema, mine.schema) {
+        return row(moved.then(|| "offset differs".to_owned()));
+    }
+    match (stored.schema.kind(), mine.schema.kind()) {
+        (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
+            let mut inner = Vec::new();
+            compare_fields(path, (stored, a), (mine, b), &mut inner);
+            let inner_agree = inner.iter().all(|row| row.mark.is_none());
+            let whole = differences_of_whole(stored.schema, mine.schema, inner_agree);
+            if !whole.is_empty() {
+                row(Some(whole.join(", ")));
+            }
+            if !inner_agree || whole.is_empty() {
+                rows.append(&mut inner);
+            }
+        }
+        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. })
+            if innermost_are_structs(stored.schema, mine.schema) =>
+        {
+            let (a, b) = (
+                Place {
+                    schema: a,
+                    ..stored
+                },
+                Place { schema: b, ..mine },
+            );
+            compare(&format!("{path}[0]"), a, b, rows);
+        }
+        _ => {
+            let (what, detail) = difference_of_type(stored.schema, mine.schema);
+            let and_place = if moved {
+                " and offset differ"
+            } else {
+                " differs"
+            };
+            let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
+            row(Some(format!("{what}{and_place}{detail}")));
+        }
+    }
+}
+
+/// A row for each field of either struct, in the order of the segment.
+fn compare_fields(
+    path: &str,
+    (stored, stored_fields): (Place<'_>, &[Field]),
+    (mine, mine_fields): (Place<'_>, &[Field]),
+    rows: &mut Vec<Row>,
+) {
+    let full_path = |field: &Field| match path {
+        "" => field.name().to_owned(),
+        path => format!("{path}.{}", field.name()),
+    };
+    let (partners, only_mine) = pair(stored_fields, mine_fields);
+    let mut only_mine = only_mine.into_iter().peekable();
+    let mut put_only_mine = |rows: &mut Vec<Row>, before: u64| {
+        while let Some(field) = only_mine.next_if(|field| field.offset < before) {
+            rows.push(Row {
+                path: full_path(field),
+                stored: None,
+                mine: mine.field(field).cell(),
+                mark: Some("only in this program".to_owned()),
+            });
+        }
+    };
+    for (field, partner) in stored_fields.iter().zip(partners) {
+        put_only_mine(rows, field.offset);
+        let place = stored.field(field);
+        let mark = match partner {
+            Some(partner) if partner.name() == field.name() => {
+                compare(&full_path(field), place, mine.field(partner), rows);
+                continue;
+            }
+            Some(renamed) => format!("renamed? `{}` in this program", full_path(renamed)),
+            None => "only in the segment".to_owned(),
+        };
+        rows.push(Row {
+            path: full_path(field),
+            stored: place.cell(),
+            mine: partner.and_then(|partner| mine.field(partner).cell()),
+            mark: Some(mark),
+        });
+    }
+    put_only_mine(rows, u64::MAX);
+}
+
+/// For each stored field the one of mine with its name or, failing that, a new name for the same
+/// bytes; then those of mine that are left over.
+fn pair<'a>(
+    stored: &[Field],
+    mine: &'a [Field],
+) -> (
+    Vec<Option<&'a Field>>,
+    impl IntoIterator<Item = &'a Field> + use<'a>,
+) {
+    let stored_names: HashSet<&str> = stored.iter().map(Field::name).collect();
+    let by_name: HashMap<&str, &Field> = mine.iter().map(|field| (field.name(), field)).collect();
+    let mut left: BTreeMap<u64, &Field> = mine
+        .iter()
+        .filter(|field| !stored_names.contains(field.name()))
+        .map(|field| (field.offset, field))
+        .collect();
+    let partners = stored
+        .iter()
+        .map(|field| {
+            by_name.get(field.name()).copied().or_else(|| {
+                let renamed = left.get(&field.offset)?;
+                let same = same_bytes(field.schema(), renamed.schema());
+                same.then(|| left.remove(&field.offset))?
+            })
+        })
+        .collect();
+    (partners, left.into_values())
+}
+
+/// What differs between two structs beside their fields. Size and alignment follow from the fields
+/// where those differ.
+fn differences_of_whole(stored: &Schema, mine: &Schema, fields_agree: bool) -> Vec<String> {
+    let mut differences = Vec::new();
+    if let (Some(a), Some(b)) = (stored.version(), mine.version())
+        && a != b
+    {
+        differences.push(format!("version {a} in the segment, {b} in this program"));
+    }
+    if fields_agree && stored.size != mine.size {
+        differences.push(format!(
+            "size {} bytes in the segment, {} in this program",
+            stored.size, mine.size
+        ));
+    }
+    if fields_agree && stored.align != mine.align {
+        differences.push(format!(
+            "alignment {} in the segment, {} in this program",
+            stored.align, mine.align
+        ));
+    }
+    differences
+}
+
+/// In one word what differs, and in a few more where that does not show in the types' names.
+fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
+    match (stored.kind(), mine.kind()) {
+        (Kind::Str { .. }, Kind::Str { .. }) => ("size", None),
+        (
+            Kind::Array {
+                element: a,
+                len: a_len,
+            },
+            Kind::Array {
+                element: b,
+                len: b_len,
+            },
+        ) => {
+            if a_len != b_len && same_bytes(a, b) {
+                ("size", None)
+            } else if a_len == b_len {
+                difference_of_type(a, b)
+            } else {
+                ("type", None)
+            }
+        }
+        (
+            Kind::Enum {
+                repr: a,
+                variants: a_variants,
+                ..
+            },
+            Kind::Enum {
+                repr: b,
+                variants: b_variants,
+                ..
+            },
+        ) => {
+            if a == b {
+                ("enum", Some(difference_of_variants(a_variants, b_variants)))
+            } else {
+                (
+                    "type",
+                    Some(format!(
+                        "stored as {a} in the segment, as {b} in this program"
+                    )),
+                )
+            }
+        }
+        _ => ("type", None),
+    }
+}
+
+fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
+    const MAX_NAMED: usize = 3;
+
+    let values = |variants: &[Variant]| -> HashMap<String, i128> {
+        variants
+            .iter()
+            .map(|variant| (variant.name().to_owned(), variant.value()))
+            .collect()
+    };
+    let (stored_values, mine_values) = (values(stored), values(mine));
+    let in_segment =
+        stored
+            .iter()
+            .filter_map(|variant| match (variant, mine_values.get(variant.name())) {
+                (stored, Some(mine)) if stored.value() == *mine => None,
+                (stored, Some(mine)) => Some(format!(
+                    "`{}` is {} in the segment, {mine} in this program",
+                    stored.name(),
+                    stored.value()
+                )),
+                (stored, None) => Some(format!("`{}` only in the segment", stored.name())),
+            });
+    let only_mine = mine
+        .iter()
+        .filter(|variant| !stored_values.contains_key(variant.name()))
+        .map(|variant| format!("`{}` only in this program", variant.name()));
+    let mut differences = in_segment.chain(only_mine);
+    let mut named: Vec<String> = differences.by_ref().take(MAX_NAMED).collect();
+    match differences.count() {
+        _ if named.is_empty() => return "its variants are declared in another order".to_owned(),
+        0 => {}
+        more => named.push(format!("and {more} more")),
+    }
+    named.join("; ")
+}
+
+fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
+    match (stored.kind(), mine.kind()) {
+        (Kind::Struct { .. }, Kind::Struct { .. }) => true,
+        (
+            Kind::Array {
+                element: a,
+                len: a_len,
+            },
+            Kind::Array {
+                element: b,
+                len: b_len,
+            },
+        ) => a_len == b_len && innermost_are_structs(a, b),
+        _ => false,
+    }
+}
+
+/// Equality as the fingerprint sees it: without the names of structs and enums.
+fn same_bytes(a: &Schema, b: &Schema) -> bool {
+    if a.size != b.size {
+        return false;
+    }
+    match (a.kind(), b.kind()) {
+        (Kind::Primitive(a), Kind::Primitive(b)) => a == b,
+        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. }) => same_bytes(a, b),
+        (Kind::Str { .. }, Kind::Str { .. }) => true,
+        (
+            Kind::Struct {
+                version: v,
+                fields: fs,
+                ..
+            },
+            Kind::Struct {
+                version: w,
+                fields: gs,
+                ..
+            },
+        ) => {
+            let same_field = |(f, g): (&Field, &Field)| {
+                f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
+            };
+            v == w
+                && a.align == b.align
+                && fs.len() == gs.len()
+                && fs.iter().zip(gs).all(same_field)
+        }
+        (
+            Kind::Enum {
+                repr: r,
+                variants: vs,
+                ..
+            },
+            Kind::Enum {
+                repr: s,
+                variants: ws,
+                ..
+            },
+        ) => r == s && vs == ws,
+        _ => false,
+    }
+}
