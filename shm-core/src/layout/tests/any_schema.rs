@@ -1,0 +1,107 @@
+//! Random schemas, with every kind of type, padding anywhere, and any alignment.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::layout::schema::{Ref, Shape};
+use crate::layout::{Field, Primitive, Schema, Variant};
+
+fn name() -> impl Strategy<Value = String> {
+    let parts = vec!["x", "Pos", "_", "names", "größe", "型", "0"];
+    vec(select(parts), 1..4).prop_map(|parts| parts.concat())
+}
+
+fn integer() -> impl Strategy<Value = Primitive> {
+    any::<u8>().prop_filter_map("an integer", |tag| {
+        Primitive::from_tag(tag % 10 + 1).filter(|primitive| primitive.is_integer())
+    })
+}
+
+fn leaf() -> impl Strategy<Value = Schema> {
+    let primitive =
+        (1..=14_u8).prop_map(|tag| Schema::primitive(Primitive::from_tag(tag).unwrap()));
+    let text = (1..70_u64).prop_map(|size| Schema {
+        size,
+        align: 1,
+        shape: Shape::Str,
+    });
+    let enumeration =
+        (name(), integer(), vec((name(), any::<u8>()), 1..4)).prop_map(|(name, repr, variants)| {
+            let variants = variants
+                .into_iter()
+                .map(|(name, value)| Variant {
+                    name: owned(name),
+                    value: i128::from(value & 0x7f),
+                })
+                .collect::<Vec<_>>();
+            let shape = Shape::Enum {
+                name: owned(name),
+                repr,
+                variants: Ref::Owned(variants.into()),
+            };
+            Schema {
+                shape,
+                ..Schema::primitive(repr)
+            }
+        });
+    prop_oneof![4 => primitive, 1 => text, 1 => enumeration]
+}
+
+fn owned(name: String) -> Ref<str> {
+    Ref::Owned(name.into())
+}
+
+fn array(element: Schema, len: u64) -> Schema {
+    let (size, align) = (element.size * len, element.align);
+    Schema {
+        size,
+        align,
+        shape: Shape::Array {
+            element: Ref::Owned(element.into()),
+            len,
+        },
+    }
+}
+
+type Part = (String, u64, Schema);
+
+fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64) -> Schema {
+    let mut end = 0;
+    let fields = parts
+        .into_iter()
+        .map(|(name, gap, schema)| {
+            let offset = end + gap;
+            end = offset + schema.size;
+            Field {
+                name: owned(name),
+                offset,
+                schema: Ref::Owned(schema.into()),
+            }
+        })
+        .collect::<Vec<_>>();
+    let shape = Shape::Struct {
+        name: owned(name),
+        version,
+        fields: Ref::Owned(fields.into()),
+    };
+    Schema {
+        size: (end + tail).next_multiple_of(align),
+        align,
+        shape,
+    }
+}
+
+pub fn any_schema() -> impl Strategy<Value = Schema> {
+    leaf().prop_recursive(5, 40, 4, |inner| {
+        let gap = prop_oneof![3 => Just(0_u64), 1 => 0..5_u64];
+        let parts = vec((name(), gap.clone(), inner.clone()), 1..5);
+        let align = (0..3_u32).prop_map(|log2| 1 << log2);
+        prop_oneof![
+            (inner, 1..5_u64).prop_map(|(element, len)| array(element, len)),
+            (name(), any::<u32>(), align, parts, gap).prop_map(
+                |(name, version, align, parts, tail)| structure(name, version, align, parts, tail)
+            ),
+        ]
+    })
+}

@@ -1,0 +1,212 @@
+//! The table of a mismatch says what differs, in columns.
+
+use super::{leak, structure};
+use crate::layout::{FixedStr, Mismatch, Schema, SharedLayout, Variant};
+
+#[track_caller]
+fn assert_shows(stored: &Schema, mine: &Schema, table: &str) {
+    let shown = Mismatch::new(stored, mine).to_string();
+    assert_eq!(shown, table, "\n{shown}\n");
+}
+
+fn st_pid(names: &Schema) -> Schema {
+    let size = (4 + names.size()).next_multiple_of(4);
+    structure(
+        "StPid",
+        1,
+        size,
+        4,
+        &[("pid", 0, i32::SCHEMA), ("names", 4, names)],
+    )
+}
+
+#[test]
+fn a_longer_text() {
+    assert_shows(
+        &st_pid(FixedStr::<51>::SCHEMA),
+        &st_pid(FixedStr::<64>::SCHEMA),
+        "  field   in the segment        in this program
+  pid     i32           @0      i32           @0
+  names   FixedStr<51>  @4      FixedStr<64>  @4   <- size differs",
+    );
+}
+
+#[test]
+fn fields_that_moved_changed_came_went_and_were_renamed() {
+    let stored = structure(
+        "S",
+        1,
+        32,
+        4,
+        &[
+            ("swapped", 0, u32::SCHEMA),
+            ("with", 4, u32::SCHEMA),
+            ("sign", 8, u32::SCHEMA),
+            ("old", 12, f32::SCHEMA),
+            ("gone", 16, u64::SCHEMA),
+            ("wider", 24, u8::SCHEMA),
+            ("list", 25, <[u8; 3]>::SCHEMA),
+        ],
+    );
+    let mine = structure(
+        "S",
+        1,
+        36,
+        4,
+        &[
+            ("with", 0, u32::SCHEMA),
+            ("swapped", 4, u32::SCHEMA),
+            ("sign", 8, i32::SCHEMA),
+            ("new", 12, f32::SCHEMA),
+            ("fresh", 16, bool::SCHEMA),
+            ("wider", 26, u16::SCHEMA),
+            ("list", 28, <[u8; 5]>::SCHEMA),
+        ],
+    );
+    assert_shows(
+        &stored,
+        &mine,
+        "  field     in the segment   in this program
+  swapped   u32      @0      u32      @4    <- offset differs
+  with      u32      @4      u32      @0    <- offset differs
+  sign      u32      @8      i32      @8    <- type differs
+  old       f32      @12     f32      @12   <- renamed? `new` in this program
+  gone      u64      @16     -              <- only in the segment
+  fresh     -                bool     @16   <- only in this program
+  wider     u8       @24     u16      @26   <- type and offset differ
+  list      [u8; 3]  @25     [u8; 5]  @28   <- size and offset differ",
+    );
+}
+
+#[test]
+fn a_nested_struct_is_taken_apart_only_if_it_differs() {
+    let point = |y: &Schema| structure("Point", 1, 8, 4, &[("x", 0, i32::SCHEMA), ("y", 4, y)]);
+    let outer = |y: &Schema| {
+        let points = Schema::array(leak(point(y)), 3);
+        structure(
+            "S",
+            1,
+            40,
+            4,
+            &[
+                ("same", 0, &point(i32::SCHEMA)),
+                ("pos", 8, &point(y)),
+                ("all", 16, &points),
+            ],
+        )
+    };
+    assert_shows(
+        &outer(i32::SCHEMA),
+        &outer(f32::SCHEMA),
+        "  field      in the segment   in this program
+  same       Point    @0      Point  @0
+  pos.x      i32      @8      i32    @8
+  pos.y      i32      @12     f32    @12   <- type differs
+  all[0].x   i32      @16     i32    @16
+  all[0].y   i32      @20     f32    @20   <- type differs",
+    );
+}
+
+#[test]
+fn an_enum_names_the_variants_that_differ() {
+    let state = |repr: &'static Schema, variants: &[(&'static str, i128)]| {
+        let variants: Vec<Variant> = variants
+            .iter()
+            .map(|&(name, value)| Variant::new(name, value))
+            .collect();
+        let state = Schema::enumeration("State", repr, leak(variants));
+        structure("S", 1, 2, 1, &[("at", 0, &state)])
+    };
+    let stored = state(u8::SCHEMA, &[("Idle", 0), ("Busy", 1), ("Done", 2)]);
+    assert_shows(
+        &stored,
+        &state(u8::SCHEMA, &[("Idle", 0), ("Busy", 2), ("Lost", 3)]),
+        "  field   in the segment   in this program
+  at      State    @0      State  @0   <- enum differs: `Busy` is 1 in the segment, 2 in this program; \
+         `Done` only in the segment; `Lost` only in this program",
+    );
+    assert_shows(
+        &stored,
+        &state(u16::SCHEMA, &[("Idle", 0), ("Busy", 1), ("Done", 2)]),
+        "  field   in the segment   in this program
+  at      State    @0      State  @0   <- type differs: stored as u8 in the segment, as u16 in this program",
+    );
+    assert_shows(
+        &stored,
+        &state(u8::SCHEMA, &[("Busy", 1), ("Idle", 0), ("Done", 2)]),
+        "  field   in the segment   in this program
+  at      State    @0      State  @0   <- enum differs: its variants are declared in another order",
+    );
+}
+
+#[test]
+fn what_no_row_shows_is_said_below() {
+    let of = |version, size, align| structure("S", version, size, align, &[("x", 0, i32::SCHEMA)]);
+    let head = "  field   in the segment   in this program
+  x       i32      @0      i32  @0";
+    let shows =
+        |mine: &Schema, note: &str| assert_shows(&of(1, 8, 4), mine, &format!("{head}\n  {note}"));
+    shows(&of(2, 8, 4), "version 1 in the segment, 2 in this program");
+    shows(
+        &of(1, 12, 4),
+        "size 8 bytes in the segment, 12 in this program",
+    );
+    shows(
+        &of(1, 8, 8),
+        "alignment 4 in the segment, 8 in this program",
+    );
+    shows(&of(1, 8, 4), "no difference");
+}
+
+#[test]
+fn a_nested_version_is_said_in_its_row() {
+    let of = |version| {
+        let inner = structure("Inner", version, 4, 4, &[("x", 0, i32::SCHEMA)]);
+        structure("S", 1, 4, 4, &[("inner", 0, &inner)])
+    };
+    assert_shows(
+        &of(1),
+        &of(2),
+        "  field   in the segment   in this program
+  inner   Inner    @0      Inner  @0   <- version 1 in the segment, 2 in this program",
+    );
+}
+
+#[test]
+fn values_that_are_no_structs_are_one_row() {
+    assert_shows(
+        u32::SCHEMA,
+        &st_pid(FixedStr::<51>::SCHEMA),
+        "  field     in the segment   in this program
+  (value)   u32      @0      StPid  @0   <- type differs",
+    );
+}
+
+#[test]
+fn a_long_table_keeps_what_differs() {
+    let many = |last: &Schema| {
+        let names: Vec<&'static str> = (0..100).map(|i| leak(format!("f{i}"))).collect();
+        let mut fields: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(i, &name)| (name, 4 * i, u32::SCHEMA))
+            .collect();
+        let last: &'static Schema = leak(last.clone());
+        fields[99].2 = last;
+        structure("S", 1, 400, 4, &fields)
+    };
+    let shown = Mismatch::new(&many(u32::SCHEMA), &many(i32::SCHEMA)).to_string();
+    assert_eq!(shown.lines().count(), 1 + 40 + 1, "{shown}");
+    assert!(
+        shown.contains("f99") && shown.ends_with("\n  ... and 60 more that agree"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("<-").count(), 1);
+
+    let all_gone = structure("S", 1, 4, 4, &[("other", 0, i32::SCHEMA)]);
+    let shown = Mismatch::new(&many(u32::SCHEMA), &all_gone).to_string();
+    assert!(
+        shown.ends_with("\n  ... and 61 more that differ"),
+        "{shown}"
+    );
+}
