@@ -1,0 +1,91 @@
+//! One trait for each thing to write instead.
+//!
+//! A derive sees that a field's type is *called* `Vec`, and only the compiler knows whether it is
+//! the one from `std`. So the derive asks through a trait that every [`SharedLayout`] type
+//! implements, and that has the fitting words for when it is not implemented.
+
+use crate::SharedLayout;
+use crate::layout::Schema;
+
+macro_rules! advice {
+    ($($rule:ident, $why:literal, $instead:literal;)+) => { $(
+        #[doc = $why]
+        #[diagnostic::on_unimplemented(message = $why, label = $instead)]
+        ///
+        /// # Safety
+        ///
+        /// The items are those of the type's [`SharedLayout`]: the derive trusts them as it trusts
+        /// that.
+        pub unsafe trait $rule {
+            /// [`SharedLayout::SCHEMA`].
+            const SCHEMA: &'static Schema;
+
+            /// [`SharedLayout::bits_are_valid`].
+            fn bits_are_valid(bytes: &[u8]) -> bool;
+        }
+
+        #[diagnostic::do_not_recommend]
+        // SAFETY: the items are those.
+        unsafe impl<T: SharedLayout> $rule for T {
+            const SCHEMA: &'static Schema = <T as SharedLayout>::SCHEMA;
+
+            #[inline(always)]
+            fn bits_are_valid(bytes: &[u8]) -> bool {
+                <T as SharedLayout>::bits_are_valid(bytes)
+            }
+        }
+    )+ };
+}
+
+advice! {
+    NoAddress,
+        "`{Self}` may not live in shared memory: an address means nothing in another process",
+        "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice";
+    InlineText,
+        "`{Self}` may not live in shared memory: its text lies elsewhere, and an address means nothing in another process",
+        "use `FixedStr<N>`, which holds N bytes of text in place";
+    InlineItems,
+        "`{Self}` may not live in shared memory: its items lie elsewhere, and an address means nothing in another process",
+        "use an array `[T; N]` and, if it is not always full, a `u32` length beside it";
+    SameWidth,
+        "`{Self}` may not live in shared memory: `usize` and `isize` differ between 32-bit and 64-bit processes",
+        "use `u64` or `i64`";
+    AlwaysThere,
+        "`{Self}` may not live in shared memory: where `Option` keeps its flag differs from build to build",
+        "use the plain value, and a `bool` beside it that says whether it is there";
+    OneOfTwo,
+        "`{Self}` may not live in shared memory: where `Result` keeps its flag differs from build to build",
+        "use a struct of both values, and a fieldless enum in it that says which one counts";
+    NoLock,
+        "`{Self}` may not live in shared memory: it guards a value within one process only",
+        "use the plain value: `SharedBox` does the locking, for all processes";
+    NotAtomic,
+        "`{Self}` may not live in shared memory: each access to a shared value is already atomic as a whole",
+        "use the plain integer, such as `u32` for `AtomicU32`";
+    PlainTime,
+        "`{Self}` may not live in shared memory: its layout differs from build to build",
+        "use a `u64` of nanoseconds, and say in its name since when they count";
+    NotEmpty,
+        "`{Self}` may not live in shared memory: it has no bytes, and nothing can be shared in zero bytes",
+        "remove the field";
+}
+
+/// Holds for types that are `Copy`, and has the words for the others.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Copy`: values move into and out of shared memory as plain bytes",
+    label = "write `#[derive(Clone, Copy)]` above this type"
+)]
+pub trait PlainCopy {
+    /// Says nothing.
+    const HOLDS: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Copy> PlainCopy for T {}
+
+/// The supertraits of [`SharedLayout`] in one, so that a type at fault is one message wherever it
+/// is used.
+pub trait Movable: Copy + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Copy + Send + Sync> Movable for T {}

@@ -1,0 +1,240 @@
+//! The rules: which models may live in shared memory. Reports every fault, each on its own token.
+
+use syn::Fields;
+
+use crate::ctxt::Ctxt;
+use crate::model::{Body, Field, Model, Repr, Variant, Word};
+use crate::types::Verdict;
+
+/// The segment begins on a page; copies inside it begin on cache lines, which are this long.
+const MAX_ALIGN: u64 = 64;
+
+pub(crate) fn faults(cx: &Ctxt, model: &Model) {
+    match &model.body {
+        Body::Struct(fields) => {
+            struct_repr(cx, model);
+            struct_fields(cx, model, fields);
+        }
+        Body::Enum(variants) => {
+            enum_repr(cx, model);
+            enum_variants(cx, model, variants);
+        }
+        Body::Union(keyword) => cx.fault(
+            keyword,
+            "a union does not say which of its fields is in use, so no other process could tell: \
+             write a `#[repr(C)]` struct with a tag field (a fieldless enum) beside the values",
+        ),
+    }
+    for lifetime in model.generics.lifetimes() {
+        cx.fault(
+            &lifetime.lifetime,
+            "what a lifetime borrows ends with this process: hold the values themselves, \
+             such as `FixedStr<N>` for text and `[T; N]` for a slice",
+        );
+    }
+}
+
+fn struct_repr(cx: &Ctxt, model: &Model) {
+    let mut laid_out = false;
+    let mut faulty = false;
+    let mut partial = None;
+    for repr in &model.reprs {
+        match &repr.word {
+            Word::C | Word::Transparent => laid_out = true,
+            Word::Packed => partial = Some(repr),
+            Word::Align(bytes) => {
+                if align(cx, repr, *bytes) {
+                    partial = Some(repr);
+                }
+            }
+            Word::Rust => {
+                cx.fault(
+                    &repr.tokens,
+                    "`repr(Rust)` lets every build order the fields anew: write `#[repr(C)]`",
+                );
+                faulty = true;
+            }
+            Word::Integer(word) | Word::Native(word) => {
+                cx.fault(
+                    &repr.tokens,
+                    format_args!("`repr({word})` is for enums: write `#[repr(C)]` for a struct"),
+                );
+                faulty = true;
+            }
+            Word::Other(word) => {
+                cx.fault(&repr.tokens, unknown_repr(word, "`#[repr(C)]`"));
+                faulty = true;
+            }
+        }
+    }
+    if laid_out || faulty {
+        return;
+    }
+    match partial {
+        Some(Repr { tokens, .. }) => {
+            let word = tokens.to_string().replace(' ', "");
+            cx.fault(
+                tokens,
+                format_args!(
+                    "`{word}` alone leaves the order of the fields open: write `#[repr(C, {word})]`"
+                ),
+            );
+        }
+        None => cx.fault(
+            model.ident,
+            format_args!(
+                "the layout of `{}` differs from build to build: write `#[repr(C)]` above it",
+                model.name()
+            ),
+        ),
+    }
+}
+
+/// Whether the alignment is one that shared memory gives.
+fn align(cx: &Ctxt, repr: &Repr, bytes: Option<u64>) -> bool {
+    let fault = match bytes {
+        Some(bytes) if bytes > MAX_ALIGN => format!(
+            "shared memory aligns to at most {MAX_ALIGN} bytes, not {bytes}: write `align({MAX_ALIGN})` or less"
+        ),
+        Some(_) => return true,
+        None => "this alignment cannot be read: write a number, such as `align(64)`".to_owned(),
+    };
+    cx.fault(&repr.tokens, fault);
+    false
+}
+
+fn unknown_repr(word: &str, instead: &str) -> String {
+    format!("`repr({word})` has no layout that other programs can rely on: write {instead}")
+}
+
+fn struct_fields(cx: &Ctxt, model: &Model, fields: &[Field]) {
+    if fields.is_empty() {
+        cx.fault(
+            model.ident,
+            format_args!("`{}` has no fields, and nothing can be shared in zero bytes: give it at least one field", model.name()),
+        );
+    }
+    for finding in fields.iter().flat_map(|field| &field.findings) {
+        if let Verdict::Certain(message) = &finding.verdict {
+            cx.fault(finding.ty, message);
+        }
+    }
+}
+
+fn enum_repr(cx: &Ctxt, model: &Model) {
+    let mut integer: Option<&Repr> = None;
+    let mut faulty = false;
+    let mut fault = |repr: &Repr, message: String| {
+        cx.fault(&repr.tokens, message);
+        faulty = true;
+    };
+    let given = model
+        .integer()
+        .map_or_else(|| "i32".to_owned(), ToString::to_string);
+    for repr in &model.reprs {
+        match &repr.word {
+            Word::Integer(word) => match integer {
+                Some(first) if first.word != repr.word => {
+                    fault(
+                        repr,
+                        format!(
+                            "an enum has one size: keep either `{}` or `{word}`",
+                            first.tokens
+                        ),
+                    );
+                }
+                _ => integer = Some(repr),
+            },
+            Word::C => fault(
+                repr,
+                match model.integer() {
+                    Some(integer) => {
+                        format!(
+                            "`C` adds nothing to the integer of a fieldless enum: write `#[repr({integer})]`"
+                        )
+                    }
+                    None => "the C compiler chooses the size of a `repr(C)` enum: \
+                             write `#[repr(i32)]`, or with the integer that it chose"
+                        .to_owned(),
+                },
+            ),
+            Word::Native(word) => {
+                let fixed = if word == "usize" { "u64" } else { "i64" };
+                fault(
+                    repr,
+                    format!(
+                        "`{word}` differs between 32-bit and 64-bit processes: write `#[repr({fixed})]`"
+                    ),
+                );
+            }
+            Word::Rust => fault(
+                repr,
+                format!("`repr(Rust)` leaves the size of the enum open: write `#[repr({given})]`"),
+            ),
+            Word::Transparent => {
+                fault(
+                    repr,
+                    format!("a transparent enum stores no discriminant: write `#[repr({given})]`"),
+                );
+            }
+            Word::Packed | Word::Align(_) => {
+                let word = repr.tokens.to_string().replace(' ', "");
+                fault(
+                    repr,
+                    format!(
+                        "an enum is exactly as large as its integer: write `#[repr({given})]`, \
+                         and `{word}` on the struct that holds it"
+                    ),
+                );
+            }
+            Word::Other(word) => fault(repr, unknown_repr(word, &format!("`#[repr({given})]`"))),
+        }
+    }
+    if integer.is_none() && !faulty {
+        cx.fault(
+            model.ident,
+            format_args!(
+                "the size of `{}` is not fixed: write `#[repr(u8)]` (or another integer) above it",
+                model.name()
+            ),
+        );
+    }
+}
+
+fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
+    if variants.is_empty() {
+        cx.fault(
+            model.ident,
+            format_args!(
+                "`{}` has no variants, so no value of it can be shared: give it at least one",
+                model.name()
+            ),
+        );
+    }
+    for variant in variants {
+        let name = variant.name();
+        if matches!(variant.fields, Fields::Unit) {
+            continue;
+        }
+        if variant.fields.is_empty() {
+            cx.fault(
+                variant.fields,
+                format_args!("a fieldless variant needs no brackets: write `{name}`"),
+            );
+        } else {
+            cx.fault(
+                variant.fields,
+                format_args!(
+                    "`{name}` carries data, and where an enum keeps it differs from build to build: \
+                     keep the enum fieldless and put the data into a struct beside it"
+                ),
+            );
+        }
+    }
+    if !model.settings.version_tokens.is_empty() {
+        cx.fault(
+            &model.settings.version_tokens,
+            "an enum has no version of its own: its variants are part of every struct that holds it, so put the version there",
+        );
+    }
+}

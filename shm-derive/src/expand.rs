@@ -1,0 +1,419 @@
+//! Writes the impls of a faultless model, or the fallback of a faulty one.
+//!
+//! Everything is named by absolute path, and stands inside `const _: () = { … };`, so that no name
+//! in the user's module can change what it means. The tokens of a field's type keep the user's
+//! spans: that is where a bound that does not hold is reported.
+
+mod bytemuck;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Generics, Member, Type, parse_quote};
+
+use crate::model::{Body, Field, Model, Variant};
+use crate::types::{self, Finding, Verdict};
+
+/// `SharedLayout`, bytemuck's traits, and the checks that need the finished type.
+pub(crate) fn implementation(model: &Model) -> TokenStream {
+    let shared = match &model.body {
+        Body::Struct(fields) => structure(model, fields),
+        Body::Enum(variants) => enumeration(model, variants),
+        Body::Union(_) => TokenStream::new(),
+    };
+    let bytemuck = if model.settings.bytemuck {
+        bytemuck::traits(model)
+    } else {
+        TokenStream::new()
+    };
+    let copy = copy_check(model);
+    let facts = facts_check(model);
+    wrap(quote!(#shared #bytemuck #copy #facts))
+}
+
+/// An impl that says nothing and whose bounds hold, so that the faults already reported do not come
+/// back as "`X` does not implement `SharedLayout`" at every use. It still asks the compiler about
+/// the suspects.
+pub(crate) fn fallback(model: &Model) -> TokenStream {
+    let krate = &model.settings.krate;
+    let mut generics = bounded(model, false);
+    if model.generics.lifetimes().next().is_some() {
+        let clause = generics.make_where_clause();
+        clause.predicates.push(parse_quote!(Self: 'static));
+    }
+    let asked = model
+        .fields()
+        .iter()
+        .filter(|field| {
+            field
+                .findings
+                .iter()
+                .all(|finding| matches!(finding.verdict, Verdict::Suspect(_)))
+        })
+        .filter(|field| !mentions_lifetime(model, field.ty))
+        .flat_map(|field| questions(model, field))
+        .map(|question| question.item("SCHEMA"));
+    let header = header(model, &generics);
+    let copy = copy_check(model);
+    wrap(quote! {
+        #[automatically_derived]
+        #[diagnostic::do_not_recommend]
+        unsafe #header {
+            const SCHEMA: &'static #krate::layout::Schema = {
+                #(let _ = #asked;)*
+                <::core::primitive::u8 as #krate::layout::SharedLayout>::SCHEMA
+            };
+
+            fn bits_are_valid(_: &[::core::primitive::u8]) -> ::core::primitive::bool {
+                false
+            }
+        }
+        #copy
+    })
+}
+
+fn wrap(items: TokenStream) -> TokenStream {
+    quote! {
+        #[doc(hidden)]
+        #[allow(clippy::all, clippy::pedantic, deprecated, non_upper_case_globals, unused_lifetimes, unused_qualifications)]
+        const _: () = { #items };
+    }
+}
+
+/// `impl<…> SharedLayout for X<…> where …`; the caller writes `unsafe` before it.
+fn header(model: &Model, generics: &Generics) -> TokenStream {
+    let krate = &model.settings.krate;
+    let ident = model.ident;
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    quote!(impl #impl_generics #krate::layout::SharedLayout for #ident #ty_generics #where_clause)
+}
+
+/// The user's generics, and what has to hold for an instance to be shared; without the bounds on
+/// fields if `fields` is false, as in a fallback.
+///
+/// The supertraits of `SharedLayout` are asked for with `for<'__shm>` because such a bound may be
+/// false: that the type has to be `Copy` is said by [`copy_check`], in words.
+fn bounded(model: &Model, fields: bool) -> Generics {
+    let krate = &model.settings.krate;
+    let mut generics = model.generics.clone();
+    let params: Vec<Ident> = generics
+        .type_params()
+        .map(|param| param.ident.clone())
+        .collect();
+    let clause = generics.make_where_clause();
+    clause
+        .predicates
+        .push(parse_quote!(for<'__shm> Self: #krate::__private::advice::Movable));
+    for param in &params {
+        clause.predicates.push(parse_quote!(#param: 'static));
+    }
+    let mut params_are_shared = !fields;
+    for field in model
+        .fields()
+        .iter()
+        .filter(|field| mentions_param(model, field.ty))
+    {
+        let ty = field.ty;
+        if !field.findings.is_empty() {
+            // A bound on a suspect would be taken on trust until somebody uses the type. Bounds on
+            // the parameters let the body be checked at once.
+            params_are_shared = true;
+        } else if fields {
+            clause
+                .predicates
+                .push(parse_quote!(#ty: #krate::layout::SharedLayout));
+        }
+    }
+    if params_are_shared {
+        for param in &params {
+            clause
+                .predicates
+                .push(parse_quote!(#param: #krate::layout::SharedLayout));
+        }
+    }
+    generics
+}
+
+fn structure(model: &Model, fields: &[Field]) -> TokenStream {
+    let krate = &model.settings.krate;
+    let name = model.name();
+    let version = model.settings.version.unwrap_or(1);
+    let generics = bounded(model, true);
+    let header = header(model, &generics);
+
+    let names = fields.iter().map(Field::name);
+    let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
+    let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
+    let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
+    let ask_first = |item| {
+        asked
+            .iter()
+            .filter_map(move |questions| Some(questions.first()?.item(item)))
+    };
+    let schemas = ask_first("SCHEMA");
+    let valid = ask_first("bits_are_valid");
+    let further = asked
+        .iter()
+        .flat_map(|questions| questions.iter().skip(1))
+        .map(|question| question.item("SCHEMA"));
+    // A fault found while these are evaluated is reported on the name of the struct.
+    let fields_const = located(
+        quote!(<Self as #krate::layout::SharedLayout>::FIELDS),
+        model.ident.to_token_stream(),
+    );
+    let schema = quote! {
+        &#krate::layout::Schema::structure(
+            #name,
+            #version,
+            ::core::mem::size_of::<Self>(),
+            ::core::mem::align_of::<Self>(),
+            #fields_const,
+        )
+    };
+    let schema = located(schema, model.ident.to_token_stream());
+
+    let complete = complete_check(model, fields);
+
+    quote! {
+        // SAFETY: the macro has seen `repr(C)` or `repr(transparent)`, so the layout is fixed. Each
+        // field is named with its true offset, and is `SharedLayout` itself by the calls below;
+        // `Schema::structure` refuses overlaps, a size of zero and too large an alignment. A value
+        // is valid if each of its fields is.
+        #[automatically_derived]
+        unsafe #header {
+            const FIELDS: &'static [#krate::layout::Field] = {
+                #(let _ = #further;)*
+                &[#(#krate::layout::Field::new(#names, ::core::mem::offset_of!(Self, #members), #schemas)),*]
+            };
+
+            const SCHEMA: &'static #krate::layout::Schema = #schema;
+
+            #[inline]
+            fn bits_are_valid(__bytes: &[::core::primitive::u8]) -> ::core::primitive::bool {
+                // Known here, the length lets the compiler drop the bounds checks below.
+                __bytes.len() == ::core::mem::size_of::<Self>()
+                    #(&& #valid(
+                        #krate::__private::part::<#types>(__bytes, ::core::mem::offset_of!(Self, #members))
+                    ))*
+            }
+        }
+
+        #complete
+    }
+}
+
+/// Refuses fields that the derive was not shown, and types other than it was shown: an attribute
+/// macro below it may add the former and write the latter.
+fn complete_check(model: &Model, fields: &[Field]) -> TokenStream {
+    let ident = model.ident;
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    let members = fields.iter().map(|field| &field.member);
+    let types = fields.iter().map(|field| field.ty);
+    let values: Vec<Ident> = (0..fields.len())
+        .map(|n| format_ident!("__field{n}"))
+        .collect();
+    let pattern = located(
+        quote!(#ident { #(#members: #values),* }),
+        ident.to_token_stream(),
+    );
+    // By value, since there may be no reference to a packed field. No type that may be shared
+    // coerces to another.
+    quote! {
+        #[allow(dead_code)]
+        fn __complete #impl_generics (__value: #ident #ty_generics) #where_clause {
+            let #pattern = __value;
+            #(let _: #types = #values;)*
+        }
+    }
+}
+
+/// One way in which the generated code asks whether a field may be shared: `<Type as Trait>::item`.
+///
+/// Written as a qualified path only, because then a failed bound is the same message each time, and
+/// shown once.
+struct Question {
+    ty: TokenStream,
+    rule: TokenStream,
+}
+
+impl Question {
+    /// What `rule` gives for the type, as an expression that stands where the type stands.
+    fn item(&self, name: &str) -> TokenStream {
+        let Question { ty, rule } = self;
+        let (first, last) = ends(ty.clone()).unwrap_or((Span::call_site(), Span::call_site()));
+        let item = Ident::new(name, at(last));
+        let open = quote_spanned!(at(first)=> <);
+        quote!(#open #ty as #rule>::#item)
+    }
+}
+
+/// What to ask about `field`: a question for each suspect in its type, reported on that suspect, or
+/// else one for all.
+fn questions(model: &Model, field: &Field) -> Vec<Question> {
+    let krate = &model.settings.krate;
+    let ty = field.ty.to_token_stream();
+    let mut questions: Vec<Question> = Vec::new();
+    for Finding { ty: part, verdict } in &field.findings {
+        if let Verdict::Suspect(rule) = verdict {
+            let rule = format_ident!("{rule}");
+            questions.push(Question {
+                ty: located(ty.clone(), part.to_token_stream()),
+                rule: quote!(#krate::__private::advice::#rule),
+            });
+        }
+    }
+    if questions.is_empty() {
+        questions.push(Question {
+            ty,
+            rule: quote!(#krate::layout::SharedLayout),
+        });
+    }
+    questions
+}
+
+/// The place of `span`, for tokens that are the macro's own.
+fn at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// `tokens` with the meaning they have, reported at the place of `there`.
+fn located(tokens: TokenStream, there: TokenStream) -> TokenStream {
+    let Some((first, last)) = ends(there) else {
+        return tokens;
+    };
+    let count = tokens.clone().into_iter().count();
+    let relocate = |(index, mut token): (usize, TokenTree)| {
+        let place = if index > 0 && index + 1 == count {
+            last
+        } else {
+            first
+        };
+        token.set_span(token.span().located_at(place));
+        token
+    };
+    tokens.into_iter().enumerate().map(relocate).collect()
+}
+
+fn ends(tokens: TokenStream) -> Option<(Span, Span)> {
+    let mut spans = tokens.into_iter().map(|token| token.span());
+    let first = spans.next()?;
+    Some((first, spans.last().unwrap_or(first)))
+}
+
+fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
+    let krate = &model.settings.krate;
+    let Some(integer) = model.integer() else {
+        return TokenStream::new();
+    };
+    let integer = quote!(::core::primitive::#integer);
+    let name = model.name();
+    let generics = bounded(model, true);
+    let header = header(model, &generics);
+    let idents: Vec<&Ident> = variants.iter().map(|variant| variant.ident).collect();
+    let names = variants.iter().map(Variant::name);
+
+    quote! {
+        // SAFETY: "the layout of a primitive representation of a fieldless enum is that of the
+        // primitive" (Rust reference, "Type layout"), and all its variants are named with their
+        // discriminants.
+        #[automatically_derived]
+        unsafe #header {
+            const VARIANTS: &'static [#krate::layout::Variant] =
+                &[#(#krate::layout::Variant::new(#names, Self::#idents as ::core::primitive::i128)),*];
+
+            const SCHEMA: &'static #krate::layout::Schema = &#krate::layout::Schema::enumeration(
+                #name,
+                <#integer as #krate::layout::SharedLayout>::SCHEMA,
+                <Self as #krate::layout::SharedLayout>::VARIANTS,
+            );
+
+            #[inline]
+            fn bits_are_valid(__bytes: &[::core::primitive::u8]) -> ::core::primitive::bool {
+                let ::core::result::Result::Ok(__bytes) = ::core::convert::TryFrom::try_from(__bytes) else {
+                    return false;
+                };
+                let __value = <#integer>::from_ne_bytes(__bytes);
+                // One compare each; the optimiser makes a range or a table of them.
+                #(if __value == Self::#idents as #integer { return true; })*
+                false
+            }
+        }
+    }
+}
+
+/// Says in words that the type has to be `Copy`. The supertrait alone would say it in the
+/// compiler's.
+fn copy_check(model: &Model) -> TokenStream {
+    let krate = &model.settings.krate;
+    let ident = model.ident;
+    let generics = bounded_params(model);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let span = ident.span();
+    let target = quote_spanned!(span=> #ident);
+    quote! {
+        #[allow(dead_code)]
+        fn __copy #impl_generics () #where_clause {
+            <#target #ty_generics as #krate::__private::advice::PlainCopy>::HOLDS
+        }
+    }
+}
+
+/// The user's generics with every type parameter shared: what `#[derive(Clone, Copy)]` gives `Copy`
+/// for.
+fn bounded_params(model: &Model) -> Generics {
+    let krate = &model.settings.krate;
+    let mut generics = model.generics.clone();
+    let params: Vec<Ident> = generics
+        .type_params()
+        .map(|param| param.ident.clone())
+        .collect();
+    let clause = generics.make_where_clause();
+    for param in &params {
+        clause
+            .predicates
+            .push(parse_quote!(#param: #krate::layout::SharedLayout));
+    }
+    generics
+}
+
+/// Lets `cargo check` evaluate what depends on the finished type: its size, alignment and nesting.
+fn facts_check(model: &Model) -> TokenStream {
+    if model.is_generic() {
+        return TokenStream::new();
+    }
+    let krate = &model.settings.krate;
+    let ident = model.ident;
+    let facts = located(
+        quote!(#krate::__private::Facts::<#ident>::HOLD),
+        ident.to_token_stream(),
+    );
+    quote! {
+        #[allow(unused_imports)]
+        use #krate::__private::Unjudged as _;
+        const _: () = #facts;
+    }
+}
+
+fn mentions_param(model: &Model, ty: &Type) -> bool {
+    types::any_ident(ty, &|ident| {
+        model
+            .generics
+            .type_params()
+            .any(|param| param.ident == *ident)
+            || model
+                .generics
+                .const_params()
+                .any(|param| param.ident == *ident)
+    })
+}
+
+/// Whether `ty` borrows through one of the type's lifetimes; any other but `'static` is the
+/// compiler's to refuse.
+fn mentions_lifetime(model: &Model, ty: &Type) -> bool {
+    types::any_ident(ty, &|ident| {
+        model
+            .generics
+            .lifetimes()
+            .any(|param| param.lifetime.ident == *ident)
+    })
+}

@@ -1,0 +1,114 @@
+//! What the user wrote, in the terms of this crate. No room but this one names `syn::Data`'s
+//! shapes.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::ext::IdentExt;
+use syn::{Fields, Generics, Index, Member, Token, Type};
+
+use crate::types::Finding;
+
+/// A type under `#[derive(SharedLayout)]`.
+pub(crate) struct Model<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) generics: &'a Generics,
+    pub(crate) settings: Settings,
+    /// The words of all `#[repr(…)]` attributes, as if they had been written in one.
+    pub(crate) reprs: Vec<Repr>,
+    pub(crate) body: Body<'a>,
+}
+
+/// What `#[shared(…)]` says.
+pub(crate) struct Settings {
+    /// The path to `shm-core`.
+    pub(crate) krate: TokenStream,
+    /// The schema version; `None` when the user did not give one.
+    pub(crate) version: Option<u32>,
+    /// The tokens of `version = N`, to report on.
+    pub(crate) version_tokens: TokenStream,
+    /// Whether to implement bytemuck's traits.
+    pub(crate) bytemuck: bool,
+}
+
+/// One word of a `#[repr(…)]`.
+pub(crate) struct Repr {
+    pub(crate) word: Word,
+    pub(crate) tokens: TokenStream,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Word {
+    C,
+    Rust,
+    Transparent,
+    Packed,
+    /// `None` when the number could not be read.
+    Align(Option<u64>),
+    /// An integer type of the same width on every target.
+    Integer(Ident),
+    /// `usize` or `isize`.
+    Native(Ident),
+    /// Something this crate does not know.
+    Other(String),
+}
+
+pub(crate) enum Body<'a> {
+    Struct(Vec<Field<'a>>),
+    Enum(Vec<Variant<'a>>),
+    Union(&'a Token![union]),
+}
+
+pub(crate) struct Field<'a> {
+    pub(crate) member: Member,
+    pub(crate) ty: &'a Type,
+    /// What can be said about the type from its spelling.
+    pub(crate) findings: Vec<Finding<'a>>,
+}
+
+pub(crate) struct Variant<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) fields: &'a Fields,
+}
+
+impl Model<'_> {
+    /// The name that goes into the schema: what a C header would call it.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    pub(crate) fn fields(&self) -> &[Field<'_>] {
+        match &self.body {
+            Body::Struct(fields) => fields,
+            Body::Enum(_) | Body::Union(_) => &[],
+        }
+    }
+
+    /// Whether the type has type or const parameters, so that its facts are known only per
+    /// instance.
+    pub(crate) fn is_generic(&self) -> bool {
+        self.generics.type_params().next().is_some()
+            || self.generics.const_params().next().is_some()
+    }
+
+    /// The integer that stores a fieldless enum.
+    pub(crate) fn integer(&self) -> Option<&Ident> {
+        self.reprs.iter().find_map(|repr| match &repr.word {
+            Word::Integer(ident) => Some(ident),
+            _ => None,
+        })
+    }
+}
+
+impl Variant<'_> {
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+}
+
+impl Field<'_> {
+    pub(crate) fn name(&self) -> String {
+        match &self.member {
+            Member::Named(ident) => ident.unraw().to_string(),
+            Member::Unnamed(Index { index, .. }) => index.to_string(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Reads tokens into the [model](crate::model). Reports what it cannot read; judges nothing.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Data, DeriveInput, Fields, LitBool, LitInt, LitStr, Member, Meta, Path, Token,
+};
+
+use crate::crate_path;
+use crate::ctxt::Ctxt;
+use crate::model::{Body, Field, Model, Repr, Settings, Variant, Word};
+use crate::types;
+
+pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
+    Model {
+        ident: &input.ident,
+        generics: &input.generics,
+        settings: settings(cx, &input.attrs),
+        reprs: reprs(cx, &input.attrs),
+        body: body(&input.data),
+    }
+}
+
+/// Whether an attribute or a word of one is called `name`, also when written as `r#name`.
+fn is(path: &Path, name: &str) -> bool {
+    path.get_ident().is_some_and(|ident| ident.unraw() == name)
+}
+
+fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
+    let mut krate = None;
+    let mut version = None;
+    let mut version_tokens = TokenStream::new();
+    let mut bytemuck = None;
+
+    for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
+        let read = attr.parse_nested_meta(|meta| {
+            let repeated = if is(&meta.path, "version") {
+                let number: LitInt = meta.value()?.parse()?;
+                let key = &meta.path;
+                version_tokens = quote!(#key = #number);
+                version.replace(schema_version(cx, &number)).is_some()
+            } else if meta.path.is_ident("crate") {
+                krate.replace(crate_override(&meta)?).is_some()
+            } else if is(&meta.path, "bytemuck") {
+                let value = meta.value()?;
+                let wrong = value.error("write `bytemuck = false`, or leave it out");
+                let flag: LitBool = value.parse().map_err(|_| wrong)?;
+                bytemuck.replace(flag.value).is_some()
+            } else {
+                return Err(meta.error(
+                    "unknown key: `#[shared(…)]` knows `version = N`, `crate = path` and `bytemuck = false`",
+                ));
+            };
+            if repeated { Err(meta.error("this key is given twice: keep one")) } else { Ok(()) }
+        });
+        if let Err(fault) = read {
+            cx.syntax(fault);
+        }
+    }
+
+    Settings {
+        krate: krate.unwrap_or_else(crate_path::detect),
+        version: version.flatten(),
+        version_tokens,
+        bytemuck: bytemuck.unwrap_or(true),
+    }
+}
+
+fn schema_version(cx: &Ctxt, number: &LitInt) -> Option<u32> {
+    match number.base10_parse::<u32>() {
+        Ok(version) if version > 0 => Some(version),
+        _ => {
+            cx.fault(number, "a schema version is a number from 1 to 4294967295");
+            None
+        }
+    }
+}
+
+/// `crate = path`, or with the path in quotes as serde writes it.
+fn crate_override(meta: &ParseNestedMeta) -> syn::Result<TokenStream> {
+    let value = meta.value()?;
+    let path: Path = if value.peek(LitStr) {
+        value.parse::<LitStr>()?.parse()?
+    } else {
+        value.parse()?
+    };
+    Ok(path.into_token_stream())
+}
+
+fn reprs(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Repr> {
+    let mut words = Vec::new();
+    for attr in attrs {
+        if is(attr.path(), "repr") {
+            match attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) {
+                Ok(metas) => words.extend(metas.iter().map(repr)),
+                Err(_) => cx.fault(attr, "this `repr` cannot be read: write `#[repr(C)]`"),
+            }
+        } else if is(attr.path(), "cfg_attr") && mentions_repr(attr.meta.to_token_stream()) {
+            // The compiler resolves `cfg_attr` before it calls a derive. One that is still here
+            // came by another way, and nobody can say what it will turn into.
+            cx.fault(attr, "this `repr` is not decided yet when the layout is checked: write `#[repr(C)]` without `cfg_attr`");
+        }
+    }
+    words
+}
+
+fn mentions_repr(tokens: TokenStream) -> bool {
+    types::any_ident(tokens, &|ident| ident.unraw() == "repr")
+}
+
+fn repr(meta: &Meta) -> Repr {
+    let name = meta
+        .path()
+        .get_ident()
+        .map(|ident| ident.unraw().to_string());
+    let word = match name.as_deref() {
+        Some("C") => Word::C,
+        Some("Rust") => Word::Rust,
+        Some("transparent") => Word::Transparent,
+        Some("packed") => Word::Packed,
+        Some("align") => Word::Align(number(meta)),
+        Some(
+            integer @ ("u8" | "u16" | "u32" | "u64" | "u128" | "i8" | "i16" | "i32" | "i64"
+            | "i128"),
+        ) => Word::Integer(syn::Ident::new(integer, proc_macro2::Span::call_site())),
+        Some(word @ ("usize" | "isize")) => {
+            Word::Native(syn::Ident::new(word, proc_macro2::Span::call_site()))
+        }
+        _ => Word::Other(meta.path().to_token_stream().to_string().replace(' ', "")),
+    };
+    Repr {
+        word,
+        tokens: meta.to_token_stream(),
+    }
+}
+
+/// The number in `align(N)`.
+fn number(meta: &Meta) -> Option<u64> {
+    let Meta::List(list) = meta else { return None };
+    list.parse_args::<LitInt>().ok()?.base10_parse().ok()
+}
+
+fn body<'a>(data: &'a Data) -> Body<'a> {
+    match data {
+        Data::Struct(data) => Body::Struct(fields(&data.fields)),
+        Data::Enum(data) => Body::Enum(
+            data.variants
+                .iter()
+                .map(|variant| Variant {
+                    ident: &variant.ident,
+                    fields: &variant.fields,
+                })
+                .collect(),
+        ),
+        Data::Union(data) => Body::Union(&data.union_token),
+    }
+}
+
+fn fields(fields: &Fields) -> Vec<Field<'_>> {
+    fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| Field {
+            member: field
+                .ident
+                .clone()
+                .map_or_else(|| Member::from(index), Member::from),
+            ty: &field.ty,
+            findings: types::examine(&field.ty),
+        })
+        .collect()
+}

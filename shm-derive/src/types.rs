@@ -1,0 +1,361 @@
+//! Knows field types by sight, and what to write instead of those that cannot be shared.
+//!
+//! A derive sees spelling, not meaning: `Vec` may be the user's own. What only the language can
+//! spell (`&T`, `*const T`, tuples, `usize`) is judged [at once](Verdict::Certain). Everything with
+//! a name is merely [suspected](Verdict::Suspect): the generated code asks the compiler through a
+//! trait that has the fitting words, and that every `SharedLayout` type implements. So a look-alike
+//! passes, and nothing slips through: a type this file has never heard of still has to implement
+//! `SharedLayout`.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Expr, GenericArgument, Lit, PathArguments, Type, TypePath};
+
+/// Something to say about a field's type, or about one inside it.
+pub(crate) struct Finding<'a> {
+    pub(crate) ty: &'a Type,
+    pub(crate) verdict: Verdict,
+}
+
+pub(crate) enum Verdict {
+    /// Cannot be shared, whatever the names in scope mean.
+    Certain(String),
+    /// Cannot be shared if the name means what it means in `std`: the trait in
+    /// `shm_core::__private::advice` that says what to write instead.
+    Suspect(&'static str),
+}
+
+/// Where a type stands: its bytes are the field's own, or it is an argument of a type that may use
+/// it in any way.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Inline,
+    Argument,
+}
+
+pub(crate) fn examine(ty: &Type) -> Vec<Finding<'_>> {
+    let mut findings = Vec::new();
+    walk(ty, Place::Inline, &mut findings);
+    findings
+}
+
+fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
+    let verdict = match ty {
+        Type::Group(group) => return walk(&group.elem, place, findings),
+        Type::Paren(paren) => return walk(&paren.elem, place, findings),
+        Type::Array(array) => {
+            if !is_zero(&array.len) {
+                return walk(&array.elem, place, findings);
+            }
+            certain("an array of length 0 holds nothing to share: remove the field")
+        }
+        Type::Path(path) => match name(path, place, findings) {
+            Some(verdict) => verdict,
+            None => return,
+        },
+        Type::Tuple(tuple) if tuple.elems.is_empty() => {
+            certain("`()` holds nothing to share: remove the field")
+        }
+        Type::Tuple(tuple) => {
+            for elem in &tuple.elems {
+                walk(elem, place, findings);
+            }
+            certain(
+                "the layout of a tuple differs from build to build: write a `#[repr(C)]` struct that derives `SharedLayout`",
+            )
+        }
+        Type::Never(_) => certain("`!` has no value to share: remove the field"),
+        Type::Reference(_)
+        | Type::Ptr(_)
+        | Type::BareFn(_)
+        | Type::TraitObject(_)
+        | Type::Slice(_)
+        | Type::ImplTrait(_) => {
+            let instead = match ty {
+                Type::Reference(reference) if is_named(&reference.elem, "str") => {
+                    "write `FixedStr<N>`"
+                }
+                Type::Reference(reference) if matches!(&*reference.elem, Type::Slice(_)) => {
+                    "write an array `[T; N]`"
+                }
+                Type::Reference(_) => {
+                    "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice"
+                }
+                Type::Ptr(_) => {
+                    "hold the value itself, or a `u64` offset or index that means the same everywhere"
+                }
+                Type::BareFn(_) => "write a fieldless enum that names the function to call",
+                Type::Slice(_) => {
+                    "write an array `[T; N]` and, if it is not always full, a `u32` length beside it"
+                }
+                _ => "write a concrete type, or a fieldless enum that names the choice",
+            };
+            match ty {
+                Type::Slice(_) => certain(&format!("a slice has no fixed size: {instead}")),
+                Type::ImplTrait(_) => certain(&format!(
+                    "the layout of a hidden type is unknown: {instead}"
+                )),
+                _ => certain(&format!(
+                    "an address means nothing in another process: {instead}"
+                )),
+            }
+        }
+        // A macro, `_`, or syntax of the future: the trait bound judges it.
+        _ => return,
+    };
+    let verdict = match (place, verdict) {
+        (Place::Argument, Verdict::Certain(_)) if is_address(ty) => Verdict::Suspect("NoAddress"),
+        (Place::Argument, Verdict::Certain(_)) => return,
+        (_, verdict) => verdict,
+    };
+    findings.push(Finding { ty, verdict });
+}
+
+fn certain(message: &str) -> Verdict {
+    Verdict::Certain(message.to_owned())
+}
+
+/// What the last name of a path suggests. A name that suggests nothing is searched for arguments
+/// that do.
+fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -> Option<Verdict> {
+    if path.qself.is_some() {
+        return None;
+    }
+    let last = path.path.segments.last()?;
+    let name = last.ident.unraw().to_string();
+    // Nobody gives their own type the name of a primitive, and a message without a trait reads
+    // better.
+    match (name.as_str(), place) {
+        ("usize", Place::Inline) => {
+            return Some(certain(
+                "`usize` differs between 32-bit and 64-bit processes: write `u64`",
+            ));
+        }
+        ("isize", Place::Inline) => {
+            return Some(certain(
+                "`isize` differs between 32-bit and 64-bit processes: write `i64`",
+            ));
+        }
+        ("str", Place::Inline) => {
+            return Some(certain("`str` has no fixed size: write `FixedStr<N>`"));
+        }
+        _ => {}
+    }
+    let suspect = match name.as_str() {
+        "usize" | "isize" => "SameWidth",
+        "str" | "String" | "CString" | "CStr" | "OsString" | "OsStr" | "PathBuf" | "Path" => {
+            "InlineText"
+        }
+        "Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "HashMap" | "HashSet" | "BTreeMap"
+        | "BTreeSet" => "InlineItems",
+        "Box" | "Rc" | "Arc" | "Weak" | "NonNull" | "Pin" | "Cow" | "Ref" | "RefMut" => "NoAddress",
+        "Option" | "Result" if arguments(path).any(holds_address) => "NoAddress",
+        "Option" => "AlwaysThere",
+        "Result" => "OneOfTwo",
+        "Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "LazyCell" | "Mutex" | "RwLock"
+        | "OnceLock" | "LazyLock" | "Once" | "Condvar" | "Barrier" => "NoLock",
+        atomic
+            if atomic
+                .strip_prefix("Atomic")
+                .is_some_and(|width| width.starts_with(['U', 'I', 'B', 'P'])) =>
+        {
+            "NotAtomic"
+        }
+        "Duration" | "Instant" | "SystemTime" => "PlainTime",
+        "PhantomData" | "PhantomPinned" => "NotEmpty",
+        _ => {
+            for argument in arguments(path) {
+                walk(argument, Place::Argument, findings);
+            }
+            return None;
+        }
+    };
+    Some(Verdict::Suspect(suspect))
+}
+
+fn arguments(path: &TypePath) -> impl Iterator<Item = &Type> {
+    path.path
+        .segments
+        .iter()
+        .flat_map(|segment| match &segment.arguments {
+            PathArguments::AngleBracketed(list) => list.args.iter().collect::<Vec<_>>(),
+            PathArguments::None | PathArguments::Parenthesized(_) => Vec::new(),
+        })
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+}
+
+/// Whether `ty` is, or visibly contains, something that points elsewhere.
+fn holds_address(ty: &Type) -> bool {
+    is_address(ty)
+        || examine(ty).iter().any(|finding| {
+            is_address(finding.ty)
+                || matches!(
+                    finding.verdict,
+                    Verdict::Suspect("NoAddress" | "InlineText" | "InlineItems")
+                )
+        })
+}
+
+fn is_address(ty: &Type) -> bool {
+    matches!(
+        ty,
+        Type::Reference(_) | Type::Ptr(_) | Type::BareFn(_) | Type::TraitObject(_)
+    )
+}
+
+fn is_named(ty: &Type, name: &str) -> bool {
+    match ty {
+        Type::Group(group) => is_named(&group.elem, name),
+        Type::Paren(paren) => is_named(&paren.elem, name),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident.unraw() == name),
+        _ => false,
+    }
+}
+
+fn is_zero(len: &Expr) -> bool {
+    match len {
+        Expr::Group(group) => is_zero(&group.expr),
+        Expr::Paren(paren) => is_zero(&paren.expr),
+        Expr::Lit(lit) => {
+            matches!(&lit.lit, Lit::Int(int) if int.base10_parse::<u64>().is_ok_and(|len| len == 0))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an identifier for which `test` holds stands anywhere in `tokens`.
+pub(crate) fn any_ident(tokens: impl ToTokens, test: &dyn Fn(&Ident) -> bool) -> bool {
+    fn search(tokens: TokenStream, test: &dyn Fn(&Ident) -> bool) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => test(&ident),
+            TokenTree::Group(group) => search(group.stream(), test),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    search(tokens.into_token_stream(), test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_str;
+
+    fn suspicion(ty: &str) -> Vec<String> {
+        let ty: Type = parse_str(ty).expect("a type");
+        examine(&ty)
+            .into_iter()
+            .map(|finding| {
+                let text = finding.ty.to_token_stream().to_string().replace(' ', "");
+                match finding.verdict {
+                    Verdict::Certain(_) => format!("{text}!"),
+                    Verdict::Suspect(name) => format!("{text}?{name}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn plain_types_are_not_suspected() {
+        for ty in [
+            "i32",
+            "[u8; 51]",
+            "FixedStr<51>",
+            "Point<f64>",
+            "[[Cell3; 4]; N]",
+            "my_type!()",
+            "<T as Trait>::Out",
+        ] {
+            assert_eq!(suspicion(ty), [""; 0], "{ty}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_seen_through_parentheses_and_arrays() {
+        for ty in [
+            "&'static u8",
+            "(&'static u8)",
+            "[*const u8; 4]",
+            "((fn(u8)))",
+            "[[&'static str; 2]; 2]",
+        ] {
+            let found = suspicion(ty);
+            assert!(
+                found.len() == 1 && found[0].ends_with('!'),
+                "{ty}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_name_is_seen() {
+        for ty in [
+            "String",
+            "std::string::String",
+            "::std::string::String",
+            "alloc::string::String",
+            "r#String",
+        ] {
+            let found = suspicion(ty);
+            assert!(
+                found.len() == 1 && found[0].ends_with("?InlineText"),
+                "{ty}: {found:?}"
+            );
+        }
+        for ty in [
+            "usize",
+            "r#usize",
+            "core::primitive::usize",
+            "::std::primitive::usize",
+        ] {
+            let found = suspicion(ty);
+            assert!(
+                found.len() == 1 && found[0].ends_with('!'),
+                "{ty}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn arguments_are_searched_but_never_condemned_by_sight() {
+        assert_eq!(suspicion("Wrapper<String>"), ["String?InlineText"]);
+        assert_eq!(
+            suspicion("Pair<usize, &'static u8>"),
+            ["usize?SameWidth", "&'staticu8?NoAddress"]
+        );
+        assert_eq!(
+            suspicion("Outer<Inner<[Vec<u8>; 2]>>"),
+            ["Vec<u8>?InlineItems"]
+        );
+    }
+
+    #[test]
+    fn one_container_is_one_finding() {
+        assert_eq!(suspicion("Vec<String>"), ["Vec<String>?InlineItems"]);
+        assert_eq!(suspicion("Option<Box<u8>>"), ["Option<Box<u8>>?NoAddress"]);
+        assert_eq!(
+            suspicion("Option<&'static u8>"),
+            ["Option<&'staticu8>?NoAddress"]
+        );
+        assert_eq!(suspicion("Option<u8>"), ["Option<u8>?AlwaysThere"]);
+    }
+
+    #[test]
+    fn a_tuple_and_what_is_in_it_are_two_findings() {
+        assert_eq!(suspicion("(usize, u8)"), ["usize!", "(usize,u8)!"]);
+    }
+
+    #[test]
+    fn a_length_of_zero_is_seen_in_any_spelling() {
+        for ty in ["[u8; 0]", "[u8; 0usize]", "[u8; (0)]", "[u8; 0x0]"] {
+            assert_eq!(suspicion(ty).len(), 1, "{ty}");
+        }
+    }
+}
