@@ -1,0 +1,9 @@
+use shm_core::SharedLayout;
+
+#[derive(SharedLayout, Clone, Copy, bytemuck::Zeroable)]
+#[repr(C)]
+struct StPid {
+    pid: i32,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use shm_core::SharedLayout;
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Choosing {
+    maybe: Option<u32>,
+    result: Result<u32, u8>,
+    reference: Option<&'static u32>,
+}
+
+fn main() {}

@@ -1,0 +1,54 @@
+#![allow(dead_code)]
+
+// Names that the output of the derive might have meant.
+mod core {}
+mod std {}
+mod bytemuck {}
+struct Option;
+struct Result;
+struct Some;
+struct Ok;
+struct Copy_;
+trait Copy {}
+trait Send {}
+trait Sync {}
+trait Sized {}
+trait TryFrom {}
+struct Schema;
+struct Field;
+struct Facts;
+#[allow(non_camel_case_types)]
+struct u8;
+#[allow(non_camel_case_types)]
+struct bool;
+#[allow(non_upper_case_globals)]
+const bytes: i32 = 0;
+#[allow(unused_macros)]
+macro_rules! offset_of {
+    () => {};
+}
+#[allow(unused_macros)]
+macro_rules! assert {
+    () => {};
+}
+
+use shm_core::SharedLayout as Derive;
+
+#[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
+#[repr(C)]
+struct StPid<T> {
+    pid: i32,
+    other: T,
+}
+
+#[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
+#[repr(u16)]
+enum Mode {
+    None,
+    Some,
+    Ok,
+}
+
+::shm_core::assert_shared!(StPid<Mode>);
+
+fn main() {}
