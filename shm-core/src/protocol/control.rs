@@ -1,0 +1,241 @@
+//! The control block: what lies in the last 320 bytes of a segment, and how the rest is divided.
+//!
+//! `FORMAT.md` describes the same bytes for programmers in other languages; a test compares the
+//! two.
+
+use super::primitive::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
+
+/// Copies, rooms and the control block begin on multiples of this, so that they share no cache
+/// line.
+pub(crate) const LINE: usize = 64;
+
+/// `SHMBOX\x1a\n` in the byte order of the machine.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SHMBOX\x1a\n");
+
+/// The version of the format that this library reads and writes.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Writers without the protocol were announced: they store to the payload at any time.
+pub(crate) const RAW_WRITERS: u32 = 1 << 0;
+
+/// Every commit wakes, for waiters that can't announce themselves.
+pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
+
+/// All flags of this format; an attacher refuses others.
+pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY;
+
+/// The last bytes of a segment. Nothing but atomics, the reserve too: peers may write there.
+/// Fixed-width words with explicit places; one cache line for each kind of traffic.
+#[repr(C, align(64))]
+pub(crate) struct Control {
+    // Line 0: who we are. Written at birth, before `state` says ready, and never again.
+    pub(crate) magic: AtomicU64,
+    pub(crate) format: AtomicU32,
+    pub(crate) flags: AtomicU32,
+    /// Bytes reserved for each copy of the payload.
+    pub(crate) capacity: AtomicU64,
+    /// Bytes reserved for each schema room.
+    pub(crate) room: AtomicU64,
+    /// Tells two lives of one key apart.
+    pub(crate) unique: AtomicU64,
+    _line0: [AtomicU32; 6],
+
+    // Line 1: how to join. Used already before the segment is ready.
+    /// Id of the slots' semaphore set + 1; 0: none installed yet.
+    pub(crate) set: AtomicU32,
+    /// Counts claims of slots; the number of each goes into its word.
+    pub(crate) claims: AtomicU32,
+    _line1: [AtomicU32; 14],
+
+    // Line 2: what readers read.
+    /// The sequence, see `latch.rs`.
+    pub(crate) seq: AtomicU64,
+    /// Life and schema generation, see [`State`].
+    pub(crate) state: AtomicU32,
+    _line2a: AtomicU32,
+    /// What the last commit changed: offset in the low half, length in the high half; 0 is
+    /// everything.
+    pub(crate) range: AtomicU64,
+    _line2b: [AtomicU32; 10],
+
+    // Line 3: what writers fight for.
+    /// The lock, see `lock.rs`.
+    pub(crate) lock: AtomicU32,
+    _line3: [AtomicU32; 15],
+
+    // Line 4: what waiters write.
+    /// The highest version somebody sleeps for, see `wait.rs`.
+    pub(crate) awaited: AtomicU64,
+    _line4: [AtomicU32; 14],
+}
+
+/// Bytes of the control block.
+pub(crate) const CONTROL: usize = 320;
+
+#[cfg(not(all(test, loom)))]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(size_of::<Control>() == CONTROL);
+    assert!(offset_of!(Control, magic) == 0);
+    assert!(offset_of!(Control, format) == 8);
+    assert!(offset_of!(Control, flags) == 12);
+    assert!(offset_of!(Control, capacity) == 16);
+    assert!(offset_of!(Control, room) == 24);
+    assert!(offset_of!(Control, unique) == 32);
+    assert!(offset_of!(Control, set) == 64);
+    assert!(offset_of!(Control, claims) == 68);
+    assert!(offset_of!(Control, seq) == 128);
+    assert!(offset_of!(Control, state) == 136);
+    assert!(offset_of!(Control, range) == 144);
+    assert!(offset_of!(Control, lock) == 192);
+    assert!(offset_of!(Control, awaited) == 256);
+};
+
+/// The word that every call compares with what it expects.
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone) |
+/// | 8..32 | generation of the schema: 0 is room 0; each change in place adds 1 and moves to the other room |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State(pub(crate) u32);
+
+impl State {
+    /// What the kernel's zeros say.
+    pub(crate) const NEWBORN: State = State(0);
+    /// Ready, with the schema of birth.
+    pub(crate) const READY: State = State(1);
+    const REMOVED: u32 = 2;
+
+    /// The state that `word` says. If it is ready, all that its birth wrote is seen from here on.
+    pub(crate) fn look(word: &AtomicU32) -> State {
+        let state = State(word.load(Relaxed));
+        // Pairs with the release store in `declare_ready`. No acquire load: this may be a read-only
+        // page, see `latch.rs`.
+        fence(Acquire);
+        state
+    }
+
+    /// Ends a birth: header, schema and copies are written. `false`: it has been given up
+    /// meanwhile.
+    pub(crate) fn declare_ready(word: &AtomicU32) -> bool {
+        let (newborn, ready) = (State::NEWBORN.0, State::READY.0);
+        // Release pairs with the acquire fence in `look`.
+        word.compare_exchange(newborn, ready, Release, Relaxed)
+            .is_ok()
+    }
+
+    /// Whether the segment has been made ready and not been removed.
+    pub(crate) fn is_ready(self) -> bool {
+        self.0 & 0xff == 1
+    }
+
+    /// Whether the tombstone stands.
+    pub(crate) fn is_removed(self) -> bool {
+        self.0 & 0xff == State::REMOVED
+    }
+
+    /// This state with the tombstone in it.
+    pub(crate) fn removed(self) -> State {
+        State(self.0 & !0xff | State::REMOVED)
+    }
+
+    /// Which schema room is in force.
+    pub(crate) fn room(self) -> usize {
+        (self.0 >> 8) as usize % 2
+    }
+}
+
+/// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][control block]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Bytes of each of the three copies of the payload.
+    pub(crate) capacity: usize,
+    /// Bytes of each of the two schema rooms.
+    pub(crate) room: usize,
+}
+
+impl Geometry {
+    /// Room for `payload` bytes and a schema of `schema` bytes, rounded up to whole lines; `None`
+    /// if that is more than a process can address.
+    pub(crate) fn for_sizes(payload: usize, schema: usize) -> Option<Geometry> {
+        let capacity = payload.checked_next_multiple_of(LINE)?;
+        let room = schema.checked_next_multiple_of(LINE)?;
+        let geometry = Geometry { capacity, room };
+        geometry.total().map(|_| geometry)
+    }
+
+    /// Bytes of the whole segment.
+    pub(crate) fn total(self) -> Option<usize> {
+        let copies = self.capacity.checked_mul(3)?;
+        let rooms = self.room.checked_mul(2)?;
+        let total = copies.checked_add(rooms)?.checked_add(CONTROL)?;
+        (total <= isize::MAX as usize).then_some(total)
+    }
+
+    /// The division that a control block claims, if it fits a segment of `size` bytes exactly.
+    pub(crate) fn verified(capacity: u64, room: u64, size: usize) -> Option<Geometry> {
+        let geometry = Geometry {
+            capacity: capacity.try_into().ok()?,
+            room: room.try_into().ok()?,
+        };
+        let aligned = geometry.capacity.is_multiple_of(LINE) && geometry.room.is_multiple_of(LINE);
+        let present = geometry.capacity > 0 && geometry.room > 0;
+        (aligned && present && geometry.total() == Some(size)).then_some(geometry)
+    }
+
+    /// Where mirror `index` (0 or 1) begins.
+    pub(crate) fn mirror(self, index: usize) -> usize {
+        self.capacity * (1 + index)
+    }
+
+    /// Where schema room `index` (0 or 1) begins.
+    pub(crate) fn schema_room(self, index: usize) -> usize {
+        self.capacity * 3 + self.room * index
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// The table "The control block" of `FORMAT.md`: where each word lies, and its type.
+    fn described() -> BTreeMap<String, (usize, String)> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../FORMAT.md");
+        let text = std::fs::read_to_string(path).expect("FORMAT.md lies beside the crates");
+        let section = text
+            .split("## The control block")
+            .nth(1)
+            .expect("it has that section");
+        let rows = section.split("###").next().unwrap_or_default().lines();
+        rows.filter_map(|row| {
+            let mut cells = row.split('|').map(str::trim).skip(1);
+            let offset = cells.next()?.parse().ok()?;
+            let kind = cells.next()?.trim_matches('`').to_owned();
+            Some((cells.next()?.to_owned(), (offset, kind)))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_format_tells_where_each_word_lies() {
+        macro_rules! words {
+            ($($word:ident: $kind:literal),+ $(,)?) => {
+                [$((stringify!($word).to_owned(), (offset_of!(Control, $word), $kind.to_owned()))),+]
+            };
+        }
+        let ours = words![
+            magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
+            set: "u32", claims: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+            awaited: "u64",
+        ];
+        assert_eq!(described(), BTreeMap::from(ours));
+    }
+}
