@@ -1,0 +1,267 @@
+//! From a key or an id to an attached, verified segment. Nothing is changed on the way.
+
+use std::sync::atomic::AtomicU64 as ProcessWord;
+use std::time::{Duration, Instant};
+
+use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State};
+use super::copy::Area;
+use super::cradle::Cradle;
+use super::fault::Fault;
+use super::latch::Latch;
+use super::owner::Owner;
+use super::primitive::Ordering::Relaxed;
+use super::removal;
+use super::segment::Segment;
+use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
+use crate::sysv::{self, Key, Kind, Mode};
+
+/// Execute permission for others, and for nobody else, in a segment's mode: the kernel keeps and
+/// ignores it (shmget(2): "execute permissions are not used by the system"), and no program sets it
+/// by habit, as some do with 0777.
+pub(super) const NEWBORN: u32 = 0o001;
+pub(super) const EXECUTE: u32 = 0o111;
+
+/// Between two looks at a birth under way.
+const NAP: Duration = Duration::from_millis(1);
+
+/// How to attach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub(crate) owner: Owner,
+    pub(crate) limit: Duration,
+    pub(crate) writable: bool,
+}
+
+/// What an id led to.
+pub(super) enum Found {
+    Ready(Segment),
+    Newborn(Mapped),
+    /// Removed, but its process did not live to tell the kernel.
+    Tombstone(Mapped),
+    /// Gone, or going: look the key up again.
+    Gone,
+}
+
+/// An attached segment of which only the place of the control block is known.
+pub(super) struct Mapped {
+    pub(super) mapping: Attachment,
+    control: *const Control,
+    pub(super) stat: Stat,
+    /// Set if this call made the segment.
+    pub(super) cradle: Option<Cradle>,
+}
+
+/// Attaches the segment that `key` leads to.
+pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
+    retry(access.limit, |end| match find(look_up(key)?, access)? {
+        Found::Ready(segment) => Ok(Some(segment)),
+        Found::Newborn(newborn) => await_ready(newborn, access, end, None),
+        Found::Tombstone(_) => Err(Fault::Removed),
+        Found::Gone => Ok(None),
+    })
+}
+
+/// Attaches the segment with this id.
+pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
+    let segment = match find(id, access)? {
+        Found::Ready(segment) => Some(segment),
+        Found::Newborn(newborn) => {
+            await_ready(newborn, access, Instant::now() + access.limit, None)?
+        }
+        Found::Tombstone(_) | Found::Gone => None,
+    };
+    segment.ok_or(Fault::Removed)
+}
+
+/// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
+/// is tried again up to the limit.
+pub(super) fn retry<R>(
+    limit: Duration,
+    mut attempt: impl FnMut(Instant) -> Result<Option<R>, Fault>,
+) -> Result<R, Fault> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(result) = attempt(end)? {
+            return Ok(result);
+        }
+        if Instant::now() >= end {
+            return Err(Fault::Removed);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
+/// and for no right.
+pub(super) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
+    shm::get(key, 0, GetFlags::NONE, Mode::new(0))
+}
+
+/// Maps the segment; `None` if it has gone.
+pub(super) fn map(id: shm::Id, writable: bool) -> Result<Option<Attachment>, Fault> {
+    let access = if writable {
+        shm::Access::ReadWrite
+    } else {
+        shm::Access::ReadOnly
+    };
+    match shm::attach(id, access) {
+        Ok(mapping) => Ok(Some(mapping)),
+        Err(error) if error.kind() == Kind::Removed => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks at what `id` leads to.
+pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
+    let Some(stat) = removal::stat(id)? else {
+        return Ok(Found::Gone);
+    };
+    access.owner.check(&stat)?;
+    if stat.size < CONTROL || !stat.size.is_multiple_of(LINE) {
+        return Err(Fault::Foreign { size: stat.size });
+    }
+    let Some(mapping) = map(id, access.writable)? else {
+        return Ok(Found::Gone);
+    };
+    // SAFETY: `stat` is of this id, and its size was checked above.
+    let mapped = unsafe { Mapped::new(mapping, stat) };
+    let control = mapped.control();
+    let state = State::look(&control.state);
+    if control.magic.load(Relaxed) == MAGIC {
+        if state.is_ready() {
+            return mapped.verified(access).map(Found::Ready);
+        }
+        if state.is_removed() {
+            return Ok(Found::Tombstone(mapped));
+        }
+    }
+    if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
+        return Ok(Found::Newborn(mapped));
+    }
+    if control.magic.load(Relaxed) == MAGIC {
+        return Err(Fault::Damaged(
+            "its state word is none that this library writes",
+        ));
+    }
+    Err(Fault::Foreign { size: stat.size })
+}
+
+/// Waits until somebody else has made the newborn ready. `None`: it went away instead. `wanted` is
+/// the size that this caller would have made.
+pub(super) fn await_ready(
+    mapped: Mapped,
+    access: Access,
+    end: Instant,
+    wanted: Option<usize>,
+) -> Result<Option<Segment>, Fault> {
+    let id = mapped.mapping.id();
+    while State(mapped.control().state.load(Relaxed)) == State::NEWBORN {
+        if Instant::now() >= end {
+            return Err(Fault::Unfinished {
+                size: mapped.stat.size,
+                wanted,
+                creator: u32::try_from(mapped.stat.cpid).unwrap_or(0),
+            });
+        }
+        if removal::stat(id)?.is_none_or(|stat| stat.dest) {
+            return Ok(None);
+        }
+        std::thread::sleep(NAP);
+    }
+    match find(id, access)? {
+        Found::Ready(segment) => Ok(Some(segment)),
+        _ => Ok(None),
+    }
+}
+
+impl Mapped {
+    /// # Safety
+    ///
+    /// `stat` describes the mapped segment, and its size is a multiple of 64 and at least
+    /// [`CONTROL`].
+    pub(super) unsafe fn new(mapping: Attachment, stat: Stat) -> Mapped {
+        let control = mapping
+            .as_ptr()
+            .wrapping_add(stat.size - CONTROL)
+            .cast_const();
+        Mapped {
+            mapping,
+            control: control.cast(),
+            stat,
+            cradle: None,
+        }
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        // SAFETY: `new` was promised a size of at least `CONTROL`, so the block lies within the
+        // mapping, which lives as long as `self`, and a multiple of 64, so it is aligned: shmat(2)
+        // maps on page boundaries. Its words are atomics.
+        unsafe { &*self.control }
+    }
+
+    /// Checks the header against the size that the kernel reports, and takes it over. Each word is
+    /// read once.
+    fn verified(self, access: Access) -> Result<Segment, Fault> {
+        let control = self.control();
+        let format = control.format.load(Relaxed);
+        if format != FORMAT {
+            return Err(Fault::Format(format));
+        }
+        let flags = control.flags.load(Relaxed);
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(Fault::Damaged(
+                "its flags are none that this library writes",
+            ));
+        }
+        let capacity = control.capacity.load(Relaxed);
+        let room = control.room.load(Relaxed);
+        let Some(geometry) = Geometry::verified(capacity, room, self.stat.size) else {
+            return Err(Fault::Damaged(
+                "the sizes in its control block do not add up to its size",
+            ));
+        };
+        let unique = control.unique.load(Relaxed);
+        let mut segment = self.divided(access, geometry);
+        segment.flags = flags;
+        segment.unique = unique;
+        Ok(segment)
+    }
+
+    /// The segment under this division, which adds up to its size.
+    pub(super) fn divided(self, access: Access, geometry: Geometry) -> Segment {
+        debug_assert_eq!(geometry.total(), Some(self.stat.size));
+        let base = self.mapping.as_ptr();
+        let area = |offset: usize, bytes: usize| {
+            let first = base.wrapping_add(offset).cast_const().cast();
+            // SAFETY: the areas of a geometry lie within its total, which is the mapping's size, on
+            // multiples of 64; the mapping lives as long as the segment, and nothing but this
+            // module touches it.
+            unsafe { Area::new(first, bytes) }
+        };
+        let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
+        let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
+        // SAFETY: the sequence lies in the control block; a geometry's areas do not overlap.
+        let latch = unsafe {
+            Latch::new(
+                &raw const self.control().seq,
+                area(0, geometry.capacity),
+                mirrors,
+            )
+        };
+        Segment {
+            key: self.stat.key,
+            control: self.control,
+            mapping: self.mapping,
+            latch,
+            rooms,
+            geometry,
+            flags: 0,
+            unique: 0,
+            writable: access.writable,
+            limit: access.limit,
+            stored: geometry.capacity,
+            slots: ProcessWord::new(0),
+            claim: ProcessWord::new(0),
+        }
+    }
+}
