@@ -1,0 +1,141 @@
+//! Two processes that end the same birth, the first of which may die at any store, and one that
+//! attaches and reads meanwhile.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::super::control::State;
+use super::super::copy::{Area, Span};
+use super::super::latch::Latch;
+use super::super::lock;
+use super::super::slots::Claim;
+use super::atomics::{AtomicU32, AtomicU64, Ordering::Relaxed, mortal};
+use super::{BYTES, Count, Model, store};
+
+/// Words of the smallest capacity.
+const CAPACITY: usize = 8;
+
+/// What stands for the header: the value that its birth gave.
+struct Newborn {
+    state: AtomicU32,
+    header: AtomicU64,
+    lock: AtomicU32,
+    seq: AtomicU64,
+    copies: [[AtomicU64; CAPACITY]; 3],
+    births: Count,
+}
+
+impl Newborn {
+    fn new() -> Arc<Newborn> {
+        Arc::new(Newborn {
+            state: AtomicU32::new(0),
+            header: AtomicU64::new(0),
+            lock: AtomicU32::new(0),
+            seq: AtomicU64::new(0),
+            copies: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+            births: Count::new(0),
+        })
+    }
+
+    fn latch(&self) -> Latch {
+        // SAFETY: as for `Board::latch`.
+        let [payload, even, odd] = self
+            .copies
+            .each_ref()
+            .map(|words| unsafe { Area::new(words.as_ptr(), CAPACITY * 8) });
+        // SAFETY: as above.
+        unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
+    }
+
+    /// What `complete` does under the lock.
+    fn fill(&self, value: u64) {
+        if State(self.state.load(Relaxed)) != State::NEWBORN {
+            return;
+        }
+        // SAFETY: the lock is held, the state says newborn.
+        unsafe {
+            self.latch()
+                .give_birth(BYTES, |payload| store(payload, value))
+        };
+        self.header.store(value, Relaxed);
+        State::declare_ready(&self.state);
+        self.births.fetch_add(1, Relaxed);
+    }
+
+    /// What `find` and the first read do. Whether the segment was ready.
+    fn attach(&self) -> bool {
+        if !State::look(&self.state).is_ready() {
+            return false;
+        }
+        let value = self.header.load(Relaxed);
+        assert!(value != 0, "ready without a header");
+        let mut words = [0_u64; BYTES / 8];
+        // SAFETY: `words` has `BYTES` bytes.
+        let version = unsafe {
+            self.latch()
+                .read(Span::whole(BYTES), words.as_mut_ptr().cast())
+        };
+        assert_eq!(
+            (version, words),
+            (Some(1), [value; BYTES / 8]),
+            "ready without its value"
+        );
+        true
+    }
+}
+
+/// Stores of one birth: the lock, zeros, the value, two mirrors of it, sequence, header, state;
+/// then the lock again.
+const STORES: u32 = 1 + CAPACITY as u32 + 3 * super::WORDS as u32 + 3 + 1;
+
+fn model(stores: u32, preemptions: usize) -> Model {
+    Model::new(
+        format!("birth, death at store {stores}"),
+        preemptions,
+        move |tally| {
+            let newborn = Newborn::new();
+            let (first, second) = (Claim::new(0, 0, 0), Claim::new(1, 1, 0));
+            let reader = thread::spawn({
+                let (newborn, tally) = (newborn.clone(), tally.clone());
+                move || {
+                    if newborn.attach() {
+                        tally.special();
+                    }
+                }
+            });
+            let dead = thread::spawn({
+                let newborn = newborn.clone();
+                move || {
+                    mortal(stores, || {
+                        assert!(lock::try_acquire(&newborn.lock, first));
+                        newborn.fill(10);
+                        lock::release(&newborn.lock, first);
+                    })
+                    .is_err()
+                }
+            });
+            dead.join().expect("its own panic comes first");
+            // The first is dead or gone: the join above is the kernel's word for it.
+            lock::acquire(&newborn.lock, second, |_| Ok(false), |_, _| Ok(()))
+                .expect("no limit here");
+            newborn.fill(20);
+            lock::release(&newborn.lock, second);
+            assert!(newborn.attach());
+            reader.join().expect("its own panic comes first");
+        },
+    )
+}
+
+pub(super) fn models() -> Vec<Model> {
+    (0..=STORES).map(|stores| model(stores, 2)).collect()
+}
+
+#[test]
+fn a_ready_segment_is_whole() {
+    let seen: u64 = models()
+        .iter()
+        .map(|model| model.check().special.load(Relaxed))
+        .sum();
+    assert!(seen > 0, "the reader never found it ready");
+}

@@ -1,0 +1,227 @@
+//! The proof that the models can fail: every fence, order, store and exchange that they meet in the
+//! protocol is made wrong, one at a time, and some model must break.
+//!
+//! The list of places is not kept by hand: the models report what they touch. So a fence added to
+//! the protocol is tried by the next run, and a fault that breaks no model fails the test unless
+//! [`HARMLESS`] says why it can't.
+
+use std::collections::BTreeMap;
+use std::panic;
+use std::sync::Once;
+
+use super::atomics::{Access, Fault, Site, take_met, with_fault};
+use super::lock::Wrong;
+use super::{Model, birth, latch, lock, repair, wait};
+
+/// Faults that no model breaks on, and why.
+const HARMLESS: &[(&str, &str)] = &[
+    (
+        "lock.rs inherit: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
+        "the kernel gave the dead one's slot to this claimant: that orders already",
+    ),
+    (
+        "lock.rs release: .compare_exchange(claim.word, 0, SeqCst, Relaxed): Order(AcqRel)",
+        "the handshake has a fence of its own; only where that is left out, on x86, must this be a full barrier",
+    ),
+    (
+        "lock.rs release: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Order(AcqRel)",
+        "as above",
+    ),
+    (
+        "lock.rs release: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Blind",
+        "it compares for the sake of a lock that a peer tampered with; the models' peers do not",
+    ),
+    (
+        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(AcqRel)",
+        "the fence after it does the work",
+    ),
+    (
+        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Acquire)",
+        "as above",
+    ),
+    (
+        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Relaxed)",
+        "as above",
+    ),
+];
+
+const SOURCES: &[(&str, &str)] = &[
+    ("latch.rs", include_str!("../latch.rs")),
+    ("lock.rs", include_str!("../lock.rs")),
+    ("wait.rs", include_str!("../wait.rs")),
+];
+
+/// Words that a person finds in the source, and that stay the same when lines move: file, function,
+/// the line itself.
+fn name(site: Site, fault: Fault) -> Option<String> {
+    let (file, source) = SOURCES
+        .iter()
+        .find(|(file, _)| site.file.ends_with(&format!("/protocol/{file}")))?;
+    let lines: Vec<_> = source.lines().take(site.line as usize).collect();
+    let start = lines
+        .iter()
+        .rposition(|line| line.split_whitespace().any(|word| word == "fn"))?;
+    let function = lines[start].split("fn ").nth(1)?.split(['(', '<']).next()?;
+    let text = lines.last()?.trim();
+    let same = lines[start..]
+        .iter()
+        .filter(|line| line.trim() == text)
+        .count();
+    let nth = if same > 1 {
+        format!(" (no. {same})")
+    } else {
+        String::new()
+    };
+    Some(format!("{file} {function}: {text}{nth}: {fault:?}"))
+}
+
+/// Panics of models that are meant to break are not worth a line.
+pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> R {
+    thread_local! {
+        static QUIET: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = work();
+    QUIET.set(false);
+    result
+}
+
+/// Makes each place in `file` that `models` meet wrong in each way, and says which faults broke no
+/// model.
+fn undetected(
+    file: &str,
+    models: &[Model],
+    extra: impl Fn(Site, Access) -> Vec<Fault>,
+) -> Vec<String> {
+    let mut places: BTreeMap<Site, (Access, Vec<&Model>)> = BTreeMap::new();
+    take_met();
+    for model in models {
+        model.explore();
+        for (site, access) in take_met() {
+            places
+                .entry(site)
+                .or_insert((access, Vec::new()))
+                .1
+                .push(model);
+        }
+    }
+    let mut missed = Vec::new();
+    for (site, (access, models)) in places {
+        for fault in access.faults().into_iter().chain(extra(site, access)) {
+            let Some(name) = name(site, fault).filter(|name| name.starts_with(file)) else {
+                continue;
+            };
+            let breaks =
+                |model: &&&Model| quietly(|| with_fault(Some((site, fault)), || model.breaks()));
+            match models.iter().find(breaks) {
+                Some(model) => println!("caught: {name}, by {}", model.name),
+                None => {
+                    println!("breaks no model: {name}");
+                    missed.push(name);
+                }
+            }
+        }
+    }
+    missed
+}
+
+/// Tries every fault in `file`, and compares what breaks no model with [`HARMLESS`].
+fn assert_caught(file: &str, models: &[Model], extra: impl Fn(Site, Access) -> Vec<Fault>) {
+    let missed = undetected(file, models, extra);
+    let unexplained: Vec<_> = missed
+        .iter()
+        .filter(|name| HARMLESS.iter().all(|(harmless, _)| harmless != name))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "faults that no model breaks on: {unexplained:#?}"
+    );
+    let listed = HARMLESS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| name.starts_with(file));
+    let stale: Vec<_> = listed
+        .filter(|name| !missed.iter().any(|missed| missed == name))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "listed as harmless, and caught or gone: {stale:#?}"
+    );
+}
+
+#[test]
+fn every_fault_of_the_latch_is_caught() {
+    // What a reader looks at a second time: not at all, and one commit too wide a window.
+    let relook = |site: Site, access| match access {
+        Access::Load if site.file.ends_with("latch.rs") => {
+            vec![Fault::Lag(u64::MAX), Fault::Lag(2)]
+        }
+        _ => vec![],
+    };
+    let models = [latch::models(), repair::models()].concat();
+    assert_caught("latch.rs", &models, relook);
+}
+
+#[test]
+fn every_fault_of_the_lock_is_caught() {
+    assert_caught("lock.rs", &lock::models(), |_, _| vec![]);
+}
+
+#[test]
+fn every_fault_of_the_handshake_is_caught() {
+    assert_caught("wait.rs", &wait::models(), |_, _| vec![]);
+}
+
+#[test]
+fn every_fault_of_a_birth_is_caught() {
+    assert_caught("control.rs", &birth::models(), |_, _| vec![]);
+}
+
+#[test]
+fn the_locks_checks_are_needed() {
+    for (what, wrong) in [
+        (
+            "claims without a generation",
+            Wrong {
+                no_generation: true,
+                ..Wrong::default()
+            },
+        ),
+        (
+            "an heir that does not look",
+            Wrong {
+                no_heir: true,
+                ..Wrong::default()
+            },
+        ),
+        (
+            "a judgement before the look at the word",
+            Wrong {
+                judges_first: true,
+                ..Wrong::default()
+            },
+        ),
+        (
+            "a kernel that does not order GETVAL",
+            Wrong {
+                only_loads: true,
+                ..Wrong::default()
+            },
+        ),
+    ] {
+        assert!(
+            quietly(|| lock::heir(wrong, 4).breaks()),
+            "no execution shows that this is wrong: {what}"
+        );
+        println!("caught: {what}");
+    }
+}

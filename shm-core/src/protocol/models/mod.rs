@@ -1,0 +1,225 @@
+//! The protocols under the model checker: `RUSTFLAGS='--cfg loom' cargo test -p shm-core --lib
+//! --release models`.
+//!
+//! Each model runs the code of `latch.rs`, `lock.rs`, `wait.rs` or `birth.rs` itself, on loom's
+//! atomics, in every order that loom finds with a bounded number of preemptions. What is not memory
+//! is modelled by hand and never stronger than what the kernel promises: a semaphore is one atomic
+//! word, exchanged by whoever asks for it, whose fall to 0 comes after all that its dead claimant
+//! did, a futex is a mutex around "compare, then sleep".
+//!
+//! `faults.rs` then makes every fence, order, store and exchange that the models meet wrong, one by
+//! one, and asks that some model breaks.
+//!
+//! `SHM_FULL=1` allows one more preemption and larger models.
+
+pub(crate) mod atomics;
+mod birth;
+mod faults;
+mod latch;
+mod lock;
+mod repair;
+mod wait;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64 as Count, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use super::copy::{Area, Span};
+use super::latch::Latch;
+use atomics::{AtomicU32, AtomicU64};
+
+/// Whether the deep runs were asked for.
+fn full() -> bool {
+    std::env::var_os("SHM_FULL").is_some()
+}
+
+/// Words in one copy of the payload.
+const WORDS: usize = 2;
+
+/// Bytes in one copy of the payload.
+const BYTES: usize = WORDS * 8;
+
+/// The words of a segment that processes share, and the semaphores beside it.
+struct Board {
+    seq: AtomicU64,
+    copies: [[AtomicU64; WORDS]; 3],
+    lock: AtomicU32,
+    awaited: AtomicU64,
+    /// What readers accepted in this execution: two values under one version are a fault.
+    accepted: Mutex<Vec<(u64, u64)>>,
+}
+
+impl Board {
+    /// A segment at version 1, whose value is 1.
+    fn new() -> Arc<Board> {
+        Board::with(2, 1)
+    }
+
+    fn with(seq: u64, value: u64) -> Arc<Board> {
+        Arc::new(Board {
+            seq: AtomicU64::new(seq),
+            copies: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(value))),
+            lock: AtomicU32::new(0),
+            awaited: AtomicU64::new(0),
+            accepted: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn latch(&self) -> Latch {
+        // SAFETY: the words live as long as the board; a copy's words lie side by side.
+        let [payload, even, odd] = self
+            .copies
+            .each_ref()
+            .map(|words| unsafe { Area::new(words.as_ptr(), BYTES) });
+        // SAFETY: one size, no overlap; the actors keep the board.
+        unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
+    }
+
+    /// Commits a value all of whose words are the version that it is going to be.
+    fn commit(&self) -> u64 {
+        let latch = self.latch();
+        let next = super::latch::version_of(latch.sequence()) + 1;
+        // SAFETY: models call this under the lock, or have one writer at a time.
+        let version = unsafe { latch.commit([Span::whole(BYTES)], |payload| store(payload, next)) };
+        assert_eq!(version, next, "somebody else committed meanwhile");
+        version
+    }
+
+    fn repair(&self) {
+        // SAFETY: as in `commit`.
+        unsafe { self.latch().repair(BYTES) };
+    }
+
+    /// One read: the version and the value, and whether the sequence was odd. Checks what holds in
+    /// every model.
+    fn read(&self) -> Option<Seen> {
+        let mut words = [0_u64; WORDS];
+        // SAFETY: `words` has `BYTES` bytes.
+        let (version, loads) = atomics::watch_loads(|| unsafe {
+            self.latch()
+                .read(Span::whole(BYTES), words.as_mut_ptr().cast())
+        });
+        let version = version?;
+        assert!(
+            words.iter().all(|word| *word == words[0]),
+            "torn: {words:?} as version {version}"
+        );
+        let value = words[0];
+        let mut accepted = self.accepted.lock().expect("no panic inside");
+        let other = accepted
+            .iter()
+            .find(|(seen, other)| *seen == version && *other != value);
+        assert!(
+            other.is_none(),
+            "version {version} is {value} here and {other:?} there"
+        );
+        accepted.push((version, value));
+        Some(Seen {
+            version,
+            value,
+            odd: loads.first().is_some_and(|seq| seq % 2 == 1),
+        })
+    }
+}
+
+/// What a reader accepted.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    version: u64,
+    value: u64,
+    odd: bool,
+}
+
+/// Stores `value` to all words of `payload`.
+fn store(payload: Area, value: u64) {
+    let words = [value; WORDS];
+    // SAFETY: the area has `BYTES` bytes, and so has `words`.
+    unsafe { payload.store(0, words.as_ptr().cast(), BYTES) };
+}
+
+/// Counts over all executions of a model. Outside the model: loom does not see it.
+#[derive(Default)]
+struct Tally {
+    executions: Count,
+    even: Count,
+    odd: Count,
+    rejected: Count,
+    special: Count,
+}
+
+impl Tally {
+    fn note(&self, seen: Option<Seen>) {
+        let count = match seen {
+            None => &self.rejected,
+            Some(Seen { odd: true, .. }) => &self.odd,
+            Some(_) => &self.even,
+        };
+        count.fetch_add(1, Relaxed);
+    }
+
+    fn special(&self) {
+        self.special.fetch_add(1, Relaxed);
+    }
+}
+
+/// One execution of a model.
+type Execution = dyn Fn(&Arc<Tally>) + Send + Sync;
+
+/// One model: a name, the preemptions that it is explored with, and one execution.
+#[derive(Clone)]
+struct Model {
+    name: String,
+    preemptions: usize,
+    run: Arc<Execution>,
+}
+
+impl Model {
+    fn new(
+        name: impl Into<String>,
+        preemptions: usize,
+        run: impl Fn(&Arc<Tally>) + Send + Sync + 'static,
+    ) -> Model {
+        Model {
+            name: name.into(),
+            preemptions,
+            run: Arc::new(run),
+        }
+    }
+
+    /// Explores; panics where an execution does.
+    fn explore(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        let (counted, run) = (tally.clone(), self.run.clone());
+        let mut explorer = loom::model::Builder::new();
+        explorer.preemption_bound = Some(self.preemptions + usize::from(full()));
+        explorer.max_branches = 20_000;
+        explorer.check(move || {
+            counted.executions.fetch_add(1, Relaxed);
+            run(&counted);
+        });
+        tally
+    }
+
+    /// Explores and prints the counts.
+    fn check(&self) -> Arc<Tally> {
+        let start = std::time::Instant::now();
+        let tally = self.explore();
+        let count = |count: &Count| count.load(Relaxed);
+        println!(
+            "{}: {} executions in {:.1?}; reads accepted even {}, odd {}, refused {}; {} times what it is about",
+            self.name,
+            count(&tally.executions),
+            start.elapsed(),
+            count(&tally.even),
+            count(&tally.odd),
+            count(&tally.rejected),
+            count(&tally.special),
+        );
+        tally
+    }
+
+    /// Whether some execution breaks.
+    fn breaks(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.explore())).is_err()
+    }
+}

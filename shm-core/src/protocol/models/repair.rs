@@ -1,0 +1,121 @@
+//! A writer that dies at any store, somebody who repairs and may die of it too, and a reader all
+//! the while.
+//!
+//! The death reaches the survivor as the kernel brings it: after all that the dead process stored.
+//! Here the survivor joins the dead thread, which is that order and no more. The reader hears
+//! nothing of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use loom::thread;
+
+use super::atomics::mortal;
+use super::{Board, Model};
+
+/// Stores of one commit, and of the longest repair: two sequences, two copies.
+const STORES: u32 = 2 + 2 * super::WORDS as u32;
+
+/// Commits of a writer that lives long enough: a reader that is still at the first may meet what
+/// the second left.
+const COMMITS: u64 = 2;
+
+/// A writer at version `first` dies at its store `stores`; if `again` is given, who repairs dies at
+/// that store. The last one commits.
+fn model(first: u64, stores: u32, again: Option<u32>, preemptions: usize) -> Model {
+    let name = match again {
+        None => format!("repair from version {first}, death at store {stores}"),
+        Some(again) => {
+            format!("repair from version {first}, deaths at stores {stores} and {again}")
+        }
+    };
+    Model::new(name, preemptions, move |tally| {
+        let board = Board::with(2 * first, first);
+        let reader = thread::spawn({
+            let (board, tally) = (board.clone(), tally.clone());
+            move || {
+                let mut last = 0;
+                for _ in 0..if super::full() { 2 } else { 1 } {
+                    let seen = board.read();
+                    tally.note(seen);
+                    let Some(seen) = seen else { continue };
+                    // A repair may number the old value anew; nothing else keeps a value.
+                    assert!(
+                        seen.value <= seen.version && seen.value + 2 >= seen.version,
+                        "{seen:?}"
+                    );
+                    assert!(seen.version >= last, "back from {last} to {}", seen.version);
+                    last = seen.version;
+                }
+            }
+        });
+        let writer = thread::spawn({
+            let board = board.clone();
+            move || {
+                let _ = mortal(stores, || (0..COMMITS).map(|_| board.commit()).max());
+            }
+        });
+        let dead = match again {
+            None => writer,
+            Some(again) => thread::spawn({
+                let (board, tally) = (board.clone(), tally.clone());
+                move || {
+                    writer.join().expect("its own panic comes first");
+                    if mortal(again, || board.repair()).is_err() {
+                        tally.special();
+                    }
+                }
+            }),
+        };
+        dead.join().expect("its own panic comes first");
+        board.repair();
+        finish(&board, first, stores);
+        reader.join().expect("its own panic comes first");
+    })
+}
+
+/// What stands after the repair, and a commit on top of it.
+fn finish(board: &Arc<Board>, first: u64, stores: u32) {
+    let seen = board.read().expect("nobody else writes");
+    // A commit counts from its even sequence on, which is the store after the odd one and the
+    // payload.
+    let committed = (0..COMMITS as u32)
+        .filter(|commit| stores > commit * STORES + 1 + super::WORDS as u32)
+        .count() as u64;
+    assert_eq!(
+        seen.value,
+        first + committed,
+        "what the dead writer committed stands, and nothing else"
+    );
+    let version = board.commit();
+    assert!(version > seen.version);
+    let seen = board.read().expect("nobody else writes");
+    assert_eq!((seen.version, seen.value), (version, version));
+}
+
+pub(super) fn models() -> Vec<Model> {
+    let all = STORES * COMMITS as u32;
+    let single = (0..=all).map(|stores| model(1, stores, None, 3));
+    // The second commit's: those of the first add nothing that its reader would not meet there too.
+    let second = if super::full() {
+        0..=all
+    } else {
+        STORES + 2..=all - 2
+    };
+    let pairs =
+        second.flat_map(|stores| (0..STORES).map(move |again| model(1, stores, Some(again), 2)));
+    // The other mirror.
+    let other = (STORES + 2..all).map(|stores| model(2, stores, None, 2));
+    single.chain(pairs).chain(other).collect()
+}
+
+#[test]
+fn a_death_at_any_store_mixes_and_loses_nothing() {
+    let (mut even, mut odd) = (0, 0);
+    for model in models() {
+        let tally = model.check();
+        even += tally.even.load(Relaxed);
+        odd += tally.odd.load(Relaxed);
+    }
+    assert!(even > 0 && odd > 0, "a parity was never accepted");
+}
