@@ -1,0 +1,185 @@
+//! `Field`: a typed handle to one field of a struct, so that a counter in a 64 KiB struct costs
+//! what a counter costs.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::protocol::Span;
+
+/// A field of type `F` somewhere in a `T`, as [`field!`](crate::field!) names it.
+///
+/// [`SharedBox::load`](crate::SharedBox::load) and [`SharedBox::store`](crate::SharedBox::store)
+/// move just those bytes.
+///
+/// ```
+/// use shm_core::{Field, Key, SharedBox, SharedLayout, field};
+///
+/// #[derive(SharedLayout, Clone, Copy)]
+/// #[repr(C)]
+/// struct Process {
+///     pid: u32,
+///     beats: u64,
+/// }
+///
+/// #[derive(SharedLayout, Clone, Copy)]
+/// #[repr(C)]
+/// struct Table {
+///     used: u32,
+///     rows: [Process; 1000],
+/// }
+///
+/// const USED: Field<Table, u32> = field!(Table.used);
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// let empty = Table { used: 0, rows: [Process { pid: 0, beats: 0 }; 1000] };
+/// let table = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, empty)?;
+/// table.store(USED, 1)?;
+/// table.store(field!(Table.rows[7]), Process { pid: 42, beats: 0 })?;
+///
+/// let row = 7; // known at run time only
+/// let beats = field!(Table.rows).at(row).expect("a row of the table").then(field!(Process.beats));
+/// table.store(beats, 1)?;
+/// assert_eq!(table.load(field!(Table.rows[7]))?.beats, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Field<T, F> {
+    /// `offset + size_of::<F>() <= size_of::<T>()` always.
+    offset: usize,
+    types: PhantomData<fn(&T) -> F>,
+}
+
+impl<T> Field<T, T> {
+    pub(crate) const WHOLE: Field<T, T> = Field {
+        offset: 0,
+        types: PhantomData,
+    };
+}
+
+impl<T, F> Field<T, F> {
+    /// For [`field!`](crate::field!). The function is not called: it tells the type.
+    ///
+    /// # Panics
+    ///
+    /// If no `F` fits at `offset` of a `T`.
+    #[doc(hidden)]
+    pub const fn __new(offset: usize, _: fn(&T) -> F) -> Field<T, F> {
+        let fits = match offset.checked_add(size_of::<F>()) {
+            Some(end) => end <= size_of::<T>(),
+            None => false,
+        };
+        assert!(fits, "no field of that type lies there");
+        Field {
+            offset,
+            types: PhantomData,
+        }
+    }
+
+    /// Bytes from the start of the `T` to the field.
+    pub const fn offset(self) -> usize {
+        self.offset
+    }
+
+    /// A field of this field.
+    pub const fn then<G>(self, inner: Field<F, G>) -> Field<T, G> {
+        // Within an `F` that lies within the `T`.
+        Field {
+            offset: self.offset + inner.offset,
+            types: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn span(self) -> Span {
+        Span {
+            offset: self.offset,
+            len: size_of::<F>(),
+        }
+    }
+}
+
+impl<T, E, const N: usize> Field<T, [E; N]> {
+    /// An element of this array; `None` if there is none with this index.
+    pub const fn at(self, index: usize) -> Option<Field<T, E>> {
+        if index >= N {
+            return None;
+        }
+        Some(Field {
+            offset: self.offset + index * size_of::<E>(),
+            types: PhantomData,
+        })
+    }
+
+    /// For [`field!`](crate::field!).
+    ///
+    /// # Panics
+    ///
+    /// If there is no element with this index.
+    #[doc(hidden)]
+    pub const fn __at(self, index: usize) -> Field<T, E> {
+        match self.at(index) {
+            Some(field) => field,
+            None => panic!("the array has no element with this index"),
+        }
+    }
+}
+
+// Not derived: a handle to a field is `Copy` whatever it leads to.
+impl<T, F> Clone for Field<T, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, F> Copy for Field<T, F> {}
+
+impl<T, F> fmt::Debug for Field<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Field")
+            .field("offset", &self.offset)
+            .finish()
+    }
+}
+
+/// Names a field of a struct: `field!(StPid.pid)`, a field of a field: `field!(Scene.sun.height)`,
+/// or an element of an array: `field!(Table.rows[7])`. The answer is a [`Field`](crate::Field), in
+/// a constant too.
+///
+/// A type that is not a single name goes in angle brackets: `field!(<Matrix<3>>.rows)`. For a field
+/// of an element, or an index that is known at run time only, see [`Field::at`](crate::Field::at)
+/// and [`Field::then`](crate::Field::then).
+///
+/// ```
+/// # use shm_core::field;
+/// #[derive(Clone, Copy)]
+/// #[repr(C)]
+/// struct Matrix<const N: usize> {
+///     scale: f32,
+///     rows: [[f32; N]; N],
+/// }
+///
+/// assert_eq!(field!(<Matrix<3>>.rows[2]).offset(), 4 + 2 * 12);
+/// ```
+///
+/// ```compile_fail
+/// # use shm_core::{Field, field};
+/// # #[derive(Clone, Copy)]
+/// # struct Table { rows: [u32; 3] }
+/// const NONE: Field<Table, u32> = field!(Table.rows[3]); // the array has no element with this index
+/// ```
+///
+/// # Panics
+///
+/// If an index is beyond its array; in a constant that is an error of the compiler's.
+#[macro_export]
+macro_rules! field {
+    (< $type:ty > $(. $step:tt)+ $([ $index:expr ])*) => {
+        $crate::Field::<$type, _>::__new(
+            ::core::mem::offset_of!($type, $($step).+),
+            |value: &$type| value $(. $step)+,
+        ) $(.__at($index))*
+    };
+    ($type:ident $($path:tt)+) => {
+        $crate::field!(< $type > $($path)+)
+    };
+}

@@ -1,0 +1,416 @@
+//! The bridge between a `T` and the bytes in a segment: the one place outside `sysv` and `protocol`
+//! that needs `unsafe` blocks.
+//!
+//! Into a `T`: all its bytes are copied to private memory, then judged, then called a `T`. Out of a
+//! `T`: only bytes that its schema calls part of a field are read, since padding is uninitialised,
+//! and only those are stored, since padding in the segment may hold a field of a newer program.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::slice;
+
+use crate::error::{Context, Error};
+use crate::field::Field;
+use crate::layout::{SharedLayout, first_invalid_at, make_valid};
+use crate::protocol::{Fault, Locked, Payload, Segment, Span};
+use crate::room;
+use crate::sysv::shm;
+
+mod raw;
+mod stretches;
+
+pub(crate) use raw::RawTyped;
+pub(crate) use stretches::store_first;
+use stretches::{difference, for_each_stretch, store, store_within};
+
+/// The largest value that is kept on the stack where the heap would do, or twice.
+pub(crate) const ON_STACK: usize = 4096;
+
+/// A value together with the version that it had in the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot<T> {
+    /// The value.
+    pub value: T,
+    /// The version: 1 for the value of birth; each commit raises it.
+    pub version: u64,
+}
+
+/// A segment that holds a `T`: at least `size_of::<T>()` bytes, with the fingerprint of `T`.
+///
+/// Methods that take a [`Field`] serve the whole value as well: it is the field at offset 0 that is
+/// as large as the value.
+#[derive(Debug)]
+pub(crate) struct Typed<T> {
+    segment: Segment,
+    value: PhantomData<T>,
+}
+
+impl<T: SharedLayout> Typed<T> {
+    /// Checks that the segment holds a `T`.
+    pub(crate) fn new(segment: Segment, operation: &'static str) -> Result<Typed<T>, Error> {
+        let context = Context::of_key(operation, segment.key());
+        room::check::<T>(&segment, context)?;
+        let mut segment = segment;
+        segment.set_stored(size_of::<T>());
+        Ok(Typed {
+            segment,
+            value: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// Makes an [`Error`] of a [`Fault`].
+    #[inline]
+    pub(crate) fn explain(&self, operation: &'static str) -> impl FnOnce(Fault) -> Error {
+        // The context is put together when there is a fault, not before each call that may have
+        // one.
+        let segment = &self.segment;
+        move |fault| {
+            let context = Context::of_key(operation, segment.key());
+            Error::from_fault(fault, context, size_of::<T>())
+        }
+    }
+
+    /// What the kernel knows of the segment.
+    pub(crate) fn info(&self, operation: &'static str) -> Result<shm::Stat, Error> {
+        shm::stat(self.segment.id()).map_err(|error| self.explain(operation)(error.into()))
+    }
+
+    /// Reads a field.
+    #[inline(always)]
+    pub(crate) fn read<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        operation: &'static str,
+    ) -> Result<Snapshot<F>, Error> {
+        let mut value = MaybeUninit::uninit();
+        let version = if const { size_of::<F>() > ON_STACK } {
+            // One place on the stack is enough to be asked for.
+            self.read_to(field, &mut value, operation)?
+        } else {
+            match self.try_read_to(field, &mut value) {
+                Some(version) => version,
+                // Not told of `value`: as long as its address stays here it can live in registers.
+                None => return self.read_persistently(field, operation),
+            }
+        };
+        // SAFETY: `try_read_to` or `read_to` made it an `F`.
+        let value = unsafe { value.assume_init() };
+        Ok(Snapshot { value, version })
+    }
+
+    /// Reads the value.
+    ///
+    /// Wherever it comes from, it goes through one place and into one `Ok`: joining two results
+    /// costs a move of a large value. For the same reason this does not drop the version from what
+    /// [`Typed::read`] gives.
+    #[inline(always)]
+    pub(crate) fn read_value(&self, operation: &'static str) -> Result<T, Error> {
+        let mut value = MaybeUninit::uninit();
+        if const { size_of::<T>() > ON_STACK } {
+            // One place on the stack is enough to be asked for.
+            self.read_to(Field::WHOLE, &mut value, operation)?;
+        } else if self.try_read_to(Field::WHOLE, &mut value).is_none() {
+            match self.read_persistently(Field::WHOLE, operation) {
+                Ok(snapshot) => value.write(snapshot.value),
+                Err(error) => return Err(error),
+            };
+        }
+        // SAFETY: one of the calls made it a `T`, or a `T` was written to it.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_persistently<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        operation: &'static str,
+    ) -> Result<Snapshot<F>, Error> {
+        let mut value = MaybeUninit::uninit();
+        let version = self.read_to(field, &mut value, operation)?;
+        // SAFETY: `read_to` made it an `F`.
+        let value = unsafe { value.assume_init() };
+        Ok(Snapshot { value, version })
+    }
+
+    /// Reads the value into a box, without a copy on the stack. One allocation.
+    pub(crate) fn read_boxed(&self, operation: &'static str) -> Result<Box<T>, Error> {
+        let mut value = Box::new_uninit();
+        self.read_to(Field::WHOLE, &mut value, operation)?;
+        // SAFETY: `read_to` made it a `T`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Reads the value over an older one; returns its version. After an error, `value` is some `T`.
+    #[inline]
+    pub(crate) fn read_over(&self, value: &mut T, operation: &'static str) -> Result<u64, Error> {
+        // SAFETY: `MaybeUninit<T>` "is guaranteed to have the same size, alignment, and ABI as
+        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it.
+        let place = unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() };
+        match self.try_read_to(Field::WHOLE, place) {
+            Some(version) => Ok(version),
+            None => {
+                let result = self.read_to(Field::WHOLE, place, operation);
+                result.inspect_err(|_| leave_valid(place))
+            }
+        }
+    }
+
+    /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
+    #[inline(always)]
+    fn try_read_to<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+    ) -> Option<u64> {
+        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
+        let version = unsafe {
+            self.segment
+                .try_read(field.span(), place.as_mut_ptr().cast())
+        }?;
+        // SAFETY: all bytes were copied.
+        unsafe { is_valid(place) }.then_some(version)
+    }
+
+    /// Fills `place`. After `Ok` it holds an `F`.
+    fn read_to<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        // SAFETY: as in `try_read_to`.
+        let read = unsafe { self.segment.read(field.span(), place.as_mut_ptr().cast()) };
+        let version = read.map_err(self.explain(operation))?;
+        // SAFETY: all bytes were copied.
+        unsafe { self.judge(field, place, operation) }?;
+        Ok(version)
+    }
+
+    /// Reads a field under the lock, to `place`. After `Ok` it holds an `F`.
+    #[inline(always)]
+    fn load_to<F: SharedLayout>(
+        &self,
+        locked: &Locked<'_>,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+        operation: &'static str,
+    ) -> Result<(), Error> {
+        // SAFETY: as in `try_read_to`.
+        let loaded = unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
+        loaded.map_err(self.explain(operation))?;
+        // SAFETY: all bytes were copied.
+        unsafe { self.judge(field, place, operation) }
+    }
+
+    /// Reads a field under the lock.
+    #[inline(always)]
+    pub(crate) fn load<F: SharedLayout>(
+        &self,
+        locked: &Locked<'_>,
+        field: Field<T, F>,
+        operation: &'static str,
+    ) -> Result<F, Error> {
+        let mut value = MaybeUninit::uninit();
+        self.load_to(locked, field, &mut value, operation)?;
+        // SAFETY: `load_to` made it an `F`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Reads the value under the lock into a box. One allocation.
+    pub(crate) fn load_boxed(
+        &self,
+        locked: &Locked<'_>,
+        operation: &'static str,
+    ) -> Result<Box<T>, Error> {
+        let mut value = Box::new_uninit();
+        self.load_to(locked, Field::WHOLE, &mut value, operation)?;
+        // SAFETY: `load_to` made it a `T`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Commits a value; returns its version.
+    #[inline(always)]
+    pub(crate) fn commit(
+        &self,
+        locked: &mut Locked<'_>,
+        value: &T,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        // SAFETY: `Typed::new` found the segment to have room for a `T`.
+        let write = |payload| unsafe { store(payload, 0, value) };
+        locked
+            .commit(size_of::<T>(), write)
+            .map_err(self.explain(operation))
+    }
+
+    /// Commits one field; returns the new version.
+    #[inline(always)]
+    pub(crate) fn commit_field<F: SharedLayout>(
+        &self,
+        locked: &mut Locked<'_>,
+        field: Field<T, F>,
+        value: &F,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        let span = field.span();
+        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
+        let write = |payload| unsafe { store(payload, span.offset, value) };
+        locked
+            .commit_part(span, write)
+            .map_err(self.explain(operation))
+    }
+
+    /// Commits a value of which most bytes are those that stand already: only the others are
+    /// written. Returns the new version.
+    pub(crate) fn commit_difference(
+        &self,
+        locked: &mut Locked<'_>,
+        value: &T,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        // SAFETY: `Typed::new` found the segment to have room for a `T`.
+        let changed = unsafe { difference(locked, value) }.map_err(self.explain(operation))?;
+        let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
+        // SAFETY: the same.
+        let write = |payload| unsafe { store_within(payload, changed, value) };
+        locked
+            .commit_part(changed, write)
+            .map_err(self.explain(operation))
+    }
+
+    /// Commits the bytes that [`Batch`](crate::writer::Batch) has collected; returns the new
+    /// version.
+    pub(crate) fn commit_stores(
+        &self,
+        locked: &mut Locked<'_>,
+        stores: &Stores,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        let write = |payload: Payload| {
+            for (span, bytes) in stores.iter() {
+                // SAFETY: spans lie within a `T` (`Stores::push`), and `bytes` has as many.
+                unsafe { payload.store(span.offset, bytes.as_ptr(), span.len) };
+            }
+        };
+        let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
+        locked
+            .commit_part(changed, write)
+            .map_err(self.explain(operation))
+    }
+
+    /// # Safety
+    ///
+    /// Every byte of `place` is initialised.
+    #[inline(always)]
+    unsafe fn judge<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &MaybeUninit<F>,
+        operation: &'static str,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        if unsafe { is_valid(place) } {
+            return Ok(());
+        }
+        let context = Context::of_key(operation, self.segment.key());
+        // SAFETY: the caller's promise.
+        Err(invalid::<T>(
+            field.span().offset,
+            unsafe { bytes_of(place) },
+            context,
+        ))
+    }
+}
+
+/// Whether the bytes of `place` are a `T`.
+///
+/// # Safety
+///
+/// Every byte of `place` is initialised.
+#[inline(always)]
+unsafe fn is_valid<T: SharedLayout>(place: &MaybeUninit<T>) -> bool {
+    // SAFETY: the caller's promise.
+    (const { T::SCHEMA.any_bits() }) || T::bits_are_valid(unsafe { bytes_of(place) })
+}
+
+/// # Safety
+///
+/// Every byte of `place` is initialised.
+#[inline(always)]
+unsafe fn bytes_of<T>(place: &MaybeUninit<T>) -> &[u8] {
+    // SAFETY: `size_of::<T>()` bytes behind one reference, initialised as the caller promises; any
+    // byte is a `u8`.
+    unsafe { slice::from_raw_parts(place.as_ptr().cast(), size_of::<T>()) }
+}
+
+/// Puts some `T` in a place that may hold anything: zeros, where they are a value.
+#[cold]
+fn leave_valid<T: SharedLayout>(place: &mut MaybeUninit<T>) {
+    if const { !T::SCHEMA.any_bits() } {
+        let first = place.as_mut_ptr().cast::<u8>();
+        // SAFETY: the place has `size_of::<T>()` bytes. They are written as bytes, padding too, and
+        // so are all initialised.
+        let bytes = unsafe {
+            first.write_bytes(0, size_of::<T>());
+            slice::from_raw_parts_mut(first, size_of::<T>())
+        };
+        make_valid(T::SCHEMA, bytes);
+    }
+}
+
+/// The error that names the wrong part of a `T` of which `bytes`, from `offset` on, were read.
+#[cold]
+fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
+    match first_invalid_at(T::SCHEMA, offset, bytes) {
+        Some(source) => Error::Invalid {
+            context,
+            source: Box::new(source),
+        },
+        None => Error::Damaged {
+            context,
+            what: "its bytes are no value of the type".into(),
+        },
+    }
+}
+
+/// Stores to several fields of one value, collected to become one commit.
+#[derive(Debug, Default)]
+pub(crate) struct Stores {
+    spans: Vec<Span>,
+    bytes: Vec<u8>,
+}
+
+impl Stores {
+    /// Adds what is not padding of a field's value.
+    pub(crate) fn push<T, F: SharedLayout>(&mut self, field: Field<T, F>, value: &F) {
+        let source = (&raw const *value).cast::<u8>();
+        for_each_stretch::<F>(|at, len| {
+            self.spans.push(Span {
+                offset: field.span().offset + at,
+                len,
+            });
+            // SAFETY: a stretch lies within the `F`, where the value's bytes are initialised.
+            self.bytes
+                .extend_from_slice(unsafe { slice::from_raw_parts(source.add(at), len) });
+        });
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.spans.iter().map(move |&span| {
+            let (bytes, later) = rest.split_at(span.len);
+            rest = later;
+            (span, bytes)
+        })
+    }
+
+    fn hull(&self) -> Option<Span> {
+        self.spans.iter().copied().reduce(Span::hull)
+    }
+}
