@@ -1,0 +1,456 @@
+//! The one error of the crate: what was done to which segment, why it failed, and what to do next.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
+use crate::protocol::Fault;
+use crate::sysv::shm::Id;
+use crate::sysv::{self, Key, Kind, ParseKeyError};
+
+/// What was being done, and to which segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The method that failed: `"update"`, `"Writer::set"`.
+    pub operation: &'static str,
+    /// The segment's key; [`Key::PRIVATE`] where it has none, or was asked for by id.
+    pub key: Key,
+    /// The kernel's id of the segment, where it was asked for by that.
+    pub id: Option<Id>,
+}
+
+impl Context {
+    pub(crate) fn of_key(operation: &'static str, key: Key) -> Context {
+        Context {
+            operation,
+            key,
+            id: None,
+        }
+    }
+
+    pub(crate) fn of_id(operation: &'static str, id: Id) -> Context {
+        Context {
+            operation,
+            key: Key::PRIVATE,
+            id: Some(id),
+        }
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            Some(id) => write!(f, "{} on segment with id {id}", self.operation),
+            None => write!(f, "{} on segment {}", self.operation, self.key),
+        }
+    }
+}
+
+/// Why an operation on a shared segment failed.
+///
+/// `Display` says it in one or more lines, the last of which names the next step;
+/// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the segment
+/// is as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused a system call: see [`sysv::Error::kind`].
+    System {
+        /// What was being done.
+        context: Context,
+        /// The call, the errno, its cause, and the next step.
+        source: Box<sysv::Error>,
+    },
+    /// The segment has no control block: another program laid it out. [`RawBox`](crate::RawBox)
+    /// reads it.
+    Foreign {
+        /// What was being done.
+        context: Context,
+        /// Bytes in the segment.
+        size: usize,
+        /// Bytes of the program's type.
+        wanted: usize,
+    },
+    /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else).
+    TooSmall {
+        /// What was being done.
+        context: Context,
+        /// Bytes in the segment.
+        size: usize,
+        /// Bytes of the program's type.
+        wanted: usize,
+    },
+    /// The segment holds another layout than the program's type has.
+    Mismatch {
+        /// What was being done.
+        context: Context,
+        /// The name of the program's type.
+        name: String,
+        /// Both layouts, field by field.
+        difference: Box<Mismatch>,
+    },
+    /// The value in the segment is none of its type: a peer stored it.
+    Invalid {
+        /// What was being done.
+        context: Context,
+        /// The field and its bytes.
+        source: Box<InvalidValue>,
+    },
+    /// The control block, the schema or the semaphore set contradict themselves.
+    Damaged {
+        /// What was being done.
+        context: Context,
+        /// What is wrong.
+        what: Cow<'static, str>,
+    },
+    /// The segment has a format that this version of the library does not know.
+    Format {
+        /// What was being done.
+        context: Context,
+        /// The format's number in the segment.
+        found: u32,
+    },
+    /// The segment has been removed.
+    Removed {
+        /// What was being done.
+        context: Context,
+    },
+    /// A living process kept the lock for the whole time limit.
+    Busy {
+        /// What was being done.
+        context: Context,
+        /// Its pid as this process sees it; 0 if it can't (another pid namespace).
+        owner: u32,
+        /// How long this call waited.
+        waited: Duration,
+    },
+    /// Somebody began to create the segment and did not end it within the time limit.
+    Unfinished {
+        /// What was being done.
+        context: Context,
+        /// The creator's pid as this process sees it.
+        creator: u32,
+        /// Bytes in the segment.
+        size: usize,
+        /// Bytes that this program's `open_or_create` would have asked for, if it was one.
+        wanted: Option<usize>,
+    },
+    /// This thread holds the write lock of the segment already.
+    Reentrant {
+        /// What was being done.
+        context: Context,
+    },
+    /// The write lock was taken by this process's parent, before the fork.
+    Forked {
+        /// What was being done.
+        context: Context,
+    },
+    /// Every slot for writing processes is in use.
+    SlotsTaken {
+        /// What was being done.
+        context: Context,
+        /// How many there are.
+        slots: u32,
+    },
+    /// Writers overtook each of this reader's copies for the whole time limit.
+    Overtaken {
+        /// What was being done.
+        context: Context,
+        /// How long this call tried.
+        waited: Duration,
+    },
+    /// The segment belongs to, or was created by, a user who is not trusted.
+    Untrusted {
+        /// What was being done.
+        context: Context,
+        /// The user id of the owner.
+        owner: u32,
+        /// The user id of the creator.
+        creator: u32,
+    },
+    /// A capacity or mode that no segment can have.
+    Options {
+        /// What was being done.
+        context: Context,
+        /// What is wrong with it, and what would be right.
+        what: Cow<'static, str>,
+    },
+    /// A text does not fit its field.
+    Fit(FitError),
+    /// Bytes are no text.
+    Text(TextError),
+    /// A text is no key.
+    ParseKey(ParseKeyError),
+}
+
+impl Error {
+    /// What was being done to which segment; `None` for errors about text.
+    pub fn context(&self) -> Option<Context> {
+        match self {
+            Error::System { context, .. }
+            | Error::Foreign { context, .. }
+            | Error::TooSmall { context, .. }
+            | Error::Mismatch { context, .. }
+            | Error::Invalid { context, .. }
+            | Error::Damaged { context, .. }
+            | Error::Format { context, .. }
+            | Error::Removed { context }
+            | Error::Busy { context, .. }
+            | Error::Unfinished { context, .. }
+            | Error::Reentrant { context }
+            | Error::Forked { context }
+            | Error::SlotsTaken { context, .. }
+            | Error::Overtaken { context, .. }
+            | Error::Untrusted { context, .. }
+            | Error::Options { context, .. } => Some(*context),
+            Error::Fit(_) | Error::Text(_) | Error::ParseKey(_) => None,
+        }
+    }
+
+    /// The kernel's error number, if a system call failed.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match self {
+            Error::System { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Error::System { source, .. } => match source.kind() {
+                Kind::NotFound => {
+                    "create it with `open_or_create`, or look for the right key in `ipcs -m`"
+                }
+                Kind::Exists => "attach it with `open` or `open_or_create`, or choose another key",
+                Kind::NoMemory => "choose a smaller capacity, or free memory",
+                // The facts could be read, and the mapping was denied.
+                Kind::Denied if source.call() == "shmat" => {
+                    "where reading is enough, use `SharedView`; else have its owner change the mode"
+                }
+                _ => source.hint(),
+            },
+            Error::Foreign { .. } => {
+                "`RawBox` reads and writes such a segment, without versions or protection from torn values"
+            }
+            Error::TooSmall { .. } => "use the struct that the segment's creator uses",
+            Error::Mismatch { .. } => {
+                "build this program with the layout in the segment, or remove the segment and create it anew"
+            }
+            Error::Invalid { .. } => {
+                "find the writer that stored it; `set` replaces the whole value"
+            }
+            Error::Damaged { .. } => {
+                "find the writer that did it, then remove the segment and create it anew"
+            }
+            Error::Format { .. } => "use the version of shm-core that the segment was created with",
+            Error::Removed { .. } => "open or create the segment again",
+            Error::Busy { .. } => {
+                "find out why that process keeps the lock, or allow more time with `Options::timeout`"
+            }
+            Error::Unfinished { .. } => {
+                "`open_or_create` with the type that it was begun with ends the work; or remove it with `ipcrm`"
+            }
+            Error::Reentrant { .. } => {
+                "use the `Writer`, or the value that `update` lends, instead of the box"
+            }
+            Error::Forked { .. } => "drop the writer and take the lock in this process",
+            Error::SlotsTaken { .. } => {
+                "drop boxes that write no more: each holds a slot from its first write on"
+            }
+            Error::Overtaken { .. } => {
+                "allow more time with `Options::timeout`, or write less often"
+            }
+            Error::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
+            Error::Options { .. } => "see `Options`",
+            Error::Fit(_) => "shorten the text, or cut it with `FixedStr::truncated`",
+            Error::Text(_) => {
+                "read the bytes with `FixedStr::as_bytes`, or `FixedStr::to_string_lossy`"
+            }
+            Error::ParseKey(_) => "write a key as 0x1234 or as a decimal number",
+        }
+    }
+
+    /// `wanted` is the size of the program's type.
+    #[cold]
+    pub(crate) fn from_fault(fault: Fault, context: Context, wanted: usize) -> Error {
+        match fault {
+            Fault::System(source) => Error::System { context, source },
+            Fault::Busy { owner, waited } => Error::Busy {
+                context,
+                owner,
+                waited,
+            },
+            Fault::Reentrant => Error::Reentrant { context },
+            Fault::Forked => Error::Forked { context },
+            Fault::Removed => Error::Removed { context },
+            Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
+            Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
+                context,
+                what: what.into(),
+            },
+            Fault::Overtaken { waited } => Error::Overtaken { context, waited },
+            Fault::Foreign { size } => Error::Foreign {
+                context,
+                size,
+                wanted,
+            },
+            Fault::Format(found) => Error::Format { context, found },
+            Fault::Unfinished {
+                size,
+                wanted,
+                creator,
+            } => Error::Unfinished {
+                context,
+                creator,
+                size,
+                wanted,
+            },
+            Fault::Untrusted { owner, creator } => Error::Untrusted {
+                context,
+                owner,
+                creator,
+            },
+            Fault::TooLarge => Error::Options {
+                context,
+                what: "no address space holds a segment of that capacity".into(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(context) = self.context()
+            && !matches!(self, Error::Mismatch { .. })
+        {
+            write!(f, "{context}: ")?;
+        }
+        match self {
+            Error::System { source, .. } => return source.fmt_with_hint(self.hint(), f),
+            Error::Foreign { size, wanted, .. } => {
+                write!(
+                    f,
+                    "its {size} bytes hold no control block, so another program laid it out"
+                )?;
+                if size < wanted {
+                    write!(f, " (and this program's type has {wanted})")?;
+                }
+            }
+            Error::TooSmall { size, wanted, .. } => {
+                write!(
+                    f,
+                    "it has {size} bytes, and this program's type has {wanted}"
+                )?;
+            }
+            Error::Mismatch {
+                context,
+                name,
+                difference,
+            } => {
+                writeln!(
+                    f,
+                    "segment {} holds a different layout than `{name}`",
+                    context.key
+                )?;
+                write!(f, "{difference}")?;
+                return write!(f, "\n{}", self.hint());
+            }
+            Error::Invalid { source, .. } => write!(f, "{source}")?,
+            Error::Damaged { what, .. } => write!(f, "the segment is damaged: {what}")?,
+            Error::Format { found, .. } => {
+                write!(f, "it has format {found}, and this library knows format 1")?
+            }
+            Error::Removed { .. } => f.write_str("the segment has been removed")?,
+            Error::Busy { owner, waited, .. } => {
+                write!(f, "after {waited:.1?} the lock is still held by ")?;
+                match owner {
+                    0 => f.write_str(
+                        "a process that can't be seen from here (another pid namespace)",
+                    )?,
+                    pid if *pid == std::process::id() => {
+                        f.write_str("this process, by another box or another thread")?;
+                    }
+                    pid => write!(f, "process {pid}, which is alive")?,
+                }
+            }
+            Error::Unfinished {
+                creator,
+                size,
+                wanted,
+                ..
+            } => {
+                write!(
+                    f,
+                    "process {creator} began to create it with {size} bytes and has not made it ready"
+                )?;
+                if let Some(wanted) = wanted {
+                    write!(
+                        f,
+                        "; this program would have asked for {wanted}, so it can't end the work"
+                    )?;
+                }
+            }
+            Error::Reentrant { .. } => {
+                f.write_str("this thread holds the segment's write lock already")?
+            }
+            Error::Forked { .. } => {
+                f.write_str("the write lock belongs to the process that forked this one")?
+            }
+            Error::SlotsTaken { slots, .. } => {
+                write!(f, "all {slots} slots for writing processes are in use")?;
+            }
+            Error::Overtaken { waited, .. } => {
+                write!(
+                    f,
+                    "for {waited:.1?} writers replaced the value faster than it could be copied"
+                )?;
+            }
+            Error::Untrusted { owner, creator, .. } => {
+                write!(
+                    f,
+                    "it belongs to user {owner} and was created by user {creator}, not by this user or root"
+                )?;
+            }
+            // It says what would be right.
+            Error::Options { what, .. } => return f.write_str(what),
+            // So do these.
+            Error::Fit(source) => return source.fmt(f),
+            Error::Text(source) => return source.fmt(f),
+            Error::ParseKey(source) => return source.fmt(f),
+        }
+        write!(f, "; {}", self.hint())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::System { source, .. } => Some(source.as_ref()),
+            Error::Invalid { source, .. } => Some(source.as_ref()),
+            Error::Fit(source) => Some(source),
+            Error::Text(source) => Some(source),
+            Error::ParseKey(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<FitError> for Error {
+    fn from(error: FitError) -> Error {
+        Error::Fit(error)
+    }
+}
+
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Error {
+        Error::Text(error)
+    }
+}
+
+impl From<ParseKeyError> for Error {
+    fn from(error: ParseKeyError) -> Error {
+        Error::ParseKey(error)
+    }
+}
