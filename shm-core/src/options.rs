@@ -1,0 +1,341 @@
+//! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::error::{Context, Error};
+use crate::layout::SharedLayout;
+use crate::protocol::{
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Newborn, Owner, Payload, RAW_WRITERS, Segment,
+};
+use crate::room;
+use crate::shared_box::SharedBox;
+use crate::shared_view::SharedView;
+use crate::sysv::shm::{self, GetFlags};
+use crate::sysv::{Key, Mode};
+use crate::typed::{Typed, store_first};
+
+/// How long a call waits for another process before it gives up, unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longer than any program runs, and short enough to be added to any instant.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
+///
+/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, capacity, raw writers,
+/// notification, pages) counts when this call creates it, and is stored with it; an existing
+/// segment keeps what it was created with.
+///
+/// ```
+/// use std::time::Duration;
+/// use shm_core::{Key, SharedBox};
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// let counter = SharedBox::<u64>::options()
+///     .mode(0o640)
+///     .timeout(Duration::from_millis(200))
+///     .remove_on_drop(true)
+///     .create_new(Key::PRIVATE, 0)?;
+/// assert_eq!(counter.info()?.mode.bits(), 0o640);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options<T> {
+    mode: u32,
+    capacity: Option<usize>,
+    owner: Owner,
+    timeout: Duration,
+    raw_writers: bool,
+    always_notify: bool,
+    pages: GetFlags,
+    remove_on_drop: bool,
+    value: PhantomData<T>,
+}
+
+impl<T: SharedLayout> Options<T> {
+    pub(crate) fn new() -> Options<T> {
+        Options {
+            mode: 0o600,
+            capacity: None,
+            owner: Owner::SelfOrRoot,
+            timeout: TIMEOUT,
+            raw_writers: false,
+            always_notify: false,
+            pages: GetFlags::NONE,
+            remove_on_drop: false,
+            value: PhantomData,
+        }
+    }
+
+    /// The permissions of a new segment, as of a file: `0o600` unless told otherwise. Execute bits
+    /// mean nothing and are dropped.
+    pub fn mode(&mut self, mode: u32) -> &mut Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
+    /// least, and unless told otherwise, the type's own size. The segment takes three times as
+    /// much, and 2 to 3 KiB for schema and control block.
+    pub fn capacity(&mut self, bytes: usize) -> &mut Self {
+        self.capacity = Some(bytes);
+        self
+    }
+
+    /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
+    pub fn owner(&mut self, owner: Owner) -> &mut Self {
+        self.owner = owner;
+        self
+    }
+
+    /// How long any call waits for another process to get out of the way: 5 s unless told
+    /// otherwise. Waiting for a new value ([`SharedBox::wait`]) is not meant by it.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Whether programs without this library store to the value of a new segment: `false` unless
+    /// told otherwise.
+    ///
+    /// Such a store is seen at once by readers and becomes part of the next commit. It has no
+    /// protection: a reader may see half of it, a commit under way may overwrite it, and after the
+    /// death of a writer it may be lost.
+    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
+        self.raw_writers = raw_writers;
+        self
+    }
+
+    /// Whether each commit to a new segment wakes those who wait: `false` unless told otherwise.
+    ///
+    /// A [`SharedView`] can't announce that it waits; without this it looks every 2 ms. With it
+    /// each commit costs one system call.
+    pub fn always_notify(&mut self, always_notify: bool) -> &mut Self {
+        self.always_notify = always_notify;
+        self
+    }
+
+    /// Whether a new segment lies in huge pages (`SHM_HUGETLB`) of the system's default size:
+    /// `false` unless told otherwise.
+    ///
+    /// The administrator must have set some aside (`vm.nr_hugepages`), and the process needs
+    /// `CAP_IPC_LOCK` or the group `vm.hugetlb_shm_group`: shmget(2).
+    pub fn huge_pages(&mut self, huge_pages: bool) -> &mut Self {
+        self.pages = if huge_pages {
+            GetFlags::HUGETLB
+        } else {
+            GetFlags::NONE
+        };
+        self
+    }
+
+    /// Whether dropping the box removes the segment, as [`SharedBox::remove`] does: `false` unless
+    /// told otherwise. Not in a child forked meanwhile.
+    pub fn remove_on_drop(&mut self, remove: bool) -> &mut Self {
+        self.remove_on_drop = remove;
+        self
+    }
+
+    /// Attaches an existing segment. See [`SharedBox::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`].
+    pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
+        let context = Context::of_key("open", checked(key.into(), "open")?);
+        let segment =
+            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))?;
+        self.boxed(segment, false, context)
+    }
+
+    /// Attaches an existing segment by the kernel's id: the only way to a private one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`].
+    pub fn open_id(&self, id: shm::Id) -> Result<SharedBox<T>, Error> {
+        let context = Context::of_id("open_id", id);
+        let segment = protocol::open_id(id, self.access(true)).map_err(explain::<T>(context))?;
+        self.boxed(segment, false, context)
+    }
+
+    /// Attaches an existing segment for reading. See [`SharedView::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::open`].
+    pub fn open_read_only(&self, key: impl Into<Key>) -> Result<SharedView<T>, Error> {
+        let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
+        let segment =
+            protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
+        Ok(SharedView::new(Typed::new(segment, context.operation)?))
+    }
+
+    /// Attaches an existing segment for reading by the kernel's id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::open`].
+    pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
+        let context = Context::of_id("open_id_read_only", id);
+        let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
+        Ok(SharedView::new(Typed::new(segment, context.operation)?))
+    }
+
+    /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::create_new`].
+    pub fn create_new(&self, key: impl Into<Key>, value: T) -> Result<SharedBox<T>, Error> {
+        self.create_new_from(key, &value)
+    }
+
+    /// The same, for values too large to be passed around.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::create_new`].
+    pub fn create_new_from(&self, key: impl Into<Key>, value: &T) -> Result<SharedBox<T>, Error> {
+        let context = Context::of_key("create_new", usable(key.into(), "create_new")?);
+        let newborn = self.newborn(context)?;
+        let write = |payload| store_first(payload, value);
+        let segment = protocol::create_new(context.key, self.access(true), &newborn, write);
+        self.boxed(segment.map_err(explain::<T>(context))?, true, context)
+    }
+
+    /// Attaches the segment if it exists, or else creates it. See [`SharedBox::open_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    pub fn open_or_create(
+        &self,
+        key: impl Into<Key>,
+        value: impl FnOnce() -> T,
+    ) -> Result<SharedBox<T>, Error> {
+        self.open_or_create_with(key.into(), |payload| store_first(payload, &value()))
+    }
+
+    /// The same, for values too large for the stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    pub fn open_or_create_boxed(
+        &self,
+        key: impl Into<Key>,
+        value: impl FnOnce() -> Box<T>,
+    ) -> Result<SharedBox<T>, Error> {
+        self.open_or_create_with(key.into(), |payload| store_first(payload, &*value()))
+    }
+
+    fn open_or_create_with(
+        &self,
+        key: Key,
+        write: impl FnOnce(Payload),
+    ) -> Result<SharedBox<T>, Error> {
+        let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
+        let newborn = self.newborn(context)?;
+        let result = protocol::open_or_create(context.key, self.access(true), &newborn, write);
+        let (segment, created) = result.map_err(explain::<T>(context))?;
+        self.boxed(segment, created, context)
+    }
+
+    fn boxed(
+        &self,
+        segment: Segment,
+        created: bool,
+        context: Context,
+    ) -> Result<SharedBox<T>, Error> {
+        Ok(SharedBox::new(
+            Typed::new(segment, context.operation)?,
+            created,
+            self.remove_on_drop,
+        ))
+    }
+
+    fn access(&self, writable: bool) -> Access {
+        Access {
+            owner: self.owner,
+            limit: self.timeout,
+            writable,
+        }
+    }
+
+    fn newborn(&self, context: Context) -> Result<Newborn, Error> {
+        let unfit = |what: String| Error::Options {
+            context,
+            what: what.into(),
+        };
+        if self.mode & !0o777 != 0 {
+            return Err(unfit(format!(
+                "mode {:#o} has bits that are no permissions",
+                self.mode
+            )));
+        }
+        let size = size_of::<T>();
+        let capacity = self.capacity.unwrap_or(size);
+        if capacity < size {
+            let name = T::SCHEMA;
+            return Err(unfit(format!(
+                "a capacity of {capacity} bytes has no room for `{name}`, which has {size}"
+            )));
+        }
+        let schema = room::contents::<T>();
+        let geometry =
+            Geometry::for_sizes(capacity, room::reserve(schema.len())).ok_or_else(|| {
+                unfit(format!(
+                    "three times a capacity of {capacity} bytes is more than a process can map"
+                ))
+            })?;
+        let mut flags = 0;
+        if self.raw_writers {
+            flags |= RAW_WRITERS;
+        }
+        if self.always_notify {
+            flags |= ALWAYS_NOTIFY;
+        }
+        Ok(Newborn {
+            mode: Mode::new(self.mode & 0o666),
+            flags,
+            get: self.pages,
+            geometry,
+            stored: size,
+            schema,
+        })
+    }
+}
+
+fn explain<T>(context: Context) -> impl FnOnce(Fault) -> Error {
+    move |fault| Error::from_fault(fault, context, size_of::<T>())
+}
+
+/// A key that leads to a segment.
+pub(crate) fn checked(key: Key, operation: &'static str) -> Result<Key, Error> {
+    if key.is_private() {
+        let context = Context::of_key(operation, key);
+        let what = "a private segment has no key to find it by: create it with `create_new`, and open it with `open_id`";
+        return Err(Error::Options {
+            context,
+            what: what.into(),
+        });
+    }
+    usable(key, operation)
+}
+
+/// A key that a segment may be created under.
+fn usable(key: Key, operation: &'static str) -> Result<Key, Error> {
+    if key.is_zero() {
+        let context = Context::of_key(operation, key);
+        let what = "key 0 is IPC_PRIVATE, which makes a new segment each time and leads to none: \
+                    choose another number, or say `Key::PRIVATE`";
+        return Err(Error::Options {
+            context,
+            what: what.into(),
+        });
+    }
+    Ok(key)
+}

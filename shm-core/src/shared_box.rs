@@ -1,0 +1,461 @@
+//! `SharedBox`: the segment as one typed value that may be read, replaced, changed and waited for.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::field::Field;
+use crate::layout::SharedLayout;
+use crate::options::Options;
+use crate::protocol::{self, Locked};
+use crate::sysv::Key;
+use crate::sysv::shm;
+use crate::typed::{ON_STACK, Snapshot, Typed};
+use crate::writer::Writer;
+
+/// A value of type `T` in a System V segment, shared with every process that opens the same key.
+///
+/// Any thread of any process may use it at the same time; a `SharedBox` may itself be shared
+/// between threads. Reads are consistent copies and never wait for a writer. Writes are commits:
+/// all of a value or nothing, also when the process is killed halfway, and each commit has a
+/// version of its own that is higher than all before.
+///
+/// The segment stays when the box is dropped and when the process ends, until somebody
+/// [removes](SharedBox::remove) it (or the machine restarts).
+///
+/// | call | system calls | allocations | waits for |
+/// |---|---|---|---|
+/// | `version` | 0 | 0 | nobody |
+/// | `get`, `snapshot`, `read_into` | 0 | 0 | nobody |
+/// | `get_boxed` | 0 | 1 | nobody |
+/// | `load` | 0 | 0 | nobody |
+/// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
+/// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
+/// | first write of a box | 4 more: it claims its slot | 0 | |
+/// | `writer` | 0; once per process 1 more | 0 | the lock |
+/// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
+/// | `open` | 3 (find, facts, map); 1 to drop, 3 after a write | 0 | a birth under way |
+/// | `open_or_create`, `create_new` | 3 if it exists; about 15 to create | a few | a birth under way |
+///
+/// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
+/// millisecond).
+///
+/// ```
+/// use shm_core::{FixedStr, SharedBox, SharedLayout};
+///
+/// #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+/// #[repr(C)]
+/// struct StPid {
+///     pid: i32,
+///     names: FixedStr<51>,
+/// }
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// # let key = shm_core::Key::new(0x7b5d_1001);
+/// let shared = SharedBox::open_or_create(key, || StPid { pid: 0, names: FixedStr::default() })?;
+/// shared.set(StPid { pid: 7, names: FixedStr::new("alice")? })?;
+/// let version = shared.update(|p| p.pid += 1)?;
+/// let seen = shared.snapshot()?;
+/// assert_eq!((seen.value.pid, seen.version), (8, version));
+/// shared.remove()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SharedBox<T: SharedLayout> {
+    typed: Typed<T>,
+    created: bool,
+    /// The epoch of the process that is to remove the segment when the box is dropped.
+    remove_on_drop: Option<u32>,
+}
+
+impl<T: SharedLayout> SharedBox<T> {
+    pub(crate) fn new(typed: Typed<T>, created: bool, remove_on_drop: bool) -> SharedBox<T> {
+        SharedBox {
+            typed,
+            created,
+            remove_on_drop: remove_on_drop.then(protocol::epoch),
+        }
+    }
+
+    /// Options other than those of the three verbs below.
+    pub fn options() -> Options<T> {
+        Options::new()
+    }
+
+    /// Attaches the segment of `key`, which must exist and hold a `T`.
+    ///
+    /// Nothing in the segment is changed, and no byte of the value is looked at before size, format
+    /// and schema were found to fit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
+    /// [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
+    pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
+        Self::options().open(key)
+    }
+
+    /// Attaches a segment by the kernel's id ([`SharedBox::id`]): the only way to one created with
+    /// [`Key::PRIVATE`].
+    ///
+    /// ```
+    /// use shm_core::{Key, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let private = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
+    /// let again = SharedBox::<u32>::open_id(private.id())?;
+    /// assert_eq!(again.get()?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`].
+    pub fn open_id(id: shm::Id) -> Result<SharedBox<T>, Error> {
+        Self::options().open_id(id)
+    }
+
+    /// Creates the segment of `key` with this value; it must not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, or if the kernel
+    /// has no room; [`Error::Options`].
+    pub fn create_new(key: impl Into<Key>, value: T) -> Result<SharedBox<T>, Error> {
+        Self::options().create_new(key, value)
+    }
+
+    /// Attaches the segment of `key` if it exists, or else creates it with the value that the
+    /// closure gives.
+    ///
+    /// Of all processes that call this at once, exactly one calls its closure and finds
+    /// [`created`](SharedBox::created) true, unless it dies meanwhile: then another one does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`] and [`SharedBox::create_new`].
+    pub fn open_or_create(
+        key: impl Into<Key>,
+        value: impl FnOnce() -> T,
+    ) -> Result<SharedBox<T>, Error> {
+        Self::options().open_or_create(key, value)
+    }
+
+    /// Whether this call created the segment, and not somebody before.
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The key under which the segment can be found.
+    pub fn key(&self) -> Key {
+        self.typed.segment().key()
+    }
+
+    /// The kernel's id of the segment.
+    pub fn id(&self) -> shm::Id {
+        self.typed.segment().id()
+    }
+
+    /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.
+    pub fn capacity(&self) -> usize {
+        self.typed.segment().capacity()
+    }
+
+    /// Whether the segment was created for [raw writers](Options::raw_writers).
+    pub fn raw_writers(&self) -> bool {
+        self.typed.segment().has_raw_writers()
+    }
+
+    /// The committed value, copied as a whole.
+    ///
+    /// It is returned by value, so a large one takes the stack for each time that the compiler
+    /// moves it: from some KiB on, [`read_into`](SharedBox::read_into) and
+    /// [`get_boxed`](SharedBox::get_boxed) copy once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`; [`Error::Removed`];
+    /// [`Error::Overtaken`].
+    #[inline]
+    pub fn get(&self) -> Result<T, Error> {
+        self.typed.read_value("get")
+    }
+
+    /// The committed value in a box, for values too large for the stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`].
+    pub fn get_boxed(&self) -> Result<Box<T>, Error> {
+        self.typed.read_boxed("get_boxed")
+    }
+
+    /// The committed value and its version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`].
+    #[inline]
+    pub fn snapshot(&self) -> Result<Snapshot<T>, Error> {
+        self.typed.read(Field::WHOLE, "snapshot")
+    }
+
+    /// Copies the committed value over `value` and returns its version: no second copy, wherever
+    /// `value` lies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`]. After an error `value` holds some valid value of its type, in
+    /// general none that was ever shared.
+    #[inline]
+    pub fn read_into(&self, value: &mut T) -> Result<u64, Error> {
+        self.typed.read_over(value, "read_into")
+    }
+
+    /// The version of the committed value: 1 at birth, raised by each commit, by more than 1 after
+    /// a writer died. One load.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.typed.segment().version()
+    }
+
+    /// Replaces the value; returns the new version.
+    ///
+    /// Bytes that are padding in `T` keep the value they have in the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if a living process keeps the lock beyond the [time
+    /// limit](Options::timeout); [`Error::Reentrant`] inside `update` or beside this thread's own
+    /// [`Writer`]; [`Error::Removed`]; [`Error::SlotsTaken`]; [`Error::Damaged`].
+    #[inline]
+    pub fn set(&self, value: T) -> Result<u64, Error> {
+        self.commit(&value, "set")
+    }
+
+    /// Replaces the value by a copy of the one referred to; returns the new version. For values too
+    /// large to be passed around.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    #[inline]
+    pub fn set_from(&self, value: &T) -> Result<u64, Error> {
+        self.commit(value, "set_from")
+    }
+
+    /// Replaces the value if its version is still `version`; returns the new version, or `None` if
+    /// somebody committed meanwhile.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox};
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let shared = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
+    /// let seen = shared.snapshot()?;
+    /// assert_eq!(shared.set_if(seen.version, 6)?, Some(2));
+    /// assert_eq!(shared.set_if(seen.version, 7)?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    #[inline]
+    pub fn set_if(&self, version: u64, value: T) -> Result<Option<u64>, Error> {
+        let mut locked = self.lock("set_if")?;
+        if locked.version() != version {
+            return Ok(None);
+        }
+        self.typed.commit(&mut locked, &value, "set_if").map(Some)
+    }
+
+    /// Changes the value under the lock: nobody commits between its reading and its writing.
+    /// Returns the new version.
+    ///
+    /// A panic in `change` commits nothing and lets the lock go. So does a death. Of values above 4
+    /// KiB only the part that changed is written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`], and [`Error::Invalid`] if the value is no `T` (then `set`
+    /// replaces it).
+    #[inline]
+    pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
+        let mut locked = self.lock("update")?;
+        let mark = locked.mark();
+        let version = update(&self.typed, &mut locked, change);
+        drop(mark);
+        version
+    }
+
+    /// One field of the committed value, copied as a whole: costs what its bytes cost, however
+    /// large the value is.
+    ///
+    /// Two loads may see two versions; [`get`](SharedBox::get) sees one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`].
+    #[inline]
+    pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
+        self.typed
+            .read(field, "load")
+            .map(|snapshot| snapshot.value)
+    }
+
+    /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
+    /// one before cost, however large the value is.
+    ///
+    /// For several fields as one commit see [`Writer::batch`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    #[inline]
+    pub fn store<F: SharedLayout>(&self, field: Field<T, F>, value: F) -> Result<u64, Error> {
+        let mut locked = self.lock("store")?;
+        self.typed.commit_field(&mut locked, field, &value, "store")
+    }
+
+    /// Takes the write lock for many commits.
+    ///
+    /// Other writers wait until the [`Writer`] is dropped or its process dies; readers don't.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    pub fn writer(&self) -> Result<Writer<'_, T>, Error> {
+        let locked = self.lock("writer")?;
+        Ok(Writer::new(&self.typed, locked))
+    }
+
+    /// Sleeps until a version newer than `version` stands, for ever if none comes; returns the
+    /// newest.
+    ///
+    /// Versions in between may be missed: this is a blackboard, not a queue.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`]; [`Error::Removed`] also when somebody else removed the segment,
+    /// noticed within 250 ms.
+    pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
+        self.wait_until(version, None, "wait")?;
+        self.typed.read(Field::WHOLE, "wait")
+    }
+
+    /// Sleeps until a version newer than `version` stands, at most for `timeout`; `None` if none
+    /// came.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::wait`].
+    pub fn wait_timeout(
+        &self,
+        version: u64,
+        timeout: Duration,
+    ) -> Result<Option<Snapshot<T>>, Error> {
+        if self.wait_until(version, Instant::now().checked_add(timeout), "wait_timeout")? {
+            return self.typed.read(Field::WHOLE, "wait_timeout").map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Sleeps until a version newer than `version` stands, at most for `timeout`, and says which it
+    /// is; `None` if none came. For values too large for the stack:
+    /// [`read_into`](SharedBox::read_into) or [`get_boxed`](SharedBox::get_boxed) fetch it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::wait`].
+    pub fn wait_version(&self, version: u64, timeout: Duration) -> Result<Option<u64>, Error> {
+        let end = Instant::now().checked_add(timeout);
+        let came = self.wait_until(version, end, "wait_version")?;
+        Ok(came.then(|| self.version()))
+    }
+
+    /// What the kernel knows of the segment: owner, mode, size, times, who is attached. One system
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
+    /// destroyed.
+    pub fn info(&self) -> Result<shm::Stat, Error> {
+        self.typed.info("info")
+    }
+
+    /// Removes the segment: every later call of any process attached to it says [`Error::Removed`],
+    /// and the key is free for a new one. The memory is freed when the last process detaches.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] of kind [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user
+    /// owns or created it; [`Removed`](crate::sysv::Kind::Removed) if somebody was faster.
+    pub fn remove(&self) -> Result<(), Error> {
+        protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
+    }
+
+    /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
+    /// One or two system calls.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] if the kernel does not tell.
+    pub fn is_removed(&self) -> Result<bool, Error> {
+        protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
+    }
+
+    #[inline(always)]
+    fn commit(&self, value: &T, operation: &'static str) -> Result<u64, Error> {
+        let mut locked = self.lock(operation)?;
+        self.typed.commit(&mut locked, value, operation)
+    }
+
+    #[inline(always)]
+    fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
+        self.typed
+            .segment()
+            .lock()
+            .map_err(self.typed.explain(operation))
+    }
+
+    fn wait_until(
+        &self,
+        version: u64,
+        end: Option<Instant>,
+        operation: &'static str,
+    ) -> Result<bool, Error> {
+        self.typed
+            .segment()
+            .wait(version, end)
+            .map_err(self.typed.explain(operation))
+    }
+}
+
+/// Reads the value under the lock, has it changed, and commits it.
+#[inline(always)]
+pub(crate) fn update<T: SharedLayout>(
+    typed: &Typed<T>,
+    locked: &mut Locked<'_>,
+    change: impl FnOnce(&mut T),
+) -> Result<u64, Error> {
+    if const { size_of::<T>() <= ON_STACK } {
+        let mut value = typed.load(locked, Field::WHOLE, "update")?;
+        change(&mut value);
+        typed.commit(locked, &value, "update")
+    } else {
+        let mut value = typed.load_boxed(locked, "update")?;
+        change(&mut value);
+        typed.commit_difference(locked, &value, "update")
+    }
+}
+
+impl<T: SharedLayout> Drop for SharedBox<T> {
+    fn drop(&mut self) {
+        if self.remove_on_drop == Some(protocol::epoch()) {
+            let _ = self.remove();
+        }
+    }
+}

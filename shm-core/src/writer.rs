@@ -1,0 +1,215 @@
+//! `Writer`: the write lock held once for many commits.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::field::Field;
+use crate::layout::SharedLayout;
+use crate::protocol::{Locked, Mark, barriers_reach_us};
+use crate::shared_box::update;
+use crate::typed::{Stores, Typed};
+
+/// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
+/// dies.
+///
+/// Each commit is visible to readers at once and wakes those who wait. Commits cost about half of
+/// what they cost without it. It stays on its thread; meanwhile that thread's other writes to the
+/// segment are errors, and other threads' and processes' writes wait.
+///
+/// ```
+/// # use shm_core::{Key, SharedBox};
+/// # fn main() -> Result<(), shm_core::Error> {
+/// # let shared = SharedBox::<u64>::options().remove_on_drop(true).create_new(Key::PRIVATE, 0)?;
+/// let mut writer = shared.writer()?;
+/// for n in 1..=3 {
+///     writer.set(n)?;
+/// }
+/// assert!(shared.set(9).is_err()); // beside this thread's own writer
+/// drop(writer);
+/// assert_eq!(shared.snapshot()?.version, 4);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use shm_core::{Key, SharedBox};
+/// # let shared = SharedBox::<u64>::create_new(Key::PRIVATE, 0).unwrap();
+/// let writer = shared.writer().unwrap();
+/// std::thread::scope(|s| {
+///     s.spawn(move || drop(writer)); // it may not leave its thread
+/// });
+/// ```
+pub struct Writer<'a, T: SharedLayout> {
+    typed: &'a Typed<T>,
+    // Dropped in this order: the lock first.
+    locked: Locked<'a>,
+    _mark: Mark,
+    barriers: bool,
+}
+
+impl<'a, T: SharedLayout> Writer<'a, T> {
+    pub(crate) fn new(typed: &'a Typed<T>, locked: Locked<'a>) -> Writer<'a, T> {
+        let mark = locked.mark();
+        Writer {
+            typed,
+            locked,
+            _mark: mark,
+            barriers: barriers_reach_us(),
+        }
+    }
+
+    /// The committed value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`.
+    #[inline]
+    pub fn get(&self) -> Result<T, Error> {
+        self.typed.load(&self.locked, Field::WHOLE, "Writer::get")
+    }
+
+    /// The committed value in a box, for values too large for the stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::get`].
+    pub fn get_boxed(&self) -> Result<Box<T>, Error> {
+        self.typed.load_boxed(&self.locked, "Writer::get_boxed")
+    }
+
+    /// The version of the committed value. One load.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.locked.version()
+    }
+
+    /// Replaces the value; returns the new version. System calls: none, or one to wake those who
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile.
+    #[inline]
+    pub fn set(&mut self, value: T) -> Result<u64, Error> {
+        self.set_from(&value)
+    }
+
+    /// Replaces the value by a copy of the one referred to; returns the new version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`].
+    #[inline]
+    pub fn set_from(&mut self, value: &T) -> Result<u64, Error> {
+        let version = self.typed.commit(&mut self.locked, value, "Writer::set")?;
+        self.locked.notify(self.barriers);
+        Ok(version)
+    }
+
+    /// Changes the value; returns the new version. A panic in `change` commits nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`] and [`Writer::get`].
+    #[inline]
+    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
+        let version = update(self.typed, &mut self.locked, change)?;
+        self.locked.notify(self.barriers);
+        Ok(version)
+    }
+}
+
+impl<'a, T: SharedLayout> Writer<'a, T> {
+    /// One field of the committed value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::get`].
+    #[inline]
+    pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
+        self.typed.load(&self.locked, field, "Writer::load")
+    }
+
+    /// Replaces one field; returns the new version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`].
+    #[inline]
+    pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
+        let version = self
+            .typed
+            .commit_field(&mut self.locked, field, &value, "Writer::store")?;
+        self.locked.notify(self.barriers);
+        Ok(version)
+    }
+
+    /// Collects stores to several fields, to become one commit.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox, SharedLayout, field};
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct Range {
+    ///     low: u32,
+    ///     high: u32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, Range { low: 0, high: 0 })?;
+    /// let mut writer = shared.writer()?;
+    /// // No reader sees the new low with the old high.
+    /// let version = writer.batch().store(field!(Range.low), 3).store(field!(Range.high), 4).commit()?;
+    /// # assert_eq!((version, writer.get()?.low, writer.get()?.high), (2, 3, 4));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch(&mut self) -> Batch<'_, 'a, T> {
+        Batch {
+            writer: self,
+            stores: Stores::default(),
+        }
+    }
+}
+
+/// Stores to several fields that become one commit, or none if it is dropped: made by
+/// [`Writer::batch`].
+#[derive(Debug)]
+#[must_use = "stores are lost unless they are committed"]
+pub struct Batch<'w, 'a, T: SharedLayout> {
+    writer: &'w mut Writer<'a, T>,
+    stores: Stores,
+}
+
+impl<T: SharedLayout> Batch<'_, '_, T> {
+    /// Adds a store; later ones win where they overlap. The value is kept in a buffer on the heap.
+    pub fn store<F: SharedLayout>(mut self, field: Field<T, F>, value: F) -> Self {
+        self.stores.push(field, &value);
+        self
+    }
+
+    /// Commits them all; returns the new version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`].
+    pub fn commit(self) -> Result<u64, Error> {
+        let Writer {
+            typed,
+            locked,
+            barriers,
+            ..
+        } = self.writer;
+        let version = typed.commit_stores(locked, &self.stores, "Batch::commit")?;
+        locked.notify(*barriers);
+        Ok(version)
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for Writer<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}
