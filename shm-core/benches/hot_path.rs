@@ -1,0 +1,100 @@
+//! For daily work: what the calls of the hot path cost on this machine. `cargo bench -p shm-core
+//! --bench hot_path`
+//!
+//! Beside each stands the plain copy that it is to be compared with. (`tests/peers` compares with
+//! other libraries.)
+
+use divan::{Bencher, black_box};
+use shm_core::{Key, SharedBox, SharedLayout};
+
+fn main() {
+    divan::main();
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Block<const N: usize> {
+    words: [u64; N],
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Cell {
+    wide: u64,
+    narrow: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Padded {
+    cells: [Cell; 4096],
+}
+
+fn shared<T: SharedLayout>(value: T) -> SharedBox<T> {
+    SharedBox::options()
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, value)
+        .expect("created")
+}
+
+/// 64 B, 256 B, 1 KiB, 4 KiB, 64 KiB.
+const WORDS: [usize; 5] = [8, 32, 128, 512, 8192];
+
+#[divan::bench(consts = WORDS)]
+fn copy<const N: usize>(bencher: Bencher) {
+    let from = Box::new(Block { words: [1; N] });
+    let mut to = Box::new(Block { words: [0; N] });
+    bencher.bench_local(|| {
+        to.words.copy_from_slice(black_box(&from.words));
+        black_box(&to);
+    });
+}
+
+#[divan::bench(consts = WORDS)]
+fn get<const N: usize>(bencher: Bencher) {
+    let shared = shared(Block { words: [1; N] });
+    bencher.bench_local(|| {
+        let value = shared.get().expect("read");
+        black_box(&value);
+    });
+}
+
+#[divan::bench(consts = WORDS)]
+fn read_into<const N: usize>(bencher: Bencher) {
+    let shared = shared(Block { words: [1; N] });
+    let mut value = Box::new(Block { words: [0; N] });
+    bencher.bench_local(|| {
+        shared.read_into(black_box(&mut value)).expect("read");
+    });
+}
+
+#[divan::bench(consts = WORDS)]
+fn set<const N: usize>(bencher: Bencher) {
+    let value = Box::new(Block { words: [1; N] });
+    let shared = shared(*value);
+    bencher.bench_local(|| shared.set_from(black_box(&value)).expect("set"));
+}
+
+#[divan::bench(consts = WORDS)]
+fn update<const N: usize>(bencher: Bencher) {
+    let shared = shared(Block { words: [1; N] });
+    bencher.bench_local(|| shared.update(|value| value.words[0] += 1).expect("updated"));
+}
+
+#[divan::bench(consts = WORDS)]
+fn writer_set<const N: usize>(bencher: Bencher) {
+    let value = Box::new(Block { words: [1; N] });
+    let shared = shared(*value);
+    let mut writer = shared.writer().expect("the lock");
+    bencher.bench_local(|| writer.set_from(black_box(&value)).expect("set"));
+}
+
+#[divan::bench]
+fn set_padded(bencher: Bencher) {
+    let cell = Cell { wide: 1, narrow: 2 };
+    let value = Box::new(Padded {
+        cells: [cell; 4096],
+    });
+    let shared = shared(*value);
+    bencher.bench_local(|| shared.set_from(black_box(&value)).expect("set"));
+}

@@ -1,0 +1,115 @@
+//! How many instructions a call of the hot path executes, counted by valgrind's callgrind and
+//! compared with what is recorded below. Unlike times, instruction counts do not wobble, so
+//! continuous integration can hold them. `cargo bench -p shm-core --bench instructions`
+//!
+//! The program runs itself under callgrind, twice for each call, with a different number of calls;
+//! the difference is theirs alone.
+
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+use shm_core::{Key, SharedBox, SharedLayout};
+
+/// The most instructions that each call may take, 64 bytes, release build, x86-64. A little more
+/// than was counted: another compiler allocates registers differently. Lower them when a change
+/// makes a call shorter.
+const RECORDED: [(&str, u64); 4] = [
+    ("get", 34),
+    ("set", 145),
+    ("update", 285),
+    ("Writer::set", 91),
+];
+
+/// The two numbers of calls.
+const CALLS: [u64; 2] = [1_000, 3_000];
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Block {
+    words: [u64; 8],
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, flag, call, times] = args.as_slice()
+        && flag == "--calls"
+    {
+        run(call, times.parse().expect("a number"));
+        return ExitCode::SUCCESS;
+    }
+    if !cfg!(target_arch = "x86_64") {
+        println!("skipped: the recorded figures are for x86-64");
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: valgrind is not installed");
+        return ExitCode::SUCCESS;
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (call, most) in RECORDED {
+        let [few, many] = CALLS.map(|times| count(call, times));
+        let each = (many - few) / (CALLS[1] - CALLS[0]);
+        let verdict = if each <= most {
+            "as recorded"
+        } else {
+            "MORE THAN RECORDED"
+        };
+        println!("{call:12} {each:4} instructions, at most {most:4}: {verdict}");
+        if each > most {
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+/// The calls that are counted, as a program would make them.
+fn run(call: &str, times: u64) {
+    let value = Block { words: [1; 8] };
+    let shared = SharedBox::options()
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, value)
+        .expect("created");
+    match call {
+        "get" => repeat(times, || {
+            black_box(&shared.get().expect("read"));
+        }),
+        "set" => repeat(times, || {
+            shared.set(*black_box(&value)).expect("set");
+        }),
+        "update" => repeat(times, || {
+            shared.update(|value| value.words[0] += 1).expect("updated");
+        }),
+        "Writer::set" => {
+            let mut writer = shared.writer().expect("the lock");
+            repeat(times, || {
+                writer.set(*black_box(&value)).expect("set");
+            });
+        }
+        other => unreachable!("no call {other}"),
+    }
+}
+
+#[inline(never)]
+fn repeat(times: u64, mut call: impl FnMut()) {
+    for _ in 0..times {
+        call();
+    }
+}
+
+/// The instructions of the whole program.
+fn count(call: &str, times: u64) -> u64 {
+    let program = std::env::current_exe().expect("this program's path");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(["--calls", call, &times.to_string()])
+        .output()
+        .expect("valgrind");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    // "==1234== Collected : 567890"
+    said.lines()
+        .find_map(|line| line.split("Collected : ").nth(1))
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or_else(|| panic!("valgrind says no count:\n{said}"))
+}
