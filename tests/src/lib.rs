@@ -1,0 +1,18 @@
+//! What the cross-process tests share: keys of their own, guards that clean up, raw memory, C
+//! programs and child processes.
+
+pub mod attack;
+mod c;
+pub mod every_call;
+mod guard;
+mod memory;
+mod mortal;
+mod namespace;
+mod peer;
+
+pub use c::compile_c;
+pub use guard::{Guard, semaphores, set_slots, slots};
+pub use memory::Memory;
+pub use mortal::{Halves, Stop, dies, mortal, semaphore_sets, stop_points};
+pub use namespace::own_ipc_namespace;
+pub use peer::{NOBODY, Peer, may_change_user};
