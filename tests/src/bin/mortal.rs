@@ -1,0 +1,94 @@
+//! A process that does one thing to one segment, and dies where the environment names a stop point
+//! on its way.
+//!
+//! Built with `--cfg shm_stop_points` by the tests that need it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::{Key, SharedBox, field};
+use shm_tests::Halves;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["points"] => points(),
+        ["store left", key, "64", number] => {
+            let shared = SharedBox::<Halves>::open(key.parse::<Key>()?)?;
+            shared.store(field!(Halves.left), [number.parse()?; 4])?;
+            Ok(())
+        }
+        [action, key, "64", number] => act::<8>(action, key.parse()?, number.parse()?),
+        [action, key, "65536", number] => act::<8192>(action, key.parse()?, number.parse()?),
+        _ => Err(format!("mortal does not know {arguments:?}").into()),
+    }
+}
+
+/// Prints the names of all stop points.
+#[expect(clippy::unnecessary_wraps, reason = "it fails in the other build")]
+#[cfg(shm_stop_points)]
+fn points() -> Outcome {
+    for point in shm_core::__private::STOP_POINTS {
+        println!("{point}");
+    }
+    Ok(())
+}
+
+#[cfg(not(shm_stop_points))]
+fn points() -> Outcome {
+    Err("this build has no stop points".into())
+}
+
+/// Writes values whose words all hold `number`.
+fn act<const N: usize>(action: &str, key: Key, number: u64) -> Outcome {
+    let value = [number; N];
+    if action == "birth" {
+        SharedBox::open_or_create(key, || value)?;
+        return Ok(());
+    }
+    let shared = SharedBox::<[u64; N]>::open(key)?;
+    match action {
+        "attach" => {}
+        "set" => {
+            shared.set(value)?;
+        }
+        "update" => {
+            shared.update(|words| *words = value)?;
+        }
+        "die in update" => {
+            shared.update(|words| {
+                *words = value;
+                let _ = raise(Signal::SIGKILL);
+            })?;
+        }
+        "writer" => {
+            let mut writer = shared.writer()?;
+            writer.set(value)?;
+            writer.update(|words| *words = value)?;
+        }
+        "die with a writer" => {
+            let mut writer = shared.writer()?;
+            writer.set(value)?;
+            raise(Signal::SIGKILL)?;
+        }
+        "wait" => {
+            shared.wait_timeout(shared.version(), Duration::from_millis(1))?;
+        }
+        "contend" => {
+            let limited = SharedBox::<[u64; N]>::options()
+                .timeout(Duration::from_millis(5))
+                .open(key)?;
+            match limited.set(value) {
+                Err(shm_core::Error::Busy { .. }) => {}
+                other => return Err(format!("the lock was to be held: {other:?}").into()),
+            }
+        }
+        "remove" => shared.remove()?,
+        _ => return Err(format!("mortal does not know the action {action}").into()),
+    }
+    Ok(())
+}

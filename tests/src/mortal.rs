@@ -1,0 +1,112 @@
+//! Processes that die at a named step of the protocol, and a world of System V objects of their own
+//! to die in.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use shm_core::SharedLayout;
+use shm_core::sysv::sem;
+
+use crate::Guard;
+
+/// A value of two halves, stored one at a time.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Halves {
+    /// The mortal's.
+    pub left: [u64; 4],
+    /// The survivor's.
+    pub right: [u64; 4],
+}
+
+/// The program `mortal`, built so that it has stop points.
+///
+/// That takes another build of the library, which has a target directory of its own: a `cfg` on the
+/// command line is for all crates.
+pub fn mortal() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target = target_directory().join("stop-points");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .current_dir(program)
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--offline",
+                "--bin",
+                "mortal",
+            ])
+            .env("RUSTFLAGS", "--cfg shm_stop_points")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("CARGO_TARGET_DIR", &target)
+            .status()
+            .expect("cargo runs these tests, so it is there");
+        assert!(status.success(), "the build with stop points: {status}");
+        target.join("debug/mortal")
+    })
+}
+
+/// The directory in which this program was built.
+fn target_directory() -> PathBuf {
+    let program = std::env::current_exe().expect("the kernel tells");
+    program
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").exists())
+        .unwrap_or(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))
+        .to_owned()
+}
+
+/// The names of all stop points.
+pub fn stop_points() -> Vec<String> {
+    let output = Command::new(mortal())
+        .arg("points")
+        .output()
+        .expect("it was built");
+    assert!(output.status.success(), "{output:?}");
+    let names = String::from_utf8(output.stdout).expect("names are text");
+    names.lines().map(str::to_owned).collect()
+}
+
+/// Where a process is to die: when it passes this point for the n-th time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stop {
+    /// The point's name.
+    pub point: String,
+    /// 1 for the first time.
+    pub pass: u32,
+}
+
+/// Has `mortal` do `action` to the guard's segment, and says whether it died at `stop`.
+///
+/// # Panics
+///
+/// If it ended in any other way than by that death or in success.
+pub fn dies(action: &str, guard: &Guard, size: usize, number: u64, stop: Option<&Stop>) -> bool {
+    let mut command = Command::new(mortal());
+    command.args([action, &guard.arg(), &size.to_string(), &number.to_string()]);
+    if let Some(Stop { point, pass }) = stop {
+        command.env("SHM_STOP", format!("{pass} {point}"));
+    }
+    let output = command.output().expect("it was built");
+    let died = output.status.signal() == Some(9);
+    assert!(
+        died || output.status.success(),
+        "{action}, to die at {stop:?}: {output:?}"
+    );
+    died
+}
+
+/// The semaphore sets of this IPC namespace.
+pub fn semaphore_sets() -> BTreeSet<i32> {
+    sem::sets()
+        .expect("the kernel tells")
+        .filter_map(Result::ok)
+        .map(|(id, _)| id.as_raw())
+        .collect()
+}
