@@ -1,0 +1,296 @@
+//! Every public call on one segment, whatever lies in it: each is an error or a valid value, and
+//! none takes long.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use shm_core::sysv::shm;
+use shm_core::{Error, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
+
+/// The limit that the calls of most tests are given.
+pub const LIMIT: Duration = Duration::from_millis(1);
+
+/// What no call may take: the limit some times over, and much more for a busy machine.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+/// A type to attack.
+pub trait Target: SharedLayout + Debug {
+    /// Some value.
+    fn sample(seed: u8) -> Self;
+
+    /// Whether the bits of this value are those of its type, as far as anybody can tell who already
+    /// holds it.
+    fn is_sound(&self) -> bool;
+
+    /// The calls that reach one field.
+    fn parts(_: &mut Tally, _: &SharedBox<Self>) {}
+}
+
+/// No byte is invalid, none is padding.
+pub type Plain = [u64; 8];
+
+/// 64 KiB.
+pub type Large = [u64; 8192];
+
+/// Hardly a byte is valid.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Strict {
+    letter: char,
+    on: bool,
+    colour: Colour,
+    flags: [bool; 5],
+    letters: [char; 3],
+}
+
+/// An enum with gaps.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum Colour {
+    /// The first.
+    Red = 1,
+    /// The last.
+    Blue = 200,
+}
+
+/// More padding than fields.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Padded {
+    small: u8,
+    wide: u64,
+    on: bool,
+    name: FixedStr<21>,
+    last: i16,
+}
+
+impl Target for Plain {
+    fn sample(seed: u8) -> Plain {
+        [u64::from(seed); 8]
+    }
+
+    fn is_sound(&self) -> bool {
+        true
+    }
+}
+
+impl Target for Large {
+    fn sample(seed: u8) -> Large {
+        [u64::from(seed); 8192]
+    }
+
+    fn is_sound(&self) -> bool {
+        true
+    }
+}
+
+impl Target for Strict {
+    fn parts(tally: &mut Tally, shared: &SharedBox<Strict>) {
+        if let Some(letter) = tally.check("load", || shared.load(field!(Strict.letters[2]))) {
+            assert!(char::from_u32(letter as u32).is_some());
+        }
+        tally.check("load", || shared.load(field!(Strict.colour)));
+        tally.check("store", || shared.store(field!(Strict.flags[4]), true));
+        if let Some(mut writer) = tally.check("writer", || shared.writer()) {
+            tally.check("Writer::load", || writer.load(field!(Strict.letter)));
+            tally.check("Writer::store", || {
+                writer.store(field!(Strict.colour), Colour::Blue)
+            });
+            let batch = writer
+                .batch()
+                .store(field!(Strict.on), false)
+                .store(field!(Strict.letters), ['a'; 3]);
+            tally.check("Batch::commit", || batch.commit());
+        }
+    }
+
+    fn sample(seed: u8) -> Strict {
+        let (on, letter) = (seed.is_multiple_of(2), char::from(seed));
+        let colour = if on { Colour::Red } else { Colour::Blue };
+        Strict {
+            letter,
+            on,
+            colour,
+            flags: [on; 5],
+            letters: [letter; 3],
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let chars = [&raw const self.letter]
+            .into_iter()
+            .chain(self.letters.iter().map(|c| &raw const *c));
+        let bools = [&raw const self.on]
+            .into_iter()
+            .chain(self.flags.iter().map(|b| &raw const *b));
+        // SAFETY: fields of a value that this function borrows, read as integers of the same sizes:
+        // every bit pattern is one.
+        unsafe {
+            chars
+                .map(|c| c.cast::<u32>().read_volatile())
+                .all(|c| char::from_u32(c).is_some())
+                && bools.map(|b| b.cast::<u8>().read_volatile()).all(|b| b < 2)
+                && [1, 200].contains(&(&raw const self.colour).cast::<u8>().read_volatile())
+        }
+    }
+}
+
+impl Target for Padded {
+    fn parts(tally: &mut Tally, shared: &SharedBox<Padded>) {
+        tally.check("load", || shared.load(field!(Padded.wide)));
+        tally.check("load", || shared.load(field!(Padded.on)));
+        tally.check("store", || shared.store(field!(Padded.last), 3));
+        tally.check("store", || {
+            shared.store(field!(Padded.name), FixedStr::truncated("x"))
+        });
+    }
+
+    fn sample(seed: u8) -> Padded {
+        let name = FixedStr::truncated("somebody");
+        Padded {
+            small: seed,
+            wide: u64::MAX,
+            on: true,
+            name,
+            last: -1,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (&raw const self.on).cast::<u8>().read_volatile() < 2 }
+    }
+}
+
+/// What the calls came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    /// The limit that calls are given.
+    pub limit: Duration,
+    /// Calls that succeeded.
+    pub good: u64,
+    /// Calls that ended in an error.
+    pub refused: u64,
+    /// The longest call.
+    pub longest: Duration,
+}
+
+impl Tally {
+    /// None yet, with this limit for each to come.
+    pub fn new(limit: Duration) -> Tally {
+        Tally {
+            limit,
+            good: 0,
+            refused: 0,
+            longest: Duration::ZERO,
+        }
+    }
+
+    fn check<R>(&mut self, name: &str, call: impl FnOnce() -> Result<R, Error>) -> Option<R> {
+        let start = Instant::now();
+        let result = call();
+        let took = start.elapsed();
+        assert!(took < TOO_LONG, "{name} took {took:?}");
+        self.longest = self.longest.max(took);
+        match result {
+            Ok(value) => {
+                self.good += 1;
+                Some(value)
+            }
+            Err(error) => {
+                self.refused += 1;
+                assert!(!error.to_string().is_empty() && !format!("{error:?}").is_empty());
+                None
+            }
+        }
+    }
+
+    fn value<T: Target>(&mut self, name: &str, call: impl FnOnce() -> Result<T, Error>) {
+        if let Some(value) = self.check(name, call) {
+            assert!(value.is_sound(), "{name} gave what is no value");
+            assert!(!format!("{value:?}").is_empty());
+        }
+    }
+}
+
+/// Every call that attaches by id, and every call on what that gives; and what a key leads to if
+/// there is one.
+pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
+    let (limit, mut options) = (tally.limit, SharedBox::<T>::options());
+    options.timeout(limit);
+    if let Some(view) = tally.check("open_id_read_only", || options.open_id_read_only(id)) {
+        on_view(tally, &view);
+    }
+    if let Some(shared) = tally.check("open_id", || options.open_id(id)) {
+        on_box(tally, &shared);
+    }
+    if let Some(raw) = tally.check("RawBox::open_id", || RawBox::<T>::open_id(id)) {
+        tally.value("RawBox::get", || raw.get());
+        raw.set(T::sample(3));
+        tally.check("RawBox::info", || raw.info());
+        tally.value("RawBox::get", || raw.get());
+    }
+    let Some(key) = key else { return };
+    if let Some(view) = tally.check("open_read_only", || options.open_read_only(key)) {
+        on_view(tally, &view);
+    }
+    if let Some(shared) = tally.check("open", || options.open(key)) {
+        on_box(tally, &shared);
+    }
+    tally.check("create_new", || options.create_new(key, T::sample(4)));
+    if let Some(shared) = tally.check("open_or_create", || {
+        options.open_or_create(key, || T::sample(5))
+    }) {
+        on_box(tally, &shared);
+    }
+    tally.check("RawBox::open", || RawBox::<T>::open(key));
+}
+
+/// Every reading call.
+pub fn on_view<T: Target>(tally: &mut Tally, view: &SharedView<T>) {
+    tally.value("get", || view.get());
+    tally.value("get_boxed", || view.get_boxed().map(|value| *value));
+    tally.value("snapshot", || view.snapshot().map(|seen| seen.value));
+    let mut value = T::sample(1);
+    tally.check("read_into", || view.read_into(&mut value));
+    assert!(value.is_sound(), "read_into left what is no value");
+    for version in [0, view.version(), view.version() + 1, u64::MAX] {
+        let limit = tally.limit;
+        tally.check("wait_timeout", || view.wait_timeout(version, limit));
+    }
+    tally.check("info", || view.info());
+    tally.check("is_removed", || view.is_removed());
+}
+
+/// Every call but `remove`.
+pub fn on_box<T: Target>(tally: &mut Tally, shared: &SharedBox<T>) {
+    tally.value("get", || shared.get());
+    tally.value("get_boxed", || shared.get_boxed().map(|value| *value));
+    tally.value("snapshot", || shared.snapshot().map(|seen| seen.value));
+    let mut value = T::sample(1);
+    tally.check("read_into", || shared.read_into(&mut value));
+    assert!(value.is_sound(), "read_into left what is no value");
+    tally.check("update", || {
+        shared.update(|value| assert!(value.is_sound()))
+    });
+    if let Some(mut writer) = tally.check("writer", || shared.writer()) {
+        tally.value("Writer::get", || writer.get());
+        tally.check("Writer::update", || {
+            writer.update(|value| assert!(value.is_sound()))
+        });
+        tally.check("Writer::set", || writer.set(T::sample(6)));
+        assert!(!format!("{writer:?}").is_empty());
+        tally.check("set while writing", || shared.set(T::sample(6)));
+    }
+    T::parts(tally, shared);
+    tally.check("set", || shared.set(T::sample(7)));
+    tally.check("set_from", || shared.set_from(&T::sample(8)));
+    tally.check("set_if", || shared.set_if(shared.version(), T::sample(9)));
+    for version in [0, shared.version(), shared.version() + 1, u64::MAX] {
+        let limit = tally.limit;
+        tally.check("wait_timeout", || shared.wait_timeout(version, limit));
+    }
+    tally.check("info", || shared.info());
+    tally.check("is_removed", || shared.is_removed());
+    assert!(!format!("{shared:?}").is_empty() && shared.capacity() >= size_of::<T>());
+}
