@@ -1,0 +1,226 @@
+//! The figures as one table for people.
+
+use comfy_table::{CellAlignment, Row as Line, Table, presets};
+
+use crate::goals::Goal;
+use crate::measure::Report;
+use crate::peer::{ALL, Candidate};
+use crate::value::spoken;
+
+/// Nanoseconds as a person writes them.
+pub fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        1e6.. => format!("{:.2} ms", nanoseconds / 1e6),
+        1e4.. => format!("{:.1} us", nanoseconds / 1e3),
+        1e3.. => format!("{:.2} us", nanoseconds / 1e3),
+        100.0.. => format!("{nanoseconds:.0} ns"),
+        _ => format!("{nanoseconds:.1} ns"),
+    }
+}
+
+/// A rate as a person writes it.
+fn rate(each_second: f64) -> String {
+    match each_second {
+        1e6.. => format!("{:.2} M/s", each_second / 1e6),
+        1e3.. => format!("{:.1} k/s", each_second / 1e3),
+        _ => format!("{each_second:.0} /s"),
+    }
+}
+
+/// The candidates as columns; each line has one cell for each.
+struct Columns {
+    table: Table,
+    candidates: Vec<Candidate>,
+}
+
+impl Columns {
+    fn new() -> Columns {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        let candidates = ALL.to_vec();
+        let names = candidates
+            .iter()
+            .map(|candidate| candidate.name().to_string());
+        table.set_header(Line::from(
+            std::iter::once("min (median)".to_string())
+                .chain(names)
+                .collect::<Vec<_>>(),
+        ));
+        Columns { table, candidates }
+    }
+
+    fn line(&mut self, what: String, cell: impl Fn(Candidate) -> Option<String>) {
+        let cells: Vec<String> = self
+            .candidates
+            .iter()
+            .map(|candidate| cell(*candidate).unwrap_or_default())
+            .collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            self.table.add_row(Line::from(
+                std::iter::once(what).chain(cells).collect::<Vec<_>>(),
+            ));
+        }
+    }
+
+    fn end(mut self) -> Table {
+        align(&mut self.table);
+        self.table
+    }
+}
+
+fn align(table: &mut Table) {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// Everything that was measured.
+pub fn report(report: &Report) -> Table {
+    let mut table = Columns::new();
+    let cost = |cost: crate::measure::Cost| format!("{} ({})", time(cost.min), time(cost.median));
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    for figure in &report.solo {
+        let row = (figure.what.as_str(), figure.bytes);
+        if !seen.contains(&row) {
+            seen.push(row);
+            table.line(format!("{}, {}", row.0, spoken(row.1)), |candidate| {
+                report.solo(row.0, row.1, candidate).map(cost)
+            });
+        }
+    }
+    let mut seen = Vec::new();
+    for row in &report.readers {
+        let this = (row.bytes, row.processes);
+        if !seen.contains(&this) {
+            seen.push(this);
+            table.line(
+                format!("get, {}, {} reading processes", spoken(this.0), this.1),
+                |candidate| {
+                    let is = |row: &&crate::measure::readers::Row| {
+                        (row.bytes, row.processes) == this && row.candidate == candidate.name()
+                    };
+                    report.readers.iter().find(is).map(|row| cost(row.get))
+                },
+            );
+        }
+    }
+    under_writer(report, &mut table);
+    for processes in [1, 2, 4] {
+        table.line(
+            format!("update, 64 B, {processes} writing processes, together"),
+            |candidate| {
+                let is = |row: &&crate::measure::contention::Row| {
+                    row.processes == processes && row.candidate == candidate.name()
+                };
+                report.contention.iter().find(is).map(|row| match row.lost {
+                    0 => rate(row.updates),
+                    lost => format!("{} ({lost} lost!)", rate(row.updates)),
+                })
+            },
+        );
+    }
+    for what in ["attach, get, detach", "create, remove"] {
+        table.line(what.into(), |candidate| {
+            // The bare C calls have the column of the bare copy.
+            let name = if candidate == Candidate::RuntimeLength {
+                crate::measure::attach::BARE
+            } else {
+                candidate.name()
+            };
+            report.attach(what, name).map(cost)
+        });
+    }
+    table.line("takeover after kill -9: median, p99".into(), |candidate| {
+        let row = report
+            .takeover
+            .iter()
+            .find(|row| row.candidate == candidate.name());
+        match candidate {
+            Candidate::Plain | Candidate::RawSync | Candidate::Boost
+                if !report.takeover.is_empty() =>
+            {
+                Some("never".into())
+            }
+            _ => row.map(|row| format!("{}, {}", time(row.median), time(row.p99))),
+        }
+    });
+    table.line("clean release build: time, crates".into(), |candidate| {
+        let name = match candidate {
+            Candidate::Ours => "shm-core",
+            Candidate::Iceoryx => "iceoryx2",
+            _ => return None,
+        };
+        let row = report.build.iter().find(|row| row.library == name)?;
+        Some(format!("{:.1} s, {}", row.seconds, row.crates))
+    });
+    table.end()
+}
+
+fn under_writer(report: &Report, table: &mut Columns) {
+    let mut seen = Vec::new();
+    for row in &report.under_writer {
+        let this = (row.bytes, row.period);
+        if seen.contains(&this) {
+            continue;
+        }
+        seen.push(this);
+        let period = match this.1 {
+            0 => "without pause".into(),
+            period => format!("{} kHz", 1_000_000 / period),
+        };
+        let mut line = |what: &str, cell: &dyn Fn(&crate::measure::under_writer::Row) -> String| {
+            table.line(
+                format!("get, {}, writer {period}: {what}", spoken(this.0)),
+                |candidate| {
+                    let is = |row: &&crate::measure::under_writer::Row| {
+                        (row.bytes, row.period) == this && row.candidate == candidate.name()
+                    };
+                    report.under_writer.iter().find(is).map(cell)
+                },
+            );
+        };
+        line("reads", &|row| rate(row.reads));
+        line("p50, p99, worst", &|row| {
+            format!("{}, {}, {}", time(row.p50), time(row.p99), time(row.worst))
+        });
+        line("torn", &|row| row.torn.to_string());
+        line("commits (alone)", &|row| {
+            format!("{} ({})", rate(row.commits), rate(row.commits_alone))
+        });
+    }
+}
+
+/// Wake-ups have kinds of their own.
+pub fn wake(report: &Report) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(vec!["wake-up, there and back", "min", "median", "p99"]);
+    for row in &report.wake {
+        table.add_row(vec![
+            row.kind.to_string(),
+            time(row.min),
+            time(row.p50),
+            time(row.p99),
+        ]);
+    }
+    align(&mut table);
+    table
+}
+
+/// The goals, each with its verdict.
+pub fn goals(goals: &[Goal]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(vec!["what", "goal", "measured", "(median)", ""]);
+    for goal in goals {
+        let verdict = if goal.met { "met" } else { "MISSED" };
+        table.add_row(vec![
+            &goal.what,
+            &goal.goal,
+            &goal.measured,
+            &goal.median,
+            verdict,
+        ]);
+    }
+    table
+}
