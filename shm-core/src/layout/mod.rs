@@ -8,6 +8,7 @@ mod compare;
 mod declare;
 mod decode;
 mod extends;
+mod facts;
 mod fixed_str;
 mod message;
 mod mismatch;

@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::any_schema::any_schema;
-use super::{Matrix, State, structure};
+use super::{Matrix, State, leak, structure};
 use crate::layout::canonical::MAX_ENCODED;
-use crate::layout::{Kind, Mismatch, Runs, Schema, SharedLayout, first_invalid, make_valid};
+use crate::layout::{Field, Kind, Mismatch, Runs, Schema, SharedLayout, first_invalid, make_valid};
 
 /// Does with a stranger's schema all that a program may do with it.
 fn exercise(schema: &Schema) {
@@ -15,7 +15,9 @@ fn exercise(schema: &Schema) {
         schema.to_string(),
         Runs::of(schema, 0),
     );
-    let _ = Mismatch::new(schema, Matrix::<State, 3>::SCHEMA).to_string();
+    let mine = Matrix::<State, 3>::SCHEMA;
+    let _ = Mismatch::new(schema, mine).to_string();
+    let _ = (schema.extends(mine), mine.extends(schema));
     let mut bytes = vec![0xee; schema.size().min(4096)];
     make_valid(schema, &mut bytes);
     assert_eq!(first_invalid(schema, &bytes), None);
@@ -136,6 +138,37 @@ fn each_lie_is_refused() {
     assert_refused(&with(1, 3), "no byte order");
     assert_refused(&vec![0; MAX_ENCODED + 1], "longer than");
     assert_refused(&[], "ends in the middle");
+}
+
+#[test]
+fn each_lie_about_the_past_is_refused() {
+    let fields = vec![
+        Field::evolved("a", 0, u32::SCHEMA, 2, &["old", "older"], false),
+        Field::evolved("b", 4, u32::SCHEMA, 3, &[], false),
+    ];
+    let good = Schema::structure("S", 3, 8, 4, leak(fields)).encode();
+    let version = 1 + 1 + 1 + 2;
+    let since = version + 4 + 8 + 8 + 8 + 2 + 8 + 1;
+    let (count, name) = (since + 4, since + 5);
+    let with = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        bytes
+    };
+    assert!(Schema::decode(&with(since, 3)).is_ok());
+    assert_refused(&with(since, 0), "since version 0 in a struct of version 3");
+    assert_refused(&with(since, 4), "since version 4 in a struct of version 3");
+    assert_refused(
+        &with(version, 2),
+        "since version 3 in a struct of version 2",
+    );
+    assert_refused(&with(version, 0), "version 0");
+    let last = good.len() - 5;
+    assert_refused(&with(last, 1), "since version 1 behind one since version 2");
+    assert_refused(&with(good.len() - 1, 1), "ends in the middle");
+    assert_refused(&with(count, 1), "its field");
+    assert_refused(&with(name, 0), "name");
+    assert_refused(&with(name + 1, b' '), "name");
 }
 
 #[test]
