@@ -4,7 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::mismatch::{Cell, Row};
-use super::{Field, Kind, Schema, Variant};
+use super::{Field, Kind, Schema};
+
+mod types;
+
+use types::{difference_of_type, innermost_are_structs, same_bytes};
 
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.
@@ -50,6 +54,21 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// The first element of an array or a `FixedVec`; of anything else the thing itself.
+    fn first_element(self) -> Place<'a> {
+        let (schema, begin) = match self.schema.kind() {
+            Kind::Array { element, .. } => (element, 0),
+            Kind::Vec {
+                element, offset, ..
+            } => (element, offset),
+            _ => (self.schema, 0),
+        };
+        Place {
+            schema,
+            offset: self.offset + begin,
+        }
+    }
+
     fn field(self, field: &'a Field) -> Place<'a> {
         Place {
             schema: field.schema(),
@@ -85,16 +104,8 @@ fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) 
                 rows.append(&mut inner);
             }
         }
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. })
-            if innermost_are_structs(stored.schema, mine.schema) =>
-        {
-            let (a, b) = (
-                Place {
-                    schema: a,
-                    ..stored
-                },
-                Place { schema: b, ..mine },
-            );
+        _ if innermost_are_structs(stored.schema, mine.schema) => {
+            let (a, b) = (stored.first_element(), mine.first_element());
             compare(&format!("{path}[0]"), a, b, rows);
         }
         _ => {
@@ -205,151 +216,4 @@ fn differences_of_whole(stored: &Schema, mine: &Schema, fields_agree: bool) -> V
         ));
     }
     differences
-}
-
-/// In one word what differs, and in a few more where that does not show in the types' names.
-fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
-    match (stored.kind(), mine.kind()) {
-        (Kind::Str { .. }, Kind::Str { .. }) => ("size", None),
-        (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => {
-            if a_len != b_len && same_bytes(a, b) {
-                ("size", None)
-            } else if a_len == b_len {
-                difference_of_type(a, b)
-            } else {
-                ("type", None)
-            }
-        }
-        (
-            Kind::Enum {
-                repr: a,
-                variants: a_variants,
-                ..
-            },
-            Kind::Enum {
-                repr: b,
-                variants: b_variants,
-                ..
-            },
-        ) => {
-            if a == b {
-                ("enum", Some(difference_of_variants(a_variants, b_variants)))
-            } else {
-                (
-                    "type",
-                    Some(format!(
-                        "stored as {a} in the segment, as {b} in this program"
-                    )),
-                )
-            }
-        }
-        _ => ("type", None),
-    }
-}
-
-fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
-    const MAX_NAMED: usize = 3;
-
-    let values = |variants: &[Variant]| -> HashMap<String, i128> {
-        variants
-            .iter()
-            .map(|variant| (variant.name().to_owned(), variant.value()))
-            .collect()
-    };
-    let (stored_values, mine_values) = (values(stored), values(mine));
-    let in_segment =
-        stored
-            .iter()
-            .filter_map(|variant| match (variant, mine_values.get(variant.name())) {
-                (stored, Some(mine)) if stored.value() == *mine => None,
-                (stored, Some(mine)) => Some(format!(
-                    "`{}` is {} in the segment, {mine} in this program",
-                    stored.name(),
-                    stored.value()
-                )),
-                (stored, None) => Some(format!("`{}` only in the segment", stored.name())),
-            });
-    let only_mine = mine
-        .iter()
-        .filter(|variant| !stored_values.contains_key(variant.name()))
-        .map(|variant| format!("`{}` only in this program", variant.name()));
-    let mut differences = in_segment.chain(only_mine);
-    let mut named: Vec<String> = differences.by_ref().take(MAX_NAMED).collect();
-    match differences.count() {
-        _ if named.is_empty() => return "its variants are declared in another order".to_owned(),
-        0 => {}
-        more => named.push(format!("and {more} more")),
-    }
-    named.join("; ")
-}
-
-fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
-    match (stored.kind(), mine.kind()) {
-        (Kind::Struct { .. }, Kind::Struct { .. }) => true,
-        (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => a_len == b_len && innermost_are_structs(a, b),
-        _ => false,
-    }
-}
-
-/// Equality as the fingerprint sees it: without the names of structs and enums.
-fn same_bytes(a: &Schema, b: &Schema) -> bool {
-    if a.size != b.size {
-        return false;
-    }
-    match (a.kind(), b.kind()) {
-        (Kind::Primitive(a), Kind::Primitive(b)) => a == b,
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. }) => same_bytes(a, b),
-        (Kind::Str { .. }, Kind::Str { .. }) => true,
-        (
-            Kind::Struct {
-                version: v,
-                fields: fs,
-                ..
-            },
-            Kind::Struct {
-                version: w,
-                fields: gs,
-                ..
-            },
-        ) => {
-            let same_field = |(f, g): (&Field, &Field)| {
-                f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
-            };
-            v == w
-                && a.align == b.align
-                && fs.len() == gs.len()
-                && fs.iter().zip(gs).all(same_field)
-        }
-        (
-            Kind::Enum {
-                repr: r,
-                variants: vs,
-                ..
-            },
-            Kind::Enum {
-                repr: s,
-                variants: ws,
-                ..
-            },
-        ) => r == s && vs == ws,
-        _ => false,
-    }
 }

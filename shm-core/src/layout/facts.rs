@@ -3,12 +3,13 @@
 use super::{Kind, Schema};
 
 impl Schema {
-    /// Whether every bit pattern is a value: no `bool`, `char` or enum is anywhere inside.
+    /// Whether every bit pattern is a value: no `bool`, `char`, enum or `FixedVec` is anywhere inside.
     pub const fn any_bits(&self) -> bool {
         match self.kind() {
             Kind::Primitive(primitive) => primitive.any_bits(),
             Kind::Array { element, .. } => element.any_bits(),
             Kind::Str { .. } => true,
+            Kind::Vec { .. } => false,
             Kind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() {
@@ -26,7 +27,7 @@ impl Schema {
     /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0.
     pub const fn zeros_are_valid(&self) -> bool {
         match self.kind() {
-            Kind::Primitive(_) | Kind::Str { .. } => true,
+            Kind::Primitive(_) | Kind::Str { .. } | Kind::Vec { .. } => true,
             Kind::Array { element, .. } => element.zeros_are_valid(),
             Kind::Struct { fields, .. } => {
                 let mut i = 0;
@@ -54,7 +55,7 @@ impl Schema {
     /// How many types lie inside each other here; 1 for a type without parts.
     pub(super) const fn depth(&self) -> usize {
         match self.kind() {
-            Kind::Array { element, .. } => 1 + element.depth(),
+            Kind::Array { element, .. } | Kind::Vec { element, .. } => 1 + element.depth(),
             Kind::Struct { fields, .. } => {
                 let mut deepest = 0;
                 let mut i = 0;

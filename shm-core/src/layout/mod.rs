@@ -10,6 +10,7 @@ mod decode;
 mod extends;
 mod facts;
 mod fixed_str;
+mod fixed_vec;
 mod message;
 mod mismatch;
 mod primitive;
@@ -25,6 +26,7 @@ pub use extends::Obstacle;
 #[doc(hidden)]
 pub use extends::assert_extends;
 pub use fixed_str::{FitError, FixedStr, TextError};
+pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};

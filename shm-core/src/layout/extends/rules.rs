@@ -159,6 +159,25 @@ const fn check_type<'a>(
             path.pop();
             true
         }
+        (
+            Kind::Vec {
+                element: newer,
+                capacity: newer_capacity,
+                offset: newer_offset,
+            },
+            Kind::Vec {
+                element: older,
+                capacity: older_capacity,
+                offset: older_offset,
+            },
+        ) if newer_capacity == older_capacity && newer_offset == older_offset => {
+            path.push(Path::ELEMENT);
+            if let Err(fault) = check_type(newer, older, path) {
+                return Err(fault);
+            }
+            path.pop();
+            true
+        }
         (Kind::Struct { .. }, Kind::Struct { .. }) => return check_nested(newer, older, path),
         (
             Kind::Enum {

@@ -21,6 +21,16 @@ fn leaves(schema: &Schema, base: usize, found: &mut Vec<(usize, String, Vec<i128
                 leaves(element, base + i * element.size(), found);
             }
         }
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => {
+            found.push((base, format!("length up to {capacity}"), Vec::new()));
+            for i in 0..capacity as usize {
+                leaves(element, base + offset as usize + i * element.size(), found);
+            }
+        }
         Kind::Enum { repr, variants, .. } => {
             let mut values: Vec<i128> = variants.iter().map(Variant::value).collect();
             values.sort_unstable();

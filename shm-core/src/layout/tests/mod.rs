@@ -4,6 +4,7 @@ mod any_schema;
 mod extends;
 mod fingerprint;
 mod fixed_str;
+mod fixed_vec;
 mod mismatch;
 mod runs;
 mod stored_form;
