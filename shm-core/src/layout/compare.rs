@@ -1,8 +1,10 @@
 //! The rows of a mismatch: which field of one layout is which of the other, and what differs
 //! between them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::extends::only_adds;
 use super::mismatch::{Cell, Row};
 use super::{Field, Kind, Schema};
 
@@ -30,6 +32,12 @@ pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Vec<Row>, Vec<S
             compare_fields("", (stored, a), (mine, b), &mut rows);
             let rows_agree = rows.iter().all(|row| row.mark.is_none());
             notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
+            let are_relatives = rows
+                .iter()
+                .any(|row| row.stored.is_some() && row.mine.is_some());
+            if are_relatives && !rows_agree {
+                notes.extend(broken_rule(stored.schema, mine.schema));
+            }
         }
         _ => compare("", stored, mine, &mut rows),
     }
@@ -192,6 +200,44 @@ fn pair<'a>(
         })
         .collect();
     (partners, left.into_values())
+}
+
+/// What keeps two versions of a struct from living together.
+fn broken_rule(stored: &Schema, mine: &Schema) -> Option<String> {
+    let (in_segment, in_program) = (stored.version()?, mine.version()?);
+    match in_program.cmp(&in_segment) {
+        Ordering::Equal => {
+            let whose = if only_adds(mine, stored) {
+                "this program"
+            } else if only_adds(stored, mine) {
+                "the program that made the segment"
+            } else {
+                return None;
+            };
+            let next = in_segment.checked_add(1)?;
+            let and_fields = if stored.fields().len() == mine.fields().len() {
+                String::new()
+            } else {
+                format!(", and `#[shared(since = {next})]` above each new field")
+            };
+            Some(format!(
+                "{whose} changes version {in_segment} without a higher one: \
+                 write `#[shared(version = {next})]` there{and_fields}"
+            ))
+        }
+        Ordering::Greater => {
+            let obstacle = mine.extends(stored).err()?;
+            Some(format!(
+                "version {in_program} cannot follow version {in_segment}: {obstacle}"
+            ))
+        }
+        Ordering::Less => {
+            let obstacle = stored.extends(mine).err()?;
+            Some(format!(
+                "version {in_segment} cannot follow version {in_program}: {obstacle}"
+            ))
+        }
+    }
 }
 
 /// What differs between two structs beside their fields. Size and alignment follow from the fields

@@ -10,7 +10,7 @@ use super::{Schema, SharedLayout};
 mod rules;
 mod words;
 
-use rules::check;
+use rules::{check, check_fields};
 use words::Path;
 
 impl Schema {
@@ -69,6 +69,11 @@ impl Schema {
             text: text.as_str().to_owned(),
         })
     }
+}
+
+/// Whether `newer` is `older` and possibly more, whatever their versions say.
+pub(super) fn only_adds(newer: &Schema, older: &Schema) -> bool {
+    check_fields(newer, older, &mut Path::new()).is_ok()
 }
 
 /// Why one layout is no append-only successor of another.

@@ -147,7 +147,11 @@ impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
             [] => None,
         }
     }
+}
 
+/// No more is asked of `T` than it takes, so that `#[derive(Debug)]` and the like on a generic struct
+/// need no further bounds. That it is [`SharedLayout`] was asked for when the value came to be.
+impl<T, const N: usize> FixedVec<T, N> {
     /// Keeps the first `len` elements. Does nothing if there are no more.
     pub const fn truncate(&mut self, len: usize) {
         if len < self.len() {
@@ -192,7 +196,7 @@ impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
     }
 }
 
-impl<T: SharedLayout, const N: usize> Deref for FixedVec<T, N> {
+impl<T, const N: usize> Deref for FixedVec<T, N> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -200,7 +204,7 @@ impl<T: SharedLayout, const N: usize> Deref for FixedVec<T, N> {
     }
 }
 
-impl<T: SharedLayout, const N: usize> DerefMut for FixedVec<T, N> {
+impl<T, const N: usize> DerefMut for FixedVec<T, N> {
     fn deref_mut(&mut self) -> &mut [T] {
         self.as_mut_slice()
     }
@@ -220,13 +224,13 @@ impl<T: SharedLayout, const N: usize> TryFrom<&[T]> for FixedVec<T, N> {
     }
 }
 
-impl<T: SharedLayout, const N: usize> AsRef<[T]> for FixedVec<T, N> {
+impl<T, const N: usize> AsRef<[T]> for FixedVec<T, N> {
     fn as_ref(&self) -> &[T] {
         self
     }
 }
 
-impl<'a, T: SharedLayout, const N: usize> IntoIterator for &'a FixedVec<T, N> {
+impl<'a, T, const N: usize> IntoIterator for &'a FixedVec<T, N> {
     type Item = &'a T;
     type IntoIter = slice::Iter<'a, T>;
 
@@ -235,7 +239,7 @@ impl<'a, T: SharedLayout, const N: usize> IntoIterator for &'a FixedVec<T, N> {
     }
 }
 
-impl<'a, T: SharedLayout, const N: usize> IntoIterator for &'a mut FixedVec<T, N> {
+impl<'a, T, const N: usize> IntoIterator for &'a mut FixedVec<T, N> {
     type Item = &'a mut T;
     type IntoIter = slice::IterMut<'a, T>;
 
@@ -244,7 +248,7 @@ impl<'a, T: SharedLayout, const N: usize> IntoIterator for &'a mut FixedVec<T, N
     }
 }
 
-impl<T: SharedLayout + fmt::Debug, const N: usize> fmt::Debug for FixedVec<T, N> {
+impl<T: fmt::Debug, const N: usize> fmt::Debug for FixedVec<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_slice().fmt(f)
     }
@@ -252,23 +256,22 @@ impl<T: SharedLayout + fmt::Debug, const N: usize> fmt::Debug for FixedVec<T, N>
 
 impl<T, U, const N: usize, const M: usize> PartialEq<FixedVec<U, M>> for FixedVec<T, N>
 where
-    T: SharedLayout + PartialEq<U>,
-    U: SharedLayout,
+    T: PartialEq<U>,
 {
     fn eq(&self, other: &FixedVec<U, M>) -> bool {
         self.as_slice() == other.as_slice()
     }
 }
 
-impl<T: SharedLayout + Eq, const N: usize> Eq for FixedVec<T, N> {}
+impl<T: Eq, const N: usize> Eq for FixedVec<T, N> {}
 
-impl<T: SharedLayout + PartialEq<U>, U, const N: usize> PartialEq<[U]> for FixedVec<T, N> {
+impl<T: PartialEq<U>, U, const N: usize> PartialEq<[U]> for FixedVec<T, N> {
     fn eq(&self, other: &[U]) -> bool {
         self.as_slice() == other
     }
 }
 
-impl<T: SharedLayout + PartialEq<U>, U, const N: usize> PartialEq<&[U]> for FixedVec<T, N> {
+impl<T: PartialEq<U>, U, const N: usize> PartialEq<&[U]> for FixedVec<T, N> {
     fn eq(&self, other: &&[U]) -> bool {
         self.as_slice() == *other
     }
@@ -276,14 +279,14 @@ impl<T: SharedLayout + PartialEq<U>, U, const N: usize> PartialEq<&[U]> for Fixe
 
 impl<T, U, const N: usize, const M: usize> PartialEq<[U; M]> for FixedVec<T, N>
 where
-    T: SharedLayout + PartialEq<U>,
+    T: PartialEq<U>,
 {
     fn eq(&self, other: &[U; M]) -> bool {
         self.as_slice() == other
     }
 }
 
-impl<T: SharedLayout + Hash, const N: usize> Hash for FixedVec<T, N> {
+impl<T: Hash, const N: usize> Hash for FixedVec<T, N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_slice().hash(state);
     }

@@ -44,7 +44,7 @@ pub(super) const fn check<'a>(
 }
 
 /// Whether the fields of `older` are the first ones of `newer`.
-const fn check_fields<'a>(
+pub(super) const fn check_fields<'a>(
     newer: &'a Schema,
     older: &'a Schema,
     path: &mut Path<'a>,
