@@ -16,9 +16,11 @@ use crate::protocol::{Fault, Locked, Payload, Segment, Span};
 use crate::room;
 use crate::sysv::shm;
 
+mod gaps;
 mod raw;
 mod stretches;
 
+use gaps::{Gaps, store_whole};
 pub(crate) use raw::RawTyped;
 pub(crate) use stretches::store_first;
 use stretches::{difference, for_each_stretch, store, store_within};
@@ -240,10 +242,10 @@ impl<T: SharedLayout> Typed<T> {
     /// Commits a value; returns its version.
     #[inline(always)]
     pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        let densely = const { T::RUNS.cover(size_of::<T>()) };
+        let gaps = const { Gaps::of::<T>() };
         // SAFETY: `Typed::new` found the segment to have room for a `T`.
-        locked.commit(size_of::<T>(), densely, |payload| unsafe {
-            store(payload, 0, value)
+        locked.commit(size_of::<T>(), gaps.spans(), |payload| unsafe {
+            store_whole(payload, value)
         })
     }
 

@@ -160,3 +160,64 @@ impl Drop for Kept {
         });
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn held(slot: u32) -> Held {
+        Held::new(shm::Id::from_raw(7), Claim::new(slot, 0, 0), Stamp::now())
+    }
+
+    fn known(count: u32) -> Vec<u32> {
+        let is_held = |slot: &u32| is_held(shm::Id::from_raw(7), held(*slot).claim.word);
+        (0..count).filter(is_held).collect()
+    }
+
+    #[test]
+    fn every_lock_that_is_held_is_known_however_many_are_nested() {
+        fn nest(slot: u32, count: u32) {
+            assert_eq!(known(count), (0..slot).collect::<Vec<_>>());
+            if slot < count {
+                let mark = Mark::set(held(slot));
+                nest(slot + 1, count);
+                drop(mark);
+                assert_eq!(known(count), (0..slot).collect::<Vec<_>>());
+            }
+        }
+        nest(0, 3 * NEAR as u32);
+        // What is left of those in the lists counts for nothing.
+        nest(0, NEAR as u32 + 1);
+    }
+
+    #[test]
+    fn a_panic_under_a_lock_leaves_no_mark() {
+        let unwound = std::panic::catch_unwind(|| {
+            let _mark = Mark::set(held(0));
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(unwound.is_err());
+        assert_eq!(known(1), []);
+    }
+
+    #[test]
+    fn kept_locks_are_let_go_in_any_order() {
+        let [one, other] = [0, 1].map(|slot| Kept::set(held(slot)));
+        let mark = Mark::set(held(2));
+        assert_eq!(known(3), [0, 1, 2]);
+        drop(one);
+        assert_eq!(known(3), [1, 2]);
+        drop(mark);
+        drop(other);
+        assert_eq!(known(3), []);
+        let word = held(0).claim.word | lock::WAITERS;
+        let _again = Kept::set(held(0));
+        assert!(
+            is_held(shm::Id::from_raw(7), word),
+            "with the sleepers' bit, too"
+        );
+        assert!(!is_held(shm::Id::from_raw(8), word), "another segment's");
+        let elsewhere = std::thread::spawn(|| known(1));
+        assert_eq!(elsewhere.join().expect("no panic"), [], "another thread's");
+    }
+}

@@ -37,6 +37,10 @@ fn encoded(span: Span) -> u64 {
 /// registers, or in the cache by its own address, need not wait for the stores before it.
 const TWICE: usize = 256;
 
+/// How many gaps [`Locked::commit`] may be told of, and how long each may be.
+pub(crate) const GAPS: usize = 4;
+pub(crate) const GAP: usize = 8;
+
 /// The lock, held. Dropping it lets go; after a commit it is for [`Locked::finish`] to do that.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
@@ -122,13 +126,19 @@ impl<'a> Locked<'a> {
         unsafe { self.segment.latch.load_locked(span, dst) };
     }
 
-    /// Commits what `write` stores, a whole value of `len` bytes; `densely`: each of them. Returns
-    /// the new version.
+    /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.
+    ///
+    /// `gaps` are the bytes that it leaves out, if they are few; those of no length do not count.
     ///
     /// The lock is known to be held, see [`Locked::check`]. Waiters are still to be woken, by
     /// [`Locked::finish`] or [`Locked::notify`].
     #[inline(always)]
-    pub(crate) fn commit(&mut self, len: usize, densely: bool, write: impl Fn(Payload)) -> u64 {
+    pub(crate) fn commit(
+        &mut self,
+        len: usize,
+        gaps: Option<[Span; GAPS]>,
+        write: impl Fn(Payload),
+    ) -> u64 {
         let segment = self.segment;
         // Before the commit, whose first store needs the same cache line. If it is not completed,
         // whoever takes over stores this again.
@@ -138,9 +148,20 @@ impl<'a> Locked<'a> {
         let (version, mirror) = unsafe { segment.latch.commit(|area| write(Payload { area })) };
         if segment.stored != len {
             follow_longer(mirror, segment);
-        } else if densely && len <= TWICE {
-            // The bytes of the payload, though not from there.
+        } else if let Some(gaps) = gaps
+            && len <= TWICE
+        {
+            // The bytes of the payload, though most are not from there.
             write(Payload { area: mirror });
+            let [a, b, c, d] = gaps;
+            let payload = segment.latch.payload();
+            // SAFETY: as in `follow_longer`; gaps lie within `len`.
+            unsafe {
+                copy_gap(mirror, payload, a);
+                copy_gap(mirror, payload, b);
+                copy_gap(mirror, payload, c);
+                copy_gap(mirror, payload, d);
+            }
         } else {
             // SAFETY: as in `follow_longer`. A length that the compiler knows makes short copies
             // straight.
@@ -238,6 +259,22 @@ impl Drop for Locked<'_> {
 fn let_go(segment: &Segment, claim: Claim, stamp: Stamp) {
     if stamp.lasts() {
         segment.unlock(claim);
+    }
+}
+
+/// Copies a gap, and no byte beside it.
+///
+/// # Safety
+///
+/// As for [`Area::copy_from`].
+#[inline(always)]
+unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
+    let mut bytes = [0; GAP];
+    let len = gap.len.min(GAP);
+    // SAFETY: the caller's promise; `bytes` has room for them.
+    unsafe {
+        payload.load(gap.offset, bytes.as_mut_ptr(), len);
+        mirror.store(gap.offset, bytes.as_ptr(), len);
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS};
 pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
 pub(crate) use held::Kept;
-pub(crate) use locked::{Locked, Payload};
+pub(crate) use locked::{GAP, GAPS, Locked, Payload};
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
