@@ -12,9 +12,9 @@ use crate::typed::{IN_REGISTERS, ON_STACK, Stores, Typed};
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
 ///
-/// Each commit is visible to readers at once and wakes those who wait. Commits cost about half of
-/// what they cost without it. It stays on its thread; meanwhile that thread's other writes to the
-/// segment are errors, and other threads' and processes' writes wait.
+/// Each commit is visible to readers at once and wakes those who wait. It saves the two exchanges on
+/// the lock that a commit without a `Writer` makes. It stays on its thread; meanwhile that thread's
+/// other writes to the segment are errors, and other threads' and processes' writes wait.
 ///
 /// ```
 /// # use shm_core::{Key, SharedBox};
