@@ -30,11 +30,14 @@ struct Padded {
     cells: [Cell; 4096],
 }
 
+/// A segment that has been written to once: that claims a slot, which is not what is measured here.
 fn shared<T: SharedLayout>(value: T) -> SharedBox<T> {
-    SharedBox::options()
+    let shared = SharedBox::options()
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, value)
-        .expect("created")
+        .expect("created");
+    shared.set_from(&value).expect("set");
+    shared
 }
 
 /// 64 B, 256 B, 1 KiB, 4 KiB, 64 KiB.

@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::protocol::{self, Locked};
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::{ON_STACK, Snapshot, Typed};
+use crate::typed::{IN_REGISTERS, ON_STACK, Snapshot, Typed};
 use crate::writer::Writer;
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
@@ -264,11 +264,15 @@ impl<T: SharedLayout> SharedBox<T> {
     /// As for [`SharedBox::set`].
     #[inline]
     pub fn set_if(&self, version: u64, value: T) -> Result<Option<u64>, Error> {
-        let mut locked = self.lock("set_if")?;
+        let locked = match self.typed.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock("set_if")?,
+        };
         if locked.version() != version {
             return Ok(None);
         }
-        self.typed.commit(&mut locked, &value, "set_if").map(Some)
+        let version = locked.finish(|locked| self.typed.commit(locked, &value));
+        Ok(Some(version))
     }
 
     /// Changes the value under the lock: nobody commits between its reading and its writing.
@@ -283,11 +287,27 @@ impl<T: SharedLayout> SharedBox<T> {
     /// replaces it).
     #[inline]
     pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
-        let mut locked = self.lock("update")?;
+        let mut locked = match self.typed.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock("update")?,
+        };
         let mark = locked.mark();
-        let version = update(&self.typed, &mut locked, change);
-        drop(mark);
-        version
+        let change = |value: &mut T| {
+            change(value);
+            drop(mark);
+        };
+        if const { size_of::<T>() > ON_STACK } {
+            let version = update_part(&self.typed, &mut locked, change)?;
+            return Ok(locked.finish(|_| version));
+        }
+        let mut value = self.typed.load(&locked, Field::WHOLE, "update")?;
+        change(&mut value);
+        if locked.check_at_once() {
+            return Ok(locked.finish(|locked| self.typed.commit(locked, &value)));
+        }
+        // A copy: as long as its address stays here the value itself can live in registers.
+        let copy = value;
+        self.commit_checked(locked, &copy, "update")
     }
 
     /// One field of the committed value, copied as a whole: costs what its bytes cost, however
@@ -315,8 +335,11 @@ impl<T: SharedLayout> SharedBox<T> {
     /// As for [`SharedBox::set`].
     #[inline]
     pub fn store<F: SharedLayout>(&self, field: Field<T, F>, value: F) -> Result<u64, Error> {
-        let mut locked = self.lock("store")?;
-        self.typed.commit_field(&mut locked, field, &value, "store")
+        let locked = match self.typed.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock("store")?,
+        };
+        Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
     }
 
     /// Takes the write lock for many commits.
@@ -409,11 +432,38 @@ impl<T: SharedLayout> SharedBox<T> {
 
     #[inline(always)]
     fn commit(&self, value: &T, operation: &'static str) -> Result<u64, Error> {
-        let mut locked = self.lock(operation)?;
-        self.typed.commit(&mut locked, value, operation)
+        if let Some(locked) = self.typed.segment().try_lock() {
+            return Ok(locked.finish(|locked| self.typed.commit(locked, value)));
+        }
+        if const { size_of::<T>() <= IN_REGISTERS } {
+            // As long as its address stays here the value itself can live in registers.
+            let copy = *value;
+            return self.commit_slowly(&copy, operation);
+        }
+        self.commit_slowly(value, operation)
     }
 
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
+    fn commit_slowly(&self, value: &T, operation: &'static str) -> Result<u64, Error> {
+        let locked = self.lock(operation)?;
+        Ok(locked.finish(|locked| self.typed.commit(locked, value)))
+    }
+
+    /// Commits under a lock that may have been lost.
+    #[cold]
+    #[inline(never)]
+    fn commit_checked(
+        &self,
+        locked: Locked<'_>,
+        value: &T,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        locked.check().map_err(self.typed.explain(operation))?;
+        Ok(locked.finish(|locked| self.typed.commit(locked, value)))
+    }
+
+    #[cold]
     fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
         self.typed
             .segment()
@@ -434,22 +484,17 @@ impl<T: SharedLayout> SharedBox<T> {
     }
 }
 
-/// Reads the value under the lock, has it changed, and commits it.
-#[inline(always)]
-pub(crate) fn update<T: SharedLayout>(
+/// Reads the value under the lock, has it changed, and commits the part of it that is other than
+/// before. Waiters are still to be woken.
+pub(crate) fn update_part<T: SharedLayout>(
     typed: &Typed<T>,
     locked: &mut Locked<'_>,
     change: impl FnOnce(&mut T),
 ) -> Result<u64, Error> {
-    if const { size_of::<T>() <= ON_STACK } {
-        let mut value = typed.load(locked, Field::WHOLE, "update")?;
-        change(&mut value);
-        typed.commit(locked, &value, "update")
-    } else {
-        let mut value = typed.load_boxed(locked, "update")?;
-        change(&mut value);
-        typed.commit_difference(locked, &value, "update")
-    }
+    let mut value = typed.load_boxed(locked, "update")?;
+    change(&mut value);
+    locked.check().map_err(typed.explain("update"))?;
+    typed.commit_difference(locked, &value, "update")
 }
 
 impl<T: SharedLayout> Drop for SharedBox<T> {

@@ -16,9 +16,11 @@ use crate::protocol::{Fault, Locked, Payload, Segment, Span};
 use crate::room;
 use crate::sysv::shm;
 
+mod gaps;
 mod raw;
 mod stretches;
 
+use gaps::{Gaps, store_whole};
 pub(crate) use raw::RawTyped;
 pub(crate) use stretches::store_first;
 use stretches::{difference, for_each_stretch, store, store_within};
@@ -26,6 +28,10 @@ pub use stretches::{for_each_byte_of, for_each_zero_of};
 
 /// The largest value that is kept on the stack where the heap would do, or twice.
 pub(crate) const ON_STACK: usize = 4096;
+
+/// The largest value that may live in registers from where it is made to where it is stored, if
+/// nobody is told its address.
+pub(crate) const IN_REGISTERS: usize = 256;
 
 /// A value together with the version that it had in the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,8 +209,7 @@ impl<T: SharedLayout> Typed<T> {
         operation: &'static str,
     ) -> Result<(), Error> {
         // SAFETY: as in `try_read_to`.
-        let loaded = unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
-        loaded.map_err(self.explain(operation))?;
+        unsafe { locked.load_unchecked(field.span(), place.as_mut_ptr().cast()) };
         // SAFETY: all bytes were copied.
         unsafe { self.judge(field, place, operation) }
     }
@@ -237,17 +242,12 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Commits a value; returns its version.
     #[inline(always)]
-    pub(crate) fn commit(
-        &self,
-        locked: &mut Locked<'_>,
-        value: &T,
-        operation: &'static str,
-    ) -> Result<u64, Error> {
+    pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+        let gaps = const { Gaps::of::<T>() };
         // SAFETY: `Typed::new` found the segment to have room for a `T`.
-        let write = |payload| unsafe { store(payload, 0, value) };
-        locked
-            .commit(size_of::<T>(), write)
-            .map_err(self.explain(operation))
+        locked.commit(size_of::<T>(), gaps.spans(), |payload| unsafe {
+            store_whole(payload, value)
+        })
     }
 
     /// Commits one field; returns the new version.
@@ -257,14 +257,12 @@ impl<T: SharedLayout> Typed<T> {
         locked: &mut Locked<'_>,
         field: Field<T, F>,
         value: &F,
-        operation: &'static str,
-    ) -> Result<u64, Error> {
+    ) -> u64 {
         let span = field.span();
         // SAFETY: a field lies within the `T` that `Typed::new` found room for.
-        let write = |payload| unsafe { store(payload, span.offset, value) };
-        locked
-            .commit_part(span, write)
-            .map_err(self.explain(operation))
+        locked.commit_part(span, |payload| unsafe {
+            store(payload, span.offset, value)
+        })
     }
 
     /// Commits a value of which most bytes are those that stand already: only the others are
@@ -280,19 +278,12 @@ impl<T: SharedLayout> Typed<T> {
         let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
         // SAFETY: the same.
         let write = |payload| unsafe { store_within(payload, changed, value) };
-        locked
-            .commit_part(changed, write)
-            .map_err(self.explain(operation))
+        Ok(locked.commit_part(changed, write))
     }
 
     /// Commits the bytes that [`Batch`](crate::writer::Batch) has collected; returns the new
     /// version.
-    pub(crate) fn commit_stores(
-        &self,
-        locked: &mut Locked<'_>,
-        stores: &Stores,
-        operation: &'static str,
-    ) -> Result<u64, Error> {
+    pub(crate) fn commit_stores(&self, locked: &mut Locked<'_>, stores: &Stores) -> u64 {
         let write = |payload: Payload| {
             for (span, bytes) in stores.iter() {
                 // SAFETY: spans lie within a `T` (`Stores::push`), and `bytes` has as many.
@@ -300,9 +291,7 @@ impl<T: SharedLayout> Typed<T> {
             }
         };
         let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
-        locked
-            .commit_part(changed, write)
-            .map_err(self.explain(operation))
+        locked.commit_part(changed, write)
     }
 
     /// # Safety

@@ -5,16 +5,16 @@ use std::fmt;
 use crate::error::Error;
 use crate::field::Field;
 use crate::layout::SharedLayout;
-use crate::protocol::{Locked, Mark, barriers_reach_us};
-use crate::shared_box::update;
-use crate::typed::{Stores, Typed};
+use crate::protocol::{Kept, Locked};
+use crate::shared_box::update_part;
+use crate::typed::{IN_REGISTERS, ON_STACK, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
 ///
-/// Each commit is visible to readers at once and wakes those who wait. Commits cost about half of
-/// what they cost without it. It stays on its thread; meanwhile that thread's other writes to the
-/// segment are errors, and other threads' and processes' writes wait.
+/// Each commit is visible to readers at once and wakes those who wait. It saves the two exchanges on
+/// the lock that a commit without a `Writer` makes. It stays on its thread; meanwhile that thread's
+/// other writes to the segment are errors, and other threads' and processes' writes wait.
 ///
 /// ```
 /// # use shm_core::{Key, SharedBox};
@@ -43,18 +43,19 @@ pub struct Writer<'a, T: SharedLayout> {
     typed: &'a Typed<T>,
     // Dropped in this order: the lock first.
     locked: Locked<'a>,
-    _mark: Mark,
-    barriers: bool,
+    _kept: Kept,
+    closely: bool,
 }
 
 impl<'a, T: SharedLayout> Writer<'a, T> {
     pub(crate) fn new(typed: &'a Typed<T>, locked: Locked<'a>) -> Writer<'a, T> {
-        let mark = locked.mark();
+        let kept = locked.keep();
+        let closely = locked.looks_closely();
         Writer {
             typed,
             locked,
-            _mark: mark,
-            barriers: barriers_reach_us(),
+            _kept: kept,
+            closely,
         }
     }
 
@@ -65,6 +66,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// [`Error::Invalid`] if a peer stored bytes that are no `T`.
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
+        self.check("Writer::get")?;
         self.typed.load(&self.locked, Field::WHOLE, "Writer::get")
     }
 
@@ -74,6 +76,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// As for [`Writer::get`].
     pub fn get_boxed(&self) -> Result<Box<T>, Error> {
+        self.check("Writer::get_boxed")?;
         self.typed.load_boxed(&self.locked, "Writer::get_boxed")
     }
 
@@ -101,9 +104,15 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`].
     #[inline]
     pub fn set_from(&mut self, value: &T) -> Result<u64, Error> {
-        let version = self.typed.commit(&mut self.locked, value, "Writer::set")?;
-        self.locked.notify(self.barriers);
-        Ok(version)
+        if self.locked.check_at_once() {
+            return Ok(self.commit(value));
+        }
+        if const { size_of::<T>() <= IN_REGISTERS } {
+            // As long as its address stays here the value itself can live in registers.
+            let copy = *value;
+            return self.commit_checked(&copy, "Writer::set");
+        }
+        self.commit_checked(value, "Writer::set")
     }
 
     /// Changes the value; returns the new version. A panic in `change` commits nothing.
@@ -113,9 +122,42 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`] and [`Writer::get`].
     #[inline]
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
-        let version = update(self.typed, &mut self.locked, change)?;
-        self.locked.notify(self.barriers);
-        Ok(version)
+        self.check("Writer::update")?;
+        if const { size_of::<T>() > ON_STACK } {
+            let version = update_part(self.typed, &mut self.locked, change)?;
+            self.locked.notify(version, self.closely);
+            return Ok(version);
+        }
+        let mut value = self
+            .typed
+            .load(&self.locked, Field::WHOLE, "Writer::update")?;
+        change(&mut value);
+        if self.locked.check_at_once() {
+            return Ok(self.commit(&value));
+        }
+        // A copy, as in `set_from`.
+        let copy = value;
+        self.commit_checked(&copy, "Writer::update")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn commit_checked(&mut self, value: &T, operation: &'static str) -> Result<u64, Error> {
+        self.check(operation)?;
+        Ok(self.commit(value))
+    }
+
+    /// Whether the lock is still this process's, and the segment what it was.
+    #[inline(always)]
+    fn check(&self, operation: &'static str) -> Result<(), Error> {
+        self.locked.check().map_err(self.typed.explain(operation))
+    }
+
+    #[inline(always)]
+    fn commit(&mut self, value: &T) -> u64 {
+        let version = self.typed.commit(&mut self.locked, value);
+        self.locked.notify(version, self.closely);
+        version
     }
 }
 
@@ -127,6 +169,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::get`].
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
+        self.check("Writer::load")?;
         self.typed.load(&self.locked, field, "Writer::load")
     }
 
@@ -137,10 +180,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`].
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
-        let version = self
-            .typed
-            .commit_field(&mut self.locked, field, &value, "Writer::store")?;
-        self.locked.notify(self.barriers);
+        self.check("Writer::store")?;
+        let version = self.typed.commit_field(&mut self.locked, field, &value);
+        self.locked.notify(version, self.closely);
         Ok(version)
     }
 
@@ -194,14 +236,15 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     ///
     /// As for [`Writer::set`].
     pub fn commit(self) -> Result<u64, Error> {
+        self.writer.check("Batch::commit")?;
         let Writer {
             typed,
             locked,
-            barriers,
+            closely,
             ..
         } = self.writer;
-        let version = typed.commit_stores(locked, &self.stores, "Batch::commit")?;
-        locked.notify(*barriers);
+        let version = typed.commit_stores(locked, &self.stores);
+        locked.notify(version, *closely);
         Ok(version)
     }
 }

@@ -11,7 +11,7 @@ use super::latch::Latch;
 use super::owner::Owner;
 use super::primitive::Ordering::Relaxed;
 use super::removal;
-use super::segment::Segment;
+use super::segment::{NO_CLAIM, Segment};
 use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
 use crate::sysv::{self, Key, Kind, Mode};
 
@@ -261,7 +261,7 @@ impl Mapped {
             limit: access.limit,
             stored: geometry.capacity,
             slots: ProcessWord::new(0),
-            claim: ProcessWord::new(0),
+            claim: ProcessWord::new(NO_CLAIM),
         }
     }
 }

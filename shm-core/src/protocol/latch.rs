@@ -98,22 +98,17 @@ impl Latch {
         (now.wrapping_sub(seq) < bound.wrapping_sub(seq)).then_some(version_of(seq))
     }
 
-    /// Commits: `write` stores to the payload, which becomes the next version. Returns that
-    /// version.
+    /// Commits: `write` stores to the payload, which becomes the next version. Returns that version
+    /// and the mirror that is to follow, two versions old: the caller makes it equal to the payload.
     ///
-    /// `stale` is where the mirror that is to follow, two versions old, may differ from the payload
-    /// then. A panic in `write` must be impossible: the caller has computed everything before.
+    /// A panic in `write` must be impossible: the caller has computed everything before.
     ///
     /// # Safety
     ///
-    /// The caller holds the lock, the mapping is writable, the last holder left its copies whole
-    /// (or they were repaired), and `stale` fits in the payload.
+    /// The caller holds the lock, the mapping is writable, and the last holder left its copies
+    /// whole (or they were repaired).
     #[inline(always)]
-    pub(super) unsafe fn commit<const N: usize>(
-        &self,
-        stale: [Span; N],
-        write: impl FnOnce(Area),
-    ) -> u64 {
+    pub(super) unsafe fn commit(&self, write: impl FnOnce(Area)) -> (u64, Area) {
         stop!("commit: begun");
         let even = self.sequence() & !1;
         // Release: mirror `(k-1) % 2` is whole for every reader that sees this odd sequence and
@@ -125,7 +120,7 @@ impl Latch {
         write(self.payload);
         stop!("commit: payload written");
         // SAFETY: the caller's promises.
-        unsafe { self.publish(even.wrapping_add(2), stale) }
+        unsafe { self.publish(even.wrapping_add(2)) }
     }
 
     /// Ends a commit: the payload stands, under sequence `even`; then the mirror follows.
@@ -134,22 +129,21 @@ impl Latch {
     ///
     /// As for [`Latch::commit`].
     #[inline(always)]
-    unsafe fn publish<const N: usize>(&self, even: u64, stale: [Span; N]) -> u64 {
+    unsafe fn publish(&self, even: u64) -> (u64, Area) {
+        let version = version_of(even);
         // Release: the payload is whole for every reader that sees this even sequence.
         self.seq().store(even, Release);
         // No store to the mirror may be seen before the even sequence: readers of the value in it
         // are told to go.
         fence(Release);
         stop!("commit: even");
-        let version = version_of(even);
-        let mirror = self.mirrors[version as usize % 2];
-        for span in stale {
-            // SAFETY: one size, no overlap (promised to `new`), writable and fitting (the caller's
-            // promise).
-            unsafe { mirror.copy_from(self.payload, span) };
-        }
-        stop!("commit: mirror written");
-        version
+        (version, self.mirrors[version as usize % 2])
+    }
+
+    /// The copy that readers of an even sequence read.
+    #[inline(always)]
+    pub(super) fn payload(&self) -> Area {
+        self.payload
     }
 
     /// Makes whole what a dead writer left, in whatever step it died. May itself die and be done
@@ -157,7 +151,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies.
+    /// As for [`Latch::commit`], but for the state of the copies; `stored` fits in the payload.
     pub(super) unsafe fn repair(&self, stored: usize) {
         let whole = Span::whole(stored);
         let seq = self.sequence();
@@ -170,16 +164,19 @@ impl Latch {
         stop!("repair: begun");
         if seq.is_multiple_of(2) {
             // The payload stands; the mirror may be half-written.
-            // SAFETY: as in `publish`.
+            // SAFETY: one size, no overlap (promised to `new`), writable and fitting (the caller's
+            // promise).
             unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };
         } else {
             // The payload may be half-written; the mirror of the commit before stands. Its value
-            // becomes the next version. SAFETY: as in `publish`.
+            // becomes the next version. SAFETY: as above.
             unsafe {
                 self.payload
                     .copy_from(self.mirrors[version_of(seq) as usize % 2], whole);
                 stop!("repair: payload restored");
-                self.publish(seq.wrapping_add(1), [whole]);
+                let (_, mirror) = self.publish(seq.wrapping_add(1));
+                mirror.copy_from(self.payload, whole);
+                stop!("commit: mirror written");
             }
         }
     }

@@ -123,6 +123,12 @@ pub(super) fn release(word: &AtomicU32, claim: Claim) -> bool {
     {
         return false;
     }
+    release_marked(word, claim)
+}
+
+#[cold]
+fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
+    // SeqCst as in `release`.
     word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed)
         .is_ok()
 }

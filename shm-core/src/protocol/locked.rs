@@ -1,13 +1,14 @@
 //! The lock while it is held: reading under it, committing, waking, letting go.
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use super::control::ALWAYS_NOTIFY;
 use super::copy::{Area, Span};
 use super::fault::Fault;
-use super::held::Mark;
+use super::held::{Held, Kept, Mark};
 use super::primitive::Ordering::Relaxed;
-use super::process;
+use super::process::Stamp;
 use super::segment::Segment;
 use super::slots::Claim;
 use super::stop::stop;
@@ -32,33 +33,50 @@ fn encoded(span: Span) -> u64 {
     }
 }
 
-/// The lock, held. Dropping it lets go and wakes whoever must be woken.
+/// Values up to this long are stored twice rather than copied from payload to mirror: what is in
+/// registers, or in the cache by its own address, need not wait for the stores before it.
+const TWICE: usize = 256;
+
+/// How many gaps [`Locked::commit`] may be told of, and how long each may be.
+pub(crate) const GAPS: usize = 4;
+pub(crate) const GAP: usize = 8;
+
+/// The lock, held. Dropping it lets go; after a commit it is for [`Locked::finish`] to do that.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     segment: &'a Segment,
     claim: Claim,
-    /// The epoch in which it was taken: a child that was forked meanwhile does not hold it.
-    epoch: u32,
-    /// The newest version that waiters were not yet woken for; 0: none.
-    awaited: u64,
+    /// When it was taken: a child that was forked meanwhile does not hold it.
+    stamp: Stamp,
     /// Only the thread that took it may let go: the [`Mark`] is its own.
     not_send: PhantomData<*const ()>,
 }
 
 impl<'a> Locked<'a> {
-    pub(super) fn new(segment: &'a Segment, claim: Claim, epoch: u32) -> Locked<'a> {
+    #[inline(always)]
+    pub(super) fn new(segment: &'a Segment, claim: Claim, stamp: Stamp) -> Locked<'a> {
         Locked {
             segment,
             claim,
-            epoch,
-            awaited: 0,
+            stamp,
             not_send: PhantomData,
         }
     }
 
     /// Notes that the caller's code runs while this thread holds the lock.
+    #[inline(always)]
     pub(crate) fn mark(&self) -> Mark {
-        Mark::set(self.segment.id(), self.claim)
+        Mark::set(self.held())
+    }
+
+    /// Notes that this thread holds the lock until further notice.
+    pub(crate) fn keep(&self) -> Kept {
+        Kept::set(self.held())
+    }
+
+    #[inline(always)]
+    fn held(&self) -> Held {
+        Held::new(self.segment.id(), self.claim, self.stamp)
     }
 
     /// The version that stands.
@@ -67,8 +85,24 @@ impl<'a> Locked<'a> {
         self.segment.version()
     }
 
-    /// Copies some bytes of the payload to `dst`, raw writers' stores included. After `Ok` all of
-    /// `dst` is initialised.
+    /// Whether this process still holds the lock, and the segment is what it was. To be asked when
+    /// a caller's code has run since the lock was taken or since it was last asked.
+    #[inline(always)]
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if !self.stamp.lasts() {
+            return Err(Fault::Forked);
+        }
+        self.segment.check_state()
+    }
+
+    /// Whether the same is seen at first sight; if not, ask [`Locked::check`].
+    #[inline(always)]
+    pub(crate) fn check_at_once(&self) -> bool {
+        self.stamp.lasts_at_once() && self.segment.check_state().is_ok()
+    }
+
+    /// Copies some bytes of the payload to `dst`, raw writers' stores included, if the
+    /// [check](Locked::check) succeeds. After `Ok` all of `dst` is initialised.
     ///
     /// # Safety
     ///
@@ -77,108 +111,180 @@ impl<'a> Locked<'a> {
     pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) -> Result<(), Fault> {
         self.check()?;
         // SAFETY: the caller's promises.
-        unsafe { self.segment.latch.load_locked(span, dst) };
+        unsafe { self.load_unchecked(span, dst) };
         Ok(())
     }
 
-    /// Commits what `write` stores, a whole value of `len` bytes; waiters are woken when the lock
-    /// is let go. Returns the new version.
+    /// The same where the lock is known to be held, see [`Locked::check`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::try_read`].
     #[inline(always)]
-    pub(crate) fn commit(&mut self, len: usize, write: impl FnOnce(Payload)) -> Result<u64, Fault> {
-        self.check()?;
+    pub(crate) unsafe fn load_unchecked(&self, span: Span, dst: *mut u8) {
+        // SAFETY: the caller's promises.
+        unsafe { self.segment.latch.load_locked(span, dst) };
+    }
+
+    /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.
+    ///
+    /// `gaps` are the bytes that it leaves out, if they are few; those of no length do not count.
+    ///
+    /// The lock is known to be held, see [`Locked::check`]. Waiters are still to be woken, by
+    /// [`Locked::finish`] or [`Locked::notify`].
+    #[inline(always)]
+    pub(crate) fn commit(
+        &mut self,
+        len: usize,
+        gaps: Option<[Span; GAPS]>,
+        write: impl Fn(Payload),
+    ) -> u64 {
         let segment = self.segment;
-        let write = |area| write(Payload { area });
-        // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired;
-        // `stored` fits.
-        let version = unsafe {
-            // The same, but for the compiler: a length that it knows makes short copies straight.
-            if segment.stored == len {
-                segment.latch.commit([Span::whole(len)], write)
-            } else {
-                segment.latch.commit([Span::whole(segment.stored)], write)
-            }
-        };
-        let range = &segment.control().range;
-        if range.load(Relaxed) != EVERYTHING {
-            range.store(EVERYTHING, Relaxed);
-        }
+        // Before the commit, whose first store needs the same cache line. If it is not completed,
+        // whoever takes over stores this again.
+        segment.control().range.store(EVERYTHING, Relaxed);
         stop!("commit: range noted");
-        self.awaited = version;
-        Ok(version)
+        // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired.
+        let (version, mirror) = unsafe { segment.latch.commit(|area| write(Payload { area })) };
+        if segment.stored != len {
+            follow_longer(mirror, segment);
+        } else if let Some(gaps) = gaps
+            && len <= TWICE
+        {
+            // The bytes of the payload, though most are not from there.
+            write(Payload { area: mirror });
+            let [a, b, c, d] = gaps;
+            let payload = segment.latch.payload();
+            // SAFETY: as in `follow_longer`; gaps lie within `len`.
+            unsafe {
+                copy_gap(mirror, payload, a);
+                copy_gap(mirror, payload, b);
+                copy_gap(mirror, payload, c);
+                copy_gap(mirror, payload, d);
+            }
+        } else {
+            // SAFETY: as in `follow_longer`. A length that the compiler knows makes short copies
+            // straight.
+            unsafe { mirror.copy_from(segment.latch.payload(), Span::whole(len)) };
+        }
+        stop!("commit: mirror written");
+        version
     }
 
     /// Commits what `write` stores within `changed`: the cost is that of these bytes and of those
-    /// of the commit before.
+    /// of the commit before. Otherwise as [`Locked::commit`].
     #[inline(always)]
-    pub(crate) fn commit_part(
-        &mut self,
-        changed: Span,
-        write: impl FnOnce(Payload),
-    ) -> Result<u64, Fault> {
-        self.check()?;
+    pub(crate) fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
         let segment = self.segment;
-        let write = |area| write(Payload { area });
         let range = &segment.control().range;
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
-        // changes.
-        let last = decoded(range.load(Relaxed), segment.stored);
-        // SAFETY: as in `commit`; `decoded` lets only spans within `stored` through, and `changed`
-        // lies within the value.
-        let version = unsafe {
+        // changes. Raw writers change what no commit knows of.
+        let last =
+            decoded(range.load(Relaxed), segment.stored).filter(|_| !segment.has_raw_writers());
+        // SAFETY: as in `commit`.
+        let (version, mirror) = unsafe { segment.latch.commit(|area| write(Payload { area })) };
+        let payload = segment.latch.payload();
+        // SAFETY: as in `follow_longer`; `decoded` lets only spans within `stored` through, and
+        // `changed` lies within the value.
+        unsafe {
             match last {
-                // Raw writers change what no commit knows of.
-                Some(last) if !segment.has_raw_writers() => {
-                    segment.latch.commit([last, changed], write)
+                Some(last) => {
+                    mirror.copy_from(payload, last);
+                    mirror.copy_from(payload, changed);
                 }
-                _ => segment.latch.commit([Span::whole(segment.stored)], write),
+                None => mirror.copy_from(payload, Span::whole(segment.stored)),
             }
-        };
+        }
+        stop!("commit: mirror written");
         range.store(encoded(changed), Relaxed);
         stop!("commit: range of a part noted");
-        self.awaited = version;
-        Ok(version)
+        version
     }
 
-    /// Whether this process holds the lock, and the segment is what it was.
-    #[inline(always)]
-    fn check(&self) -> Result<(), Fault> {
-        if self.epoch != process::epoch() {
-            return Err(Fault::Forked);
-        }
-        self.segment.check_state()
+    /// Whether a holder that keeps the lock must [look closely](Locked::notify) for waiters after
+    /// each commit. A system call when first asked in a process.
+    pub(crate) fn looks_closely(&self) -> bool {
+        self.segment.flags & ALWAYS_NOTIFY != 0 || !wait::barriers_reach_us()
     }
 
-    /// Wakes waiters now, for a holder that keeps the lock. `barriers` as
-    /// [`barriers_reach_us`](wait::barriers_reach_us) says.
+    /// Wakes those who wait for a commit, for a holder that keeps the lock. `closely` as
+    /// [`Locked::looks_closely`] says.
     #[inline(always)]
-    pub(crate) fn notify(&mut self, barriers: bool) {
-        let segment = self.segment;
+    pub(crate) fn notify(&self, version: u64, closely: bool) {
         stop!("writer: waiters not yet woken");
-        let awaited =
-            wait::is_awaited_while_held(&segment.control().awaited, self.awaited, barriers);
+        let awaited = &self.segment.control().awaited;
+        if closely || wait::is_awaited_while_held(awaited, version, true) {
+            self.look_closely(version);
+        }
+    }
+
+    #[cold]
+    fn look_closely(&self, version: u64) {
+        let segment = self.segment;
+        let awaited = wait::is_awaited_while_held(&segment.control().awaited, version, false);
         if awaited || segment.flags & ALWAYS_NOTIFY != 0 {
             segment.wake_waiters();
         }
-        self.awaited = 0;
+    }
+
+    /// Makes `commit`, which returns its version, the last thing done under the lock: lets go after
+    /// it, and wakes those who wait for it. Returns the version.
+    ///
+    /// Should `commit` panic, the lock is not let go: what it guards may not be whole.
+    #[inline(always)]
+    pub(crate) fn finish(self, commit: impl FnOnce(&mut Locked<'a>) -> u64) -> u64 {
+        let mut this = ManuallyDrop::new(self);
+        let version = commit(&mut this);
+        let segment = this.segment;
+        segment.unlock(this.claim);
+        let awaited = wait::is_awaited_after_release(&segment.control().awaited, version);
+        if awaited || segment.flags & ALWAYS_NOTIFY != 0 {
+            segment.wake_waiters();
+        }
+        stop!("unlock: waiters woken");
+        version
     }
 }
 
 impl Drop for Locked<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        let segment = self.segment;
-        if self.epoch != process::epoch() {
-            return;
-        }
-        segment.unlock(self.claim);
-        if self.awaited != 0 {
-            let awaited = wait::is_awaited_after_release(&segment.control().awaited, self.awaited);
-            if awaited || segment.flags & ALWAYS_NOTIFY != 0 {
-                segment.wake_waiters();
-            }
-            stop!("unlock: waiters woken");
-        }
+        // By value: so this one's own address stays unknown, and its parts stay in registers.
+        let_go(self.segment, self.claim, self.stamp);
     }
+}
+
+/// Lets go where nothing was committed, or the waiters know of it already.
+#[cold]
+fn let_go(segment: &Segment, claim: Claim, stamp: Stamp) {
+    if stamp.lasts() {
+        segment.unlock(claim);
+    }
+}
+
+/// Copies a gap, and no byte beside it.
+///
+/// # Safety
+///
+/// As for [`Area::copy_from`].
+#[inline(always)]
+unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
+    let mut bytes = [0; GAP];
+    let len = gap.len.min(GAP);
+    // SAFETY: the caller's promise; `bytes` has room for them.
+    unsafe {
+        payload.load(gap.offset, bytes.as_mut_ptr(), len);
+        mirror.store(gap.offset, bytes.as_ptr(), len);
+    }
+}
+
+/// Brings a mirror up to date that is longer than the value which was committed: it belongs to a
+/// newer program's schema.
+#[inline(never)]
+fn follow_longer(mirror: Area, segment: &Segment) {
+    // SAFETY: payload and mirror are of one size and do not overlap; the mapping is writable, and
+    // `stored` fits.
+    unsafe { mirror.copy_from(segment.latch.payload(), Span::whole(segment.stored)) };
 }
 
 /// The payload while a commit, or a birth, is under way.

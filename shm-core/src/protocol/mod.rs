@@ -32,8 +32,8 @@ pub(crate) use birth::{Newborn, create_new, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS};
 pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
-pub(crate) use held::Mark;
-pub(crate) use locked::{Locked, Payload};
+pub(crate) use held::Kept;
+pub(crate) use locked::{GAP, GAPS, Locked, Payload};
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
@@ -41,4 +41,3 @@ pub(crate) use removal::{is_removed, remove};
 pub(crate) use segment::Segment;
 #[cfg(shm_stop_points)]
 pub use stop::POINTS;
-pub(crate) use wait::barriers_reach_us;

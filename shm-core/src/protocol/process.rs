@@ -8,47 +8,101 @@ use std::sync::atomic::{
 };
 
 /// One page that the kernel wipes in a child (madvise(2), `MADV_WIPEONFORK`: "the child process
-/// will see zero-filled pages"); its first word holds the epoch. Null until first asked for.
-static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+/// will see zero-filled pages"); its first word holds the epoch. Until first asked for, and where
+/// there is no such page, a word that stays 0: so that the pointer need not be looked at.
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const NO_PAGE).cast_mut());
+
+static NO_PAGE: AtomicU32 = AtomicU32::new(0);
 
 /// The last epoch given out. Inherited by children, so that theirs are new.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
+/// The word that holds the epoch, or 0 if [`epoch`] must be asked.
+#[inline(always)]
+fn word() -> &'static AtomicU32 {
+    // SAFETY: `PAGE` leads to a static, or to a page that `install` published and that stays mapped
+    // for ever.
+    unsafe { &*PAGE.load(Acquire) }
+}
+
 /// A number that a `fork` changes in the child: what a claim made under another epoch owns belongs
-/// to somebody else.
+/// to somebody else. Neither 0 nor [`Stamp::NONE`]'s.
 ///
 /// Two loads, and system calls only when first called in a process. Also right after a bare `clone`
 /// that runs no `pthread_atfork` handlers.
 #[inline]
 pub(crate) fn epoch() -> u32 {
-    let page = PAGE.load(Acquire);
-    if !page.is_null() {
-        // SAFETY: `renew` published a page that stays mapped for ever.
-        let epoch = unsafe { (*page).load(Relaxed) };
-        if epoch != 0 {
-            return epoch;
+    match word().load(Relaxed) {
+        0 => renew(),
+        epoch => epoch,
+    }
+}
+
+/// An epoch, with the word that says whether it lasts: asking again is one load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) epoch: u32,
+    word: &'static AtomicU32,
+}
+
+impl Stamp {
+    /// The epoch of no process.
+    pub(super) const NONE: u32 = u32::MAX;
+
+    /// A stamp of that epoch, if it is seen at first sight to be this process's.
+    #[inline(always)]
+    pub(super) fn at_once(epoch: u32) -> Option<Stamp> {
+        let word = word();
+        (word.load(Relaxed) == epoch).then_some(Stamp { epoch, word })
+    }
+
+    /// The epoch that is.
+    pub(super) fn now() -> Stamp {
+        let epoch = epoch();
+        Stamp {
+            epoch,
+            word: word(),
         }
     }
-    renew(page)
+
+    /// Whether it is seen at first sight that no fork lies between the making of this stamp and
+    /// now. One load.
+    #[inline(always)]
+    pub(super) fn lasts_at_once(self) -> bool {
+        self.word.load(Relaxed) == self.epoch
+    }
+
+    /// Whether no fork lies between the making of this stamp and now.
+    #[inline]
+    pub(super) fn lasts(self) -> bool {
+        self.lasts_at_once() || self.epoch == epoch()
+    }
 }
 
 #[cold]
-fn renew(page: *mut AtomicU32) -> u32 {
-    let page = if page.is_null() { install() } else { page };
-    if page.is_null() {
+fn renew() -> u32 {
+    let word = match word() {
+        none if ptr::eq(none, &NO_PAGE) => install(),
+        page => Some(page),
+    };
+    let Some(word) = word else {
         // No page that forks wipe (a kernel before 4.14): the pid tells parent and child apart, at
         // the price of a system call.
         return std::process::id();
-    }
-    let new = LAST.fetch_add(1, Relaxed).wrapping_add(1).max(1);
-    // SAFETY: as in `epoch`.
-    match unsafe { (*page).compare_exchange(0, new, Relaxed, Relaxed) } {
+    };
+    let new = LAST.fetch_add(1, Relaxed).wrapping_add(1);
+    let new = if matches!(new, 0 | Stamp::NONE) {
+        1
+    } else {
+        new
+    };
+    match word.compare_exchange(0, new, Relaxed, Relaxed) {
         Ok(_) => new,
         Err(other_thread) => other_thread,
     }
 }
 
-fn install() -> *mut AtomicU32 {
+fn install() -> Option<&'static AtomicU32> {
     let bytes = size_of::<AtomicU32>();
     // SAFETY: mmap(2): without MAP_FIXED a new mapping replaces none. The kernel rounds up to a
     // page and fills it with zeros.
@@ -63,21 +117,22 @@ fn install() -> *mut AtomicU32 {
         )
     };
     if page == libc::MAP_FAILED {
-        return ptr::null_mut();
+        return None;
     }
     // SAFETY: `page` is a private anonymous mapping of ours, as MADV_WIPEONFORK asks for.
     let wiped = unsafe { libc::madvise(page, bytes, libc::MADV_WIPEONFORK) } == 0;
-    let ours = page.cast::<AtomicU32>();
-    if wiped
+    let none = (&raw const NO_PAGE).cast_mut();
+    let published = wiped
         && PAGE
-            .compare_exchange(ptr::null_mut(), ours, Release, Acquire)
-            .is_ok()
-    {
-        return ours;
+            .compare_exchange(none, page.cast(), Release, Acquire)
+            .is_ok();
+    if !published {
+        // SAFETY: nobody else has seen this mapping.
+        unsafe { libc::munmap(page, bytes) };
     }
-    // SAFETY: nobody else has seen this mapping.
-    unsafe { libc::munmap(page, bytes) };
-    PAGE.load(Acquire)
+    // Ours, or another thread's.
+    let word = word();
+    (!ptr::eq(word, &NO_PAGE)).then_some(word)
 }
 
 /// Eight bits that this process keeps until `exec` and then most likely changes: the same for every

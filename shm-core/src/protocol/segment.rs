@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use super::control::{ALWAYS_NOTIFY, Control, Geometry, RAW_WRITERS, State};
 use super::copy::{Area, Span};
 use super::fault::Fault;
-use super::held::Mark;
+use super::held;
 use super::latch::{Latch, version_of};
 use super::locked::{EVERYTHING, Locked};
 use super::primitive::Ordering::{Acquire, Relaxed, Release};
+use super::process::Stamp;
 use super::removal;
 use super::slots::{Claim, Slots};
 use super::stop::stop;
@@ -25,6 +26,9 @@ use crate::sysv::{Key, sem};
 /// The longest sleep between two looks at the lock's owner, and so the most that a lost wake-up or
 /// a death costs.
 const NAP: Duration = Duration::from_millis(1);
+
+/// What [`Segment::claim`] holds before the first claim: it belongs to no process.
+pub(super) const NO_CLAIM: u64 = Stamp::NONE as u64;
 
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
@@ -48,7 +52,8 @@ pub(crate) struct Segment {
     /// The verified semaphore set: id + 1 in the high half, size in the low half; 0: not looked at
     /// yet.
     pub(super) slots: ProcessWord,
-    /// This process's claim: epoch in the high half, the claim's word in the low half; 0: none.
+    /// This process's claim: the claim's word in the high half, its epoch in the low half; or
+    /// [`NO_CLAIM`].
     pub(super) claim: ProcessWord,
 }
 
@@ -152,8 +157,27 @@ impl Segment {
         }
     }
 
-    /// Takes the lock, from a dead owner if need be, and repairs what that one left.
+    /// Takes the lock if it is free, this process has a claim, and the segment is what it was. One
+    /// exchange; whatever else there is to do or to say, [`Segment::lock`] does.
     #[inline(always)]
+    pub(crate) fn try_lock(&self) -> Option<Locked<'_>> {
+        debug_assert!(self.writable);
+        let packed = self.claim.load(Acquire);
+        let stamp = Stamp::at_once(packed as u32)?;
+        let claim = unpacked(packed);
+        if !lock::try_acquire(&self.control().lock, claim) {
+            return None;
+        }
+        stop!("lock: taken");
+        if self.check_state().is_err() {
+            self.unlock(claim);
+            return None;
+        }
+        Some(Locked::new(self, claim, stamp))
+    }
+
+    /// Takes the lock, from a dead owner if need be, and repairs what that one left.
+    #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
             Ok(locked) => self.check_state().map(|()| locked),
@@ -166,15 +190,14 @@ impl Segment {
         }
     }
 
-    #[inline(always)]
     pub(super) fn lock_in_any_state(&self) -> Result<Locked<'_>, Fault> {
         debug_assert!(self.writable);
-        let (epoch, claim) = self.claim()?;
+        let (claim, stamp) = self.claim()?;
         if !lock::try_acquire(&self.control().lock, claim) {
             self.lock_contended(claim)?;
         }
         stop!("lock: taken");
-        Ok(Locked::new(self, claim, epoch))
+        Ok(Locked::new(self, claim, stamp))
     }
 
     #[cold]
@@ -186,7 +209,7 @@ impl Segment {
             if self.state().is_removed() {
                 return Err(Fault::Removed);
             }
-            if owner.is_some() && Mark::is_set(self.id(), expected) {
+            if owner.is_some() && held::is_held(self.id(), expected) {
                 return Err(Fault::Reentrant);
             }
             let waited = start.elapsed();
@@ -231,23 +254,21 @@ impl Segment {
     }
 
     /// This process's claim on a slot, made when first asked for, and again in a forked child.
-    #[inline(always)]
-    fn claim(&self) -> Result<(u32, Claim), Fault> {
-        let epoch = process::epoch();
+    fn claim(&self) -> Result<(Claim, Stamp), Fault> {
         let packed = self.claim.load(Acquire);
-        if (packed >> 32) as u32 == epoch {
-            return Ok((
-                epoch,
-                Claim {
-                    word: packed as u32,
-                },
-            ));
+        match Stamp::at_once(packed as u32) {
+            Some(stamp) => Ok((unpacked(packed), stamp)),
+            None => self.claim_slot(),
         }
-        Ok((epoch, self.claim_slot(epoch, packed)?))
     }
 
     #[cold]
-    fn claim_slot(&self, epoch: u32, stale: u64) -> Result<Claim, Fault> {
+    fn claim_slot(&self) -> Result<(Claim, Stamp), Fault> {
+        let stamp = Stamp::now();
+        let stale = self.claim.load(Acquire);
+        if stale as u32 == stamp.epoch {
+            return Ok((unpacked(stale), stamp));
+        }
         let slots = self.slots()?;
         let claim = slots.claim(&self.control().claims)?;
         stop!("claim: numbered");
@@ -258,14 +279,12 @@ impl Segment {
             self.unlock(claim);
             stop!("claim: inherited lock let go");
         }
-        let packed = u64::from(epoch) << 32 | u64::from(claim.word);
+        let packed = u64::from(claim.word) << 32 | u64::from(stamp.epoch);
         match self.claim.compare_exchange(stale, packed, Release, Acquire) {
-            Ok(_) => Ok(claim),
+            Ok(_) => Ok((claim, stamp)),
             Err(other_thread) => {
                 slots.release(claim);
-                Ok(Claim {
-                    word: other_thread as u32,
-                })
+                Ok((unpacked(other_thread), stamp))
             }
         }
     }
@@ -394,14 +413,20 @@ impl Drop for Segment {
     fn drop(&mut self) {
         let packed = *self.claim.get_mut();
         // In a forked child the slot is the parent's.
-        if packed != 0
-            && (packed >> 32) as u32 == process::epoch()
+        if packed != NO_CLAIM
+            && packed as u32 == process::epoch()
             && let Ok(slots) = self.slots()
         {
-            slots.release(Claim {
-                word: packed as u32,
-            });
+            slots.release(unpacked(packed));
             removal::clear_up(self, slots);
         }
+    }
+}
+
+/// The claim in [`Segment::claim`].
+#[inline(always)]
+fn unpacked(packed: u64) -> Claim {
+    Claim {
+        word: (packed >> 32) as u32,
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn is_awaited_while_held(awaited: &AtomicU64, version: u64, barriers:
 static REGISTERED: ProcessWord = ProcessWord::new(0);
 
 /// Whether waiters' barriers reach this process. A system call when first asked in a process.
-pub(crate) fn barriers_reach_us() -> bool {
+pub(super) fn barriers_reach_us() -> bool {
     use std::sync::atomic::Ordering::{Acquire, Release};
     let epoch = u64::from(process::epoch());
     let known = REGISTERED.load(Acquire);

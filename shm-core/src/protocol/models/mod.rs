@@ -80,7 +80,11 @@ impl Board {
         let latch = self.latch();
         let next = super::latch::version_of(latch.sequence()) + 1;
         // SAFETY: models call this under the lock, or have one writer at a time.
-        let version = unsafe { latch.commit([Span::whole(BYTES)], |payload| store(payload, next)) };
+        let version = unsafe {
+            let (version, mirror) = latch.commit(|payload| store(payload, next));
+            mirror.copy_from(latch.payload(), Span::whole(BYTES));
+            version
+        };
         assert_eq!(version, next, "somebody else committed meanwhile");
         version
     }

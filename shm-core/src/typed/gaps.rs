@@ -1,0 +1,140 @@
+//! The padding of a small `T`, computed at compile time.
+//!
+//! Where it is little, a commit stores what lies between, straight, and copies the padding by itself
+//! instead of reading back what it has just stored around it.
+
+use super::stretches::store;
+use crate::layout::SharedLayout;
+use crate::protocol::{GAP, GAPS, Payload, Span};
+
+const NOTHING: Span = Span { offset: 0, len: 0 };
+
+/// The bytes of a `T` that are padding, if they are few.
+#[derive(Clone, Copy)]
+pub(super) struct Gaps(Option<[Span; GAPS]>);
+
+impl Gaps {
+    /// The gaps of a `T`.
+    pub(super) const fn of<T: SharedLayout>() -> Gaps {
+        if T::RUNS.more() {
+            return Gaps(None);
+        }
+        let runs = T::RUNS.as_slice();
+        let mut spans = [NOTHING; GAPS];
+        let (mut run, mut end, mut count) = (0, 0, 0);
+        while run <= runs.len() {
+            let (start, next) = if run == runs.len() {
+                (size_of::<T>(), size_of::<T>())
+            } else if runs[run].count == 1 {
+                (runs[run].offset, runs[run].offset + runs[run].len)
+            } else {
+                return Gaps(None);
+            };
+            if start < end || start - end > GAP || (start > end && count == GAPS) {
+                return Gaps(None);
+            }
+            if start > end {
+                spans[count] = Span {
+                    offset: end,
+                    len: start - end,
+                };
+                count += 1;
+            }
+            (run, end) = (run + 1, next);
+        }
+        Gaps(Some(spans))
+    }
+
+    /// Where they are, in ascending order, and then spans of no length; `None`: they are many, or
+    /// long.
+    #[inline(always)]
+    pub(super) const fn spans(self) -> Option<[Span; GAPS]> {
+        self.0
+    }
+
+    /// What lies before the `index`-th of the gaps of `size` bytes, or behind the last one.
+    const fn stretch(self, index: usize, size: usize) -> Span {
+        let Some(spans) = self.0 else { return NOTHING };
+        let at = if index == 0 {
+            0
+        } else if spans[index - 1].len == 0 {
+            size
+        } else {
+            spans[index - 1].offset + spans[index - 1].len
+        };
+        let end = if index < GAPS && spans[index].len > 0 {
+            spans[index].offset
+        } else {
+            size
+        };
+        Span {
+            offset: at,
+            len: end - at,
+        }
+    }
+}
+
+/// Stores what is not padding of a value at the start of the payload.
+///
+/// # Safety
+///
+/// The payload has room for a `T`.
+#[inline(always)]
+pub(super) unsafe fn store_whole<T: SharedLayout>(payload: Payload, value: &T) {
+    if const { Gaps::of::<T>().0.is_none() } {
+        // SAFETY: the caller's promise.
+        return unsafe { store(payload, 0, value) };
+    }
+    let bytes = (&raw const *value).cast::<u8>();
+    // Not a loop: each length is known to the compiler this way.
+    macro_rules! stretches {
+        ($($index:literal)*) => {$(
+            let Span { offset, len } = const { Gaps::of::<T>().stretch($index, size_of::<T>()) };
+            if len > 0 {
+                // SAFETY: between the gaps the value's bytes are initialised (`SharedLayout`: the
+                // schema tells the truth), and the payload has room for a `T`.
+                unsafe { payload.store(offset, bytes.add(offset), len) };
+            }
+        )*};
+    }
+    stretches!(0 1 2 3 4);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[derive(shm_derive::SharedLayout, Clone, Copy)]
+    #[shared(crate = "crate")]
+    #[repr(C)]
+    struct Ragged {
+        byte: u8,
+        word: u64,
+        half: u16,
+        quarter: u32,
+        last: u8,
+    }
+
+    fn pairs(spans: impl IntoIterator<Item = Span>) -> Vec<(usize, usize)> {
+        let spans = spans.into_iter().filter(|span| span.len > 0);
+        spans.map(|span| (span.offset, span.len)).collect()
+    }
+
+    fn gaps<T: SharedLayout>() -> Option<Vec<(usize, usize)>> {
+        Gaps::of::<T>().spans().map(pairs)
+    }
+
+    fn stretches<T: SharedLayout>() -> Vec<(usize, usize)> {
+        pairs((0..=GAPS).map(|index| Gaps::of::<T>().stretch(index, size_of::<T>())))
+    }
+
+    #[test]
+    fn gaps_and_what_lies_between_are_the_whole_value() {
+        assert_eq!(gaps::<[u64; 8]>(), Some(vec![]));
+        assert_eq!(stretches::<[u64; 8]>(), [(0, 64)]);
+        assert_eq!(gaps::<Ragged>(), Some(vec![(1, 7), (18, 2), (25, 7)]));
+        assert_eq!(stretches::<Ragged>(), [(0, 1), (8, 10), (20, 5)]);
+        assert_eq!(gaps::<[Ragged; 3]>(), None);
+        assert_eq!(stretches::<[Ragged; 3]>(), []);
+    }
+}
