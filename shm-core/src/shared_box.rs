@@ -442,9 +442,7 @@ pub(crate) fn update<T: SharedLayout>(
     change: impl FnOnce(&mut T),
 ) -> Result<u64, Error> {
     if const { size_of::<T>() <= ON_STACK } {
-        let mut value = typed.load(locked, Field::WHOLE, "update")?;
-        change(&mut value);
-        typed.commit(locked, &value, "update")
+        typed.update_in_place(locked, change, "update")
     } else {
         let mut value = typed.load_boxed(locked, "update")?;
         change(&mut value);

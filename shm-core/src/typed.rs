@@ -278,6 +278,22 @@ impl<T: SharedLayout> Typed<T> {
             .map_err(self.explain(operation))
     }
 
+    /// Reads the value under the lock, has it changed where it lies, on the stack, and commits it.
+    #[inline(always)]
+    pub(crate) fn update_in_place(
+        &self,
+        locked: &mut Locked<'_>,
+        change: impl FnOnce(&mut T),
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        let mut place = MaybeUninit::uninit();
+        self.load_to(locked, Field::WHOLE, &mut place, operation)?;
+        // SAFETY: `load_to` made it a `T`.
+        let value = unsafe { place.assume_init_mut() };
+        change(value);
+        self.commit(locked, value, operation)
+    }
+
     /// Commits one field; returns the new version.
     #[inline(always)]
     pub(crate) fn commit_field<F: SharedLayout>(

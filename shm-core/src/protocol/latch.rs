@@ -14,7 +14,7 @@
 //!
 //! Only the holder of the lock commits or repairs.
 
-use super::copy::{Area, LONG, Span};
+use super::copy::{Area, Comb, LONG, Span};
 use super::primitive::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -237,5 +237,20 @@ impl Latch {
                 self.payload.load_long(span.offset, dst, span.len);
             }
         }
+    }
+
+    /// Compares with the payload as the lock's holder sees it: see [`Area::difference`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(super) unsafe fn difference_locked(
+        &self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
+        // SAFETY: the caller's promises.
+        unsafe { self.payload.difference(offset, src, comb) }
     }
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::control::ALWAYS_NOTIFY;
-use super::copy::{Area, Span};
+use super::copy::{Area, Comb, Span};
 use super::fault::Fault;
 use super::held::Mark;
 use super::primitive::Ordering::Relaxed;
@@ -81,13 +81,31 @@ impl<'a> Locked<'a> {
         Ok(())
     }
 
+    /// A span outside of which the comb's stretches have the bytes at `src` in the payload, at
+    /// `offset`; `None` if they have them everywhere.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Payload::store_comb`].
+    pub(crate) unsafe fn difference(
+        &self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Result<Option<Span>, Fault> {
+        self.check()?;
+        // SAFETY: the caller's promises.
+        Ok(unsafe { self.segment.latch.difference_locked(offset, src, comb) })
+    }
+
     /// Commits what `write` stores, a whole value of `len` bytes; waiters are woken when the lock
     /// is let go. Returns the new version.
     #[inline(always)]
     pub(crate) fn commit(&mut self, len: usize, write: impl FnOnce(Payload)) -> Result<u64, Fault> {
         self.check()?;
         let segment = self.segment;
-        let write = |area| write(Payload { area });
+        let exact = segment.has_raw_writers();
+        let write = |area| write(Payload { area, exact });
         // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired;
         // `stored` fits.
         let version = unsafe {
@@ -117,7 +135,8 @@ impl<'a> Locked<'a> {
     ) -> Result<u64, Fault> {
         self.check()?;
         let segment = self.segment;
-        let write = |area| write(Payload { area });
+        let exact = segment.has_raw_writers();
+        let write = |area| write(Payload { area, exact });
         let range = &segment.control().range;
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
         // changes.
@@ -185,6 +204,8 @@ impl Drop for Locked<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload {
     pub(super) area: Area,
+    /// Whether others may store to it without the lock.
+    pub(super) exact: bool,
 }
 
 impl Payload {
@@ -221,5 +242,16 @@ impl Payload {
     ) {
         // SAFETY: as in `store`.
         unsafe { self.area.store_strided(offset, src, (len, count, stride)) };
+    }
+
+    /// Stores a comb's stretches from `src` at `offset`; all other bytes keep their values.
+    ///
+    /// # Safety
+    ///
+    /// `offset + comb.len()` is at most the segment's capacity, and `src` is a value, or a part of
+    /// one, of `comb.len()` bytes, which are initialised where the stretches are.
+    pub(crate) unsafe fn store_comb(self, offset: usize, src: *const u8, comb: Comb<'_>) {
+        // SAFETY: as in `store`.
+        unsafe { self.area.store_comb(offset, src, comb, self.exact) };
     }
 }

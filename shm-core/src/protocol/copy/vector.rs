@@ -5,12 +5,17 @@
 //! declare `readonly`, so the compiler moves none across a store or a fence and leaves none out.
 //! Loads are `readonly`: they write nothing but registers. So the address of where a value is read
 //! to stays the compiler's own, and it can save moves of the value on its way to the caller. A
-//! store touches exactly the bytes it was asked for: padding is not even read.
+//! store touches exactly the bytes it was asked for: padding is not even read. Only of long arrays
+//! of padded elements whole blocks are loaded, merged and written (`masked.rs`).
 
 use core::arch::asm;
 use core::arch::x86_64::__m128i;
 
 use crate::protocol::primitive::AtomicU64;
+
+mod masked;
+
+pub(super) use masked::{differing_blocks, store_blocks};
 
 /// From this many bytes on the loop wins over pieces.
 const LOOP_FROM: usize = 256;
