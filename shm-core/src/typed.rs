@@ -143,6 +143,24 @@ impl<T: SharedLayout> Typed<T> {
         Ok(Snapshot { value, version })
     }
 
+    /// Reads the value and lends it to `look` where it lies: nothing is moved.
+    #[inline(always)]
+    pub(crate) fn read_with<R>(
+        &self,
+        look: impl FnOnce(&T) -> R,
+        operation: &'static str,
+    ) -> Result<R, Error> {
+        let mut place = Place::<T>::new();
+        let value = &mut place.value;
+        if const { size_of::<T>() > LONG } {
+            self.read_to_memory(Field::WHOLE, value, operation)?;
+        } else if self.try_read_to(Field::WHOLE, value).is_none() {
+            self.read_to(Field::WHOLE, value, operation)?;
+        }
+        // SAFETY: one of the calls made it a `T`.
+        Ok(look(unsafe { value.assume_init_ref() }))
+    }
+
     /// Reads the value into a box, without a copy on the stack. One allocation.
     pub(crate) fn read_boxed(&self, operation: &'static str) -> Result<Box<T>, Error> {
         let mut value = Box::new_uninit();
