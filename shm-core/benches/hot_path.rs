@@ -63,6 +63,16 @@ fn get<const N: usize>(bencher: Bencher) {
 }
 
 #[divan::bench(consts = WORDS)]
+fn read_with<const N: usize>(bencher: Bencher) {
+    let shared = shared(Block { words: [1; N] });
+    bencher.bench_local(|| {
+        shared
+            .read_with(|value| _ = black_box(value))
+            .expect("read")
+    });
+}
+
+#[divan::bench(consts = WORDS)]
 fn read_into<const N: usize>(bencher: Bencher) {
     let shared = shared(Block { words: [1; N] });
     let mut value = Box::new(Block { words: [0; N] });
@@ -92,12 +102,26 @@ fn writer_set<const N: usize>(bencher: Bencher) {
     bencher.bench_local(|| writer.set_from(black_box(&value)).expect("set"));
 }
 
+fn padded() -> Box<Padded> {
+    let cell = Cell { wide: 1, narrow: 2 };
+    Box::new(Padded {
+        cells: [cell; 4096],
+    })
+}
+
+#[divan::bench]
+fn update_padded(bencher: Bencher) {
+    let shared = shared(*padded());
+    bencher.bench_local(|| {
+        shared
+            .update(|value| value.cells[9].wide += 1)
+            .expect("updated")
+    });
+}
+
 #[divan::bench]
 fn set_padded(bencher: Bencher) {
-    let cell = Cell { wide: 1, narrow: 2 };
-    let value = Box::new(Padded {
-        cells: [cell; 4096],
-    });
+    let value = padded();
     let shared = shared(*value);
     bencher.bench_local(|| shared.set_from(black_box(&value)).expect("set"));
 }

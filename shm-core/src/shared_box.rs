@@ -25,7 +25,7 @@ use crate::writer::Writer;
 /// | call | system calls | allocations | waits for |
 /// |---|---|---|---|
 /// | `version` | 0 | 0 | nobody |
-/// | `get`, `snapshot`, `read_into` | 0 | 0 | nobody |
+/// | `get`, `snapshot`, `read_with`, `read_into` | 0 | 0 | nobody |
 /// | `get_boxed` | 0 | 1 | nobody |
 /// | `load` | 0 | 0 | nobody |
 /// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
@@ -169,9 +169,10 @@ impl<T: SharedLayout> SharedBox<T> {
 
     /// The committed value, copied as a whole.
     ///
-    /// It is returned by value, so a large one takes the stack for each time that the compiler
-    /// moves it: from some KiB on, [`read_into`](SharedBox::read_into) and
-    /// [`get_boxed`](SharedBox::get_boxed) copy once.
+    /// It is returned by value, so a large one takes the stack and the time of a `memcpy` once more
+    /// for each time that the compiler moves it. From half a KiB on it does so at least once: after
+    /// the look at whether this is `Ok`. [`read_with`](SharedBox::read_with),
+    /// [`read_into`](SharedBox::read_into) and [`get_boxed`](SharedBox::get_boxed) copy once.
     ///
     /// # Errors
     ///
@@ -180,6 +181,28 @@ impl<T: SharedLayout> SharedBox<T> {
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read_value("get")
+    }
+
+    /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
+    /// returns. For large values of which not all is kept: they are copied once and not moved.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox};
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let shared = SharedBox::options()
+    ///     .remove_on_drop(true)
+    ///     .create_new(Key::PRIVATE, [1u64; 512])?;
+    /// assert_eq!(shared.read_with(|values| values.iter().sum::<u64>())?, 512);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::get`].
+    #[inline]
+    pub fn read_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
+        self.typed.read_with(look, "read_with")
     }
 
     /// The committed value in a box, for values too large for the stack.
@@ -296,7 +319,7 @@ impl<T: SharedLayout> SharedBox<T> {
             change(value);
             drop(mark);
         };
-        if const { size_of::<T>() > ON_STACK } {
+        if const { size_of::<T>() > IN_REGISTERS } {
             let version = update_part(&self.typed, &mut locked, change)?;
             return Ok(locked.finish(|_| version));
         }
@@ -491,10 +514,13 @@ pub(crate) fn update_part<T: SharedLayout>(
     locked: &mut Locked<'_>,
     change: impl FnOnce(&mut T),
 ) -> Result<u64, Error> {
+    if const { size_of::<T>() <= ON_STACK } {
+        return typed.update_in_place(locked, change, "update");
+    }
     let mut value = typed.load_boxed(locked, "update")?;
     change(&mut value);
     locked.check().map_err(typed.explain("update"))?;
-    typed.commit_difference(locked, &value, "update")
+    Ok(typed.commit_difference(locked, &value))
 }
 
 impl<T: SharedLayout> Drop for SharedBox<T> {

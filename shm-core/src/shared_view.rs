@@ -84,6 +84,17 @@ impl<T: SharedLayout> SharedView<T> {
         self.typed.read_value("get")
     }
 
+    /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::get`].
+    #[inline]
+    pub fn read_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
+        self.typed.read_with(look, "read_with")
+    }
+
     /// The committed value in a box, for values too large for the stack.
     ///
     /// # Errors

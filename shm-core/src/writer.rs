@@ -7,7 +7,7 @@ use crate::field::Field;
 use crate::layout::SharedLayout;
 use crate::protocol::{Kept, Locked};
 use crate::shared_box::update_part;
-use crate::typed::{IN_REGISTERS, ON_STACK, Stores, Typed};
+use crate::typed::{IN_REGISTERS, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
@@ -123,7 +123,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     #[inline]
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
         self.check("Writer::update")?;
-        if const { size_of::<T>() > ON_STACK } {
+        if const { size_of::<T>() > IN_REGISTERS } {
             let version = update_part(self.typed, &mut self.locked, change)?;
             self.locked.notify(version, self.closely);
             return Ok(version);

@@ -197,3 +197,55 @@ fn padding_in_a_hundred_places_belongs_to_nobody() {
 fn padding_of_a_struct_with_many_stretches_belongs_to_nobody() {
     belongs_to_nobody(Ragged::of(1), Ragged::of(2));
 }
+
+#[test]
+fn padding_in_a_large_array_belongs_to_nobody() {
+    belongs_to_nobody([Padded::of(1); 1000], [Padded::of(2); 1000]);
+}
+
+#[test]
+fn an_update_of_a_large_padded_array_commits_what_it_changed_to_all_copies() {
+    let guard = Guard::new();
+    let mut wanted = [Padded::of(1); 1000];
+    let shared = SharedBox::create_new(guard.key(), wanted).unwrap();
+    let (memory, used) = (guard.memory(), in_use(<[Padded; 1000]>::SCHEMA));
+    let fields = |copy: usize| {
+        let bytes = memory.read(copy * shared.capacity(), used.len());
+        let bytes = bytes.into_iter().zip(&used);
+        bytes
+            .map(|(byte, used)| if *used { byte } else { 0 })
+            .collect::<Vec<u8>>()
+    };
+    let changes: [&[usize]; 8] = [
+        &[0],
+        &[999],
+        &[],
+        &[3, 4, 5],
+        &[500],
+        &[0, 999],
+        &[990, 998],
+        &[10, 600],
+    ];
+    let mut before = fields(0);
+    for (n, places) in changes.into_iter().enumerate() {
+        for at in places {
+            wanted[*at] = Padded::of(n as u8 + 2);
+        }
+        let version = shared
+            .update(|value| {
+                for at in places {
+                    value[*at] = Padded::of(n as u8 + 2);
+                }
+            })
+            .unwrap();
+        assert_eq!(shared.get().unwrap(), wanted, "{places:?}");
+        let now = fields(0);
+        let follows = 1 + version as usize % 2;
+        assert!(
+            fields(follows) == now,
+            "{places:?}: the mirror of this commit"
+        );
+        assert!(fields(3 - follows) == before, "{places:?}: the one before");
+        before = now;
+    }
+}

@@ -196,7 +196,7 @@ unsafe fn fill(segment: &Segment, newborn: &Newborn, write: impl FnOnce(Payload)
         stop!("birth: schema written");
         segment
             .latch
-            .give_birth(newborn.stored, |area| write(Payload { area }));
+            .give_birth(newborn.stored, |area| write(Payload { area, exact: false }));
     }
     stop!("birth: sequence written");
     control.magic.store(MAGIC, Relaxed);

@@ -14,10 +14,12 @@
 //! Nothing here orders or validates: that is the latch's work. [`exact`] is for segments without a
 //! latch.
 
+use std::slice;
+
 use super::primitive::AtomicU64;
-#[cfg(shm_stop_points)]
 use super::stop::stop;
 
+mod comb;
 pub(super) mod exact;
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
 #[path = "copy/vector.rs"]
@@ -26,7 +28,12 @@ mod way;
 #[path = "copy/words.rs"]
 mod way;
 
+pub(crate) use comb::Comb;
+
 const WORD: usize = size_of::<u64>();
+
+/// For more bytes than this [`Area::load_long`] is worth its call.
+pub(crate) const LONG: usize = 512;
 
 /// Some bytes of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +100,18 @@ impl Area {
         unsafe { way::load(self.first, offset, dst, len) }
     }
 
+    /// The same for many bytes, to memory that won't be moved: the fastest way from half a KiB on.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::load`].
+    #[inline(always)]
+    pub(super) unsafe fn load_long(self, offset: usize, dst: *mut u8, len: usize) {
+        debug_assert!(self.holds(offset, len));
+        // SAFETY: as in `load`.
+        unsafe { way::load_long(self.first, offset, dst, len) }
+    }
+
     /// Copies `len` bytes from `src`, private memory, to `offset`. All other bytes keep their
     /// values, provided that the caller is the only writer of the words concerned: it holds the
     /// lock.
@@ -137,6 +156,92 @@ impl Area {
         }
         // SAFETY: as in `store`.
         unsafe { way::store_strided(self.first, offset, src, (len, count, stride)) }
+    }
+
+    /// Copies a comb's stretches from `src`, private memory, to `offset`. What lies between them
+    /// keeps its values, as in [`Area::store`]; `exact`: even if somebody without the lock stores
+    /// to it meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// `offset + comb.len() <= self.bytes()`, the mapping is writable, and `src` is mapped private
+    /// memory of `comb.len()` bytes, which are initialised where the stretches are.
+    pub(super) unsafe fn store_comb(
+        self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+        exact: bool,
+    ) {
+        debug_assert!(self.holds(offset, comb.len()));
+        let done = if exact {
+            0
+        } else {
+            // SAFETY: the caller's promises; it holds the lock.
+            unsafe { way::store_blocks(self.first, offset, src, comb) }
+        };
+        stop!("store: half");
+        if done == 0 {
+            for tooth in comb.teeth {
+                let repeat = (tooth.len, comb.count, comb.stride);
+                // SAFETY: the caller's promises: teeth lie within the comb.
+                unsafe { self.store_strided(offset + tooth.offset, src.add(tooth.offset), repeat) };
+            }
+            return;
+        }
+        let rest = Span {
+            offset: done,
+            len: comb.len() - done,
+        };
+        // SAFETY: the caller's promises: these are parts of the comb's stretches.
+        comb.each_within(rest, |at, len| unsafe {
+            way::store(self.first, offset + at, src.add(at), len);
+        });
+    }
+
+    /// A span outside of which the comb's stretches have the bytes at `src` here, at `offset`;
+    /// `None` if they have them everywhere. It begins and ends less than 256 bytes from a
+    /// difference.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::store_comb`], but that the mapping need not be writable.
+    pub(super) unsafe fn difference(
+        self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
+        /// Compared at once.
+        const CHUNK: usize = 256;
+        debug_assert!(self.holds(offset, comb.len()));
+        // SAFETY: the caller's promises.
+        let (done, mut changed) = unsafe { way::differing_blocks(self.first, offset, src, comb) };
+        let rest = Span {
+            offset: done,
+            len: comb.len() - done,
+        };
+        let mut held = [0; CHUNK];
+        comb.each_within(rest, |at, len| {
+            let end = at + len;
+            for at in (at..end).step_by(CHUNK) {
+                let len = CHUNK.min(end - at);
+                let held = &mut held[..len];
+                // SAFETY: the caller's promises: this is a part of a stretch; `held` is as long.
+                let ours = unsafe {
+                    way::load(self.first, offset + at, held.as_mut_ptr(), len);
+                    slice::from_raw_parts(src.add(at), len)
+                };
+                if ours != held {
+                    let span = Span { offset: at, len };
+                    changed = Some(changed.map_or(span, |changed| changed.hull(span)));
+                }
+            }
+        });
+        changed.map(|changed| Span {
+            offset: offset + changed.offset,
+            len: changed.len,
+        })
     }
 
     /// Copies the words that hold these bytes of `from` to the same place here.
@@ -196,15 +301,16 @@ mod tests {
             for len in lens {
                 let (one, other) = (words(1), words(2));
                 let span = Span { offset, len };
-                let mut loaded = vec![3; len];
+                let (mut loaded, mut long) = (vec![3; len], vec![4; len]);
                 // SAFETY: all spans lie within the areas, and `source` and `loaded` have as many
                 // bytes.
                 unsafe {
                     area(&one).store(offset, source.as_ptr(), len);
                     area(&one).load(offset, loaded.as_mut_ptr(), len);
+                    area(&one).load_long(offset, long.as_mut_ptr(), len);
                     area(&other).copy_from(area(&one), span);
                 }
-                assert_eq!(loaded, source[..len]);
+                assert_eq!((&loaded, &long), (&source[..len].to_vec(), &loaded));
                 let mut wanted = vec![1; BYTES];
                 wanted[offset..offset + len].copy_from_slice(&source[..len]);
                 assert_eq!(bytes(&one), wanted, "{span:?}");

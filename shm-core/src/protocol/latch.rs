@@ -14,7 +14,7 @@
 //!
 //! Only the holder of the lock commits or repairs.
 
-use super::copy::{Area, Span};
+use super::copy::{Area, Comb, LONG, Span};
 use super::primitive::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -73,6 +73,23 @@ impl Latch {
     /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(super) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        // SAFETY: the caller's promises; the three areas are of one size.
+        self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
+    }
+
+    /// The same for many bytes: see [`Area::load_long`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::read`].
+    #[inline(always)]
+    pub(super) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        // SAFETY: as in `read`.
+        self.read_by(|copy| unsafe { copy.load_long(span.offset, dst, span.len) })
+    }
+
+    #[inline(always)]
+    fn read_by(&self, load: impl FnOnce(Area)) -> Option<u64> {
         // Relaxed and fences, no acquire loads: those are not documented to work on read-only pages
         // (`core::sync::atomic`, "Atomic accesses to read-only memory").
         let seq = self.sequence();
@@ -87,8 +104,7 @@ impl Latch {
                 seq.wrapping_add(3),
             )
         };
-        // SAFETY: the caller's promises; the three areas are of one size.
-        unsafe { copy.load(span.offset, dst, span.len) };
+        load(copy);
         // Pairs with the same fences: if a byte of a later commit got into the copy, the load below
         // sees that commit's sequence.
         fence(Acquire);
@@ -211,6 +227,27 @@ impl Latch {
     #[inline(always)]
     pub(super) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
         // SAFETY: the caller's promises.
-        unsafe { self.payload.load(span.offset, dst, span.len) };
+        unsafe {
+            if span.len <= LONG {
+                self.payload.load(span.offset, dst, span.len);
+            } else {
+                self.payload.load_long(span.offset, dst, span.len);
+            }
+        }
+    }
+
+    /// Compares with the payload as the lock's holder sees it: see [`Area::difference`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(super) unsafe fn difference_locked(
+        &self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
+        // SAFETY: the caller's promises.
+        unsafe { self.payload.difference(offset, src, comb) }
     }
 }

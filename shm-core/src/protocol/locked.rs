@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
 use super::control::ALWAYS_NOTIFY;
-use super::copy::{Area, Span};
+use super::copy::{Area, Comb, Span};
 use super::fault::Fault;
 use super::held::{Held, Kept, Mark};
 use super::primitive::Ordering::Relaxed;
@@ -101,27 +101,32 @@ impl<'a> Locked<'a> {
         self.stamp.lasts_at_once() && self.segment.check_state().is_ok()
     }
 
-    /// Copies some bytes of the payload to `dst`, raw writers' stores included, if the
-    /// [check](Locked::check) succeeds. After `Ok` all of `dst` is initialised.
+    /// A span outside of which the comb's stretches have the bytes at `src` in the payload, at
+    /// `offset`; `None` if they have them everywhere.
+    ///
+    /// The lock is known to be held, see [`Locked::check`].
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
-    #[inline(always)]
-    pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) -> Result<(), Fault> {
-        self.check()?;
+    /// As for [`Payload::store_comb`].
+    pub(crate) unsafe fn difference(
+        &self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
         // SAFETY: the caller's promises.
-        unsafe { self.load_unchecked(span, dst) };
-        Ok(())
+        unsafe { self.segment.latch.difference_locked(offset, src, comb) }
     }
 
-    /// The same where the lock is known to be held, see [`Locked::check`].
+    /// Copies some bytes of the payload to `dst`, raw writers' stores included. All of `dst` is
+    /// initialised then. The lock is known to be held, see [`Locked::check`].
     ///
     /// # Safety
     ///
     /// As for [`Segment::try_read`].
     #[inline(always)]
-    pub(crate) unsafe fn load_unchecked(&self, span: Span, dst: *mut u8) {
+    pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) {
         // SAFETY: the caller's promises.
         unsafe { self.segment.latch.load_locked(span, dst) };
     }
@@ -140,19 +145,21 @@ impl<'a> Locked<'a> {
         write: impl Fn(Payload),
     ) -> u64 {
         let segment = self.segment;
+        let exact = segment.has_raw_writers();
+        let write = |area| write(Payload { area, exact });
         // Before the commit, whose first store needs the same cache line. If it is not completed,
         // whoever takes over stores this again.
         segment.control().range.store(EVERYTHING, Relaxed);
         stop!("commit: range noted");
         // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired.
-        let (version, mirror) = unsafe { segment.latch.commit(|area| write(Payload { area })) };
+        let (version, mirror) = unsafe { segment.latch.commit(write) };
         if segment.stored != len {
             follow_longer(mirror, segment);
         } else if let Some(gaps) = gaps
             && len <= TWICE
         {
             // The bytes of the payload, though most are not from there.
-            write(Payload { area: mirror });
+            write(mirror);
             let [a, b, c, d] = gaps;
             let payload = segment.latch.payload();
             // SAFETY: as in `follow_longer`; gaps lie within `len`.
@@ -176,13 +183,15 @@ impl<'a> Locked<'a> {
     #[inline(always)]
     pub(crate) fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
         let segment = self.segment;
+        let exact = segment.has_raw_writers();
+        let write = |area| write(Payload { area, exact });
         let range = &segment.control().range;
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
         // changes. Raw writers change what no commit knows of.
         let last =
             decoded(range.load(Relaxed), segment.stored).filter(|_| !segment.has_raw_writers());
         // SAFETY: as in `commit`.
-        let (version, mirror) = unsafe { segment.latch.commit(|area| write(Payload { area })) };
+        let (version, mirror) = unsafe { segment.latch.commit(write) };
         let payload = segment.latch.payload();
         // SAFETY: as in `follow_longer`; `decoded` lets only spans within `stored` through, and
         // `changed` lies within the value.
@@ -291,6 +300,8 @@ fn follow_longer(mirror: Area, segment: &Segment) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload {
     pub(super) area: Area,
+    /// Whether others may store to it without the lock.
+    pub(super) exact: bool,
 }
 
 impl Payload {
@@ -327,5 +338,16 @@ impl Payload {
     ) {
         // SAFETY: as in `store`.
         unsafe { self.area.store_strided(offset, src, (len, count, stride)) };
+    }
+
+    /// Stores a comb's stretches from `src` at `offset`; all other bytes keep their values.
+    ///
+    /// # Safety
+    ///
+    /// `offset + comb.len()` is at most the segment's capacity, and `src` is a value, or a part of
+    /// one, of `comb.len()` bytes, which are initialised where the stretches are.
+    pub(crate) unsafe fn store_comb(self, offset: usize, src: *const u8, comb: Comb<'_>) {
+        // SAFETY: as in `store`.
+        unsafe { self.area.store_comb(offset, src, comb, self.exact) };
     }
 }

@@ -4,17 +4,18 @@
 use std::slice;
 
 use crate::layout::{Run, Runs, SharedLayout};
-use crate::protocol::{Fault, Locked, Payload, Span};
+use crate::protocol::{Comb, Locked, Payload, Span};
 
-/// Calls `each` with every run of a `T`: all of it that is not padding.
+/// Calls `each` with the runs of a `T`, all of it that is not padding, as many at once as a window
+/// holds.
 #[inline(always)]
-fn for_each_run<T: SharedLayout>(mut each: impl FnMut(&Run)) {
-    const { &T::RUNS }.as_slice().iter().for_each(&mut each);
+fn for_each_window<T: SharedLayout>(mut each: impl FnMut(&[Run])) {
+    each(const { &T::RUNS }.as_slice());
     if const { T::RUNS.more() } {
         let mut first = Runs::WINDOW;
         loop {
             let window = Runs::of(T::SCHEMA, first);
-            window.as_slice().iter().for_each(&mut each);
+            each(window.as_slice());
             if !window.more() {
                 return;
             }
@@ -23,15 +24,44 @@ fn for_each_run<T: SharedLayout>(mut each: impl FnMut(&Run)) {
     }
 }
 
+/// Calls `each` with offset and comb of all that is not padding of a `T`: runs that repeat alike
+/// within one stride, as the fields of an array's elements do, are one comb.
+#[inline(always)]
+fn for_each_comb<T: SharedLayout>(mut each: impl FnMut(usize, Comb<'_>)) {
+    for_each_window::<T>(|mut runs| {
+        while let Some(&first) = runs.first() {
+            let alike = |run: &&Run| {
+                (run.count, run.stride) == (first.count, first.stride)
+                    && run.offset >= first.offset
+                    && run.offset + run.len <= first.offset + first.stride
+            };
+            let (same, rest) = runs.split_at(runs.iter().take_while(alike).count());
+            let mut teeth = [Span { offset: 0, len: 0 }; Runs::WINDOW];
+            for (tooth, run) in teeth.iter_mut().zip(same) {
+                (tooth.offset, tooth.len) = (run.offset - first.offset, run.len);
+            }
+            let comb = Comb {
+                teeth: &teeth[..same.len()],
+                count: first.count,
+                stride: first.stride,
+            };
+            each(first.offset, comb);
+            runs = rest;
+        }
+    });
+}
+
 /// Calls `each` with offset and length of every stretch of a `T` that is not padding.
 #[inline(always)]
 pub(super) fn for_each_stretch<T: SharedLayout>(mut each: impl FnMut(usize, usize)) {
     if const { T::RUNS.cover(size_of::<T>()) } {
         return each(0, size_of::<T>());
     }
-    for_each_run::<T>(|run| {
-        for repetition in 0..run.count {
-            each(run.offset + repetition * run.stride, run.len);
+    for_each_window::<T>(|runs| {
+        for run in runs {
+            for repetition in 0..run.count {
+                each(run.offset + repetition * run.stride, run.len);
+            }
         }
     });
 }
@@ -77,14 +107,26 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
         // them.
         return unsafe { payload.store(offset, bytes, size_of::<T>()) };
     }
-    // SAFETY: runs lie within the `T`, where the value's bytes are initialised (`SharedLayout`: the
-    // schema tells the truth), and the payload has room for a `T`.
-    for_each_run::<T>(|run| unsafe {
-        let (at, from) = (offset + run.offset, bytes.add(run.offset));
-        if run.count == 1 {
-            payload.store(at, from, run.len);
+    if const { size_of::<T>() < Comb::WORTH } {
+        // SAFETY: runs lie within the `T`, where the value's bytes are initialised (`SharedLayout`:
+        // the schema tells the truth), and the payload has room for a `T`.
+        return for_each_window::<T>(|runs| unsafe {
+            for run in runs {
+                let (at, from) = (offset + run.offset, bytes.add(run.offset));
+                if run.count == 1 {
+                    payload.store(at, from, run.len);
+                } else {
+                    payload.store_strided(at, from, (run.len, run.count, run.stride));
+                }
+            }
+        });
+    }
+    // SAFETY: as above; a comb lies where its runs do.
+    for_each_comb::<T>(|at, comb| unsafe {
+        if comb.count == 1 {
+            payload.store(offset + at, bytes.add(at), comb.len());
         } else {
-            payload.store_strided(at, from, (run.len, run.count, run.stride));
+            payload.store_comb(offset + at, bytes.add(at), comb);
         }
     });
 }
@@ -106,51 +148,54 @@ pub(crate) fn store_first<T: SharedLayout>(payload: Payload, value: &T) {
 /// The payload has room for a `T`.
 pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Span, value: &T) {
     let bytes = (&raw const *value).cast::<u8>();
-    for_each_stretch::<T>(|at, len| {
-        let start = at.max(changed.offset);
-        let end = (at + len).min(changed.offset + changed.len);
-        if start < end {
-            // SAFETY: as in `store`: a part of a stretch.
-            unsafe { payload.store(start, bytes.add(start), end - start) };
+    for_each_comb::<T>(|at, comb| {
+        let start = changed.offset.max(at);
+        let end = (changed.offset + changed.len).min(at + comb.len());
+        if start >= end {
+            return;
         }
+        let within = |start, end| {
+            let span = Span {
+                offset: start,
+                len: end - start,
+            };
+            comb.each_within(span, |part, len| {
+                // SAFETY: as in `store`: a part of a stretch.
+                unsafe { payload.store(at + part, bytes.add(at + part), len) };
+            });
+        };
+        // The repetitions that lie in it whole, and what lies on both sides of them.
+        let (start, end) = (start - at, end - at);
+        let (first, last) = (start.div_ceil(comb.stride), end / comb.stride);
+        if comb.count == 1 || first >= last {
+            return within(start, end);
+        }
+        let (first_at, last_at) = (first * comb.stride, last * comb.stride);
+        within(start, first_at);
+        let whole = Comb {
+            count: last - first,
+            ..comb
+        };
+        // SAFETY: as in `store`: a part of a comb.
+        unsafe { payload.store_comb(at + first_at, bytes.add(at + first_at), whole) };
+        within(last_at, end);
     });
 }
 
-/// The least span outside of which a value has the bytes that the payload holds; `None` if it has
-/// them everywhere.
+/// A span outside of which a value has the bytes that the payload holds; `None` if it has them
+/// everywhere.
 ///
 /// # Safety
 ///
 /// The payload has room for a `T`.
-pub(super) unsafe fn difference<T: SharedLayout>(
-    locked: &Locked<'_>,
-    value: &T,
-) -> Result<Option<Span>, Fault> {
-    /// Compared at once.
-    const CHUNK: usize = 256;
+pub(super) unsafe fn difference<T: SharedLayout>(locked: &Locked<'_>, value: &T) -> Option<Span> {
     let bytes = (&raw const *value).cast::<u8>();
     let mut changed: Option<Span> = None;
-    let mut result = Ok(());
-    let mut held = [0; CHUNK];
-    for_each_stretch::<T>(|at, len| {
-        for start in (at..at + len).step_by(CHUNK) {
-            let span = Span {
-                offset: start,
-                len: CHUNK.min(at + len - start),
-            };
-            let held = &mut held[..span.len];
-            // SAFETY: a part of a stretch, as in `store`; `held` has the span's length.
-            let (loaded, ours) = unsafe {
-                let loaded = locked.load(span, held.as_mut_ptr());
-                (loaded, slice::from_raw_parts(bytes.add(start), span.len))
-            };
-            if loaded.is_err() {
-                result = loaded;
-            }
-            if ours != held {
-                changed = Some(changed.map_or(span, |changed| changed.hull(span)));
-            }
+    for_each_comb::<T>(|at, comb| {
+        // SAFETY: as in `store`.
+        if let Some(found) = unsafe { locked.difference(at, bytes.add(at), comb) } {
+            changed = Some(changed.map_or(found, |changed| changed.hull(found)));
         }
     });
-    result.map(|()| changed)
+    changed
 }

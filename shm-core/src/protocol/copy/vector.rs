@@ -5,15 +5,23 @@
 //! declare `readonly`, so the compiler moves none across a store or a fence and leaves none out.
 //! Loads are `readonly`: they write nothing but registers. So the address of where a value is read
 //! to stays the compiler's own, and it can save moves of the value on its way to the caller. A
-//! store touches exactly the bytes it was asked for: padding is not even read.
+//! store touches exactly the bytes it was asked for: padding is not even read. Only of long arrays
+//! of padded elements whole blocks are loaded, merged and written (`masked.rs`).
 
 use core::arch::asm;
 use core::arch::x86_64::__m128i;
 
 use crate::protocol::primitive::AtomicU64;
 
+mod masked;
+
+pub(super) use masked::{differing_blocks, store_blocks};
+
 /// From this many bytes on the loop wins over pieces.
 const LOOP_FROM: usize = 256;
+
+/// Bytes in the widest register that is used.
+const WIDEST: usize = 32;
 
 /// The loop's lengths are multiples of this.
 const BLOCK: usize = 64;
@@ -54,6 +62,28 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
                 .write_unaligned(load2(src.add(at))),
             Piece::One => dst.add(at).write(load1(src.add(at))),
         });
+    }
+}
+
+/// The same for many bytes, by the widest registers: twice as fast from some KiB on. Out of line,
+/// so `dst` must be memory: the compiler can't know what becomes of its address.
+///
+/// # Safety
+///
+/// As for [`load`].
+#[inline(never)]
+pub(super) unsafe fn load_long(first: *const AtomicU64, offset: usize, dst: *mut u8, len: usize) {
+    // A store that crosses into the next cache line takes twice the time of one that does not.
+    let head = dst.align_offset(WIDEST).min(len);
+    let blocks = (len - head) / BLOCK * BLOCK;
+    let tail = head + blocks;
+    // SAFETY: the three parts of what the caller promises for all of it.
+    unsafe {
+        load(first, offset, dst, head);
+        if blocks > 0 {
+            copy_long(dst.add(head), first.cast::<u8>().add(offset + head), blocks);
+        }
+        load(first, offset + tail, dst.add(tail), len - tail);
     }
 }
 

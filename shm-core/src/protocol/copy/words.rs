@@ -3,6 +3,7 @@
 
 use core::ptr;
 
+use super::{Comb, Span};
 use crate::protocol::primitive::{AtomicU64, Ordering::Relaxed};
 
 const WORD: usize = 8;
@@ -46,6 +47,8 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
     }
 }
 
+pub(super) use load as load_long;
+
 /// # Safety
 ///
 /// The words from `first` on hold `offset + len` bytes and may be written, and `src` is valid for
@@ -87,6 +90,26 @@ pub(super) unsafe fn store_strided(
         // SAFETY: the caller's promises: stretch `n` begins `n * stride` bytes after the first.
         unsafe { store(first, offset + at, src.add(at), len) };
     }
+}
+
+/// None: blocks are for wider registers than a word.
+pub(super) unsafe fn store_blocks(
+    _: *const AtomicU64,
+    _: usize,
+    _: *const u8,
+    _: Comb<'_>,
+) -> usize {
+    0
+}
+
+/// None, as above.
+pub(super) unsafe fn differing_blocks(
+    _: *const AtomicU64,
+    _: usize,
+    _: *const u8,
+    _: Comb<'_>,
+) -> (usize, Option<Span>) {
+    (0, None)
 }
 
 /// # Safety
