@@ -150,7 +150,7 @@ pub(crate) fn judge<T: SharedLayout>(
     })
 }
 
-/// What `T` puts in the place of `judged`, an older version of it.
+/// What `T` puts in the place of an earlier `version` of it.
 pub(crate) fn successor<T: SharedLayout>(
     segment: &Segment,
     version: u32,
@@ -166,13 +166,12 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
-    let mut defaults = Vec::new();
-    T::for_each_missing(version, &mut |offset, bytes| {
-        defaults.push((offset, bytes.to_vec()));
-    });
-    Ok(Successor {
+    let mut successor = Successor {
         schema,
         stored: size_of::<T>(),
-        defaults,
-    })
+        missing: Vec::new(),
+        defaults: Vec::new(),
+    };
+    T::for_each_missing(version, &mut |offset, default| successor.push(offset, default));
+    Ok(successor)
 }

@@ -4,6 +4,7 @@
 pub mod attack;
 mod c;
 pub mod every_call;
+pub mod family;
 mod guard;
 mod memory;
 mod mortal;

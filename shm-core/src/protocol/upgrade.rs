@@ -20,7 +20,7 @@
 //! The value keeps its version: to programs that know the old fields nothing has changed.
 
 use super::control::State;
-use super::copy::Area;
+use super::copy::{Area, Span};
 use super::fault::Fault;
 use super::latch::Latch;
 use super::locked::Locked;
@@ -38,8 +38,28 @@ pub(crate) struct Successor {
     pub(crate) schema: Vec<u8>,
     /// Bytes of the value.
     pub(crate) stored: usize,
-    /// What the fields that the value lacks are to hold: offset and bytes.
-    pub(crate) defaults: Vec<(usize, Vec<u8>)>,
+    /// Where the fields are that the value lacks.
+    pub(crate) missing: Vec<Span>,
+    /// What they are to hold, one after the other.
+    pub(crate) defaults: Vec<u8>,
+}
+
+impl Successor {
+    /// Notes what the value is to hold at `offset`.
+    pub(crate) fn push(&mut self, offset: usize, default: &[u8]) {
+        let len = default.len();
+        self.missing.push(Span { offset, len });
+        self.defaults.extend_from_slice(default);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+        let mut rest = self.defaults.as_slice();
+        self.missing.iter().map(move |&span| {
+            let (default, later) = rest.split_at(span.len);
+            rest = later;
+            (span, default)
+        })
+    }
 }
 
 /// Copies the beginning of the room in force to `dst`, as much as fits on either side, and says
@@ -75,9 +95,9 @@ pub(super) unsafe fn extend(
     // the latter (in a room, or in a word that it shares with a field) must also see the former.
     fence(AcqRel);
     for copy in latch.copies() {
-        for (offset, bytes) in &successor.defaults {
+        for (span, default) in successor.iter() {
             // SAFETY: the caller's promises.
-            unsafe { copy.store(*offset, bytes.as_ptr(), bytes.len()) };
+            unsafe { copy.store(span.offset, default.as_ptr(), default.len()) };
         }
         stop!("upgrade: defaults in a copy");
     }
@@ -100,13 +120,13 @@ impl Locked<'_> {
     /// under this lock. `TooLarge` if it does not fit.
     pub(crate) fn upgrade(&mut self, old: State, successor: &Successor) -> Result<State, Fault> {
         let segment = self.segment();
-        let fits = |(offset, bytes): &(usize, Vec<u8>)| {
-            let end = offset.checked_add(bytes.len());
+        let fits = |span: &Span| {
+            let end = span.offset.checked_add(span.len);
             end.is_some_and(|end| end <= segment.capacity())
         };
         let room = successor.schema.len() <= segment.room()
             && successor.stored <= segment.capacity()
-            && successor.defaults.iter().all(fits);
+            && successor.missing.iter().all(fits);
         if !room {
             return Err(Fault::TooLarge);
         }
