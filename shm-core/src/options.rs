@@ -227,7 +227,11 @@ impl<T: SharedLayout> Options<T> {
         let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
         let segment =
             protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(segment, false, context.operation)?))
+        Ok(SharedView::new(Typed::new(
+            segment,
+            false,
+            context.operation,
+        )?))
     }
 
     /// Attaches an existing segment for reading by the kernel's id.
@@ -238,7 +242,11 @@ impl<T: SharedLayout> Options<T> {
     pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
         let context = Context::of_id("open_id_read_only", id);
         let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(segment, false, context.operation)?))
+        Ok(SharedView::new(Typed::new(
+            segment,
+            false,
+            context.operation,
+        )?))
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].

@@ -87,10 +87,7 @@ impl Header {
 }
 
 /// Compares the schema in force with that of `T`. No allocation if they are the same.
-pub(crate) fn judge<T: SharedLayout>(
-    segment: &Segment,
-    context: Context,
-) -> Result<Judged, Error> {
+pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Result<Judged, Error> {
     let explain = |fault| Error::from_fault(fault, context, size_of::<T>());
     let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
     let capacity = segment.capacity();
@@ -172,6 +169,8 @@ pub(crate) fn successor<T: SharedLayout>(
         missing: Vec::new(),
         defaults: Vec::new(),
     };
-    T::for_each_missing(version, &mut |offset, default| successor.push(offset, default));
+    T::for_each_missing(version, &mut |offset, default| {
+        successor.push(offset, default)
+    });
     Ok(successor)
 }

@@ -2,8 +2,10 @@
 //! sides at once: nobody loses what it stored, and nobody tramples what it does not know.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use shm_core::{Key, SharedView};
-use shm_tests::family::Version;
+use std::time::{Duration, Instant};
+
+use shm_core::{Key, SharedBox, SharedView};
+use shm_tests::family::{CAPACITY, Version, v1};
 use shm_tests::{Guard, Peer, with_version};
 
 const VERSIONS: &str = env!("CARGO_BIN_EXE_versions");
@@ -35,6 +37,8 @@ struct Counts {
     reads: u64,
     faults: u64,
     lost: u64,
+    /// The longest step of a writer, or read of a watcher, in microseconds.
+    longest: u64,
 }
 
 impl Counts {
@@ -45,12 +49,14 @@ impl Counts {
         self.steps += numbers[0];
         self.reads += numbers[1];
         self.faults += numbers[2];
+        self.longest = self.longest.max(numbers[3]);
         program.succeed();
     }
 }
 
 fn writer(guard: &Guard, versions: [u32; 2], side: usize, how: &str) -> Peer {
-    let words = [versions[side], side as u32, versions[0], versions[1]].map(|word| word.to_string());
+    let words =
+        [versions[side], side as u32, versions[0], versions[1]].map(|word| word.to_string());
     let [version, side, left, right] = &words;
     let (key, steps) = (guard.arg(), steps().to_string());
     Peer::start(
@@ -133,6 +139,7 @@ fn every_version_works_beside_every_other() {
                     reads,
                     faults,
                     lost,
+                    ..
                 } = counts;
                 println!(
                     "| v{creator} | v{joiner} | {arrival:?} | {steps} | {reads} | {faults} | {lost} |"
@@ -147,10 +154,93 @@ fn every_version_works_beside_every_other() {
     }
     println!(
         "{runs} runs, {} updates, {} reads: {} torn or trampled, {} lost",
-        all.steps,
-        all.reads,
-        all.faults,
-        all.lost
+        all.steps, all.reads, all.faults, all.lost
     );
     assert_eq!((all.faults, all.lost), (0, 0));
+}
+
+/// How long it takes to put a version in force.
+fn upgrade<V: Version>(key: Key) -> Duration {
+    let start = Instant::now();
+    let upgraded = SharedBox::<V>::options().upgrade(true).open(key).unwrap();
+    let took = start.elapsed();
+    drop(upgraded);
+    took
+}
+
+/// Two programs of the first version write, one of the first and one of the last read, and
+/// meanwhile the later versions come in force, one after the other.
+fn under_load(upgrades: bool, took: &mut Vec<Duration>) -> [Counts; 2] {
+    let guard = Guard::new();
+    let versions = [1, 1];
+    let mut options = SharedBox::<v1::Station>::options();
+    options.capacity(CAPACITY);
+    let created = options
+        .create_new(guard.key(), v1::Station::first())
+        .unwrap();
+    let mut programs = [0, 1].map(|side| writer(&guard, versions, side, "join, then go on"));
+    for program in &mut programs {
+        attached(program);
+    }
+    let mut watchers = [1, 4].map(|version| watcher(&guard, version, versions));
+    for program in &mut programs {
+        program.tell("go");
+    }
+    for version in 2_u32..=4 {
+        // Both are at work.
+        while created.get().unwrap().steps().iter().sum::<u64>() < 1_000 * u64::from(version) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        if upgrades {
+            took.push(with_version!(version, upgrade(guard.key())));
+        }
+    }
+    let [mut writers, mut readers] = [Counts::default(), Counts::default()];
+    for program in &mut programs {
+        program.tell("enough");
+        writers.add(program);
+    }
+    for watcher in &mut watchers {
+        watcher.tell("enough");
+        readers.add(watcher);
+    }
+    writers.lost = writers
+        .steps
+        .abs_diff(created.get().unwrap().steps().iter().sum());
+    [writers, readers]
+}
+
+#[test]
+fn upgrades_disturb_no_writer_that_is_at_work() {
+    const ROUNDS: usize = 10;
+    let mut took = Vec::new();
+    for upgrades in [false, true] {
+        let start = Instant::now();
+        let mut all = [Counts::default(), Counts::default()];
+        for _ in 0..ROUNDS {
+            for (all, counts) in all.iter_mut().zip(under_load(upgrades, &mut took)) {
+                all.steps += counts.steps;
+                all.reads += counts.reads;
+                all.faults += counts.faults;
+                all.lost += counts.lost;
+                all.longest = all.longest.max(counts.longest);
+            }
+        }
+        let [writers, readers] = all;
+        println!(
+            "{} upgrades: {} updates in {:.1?}, the longest took {} us, {} lost; {} reads, the longest took {} us, {} torn",
+            took.len(),
+            writers.steps,
+            start.elapsed(),
+            writers.longest,
+            writers.lost,
+            writers.reads + readers.reads,
+            readers.longest,
+            writers.faults + readers.faults,
+        );
+        assert_eq!((writers.lost, writers.faults, readers.faults), (0, 0, 0));
+    }
+    took.sort();
+    let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
+    println!("opening with an upgrade: median {median:?}, longest {longest:?}");
 }

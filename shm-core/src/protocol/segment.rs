@@ -137,12 +137,7 @@ impl Segment {
     ///
     /// As for [`Segment::try_read`].
     #[cold]
-    pub(crate) unsafe fn read(
-        &self,
-        state: State,
-        span: Span,
-        dst: *mut u8,
-    ) -> Result<u64, Fault> {
+    pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
         let start = Instant::now();
         loop {
             for _ in 0..TRIES {

@@ -123,7 +123,9 @@ impl<T: SharedLayout> Typed<T> {
         let start = Instant::now();
         loop {
             let read = match (self.older.get(), self.segment.readable_as()) {
-                (Some((state, version)), _) => self.read_with_defaults(field, place, state, version),
+                (Some((state, version)), _) => {
+                    self.read_with_defaults(field, place, state, version)
+                }
                 // SAFETY: a field lies within the `T` that was found to have room in the segment
                 // when that state was.
                 (None, Some(state)) => unsafe {
@@ -171,7 +173,11 @@ impl<T: SharedLayout> Typed<T> {
                 let part = &default[start - at..end - at];
                 // SAFETY: `start..end` is a part of the field's bytes, which the place has, and a
                 // part of the default's.
-                unsafe { bytes.add(start - offset).copy_from(part.as_ptr(), part.len()) };
+                unsafe {
+                    bytes
+                        .add(start - offset)
+                        .copy_from(part.as_ptr(), part.len())
+                };
             }
         });
         Ok(read)

@@ -6,7 +6,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use shm_core::{Error as Fault, Key, SharedBox, SharedView};
+use shm_core::{Error as Fault, Key, SharedBox, SharedView, Snapshot};
 use shm_tests::family::{CAPACITY, Version};
 use shm_tests::with_version;
 
@@ -98,14 +98,15 @@ fn write<V: Version>(part: &Part, how: &str) -> Outcome {
     let start = Instant::now();
     let shared = match how {
         "create" | "create, then go on" => options().create_new(part.key, V::first())?,
-        "join" => join(part)?,
+        "join" | "join, then go on" => join(part)?,
         _ => options().upgrade(true).open_or_create(part.key, V::first)?,
     };
     say(&format!("attached {}", start.elapsed().as_micros()))?;
     told()?;
-    let over = AtomicBool::new(how != "create, then go on");
+    let over = AtomicBool::new(!how.ends_with("then go on"));
     let mut checks = Checks::default();
     let mut steps = 0;
+    let mut longest = Duration::ZERO;
     let result = std::thread::scope(|scope| {
         if !over.load(Relaxed) {
             scope.spawn(|| {
@@ -114,12 +115,15 @@ fn write<V: Version>(part: &Part, how: &str) -> Outcome {
             });
         }
         while steps < part.steps || !over.load(Relaxed) {
+            let start = Instant::now();
             step(&shared, part, steps, &mut checks)?;
+            longest = longest.max(start.elapsed());
             steps += 1;
         }
         Ok(())
     });
-    say(&format!("{steps} {} {}", checks.reads, checks.faults))?;
+    let Checks { reads, faults } = checks;
+    say(&format!("{steps} {reads} {faults} {}", longest.as_micros()))?;
     result
 }
 
@@ -166,24 +170,25 @@ fn watch<V: Version>(key: Key, versions: [u32; 2]) -> Outcome {
     say("watching")?;
     let over = AtomicBool::new(false);
     let mut version = 0;
+    let mut longest = Duration::ZERO;
     std::thread::scope(|scope| -> Outcome {
         scope.spawn(|| {
             let _ = told();
             over.store(true, Relaxed);
         });
         while !over.load(Relaxed) {
-            let seen = match checks.reads % 3 {
-                0 => view.snapshot()?,
-                1 => match view.wait_timeout(version, Duration::from_millis(1))? {
-                    Some(seen) => seen,
-                    None => continue,
-                },
-                _ => {
-                    let mut value = V::first();
-                    let version = view.read_into(&mut value)?;
-                    shm_core::Snapshot { value, version }
-                }
+            if checks.reads % 3 == 0 {
+                view.wait_timeout(version, Duration::from_millis(1))?;
+            }
+            let start = Instant::now();
+            let seen = if checks.reads % 2 == 0 {
+                view.snapshot()?
+            } else {
+                let mut value = V::first();
+                let version = view.read_into(&mut value)?;
+                Snapshot { value, version }
             };
+            longest = longest.max(start.elapsed());
             if seen.version < version {
                 return Err(format!("version {} after {version}", seen.version).into());
             }
@@ -194,5 +199,6 @@ fn watch<V: Version>(key: Key, versions: [u32; 2]) -> Outcome {
         }
         Ok(())
     })?;
-    say(&format!("0 {} {}", checks.reads, checks.faults))
+    let Checks { reads, faults } = checks;
+    say(&format!("0 {reads} {faults} {}", longest.as_micros()))
 }
