@@ -138,7 +138,8 @@ impl Segment {
     /// As for [`Segment::try_read`].
     #[cold]
     pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
-        let start = Instant::now();
+        // Asked for when it is needed: a read with defaults comes here each time.
+        let mut start = None;
         loop {
             for _ in 0..TRIES {
                 let word = &self.control().state;
@@ -150,7 +151,7 @@ impl Segment {
                 }
                 core::hint::spin_loop();
             }
-            let waited = start.elapsed();
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
             if waited >= self.limit {
                 return Err(Fault::Overtaken { waited });
             }
