@@ -296,6 +296,11 @@ impl Error {
                 size,
                 wanted,
             },
+            // Where something is adopted, it is made an `Error::Invalid` that names the field.
+            Fault::Invalid(_) => Error::Damaged {
+                context,
+                what: "its bytes are no value of the type".into(),
+            },
             Fault::Format(found) => Error::Format { context, found },
             Fault::Unfinished {
                 size,

@@ -13,7 +13,7 @@ use crate::shared_box::SharedBox;
 use crate::shared_view::SharedView;
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
-use crate::typed::{Typed, store_first};
+use crate::typed::{Typed, invalid, store_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +51,7 @@ pub struct Options<T> {
     always_notify: bool,
     pages: GetFlags,
     remove_on_drop: bool,
+    adopt: bool,
     value: PhantomData<T>,
 }
 
@@ -65,6 +66,7 @@ impl<T: SharedLayout> Options<T> {
             always_notify: false,
             pages: GetFlags::NONE,
             remove_on_drop: false,
+            adopt: false,
             value: PhantomData,
         }
     }
@@ -138,6 +140,58 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
+    /// Whether `open` and `open_or_create` take over a segment that a program without this library
+    /// made: `false` unless told otherwise.
+    ///
+    /// Such a program asks `shmget` for exactly [`segment_size`](Options::segment_size) bytes and
+    /// may store its struct at offset 0; all other bytes are zeros. What stands at offset 0 becomes
+    /// the first value, and the segment keeps its owner and mode;
+    /// [`created`](SharedBox::created) is `false`. Several programs may adopt it at once, and any
+    /// of them may die: it is adopted once. If the program goes on storing, say
+    /// [`raw_writers`](Options::raw_writers) as well.
+    ///
+    /// [`Error::Foreign`] if the size is another one or other bytes are not zero, and
+    /// [`Error::Invalid`] if the bytes at offset 0 are no `T`: then the segment is as it was.
+    /// A [`SharedView`] adopts nothing.
+    ///
+    /// ```
+    /// use shm_core::sysv::{Mode, shm};
+    /// use shm_core::SharedBox;
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1010);
+    /// let mut options = SharedBox::<u32>::options();
+    /// options.adopt(true).remove_on_drop(true);
+    /// // In C: shmget(key, size, IPC_CREAT | 0640)
+    /// let mode = Mode::new(0o640);
+    /// shm::get(key, options.segment_size()?, shm::GetFlags::CREATE, mode).unwrap();
+    /// let shared = options.open(key)?;
+    /// assert_eq!((shared.get()?, shared.info()?.mode), (0, mode));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(&mut self, adopt: bool) -> &mut Self {
+        self.adopt = adopt;
+        self
+    }
+
+    /// Bytes of a segment that is created with these options: what another program must ask
+    /// `shmget` for if it is to be [adopted](Options::adopt).
+    ///
+    /// It depends on the layout of `T` and on [`capacity`](Options::capacity), and on nothing else:
+    /// the number may be written into a C header.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if no segment can have that capacity.
+    pub fn segment_size(&self) -> Result<usize, Error> {
+        let context = Context::of_key("segment_size", Key::PRIVATE);
+        let geometry = self.newborn(context)?.geometry;
+        geometry
+            .total()
+            .ok_or_else(|| explain::<T>(context)(Fault::TooLarge))
+    }
+
     /// Attaches an existing segment. See [`SharedBox::open`].
     ///
     /// # Errors
@@ -145,9 +199,12 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
-        let segment =
-            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))?;
-        self.boxed(segment, false, context)
+        let segment = if self.adopt {
+            protocol::open_or_adopt(context.key, self.access(true), &self.newborn(context)?)
+        } else {
+            protocol::open(context.key, self.access(true))
+        };
+        self.boxed(segment.map_err(explain::<T>(context))?, false, context)
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -305,12 +362,16 @@ impl<T: SharedLayout> Options<T> {
             geometry,
             stored: size,
             schema,
+            adopt: self.adopt.then_some(T::bits_are_valid),
         })
     }
 }
 
-fn explain<T>(context: Context) -> impl FnOnce(Fault) -> Error {
-    move |fault| Error::from_fault(fault, context, size_of::<T>())
+fn explain<T: SharedLayout>(context: Context) -> impl FnOnce(Fault) -> Error {
+    move |fault| match fault {
+        Fault::Invalid(bytes) => invalid::<T>(0, &bytes, context),
+        fault => Error::from_fault(fault, context, size_of::<T>()),
+    }
 }
 
 /// A key that leads to a segment.

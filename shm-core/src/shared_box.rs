@@ -142,6 +142,17 @@ impl<T: SharedLayout> SharedBox<T> {
         Self::options().open_or_create(key, value)
     }
 
+    /// Bytes of a segment that [`create_new`](SharedBox::create_new) makes for a `T`: what a program
+    /// without this library must ask `shmget` for if the segment is to be
+    /// [adopted](Options::adopt). [`Options::segment_size`] tells it for other capacities.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Options::segment_size`].
+    pub fn segment_size() -> Result<usize, Error> {
+        Self::options().segment_size()
+    }
+
     /// Whether this call created the segment, and not somebody before.
     pub fn created(&self) -> bool {
         self.created

@@ -35,7 +35,10 @@ pub(crate) struct Access {
 /// What an id led to.
 pub(super) enum Found {
     Ready(Segment),
+    /// A birth is under way, or was when its process died.
     Newborn(Mapped),
+    /// No control block: another program made it.
+    Plain(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -56,6 +59,7 @@ pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(newborn) => await_ready(newborn, access, end, None),
+        Found::Plain(plain) => Err(plain.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
         Found::Gone => Ok(None),
     })
@@ -68,6 +72,7 @@ pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
         Found::Newborn(newborn) => {
             await_ready(newborn, access, Instant::now() + access.limit, None)?
         }
+        Found::Plain(plain) => return Err(plain.foreign()),
         Found::Tombstone(_) | Found::Gone => None,
     };
     segment.ok_or(Fault::Removed)
@@ -134,16 +139,20 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
         if state.is_removed() {
             return Ok(Found::Tombstone(mapped));
         }
+        if state == State::ADOPTED {
+            return Ok(Found::Newborn(mapped));
+        }
     }
     if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
         return Ok(Found::Newborn(mapped));
     }
-    if control.magic.load(Relaxed) == MAGIC {
+    // Zero beside the magic number: somebody died when he had just begun to adopt it.
+    if control.magic.load(Relaxed) == MAGIC && state != State::NEWBORN {
         return Err(Fault::Damaged(
             "its state word is none that this library writes",
         ));
     }
-    Err(Fault::Foreign { size: stat.size })
+    Ok(Found::Plain(mapped))
 }
 
 /// Waits until somebody else has made the newborn ready. `None`: it went away instead. `wanted` is
@@ -155,7 +164,7 @@ pub(super) fn await_ready(
     wanted: Option<usize>,
 ) -> Result<Option<Segment>, Fault> {
     let id = mapped.mapping.id();
-    while State(mapped.control().state.load(Relaxed)) == State::NEWBORN {
+    while State(mapped.control().state.load(Relaxed)).is_unfinished() {
         if Instant::now() >= end {
             return Err(Fault::Unfinished {
                 size: mapped.stat.size,
@@ -197,6 +206,24 @@ impl Mapped {
         // mapping, which lives as long as `self`, and a multiple of 64, so it is aligned: shmat(2)
         // maps on page boundaries. Its words are atomics.
         unsafe { &*self.control }
+    }
+
+    /// All of it.
+    pub(super) fn area(&self) -> Area {
+        let first = self.mapping.as_ptr().cast_const().cast();
+        // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
+        // segment; nothing but this module touches it.
+        unsafe { Area::new(first, self.stat.size) }
+    }
+
+    /// That another program laid it out.
+    pub(super) fn foreign(&self) -> Fault {
+        if self.control().magic.load(Relaxed) == MAGIC {
+            return Fault::Damaged("its state word is none that this library writes");
+        }
+        Fault::Foreign {
+            size: self.stat.size,
+        }
     }
 
     /// Checks the header against the size that the kernel reports, and takes it over. Each word is

@@ -16,6 +16,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use super::adoption::{self, Judge};
 use super::attach::{
     Access, EXECUTE, Found, Mapped, NEWBORN, await_ready, find, look_up, map, retry,
 };
@@ -43,6 +44,9 @@ pub(crate) struct Newborn {
     pub(crate) stored: usize,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
+    /// Whether a segment of this size that another program made is made one of ours, if this says
+    /// that its value is one of the type.
+    pub(crate) adopt: Option<Judge>,
 }
 
 /// Creates the segment of `key`; it must not exist.
@@ -102,10 +106,56 @@ pub(crate) fn open_or_create(
                 let segment = await_ready(mapped, access, end, wanted)?;
                 Ok(segment.map(|segment| (segment, false)))
             }
+            Found::Plain(mapped) => adopt(mapped, access, newborn),
             Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
             Found::Gone => Ok(None),
         }
     })
+}
+
+/// Attaches the segment of `key`, which may be another program's of the right size.
+pub(crate) fn open_or_adopt(
+    key: Key,
+    access: Access,
+    newborn: &Newborn,
+) -> Result<Segment, Fault> {
+    retry(access.limit, |end| match find(look_up(key)?, access)? {
+        Found::Ready(segment) => Ok(Some(segment)),
+        Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
+            let nothing = &mut None::<fn(Payload)>;
+            let completed = complete(mapped, access, newborn, nothing)?;
+            Ok(completed.map(|(segment, _)| segment))
+        }
+        Found::Newborn(mapped) => await_ready(mapped, access, end, None),
+        Found::Plain(mapped) => {
+            let adopted = adopt(mapped, access, newborn)?;
+            Ok(adopted.map(|(segment, _)| segment))
+        }
+        Found::Tombstone(_) => Err(Fault::Removed),
+        Found::Gone => Ok(None),
+    })
+}
+
+/// Whether this is a newborn around a value that stands already, of the size that this caller would
+/// have given it.
+fn is_adopted(mapped: &Mapped, newborn: &Newborn) -> bool {
+    let state = State(mapped.control().state.load(Relaxed));
+    state == State::ADOPTED && Some(mapped.stat.size) == newborn.geometry.total()
+}
+
+/// Makes another program's segment one of ours, if that is wanted. `None`: it is not what it was.
+fn adopt(
+    mapped: Mapped,
+    access: Access,
+    newborn: &Newborn,
+) -> Result<Option<(Segment, bool)>, Fault> {
+    let Some(judge) = newborn.adopt else {
+        return Err(mapped.foreign());
+    };
+    if !adoption::begin(&mapped, newborn, judge)? {
+        return Ok(None);
+    }
+    complete(mapped, access, newborn, &mut None::<fn(Payload)>)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -143,7 +193,14 @@ fn complete(
     let cradle = mapped.cradle.take();
     let stat = mapped.stat;
     let id = mapped.mapping.id();
-    install_slots(&mapped, newborn.mode)?;
+    let adopted = State(mapped.control().state.load(Relaxed)) == State::ADOPTED;
+    // An adopted segment keeps the mode that it was made with.
+    let mode = if adopted {
+        Mode::new(stat.mode.bits() & !EXECUTE)
+    } else {
+        newborn.mode
+    };
+    install_slots(&mapped, mode)?;
     stop!("birth: semaphores installed");
     let segment = mapped.divided(access, newborn.geometry);
     let state = &segment.control().state;
@@ -154,20 +211,36 @@ fn complete(
     };
     stop!("birth: locked");
     let mut created = false;
-    if State(state.load(Relaxed)) == State::NEWBORN
-        && let Some(write) = write.take()
-    {
-        // A caller's closure that opens the same key in it shall be told at once.
-        let mark = locked.mark();
-        // SAFETY: the lock is held, the mapping writable, and the state says newborn.
-        unsafe { fill(&segment, newborn, write) };
-        drop(mark);
-        // Its creator may have given it up meanwhile.
-        created = State::declare_ready(state);
-        stop!("birth: ready");
-        // Only the owner may clear the mark; it means nothing any more.
-        let _ = shm::set(id, stat.uid, stat.gid, newborn.mode);
-        stop!("birth: mark cleared");
+    match State(state.load(Relaxed)) {
+        State::NEWBORN => {
+            if let Some(write) = write.take() {
+                // A caller's closure that opens the same key in it shall be told at once.
+                let mark = locked.mark();
+                // SAFETY: the lock is held, the mapping writable, and the state says newborn.
+                unsafe {
+                    let latch = &segment.latch;
+                    latch.give_birth(newborn.stored, |area| write(Payload { area }));
+                    describe(&segment, newborn);
+                }
+                drop(mark);
+                // Its creator may have given it up meanwhile.
+                created = State::NEWBORN.declare_ready(state);
+                stop!("birth: ready");
+                // Only the owner may clear the mark; it means nothing any more.
+                let _ = shm::set(id, stat.uid, stat.gid, mode);
+                stop!("birth: mark cleared");
+            }
+        }
+        State::ADOPTED => {
+            // SAFETY: the same, but that the payload is written already.
+            unsafe {
+                segment.latch.adopt(newborn.stored, 1);
+                describe(&segment, newborn);
+            }
+            State::ADOPTED.declare_ready(state);
+            stop!("adoption: ready");
+        }
+        _ => {}
     }
     drop(locked);
     drop(segment);
@@ -182,23 +255,18 @@ fn complete(
     }
 }
 
-/// Writes everything that a ready segment has, but for the word that says so.
+/// Writes everything that a ready segment has besides its value, but for the word that says so.
 ///
 /// # Safety
 ///
 /// The lock is held, the mapping is writable, and nobody reads yet.
-unsafe fn fill(segment: &Segment, newborn: &Newborn, write: impl FnOnce(Payload)) {
+unsafe fn describe(segment: &Segment, newborn: &Newborn) {
+    stop!("birth: sequence written");
     let control = segment.control();
     // SAFETY: the room has `geometry.room` bytes, which `Newborn`'s maker rounded up from the
-    // schema's; the value fits in the capacity; the rest is the caller's promise.
-    unsafe {
-        segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len());
-        stop!("birth: schema written");
-        segment
-            .latch
-            .give_birth(newborn.stored, |area| write(Payload { area }));
-    }
-    stop!("birth: sequence written");
+    // schema's; the rest is the caller's promise.
+    unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
+    stop!("birth: schema written");
     control.magic.store(MAGIC, Relaxed);
     stop!("birth: magic written");
     control.format.store(FORMAT, Relaxed);

@@ -99,7 +99,7 @@ const _: () = {
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone) |
+/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 4 adopted (a newborn around a value that stands already) |
 /// | 8..32 | generation of the schema: 0 is room 0; each change in place adds 1 and moves to the other room |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(pub(crate) u32);
@@ -110,6 +110,8 @@ impl State {
     /// Ready, with the schema of birth.
     pub(crate) const READY: State = State(1);
     const REMOVED: u32 = 2;
+    /// Another program made the segment, and its value stands in the payload.
+    pub(crate) const ADOPTED: State = State(4);
 
     /// The state that `word` says. If it is ready, all that its birth wrote is seen from here on.
     pub(crate) fn look(word: &AtomicU32) -> State {
@@ -120,13 +122,17 @@ impl State {
         state
     }
 
-    /// Ends a birth: header, schema and copies are written. `false`: it has been given up
-    /// meanwhile.
-    pub(crate) fn declare_ready(word: &AtomicU32) -> bool {
-        let (newborn, ready) = (State::NEWBORN.0, State::READY.0);
+    /// Ends the birth of a newborn that `self` says: header, schema and copies are written.
+    /// `false`: it has been given up meanwhile.
+    pub(crate) fn declare_ready(self, word: &AtomicU32) -> bool {
         // Release pairs with the acquire fence in `look`.
-        word.compare_exchange(newborn, ready, Release, Relaxed)
+        word.compare_exchange(self.0, State::READY.0, Release, Relaxed)
             .is_ok()
+    }
+
+    /// Whether its birth is under way.
+    pub(crate) fn is_unfinished(self) -> bool {
+        self == State::NEWBORN || self == State::ADOPTED
     }
 
     /// Whether the segment has been made ready and not been removed.

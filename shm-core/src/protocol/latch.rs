@@ -198,12 +198,23 @@ impl Latch {
         }
         stop!("birth: payload cleared");
         write(self.payload);
+        // SAFETY: the caller's promise.
+        unsafe { self.adopt(stored, 1) };
+    }
+
+    /// Makes what stands in the payload the first value, with this version. Nobody reads before the
+    /// segment is ready.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::give_birth`].
+    pub(super) unsafe fn adopt(&self, stored: usize, version: u64) {
         for mirror in self.mirrors {
             // SAFETY: one size, no overlap.
             unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
         }
         stop!("birth: copies written");
-        self.seq().store(2, Relaxed);
+        self.seq().store(version.wrapping_mul(2), Relaxed);
     }
 
     /// Copies the payload as the lock's holder sees it: nobody else commits meanwhile.

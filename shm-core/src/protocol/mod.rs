@@ -4,6 +4,7 @@
 //! This module knows no `T`: it deals in bytes, versions and processes. `ARCHITECTURE.md` states
 //! the protocols and their invariants.
 
+mod adoption;
 mod attach;
 mod birth;
 mod control;
@@ -28,7 +29,7 @@ mod stop;
 mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
-pub(crate) use birth::{Newborn, create_new, open_or_create};
+pub(crate) use birth::{Newborn, create_new, open_or_adopt, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS};
 pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
