@@ -114,11 +114,7 @@ pub(crate) fn open_or_create(
 }
 
 /// Attaches the segment of `key`, which may be another program's of the right size.
-pub(crate) fn open_or_adopt(
-    key: Key,
-    access: Access,
-    newborn: &Newborn,
-) -> Result<Segment, Fault> {
+pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {

@@ -50,6 +50,10 @@ fn act<const N: usize>(action: &str, key: Key, number: u64) -> Outcome {
         SharedBox::open_or_create(key, || value)?;
         return Ok(());
     }
+    if action == "adopt" {
+        SharedBox::<[u64; N]>::options().adopt(true).open(key)?;
+        return Ok(());
+    }
     let shared = SharedBox::<[u64; N]>::open(key)?;
     match action {
         "attach" => {}
