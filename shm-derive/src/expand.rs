@@ -5,6 +5,7 @@
 //! spans: that is where a bound that does not hold is reported.
 
 mod bytemuck;
+mod history;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -140,7 +141,6 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let generics = bounded(model, true);
     let header = header(model, &generics);
 
-    let names = fields.iter().map(Field::name);
     let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
     let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
     let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
@@ -149,7 +149,10 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
             .iter()
             .filter_map(move |questions| Some(questions.first()?.item(item)))
     };
-    let schemas = ask_first("SCHEMA");
+    let described = fields
+        .iter()
+        .zip(ask_first("SCHEMA"))
+        .map(|(field, schema)| history::description(model, field, schema));
     let valid = ask_first("bits_are_valid");
     let further = asked
         .iter()
@@ -172,6 +175,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let schema = located(schema, model.ident.to_token_stream());
 
     let complete = complete_check(model, fields);
+    let missing = history::missing(model, fields);
 
     quote! {
         // SAFETY: the macro has seen `repr(C)` or `repr(transparent)`, so the layout is fixed. Each
@@ -182,7 +186,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         unsafe #header {
             const FIELDS: &'static [#krate::layout::Field] = {
                 #(let _ = #further;)*
-                &[#(#krate::layout::Field::new(#names, ::core::mem::offset_of!(Self, #members), #schemas)),*]
+                &[#(#described),*]
             };
 
             const SCHEMA: &'static #krate::layout::Schema = #schema;
@@ -195,6 +199,8 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
                         #krate::__private::part::<#types>(__bytes, ::core::mem::offset_of!(Self, #members))
                     ))*
             }
+
+            #missing
         }
 
         #complete

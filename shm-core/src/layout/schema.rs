@@ -129,6 +129,18 @@ pub struct Field {
     pub(super) name: Ref<str>,
     pub(super) offset: u64,
     pub(super) schema: Ref<Schema>,
+    pub(super) since: u32,
+    pub(super) former_names: Names,
+}
+
+/// The former names of a field.
+///
+/// No `Ref<[Ref<str>]>`: the derive writes constants of `&str`, and a `const fn` cannot turn a
+/// slice of those into a slice of anything else.
+#[derive(Clone, Debug)]
+pub(super) enum Names {
+    Static(&'static [&'static str]),
+    Owned(Box<[Box<str>]>),
 }
 
 /// One variant of a fieldless enum.
@@ -236,6 +248,34 @@ impl Schema {
         }
     }
 
+    /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0.
+    pub const fn zeros_are_valid(&self) -> bool {
+        match self.kind() {
+            Kind::Primitive(_) | Kind::Str { .. } => true,
+            Kind::Array { element, .. } => element.zeros_are_valid(),
+            Kind::Struct { fields, .. } => {
+                let mut i = 0;
+                while i < fields.len() {
+                    if !fields[i].schema().zeros_are_valid() {
+                        return false;
+                    }
+                    i += 1;
+                }
+                true
+            }
+            Kind::Enum { variants, .. } => {
+                let mut i = 0;
+                while i < variants.len() {
+                    if variants[i].value == 0 {
+                        return true;
+                    }
+                    i += 1;
+                }
+                false
+            }
+        }
+    }
+
     /// How many types lie inside each other here; 1 for a type without parts.
     pub(super) const fn depth(&self) -> usize {
         match self.kind() {
@@ -272,6 +312,35 @@ impl Field {
     pub const fn schema(&self) -> &Schema {
         self.schema.get()
     }
+
+    /// The schema version of the struct that brought this field: `#[shared(since = …)]`, 1 unless
+    /// given.
+    pub const fn since(&self) -> u32 {
+        self.since
+    }
+
+    /// What earlier versions called this field: `#[shared(was = "…")]`, in the order in which they
+    /// are written.
+    pub fn former_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        let names = &self.former_names;
+        (0..names.len()).map(|i| names.at(i))
+    }
+}
+
+impl Names {
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Names::Static(names) => names.len(),
+            Names::Owned(names) => names.len(),
+        }
+    }
+
+    pub(super) const fn at(&self, index: usize) -> &str {
+        match self {
+            Names::Static(names) => names[index],
+            Names::Owned(names) => &names[index],
+        }
+    }
 }
 
 impl Variant {
@@ -293,6 +362,14 @@ impl<T: ?Sized + PartialEq> PartialEq for Ref<T> {
 }
 
 impl<T: ?Sized + Eq> Eq for Ref<T> {}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && (0..self.len()).all(|i| self.at(i) == other.at(i))
+    }
+}
+
+impl Eq for Names {}
 
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {

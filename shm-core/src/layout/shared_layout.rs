@@ -62,6 +62,17 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// Called on every read unless every bit pattern is valid, so it must inline to a few compares.
     fn bits_are_valid(bytes: &[u8]) -> bool;
 
+    /// Calls `each` with offset and bytes of whatever a value of schema version `older` of this type
+    /// lacks: the fields that are newer, without their padding, holding their defaults.
+    ///
+    /// Stored over a value of that version (whose bytes beyond its own fields may be anything) they
+    /// make it one of this type, as far as the older value was one. All stretches lie within
+    /// `size_of::<Self>()`, but a caller who relies on that checks it.
+    #[doc(hidden)]
+    fn for_each_missing(older: u32, each: &mut dyn FnMut(usize, &[u8])) {
+        let _ = (older, each);
+    }
+
     #[doc(hidden)]
     const FIELDS: &'static [Field] = &[];
 

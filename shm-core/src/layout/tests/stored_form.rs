@@ -200,8 +200,8 @@ fn the_example_in_the_format_is_what_the_code_writes() {
         1, 1,
         0x22, 5, b'S', b't', b'P', b'i', b'd', 1, 0, 0, 0,
         56, 0, 0, 0, 0, 0, 0, 0,  4, 0, 0, 0, 0, 0, 0, 0,  2, 0, 0, 0, 0, 0, 0, 0,
-        3, b'p', b'i', b'd', 0, 0, 0, 0, 0, 0, 0, 0, 8,
-        5, b'n', b'a', b'm', b'e', b's', 4, 0, 0, 0, 0, 0, 0, 0, 0x21, 51, 0, 0, 0, 0, 0, 0, 0,
+        3, b'p', b'i', b'd', 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0,
+        5, b'n', b'a', b'm', b'e', b's', 4, 0, 0, 0, 0, 0, 0, 0, 0x21, 51, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
     ];
     let st_pid = structure(
         "StPid",
@@ -215,9 +215,9 @@ fn the_example_in_the_format_is_what_the_code_writes() {
     );
     if cfg!(target_endian = "little") {
         assert_eq!(st_pid.encode(), form);
-        assert_eq!(form.len(), 73);
+        assert_eq!(form.len(), 83);
         let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        let hashed = [&form[..3], &form[9..21], &form[29..]].concat();
+        let hashed = [&form[..3], &form[9..21], &form[29..50], &form[55..78]].concat();
         let fingerprint = hashed.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
         assert_eq!(st_pid.fingerprint().to_bits(), fingerprint);
         assert_eq!(st_pid.fingerprint().to_string(), "0x11edb9bc7d83edc9");
