@@ -163,13 +163,18 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
+    Ok(Successor {
+        schema,
+        stored: size_of::<T>(),
+        defaults: defaults::<T>(version),
+    })
+}
+
+/// What the fields hold that a `T` of this older version lacks.
+pub(crate) fn defaults<T: SharedLayout>(version: u32) -> Vec<(usize, Vec<u8>)> {
     let mut defaults = Vec::new();
     T::for_each_missing(version, &mut |offset, bytes| {
         defaults.push((offset, bytes.to_vec()));
     });
-    Ok(Successor {
-        schema,
-        stored: size_of::<T>(),
-        defaults,
-    })
+    defaults
 }

@@ -5,7 +5,10 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State};
+use super::carry;
+use super::control::{
+    CARRIER, CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State,
+};
 use super::copy::Area;
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -24,7 +27,7 @@ pub(super) const NEWBORN: u32 = 0o001;
 pub(super) const EXECUTE: u32 = 0o111;
 
 /// Between two looks at a birth under way.
-const NAP: Duration = Duration::from_millis(1);
+pub(super) const NAP: Duration = Duration::from_millis(1);
 
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,8 @@ pub(super) enum Found {
     Newborn(Mapped),
     /// No control block: another program made it.
     Plain(Mapped),
+    /// The value stands in another segment by now.
+    Moved(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -58,12 +63,12 @@ pub(super) struct Mapped {
 
 /// Attaches the segment that `key` leads to.
 pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match find(look_up(key)?, access)? {
+    retry(access.limit, |end| match arrive(key, access, end)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(newborn) => await_ready(newborn, access, end, None),
         Found::Plain(plain) => Err(plain.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Gone => Ok(None),
+        Found::Moved(_) | Found::Gone => Ok(None),
     })
 }
 
@@ -75,9 +80,49 @@ pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
             await_ready(newborn, access, Instant::now() + access.limit, None)?
         }
         Found::Plain(plain) => return Err(plain.foreign()),
+        Found::Moved(_) => return Err(Fault::Moved),
         Found::Tombstone(_) | Found::Gone => None,
     };
     segment.ok_or(Fault::Removed)
+}
+
+/// Looks at what `key` leads to. Anything but a ready segment is believed only if no value is on
+/// its way to the key: else that move is ended first, and `Gone` says to look again.
+pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fault> {
+    let found = match look_up(key) {
+        Ok(id) => find(id, access)?,
+        Err(error) if error.kind() == Kind::NotFound => {
+            // Looked up again: the move may have ended between the first look and that for a
+            // carrier.
+            let moved = carry::attend(key, access, None, end)? || look_up(key).is_ok();
+            return if moved {
+                Ok(Found::Gone)
+            } else {
+                Err(error.into())
+            };
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let under = match found {
+        Found::Ready(mut segment) => {
+            carry::clear_up(&mut segment, access);
+            return Ok(Found::Ready(segment));
+        }
+        Found::Newborn(ref mapped) | Found::Tombstone(ref mapped) | Found::Moved(ref mapped) => {
+            mapped.control()
+        }
+        Found::Plain(_) | Found::Gone => return Ok(found),
+    };
+    if carry::attend(key, access, Some(under), end)? {
+        return Ok(Found::Gone);
+    }
+    match found {
+        // Without a carrier: the move has ended since, or somebody has tampered with the state.
+        Found::Moved(mapped) if look_up(key).is_ok_and(|id| id == mapped.mapping.id()) => Err(
+            Fault::Damaged("it says that its value has been moved, and nothing carries that"),
+        ),
+        found => Ok(found),
+    }
 }
 
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
@@ -135,11 +180,19 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     let control = mapped.control();
     let state = State::look(&control.state);
     if control.magic.load(Relaxed) == MAGIC {
+        if control.flags.load(Relaxed) & CARRIER != 0 && !state.is_removed() {
+            return Err(Fault::Damaged(
+                "it carries the value of another key, which is being moved",
+            ));
+        }
         if state.is_ready() {
             return mapped.verified(access).map(Found::Ready);
         }
         if state.is_removed() {
             return Ok(Found::Tombstone(mapped));
+        }
+        if state.is_moved() {
+            return Ok(Found::Moved(mapped));
         }
         if state == State::ADOPTED {
             return Ok(Found::Newborn(mapped));

@@ -11,15 +11,20 @@
 //!
 //! A creator that lives but fails removes the newborn, see `cradle.rs`.
 //!
+//! With the lock taken, and before anything is written, a carrier is looked for: a value may be on
+//! its way to the key, see `migrate.rs`.
+//!
 //! A death between making the semaphore set and installing it leaves that set behind, unused, until
 //! somebody removes it by hand: a private set can't be found by key.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Instant;
 
 use super::adoption::{self, Judge};
 use super::attach::{
-    Access, EXECUTE, Found, Mapped, NEWBORN, await_ready, find, look_up, map, retry,
+    Access, EXECUTE, Found, Mapped, NEWBORN, arrive, await_ready, find, look_up, map, retry,
 };
+use super::carry;
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -57,9 +62,9 @@ pub(crate) fn create_new(
     write: impl FnOnce(Payload),
 ) -> Result<Segment, Fault> {
     let mut write = Some(write);
-    retry(access.limit, |_| match create(key, access, newborn) {
+    retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write)? {
+        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write, end)? {
             Some((segment, true)) => Ok(Some(segment)),
             // Somebody's open_or_create was faster with the rest, and so the creator: the next
             // attempt says that it exists.
@@ -86,49 +91,50 @@ pub(crate) fn open_or_create(
 ) -> Result<(Segment, bool), Fault> {
     let mut write = Some(write);
     retry(access.limit, |end| {
-        let found = match look_up(key) {
-            Ok(id) => find(id, access)?,
-            Err(error) if error.kind() == Kind::NotFound => match create(key, access, newborn) {
-                Ok(Some(mapped)) => Found::Newborn(mapped),
-                Ok(None) => Found::Gone,
-                Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
-                Err(fault) => return Err(fault),
-            },
-            Err(error) => return Err(error.into()),
+        let found = match arrive(key, access, end) {
+            Err(Fault::System(error)) if error.kind() == Kind::NotFound => {
+                match create(key, access, newborn) {
+                    Ok(Some(mapped)) => Found::Newborn(mapped),
+                    Ok(None) => Found::Gone,
+                    Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
+                    Err(fault) => return Err(fault),
+                }
+            }
+            found => found?,
         };
         let wanted = newborn.geometry.total();
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, &mut write)
+                complete(mapped, access, newborn, &mut write, end)
             }
             Found::Newborn(mapped) => {
                 let segment = await_ready(mapped, access, end, wanted)?;
                 Ok(segment.map(|segment| (segment, false)))
             }
-            Found::Plain(mapped) => adopt(mapped, access, newborn),
+            Found::Plain(mapped) => adopt(mapped, access, newborn, end),
             Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
-            Found::Gone => Ok(None),
+            Found::Moved(_) | Found::Gone => Ok(None),
         }
     })
 }
 
 /// Attaches the segment of `key`, which may be another program's of the right size.
 pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match find(look_up(key)?, access)? {
+    retry(access.limit, |end| match arrive(key, access, end)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
             let nothing = &mut None::<fn(Payload)>;
-            let completed = complete(mapped, access, newborn, nothing)?;
+            let completed = complete(mapped, access, newborn, nothing, end)?;
             Ok(completed.map(|(segment, _)| segment))
         }
         Found::Newborn(mapped) => await_ready(mapped, access, end, None),
         Found::Plain(mapped) => {
-            let adopted = adopt(mapped, access, newborn)?;
+            let adopted = adopt(mapped, access, newborn, end)?;
             Ok(adopted.map(|(segment, _)| segment))
         }
         Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Gone => Ok(None),
+        Found::Moved(_) | Found::Gone => Ok(None),
     })
 }
 
@@ -144,6 +150,7 @@ fn adopt(
     mapped: Mapped,
     access: Access,
     newborn: &Newborn,
+    end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     let Some(judge) = newborn.adopt else {
         return Err(mapped.foreign());
@@ -151,7 +158,7 @@ fn adopt(
     if !adoption::begin(&mapped, newborn, judge)? {
         return Ok(None);
     }
-    complete(mapped, access, newborn, &mut None::<fn(Payload)>)
+    complete(mapped, access, newborn, &mut None::<fn(Payload)>, end)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -184,6 +191,7 @@ fn complete(
     access: Access,
     newborn: &Newborn,
     write: &mut Option<impl FnOnce(Payload)>,
+    end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
@@ -206,6 +214,17 @@ fn complete(
         Err(fault) => return Err(fault),
     };
     stop!("birth: locked");
+    let key = segment.key();
+    if let Some(size) = carry::under_way(key, access, segment.control())? {
+        // The key led nowhere for the time of a move. Its end takes this lock.
+        drop(locked);
+        match cradle {
+            Some(cradle) if size == stat.size => cradle.leave(),
+            cradle => drop(cradle),
+        }
+        carry::attend(key, access, Some(segment.control()), end)?;
+        return Ok(None);
+    }
     let mut created = false;
     match State(state.load(Relaxed)) {
         State::NEWBORN => {
@@ -276,7 +295,7 @@ unsafe fn describe(segment: &Segment, newborn: &Newborn) {
 }
 
 /// Gives a newborn its semaphore set, unless it has one.
-fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
+pub(super) fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
     let word = &mapped.control().set;
     if word.load(Acquire) != 0 {
         return Ok(());
@@ -293,6 +312,6 @@ fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps
 /// with.
-fn unique_id() -> u64 {
+pub(super) fn unique_id() -> u64 {
     RandomState::new().build_hasher().finish()
 }

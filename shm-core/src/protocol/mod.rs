@@ -7,6 +7,8 @@
 mod adoption;
 mod attach;
 mod birth;
+mod carrier;
+mod carry;
 mod control;
 mod copy;
 mod cradle;
@@ -16,6 +18,7 @@ mod held;
 mod latch;
 mod lock;
 mod locked;
+mod migrate;
 #[cfg(all(test, loom))]
 mod models;
 mod owner;
@@ -36,6 +39,7 @@ pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
 pub(crate) use held::Mark;
 pub(crate) use locked::{Locked, Payload};
+pub(crate) use migrate::begin as begin_move;
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
