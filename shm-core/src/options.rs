@@ -481,16 +481,28 @@ impl<T: SharedLayout> Options<T> {
         created: bool,
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
-        Ok(SharedBox::new(
-            Typed::new(segment, self.upgrade, context.operation)?,
-            created,
-            self.clone(),
-        ))
+        let typed = self.typed(segment, true, context)?;
+        Ok(SharedBox::new(typed, created, self.clone()))
     }
 
     fn view(&self, segment: Segment, context: Context) -> Result<SharedView<T>, Error> {
-        let typed = Typed::new(segment, false, context.operation)?;
+        let typed = self.typed(segment, false, context)?;
         Ok(SharedView::new(typed, self.clone()))
+    }
+
+    /// Checks that the segment holds a `T`. If the value moves at this very moment, it is followed.
+    fn typed(&self, segment: Segment, writable: bool, context: Context) -> Result<Typed<T>, Error> {
+        let end = Instant::now() + self.timeout;
+        let mut segment = segment;
+        loop {
+            match Typed::new(segment, writable && self.upgrade, context.operation) {
+                Err(Error::Moved { .. }) if !context.key.is_private() && Instant::now() < end => {
+                    segment = protocol::open(context.key, self.access(writable))
+                        .map_err(explain::<T>(context))?;
+                }
+                result => return result,
+            }
+        }
     }
 
     pub(crate) fn removes_on_drop(&self) -> bool {

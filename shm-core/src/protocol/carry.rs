@@ -48,6 +48,9 @@ pub(super) fn attend(
         }
         return Ok(in_force);
     }
+    if carrier.state().is_removed() {
+        return carrier.discard().map(|()| false);
+    }
     if !in_force {
         carrier.segment.limit = Duration::ZERO;
     }
@@ -129,6 +132,9 @@ impl Carrier {
         if !may_remove(&self.stat) {
             return false;
         }
+        if self.state().is_removed() {
+            return self.discard().is_ok();
+        }
         self.segment.limit = Duration::ZERO;
         let Ok(Some(locked)) = self.lock() else {
             return false;
@@ -175,7 +181,6 @@ impl Carrier {
                     }
                     retire(&old)?;
                 }
-                Some(Found::Moved(_)) => return Err(STRANGE),
                 Some(Found::Tombstone(tombstone)) => {
                     if removal::finish(&tombstone).is_err() {
                         std::thread::sleep(NAP);
@@ -197,12 +202,17 @@ impl Carrier {
                     }
                 }
                 Some(Found::Plain(plain)) if state.is_ready() => return Err(plain.foreign()),
-                Some(Found::Ready(_)) if state.is_ready() => return Err(STRANGE),
-                // Not in force: the value stands in the segment under the key, if there is one.
+                Some(Found::Ready(_) | Found::Moved(_)) if state.is_ready() => {
+                    return Err(STRANGE);
+                }
+                // Not in force: the value stands in the segment under the key, if there is one, or
+                // has already moved on from there.
                 under => {
                     self.discard()?;
                     if let Some(Found::Ready(segment)) = under {
-                        segment.control().carried.store(0, Relaxed);
+                        // Not if the next one who moves it has counted himself by now.
+                        let carried = &segment.control().carried;
+                        let _ = carried.compare_exchange(1, 0, Relaxed, Relaxed);
                         stop!("move: done");
                     }
                     return Ok(());
@@ -294,7 +304,8 @@ impl Carrier {
         let (from, to) = (self.segment.control(), segment.control());
         // SAFETY: the caller's promises.
         unsafe {
-            segment.latch.take_over(&self.segment.latch);
+            let stored = self.segment.length_in_force();
+            segment.latch.take_over(&self.segment.latch, stored);
             let room = Span::whole(self.segment.geometry.room);
             segment.rooms[0].copy_from(self.segment.rooms[0], room);
         }

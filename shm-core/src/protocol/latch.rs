@@ -236,18 +236,17 @@ impl Latch {
         self.seq().store(from.sequence() & !1, Relaxed);
     }
 
-    /// Makes the payload of another segment with the same capacity this one's value, of the same
+    /// Makes the first `len` bytes of another segment's payload this one's value, of the same
     /// version. Nobody reads before the segment is ready.
     ///
     /// # Safety
     ///
     /// As for [`Latch::take_part`].
-    pub(super) unsafe fn take_over(&self, from: &Latch) {
-        let capacity = self.payload.bytes();
+    pub(super) unsafe fn take_over(&self, from: &Latch, len: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            self.take_part(from, capacity);
-            self.adopt(capacity, version_of(from.sequence()));
+            self.take_part(from, len);
+            self.adopt(len, version_of(from.sequence()));
         }
     }
 

@@ -97,7 +97,7 @@ impl Move<'_> {
             return Err(Fault::TooLarge);
         }
         let end = Instant::now() + access.limit;
-        self.old.control().carried.store(1, Relaxed);
+        self.old.control().carried.fetch_add(1, Relaxed);
         stop!("move: carrier announced");
         let content = Content {
             newborn,

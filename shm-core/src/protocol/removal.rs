@@ -24,7 +24,7 @@ const TRIES: u32 = 64;
 /// Removes the segment: every later call of those attached says so, and the key is free.
 pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     let Some(stat) = stat(segment.id())?.filter(|stat| !stat.dest) else {
-        return Err(Fault::Removed);
+        return Err(segment.ended().unwrap_or(Fault::Removed));
     };
     if !may_remove(&stat) {
         // The kernel refuses, and says why. No tombstone for a segment that stays.

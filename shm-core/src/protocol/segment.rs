@@ -294,7 +294,7 @@ impl Segment {
 
     /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
     /// schema which this process has not looked at. The whole capacity where the room says more.
-    fn length_in_force(&self) -> usize {
+    pub(super) fn length_in_force(&self) -> usize {
         let room = self.rooms[State::look(&self.control().state).room()];
         let mut size = [0; size_of::<u64>()];
         // SAFETY: a room has at least 64 bytes.

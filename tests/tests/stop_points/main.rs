@@ -4,6 +4,7 @@
 
 mod adoptions;
 mod births;
+mod moves;
 mod removals;
 mod world;
 mod writers;
@@ -47,7 +48,20 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
 
     let missed: Vec<_> = points
         .iter()
-        .filter(|point| !reached.contains(*point))
+        .filter(|point| !reached.contains(*point) && !point.starts_with("move: "))
+        .collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+#[test]
+fn a_death_at_any_step_of_a_move_loses_nothing_and_leaves_nothing() {
+    let points = stop_points();
+    let mut table = Table::default();
+    let reached = moves::moves(&points, &mut table);
+    table.print("| died first moving | died second | value that stood |");
+    let missed: Vec<_> = points
+        .iter()
+        .filter(|point| point.starts_with("move: ") && !reached.contains(*point))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }
