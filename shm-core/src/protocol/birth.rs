@@ -210,7 +210,8 @@ fn complete(
     let state = &segment.control().state;
     let locked = match segment.lock_in_any_state() {
         Ok(locked) => locked,
-        Err(_) if State(state.load(Relaxed)).is_removed() => return Ok(None),
+        // It may even have been made ready, and its value moved on.
+        Err(_) if segment.ended().is_some() => return Ok(None),
         Err(fault) => return Err(fault),
     };
     stop!("birth: locked");
