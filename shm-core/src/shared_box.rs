@@ -34,7 +34,7 @@ use crate::writer::Writer;
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
 /// | `open` | 3 (find, facts, map); 1 to drop, 3 after a write | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 3 if it exists; about 15 to create | a few | a birth under way |
+/// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth under way |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).

@@ -4,6 +4,7 @@
 //! as many as a release wants.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use shm_core::sysv::{Kind, Mode, shm};
 use shm_core::{Error, Key, SharedBox, SharedLayout, SharedView};
 use shm_tests::{
     Guard, Memory, NOBODY, Peer, Small, SmallGrown, Stop, carrier_key, dies, may_change_user,
+    own_ipc_namespace, segments, semaphore_sets,
 };
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -493,9 +495,24 @@ fn a_strangers_carrier_brings_no_value() {
     assert_eq!((anew.get().unwrap(), anew.created()), (small(9), true));
 }
 
+/// Sets its word when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// The segments and semaphore sets of an IPC namespace of this thread's own, if it may have one.
+fn own_world() -> Option<(BTreeSet<i32>, BTreeSet<i32>)> {
+    own_ipc_namespace().then(|| (segments(), semaphore_sets()))
+}
+
 /// Those who write count what they have committed; at the end all of it stands.
 #[test]
 fn no_commit_is_lost_while_the_value_moves_to_and_fro() {
+    let world = own_world();
     let guard = Guard::new();
     let key = guard.key();
     let first = SharedBox::create_new(key, small(0)).unwrap();
@@ -550,10 +567,11 @@ fn no_commit_is_lost_while_the_value_moves_to_and_fro() {
                 }
             }
         });
+        // Whatever happens: the others wait for it.
+        let _over = Over(&over);
         for round in 0..rounds {
             drop(migrate::<Small>(&guard, [4096, 64][round % 2]));
         }
-        over.store(true, Relaxed);
     });
     drop(first);
     let last = SharedBox::<Small>::open(key).unwrap();
@@ -565,10 +583,12 @@ fn no_commit_is_lost_while_the_value_moves_to_and_fro() {
     drop(last);
     guard.assert_nothing_left();
     assert_moved(&guard);
+    assert!(world.is_none_or(|world| world == (segments(), semaphore_sets())));
 }
 
 #[test]
-fn of_two_that_move_at_once_each_gets_the_value_in_what_it_asked_for_last() {
+fn of_some_that_move_at_once_all_get_the_value() {
+    let world = own_world();
     for round in 0..if full() { 1000 } else { 100 } {
         let guard = Guard::new();
         let first = SharedBox::create_new(guard.key(), small(5)).unwrap();
@@ -601,6 +621,7 @@ fn of_two_that_move_at_once_each_gets_the_value_in_what_it_asked_for_last() {
         guard.assert_nothing_left();
         assert_moved(&guard);
     }
+    assert!(world.is_none_or(|world| world == (segments(), semaphore_sets())));
 }
 
 /// How long the key leads nowhere, and how long a writer stands still: printed, not judged.

@@ -29,6 +29,10 @@ pub(super) const EXECUTE: u32 = 0o111;
 /// Between two looks at a birth under way.
 pub(super) const NAP: Duration = Duration::from_millis(1);
 
+/// How often a key must lead nowhere, without a carrier, to be believed. To be wrong takes a whole
+/// move between each two of the system calls.
+const LOOKS: u32 = 3;
+
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -92,14 +96,14 @@ pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fa
     let found = match look_up(key) {
         Ok(id) => find(id, access)?,
         Err(error) if error.kind() == Kind::NotFound => {
-            // Looked up again: the move may have ended between the first look and that for a
-            // carrier.
-            let moved = carry::attend(key, access, None, end)? || look_up(key).is_ok();
-            return if moved {
-                Ok(Found::Gone)
-            } else {
-                Err(error.into())
-            };
+            // The value may have come to the key between the first look and that for a carrier,
+            // and have left it again before the next look: more than once, if all the luck is bad.
+            for _ in 0..LOOKS {
+                if carry::attend(key, access, None, end)? || look_up(key).is_ok() {
+                    return Ok(Found::Gone);
+                }
+            }
+            return Err(error.into());
         }
         Err(error) => return Err(error.into()),
     };

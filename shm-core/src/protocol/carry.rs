@@ -33,7 +33,10 @@ pub(super) fn attend(
     let mut carrier = match carrier::look(key, access)? {
         Occupant::Nothing | Occupant::Foreign => return Ok(false),
         Occupant::Unborn(unborn) => {
-            carrier::discard_unborn(&unborn);
+            // By now a segment may be there, and the lock of that may be a mover's who lives.
+            if under.is_some() || look_up(key).is_err() {
+                carrier::discard_unborn(&unborn);
+            }
             return Ok(false);
         }
         Occupant::Whole(carrier) => carrier,

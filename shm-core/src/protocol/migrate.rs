@@ -134,13 +134,14 @@ impl Move<'_> {
         segment.unique = unique_id();
         let carrier = Carrier::new(segment, stat, self.old.key(), self.old.unique);
         let Some(locked) = carrier.lock()? else {
-            return Ok(false);
+            // With the semaphore set, which its remover may not have seen.
+            return carrier.discard().map(|()| false);
         };
         stop!("move: carrier locked");
         // SAFETY: both locks are held; nobody reads from a carrier that is not whole.
         let whole = unsafe { self.load(&carrier, content) };
         if !whole {
-            return Ok(false);
+            return carrier.discard().map(|()| false);
         }
         self.leave(state)?;
         carrier.finish(&locked, access, content.newborn.get, end)?;
@@ -177,7 +178,10 @@ impl Move<'_> {
         };
         stop!("move: carrier made");
         // Its creator may, and stays its creator.
-        shm::set(id, self.stat.uid, self.stat.gid, marked)?;
+        match shm::set(id, self.stat.uid, self.stat.gid, marked) {
+            Err(error) if error.kind() == Kind::Removed => return Ok(None),
+            result => result?,
+        }
         stop!("move: carrier given to the owner");
         let (Some(stat), Some(mapping)) = (removal::stat(id)?, map(id, true)?) else {
             return Ok(None);
