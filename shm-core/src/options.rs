@@ -440,9 +440,10 @@ impl<T: SharedLayout> Options<T> {
         let begun = protocol::begin_move(&old).map_err(explain::<T>(context))?;
         let judged = room::judge::<T>(&old, context)?;
         let mark = begun.mark();
-        let defaults = match judged.fit {
-            Fit::Same => Vec::new(),
-            Fit::Older { version } => room::defaults::<T>(version),
+        let additions = match judged.fit {
+            // Nothing is newer than what this program knows.
+            Fit::Same => room::additions::<T>(u32::MAX),
+            Fit::Older { version } => room::additions::<T>(version),
             Fit::Newer => {
                 let name = T::SCHEMA;
                 let what = format!(
@@ -470,7 +471,7 @@ impl<T: SharedLayout> Options<T> {
             ..*newborn
         };
         let old = (judged.state, judged.stored);
-        let moved = begun.carry(self.access(true), &newborn, &defaults, old);
+        let moved = begun.carry(self.access(true), &newborn, &additions, old);
         moved.map_err(explain::<T>(context))?;
         Ok(None)
     }

@@ -147,7 +147,7 @@ pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Res
     })
 }
 
-/// What `T` puts in the place of `judged`, an older version of it.
+/// What `T` puts in the place of an earlier `version` of it.
 pub(crate) fn successor<T: SharedLayout>(
     segment: &Segment,
     version: u32,
@@ -163,18 +163,21 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
-    Ok(Successor {
-        schema,
-        stored: size_of::<T>(),
-        defaults: defaults::<T>(version),
-    })
+    let mut successor = additions::<T>(version);
+    successor.schema = schema;
+    Ok(successor)
 }
 
-/// What the fields hold that a `T` of this older version lacks.
-pub(crate) fn defaults<T: SharedLayout>(version: u32) -> Vec<(usize, Vec<u8>)> {
-    let mut defaults = Vec::new();
-    T::for_each_missing(version, &mut |offset, bytes| {
-        defaults.push((offset, bytes.to_vec()));
+/// What a `T` adds to the older version of it, and no schema.
+pub(crate) fn additions<T: SharedLayout>(version: u32) -> Successor {
+    let mut successor = Successor {
+        schema: Vec::new(),
+        stored: size_of::<T>(),
+        missing: Vec::new(),
+        defaults: Vec::new(),
+    };
+    T::for_each_missing(version, &mut |offset, default| {
+        successor.push(offset, default)
     });
-    defaults
+    successor
 }

@@ -85,7 +85,9 @@ impl<T: SharedLayout> SharedBox<T> {
         Options::new()
     }
 
-    /// Attaches the segment of `key`, which must exist and hold a `T`.
+    /// Attaches the segment of `key`, which must exist and hold a `T`, or a later version of it: then
+    /// this program reads and writes its own fields, and no byte that it does not know. An earlier
+    /// version takes [`Options::upgrade`].
     ///
     /// Nothing in the segment is changed, and no byte of the value is looked at before size, format
     /// and schema were found to fit.
@@ -93,7 +95,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
-    /// [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }

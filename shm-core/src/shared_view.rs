@@ -46,7 +46,10 @@ impl<T: SharedLayout> SharedView<T> {
         SharedView { typed, options }
     }
 
-    /// Attaches the segment of `key` for reading; it must exist and hold a `T`. Other options:
+    /// Attaches the segment of `key` for reading; it must exist and hold a `T`, or a later or an
+    /// earlier version of it. Fields that an earlier version lacks read as their defaults, until
+    /// somebody [upgrades](Options::upgrade) the segment: such reads take about twice as long, and
+    /// run the defaults' expressions. Other options:
     /// [`SharedBox::options`](crate::SharedBox::options) and [`Options::open_read_only`].
     ///
     /// # Errors

@@ -181,9 +181,11 @@ fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
     for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
         let read = attr.parse_nested_meta(|meta| {
             let repeated = if is(&meta.path, "since") {
-                let number: LitInt = meta.value()?.parse()?;
                 let repeated = !history.since_tokens.is_empty();
                 let key = &meta.path;
+                // Also of one that cannot be read: it is no field without `since`.
+                history.since_tokens = key.to_token_stream();
+                let number: LitInt = meta.value()?.parse()?;
                 history.since_tokens = quote!(#key = #number);
                 history.since = schema_version(cx, &number);
                 repeated

@@ -4,6 +4,7 @@
 pub mod attack;
 mod c;
 pub mod every_call;
+pub mod family;
 mod guard;
 mod memory;
 mod mortal;
@@ -14,7 +15,8 @@ pub use c::compile_c;
 pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
 pub use memory::Memory;
 pub use mortal::{
-    Halves, Small, SmallGrown, Stop, dies, mortal, segments, semaphore_sets, stop_points,
+    Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
+    stop_points,
 };
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};

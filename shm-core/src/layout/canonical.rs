@@ -24,6 +24,7 @@ pub(super) mod tag {
     pub const STR: u8 = 0x21;
     pub const STRUCT: u8 = 0x22;
     pub const ENUM: u8 = 0x23;
+    pub const VEC: u8 = 0x24;
 }
 
 /// The longest form that is stored or accepted, in bytes.
@@ -187,6 +188,17 @@ impl Sink<'_> {
             Kind::Str { size } => {
                 self.byte(tag::STR);
                 self.u64(size);
+            }
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                self.byte(tag::VEC);
+                self.u64(capacity);
+                // No mere alignment: programs that place the elements differently do not agree.
+                self.u64(offset);
+                self.schema(element);
             }
             Kind::Struct {
                 name,

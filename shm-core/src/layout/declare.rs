@@ -47,6 +47,46 @@ impl Schema {
         }
     }
 
+    #[track_caller]
+    pub(super) const fn fixed_vec(element: &'static Schema, capacity: usize) -> Schema {
+        assert!(
+            capacity > 0,
+            "`FixedVec<T, 0>` has no room for an element: give it at least one"
+        );
+        assert!(
+            capacity as u64 <= u32::MAX as u64,
+            "a `FixedVec` counts its elements in 32 bits: give it fewer"
+        );
+        let align = if element.align > Primitive::U32.align() as u64 {
+            element.align
+        } else {
+            Primitive::U32.align() as u64
+        };
+        match Schema::vec_size(element, capacity as u64, align) {
+            Some(size) => Schema {
+                size,
+                align,
+                shape: Shape::Vec {
+                    element: Ref::Static(element),
+                    capacity: capacity as u64,
+                },
+            },
+            None => panic!("this `FixedVec` is larger than an address space"),
+        }
+    }
+
+    /// The size of a `FixedVec` whose elements begin at `offset`, which is its alignment as well:
+    /// the length has 4 bytes, so what aligns to more begins at once where it may.
+    pub(super) const fn vec_size(element: &Schema, capacity: u64, offset: u64) -> Option<u64> {
+        let Some(items) = element.size.checked_mul(capacity) else {
+            return None;
+        };
+        match items.checked_add(offset) {
+            Some(end) => end.checked_next_multiple_of(offset),
+            None => None,
+        }
+    }
+
     /// For the derive: a struct of `size` bytes.
     ///
     /// # Panics

@@ -57,6 +57,8 @@ enum Fault {
     Repr,
     Value(i128),
     Align(u64),
+    Capacity(u64),
+    Items(u64),
     Size(u64),
     Offset(u64),
     Version,
@@ -100,6 +102,14 @@ impl fmt::Display for SchemaError {
                     Schema::MAX_ALIGN
                 )
             }
+            Fault::Capacity(capacity) => {
+                write!(f, "a `FixedVec` for {capacity} elements")
+            }
+            Fault::Items(offset) => write!(
+                f,
+                "a `FixedVec` whose elements begin at {offset}, which is no power of two from 4 to {}",
+                Schema::MAX_ALIGN
+            ),
             Fault::Size(size) => write!(f, "a size of {size} bytes, which no such type can have"),
             Fault::Offset(offset) => {
                 write!(
@@ -228,6 +238,7 @@ impl<'a> Source<'a> {
                     shape: Shape::Str,
                 })
             }
+            tag::VEC => self.vec(depth),
             tag::STRUCT => self.structure(depth),
             tag::ENUM => self.enumeration(),
             other => match Primitive::from_tag(other) {
@@ -235,6 +246,27 @@ impl<'a> Source<'a> {
                 None => Err(self.error(Fault::Tag(other))),
             },
         }
+    }
+
+    fn vec(&mut self, depth: usize) -> Result<Schema, SchemaError> {
+        let capacity = self.u64()?;
+        if capacity == 0 || capacity > u64::from(u32::MAX) {
+            return Err(self.error(Fault::Capacity(capacity)));
+        }
+        let align = self.u64()?;
+        if !align.is_power_of_two() || !(4..=Schema::MAX_ALIGN as u64).contains(&align) {
+            return Err(self.error(Fault::Items(align)));
+        }
+        let element = self.schema(depth + 1)?;
+        let size = self.size(Schema::vec_size(&element, capacity, align))?;
+        Ok(Schema {
+            size,
+            align,
+            shape: Shape::Vec {
+                element: Ref::Owned(Box::new(element)),
+                capacity,
+            },
+        })
     }
 
     fn structure(&mut self, depth: usize) -> Result<Schema, SchemaError> {

@@ -1,18 +1,17 @@
 //! Which schema may follow which: fields are only ever added, behind all others.
 //!
-//! One `const fn` decides, for `assert_extends!` at compile time and for an attach at run time. It
-//! walks both lists of fields side by side, which works since both are in ascending order of
-//! offsets: so it takes time in proportion to the schemas, however hostile they are. Only for the
-//! one obstacle that it ends with may it search a list.
+//! One `const fn` decides, for `assert_extends!` at compile time and for an attach at run time.
 
 use std::fmt;
 
 use super::message::{Message, Piece};
-use super::{Field, Kind, Schema, SharedLayout, Variant};
+use super::{Schema, SharedLayout};
 
+mod rules;
 mod words;
 
-use words::{Fault, Path};
+use rules::{check, check_fields};
+use words::Path;
 
 impl Schema {
     /// Whether this layout is an append-only successor of `older`: a program that knows only
@@ -23,7 +22,7 @@ impl Schema {
     ///
     /// - each field of `older` is here at the same offset, with the same type, and under the same
     ///   name or one that lists the old one as a former name;
-    /// - each field that `older` lacks says so by its [`since`](Field::since);
+    /// - each field that `older` lacks says so by its [`since`](super::Field::since);
     /// - structs inside are the same down to the last field, but for renamed ones;
     /// - enums inside have all variants of the older ones with the same values, in the same order,
     ///   and possibly more.
@@ -70,6 +69,11 @@ impl Schema {
             text: text.as_str().to_owned(),
         })
     }
+}
+
+/// Whether `newer` is `older` and possibly more, whatever their versions say.
+pub(super) fn only_adds(newer: &Schema, older: &Schema) -> bool {
+    check_fields(newer, older, &mut Path::new()).is_ok()
 }
 
 /// Why one layout is no append-only successor of another.
@@ -164,255 +168,4 @@ pub const fn assert_extends<Newer: SharedLayout, Older: SharedLayout>() {
         fault.describe(&path, Newer::SCHEMA, Older::SCHEMA, &mut message);
         panic!("{}", message.as_str());
     }
-}
-
-/// `Err` leaves the path at the field that is at fault.
-const fn check<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    let (Some(newer_version), Some(older_version)) = (newer.version(), older.version()) else {
-        return Err(Fault::NotStructs);
-    };
-    if newer_version <= older_version {
-        return Err(Fault::Version);
-    }
-    if let Err(fault) = check_fields(newer, older, path) {
-        return Err(fault);
-    }
-    let fields = newer.fields();
-    let mut i = 0;
-    while i < fields.len() {
-        let is_old = i < older.fields().len();
-        if is_old != (fields[i].since <= older_version) {
-            path.push(fields[i].name());
-            let since = fields[i].since;
-            return Err(if is_old {
-                Fault::SinceTooHigh { since }
-            } else {
-                Fault::SinceTooLow { since }
-            });
-        }
-        i += 1;
-    }
-    if newer.size < older.size {
-        return Err(Fault::Smaller);
-    }
-    Ok(())
-}
-
-/// Whether the fields of `older` are the first ones of `newer`.
-const fn check_fields<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    let (newer, older) = (newer.fields(), older.fields());
-    let mut i = 0;
-    while i < older.len() {
-        if i == newer.len() || newer[i].offset != older[i].offset || !is_named(&newer[i], &older[i])
-        {
-            return Err(displaced(newer, older, i, path));
-        }
-        path.push(newer[i].name());
-        if let Err(fault) = check_type(newer[i].schema(), older[i].schema(), path) {
-            return Err(fault);
-        }
-        path.pop();
-        i += 1;
-    }
-    Ok(())
-}
-
-/// Whether `newer` is what `older` is called now.
-const fn is_named(newer: &Field, older: &Field) -> bool {
-    if same(newer.name(), older.name()) {
-        return true;
-    }
-    let mut i = 0;
-    while i < newer.former_names.len() {
-        if same(newer.former_names.at(i), older.name()) {
-            return true;
-        }
-        i += 1;
-    }
-    false
-}
-
-/// Why `older[i]` is not `newer[i]`.
-const fn displaced<'a>(
-    newer: &'a [Field],
-    older: &'a [Field],
-    i: usize,
-    path: &mut Path<'a>,
-) -> Fault<'a> {
-    let field = &older[i];
-    let mut at = 0;
-    while at < newer.len() && !is_named(&newer[at], field) {
-        at += 1;
-    }
-    if at < newer.len() && newer[at].offset != field.offset {
-        path.push(newer[at].name());
-        return Fault::Moved {
-            newer: newer[at].offset,
-            older: field.offset,
-        };
-    }
-    if at < newer.len() {
-        path.push(newer[i].name());
-        return Fault::Inserted {
-            before: newer[at].name(),
-        };
-    }
-    path.push(field.name());
-    if i < newer.len() && newer[i].offset == field.offset {
-        return Fault::Replaced {
-            by: newer[i].name(),
-        };
-    }
-    Fault::Removed
-}
-
-/// Whether bytes of the older type are one of the newer type.
-const fn check_type<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    let same = match (newer.kind(), older.kind()) {
-        (Kind::Primitive(newer), Kind::Primitive(older)) => newer.tag() == older.tag(),
-        (Kind::Str { size: newer }, Kind::Str { size: older }) => newer == older,
-        (
-            Kind::Array {
-                element: newer,
-                len: newer_len,
-            },
-            Kind::Array {
-                element: older,
-                len: older_len,
-            },
-        ) if newer_len == older_len => {
-            path.push(Path::ELEMENT);
-            if let Err(fault) = check_type(newer, older, path) {
-                return Err(fault);
-            }
-            path.pop();
-            true
-        }
-        (Kind::Struct { .. }, Kind::Struct { .. }) => return check_nested(newer, older, path),
-        (
-            Kind::Enum {
-                repr: newer_repr,
-                variants: newer_variants,
-                ..
-            },
-            Kind::Enum {
-                repr: older_repr,
-                variants: older_variants,
-                ..
-            },
-        ) => {
-            if newer_repr.tag() != older_repr.tag() {
-                return Err(Fault::EnumRepr {
-                    newer: newer_repr,
-                    older: older_repr,
-                });
-            }
-            return check_variants(newer_variants, older_variants);
-        }
-        _ => false,
-    };
-    if same {
-        Ok(())
-    } else {
-        Err(Fault::Retyped { newer, older })
-    }
-}
-
-/// A struct inside another one: what follows it would have to move if it grew.
-const fn check_nested<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    if let Err(fault) = check_fields(newer, older, path) {
-        return Err(fault);
-    }
-    if newer.fields().len() > older.fields().len() {
-        path.push(newer.fields()[older.fields().len()].name());
-        return Err(Fault::NestedField { of: newer });
-    }
-    if newer.size != older.size {
-        return Err(Fault::NestedSize {
-            newer: newer.size,
-            older: older.size,
-        });
-    }
-    match (newer.version(), older.version()) {
-        (Some(newer), Some(older)) if newer < older => Err(Fault::NestedVersion { newer, older }),
-        _ => Ok(()),
-    }
-}
-
-/// Whether the older variants are all there, between others that came later.
-const fn check_variants<'a>(newer: &'a [Variant], older: &'a [Variant]) -> Result<(), Fault<'a>> {
-    let mut at = 0;
-    let mut i = 0;
-    while i < older.len() {
-        let variant = &older[i];
-        while at < newer.len() && !same(newer[at].name(), variant.name()) {
-            at += 1;
-        }
-        if at == newer.len() {
-            return Err(lost_variant(newer, variant));
-        }
-        if newer[at].value != variant.value {
-            return Err(Fault::VariantRenumbered {
-                name: variant.name(),
-                newer: newer[at].value,
-                older: variant.value,
-            });
-        }
-        at += 1;
-        i += 1;
-    }
-    Ok(())
-}
-
-/// Why `variant` does not come where it should.
-const fn lost_variant<'a>(newer: &'a [Variant], variant: &'a Variant) -> Fault<'a> {
-    let (name, older) = (variant.name(), variant.value);
-    let mut i = 0;
-    while i < newer.len() {
-        if same(newer[i].name(), name) {
-            return if newer[i].value == older {
-                Fault::VariantsReordered { name }
-            } else {
-                Fault::VariantRenumbered {
-                    name,
-                    newer: newer[i].value,
-                    older,
-                }
-            };
-        }
-        i += 1;
-    }
-    Fault::VariantRemoved { name, value: older }
-}
-
-/// `==` of texts is no `const fn`.
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < a.len() {
-        if a[i] != b[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }

@@ -96,6 +96,15 @@ impl Message {
                 self.number(size as i128);
                 self.text(">");
             }
+            Kind::Vec {
+                element, capacity, ..
+            } => {
+                self.text("FixedVec<");
+                self.type_of(element);
+                self.text(", ");
+                self.number(capacity as i128);
+                self.text(">");
+            }
             Kind::Struct { name, .. } | Kind::Enum { name, .. } => self.text(name),
         }
     }

@@ -1,14 +1,18 @@
-//! What a `T` in shared memory is: its schema, its fingerprint, and which of its bytes carry
-//! values.
+//! What a `T` in shared memory is: its schema, its fingerprint, which of its bytes carry values, and
+//! which other versions of it may share a segment.
 //!
 //! This module knows no segment: it describes types and judges bytes.
+//!
+#![doc = include_str!("own_types.md")]
 
 mod canonical;
 mod compare;
 mod declare;
 mod decode;
 mod extends;
+mod facts;
 mod fixed_str;
+mod fixed_vec;
 mod message;
 mod mismatch;
 mod primitive;
@@ -24,6 +28,7 @@ pub use extends::Obstacle;
 #[doc(hidden)]
 pub use extends::assert_extends;
 pub use fixed_str::{FitError, FixedStr, TextError};
+pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};

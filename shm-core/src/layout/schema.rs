@@ -42,7 +42,7 @@ where
 /// [`SharedLayout::SCHEMA`](super::SharedLayout::SCHEMA); those of other programs come out of a
 /// segment by [`Schema::decode`]. Both are this type.
 ///
-/// `Display` writes the type as a Rust programmer would: `i32`, `[u16; 4]`, `FixedStr<51>`, or the
+/// `Display` writes the type as a Rust programmer would: `i32`, `[u16; 4]`, `FixedStr<51>`, `FixedVec<i32, 8>`, or the
 /// name of a struct or an enum. `==` compares everything, names of types included; two layouts that
 /// differ in those alone have the same [`fingerprint`](Schema::fingerprint).
 ///
@@ -69,6 +69,11 @@ pub(super) enum Shape {
         len: u64,
     },
     Str,
+    /// Where the elements begin is the alignment of the whole: see [`Kind::Vec`].
+    Vec {
+        element: Ref<Schema>,
+        capacity: u64,
+    },
     Struct {
         name: Ref<str>,
         version: u32,
@@ -100,6 +105,17 @@ pub enum Kind<'a> {
     Str {
         /// All its bytes, the one for the NUL included; at least 1.
         size: u64,
+    },
+    /// `FixedVec<element, capacity>`, in C `struct { uint32_t len; element items[capacity]; }`.
+    #[non_exhaustive]
+    Vec {
+        /// What each element is.
+        element: &'a Schema,
+        /// How many elements there is room for; at least 1, at most `u32::MAX`.
+        capacity: u64,
+        /// Where the first element lies, in bytes from the start of the length; the same number as
+        /// the alignment of the whole.
+        offset: u64,
     },
     /// A struct.
     #[non_exhaustive]
@@ -183,6 +199,11 @@ impl Schema {
                 len: *len,
             },
             Shape::Str => Kind::Str { size: self.size },
+            Shape::Vec { element, capacity } => Kind::Vec {
+                element: element.get(),
+                capacity: *capacity,
+                offset: self.align,
+            },
             Shape::Struct {
                 name,
                 version,
@@ -225,74 +246,6 @@ impl Schema {
         match self.kind() {
             Kind::Struct { fields, .. } => fields,
             _ => &[],
-        }
-    }
-
-    /// Whether every bit pattern is a value: no `bool`, `char` or enum is anywhere inside.
-    pub const fn any_bits(&self) -> bool {
-        match self.kind() {
-            Kind::Primitive(primitive) => primitive.any_bits(),
-            Kind::Array { element, .. } => element.any_bits(),
-            Kind::Str { .. } => true,
-            Kind::Struct { fields, .. } => {
-                let mut i = 0;
-                while i < fields.len() {
-                    if !fields[i].schema().any_bits() {
-                        return false;
-                    }
-                    i += 1;
-                }
-                true
-            }
-            Kind::Enum { .. } => false,
-        }
-    }
-
-    /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0.
-    pub const fn zeros_are_valid(&self) -> bool {
-        match self.kind() {
-            Kind::Primitive(_) | Kind::Str { .. } => true,
-            Kind::Array { element, .. } => element.zeros_are_valid(),
-            Kind::Struct { fields, .. } => {
-                let mut i = 0;
-                while i < fields.len() {
-                    if !fields[i].schema().zeros_are_valid() {
-                        return false;
-                    }
-                    i += 1;
-                }
-                true
-            }
-            Kind::Enum { variants, .. } => {
-                let mut i = 0;
-                while i < variants.len() {
-                    if variants[i].value == 0 {
-                        return true;
-                    }
-                    i += 1;
-                }
-                false
-            }
-        }
-    }
-
-    /// How many types lie inside each other here; 1 for a type without parts.
-    pub(super) const fn depth(&self) -> usize {
-        match self.kind() {
-            Kind::Array { element, .. } => 1 + element.depth(),
-            Kind::Struct { fields, .. } => {
-                let mut deepest = 0;
-                let mut i = 0;
-                while i < fields.len() {
-                    let depth = fields[i].schema().depth();
-                    if depth > deepest {
-                        deepest = depth;
-                    }
-                    i += 1;
-                }
-                1 + deepest
-            }
-            _ => 1,
         }
     }
 }
@@ -395,6 +348,9 @@ impl fmt::Display for Schema {
             Kind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
             Kind::Array { element, len } => write!(f, "[{element}; {len}]"),
             Kind::Str { size } => write!(f, "FixedStr<{size}>"),
+            Kind::Vec {
+                element, capacity, ..
+            } => write!(f, "FixedVec<{element}, {capacity}>"),
             Kind::Struct { name, .. } | Kind::Enum { name, .. } => f.write_str(name),
         }
     }

@@ -32,6 +32,7 @@ use super::attach::{Access, EXECUTE, Mapped, look_up, map};
 use super::birth::{Newborn, install_slots, unique_id};
 use super::carrier::{self, Carrier, MARK, Occupant};
 use super::control::{CARRIER, FORMAT, Geometry, MAGIC, State};
+use super::copy::Span;
 use super::fault::Fault;
 use super::held::Mark;
 use super::locked::Locked;
@@ -40,6 +41,7 @@ use super::primitive::Ordering::{Relaxed, Release};
 use super::removal;
 use super::segment::{self, Segment};
 use super::stop::stop;
+use super::upgrade::Successor;
 use crate::sysv::shm::{self, GetFlags, Stat};
 use crate::sysv::{Kind, Mode};
 
@@ -77,23 +79,23 @@ impl Move<'_> {
         self.locked.mark()
     }
 
-    /// Moves the value to a segment of `newborn`'s division, with `defaults` (offsets and bytes) over
-    /// it. `state` and `stored` are what was found under this lock: the state whose schema is in
+    /// Moves the value to a segment of `newborn`'s division, with the defaults of `additions` over it.
+    /// Its schema is `newborn`'s. `state` and `stored` are what was found under this lock: the state whose schema is in
     /// force, and the bytes of the value.
     pub(crate) fn carry(
         self,
         access: Access,
         newborn: &Newborn,
-        defaults: &[(usize, Vec<u8>)],
+        additions: &Successor,
         (state, stored): (State, usize),
     ) -> Result<(), Fault> {
         let Geometry { capacity, room } = newborn.geometry;
-        let fits = |(offset, bytes): &(usize, Vec<u8>)| {
-            let end = offset.checked_add(bytes.len());
+        let fits = |span: &Span| {
+            let end = span.offset.checked_add(span.len);
             end.is_some_and(|end| end <= capacity)
         };
         let stored_fits = stored <= capacity.min(self.old.geometry.capacity);
-        if !stored_fits || newborn.schema.len() > room || !defaults.iter().all(fits) {
+        if !stored_fits || newborn.schema.len() > room || !additions.missing.iter().all(fits) {
             return Err(Fault::TooLarge);
         }
         let end = Instant::now() + access.limit;
@@ -101,7 +103,7 @@ impl Move<'_> {
         stop!("move: carrier announced");
         let content = Content {
             newborn,
-            defaults,
+            additions,
             stored,
         };
         loop {
@@ -205,8 +207,8 @@ impl Move<'_> {
             segment.latch.take_part(&self.old.latch, content.stored);
             stop!("move: value in the carrier");
             let [payload, ..] = segment.latch.copies();
-            for (offset, bytes) in content.defaults {
-                payload.store(*offset, bytes.as_ptr(), bytes.len());
+            for (span, default) in content.additions.iter() {
+                payload.store(span.offset, default.as_ptr(), span.len);
             }
             let schema = &content.newborn.schema;
             segment.rooms[0].store(0, schema.as_ptr(), schema.len());
@@ -272,7 +274,7 @@ impl Move<'_> {
 /// What goes into a carrier.
 struct Content<'a> {
     newborn: &'a Newborn,
-    defaults: &'a [(usize, Vec<u8>)],
+    additions: &'a Successor,
     /// Bytes that the old segment holds.
     stored: usize,
 }

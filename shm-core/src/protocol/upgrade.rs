@@ -17,10 +17,13 @@
 //! A room is read like a seqlock: the state, the room, the state again. A room that was in force is
 //! written again by the second upgrade from there, and so under another state.
 //!
+//! So is a value in which the reader puts defaults: a commit under a later schema may be in the copy,
+//! and then the state after it says so.
+//!
 //! The value keeps its version: to programs that know the old fields nothing has changed.
 
 use super::control::State;
-use super::copy::Area;
+use super::copy::{Area, Span};
 use super::fault::Fault;
 use super::latch::Latch;
 use super::locked::Locked;
@@ -38,8 +41,28 @@ pub(crate) struct Successor {
     pub(crate) schema: Vec<u8>,
     /// Bytes of the value.
     pub(crate) stored: usize,
-    /// What the fields that the value lacks are to hold: offset and bytes.
-    pub(crate) defaults: Vec<(usize, Vec<u8>)>,
+    /// Where the fields are that the value lacks.
+    pub(crate) missing: Vec<Span>,
+    /// What they are to hold, one after the other.
+    pub(crate) defaults: Vec<u8>,
+}
+
+impl Successor {
+    /// Notes what the value is to hold at `offset`.
+    pub(crate) fn push(&mut self, offset: usize, default: &[u8]) {
+        let len = default.len();
+        self.missing.push(Span { offset, len });
+        self.defaults.extend_from_slice(default);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+        let mut rest = self.defaults.as_slice();
+        self.missing.iter().map(move |&span| {
+            let (default, later) = rest.split_at(span.len);
+            rest = later;
+            (span, default)
+        })
+    }
 }
 
 /// Copies the beginning of the room in force to `dst`, as much as fits on either side, and says
@@ -54,6 +77,31 @@ pub(super) fn read_room(state: &AtomicU32, rooms: [Area; 2], dst: &mut [u8]) -> 
     // below sees a later state.
     fence(Acquire);
     (State(state.load(Relaxed)) == seen).then_some(seen)
+}
+
+/// Copies some bytes of a committed value to `dst`, as [`Latch::read`] does, if the schema of
+/// `state` is the one that they were committed under, or an earlier one; `Err`: another state
+/// stands.
+///
+/// # Safety
+///
+/// As for [`Latch::read`].
+pub(super) unsafe fn read_under(
+    word: &AtomicU32,
+    state: State,
+    latch: &Latch,
+    span: Span,
+    dst: *mut u8,
+) -> Result<Option<u64>, ()> {
+    // SAFETY: the caller's promises.
+    let version = unsafe { latch.read(span, dst) };
+    // After the fence that ends the copy: if a commit under a later schema got into it, this sees
+    // that schema's state.
+    if State(word.load(Relaxed)) == state {
+        Ok(version)
+    } else {
+        Err(())
+    }
 }
 
 /// Puts `successor` in force in the place of the schema of state `old`; `None` if the state is
@@ -75,9 +123,9 @@ pub(super) unsafe fn extend(
     // the latter (in a room, or in a word that it shares with a field) must also see the former.
     fence(AcqRel);
     for copy in latch.copies() {
-        for (offset, bytes) in &successor.defaults {
+        for (span, default) in successor.iter() {
             // SAFETY: the caller's promises.
-            unsafe { copy.store(*offset, bytes.as_ptr(), bytes.len()) };
+            unsafe { copy.store(span.offset, default.as_ptr(), default.len()) };
         }
         stop!("upgrade: defaults in a copy");
     }
@@ -100,13 +148,13 @@ impl Locked<'_> {
     /// under this lock. `TooLarge` if it does not fit.
     pub(crate) fn upgrade(&mut self, old: State, successor: &Successor) -> Result<State, Fault> {
         let segment = self.segment();
-        let fits = |(offset, bytes): &(usize, Vec<u8>)| {
-            let end = offset.checked_add(bytes.len());
+        let fits = |span: &Span| {
+            let end = span.offset.checked_add(span.len);
             end.is_some_and(|end| end <= segment.capacity())
         };
         let room = successor.schema.len() <= segment.room()
             && successor.stored <= segment.capacity()
-            && successor.defaults.iter().all(fits);
+            && successor.missing.iter().all(fits);
         if !room {
             return Err(Fault::TooLarge);
         }

@@ -63,17 +63,23 @@ fn order(cx: &Ctxt, model: &Model, fields: &[Field]) {
         }
         match newest {
             Some(before) if since < before.since() => {
-                let fault = format!(
-                    "`{}` is older than `{}` before it, which is new since version {}: \
-                     new fields go behind all others, since the older ones keep their places",
-                    field.name(),
-                    before.name(),
-                    before.since(),
-                );
+                let (name, before, newer) = (field.name(), before.name(), before.since());
                 if field.history.since_tokens.is_empty() {
-                    cx.fault(&field.member, fault);
+                    cx.fault(
+                        &field.member,
+                        format_args!(
+                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
+                             if `{name}` is new as well, write `#[shared(since = N)]` above it, and else move it up"
+                        ),
+                    );
                 } else {
-                    cx.fault(&field.history.since_tokens, fault);
+                    cx.fault(
+                        &field.history.since_tokens,
+                        format_args!(
+                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
+                             new fields go behind all others, since the older ones keep their places"
+                        ),
+                    );
                 }
             }
             _ => newest = Some(field),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Key, SharedBox, SharedView, field};
-use shm_tests::{Halves, Small, SmallGrown};
+use shm_tests::family::Version;
+use shm_tests::{Halves, Small, SmallGrown, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -33,6 +34,15 @@ fn main() -> Outcome {
             let options = SharedBox::<SmallGrown>::options();
             drop(options.migrate(key.parse::<Key>()?)?);
         }
+        ["upgrade", key, _, version] => {
+            return with_version!(version.parse()?, upgrade(key.parse()?));
+        }
+        ["store", key, _, version] => {
+            return with_version!(version.parse()?, store(key.parse()?));
+        }
+        ["step", key, _, version] => {
+            return with_version!(version.parse()?, step(key.parse()?));
+        }
         [action, key, "64", number] => return act::<8>(action, key.parse()?, number.parse()?),
         [action, key, "65536", number] => {
             return act::<8192>(action, key.parse()?, number.parse()?);
@@ -55,6 +65,30 @@ fn points() -> Outcome {
 #[cfg(not(shm_stop_points))]
 fn points() -> Outcome {
     Err("this build has no stop points".into())
+}
+
+/// Puts a version in force.
+fn upgrade<V: Version>(key: Key) -> Outcome {
+    SharedBox::<V>::options().upgrade(true).open(key)?;
+    Ok(())
+}
+
+/// One step of a version: side 0 is the first version's.
+fn step<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    SharedBox::<V>::open(key)?.update(|value| value.step(side))?;
+    Ok(())
+}
+
+/// The same, stored as a part of the value.
+fn store<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    let shared = SharedBox::<V>::open(key)?;
+    let mut writer = shared.writer()?;
+    let mut value = writer.get()?;
+    value.step(side);
+    V::store(&mut writer, &value)?;
+    Ok(())
 }
 
 /// Writes values whose words all hold `number`.

@@ -12,7 +12,7 @@ use shm_core::sysv::{Mode, shm};
 use shm_core::{Key, SharedBox};
 use shm_tests::attack::{Attacker, Stroke};
 use shm_tests::every_call::{
-    LIMIT, Large, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
+    LIMIT, Large, Later, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
 };
 use shm_tests::{carrier_key, own_ipc_namespace};
 
@@ -58,6 +58,8 @@ fn dispatch(kind: &str, task: Task<'_>) -> Outcome {
         "strict" => run::<Strict, Padded>(task),
         "padded" => run::<Padded, Large>(task),
         "large" => run::<Large, Plain>(task),
+        "earlier" => run::<Padded, Later>(task),
+        "later" => run::<Later, Padded>(task),
         _ => Err(format!("no type {kind:?}").into()),
     }
 }

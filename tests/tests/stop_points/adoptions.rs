@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, SharedBox, SharedView};
-use shm_tests::{Guard, Memory, dies};
+use shm_tests::{Guard, Memory, at_each_stop, dies};
 
-use crate::world::{LEAKS, NEW, OLD, SURVIVOR, Table, at_each_stop, own_namespace, whole};
+use crate::world::{LEAKS, NEW, OLD, SURVIVOR, Table, own_namespace, whole};
 
 fn plain(guard: &Guard) -> Memory {
     let size = SharedBox::<[u64; 8]>::segment_size().unwrap();

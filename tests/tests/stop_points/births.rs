@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use shm_core::{Error, SharedBox, SharedView};
-use shm_tests::{Guard, dies};
+use shm_tests::{Guard, at_each_stop, dies};
 
-use crate::world::{LEAKS, NEW, SECOND, SURVIVOR, Table, at_each_stop, own_namespace, whole};
+use crate::world::{LEAKS, NEW, SECOND, SURVIVOR, Table, own_namespace, whole};
 
 /// A process dies while it creates, another one while it ends that birth; then several create at
 /// once.

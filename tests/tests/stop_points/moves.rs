@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use shm_core::sysv::Kind;
 use shm_core::{Error, SharedBox, SharedView};
-use shm_tests::{Guard, Small, SmallGrown, dies, segments, semaphore_sets};
+use shm_tests::{Guard, Small, SmallGrown, at_each_stop, dies, segments, semaphore_sets};
 
-use crate::world::{LEAKS, LIMIT, OLD, SURVIVOR, Table, at_each_stop, own_namespace};
+use crate::world::{LEAKS, LIMIT, OLD, SURVIVOR, Table, own_namespace};
 
 /// What nobody may ever see: the first value of those who only find no segment.
 const FRESH: u64 = 666;

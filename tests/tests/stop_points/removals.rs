@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use shm_core::sysv::Kind;
 use shm_core::{Error, SharedBox};
-use shm_tests::{dies, semaphore_sets};
+use shm_tests::{at_each_stop, dies, semaphore_sets};
 
-use crate::world::{LEAKS, LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, at_each_stop, whole};
+use crate::world::{LEAKS, LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, whole};
 
 /// A process dies while it removes; another one while it ends that; then somebody creates anew.
 pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> {

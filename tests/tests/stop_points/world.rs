@@ -1,6 +1,6 @@
 //! A segment with survivors attached to it, and the tables that count what they found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use shm_core::{SharedBox, SharedView};
@@ -83,28 +83,6 @@ impl Table {
         assert!(waited < LIMIT, "{what} took {waited:?}");
         self.worst = self.worst.max(waited);
     }
-}
-
-/// Calls `run` with every stop, and for each point with one pass after another, until it says that
-/// nobody died. Returns the points at which somebody did.
-pub(crate) fn at_each_stop(
-    points: &[String],
-    mut run: impl FnMut(&Stop) -> bool,
-) -> BTreeSet<String> {
-    let mut reached = BTreeSet::new();
-    for point in points {
-        for pass in 1.. {
-            let stop = Stop {
-                point: point.clone(),
-                pass,
-            };
-            if !run(&stop) {
-                break;
-            }
-            reached.insert(point.clone());
-        }
-    }
-    reached
 }
 
 /// The number in all words of a value, which must be whole.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use shm_core::sysv::sem;
 use shm_core::{SharedBox, SharedView, field};
-use shm_tests::{Guard, Halves, Stop, dies, set_slots, slots};
+use shm_tests::{Guard, Halves, Stop, at_each_stop, dies, set_slots, slots};
 
-use crate::world::{NEW, OLD, SECOND, Table, World, at_each_stop, name};
+use crate::world::{NEW, OLD, SECOND, Table, World, name};
 
 const WRITES: [&str; 5] = ["set", "update", "writer", "wait", "attach"];
 

@@ -135,9 +135,9 @@ impl Fault<'_> {
             Fault::Version => message.write(&[
                 Text("its version "),
                 Number(new_version),
-                Text(" is not above "),
+                Text(" is not above version "),
                 Number(old_version),
-                Text(": write `#[shared(version = "),
+                Text(" of the older one: write `#[shared(version = "),
                 Number(old_version + 1),
                 Text(")]` above it"),
             ]),

@@ -64,6 +64,18 @@ fn array(element: Schema, len: u64) -> Schema {
     }
 }
 
+fn vector(element: Schema, capacity: u64, log2: u32) -> Schema {
+    let align = 1 << log2;
+    Schema {
+        size: (align + element.size * capacity).next_multiple_of(align),
+        align,
+        shape: Shape::Vec {
+            element: Ref::Owned(element.into()),
+            capacity,
+        },
+    }
+}
+
 /// Name, gap before the field, type, whether the field is of the newest version, former names.
 type Part = (String, u64, Schema, bool, Vec<String>);
 
@@ -113,7 +125,8 @@ pub fn any_schema() -> impl Strategy<Value = Schema> {
         let parts = vec(part, 1..5);
         let align = (0..3_u32).prop_map(|log2| 1 << log2);
         prop_oneof![
-            (inner, 1..5_u64).prop_map(|(element, len)| array(element, len)),
+            (inner.clone(), 1..5_u64).prop_map(|(element, len)| array(element, len)),
+            (inner, 1..5_u64, 2..5_u32).prop_map(|(element, len, log2)| vector(element, len, log2)),
             (name(), 1..=u32::MAX, align, parts, gap).prop_map(
                 |(name, version, align, parts, tail)| structure(name, version, align, parts, tail)
             ),
