@@ -320,6 +320,12 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         on_box(tally, &shared);
     }
     tally.check("RawBox::open", || RawBox::<T>::open(key));
+    options.capacity(2 * size_of::<T>());
+    if let Some(mut shared) = tally.check("migrate", || options.migrate(key)) {
+        on_box(tally, &shared);
+        tally.check("reattach", || shared.reattach());
+    }
+    tally.check("open", || options.adopt(true).open(key));
 }
 
 /// Every reading call.
