@@ -90,6 +90,26 @@ pub enum Error {
         /// Both layouts, field by field.
         difference: Box<Mismatch>,
     },
+    /// The segment holds an earlier version of the program's type, and this call would write.
+    NeedsUpgrade {
+        /// What was being done.
+        context: Context,
+        /// The name of the program's type.
+        name: String,
+        /// The version in the segment.
+        found: u32,
+        /// The program's version.
+        wanted: u32,
+    },
+    /// The segment has no room for the program's version of its type. One of the numbers is not 0.
+    NoRoom {
+        /// What was being done.
+        context: Context,
+        /// Bytes that the reserved capacity lacks.
+        value: usize,
+        /// Bytes that the room for the schema lacks.
+        schema: usize,
+    },
     /// The value in the segment is none of its type: a peer stored it.
     Invalid {
         /// What was being done.
@@ -115,6 +135,18 @@ pub enum Error {
     Removed {
         /// What was being done.
         context: Context,
+    },
+    /// The value has moved to another segment under the same key.
+    Moved {
+        /// What was being done.
+        context: Context,
+    },
+    /// A move needs another key for its time, and that leads to another program's segment.
+    Occupied {
+        /// What was being done.
+        context: Context,
+        /// The key that is needed.
+        needed: Key,
     },
     /// A living process kept the lock for the whole time limit.
     Busy {
@@ -192,10 +224,14 @@ impl Error {
             | Error::Foreign { context, .. }
             | Error::TooSmall { context, .. }
             | Error::Mismatch { context, .. }
+            | Error::NeedsUpgrade { context, .. }
+            | Error::NoRoom { context, .. }
             | Error::Invalid { context, .. }
             | Error::Damaged { context, .. }
             | Error::Format { context, .. }
             | Error::Removed { context }
+            | Error::Moved { context }
+            | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
             | Error::Reentrant { context }
@@ -238,6 +274,12 @@ impl Error {
             Error::Mismatch { .. } => {
                 "build this program with the layout in the segment, or remove the segment and create it anew"
             }
+            Error::NeedsUpgrade { .. } => {
+                "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
+            }
+            Error::NoRoom { .. } => {
+                "move the value to a larger segment under the same key with `Options::migrate`"
+            }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
             }
@@ -246,6 +288,12 @@ impl Error {
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
+            Error::Moved { .. } => {
+                "call `reattach`, or open the key again: the value is there, in the same version or a later one"
+            }
+            Error::Occupied { .. } => {
+                "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
+            }
             Error::Busy { .. } => {
                 "find out why that process keeps the lock, or allow more time with `Options::timeout`"
             }
@@ -284,7 +332,16 @@ impl Error {
             },
             Fault::Reentrant => Error::Reentrant { context },
             Fault::Forked => Error::Forked { context },
+            Fault::Changed => Error::Damaged {
+                context,
+                what: "its schema was replaced while the lock was held".into(),
+            },
             Fault::Removed => Error::Removed { context },
+            Fault::Moved => Error::Moved { context },
+            Fault::Occupied { key } => Error::Occupied {
+                context,
+                needed: key,
+            },
             Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
             Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
                 context,
@@ -295,6 +352,11 @@ impl Error {
                 context,
                 size,
                 wanted,
+            },
+            // Where something is adopted, it is made an `Error::Invalid` that names the field.
+            Fault::Invalid(_) => Error::Damaged {
+                context,
+                what: "its bytes are no value of the type".into(),
             },
             Fault::Format(found) => Error::Format { context, found },
             Fault::Unfinished {
@@ -357,12 +419,39 @@ impl fmt::Display for Error {
                 write!(f, "{difference}")?;
                 return write!(f, "\n{}", self.hint());
             }
+            Error::NeedsUpgrade {
+                name,
+                found,
+                wanted,
+                ..
+            } => write!(
+                f,
+                "the segment holds version {found} of `{name}`, and this program writes version {wanted}"
+            )?,
+            Error::NoRoom { value, schema, .. } => {
+                f.write_str("the segment has no room for this program's version of its type: ")?;
+                match (value, schema) {
+                    (value, 0) => write!(f, "{value} bytes are missing for the value")?,
+                    (0, schema) => write!(f, "{schema} bytes are missing for the schema")?,
+                    (value, schema) => write!(
+                        f,
+                        "{value} bytes are missing for the value and {schema} for the schema"
+                    )?,
+                }
+            }
             Error::Invalid { source, .. } => write!(f, "{source}")?,
             Error::Damaged { what, .. } => write!(f, "the segment is damaged: {what}")?,
             Error::Format { found, .. } => {
                 write!(f, "it has format {found}, and this library knows format 1")?
             }
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
+            Error::Moved { .. } => {
+                f.write_str("the value has moved to another segment under the same key")?;
+            }
+            Error::Occupied { needed, .. } => write!(
+                f,
+                "the move needs key {needed} for a moment, and another program's segment lies there"
+            )?,
             Error::Busy { owner, waited, .. } => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
                 match owner {

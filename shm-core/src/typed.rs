@@ -13,14 +13,15 @@ use crate::error::{Context, Error};
 use crate::field::Field;
 use crate::layout::{SharedLayout, first_invalid_at, make_valid};
 use crate::protocol::{Fault, LONG, Locked, Payload, Segment, Span};
-use crate::room;
 use crate::sysv::shm;
 
 mod gaps;
+mod older;
 mod raw;
 mod stretches;
 
 use gaps::{Gaps, store_whole};
+use older::Older;
 pub(crate) use raw::RawTyped;
 pub(crate) use stretches::store_first;
 use stretches::{difference, for_each_stretch, store, store_within};
@@ -49,20 +50,32 @@ pub struct Snapshot<T> {
 #[derive(Debug)]
 pub(crate) struct Typed<T> {
     segment: Segment,
+    /// Where reads put defaults in the place of what the segment lacks, see [`older`].
+    older: Older,
     value: PhantomData<T>,
 }
 
 impl<T: SharedLayout> Typed<T> {
-    /// Checks that the segment holds a `T`.
-    pub(crate) fn new(segment: Segment, operation: &'static str) -> Result<Typed<T>, Error> {
-        let context = Context::of_key(operation, segment.key());
-        room::check::<T>(&segment, context)?;
-        let mut segment = segment;
-        segment.set_stored(size_of::<T>());
-        Ok(Typed {
+    /// Checks that the segment holds a `T`, or an earlier or later version of it. An earlier one
+    /// serves for reading; for writing it is replaced, if `upgrade` says so.
+    pub(crate) fn new(
+        segment: Segment,
+        upgrade: bool,
+        operation: &'static str,
+    ) -> Result<Typed<T>, Error> {
+        let typed = Typed {
             segment,
+            older: Older::default(),
             value: PhantomData,
-        })
+        };
+        let judged = typed.judge(operation)?;
+        if upgrade && typed.lacks_fields(judged) {
+            typed.upgrade(operation)?;
+        } else {
+            typed.heed(judged, operation)?;
+            typed.segment.write_as(judged.state, judged.stored);
+        }
+        Ok(typed)
     }
 
     #[inline(always)]
@@ -238,11 +251,9 @@ impl<T: SharedLayout> Typed<T> {
         place: &mut MaybeUninit<F>,
         operation: &'static str,
     ) -> Result<u64, Error> {
-        // SAFETY: as in `try_read_to`.
-        let read = unsafe { self.segment.read(field.span(), place.as_mut_ptr().cast()) };
-        let version = read.map_err(self.explain(operation))?;
-        // SAFETY: all bytes were copied.
-        unsafe { self.judge(field, place, operation) }?;
+        let version = self.read_bytes(field, place, operation)?;
+        // SAFETY: all bytes were written.
+        unsafe { self.judge_value(field, place, operation) }?;
         Ok(version)
     }
 
@@ -258,7 +269,7 @@ impl<T: SharedLayout> Typed<T> {
         // SAFETY: as in `try_read_to`.
         unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
         // SAFETY: all bytes were copied.
-        unsafe { self.judge(field, place, operation) }
+        unsafe { self.judge_value(field, place, operation) }
     }
 
     /// Reads a field under the lock.
@@ -357,7 +368,7 @@ impl<T: SharedLayout> Typed<T> {
     ///
     /// Every byte of `place` is initialised.
     #[inline(always)]
-    unsafe fn judge<F: SharedLayout>(
+    unsafe fn judge_value<F: SharedLayout>(
         &self,
         field: Field<T, F>,
         place: &MaybeUninit<F>,
@@ -439,7 +450,7 @@ fn leave_valid<T: SharedLayout>(place: &mut MaybeUninit<T>) {
 
 /// The error that names the wrong part of a `T` of which `bytes`, from `offset` on, were read.
 #[cold]
-fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
+pub(crate) fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
     match first_invalid_at(T::SCHEMA, offset, bytes) {
         Some(source) => Error::Invalid {
             context,

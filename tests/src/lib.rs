@@ -4,6 +4,7 @@
 pub mod attack;
 mod c;
 pub mod every_call;
+pub mod family;
 mod guard;
 mod memory;
 mod mortal;
@@ -11,8 +12,11 @@ mod namespace;
 mod peer;
 
 pub use c::compile_c;
-pub use guard::{Guard, semaphores, set_slots, slots};
+pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
 pub use memory::Memory;
-pub use mortal::{Halves, Stop, dies, mortal, semaphore_sets, stop_points};
+pub use mortal::{
+    Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
+    stop_points,
+};
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};

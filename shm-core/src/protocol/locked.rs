@@ -63,6 +63,10 @@ impl<'a> Locked<'a> {
         }
     }
 
+    pub(super) fn segment(&self) -> &'a Segment {
+        self.segment
+    }
+
     /// Notes that the caller's code runs while this thread holds the lock.
     #[inline(always)]
     pub(crate) fn mark(&self) -> Mark {
@@ -92,13 +96,14 @@ impl<'a> Locked<'a> {
         if !self.stamp.lasts() {
             return Err(Fault::Forked);
         }
-        self.segment.check_state()
+        // No other schema comes in force under the lock.
+        self.segment.check_life()
     }
 
     /// Whether the same is seen at first sight; if not, ask [`Locked::check`].
     #[inline(always)]
     pub(crate) fn check_at_once(&self) -> bool {
-        self.stamp.lasts_at_once() && self.segment.check_state().is_ok()
+        self.stamp.lasts_at_once() && self.segment.is_written_as_known()
     }
 
     /// A span outside of which the comb's stretches have the bytes at `src` in the payload, at
@@ -153,7 +158,7 @@ impl<'a> Locked<'a> {
         stop!("commit: range noted");
         // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired.
         let (version, mirror) = unsafe { segment.latch.commit(write) };
-        if segment.stored != len {
+        if segment.stored.load(Relaxed) != len {
             follow_longer(mirror, segment);
         } else if let Some(gaps) = gaps
             && len <= TWICE
@@ -188,8 +193,8 @@ impl<'a> Locked<'a> {
         let range = &segment.control().range;
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
         // changes. Raw writers change what no commit knows of.
-        let last =
-            decoded(range.load(Relaxed), segment.stored).filter(|_| !segment.has_raw_writers());
+        let last = decoded(range.load(Relaxed), segment.stored.load(Relaxed))
+            .filter(|_| !segment.has_raw_writers());
         // SAFETY: as in `commit`.
         let (version, mirror) = unsafe { segment.latch.commit(write) };
         let payload = segment.latch.payload();
@@ -201,7 +206,7 @@ impl<'a> Locked<'a> {
                     mirror.copy_from(payload, last);
                     mirror.copy_from(payload, changed);
                 }
-                None => mirror.copy_from(payload, Span::whole(segment.stored)),
+                None => mirror.copy_from(payload, Span::whole(segment.stored.load(Relaxed))),
             }
         }
         stop!("commit: mirror written");
@@ -293,7 +298,12 @@ unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
 fn follow_longer(mirror: Area, segment: &Segment) {
     // SAFETY: payload and mirror are of one size and do not overlap; the mapping is writable, and
     // `stored` fits.
-    unsafe { mirror.copy_from(segment.latch.payload(), Span::whole(segment.stored)) };
+    unsafe {
+        mirror.copy_from(
+            segment.latch.payload(),
+            Span::whole(segment.stored.load(Relaxed)),
+        )
+    };
 }
 
 /// The payload while a commit, or a birth, is under way.

@@ -4,7 +4,9 @@
 //! Everything here is bytes and versions; no type of the caller's is known. `birth.rs` makes these
 //! values.
 
-use std::sync::atomic::AtomicU64 as ProcessWord;
+use std::sync::atomic::{
+    AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
+};
 use std::time::{Duration, Instant};
 
 use super::control::{ALWAYS_NOTIFY, Control, Geometry, RAW_WRITERS, State};
@@ -19,7 +21,7 @@ use super::removal;
 use super::slots::{Claim, Slots};
 use super::stop::stop;
 use super::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
-use super::{futex, lock, process};
+use super::{futex, lock, process, upgrade};
 use crate::sysv::shm::{self, Attachment};
 use crate::sysv::{Key, sem};
 
@@ -29,9 +31,14 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// What [`Segment::claim`] holds before the first claim: it belongs to no process.
 pub(super) const NO_CLAIM: u64 = Stamp::NONE as u64;
+/// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
+const SIZE_IN_ROOM: usize = 8;
 
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
+
+/// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
+pub(super) const UNREAD: u64 = u64::MAX;
 
 /// An attached segment whose division has been verified.
 #[derive(Debug)]
@@ -47,8 +54,13 @@ pub(crate) struct Segment {
     pub(super) writable: bool,
     /// How long to wait for others to get out of the way.
     pub(super) limit: Duration,
-    /// Bytes of the value that the segment holds.
-    pub(super) stored: usize,
+    /// The state whose schema lets bytes be read as they lie, or [`UNREAD`].
+    pub(super) read_as: ProcessWord,
+    /// The state whose schema was found to let this process write. Changes under the lock only,
+    /// like `stored`.
+    pub(super) write_as: ProcessState,
+    /// Bytes of the value under that schema.
+    pub(super) stored: ProcessSize,
     /// The verified semaphore set: id + 1 in the high half, size in the low half; 0: not looked at
     /// yet.
     pub(super) slots: ProcessWord,
@@ -115,7 +127,7 @@ impl Segment {
     /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        if self.state() != State::READY {
+        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
         // SAFETY: the caller's promises; the capacity is the latch's.
@@ -129,46 +141,96 @@ impl Segment {
     /// As for [`Segment::try_read`].
     #[inline(always)]
     pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        if self.state() != State::READY {
+        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
         // SAFETY: as in `try_read`.
         unsafe { self.latch.read_long(span, dst) }
     }
 
-    /// Does the same again and again, up to the time limit. After `Ok` all of `dst` is initialised.
+    /// Does the same again and again, up to the time limit, as long as the schema of `state` is in
+    /// force: its last look at that comes after the copy. After `Ok` all of `dst` is initialised.
     ///
     /// # Safety
     ///
     /// As for [`Segment::try_read`].
     #[cold]
-    pub(crate) unsafe fn read(&self, span: Span, dst: *mut u8) -> Result<u64, Fault> {
-        let start = Instant::now();
+    pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
+        // Asked for when it is needed: a read with defaults comes here each time.
+        let mut start = None;
         loop {
             for _ in 0..TRIES {
-                self.check_state()?;
-                // SAFETY: the caller's promises.
-                if let Some(version) = unsafe { self.try_read_long(span, dst) } {
-                    return Ok(version);
+                let word = &self.control().state;
+                // SAFETY: the caller's promises; the capacity is the latch's.
+                match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
+                    Ok(Some(version)) => return Ok(version),
+                    Ok(None) => {}
+                    Err(()) => return Err(self.changed()),
                 }
                 core::hint::spin_loop();
             }
-            let waited = start.elapsed();
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
             if waited >= self.limit {
                 return Err(Fault::Overtaken { waited });
             }
         }
     }
 
+    /// Whether the schema in force is the one that this process was found to be able to write.
     #[inline(always)]
-    pub(super) fn check_state(&self) -> Result<(), Fault> {
+    pub(crate) fn is_written_as_known(&self) -> bool {
+        self.state().0 == self.write_as.load(Relaxed)
+    }
+
+    /// What a state that was not expected says.
+    #[cold]
+    pub(crate) fn changed(&self) -> Fault {
         match self.state() {
-            State::READY => Ok(()),
-            state if state.is_removed() => Err(Fault::Removed),
-            _ => Err(Fault::Damaged(
-                "its state word is none that this library writes",
-            )),
+            state if state.is_ready() => Fault::Changed,
+            state if state.is_removed() => Fault::Removed,
+            state if state.is_moved() => Fault::Moved,
+            _ => Fault::Damaged("its state word is none that this library writes"),
         }
+    }
+
+    /// That the segment has been removed or its value moved, if so.
+    pub(super) fn ended(&self) -> Option<Fault> {
+        let state = self.state();
+        (state.is_removed() || state.is_moved()).then(|| self.changed())
+    }
+
+    /// Whether the segment has not been removed, whatever schema is in force.
+    #[inline(always)]
+    pub(super) fn check_life(&self) -> Result<(), Fault> {
+        if self.state().is_ready() {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// From now on bytes may be read as they lie as long as `state` stands; `None`: never.
+    pub(crate) fn read_as(&self, state: Option<State>) {
+        let word = state.map_or(UNREAD, |state| u64::from(state.0));
+        self.read_as.store(word, Relaxed);
+    }
+
+    /// The state that [`Segment::read_as`] was told last.
+    pub(crate) fn readable_as(&self) -> Option<State> {
+        u32::try_from(self.read_as.load(Relaxed)).ok().map(State)
+    }
+
+    /// How long to wait for others to get out of the way.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// From now on this process may write as long as `state` stands, under which the value has
+    /// `stored` bytes. Called under the lock, or before anybody else knows this attachment.
+    pub(crate) fn write_as(&self, state: State, stored: usize) {
+        let stored = stored.min(self.geometry.capacity);
+        self.stored.store(stored, Relaxed);
+        self.write_as.store(state.0, Relaxed);
     }
 
     /// Takes the lock if it is free, this process has a claim, and the segment is what it was. One
@@ -183,24 +245,21 @@ impl Segment {
             return None;
         }
         stop!("lock: taken");
-        if self.check_state().is_err() {
+        if !self.is_written_as_known() {
             self.unlock(claim);
             return None;
         }
         Some(Locked::new(self, claim, stamp))
     }
 
-    /// Takes the lock, from a dead owner if need be, and repairs what that one left.
+    /// Takes the lock, from a dead owner if need be, and repairs what that one left. Which schema is
+    /// in force the caller finds out with [`Segment::is_written_as_known`].
     #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
-            Ok(locked) => self.check_state().map(|()| locked),
-            // Whatever went wrong on the way, that it has been removed is the reason.
-            Err(fault) => Err(if self.state().is_removed() {
-                Fault::Removed
-            } else {
-                fault
-            }),
+            Ok(locked) => Ok(locked),
+            // Whatever went wrong on the way, that it has been removed or moved is the reason.
+            Err(fault) => Err(self.ended().unwrap_or(fault)),
         }
     }
 
@@ -220,8 +279,8 @@ impl Segment {
         let word = &self.control().lock;
         let start = Instant::now();
         let rest = |owner: Option<u32>, expected| {
-            if self.state().is_removed() {
-                return Err(Fault::Removed);
+            if let Some(ended) = self.ended() {
+                return Err(ended);
             }
             if owner.is_some() && held::is_held(self.id(), expected) {
                 return Err(Fault::Reentrant);
@@ -255,8 +314,8 @@ impl Segment {
     fn repair(&self) {
         if self.state().is_ready() {
             // SAFETY: the caller has just taken the lock; lock and repair are called on writable
-            // mappings only; `stored` was checked against the capacity when this value was made.
-            unsafe { self.latch.repair(self.stored) };
+            // mappings only; `length_in_force` is within the capacity.
+            unsafe { self.latch.repair(self.length_in_force()) };
             stop!("repair: done");
             // How the last commit's mirror differs from the other one is not known any more.
             self.control().range.store(EVERYTHING, Relaxed);
@@ -265,6 +324,17 @@ impl Segment {
             // announcement.
             self.wake_waiters();
         }
+    }
+
+    /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
+    /// schema which this process has not looked at. The whole capacity where the room says more.
+    pub(super) fn length_in_force(&self) -> usize {
+        let room = self.rooms[State::look(&self.control().state).room()];
+        let mut size = [0; size_of::<u64>()];
+        // SAFETY: a room has at least 64 bytes.
+        unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
+        let capacity = self.geometry.capacity;
+        usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
     }
 
     /// This process's claim on a slot, made when first asked for, and again in a forked child.
@@ -340,7 +410,7 @@ impl Segment {
             if version_of(seq) > version {
                 return Ok(true);
             }
-            self.check_state()?;
+            self.check_life()?;
             let now = Instant::now();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
             if left.is_some_and(|left| left.is_zero()) {
@@ -361,7 +431,7 @@ impl Segment {
             // lies behind.
             if self.latch.sequence() == seq {
                 futex::sleep(
-                    self.seq_low(),
+                    seq_low(self.control()),
                     seq as u32,
                     left.map_or(nap, |left| left.min(nap)),
                 );
@@ -382,34 +452,22 @@ impl Segment {
         futex::barrier_everywhere()
     }
 
-    /// The half of the sequence that changes with each store: a futex is 32 bits wide.
-    fn seq_low(&self) -> *const u32 {
-        let word = (&raw const self.control().seq).cast::<u32>();
-        if cfg!(target_endian = "big") {
-            word.wrapping_add(1)
-        } else {
-            word
-        }
-    }
-
     pub(super) fn wake_waiters(&self) {
-        futex::wake(self.seq_low(), i32::MAX);
-    }
-
-    /// Wakes whoever sleeps on this segment for any reason.
-    pub(super) fn wake_everybody(&self) {
-        self.wake_waiters();
-        futex::wake(self.control().lock.as_ptr(), i32::MAX);
+        futex::wake(seq_low(self.control()), i32::MAX);
     }
 
     /// Copies the beginning of the schema room in force to `dst`, as much as fits on either side;
-    /// returns how much that was.
-    pub(crate) fn read_schema(&self, dst: &mut [u8]) -> usize {
-        let room = self.rooms[self.state().room()];
-        let len = dst.len().min(room.bytes());
-        // SAFETY: `len` bytes fit on both sides.
-        unsafe { room.load(0, dst.as_mut_ptr(), len) };
-        len
+    /// returns the state that put it in force.
+    pub(crate) fn read_schema(&self, dst: &mut [u8]) -> Result<State, Fault> {
+        for _ in 0..TRIES {
+            self.check_life()?;
+            if let Some(state) = upgrade::read_room(&self.control().state, self.rooms, dst)
+                && state.is_ready()
+            {
+                return Ok(state);
+            }
+        }
+        Err(Fault::Damaged("its schema changes without end"))
     }
 
     /// Bytes in a schema room.
@@ -417,10 +475,26 @@ impl Segment {
         self.geometry.room
     }
 
-    /// Says how long the stored value is, as the caller found in the schema; at most the capacity.
-    pub(crate) fn set_stored(&mut self, bytes: usize) {
-        self.stored = bytes.min(self.geometry.capacity);
+    /// Whether this process may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
     }
+}
+
+/// The half of the sequence that changes with each store: a futex is 32 bits wide.
+fn seq_low(control: &Control) -> *const u32 {
+    let word = (&raw const control.seq).cast::<u32>();
+    if cfg!(target_endian = "big") {
+        word.wrapping_add(1)
+    } else {
+        word
+    }
+}
+
+/// Wakes whoever sleeps on a segment for any reason.
+pub(super) fn wake_everybody(control: &Control) {
+    futex::wake(seq_low(control), i32::MAX);
+    futex::wake(control.lock.as_ptr(), i32::MAX);
 }
 
 impl Drop for Segment {
