@@ -10,7 +10,7 @@
 //!   or nothing, and waiting for a newer value. A process that dies in the middle of anything loses
 //!   nothing that was committed and blocks nobody.
 //! - [`SharedView`] is the same for those who may only read; [`RawBox`] reads segments that other
-//!   programs laid out.
+//!   programs laid out; [`Inspector`] reads any segment without the Rust type of its value.
 //! - [`sysv`] is all of System V shared memory and semaphores, safe and typed, for use on its own.
 //!
 //! ```
@@ -49,6 +49,7 @@ extern crate self as shm_core;
 pub mod __private;
 mod error;
 mod field;
+mod inspector;
 pub mod layout;
 mod options;
 mod protocol;
@@ -62,6 +63,7 @@ mod writer;
 
 pub use error::{Context, Error};
 pub use field::Field;
+pub use inspector::Inspector;
 pub use layout::{FixedStr, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;

@@ -16,7 +16,7 @@ use crate::sysv::{Key, Mode};
 use crate::typed::{Typed, store_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any program runs, and short enough to be added to any instant.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -19,6 +19,9 @@ const HEADER: usize = 32;
 /// Rooms are at least this large, so that a later version of a small struct finds a place.
 const LEAST: usize = 1024;
 
+/// The most that a room can hold which is of use.
+pub(crate) const MOST: usize = HEADER + MAX_ENCODED;
+
 /// The contents of the room for `T`.
 pub(crate) fn contents<T: SharedLayout>() -> Vec<u8> {
     let encoded = T::SCHEMA.encode();
@@ -70,4 +73,24 @@ pub(crate) fn check<T: SharedLayout>(segment: &Segment, context: Context) -> Res
         name,
         difference,
     })
+}
+
+/// The schema in these contents of a room, or what is wrong with them.
+pub(crate) fn schema(room: &[u8]) -> Result<Schema, Cow<'static, str>> {
+    let word = |at: usize| {
+        let bytes = room.get(at..at + 8)?;
+        bytes.try_into().ok().map(u64::from_ne_bytes)
+    };
+    let (Some(fingerprint), Some(size), Some(len)) = (word(0), word(8), word(16)) else {
+        return Err("the room for its schema is too small for one".into());
+    };
+    let encoded = usize::try_from(len)
+        .ok()
+        .and_then(|len| room[HEADER..].get(..len))
+        .ok_or("its schema is longer than the room for it")?;
+    let schema = Schema::decode(encoded).map_err(|error| error.to_string())?;
+    if schema.fingerprint().to_bits() != fingerprint || schema.size() as u64 != size {
+        return Err("its schema and the header before it contradict each other".into());
+    }
+    Ok(schema)
 }

@@ -14,6 +14,7 @@ mod runs;
 mod schema;
 mod shared_layout;
 mod validity;
+mod value;
 
 pub use canonical::Fingerprint;
 pub(crate) use canonical::MAX_ENCODED;
@@ -27,6 +28,7 @@ pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::assert_shared;
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
+pub use value::{DecodeError, Value};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -7,6 +7,7 @@ mod mismatch;
 mod runs;
 mod stored_form;
 mod validity;
+mod value;
 
 use std::mem::offset_of;
 

@@ -1,0 +1,237 @@
+//! `Inspector`: any segment of this library's, read without the Rust type of its value.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::error::{Context, Error};
+use crate::layout::{DecodeError, Schema, Value};
+use crate::options::{TIMEOUT, checked};
+use crate::protocol::{self, Access, Fault, Generation, Owner, Segment};
+use crate::room;
+use crate::sysv::Key;
+use crate::sysv::shm;
+use crate::typed::Snapshot;
+
+/// A value of whatever type in a System V segment, attached for reading only.
+///
+/// The segment says itself how its bytes are to be read, so a program that knows nothing but the
+/// key can print them: a monitor, a shell command, a bridge to another language.
+///
+/// Neither the schema nor the value is trusted: sizes, depth and time are bounded, and bytes that
+/// are no value of their type are an error that names the field. A newer program may upgrade the
+/// segment while this is attached; each call goes by the schema that is in force.
+///
+/// A call takes time and memory in proportion to the schema and the value, and no system call.
+///
+/// ```
+/// use shm_core::{FixedStr, Inspector, SharedBox, SharedLayout};
+///
+/// #[derive(SharedLayout, Clone, Copy, Debug)]
+/// #[repr(C)]
+/// struct StPid {
+///     pid: i32,
+///     names: FixedStr<51>,
+/// }
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// # let key = shm_core::Key::new(0x7b5d_1004);
+/// let alice = StPid { pid: 7, names: FixedStr::new("alice")? };
+/// let shared = SharedBox::options().remove_on_drop(true).create_new(key, alice)?;
+///
+/// // In another program, which has no `StPid`:
+/// let inspector = Inspector::open(key)?;
+/// assert_eq!(inspector.schema()?.name(), Some("StPid"));
+/// let value = inspector.value()?;
+/// assert_eq!(value.get("pid").and_then(|pid| pid.as_int()), Some(7));
+/// assert_eq!(value.to_string(), format!("{alice:#?}"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Inspector {
+    segment: Segment,
+    limit: usize,
+}
+
+impl Inspector {
+    /// How many bytes and parts of a value are read unless [`Inspector::limit`] says otherwise:
+    /// 16 Mi.
+    pub const LIMIT: usize = 16 << 20;
+
+    /// Attaches the segment of `key` for reading; it must exist. Its owner and creator must be this
+    /// user or root.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::open`](crate::SharedView::open), but for [`Error::Mismatch`].
+    pub fn open(key: impl Into<Key>) -> Result<Inspector, Error> {
+        Inspector::open_trusting(key, Owner::SelfOrRoot)
+    }
+
+    /// The same for a segment of another user's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`].
+    pub fn open_trusting(key: impl Into<Key>, owner: Owner) -> Result<Inspector, Error> {
+        let operation = "Inspector::open";
+        let context = Context::of_key(operation, checked(key.into(), operation)?);
+        Inspector::new(protocol::open(context.key, access(owner)), context)
+    }
+
+    /// Attaches a segment by the kernel's id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`].
+    pub fn open_id(id: shm::Id) -> Result<Inspector, Error> {
+        Inspector::open_id_trusting(id, Owner::SelfOrRoot)
+    }
+
+    /// The same for a segment of another user's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`].
+    pub fn open_id_trusting(id: shm::Id, owner: Owner) -> Result<Inspector, Error> {
+        let context = Context::of_id("Inspector::open_id", id);
+        Inspector::new(protocol::open_id(id, access(owner)), context)
+    }
+
+    fn new(segment: Result<Segment, Fault>, context: Context) -> Result<Inspector, Error> {
+        let segment = segment.map_err(|fault| Error::from_fault(fault, context, 0))?;
+        let inspector = Inspector {
+            segment,
+            limit: Inspector::LIMIT,
+        };
+        inspector.in_force(context)?;
+        Ok(inspector)
+    }
+
+    /// Reads values of at most so many bytes that have at most so many parts; larger ones are
+    /// [`Error::TooLarge`].
+    ///
+    /// A part (each element of an array is one) takes 48 bytes of memory, so a `[u8; N]` takes 49
+    /// times its size.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Inspector {
+        self.limit = limit;
+        self
+    }
+
+    /// The layout of the value, as the segment tells it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Removed`], [`Error::Damaged`].
+    pub fn schema(&self) -> Result<Schema, Error> {
+        self.in_force(self.context("Inspector::schema"))
+            .map(|(_, schema)| schema)
+    }
+
+    /// The committed value, of which all parts belong to one commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Removed`], [`Error::Damaged`], [`Error::Invalid`], [`Error::TooLarge`], and
+    /// [`Error::Overtaken`] after 5 s.
+    pub fn value(&self) -> Result<Value, Error> {
+        let read = self.read(self.context("Inspector::value"))?;
+        Ok(read.value)
+    }
+
+    /// The committed value and its version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::value`].
+    pub fn snapshot(&self) -> Result<Snapshot<Value>, Error> {
+        self.read(self.context("Inspector::snapshot"))
+    }
+
+    /// The version of the committed value. One load.
+    pub fn version(&self) -> u64 {
+        self.segment.version()
+    }
+
+    /// The key under which the segment can be found.
+    pub fn key(&self) -> Key {
+        self.segment.key()
+    }
+
+    /// The kernel's id of the segment.
+    pub fn id(&self) -> shm::Id {
+        self.segment.id()
+    }
+
+    /// What the kernel knows of the segment. One system call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
+    /// destroyed.
+    pub fn info(&self) -> Result<shm::Stat, Error> {
+        let context = self.context("Inspector::info");
+        shm::stat(self.id()).map_err(|error| Error::from_fault(error.into(), context, 0))
+    }
+
+    fn context(&self, operation: &'static str) -> Context {
+        Context::of_key(operation, self.key())
+    }
+
+    fn in_force(&self, context: Context) -> Result<(Generation, Schema), Error> {
+        let most = room::MOST;
+        let (generation, room) = self
+            .segment
+            .schema_in_force(most)
+            .map_err(|fault| Error::from_fault(fault, context, 0))?;
+        let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
+        let schema = room::schema(&room).map_err(damaged)?;
+        if schema.size() > self.segment.capacity() {
+            return Err(damaged(
+                "its schema says that the value is larger than the room for it".into(),
+            ));
+        }
+        Ok((generation, schema))
+    }
+
+    fn read(&self, context: Context) -> Result<Snapshot<Value>, Error> {
+        let limit = self.limit;
+        let fault = |fault| Error::from_fault(fault, context, 0);
+        let too_large = |what| Error::TooLarge {
+            context,
+            what,
+            limit,
+        };
+        let start = Instant::now();
+        loop {
+            let (generation, schema) = self.in_force(context)?;
+            if schema.size() > limit {
+                return Err(too_large("bytes"));
+            }
+            let read = self.segment.read_under(generation, schema.size());
+            if let Some((bytes, version)) = read.map_err(fault)? {
+                return match Value::decode_limited(&schema, &bytes, limit) {
+                    Ok(value) => Ok(Snapshot { value, version }),
+                    Err(DecodeError::Invalid(invalid)) => Err(Error::Invalid {
+                        context,
+                        source: Box::new(invalid),
+                    }),
+                    Err(_) => Err(too_large("parts")),
+                };
+            }
+            let waited = start.elapsed();
+            if waited >= TIMEOUT {
+                return Err(fault(Fault::Overtaken { waited }));
+            }
+        }
+    }
+}
+
+fn access(owner: Owner) -> Access {
+    Access {
+        owner,
+        limit: TIMEOUT,
+        writable: false,
+    }
+}
