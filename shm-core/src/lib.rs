@@ -47,6 +47,8 @@ extern crate self as shm_core;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(all(test, not(loom)))]
+mod contract;
 mod error;
 mod field;
 mod inspector;

@@ -6,6 +6,8 @@
 
 mod attach;
 mod birth;
+#[cfg(all(test, not(loom)))]
+mod contract;
 mod control;
 mod copy;
 mod cradle;

@@ -1,6 +1,8 @@
 //! What the layout work promises, one file per promise.
 
 mod any_schema;
+#[cfg(not(loom))]
+mod contract;
 mod fingerprint;
 mod fixed_str;
 mod mismatch;
