@@ -49,6 +49,7 @@ extern crate self as shm_core;
 pub mod __private;
 mod error;
 mod field;
+mod foreign;
 pub mod layout;
 mod options;
 mod protocol;
