@@ -51,6 +51,7 @@ pub mod __private;
 mod contract;
 mod error;
 mod field;
+mod foreign;
 mod inspector;
 pub mod layout;
 mod options;

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::error::{Context, Error};
 use crate::layout::{MAX_ENCODED, Mismatch, Schema, SharedLayout};
-use crate::protocol::Segment;
+use crate::protocol::{Geometry, Segment};
 
 const HEADER: usize = 32;
 
@@ -39,6 +39,13 @@ pub(crate) fn contents<T: SharedLayout>() -> Vec<u8> {
 /// How many bytes to reserve for a room with these contents: as much again for a later version.
 pub(crate) fn reserve(contents: usize) -> usize {
     contents.saturating_mul(2).max(LEAST)
+}
+
+/// How many bytes a segment for a value of this layout has, unless its creator asked for another
+/// capacity; `None` if that is more than a process can address.
+pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
+    let room = reserve(HEADER + schema.encoded_len());
+    Geometry::for_sizes(schema.size(), room)?.total()
 }
 
 /// Checks that the segment holds a `T`. No allocation if it does.

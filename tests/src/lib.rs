@@ -10,7 +10,7 @@ mod mortal;
 mod namespace;
 mod peer;
 
-pub use c::compile_c;
+pub use c::{Compiler, Language, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use memory::Memory;
 pub use mortal::{Halves, Stop, dies, mortal, semaphore_sets, stop_points};

@@ -17,11 +17,12 @@ mod validity;
 mod value;
 
 pub use canonical::Fingerprint;
-pub(crate) use canonical::MAX_ENCODED;
+pub(crate) use canonical::{BYTE_ORDER, MAX_ENCODED};
 pub use decode::SchemaError;
 pub use fixed_str::{FitError, FixedStr, TextError};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
+pub(crate) use runs::is_dense;
 pub use runs::{Run, Runs};
 pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;

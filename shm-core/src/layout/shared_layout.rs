@@ -62,6 +62,13 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// Called on every read unless every bit pattern is valid, so it must inline to a few compares.
     fn bits_are_valid(bytes: &[u8]) -> bool;
 
+    /// A C11 and C++17 header with this type as a struct, and with functions that share it: see
+    /// [`Schema::c_header`].
+    #[must_use]
+    fn c_header() -> String {
+        Self::SCHEMA.c_header()
+    }
+
     #[doc(hidden)]
     const FIELDS: &'static [Field] = &[];
 
