@@ -149,6 +149,26 @@ impl Inspector {
         self.read(self.context("Inspector::snapshot"))
     }
 
+    /// A C11 and C++17 header for the value as it is laid out now: see [`Schema::c_header`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::schema`].
+    pub fn c_header(&self) -> Result<String, Error> {
+        self.in_force(self.context("Inspector::c_header"))
+            .map(|(_, schema)| schema.c_header())
+    }
+
+    /// A Python module for the value as it is laid out now: see [`Schema::python_module`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::schema`].
+    pub fn python_module(&self) -> Result<String, Error> {
+        self.in_force(self.context("Inspector::python_module"))
+            .map(|(_, schema)| schema.python_module())
+    }
+
     /// The version of the committed value. One load.
     pub fn version(&self) -> u64 {
         self.segment.version()

@@ -11,7 +11,7 @@ use crate::layout::{BYTE_ORDER, Fingerprint, Kind, Schema, is_dense};
 use crate::room;
 
 mod bytes;
-mod names;
+pub(super) mod names;
 mod types;
 
 use names::Scope;
@@ -119,6 +119,14 @@ fn member(field: &crate::layout::Field) -> Member<'_> {
 /// What two definitions of one C type have in common: everything, names and alignments too.
 fn identity(schema: &Schema) -> u64 {
     Fingerprint::of_bytes(&schema.encode()).to_bits()
+}
+
+/// The name of the struct that `c_header` makes of a schema.
+pub(super) fn struct_name(schema: &Schema) -> String {
+    match schema.kind() {
+        Kind::Struct { name, .. } => names::snake(name),
+        _ => names::snake(NAMELESS),
+    }
 }
 
 fn header(schema: &Schema, name: &str, types: &str) -> String {

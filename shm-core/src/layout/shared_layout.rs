@@ -69,6 +69,13 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
         Self::SCHEMA.c_header()
     }
 
+    /// A Python module with this type as a `ctypes` class, and with functions that share it: see
+    /// [`Schema::python_module`].
+    #[must_use]
+    fn python_module() -> String {
+        Self::SCHEMA.python_module()
+    }
+
     #[doc(hidden)]
     const FIELDS: &'static [Field] = &[];
 

@@ -1,6 +1,6 @@
 //! Names that a C and a C++ compiler accept for what a schema calls by Rust's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that are no names in C11 or C++17, or that common headers define as macros.
 const TAKEN: &[&str] = &[
@@ -223,7 +223,7 @@ pub(super) fn screaming_part(name: &str) -> String {
 }
 
 /// Letters beyond ASCII by their numbers: not every compiler takes them.
-fn ascii(name: &str) -> String {
+pub(in crate::foreign) fn ascii(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {
@@ -236,18 +236,24 @@ fn ascii(name: &str) -> String {
 
 /// Names of one scope, each given once.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
+pub(in crate::foreign) struct Scope {
     given: BTreeSet<String>,
+    /// From which number on to look, by name: else a thousand equal names would take a million
+    /// looks.
+    numbers: BTreeMap<String, u32>,
 }
 
 impl Scope {
     /// `name`, or with a number behind it if that was given before.
-    pub(super) fn give(&mut self, name: String) -> String {
-        let mut number = 2;
-        let mut free = name.clone();
+    pub(in crate::foreign) fn give(&mut self, name: String) -> String {
+        if self.given.insert(name.clone()) {
+            return name;
+        }
+        let number = self.numbers.entry(name.clone()).or_insert(2);
+        let mut free = format!("{name}_{number}");
         while !self.given.insert(free.clone()) {
+            *number += 1;
             free = format!("{name}_{number}");
-            number += 1;
         }
         free
     }
