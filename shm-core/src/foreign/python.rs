@@ -180,6 +180,16 @@ impl Types {
                 let Described { kind, hint } = self.describe(element);
                 described(format!("_Array({kind}, {len})"), &format!("Array[{hint}]"))
             }
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                let Described { kind, hint } = self.describe(element);
+                let size = schema.size();
+                let kind = format!("_Vec({kind}, {capacity}, {offset}, {size})");
+                described(kind, &format!("Vec[{hint}]"))
+            }
             Kind::Struct { .. } => {
                 let name = self.name(schema);
                 described(format!("_Nested({name})"), &name)

@@ -57,7 +57,8 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
-/// `false`, a `char` with NUL, an enum with its first variant. Valid parts and padding stay as they
+/// `false`, a `char` with NUL, an enum with its first variant, the length of a `FixedVec` with 0.
+/// Valid parts and padding stay as they
 /// are.
 ///
 /// This is how a caller's `&mut T` is kept a valid `T` when another program's bytes were not. Parts
@@ -100,6 +101,23 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 bytes.fill(0);
             }
         }
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => match vec_len(capacity, bytes) {
+            Ok(len) => bytes
+                .get_mut(offset as usize..)
+                .unwrap_or_default()
+                .chunks_exact_mut(element.size())
+                .take(len)
+                .for_each(|bytes| make_valid(element, bytes)),
+            Err(_) => {
+                if let Some(len) = bytes.get_mut(..Primitive::U32.size()) {
+                    len.fill(0);
+                }
+            }
+        },
         Kind::Str { .. } => {}
     }
 }
@@ -163,6 +181,20 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
             .chunks_exact(element.size())
             .enumerate()
             .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => match vec_len(capacity, bytes) {
+            Ok(len) => bytes
+                .get(offset as usize..)
+                .unwrap_or_default()
+                .chunks_exact(element.size())
+                .take(len)
+                .enumerate()
+                .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
+            Err(_) => Some(misfit(schema, bytes)),
+        },
         Kind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
         Kind::Primitive(primitive) if accepts(primitive, bytes) => None,
         Kind::Enum { .. } | Kind::Primitive(_) => Some(misfit(schema, bytes)),
@@ -170,7 +202,8 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     }
 }
 
-/// That `bytes` are not valid for a type without parts.
+/// That `bytes` are not valid for a type without parts, or that a `FixedVec` has an impossible
+/// length.
 pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
     let holds = match schema.kind() {
         Kind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
@@ -182,12 +215,33 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
         | Kind::Enum {
             repr: primitive, ..
         } => load(primitive, bytes).to_string(),
+        Kind::Vec { capacity, .. } => {
+            let len = vec_len(capacity, bytes);
+            format!(
+                "a length of {}",
+                len.map_or_else(|len| len, |len| len as u64)
+            )
+        }
         _ => "something else".to_owned(),
     };
     InvalidValue {
         path: String::new(),
         holds,
         expected: schema.to_string(),
+    }
+}
+
+/// How many elements of a `FixedVec` count: none if the bytes end before. `Err` if there is no room
+/// for so many.
+pub(super) fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
+    let Some(len) = bytes.get(..Primitive::U32.size()) else {
+        return Ok(0);
+    };
+    let len = load(Primitive::U32, len) as u64;
+    if len <= capacity {
+        Ok(len as usize)
+    } else {
+        Err(len)
     }
 }
 

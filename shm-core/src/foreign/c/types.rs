@@ -170,6 +170,8 @@ fn declare(types: &mut Types, schema: &Schema) -> Declared {
             dimensions: format!("[{size}]"),
             ..plain("char".to_owned(), 1, false)
         },
+        // TEMPORARY
+        Kind::Vec { .. } => unreachable!(),
         Kind::Struct { .. } => {
             let name = types.name(schema);
             plain(format!("struct {name}"), schema.align() as u64, false)

@@ -63,6 +63,7 @@ fn types_have_the_tags_that_the_format_says() {
         (tag::STR, "text"),
         (tag::STRUCT, "struct"),
         (tag::ENUM, "enum"),
+        (tag::VEC, "vector"),
     ];
     assert_eq!(others, ours.map(|(number, name)| (number, name.to_owned())));
 }

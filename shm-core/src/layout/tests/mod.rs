@@ -3,8 +3,10 @@
 mod any_schema;
 #[cfg(not(loom))]
 mod contract;
+mod extends;
 mod fingerprint;
 mod fixed_str;
+mod fixed_vec;
 mod mismatch;
 mod runs;
 mod stored_form;

@@ -117,6 +117,11 @@ enum Shape<'a> {
     Primitive(Primitive),
     Text,
     List(Box<Plan<'a>>),
+    Vec {
+        element: Box<Plan<'a>>,
+        capacity: u64,
+        offset: usize,
+    },
     Struct {
         name: Arc<str>,
         fields: Vec<(Arc<str>, usize, Plan<'a>)>,
@@ -135,6 +140,15 @@ impl<'a> Plan<'a> {
             Kind::Primitive(primitive) => Shape::Primitive(primitive),
             Kind::Str { .. } => Shape::Text,
             Kind::Array { element, .. } => Shape::List(Box::new(Plan::of(element))),
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => Shape::Vec {
+                element: Box::new(Plan::of(element)),
+                capacity,
+                offset: offset as usize,
+            },
             Kind::Struct { name, fields, .. } => Shape::Struct {
                 name: name.into(),
                 fields: fields
@@ -177,6 +191,16 @@ impl<'a> Plan<'a> {
             }
             Shape::Text => Ok(text_of(bytes)),
             Shape::List(element) => element.decode_list(bytes, left),
+            Shape::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                let len = validity::vec_len(*capacity, bytes).map_err(|_| self.invalid(bytes))?;
+                // In every schema there is room for as many elements as the capacity says.
+                let bytes = &bytes[*offset..][..len * element.schema.size()];
+                element.decode_list(bytes, left)
+            }
             Shape::Struct { name, fields } => {
                 let decode = |(name, offset, plan): &(Arc<str>, usize, Plan<'_>)| {
                     // In every schema the fields lie inside of their struct.
