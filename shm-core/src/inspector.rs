@@ -1,12 +1,11 @@
 //! `Inspector`: any segment of this library's, read without the Rust type of its value.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::error::{Context, Error};
 use crate::layout::{DecodeError, Schema, Value};
 use crate::options::{TIMEOUT, checked};
-use crate::protocol::{self, Access, Fault, Generation, Owner, Segment};
+use crate::protocol::{self, Access, Fault, Owner, Segment, State};
 use crate::room;
 use crate::sysv::Key;
 use crate::sysv::shm;
@@ -199,20 +198,8 @@ impl Inspector {
         Context::of_key(operation, self.key())
     }
 
-    fn in_force(&self, context: Context) -> Result<(Generation, Schema), Error> {
-        let most = room::MOST;
-        let (generation, room) = self
-            .segment
-            .schema_in_force(most)
-            .map_err(|fault| Error::from_fault(fault, context, 0))?;
-        let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
-        let schema = room::schema(&room).map_err(damaged)?;
-        if schema.size() > self.segment.capacity() {
-            return Err(damaged(
-                "its schema says that the value is larger than the room for it".into(),
-            ));
-        }
-        Ok((generation, schema))
+    fn in_force(&self, context: Context) -> Result<(State, Schema), Error> {
+        room::in_force(&self.segment, context, 0)
     }
 
     fn read(&self, context: Context) -> Result<Snapshot<Value>, Error> {
@@ -225,20 +212,23 @@ impl Inspector {
         };
         let start = Instant::now();
         loop {
-            let (generation, schema) = self.in_force(context)?;
+            let (state, schema) = self.in_force(context)?;
             if schema.size() > limit {
                 return Err(too_large("bytes"));
             }
-            let read = self.segment.read_under(generation, schema.size());
-            if let Some((bytes, version)) = read.map_err(fault)? {
-                return match Value::decode_limited(&schema, &bytes, limit) {
-                    Ok(value) => Ok(Snapshot { value, version }),
-                    Err(DecodeError::Invalid(invalid)) => Err(Error::Invalid {
-                        context,
-                        source: Box::new(invalid),
-                    }),
-                    Err(_) => Err(too_large("parts")),
-                };
+            match self.segment.read_bytes(state, schema.size()) {
+                Ok((bytes, version)) => {
+                    return match Value::decode_limited(&schema, &bytes, limit) {
+                        Ok(value) => Ok(Snapshot { value, version }),
+                        Err(DecodeError::Invalid(invalid)) => Err(Error::Invalid {
+                            context,
+                            source: Box::new(invalid),
+                        }),
+                        Err(_) => Err(too_large("parts")),
+                    };
+                }
+                Err(Fault::Changed) => (),
+                Err(other) => return Err(fault(other)),
             }
             let waited = start.elapsed();
             if waited >= TIMEOUT {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Key, SharedBox, field};
-use shm_tests::Halves;
+use shm_tests::family::Version;
+use shm_tests::{Halves, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -22,6 +23,8 @@ fn main() -> Outcome {
             shared.store(field!(Halves.left), [number.parse()?; 4])?;
             Ok(())
         }
+        ["upgrade", key, _, version] => with_version!(version.parse()?, upgrade(key.parse()?)),
+        ["step", key, _, version] => with_version!(version.parse()?, step(key.parse()?)),
         [action, key, "64", number] => act::<8>(action, key.parse()?, number.parse()?),
         [action, key, "65536", number] => act::<8192>(action, key.parse()?, number.parse()?),
         _ => Err(format!("mortal does not know {arguments:?}").into()),
@@ -41,6 +44,19 @@ fn points() -> Outcome {
 #[cfg(not(shm_stop_points))]
 fn points() -> Outcome {
     Err("this build has no stop points".into())
+}
+
+/// Puts a version in force.
+fn upgrade<V: Version>(key: Key) -> Outcome {
+    SharedBox::<V>::options().upgrade(true).open(key)?;
+    Ok(())
+}
+
+/// One step of a version: side 0 is the first version's.
+fn step<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    SharedBox::<V>::open(key)?.update(|value| value.step(side))?;
+    Ok(())
 }
 
 /// Writes values whose words all hold `number`.
