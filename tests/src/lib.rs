@@ -5,6 +5,7 @@ pub mod attack;
 mod c;
 pub mod every_call;
 mod guard;
+mod ledger;
 mod memory;
 mod mortal;
 mod namespace;
@@ -12,6 +13,7 @@ mod peer;
 
 pub use c::{Compiler, Language, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
+pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{Halves, Stop, dies, mortal, semaphore_sets, stop_points};
 pub use namespace::own_ipc_namespace;
