@@ -9,7 +9,10 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use shm_core::{SharedBox, SharedLayout, SharedView};
-use shm_tests::{Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers};
+use shm_tests::{
+    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, set_slots, slots,
+    stop_points,
+};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -69,7 +72,7 @@ fn every_compilers_program_reads_and_writes_what_rust_does() {
 
 #[test]
 fn no_update_of_either_side_is_lost_and_no_reader_sees_a_mixture() {
-    const TIMES: u64 = 20_000;
+    const TIMES: u64 = 5_000;
     let guard = Guard::new();
     let shared = shared(&guard, 0);
     let last = TIMES * (peers().len() as u64 * 2 + 1);
@@ -152,35 +155,16 @@ fn a_waiter_in_c_learns_of_a_removal() {
     }
 }
 
-/// The steps at which a process in C can be stopped, as the header names them.
-fn steps() -> Vec<String> {
-    let header = Ledger::c_header();
-    let steps: BTreeSet<_> = header
-        .split("SHMBOX_STOP(\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap().to_owned())
-        .collect();
-    steps.into_iter().collect()
-}
+const OLD: u64 = 1;
+const NEW: u64 = 2;
+const SECOND: u64 = 3;
+const SURVIVOR: u64 = 4;
 
-/// Has the program do `action`, and says whether it died at `stop`.
-fn dies(program: &Path, action: &str, guard: &Guard, number: &str, stop: Option<&Stop>) -> bool {
-    let mut command = Command::new(program);
-    command.args([action, &guard.arg(), number]);
-    if let Some(Stop { point, pass }) = stop {
-        command.env("SHM_STOP", format!("{pass} {point}"));
-    }
-    let output = command.output().unwrap();
-    let died = output.status.signal() == Some(9);
-    assert!(died || output.status.success(), "{stop:?}: {output:?}");
-    died
-}
-
-/// Calls `run` with every stop, and for each step with one pass after another, until it says that
-/// nobody died.
-fn at_each_stop(mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
+/// Steps at which a process can be stopped, once for each time that it comes there, until nobody
+/// dies. Returns those at which somebody did.
+fn at_each_stop(steps: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
-    for point in steps() {
+    for point in steps {
         for pass in 1.. {
             let stop = Stop {
                 point: point.clone(),
@@ -193,4 +177,331 @@ fn at_each_stop(mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
         }
     }
     reached
+}
+
+/// The steps of a process in C, as the header names them.
+fn steps() -> Vec<String> {
+    let header = Ledger::c_header();
+    let steps: BTreeSet<_> = header
+        .split("SHMBOX_STOP(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
+    steps.into_iter().collect()
+}
+
+/// Has the program do `action`, and says whether it died at `stop`.
+fn dies(program: &Path, action: &str, guard: &Guard, number: u64, stop: &Stop) -> bool {
+    let Stop { point, pass } = stop;
+    let output = Command::new(program)
+        .args([action, &guard.arg(), &number.to_string()])
+        .env("SHM_STOP", format!("{pass} {point}"))
+        .output()
+        .unwrap();
+    let died = output.status.signal() == Some(9);
+    assert!(died || output.status.success(), "{stop:?}: {output:?}");
+    died
+}
+
+/// A segment with an old value, at an even or an odd version, and somebody who only reads.
+struct World {
+    guard: Guard,
+    shared: SharedBox<Ledger>,
+    view: SharedView<Ledger>,
+}
+
+impl World {
+    fn new(odd: bool) -> World {
+        let guard = Guard::new();
+        let shared = shared(&guard, 100);
+        // A mirror that a repair forgets would show: it holds a value from before. The box that
+        // writes goes, and its slot.
+        let early = SharedBox::<Ledger>::open(guard.key()).unwrap();
+        if odd {
+            early.set(Ledger::new(101)).unwrap();
+        }
+        early.set(Ledger::new(102)).unwrap();
+        early.set(Ledger::new(OLD)).unwrap();
+        let view = SharedView::open(guard.key()).unwrap();
+        World {
+            guard,
+            shared,
+            view,
+        }
+    }
+
+    fn look(&self) -> u64 {
+        self.view.get().unwrap().number()
+    }
+
+    /// Rust writes, and between its writes readers are sent to either mirror.
+    fn rust_survives(&self, program: &Path, worst: &mut Duration) {
+        for number in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
+            let start = Instant::now();
+            self.shared.set(Ledger::new(number)).unwrap();
+            self.in_time(start, worst);
+            assert_eq!(self.look(), number);
+            assert!(dies(program, "set", &self.guard, 50, &odd()));
+            assert_eq!(self.look(), number, "from the mirror");
+        }
+    }
+
+    /// The same with a survivor in C.
+    fn c_survives(&self, program: &Path, worst: &mut Duration) {
+        for number in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
+            let start = Instant::now();
+            let printed = done(&run(program, "set", &self.guard, &[&number.to_string()]));
+            self.in_time(start, worst);
+            assert!(printed.starts_with(&format!("{number} ")));
+            assert_eq!(self.look(), number);
+            assert!(rust_dies("set ledger", &self.guard, 0, 50, Some(&odd())));
+            assert_eq!(self.look(), number, "from the mirror");
+        }
+    }
+
+    fn in_time(&self, start: Instant, worst: &mut Duration) {
+        let waited = start.elapsed();
+        assert!(waited < LIMIT, "{waited:?}");
+        *worst = waited.max(*worst);
+    }
+
+    /// The lock, as `FORMAT.md` has it.
+    fn lock_word(&self) -> u32 {
+        let memory = self.guard.memory();
+        let bytes = memory.read(memory.len() - 320 + 192, 4);
+        u32::from_ne_bytes(bytes.try_into().unwrap())
+    }
+
+    /// Leaves one slot free, that which the lock names: whoever comes is the dead owner's heir.
+    fn only_the_heirs_slot(&self, taken: bool) {
+        let set = self.guard.set();
+        let mut values = vec![u16::from(taken); slots(set).len()];
+        if taken {
+            values[(self.lock_word() & 0x3ff) as usize - 1] = 0;
+        }
+        set_slots(set, &values);
+    }
+}
+
+/// With the payload half-written, or about to be.
+fn odd() -> Stop {
+    Stop {
+        point: "commit: odd".to_owned(),
+        pass: 1,
+    }
+}
+
+#[test]
+fn a_death_in_c_at_any_step_leaves_the_old_or_the_new_value_to_rust() {
+    let steps = steps();
+    let (mut deaths, mut worst) = (0, Duration::ZERO);
+    let mut reached = BTreeSet::new();
+    for program in peers() {
+        for (action, is_odd) in [("set", false), ("set", true), ("commit", false)] {
+            reached.extend(at_each_stop(&steps, |stop| {
+                let world = World::new(is_odd);
+                let died = dies(program, action, &world.guard, NEW, stop);
+                let found = world.look();
+                assert!(found == NEW || died && found == OLD, "{found}");
+                world.rust_survives(program, &mut worst);
+                deaths += u32::from(died);
+                died
+            }));
+        }
+    }
+    println!(
+        "{deaths} deaths in C, {} steps, longest wait {worst:?}",
+        reached.len()
+    );
+    for step in [
+        "commit: odd",
+        "commit: payload written",
+        "commit: even",
+        "commit: mirror written",
+    ] {
+        assert!(reached.contains(step), "{step}");
+    }
+}
+
+#[test]
+fn c_takes_over_from_a_process_in_rust_that_died_at_any_step() {
+    let points = stop_points();
+    let mut worst = Duration::ZERO;
+    let mut firsts = Vec::new();
+    for program in peers() {
+        for is_odd in [false, true] {
+            at_each_stop(&points, |stop| {
+                let world = World::new(is_odd);
+                let died = rust_dies("set ledger", &world.guard, 0, NEW, Some(stop));
+                let found = world.look();
+                assert!(found == NEW || died && found == OLD, "{found}");
+                if died && world.lock_word() != 0 && !firsts.contains(stop) {
+                    firsts.push(stop.clone());
+                }
+                world.c_survives(program, &mut worst);
+                died
+            });
+        }
+    }
+    assert!(firsts.len() >= 8, "{firsts:?}");
+    println!(
+        "Rust died at {} steps with the lock; longest wait {worst:?}",
+        firsts.len()
+    );
+
+    // And the one in C dies while it repairs, as any other or as the heir; a third one survives.
+    let steps = steps();
+    let mut reached = BTreeSet::new();
+    let mut deaths = 0;
+    for first in &firsts {
+        for heir in [false, true] {
+            reached.extend(at_each_stop(&steps, |second| {
+                let program = &peers()[deaths % peers().len()];
+                let world = World::new(deaths % 3 == 0);
+                assert!(rust_dies("set ledger", &world.guard, 0, NEW, Some(first)));
+                let found = world.look();
+                if heir {
+                    world.only_the_heirs_slot(true);
+                }
+                let died = dies(program, "set", &world.guard, SECOND, second);
+                assert!(
+                    [found, SECOND].contains(&world.look()),
+                    "a repair changes no value"
+                );
+                if heir {
+                    world.only_the_heirs_slot(false);
+                }
+                if deaths % 2 == 0 {
+                    world.rust_survives(program, &mut worst);
+                } else {
+                    world.c_survives(program, &mut worst);
+                }
+                deaths += usize::from(died);
+                died
+            }));
+        }
+    }
+    println!("{deaths} deaths of repairers in C, longest wait {worst:?}");
+    for step in [
+        "repair: begun",
+        "repair: payload restored",
+        "repair: done",
+        "claim: numbered",
+    ] {
+        assert!(reached.contains(step), "{step}");
+    }
+}
+
+/// What a process intended and what it had done when it died.
+fn journal(path: &Path) -> [u64; 2] {
+    let bytes = std::fs::read(path).unwrap();
+    [0, 8].map(|at| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()))
+}
+
+#[test]
+fn writers_of_both_languages_that_are_killed_at_random_lose_nothing_and_block_nobody() {
+    const KILLS: u32 = 60;
+    let guard = Guard::new();
+    let shared = shared(&guard, 0);
+    let path = Path::new(OUT).join(format!("journal.{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let many = u64::MAX.to_string();
+    let (mut least, mut most, mut worst) = (0, 0, Duration::ZERO);
+    let mut noise = u64::from(std::process::id()) | 1;
+    let mut survivors: Vec<_> = peers()
+        .iter()
+        .map(|program| start(program, "count", &guard, &["20000"]))
+        .collect();
+    for kill in 0..KILLS {
+        std::fs::write(path, [0; 16]).unwrap();
+        let mut victim = match peers().get(kill as usize % (peers().len() + 1)) {
+            Some(program) => start(program, "count", &guard, &[&many, path]),
+            None => Peer::start(
+                env!("CARGO_BIN_EXE_mortal"),
+                ["count", &guard.arg(), &many, path],
+            ),
+        };
+        while journal(Path::new(path))[1] == 0 {
+            assert!(!victim.has_ended());
+            std::thread::yield_now();
+        }
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(noise >> 33 & 0x7ff));
+        victim.kill();
+        victim.finish();
+        let [intended, done] = journal(Path::new(path));
+        least += done;
+        most += intended;
+        let start = Instant::now();
+        shared
+            .update(|ledger| *ledger = Ledger::new(ledger.number() + 1))
+            .unwrap();
+        worst = worst.max(start.elapsed());
+        assert!(worst < LIMIT, "{worst:?}");
+        (least, most) = (least + 1, most + 1);
+    }
+    for survivor in &mut survivors {
+        survivor.succeed();
+        (least, most) = (least + 20_000, most + 20_000);
+    }
+    std::fs::remove_file(path).unwrap();
+    let number = shared.get().unwrap().number();
+    assert!(
+        (least..=most).contains(&number),
+        "{number}: {least} to {most}"
+    );
+    println!(
+        "{KILLS} kills, {number} updates, 0 lost (those cut short: {}), longest wait {worst:?}",
+        most - least
+    );
+}
+
+#[test]
+fn what_a_process_in_c_held_before_exec_is_free() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 1);
+        let path = program.to_str().unwrap();
+        // It takes the lock, starts anew, and writes: as the same process, with the same semaphore.
+        let again = [path, "set", &guard.arg(), "5"];
+        let printed = done(&run(program, "exec", &guard, &again));
+        assert!(printed.starts_with("5 "), "{printed}");
+        shared.set(Ledger::new(6)).unwrap();
+    }
+}
+
+#[test]
+fn a_living_owner_in_c_keeps_the_lock_and_rust_says_who_it_is() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 1);
+        let mut holder = start(program, "hold", &guard, &[]);
+        holder.expect("locked");
+        let impatient = SharedBox::<Ledger>::options()
+            .timeout(Duration::from_millis(20))
+            .open(guard.key())
+            .unwrap();
+        let error = impatient.set(Ledger::new(2)).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("process {}", holder.pid())),
+            "{error}"
+        );
+        let mut other = Command::new(program);
+        other
+            .args(["set", &guard.arg(), "2"])
+            .env("SHM_LIMIT_MS", "20");
+        let said = String::from_utf8(other.output().unwrap().stdout).unwrap();
+        assert!(
+            said.contains("-12 a living process keeps the lock"),
+            "{said}"
+        );
+        holder.succeed();
+        shared.set(Ledger::new(3)).unwrap();
+        assert!(
+            slots(guard.set()).iter().sum::<u16>() <= 2,
+            "slots were given back"
+        );
+    }
 }
