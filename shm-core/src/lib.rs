@@ -63,7 +63,7 @@ mod writer;
 
 pub use error::{Context, Error};
 pub use field::Field;
-pub use layout::{FixedStr, SharedLayout};
+pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;
 pub use raw_box::RawBox;

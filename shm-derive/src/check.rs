@@ -1,5 +1,7 @@
 //! The rules: which models may live in shared memory. Reports every fault, each on its own token.
 
+mod history;
+
 use syn::Fields;
 
 use crate::ctxt::Ctxt;
@@ -119,6 +121,7 @@ fn struct_fields(cx: &Ctxt, model: &Model, fields: &[Field]) {
             cx.fault(finding.ty, message);
         }
     }
+    history::faults(cx, model, fields);
 }
 
 fn enum_repr(cx: &Ctxt, model: &Model) {
@@ -213,6 +216,13 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
     }
     for variant in variants {
         let name = variant.name();
+        if let Some(attr) = variant.shared {
+            cx.fault(
+                attr,
+                "a variant has no history of its own: the struct that holds the enum has a version, \
+                 and a new variant needs a new one",
+            );
+        }
         if matches!(variant.fields, Fields::Unit) {
             continue;
         }

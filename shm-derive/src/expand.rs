@@ -5,6 +5,8 @@
 //! spans: that is where a bound that does not hold is reported.
 
 mod bytemuck;
+mod checks;
+mod history;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -25,8 +27,8 @@ pub(crate) fn implementation(model: &Model) -> TokenStream {
     } else {
         TokenStream::new()
     };
-    let copy = copy_check(model);
-    let facts = facts_check(model);
+    let copy = checks::copy(model);
+    let facts = checks::facts(model);
     wrap(quote!(#shared #bytemuck #copy #facts))
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn fallback(model: &Model) -> TokenStream {
         .flat_map(|field| questions(model, field))
         .map(|question| question.item("SCHEMA"));
     let header = header(model, &generics);
-    let copy = copy_check(model);
+    let copy = checks::copy(model);
     wrap(quote! {
         #[automatically_derived]
         #[diagnostic::do_not_recommend]
@@ -91,7 +93,7 @@ fn header(model: &Model, generics: &Generics) -> TokenStream {
 /// fields if `fields` is false, as in a fallback.
 ///
 /// The supertraits of `SharedLayout` are asked for with `for<'__shm>` because such a bound may be
-/// false: that the type has to be `Copy` is said by [`copy_check`], in words.
+/// false: that the type has to be `Copy` is said by [`checks::copy`], in words.
 fn bounded(model: &Model, fields: bool) -> Generics {
     let krate = &model.settings.krate;
     let mut generics = model.generics.clone();
@@ -140,7 +142,6 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let generics = bounded(model, true);
     let header = header(model, &generics);
 
-    let names = fields.iter().map(Field::name);
     let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
     let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
     let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
@@ -149,7 +150,10 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
             .iter()
             .filter_map(move |questions| Some(questions.first()?.item(item)))
     };
-    let schemas = ask_first("SCHEMA");
+    let described = fields
+        .iter()
+        .zip(ask_first("SCHEMA"))
+        .map(|(field, schema)| history::description(model, field, schema));
     let valid = ask_first("bits_are_valid");
     let further = asked
         .iter()
@@ -171,7 +175,8 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     };
     let schema = located(schema, model.ident.to_token_stream());
 
-    let complete = complete_check(model, fields);
+    let complete = checks::complete(model, fields);
+    let missing = history::missing(model, fields);
 
     quote! {
         // SAFETY: the macro has seen `repr(C)` or `repr(transparent)`, so the layout is fixed. Each
@@ -182,7 +187,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         unsafe #header {
             const FIELDS: &'static [#krate::layout::Field] = {
                 #(let _ = #further;)*
-                &[#(#krate::layout::Field::new(#names, ::core::mem::offset_of!(Self, #members), #schemas)),*]
+                &[#(#described),*]
             };
 
             const SCHEMA: &'static #krate::layout::Schema = #schema;
@@ -195,34 +200,11 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
                         #krate::__private::part::<#types>(__bytes, ::core::mem::offset_of!(Self, #members))
                     ))*
             }
+
+            #missing
         }
 
         #complete
-    }
-}
-
-/// Refuses fields that the derive was not shown, and types other than it was shown: an attribute
-/// macro below it may add the former and write the latter.
-fn complete_check(model: &Model, fields: &[Field]) -> TokenStream {
-    let ident = model.ident;
-    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let members = fields.iter().map(|field| &field.member);
-    let types = fields.iter().map(|field| field.ty);
-    let values: Vec<Ident> = (0..fields.len())
-        .map(|n| format_ident!("__field{n}"))
-        .collect();
-    let pattern = located(
-        quote!(#ident { #(#members: #values),* }),
-        ident.to_token_stream(),
-    );
-    // By value, since there may be no reference to a packed field. No type that may be shared
-    // coerces to another.
-    quote! {
-        #[allow(dead_code)]
-        fn __complete #impl_generics (__value: #ident #ty_generics) #where_clause {
-            let #pattern = __value;
-            #(let _: #types = #values;)*
-        }
     }
 }
 
@@ -337,60 +319,6 @@ fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
                 false
             }
         }
-    }
-}
-
-/// Says in words that the type has to be `Copy`. The supertrait alone would say it in the
-/// compiler's.
-fn copy_check(model: &Model) -> TokenStream {
-    let krate = &model.settings.krate;
-    let ident = model.ident;
-    let generics = bounded_params(model);
-    let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let (_, ty_generics, _) = model.generics.split_for_impl();
-    let span = ident.span();
-    let target = quote_spanned!(span=> #ident);
-    quote! {
-        #[allow(dead_code)]
-        fn __copy #impl_generics () #where_clause {
-            <#target #ty_generics as #krate::__private::advice::PlainCopy>::HOLDS
-        }
-    }
-}
-
-/// The user's generics with every type parameter shared: what `#[derive(Clone, Copy)]` gives `Copy`
-/// for.
-fn bounded_params(model: &Model) -> Generics {
-    let krate = &model.settings.krate;
-    let mut generics = model.generics.clone();
-    let params: Vec<Ident> = generics
-        .type_params()
-        .map(|param| param.ident.clone())
-        .collect();
-    let clause = generics.make_where_clause();
-    for param in &params {
-        clause
-            .predicates
-            .push(parse_quote!(#param: #krate::layout::SharedLayout));
-    }
-    generics
-}
-
-/// Lets `cargo check` evaluate what depends on the finished type: its size, alignment and nesting.
-fn facts_check(model: &Model) -> TokenStream {
-    if model.is_generic() {
-        return TokenStream::new();
-    }
-    let krate = &model.settings.krate;
-    let ident = model.ident;
-    let facts = located(
-        quote!(#krate::__private::Facts::<#ident>::HOLD),
-        ident.to_token_stream(),
-    );
-    quote! {
-        #[allow(unused_imports)]
-        use #krate::__private::Unjudged as _;
-        const _: () = #facts;
     }
 }
 

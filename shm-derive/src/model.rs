@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
-use syn::{Fields, Generics, Index, Member, Token, Type};
+use syn::{Attribute, Expr, Fields, Generics, Index, LitStr, Member, Token, Type};
 
 use crate::types::Finding;
 
@@ -60,12 +60,28 @@ pub(crate) enum Body<'a> {
 pub(crate) struct Field<'a> {
     pub(crate) member: Member,
     pub(crate) ty: &'a Type,
+    pub(crate) history: History,
     /// What can be said about the type from its spelling.
     pub(crate) findings: Vec<Finding<'a>>,
 }
 
+/// What `#[shared(…)]` on a field says: how other versions of the struct see it.
+#[derive(Default)]
+pub(crate) struct History {
+    /// The version that brought the field; `None` when the user did not give one, or gave nonsense.
+    pub(crate) since: Option<u32>,
+    /// The tokens of `since = N`, to report on.
+    pub(crate) since_tokens: TokenStream,
+    /// What an older segment has for it.
+    pub(crate) default: Option<Expr>,
+    /// What earlier versions called it.
+    pub(crate) was: Vec<LitStr>,
+}
+
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
+    /// `#[shared(…)]`, which has nothing to say here.
+    pub(crate) shared: Option<&'a Attribute>,
     pub(crate) fields: &'a Fields,
 }
 
@@ -105,6 +121,11 @@ impl Variant<'_> {
 }
 
 impl Field<'_> {
+    /// The version that brought it.
+    pub(crate) fn since(&self) -> u32 {
+        self.history.since.unwrap_or(1)
+    }
+
     pub(crate) fn name(&self) -> String {
         match &self.member {
             Member::Named(ident) => ident.unraw().to_string(),

@@ -11,7 +11,7 @@ use syn::{
 
 use crate::crate_path;
 use crate::ctxt::Ctxt;
-use crate::model::{Body, Field, Model, Repr, Settings, Variant, Word};
+use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Word};
 use crate::types;
 
 pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
@@ -20,7 +20,7 @@ pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
         generics: &input.generics,
         settings: settings(cx, &input.attrs),
         reprs: reprs(cx, &input.attrs),
-        body: body(&input.data),
+        body: body(cx, &input.data),
     }
 }
 
@@ -143,14 +143,15 @@ fn number(meta: &Meta) -> Option<u64> {
     list.parse_args::<LitInt>().ok()?.base10_parse().ok()
 }
 
-fn body<'a>(data: &'a Data) -> Body<'a> {
+fn body<'a>(cx: &Ctxt, data: &'a Data) -> Body<'a> {
     match data {
-        Data::Struct(data) => Body::Struct(fields(&data.fields)),
+        Data::Struct(data) => Body::Struct(fields(cx, &data.fields)),
         Data::Enum(data) => Body::Enum(
             data.variants
                 .iter()
                 .map(|variant| Variant {
                     ident: &variant.ident,
+                    shared: variant.attrs.iter().find(|attr| is(attr.path(), "shared")),
                     fields: &variant.fields,
                 })
                 .collect(),
@@ -159,7 +160,7 @@ fn body<'a>(data: &'a Data) -> Body<'a> {
     }
 }
 
-fn fields(fields: &Fields) -> Vec<Field<'_>> {
+fn fields<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Field<'a>> {
     fields
         .iter()
         .enumerate()
@@ -169,7 +170,45 @@ fn fields(fields: &Fields) -> Vec<Field<'_>> {
                 .clone()
                 .map_or_else(|| Member::from(index), Member::from),
             ty: &field.ty,
+            history: history(cx, &field.attrs),
             findings: types::examine(&field.ty),
         })
         .collect()
+}
+
+fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
+    let mut history = History::default();
+    for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
+        let read = attr.parse_nested_meta(|meta| {
+            let repeated = if is(&meta.path, "since") {
+                let repeated = !history.since_tokens.is_empty();
+                let key = &meta.path;
+                // Also of one that cannot be read: it is no field without `since`.
+                history.since_tokens = key.to_token_stream();
+                let number: LitInt = meta.value()?.parse()?;
+                history.since_tokens = quote!(#key = #number);
+                history.since = schema_version(cx, &number);
+                repeated
+            } else if is(&meta.path, "default") {
+                let value = meta.value().map_err(|_| {
+                    meta.error("write `default = …` with a value of the field's type, or leave it out for zeros")
+                })?;
+                history.default.replace(value.parse()?).is_some()
+            } else if is(&meta.path, "was") {
+                let value = meta.value()?;
+                let wrong = value.error("write the old name in quotes: `was = \"old_name\"`");
+                history.was.push(value.parse().map_err(|_| wrong)?);
+                false
+            } else {
+                return Err(meta.error(
+                    "unknown key: on a field `#[shared(…)]` knows `since = N`, `default = value` and `was = \"old name\"`",
+                ));
+            };
+            if repeated { Err(meta.error("this key is given twice: keep one")) } else { Ok(()) }
+        });
+        if let Err(fault) = read {
+            cx.syntax(fault);
+        }
+    }
+    history
 }

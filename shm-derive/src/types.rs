@@ -77,7 +77,7 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
                     "write `FixedStr<N>`"
                 }
                 Type::Reference(reference) if matches!(&*reference.elem, Type::Slice(_)) => {
-                    "write an array `[T; N]`"
+                    "write `FixedVec<T, N>`, or an array `[T; N]`"
                 }
                 Type::Reference(_) => {
                     "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice"
@@ -87,7 +87,7 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
                 }
                 Type::BareFn(_) => "write a fieldless enum that names the function to call",
                 Type::Slice(_) => {
-                    "write an array `[T; N]` and, if it is not always full, a `u32` length beside it"
+                    "write `FixedVec<T, N>`, or an array `[T; N]`"
                 }
                 _ => "write a concrete type, or a fieldless enum that names the choice",
             };

@@ -46,7 +46,7 @@ advice! {
         "use `FixedStr<N>`, which holds N bytes of text in place";
     InlineItems,
         "`{Self}` may not live in shared memory: its items lie elsewhere, and an address means nothing in another process",
-        "use an array `[T; N]` and, if it is not always full, a `u32` length beside it";
+        "use `FixedVec<T, N>`, which holds up to N items in place, or an array `[T; N]`";
     SameWidth,
         "`{Self}` may not live in shared memory: `usize` and `isize` differ between 32-bit and 64-bit processes",
         "use `u64` or `i64`";

@@ -11,6 +11,7 @@ pub use bytemuck;
 pub use crate::protocol::POINTS as STOP_POINTS;
 
 use crate::SharedLayout;
+pub use crate::typed::{for_each_byte_of, for_each_zero_of};
 
 /// The bytes of the field of type `F` at `offset`.
 ///

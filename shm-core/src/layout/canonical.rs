@@ -2,14 +2,14 @@
 //! same bytes.
 //!
 //! One walk writes both, so that nothing can be stored and yet escape the fingerprint by accident.
-//! Two things do on purpose: the names of structs and enums, since two programs may call the same
-//! bytes by two names; and alignment, which says where a value may lie and not how it is read (a
-//! `u64` aligns to 4 in a 32-bit x86 program and to 8 in a 64-bit one). `FORMAT.md`, section
-//! "Schema", gives the recipe byte by byte.
+//! Three things do on purpose: the names of structs and enums, since two programs may call the same
+//! bytes by two names; alignment, which says where a value may lie and not how it is read (a `u64`
+//! aligns to 4 in a 32-bit x86 program and to 8 in a 64-bit one); and the history of a field, which
+//! says how other versions read it. `FORMAT.md`, section "Schema", gives the recipe byte by byte.
 
 use std::fmt;
 
-use super::{Kind, Schema};
+use super::{Field, Kind, Schema};
 
 /// Goes before all else, so that a later form of these bytes cannot be taken for this one.
 pub(super) const FORM: u8 = 1;
@@ -24,6 +24,7 @@ pub(super) mod tag {
     pub const STR: u8 = 0x21;
     pub const STRUCT: u8 = 0x22;
     pub const ENUM: u8 = 0x23;
+    pub const VEC: u8 = 0x24;
 }
 
 /// The longest form that is stored or accepted, in bytes.
@@ -65,7 +66,7 @@ impl fmt::Display for Fingerprint {
 
 impl Schema {
     /// The fingerprint of this layout: FNV-1a over its stored form without the names and alignments
-    /// of structs, and without the names of enums.
+    /// of structs, without the names of enums, and without `since` and the former names of fields.
     ///
     /// Field names and order, offsets, sizes, signedness, schema versions, and the names and values
     /// of enum variants all count.
@@ -162,6 +163,21 @@ impl Sink<'_> {
         }
     }
 
+    const fn field(&mut self, field: &Field) {
+        self.name(field.name());
+        self.u64(field.offset);
+        self.schema(field.schema());
+        if self.stored {
+            self.bytes(&field.since.to_le_bytes());
+            self.byte(field.former_names.len() as u8);
+            let mut i = 0;
+            while i < field.former_names.len() {
+                self.name(field.former_names.at(i));
+                i += 1;
+            }
+        }
+    }
+
     const fn document(&mut self, schema: &Schema) {
         self.byte(FORM);
         self.byte(BYTE_ORDER);
@@ -180,6 +196,17 @@ impl Sink<'_> {
                 self.byte(tag::STR);
                 self.u64(size);
             }
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                self.byte(tag::VEC);
+                self.u64(capacity);
+                // No mere alignment: programs that place the elements differently do not agree.
+                self.u64(offset);
+                self.schema(element);
+            }
             Kind::Struct {
                 name,
                 version,
@@ -195,9 +222,7 @@ impl Sink<'_> {
                 self.u64(fields.len() as u64);
                 let mut i = 0;
                 while i < fields.len() {
-                    self.name(fields[i].name());
-                    self.u64(fields[i].offset);
-                    self.schema(fields[i].schema());
+                    self.field(&fields[i]);
                     i += 1;
                 }
             }

@@ -1,10 +1,16 @@
 //! The rows of a mismatch: which field of one layout is which of the other, and what differs
 //! between them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::extends::only_adds;
 use super::mismatch::{Cell, Row};
-use super::{Field, Kind, Schema, Variant};
+use super::{Field, Kind, Schema};
+
+mod types;
+
+use types::{difference_of_type, innermost_are_structs, same_bytes};
 
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.
@@ -26,6 +32,12 @@ pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Vec<Row>, Vec<S
             compare_fields("", (stored, a), (mine, b), &mut rows);
             let rows_agree = rows.iter().all(|row| row.mark.is_none());
             notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
+            let are_relatives = rows
+                .iter()
+                .any(|row| row.stored.is_some() && row.mine.is_some());
+            if are_relatives && !rows_agree {
+                notes.extend(broken_rule(stored.schema, mine.schema));
+            }
         }
         _ => compare("", stored, mine, &mut rows),
     }
@@ -48,6 +60,21 @@ impl<'a> Place<'a> {
             type_name: self.schema.to_string(),
             offset: self.offset,
         })
+    }
+
+    /// The first element of an array or a `FixedVec`; of anything else the thing itself.
+    fn first_element(self) -> Place<'a> {
+        let (schema, begin) = match self.schema.kind() {
+            Kind::Array { element, .. } => (element, 0),
+            Kind::Vec {
+                element, offset, ..
+            } => (element, offset),
+            _ => (self.schema, 0),
+        };
+        Place {
+            schema,
+            offset: self.offset + begin,
+        }
     }
 
     fn field(self, field: &'a Field) -> Place<'a> {
@@ -85,16 +112,8 @@ fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) 
                 rows.append(&mut inner);
             }
         }
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. })
-            if innermost_are_structs(stored.schema, mine.schema) =>
-        {
-            let (a, b) = (
-                Place {
-                    schema: a,
-                    ..stored
-                },
-                Place { schema: b, ..mine },
-            );
+        _ if innermost_are_structs(stored.schema, mine.schema) => {
+            let (a, b) = (stored.first_element(), mine.first_element());
             compare(&format!("{path}[0]"), a, b, rows);
         }
         _ => {
@@ -183,6 +202,44 @@ fn pair<'a>(
     (partners, left.into_values())
 }
 
+/// What keeps two versions of a struct from living together.
+fn broken_rule(stored: &Schema, mine: &Schema) -> Option<String> {
+    let (in_segment, in_program) = (stored.version()?, mine.version()?);
+    match in_program.cmp(&in_segment) {
+        Ordering::Equal => {
+            let whose = if only_adds(mine, stored) {
+                "this program"
+            } else if only_adds(stored, mine) {
+                "the program that made the segment"
+            } else {
+                return None;
+            };
+            let next = in_segment.checked_add(1)?;
+            let and_fields = if stored.fields().len() == mine.fields().len() {
+                String::new()
+            } else {
+                format!(", and `#[shared(since = {next})]` above each new field")
+            };
+            Some(format!(
+                "{whose} changes version {in_segment} without a higher one: \
+                 write `#[shared(version = {next})]` there{and_fields}"
+            ))
+        }
+        Ordering::Greater => {
+            let obstacle = mine.extends(stored).err()?;
+            Some(format!(
+                "version {in_program} cannot follow version {in_segment}: {obstacle}"
+            ))
+        }
+        Ordering::Less => {
+            let obstacle = stored.extends(mine).err()?;
+            Some(format!(
+                "version {in_segment} cannot follow version {in_program}: {obstacle}"
+            ))
+        }
+    }
+}
+
 /// What differs between two structs beside their fields. Size and alignment follow from the fields
 /// where those differ.
 fn differences_of_whole(stored: &Schema, mine: &Schema, fields_agree: bool) -> Vec<String> {
@@ -205,151 +262,4 @@ fn differences_of_whole(stored: &Schema, mine: &Schema, fields_agree: bool) -> V
         ));
     }
     differences
-}
-
-/// In one word what differs, and in a few more where that does not show in the types' names.
-fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
-    match (stored.kind(), mine.kind()) {
-        (Kind::Str { .. }, Kind::Str { .. }) => ("size", None),
-        (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => {
-            if a_len != b_len && same_bytes(a, b) {
-                ("size", None)
-            } else if a_len == b_len {
-                difference_of_type(a, b)
-            } else {
-                ("type", None)
-            }
-        }
-        (
-            Kind::Enum {
-                repr: a,
-                variants: a_variants,
-                ..
-            },
-            Kind::Enum {
-                repr: b,
-                variants: b_variants,
-                ..
-            },
-        ) => {
-            if a == b {
-                ("enum", Some(difference_of_variants(a_variants, b_variants)))
-            } else {
-                (
-                    "type",
-                    Some(format!(
-                        "stored as {a} in the segment, as {b} in this program"
-                    )),
-                )
-            }
-        }
-        _ => ("type", None),
-    }
-}
-
-fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
-    const MAX_NAMED: usize = 3;
-
-    let values = |variants: &[Variant]| -> HashMap<String, i128> {
-        variants
-            .iter()
-            .map(|variant| (variant.name().to_owned(), variant.value()))
-            .collect()
-    };
-    let (stored_values, mine_values) = (values(stored), values(mine));
-    let in_segment =
-        stored
-            .iter()
-            .filter_map(|variant| match (variant, mine_values.get(variant.name())) {
-                (stored, Some(mine)) if stored.value() == *mine => None,
-                (stored, Some(mine)) => Some(format!(
-                    "`{}` is {} in the segment, {mine} in this program",
-                    stored.name(),
-                    stored.value()
-                )),
-                (stored, None) => Some(format!("`{}` only in the segment", stored.name())),
-            });
-    let only_mine = mine
-        .iter()
-        .filter(|variant| !stored_values.contains_key(variant.name()))
-        .map(|variant| format!("`{}` only in this program", variant.name()));
-    let mut differences = in_segment.chain(only_mine);
-    let mut named: Vec<String> = differences.by_ref().take(MAX_NAMED).collect();
-    match differences.count() {
-        _ if named.is_empty() => return "its variants are declared in another order".to_owned(),
-        0 => {}
-        more => named.push(format!("and {more} more")),
-    }
-    named.join("; ")
-}
-
-fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
-    match (stored.kind(), mine.kind()) {
-        (Kind::Struct { .. }, Kind::Struct { .. }) => true,
-        (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => a_len == b_len && innermost_are_structs(a, b),
-        _ => false,
-    }
-}
-
-/// Equality as the fingerprint sees it: without the names of structs and enums.
-fn same_bytes(a: &Schema, b: &Schema) -> bool {
-    if a.size != b.size {
-        return false;
-    }
-    match (a.kind(), b.kind()) {
-        (Kind::Primitive(a), Kind::Primitive(b)) => a == b,
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. }) => same_bytes(a, b),
-        (Kind::Str { .. }, Kind::Str { .. }) => true,
-        (
-            Kind::Struct {
-                version: v,
-                fields: fs,
-                ..
-            },
-            Kind::Struct {
-                version: w,
-                fields: gs,
-                ..
-            },
-        ) => {
-            let same_field = |(f, g): (&Field, &Field)| {
-                f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
-            };
-            v == w
-                && a.align == b.align
-                && fs.len() == gs.len()
-                && fs.iter().zip(gs).all(same_field)
-        }
-        (
-            Kind::Enum {
-                repr: r,
-                variants: vs,
-                ..
-            },
-            Kind::Enum {
-                repr: s,
-                variants: ws,
-                ..
-            },
-        ) => r == s && vs == ws,
-        _ => false,
-    }
 }

@@ -1,7 +1,9 @@
 //! How a program's own schemas come to be: at compile time, refusing in words what may not be
 //! shared.
 
-use super::schema::{Ref, Shape};
+use super::message::Message;
+use super::message::Piece::{Number, Text, Type};
+use super::schema::{Names, Ref, Shape};
 use super::{Field, Primitive, Schema, Variant};
 
 impl Schema {
@@ -45,6 +47,46 @@ impl Schema {
         }
     }
 
+    #[track_caller]
+    pub(super) const fn fixed_vec(element: &'static Schema, capacity: usize) -> Schema {
+        assert!(
+            capacity > 0,
+            "`FixedVec<T, 0>` has no room for an element: give it at least one"
+        );
+        assert!(
+            capacity as u64 <= u32::MAX as u64,
+            "a `FixedVec` counts its elements in 32 bits: give it fewer"
+        );
+        let align = if element.align > Primitive::U32.align() as u64 {
+            element.align
+        } else {
+            Primitive::U32.align() as u64
+        };
+        match Schema::vec_size(element, capacity as u64, align) {
+            Some(size) => Schema {
+                size,
+                align,
+                shape: Shape::Vec {
+                    element: Ref::Static(element),
+                    capacity: capacity as u64,
+                },
+            },
+            None => panic!("this `FixedVec` is larger than an address space"),
+        }
+    }
+
+    /// The size of a `FixedVec` whose elements begin at `offset`, which is its alignment as well:
+    /// the length has 4 bytes, so what aligns to more begins at once where it may.
+    pub(super) const fn vec_size(element: &Schema, capacity: u64, offset: u64) -> Option<u64> {
+        let Some(items) = element.size.checked_mul(capacity) else {
+            return None;
+        };
+        match items.checked_add(offset) {
+            Some(end) => end.checked_next_multiple_of(offset),
+            None => None,
+        }
+    }
+
     /// For the derive: a struct of `size` bytes.
     ///
     /// # Panics
@@ -72,10 +114,21 @@ impl Schema {
             align.is_power_of_two() && align <= Schema::MAX_ALIGN,
             "a shared type aligns to at most 64 bytes: lower its `align(…)`"
         );
+        assert!(version > 0, "schema versions begin with 1");
         let mut end = 0;
+        let mut since = 1;
         let mut i = 0;
         while i < fields.len() {
             let field = &fields[i];
+            assert!(
+                field.since >= since,
+                "a field is older than the one before it: new fields go behind all others"
+            );
+            assert!(
+                field.since <= version,
+                "a field is newer than its struct: raise the struct's `version`"
+            );
+            since = field.since;
             assert!(
                 field.offset >= end,
                 "the fields of a shared struct lie in the order of their declaration: use `#[repr(C)]`"
@@ -147,14 +200,64 @@ impl Schema {
 }
 
 impl Field {
+    /// A count of one byte says how many there are.
+    const MAX_FORMER_NAMES: usize = 255;
+
     /// For the derive.
     #[doc(hidden)]
     pub const fn new(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
         check_name(name);
+        Field::evolved(name, offset, schema, 1, &[], false)
+    }
+
+    /// For the derive: a field with a history. An older segment without it has a default for it if
+    /// `has_default`, else zeros.
+    ///
+    /// # Panics
+    ///
+    /// At compile time, with the reason, if that is no history that a field can have.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn evolved(
+        name: &'static str,
+        offset: usize,
+        schema: &'static Schema,
+        since: u32,
+        former_names: &'static [&'static str],
+        has_default: bool,
+    ) -> Field {
+        check_name(name);
+        assert!(since > 0, "schema versions begin with 1");
+        assert!(
+            former_names.len() <= Field::MAX_FORMER_NAMES,
+            "a field keeps at most 255 former names"
+        );
+        let mut i = 0;
+        while i < former_names.len() {
+            check_name(former_names[i]);
+            i += 1;
+        }
+        if since > 1 && !has_default && !schema.zeros_are_valid() {
+            let mut message = Message::new();
+            message.write(&[
+                Text("a segment older than version "),
+                Number(since as i128),
+                Text(" lacks field `"),
+                Text(name),
+                Text("`, and zero bytes are no `"),
+                Type(schema),
+                Text("`: write `#[shared(since = "),
+                Number(since as i128),
+                Text(", default = …)]` to say what it is there"),
+            ]);
+            panic!("{}", message.as_str());
+        }
         Field {
             name: Ref::Static(name),
             offset: offset as u64,
             schema: Ref::Static(schema),
+            since,
+            former_names: Names::Static(former_names),
         }
     }
 }

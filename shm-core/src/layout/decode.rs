@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, tag};
-use super::schema::{Ref, Shape};
+use super::schema::{Names, Ref, Shape};
 use super::{Field, Primitive, Schema, Variant};
 
 impl Schema {
@@ -57,8 +57,13 @@ enum Fault {
     Repr,
     Value(i128),
     Align(u64),
+    Capacity(u64),
+    Items(u64),
     Size(u64),
     Offset(u64),
+    Version,
+    Since { since: u32, version: u32 },
+    SinceFalls { since: u32, before: u32 },
 }
 
 impl fmt::Display for SchemaError {
@@ -97,6 +102,14 @@ impl fmt::Display for SchemaError {
                     Schema::MAX_ALIGN
                 )
             }
+            Fault::Capacity(capacity) => {
+                write!(f, "a `FixedVec` for {capacity} elements")
+            }
+            Fault::Items(offset) => write!(
+                f,
+                "a `FixedVec` whose elements begin at {offset}, which is no power of two from 4 to {}",
+                Schema::MAX_ALIGN
+            ),
             Fault::Size(size) => write!(f, "a size of {size} bytes, which no such type can have"),
             Fault::Offset(offset) => {
                 write!(
@@ -104,6 +117,15 @@ impl fmt::Display for SchemaError {
                     "a field at offset {offset} overlaps the one before or leaves its struct"
                 )
             }
+            Fault::Version => write!(f, "a struct of version 0"),
+            Fault::Since { since, version } => write!(
+                f,
+                "a field since version {since} in a struct of version {version}"
+            ),
+            Fault::SinceFalls { since, before } => write!(
+                f,
+                "a field since version {since} behind one since version {before}"
+            ),
         }
     }
 }
@@ -140,6 +162,10 @@ impl<'a> Source<'a> {
         self.array().map(u8::from_le_bytes)
     }
 
+    fn u32(&mut self) -> Result<u32, SchemaError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
     fn u64(&mut self) -> Result<u64, SchemaError> {
         self.array().map(u64::from_le_bytes)
     }
@@ -153,13 +179,19 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn name(&mut self) -> Result<Ref<str>, SchemaError> {
+    fn name(&mut self) -> Result<Box<str>, SchemaError> {
         let len = self.byte()?;
         let name = self.take(usize::from(len))?;
         match str::from_utf8(name) {
-            Ok(name) if is_identifier(name) => Ok(Ref::Owned(name.into())),
+            Ok(name) if is_identifier(name) => Ok(name.into()),
             _ => Err(self.error(Fault::NotAName)),
         }
+    }
+
+    fn former_names(&mut self) -> Result<Names, SchemaError> {
+        let count = self.byte()?;
+        let names: Result<_, _> = (0..count).map(|_| self.name()).collect();
+        Ok(Names::Owned(names?))
     }
 
     /// Never trusts a count: each item takes bytes, so the bytes run out first.
@@ -206,6 +238,7 @@ impl<'a> Source<'a> {
                     shape: Shape::Str,
                 })
             }
+            tag::VEC => self.vec(depth),
             tag::STRUCT => self.structure(depth),
             tag::ENUM => self.enumeration(),
             other => match Primitive::from_tag(other) {
@@ -215,9 +248,33 @@ impl<'a> Source<'a> {
         }
     }
 
+    fn vec(&mut self, depth: usize) -> Result<Schema, SchemaError> {
+        let capacity = self.u64()?;
+        if capacity == 0 || capacity > u64::from(u32::MAX) {
+            return Err(self.error(Fault::Capacity(capacity)));
+        }
+        let align = self.u64()?;
+        if !align.is_power_of_two() || !(4..=Schema::MAX_ALIGN as u64).contains(&align) {
+            return Err(self.error(Fault::Items(align)));
+        }
+        let element = self.schema(depth + 1)?;
+        let size = self.size(Schema::vec_size(&element, capacity, align))?;
+        Ok(Schema {
+            size,
+            align,
+            shape: Shape::Vec {
+                element: Ref::Owned(Box::new(element)),
+                capacity,
+            },
+        })
+    }
+
     fn structure(&mut self, depth: usize) -> Result<Schema, SchemaError> {
-        let name = self.name()?;
-        let version = u32::from_le_bytes(self.array()?);
+        let name = Ref::Owned(self.name()?);
+        let version = self.u32()?;
+        if version == 0 {
+            return Err(self.error(Fault::Version));
+        }
         let size = self.u64()?;
         let size = self.size(Some(size))?;
         let align = self.u64()?;
@@ -228,8 +285,9 @@ impl<'a> Source<'a> {
             return Err(self.error(Fault::Size(size)));
         }
         let mut free = 0;
+        let mut last_since = 1;
         let fields = self.items("a struct without fields", |source| {
-            let name = source.name()?;
+            let name = Ref::Owned(source.name()?);
             let offset = source.u64()?;
             let schema = source.schema(depth + 1)?;
             let end = offset.checked_add(schema.size);
@@ -237,10 +295,21 @@ impl<'a> Source<'a> {
                 Some(end) if offset >= free && end <= size => end,
                 _ => return Err(source.error(Fault::Offset(offset))),
             };
+            let since = source.u32()?;
+            if since == 0 || since > version {
+                return Err(source.error(Fault::Since { since, version }));
+            }
+            if since < last_since {
+                let before = last_since;
+                return Err(source.error(Fault::SinceFalls { since, before }));
+            }
+            last_since = since;
             Ok(Field {
                 name,
                 offset,
                 schema: Ref::Owned(Box::new(schema)),
+                since,
+                former_names: source.former_names()?,
             })
         })?;
         Ok(Schema {
@@ -255,13 +324,13 @@ impl<'a> Source<'a> {
     }
 
     fn enumeration(&mut self) -> Result<Schema, SchemaError> {
-        let name = self.name()?;
+        let name = Ref::Owned(self.name()?);
         let repr = match Primitive::from_tag(self.byte()?) {
             Some(repr) if repr.is_integer() => repr,
             _ => return Err(self.error(Fault::Repr)),
         };
         let variants = self.items("an enum without variants", |source| {
-            let name = source.name()?;
+            let name = Ref::Owned(source.name()?);
             let value = i128::from_le_bytes(source.array()?);
             if !repr.holds(value) {
                 return Err(source.error(Fault::Value(value)));

@@ -1,6 +1,6 @@
 //! Which bytes of a value carry it, and which are padding.
 
-use super::{Kind, Schema};
+use super::{Kind, Primitive, Schema};
 
 /// `count` stretches of `len` bytes, the first at `offset`, each `stride` bytes after the one
 /// before.
@@ -109,36 +109,49 @@ impl Collector {
                     i += 1;
                 }
             }
-            Kind::Array { .. } if is_dense(schema) => self.emit(base, schema.size, repeat),
-            Kind::Array { element, len } => {
-                let inner = Repeat {
-                    count: len,
-                    stride: element.size,
-                };
-                if repeat.count == 1 {
-                    self.walk(element, base, inner);
-                } else if schema.size == repeat.stride {
-                    self.walk(
-                        element,
-                        base,
-                        Repeat {
-                            count: repeat.count * len,
-                            stride: inner.stride,
-                        },
-                    );
-                } else {
-                    // Two strides do not make one: spell out the shorter of the two repetitions.
-                    let (spelled, kept) = if len <= repeat.count {
-                        (inner, repeat)
-                    } else {
-                        (repeat, inner)
-                    };
-                    let mut i = 0;
-                    while i < spelled.count && !self.window.more {
-                        self.walk(element, base + i * spelled.stride, kept);
-                        i += 1;
-                    }
-                }
+            Kind::Array { element, len } => self.array(element, len, base, repeat),
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                self.emit(base, Primitive::U32.size() as u64, repeat);
+                self.array(element, capacity, base + offset, repeat);
+            }
+        }
+    }
+
+    const fn array(&mut self, element: &Schema, len: u64, base: u64, repeat: Repeat) {
+        let size = len * element.size;
+        if is_dense(element) {
+            return self.emit(base, size, repeat);
+        }
+        let inner = Repeat {
+            count: len,
+            stride: element.size,
+        };
+        if repeat.count == 1 {
+            self.walk(element, base, inner);
+        } else if size == repeat.stride {
+            self.walk(
+                element,
+                base,
+                Repeat {
+                    count: repeat.count * len,
+                    stride: inner.stride,
+                },
+            );
+        } else {
+            // Two strides do not make one: spell out the shorter of the two repetitions.
+            let (spelled, kept) = if len <= repeat.count {
+                (inner, repeat)
+            } else {
+                (repeat, inner)
+            };
+            let mut i = 0;
+            while i < spelled.count && !self.window.more {
+                self.walk(element, base + i * spelled.stride, kept);
+                i += 1;
             }
         }
     }
@@ -189,6 +202,15 @@ pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {
         Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => true,
         Kind::Array { element, .. } => is_dense(element),
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => {
+            let is_full = Primitive::U32.size() as u64 == offset
+                && schema.size == offset + capacity * element.size;
+            is_full && is_dense(element)
+        }
         Kind::Struct { fields, .. } => {
             let mut end = 0;
             let mut i = 0;

@@ -42,7 +42,7 @@ where
 /// [`SharedLayout::SCHEMA`](super::SharedLayout::SCHEMA); those of other programs come out of a
 /// segment by [`Schema::decode`]. Both are this type.
 ///
-/// `Display` writes the type as a Rust programmer would: `i32`, `[u16; 4]`, `FixedStr<51>`, or the
+/// `Display` writes the type as a Rust programmer would: `i32`, `[u16; 4]`, `FixedStr<51>`, `FixedVec<i32, 8>`, or the
 /// name of a struct or an enum. `==` compares everything, names of types included; two layouts that
 /// differ in those alone have the same [`fingerprint`](Schema::fingerprint).
 ///
@@ -69,6 +69,11 @@ pub(super) enum Shape {
         len: u64,
     },
     Str,
+    /// Where the elements begin is the alignment of the whole: see [`Kind::Vec`].
+    Vec {
+        element: Ref<Schema>,
+        capacity: u64,
+    },
     Struct {
         name: Ref<str>,
         version: u32,
@@ -101,6 +106,17 @@ pub enum Kind<'a> {
         /// All its bytes, the one for the NUL included; at least 1.
         size: u64,
     },
+    /// `FixedVec<element, capacity>`, in C `struct { uint32_t len; element items[capacity]; }`.
+    #[non_exhaustive]
+    Vec {
+        /// What each element is.
+        element: &'a Schema,
+        /// How many elements there is room for; at least 1, at most `u32::MAX`.
+        capacity: u64,
+        /// Where the first element lies, in bytes from the start of the length; the same number as
+        /// the alignment of the whole.
+        offset: u64,
+    },
     /// A struct.
     #[non_exhaustive]
     Struct {
@@ -129,6 +145,18 @@ pub struct Field {
     pub(super) name: Ref<str>,
     pub(super) offset: u64,
     pub(super) schema: Ref<Schema>,
+    pub(super) since: u32,
+    pub(super) former_names: Names,
+}
+
+/// The former names of a field.
+///
+/// No `Ref<[Ref<str>]>`: the derive writes constants of `&str`, and a `const fn` cannot turn a
+/// slice of those into a slice of anything else.
+#[derive(Clone, Debug)]
+pub(super) enum Names {
+    Static(&'static [&'static str]),
+    Owned(Box<[Box<str>]>),
 }
 
 /// One variant of a fieldless enum.
@@ -171,6 +199,11 @@ impl Schema {
                 len: *len,
             },
             Shape::Str => Kind::Str { size: self.size },
+            Shape::Vec { element, capacity } => Kind::Vec {
+                element: element.get(),
+                capacity: *capacity,
+                offset: self.align,
+            },
             Shape::Struct {
                 name,
                 version,
@@ -215,46 +248,6 @@ impl Schema {
             _ => &[],
         }
     }
-
-    /// Whether every bit pattern is a value: no `bool`, `char` or enum is anywhere inside.
-    pub const fn any_bits(&self) -> bool {
-        match self.kind() {
-            Kind::Primitive(primitive) => primitive.any_bits(),
-            Kind::Array { element, .. } => element.any_bits(),
-            Kind::Str { .. } => true,
-            Kind::Struct { fields, .. } => {
-                let mut i = 0;
-                while i < fields.len() {
-                    if !fields[i].schema().any_bits() {
-                        return false;
-                    }
-                    i += 1;
-                }
-                true
-            }
-            Kind::Enum { .. } => false,
-        }
-    }
-
-    /// How many types lie inside each other here; 1 for a type without parts.
-    pub(super) const fn depth(&self) -> usize {
-        match self.kind() {
-            Kind::Array { element, .. } => 1 + element.depth(),
-            Kind::Struct { fields, .. } => {
-                let mut deepest = 0;
-                let mut i = 0;
-                while i < fields.len() {
-                    let depth = fields[i].schema().depth();
-                    if depth > deepest {
-                        deepest = depth;
-                    }
-                    i += 1;
-                }
-                1 + deepest
-            }
-            _ => 1,
-        }
-    }
 }
 
 impl Field {
@@ -271,6 +264,35 @@ impl Field {
     /// The layout of the field's type.
     pub const fn schema(&self) -> &Schema {
         self.schema.get()
+    }
+
+    /// The schema version of the struct that brought this field: `#[shared(since = …)]`, 1 unless
+    /// given.
+    pub const fn since(&self) -> u32 {
+        self.since
+    }
+
+    /// What earlier versions called this field: `#[shared(was = "…")]`, in the order in which they
+    /// are written.
+    pub fn former_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        let names = &self.former_names;
+        (0..names.len()).map(|i| names.at(i))
+    }
+}
+
+impl Names {
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Names::Static(names) => names.len(),
+            Names::Owned(names) => names.len(),
+        }
+    }
+
+    pub(super) const fn at(&self, index: usize) -> &str {
+        match self {
+            Names::Static(names) => names[index],
+            Names::Owned(names) => &names[index],
+        }
     }
 }
 
@@ -293,6 +315,14 @@ impl<T: ?Sized + PartialEq> PartialEq for Ref<T> {
 }
 
 impl<T: ?Sized + Eq> Eq for Ref<T> {}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && (0..self.len()).all(|i| self.at(i) == other.at(i))
+    }
+}
+
+impl Eq for Names {}
 
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
@@ -318,6 +348,9 @@ impl fmt::Display for Schema {
             Kind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
             Kind::Array { element, len } => write!(f, "[{element}; {len}]"),
             Kind::Str { size } => write!(f, "FixedStr<{size}>"),
+            Kind::Vec {
+                element, capacity, ..
+            } => write!(f, "FixedVec<{element}, {capacity}>"),
             Kind::Struct { name, .. } | Kind::Enum { name, .. } => f.write_str(name),
         }
     }

@@ -2,13 +2,13 @@
 
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
-use super::{Field, Fingerprint, FixedStr, Primitive, Runs, Schema, Variant};
+use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Variant};
 
 /// A plain-data type that may live in shared memory.
 ///
 /// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.
-/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`], arrays of
-/// such types, and the structs and fieldless enums that derive it. It does not hold for
+/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`], arrays and
+/// [`FixedVec`]s of such types, and the structs and fieldless enums that derive it. It does not hold for
 ///
 /// - references, pointers, `Box`, `String`, `Vec`: an address means nothing in another process;
 /// - `usize` and `isize`, which differ between 32-bit and 64-bit processes;
@@ -45,7 +45,7 @@ use super::{Field, Fingerprint, FixedStr, Primitive, Runs, Schema, Variant};
     message = "`{Self}` may not live in shared memory",
     label = "`SharedLayout` does not hold for this type",
     note = "for a struct or a fieldless enum of your own, write `#[derive(SharedLayout, Clone, Copy)]` above it",
-    note = "instead of `String` or `&str` use `FixedStr<N>`, instead of `Vec<T>` or `&[T]` an array `[T; N]`: an address means nothing in another process",
+    note = "instead of `String` or `&str` use `FixedStr<N>`, instead of `Vec<T>` or `&[T]` use `FixedVec<T, N>` or an array `[T; N]`: an address means nothing in another process",
     note = "instead of `usize` use `u64`, instead of `isize` use `i64`: theirs differ between 32-bit and 64-bit processes",
     note = "instead of an atomic use the plain integer: each access to a shared value is already atomic as a whole"
 )]
@@ -67,6 +67,17 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     #[must_use]
     fn c_header() -> String {
         Self::SCHEMA.c_header()
+    }
+
+    /// Calls `each` with offset and bytes of whatever a value of schema version `older` of this type
+    /// lacks: the fields that are newer, without their padding, holding their defaults.
+    ///
+    /// Stored over a value of that version (whose bytes beyond its own fields may be anything) they
+    /// make it one of this type, as far as the older value was one. All stretches lie within
+    /// `size_of::<Self>()`, but a caller who relies on that checks it.
+    #[doc(hidden)]
+    fn for_each_missing(older: u32, each: &mut dyn FnMut(usize, &[u8])) {
+        let _ = (older, each);
     }
 
     #[doc(hidden)]
@@ -216,5 +227,33 @@ unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
     fn bits_are_valid(bytes: &[u8]) -> bool {
         const { any_bits::<Self>() };
         always::<Self>(bytes)
+    }
+}
+
+// SAFETY: `repr(C)`: a `u32` and then, at the next multiple of their alignment, N places for a `T`;
+// `Schema::fixed_vec` computes the same, `assert_shared` compares size and alignment, and it refuses
+// to compile for N = 0. `MaybeUninit<T>` has the size and alignment of `T`. What the schema calls
+// part of an element is initialised in all N places: the type's invariant. It is valid if the length
+// is at most N and the elements that it counts are a `T`; it has no other invariant.
+unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
+    const SCHEMA: &'static Schema = &Schema::fixed_vec(T::SCHEMA, N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        if bytes.len() != size_of::<Self>() {
+            return false;
+        }
+        let Some(len) = bytes.first_chunk() else {
+            return false;
+        };
+        let len = u32::from_ne_bytes(*len) as usize;
+        if len > N {
+            return false;
+        }
+        if const { T::SCHEMA.any_bits() } {
+            return true;
+        }
+        let elements = &bytes[const { Self::SCHEMA.align() }..][..len * size_of::<T>()];
+        elements.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
     }
 }

@@ -62,7 +62,8 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
-/// `false`, a `char` with NUL, an enum with its first variant. Valid parts and padding stay as they
+/// `false`, a `char` with NUL, an enum with its first variant, the length of a `FixedVec` with 0.
+/// Valid parts and padding stay as they
 /// are.
 ///
 /// This is how a caller's `&mut T` is kept a valid `T` when another program's bytes were not. Parts
@@ -105,6 +106,23 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 bytes.fill(0);
             }
         }
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => match vec_len(capacity, bytes) {
+            Ok(len) => bytes
+                .get_mut(offset as usize..)
+                .unwrap_or_default()
+                .chunks_exact_mut(element.size())
+                .take(len)
+                .for_each(|bytes| make_valid(element, bytes)),
+            Err(_) => {
+                if let Some(len) = bytes.get_mut(..Primitive::U32.size()) {
+                    len.fill(0);
+                }
+            }
+        },
         Kind::Str { .. } => {}
     }
 }
@@ -170,6 +188,20 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
             .chunks_exact(element.size())
             .enumerate()
             .find_map(|(i, bytes)| Some(within(find(element, bytes)?, format!("[{i}]")))),
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => match vec_len(capacity, bytes) {
+            Ok(len) => bytes
+                .get(offset as usize..)
+                .unwrap_or_default()
+                .chunks_exact(element.size())
+                .take(len)
+                .enumerate()
+                .find_map(|(i, bytes)| Some(within(find(element, bytes)?, format!("[{i}]")))),
+            Err(len) => holds(format!("a length of {len}")),
+        },
         Kind::Enum { repr, variants, .. } => match load(repr, bytes) {
             _ if is_variant(repr, variants, bytes) => None,
             value if repr == Primitive::U128 => holds((value as u128).to_string()),
@@ -179,6 +211,20 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
         Kind::Primitive(Primitive::Char) => holds(format!("{:#x}", load(Primitive::U32, bytes))),
         Kind::Primitive(primitive) => holds(load(primitive, bytes).to_string()),
         Kind::Str { .. } => None,
+    }
+}
+
+/// How many elements of a `FixedVec` count: none if the bytes end before. `Err` if there is no room
+/// for so many.
+fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
+    let Some(len) = bytes.get(..Primitive::U32.size()) else {
+        return Ok(0);
+    };
+    let len = load(Primitive::U32, len) as u64;
+    if len <= capacity {
+        Ok(len as usize)
+    } else {
+        Err(len)
     }
 }
 

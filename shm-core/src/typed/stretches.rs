@@ -36,6 +36,34 @@ pub(super) fn for_each_stretch<T: SharedLayout>(mut each: impl FnMut(usize, usiz
     });
 }
 
+/// For the derive: calls `each` with every stretch of `value` that is not padding and its offset,
+/// where the value itself is at `offset`.
+pub fn for_each_byte_of<T: SharedLayout>(
+    value: &T,
+    offset: usize,
+    each: &mut dyn FnMut(usize, &[u8]),
+) {
+    let bytes = (&raw const *value).cast::<u8>();
+    for_each_stretch::<T>(|at, len| {
+        // SAFETY: a stretch lies within the `T`, and its bytes are initialised (`SharedLayout`: the
+        // schema tells the truth); `value` is borrowed as long as the slice is in use, and nothing
+        // in a shared type changes behind a shared reference.
+        let stretch = unsafe { slice::from_raw_parts(bytes.add(at), len) };
+        each(offset + at, stretch);
+    });
+}
+
+/// For the derive: the same for a value of zeros.
+pub fn for_each_zero_of<T: SharedLayout>(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
+    const ZEROS: [u8; 256] = [0; 256];
+    for_each_stretch::<T>(|at, len| {
+        for start in (0..len).step_by(ZEROS.len()) {
+            let zeros = &ZEROS[..ZEROS.len().min(len - start)];
+            each(offset + at + start, zeros);
+        }
+    });
+}
+
 /// Stores what is not padding of a value at `offset` of the payload.
 ///
 /// # Safety

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::layout::schema::{Ref, Shape};
+use crate::layout::schema::{Names, Ref, Shape};
 use crate::layout::{Field, Primitive, Schema, Variant};
 
 fn name() -> impl Strategy<Value = String> {
@@ -64,19 +64,38 @@ fn array(element: Schema, len: u64) -> Schema {
     }
 }
 
-type Part = (String, u64, Schema);
+fn vector(element: Schema, capacity: u64, log2: u32) -> Schema {
+    let align = 1 << log2;
+    Schema {
+        size: (align + element.size * capacity).next_multiple_of(align),
+        align,
+        shape: Shape::Vec {
+            element: Ref::Owned(element.into()),
+            capacity,
+        },
+    }
+}
+
+/// Name, gap before the field, type, whether the field is of the newest version, former names.
+type Part = (String, u64, Schema, bool, Vec<String>);
 
 fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64) -> Schema {
     let mut end = 0;
+    let mut since = 1;
     let fields = parts
         .into_iter()
-        .map(|(name, gap, schema)| {
+        .map(|(name, gap, schema, is_new, former_names)| {
             let offset = end + gap;
             end = offset + schema.size;
+            if is_new {
+                since = version;
+            }
             Field {
                 name: owned(name),
                 offset,
                 schema: Ref::Owned(schema.into()),
+                since,
+                former_names: Names::Owned(former_names.into_iter().map(Into::into).collect()),
             }
         })
         .collect::<Vec<_>>();
@@ -95,11 +114,20 @@ fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64
 pub fn any_schema() -> impl Strategy<Value = Schema> {
     leaf().prop_recursive(5, 40, 4, |inner| {
         let gap = prop_oneof![3 => Just(0_u64), 1 => 0..5_u64];
-        let parts = vec((name(), gap.clone(), inner.clone()), 1..5);
+        let former_names = prop_oneof![3 => Just(Vec::new()), 1 => vec(name(), 1..3)];
+        let part = (
+            name(),
+            gap.clone(),
+            inner.clone(),
+            any::<bool>(),
+            former_names,
+        );
+        let parts = vec(part, 1..5);
         let align = (0..3_u32).prop_map(|log2| 1 << log2);
         prop_oneof![
-            (inner, 1..5_u64).prop_map(|(element, len)| array(element, len)),
-            (name(), any::<u32>(), align, parts, gap).prop_map(
+            (inner.clone(), 1..5_u64).prop_map(|(element, len)| array(element, len)),
+            (inner, 1..5_u64, 2..5_u32).prop_map(|(element, len, log2)| vector(element, len, log2)),
+            (name(), 1..=u32::MAX, align, parts, gap).prop_map(
                 |(name, version, align, parts, tail)| structure(name, version, align, parts, tail)
             ),
         ]

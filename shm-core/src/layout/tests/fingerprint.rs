@@ -1,7 +1,7 @@
 //! The fingerprint tells apart what must be told apart, and nothing else.
 
 use super::{leak, structure};
-use crate::layout::{Fingerprint, FixedStr, Schema, SharedLayout, Variant};
+use crate::layout::{Field, Fingerprint, FixedStr, Schema, SharedLayout, Variant};
 
 fn point(fields: [(&'static str, usize, &Schema); 2]) -> Fingerprint {
     structure("Point", 1, 8, 4, &fields).fingerprint()
@@ -28,6 +28,17 @@ fn alignment_does_not_count_so_that_32_and_64_bit_programs_agree() {
     let fields = [("x", 0, i32::SCHEMA), ("y", 4, i32::SCHEMA)];
     let other = structure("Point", 1, 8, 8, &fields);
     assert_eq!(base(), other.fingerprint());
+}
+
+#[test]
+fn the_past_does_not_count() {
+    let of = |since, was: &'static [&'static str]| {
+        let y = Field::evolved("y", 4, i32::SCHEMA, since, was, false);
+        let fields = vec![Field::new("x", 0, i32::SCHEMA), y];
+        Schema::structure("Point", 2, 8, 4, leak(fields)).fingerprint()
+    };
+    assert_eq!(of(1, &[]), of(2, &[]));
+    assert_eq!(of(1, &[]), of(1, &["top"]));
 }
 
 #[test]

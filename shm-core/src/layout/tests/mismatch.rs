@@ -1,7 +1,7 @@
 //! The table of a mismatch says what differs, in columns.
 
 use super::{leak, structure};
-use crate::layout::{FixedStr, Mismatch, Schema, SharedLayout, Variant};
+use crate::layout::{Field, FixedStr, Mismatch, Schema, SharedLayout, Variant};
 
 #[track_caller]
 fn assert_shows(stored: &Schema, mine: &Schema, table: &str) {
@@ -159,6 +159,65 @@ fn what_no_row_shows_is_said_below() {
 }
 
 #[test]
+fn the_broken_rule_is_said_below() {
+    let of = |version, fields: &[(&'static str, usize, &Schema)], since| {
+        let fields: Vec<Field> = fields
+            .iter()
+            .map(|&(name, offset, schema)| {
+                let since = if name == "uid" { since } else { 1 };
+                Field::evolved(name, offset, leak(schema.clone()), since, &[], false)
+            })
+            .collect();
+        Schema::structure("StPid", version, 8, 4, leak(fields))
+    };
+    let pid = ("pid", 0, i32::SCHEMA);
+    let (uid, wide) = (("uid", 4, u32::SCHEMA), ("pid", 0, i64::SCHEMA));
+    let shows = |stored: &Schema, mine: &Schema, notes: &[&str]| {
+        let shown = Mismatch::new(stored, mine).to_string();
+        let found: Vec<&str> = shown
+            .lines()
+            .skip_while(|line| !line.contains("<-"))
+            .skip(1)
+            .collect();
+        assert_eq!(found, notes, "\n{shown}\n");
+    };
+    shows(
+        &of(3, &[pid], 1),
+        &of(3, &[pid, uid], 3),
+        &["  this program changes version 3 without a higher one: \
+           write `#[shared(version = 4)]` there, and `#[shared(since = 4)]` above each new field"],
+    );
+    shows(
+        &of(1, &[pid, uid], 1),
+        &of(1, &[pid], 1),
+        &[
+            "  the program that made the segment changes version 1 without a higher one: \
+           write `#[shared(version = 2)]` there, and `#[shared(since = 2)]` above each new field",
+        ],
+    );
+    shows(
+        &of(3, &[pid], 1),
+        &of(4, &[pid, uid], 3),
+        &[
+            "  version 3 in the segment, 4 in this program",
+            "  version 4 cannot follow version 3: field `uid` says `since = 3`, but version 3 lacks it: write `since = 4`",
+        ],
+    );
+    shows(
+        &of(2, &[wide], 1),
+        &of(1, &[pid], 1),
+        &[
+            "  version 2 in the segment, 1 in this program",
+            "  version 2 cannot follow version 1: field `pid` is `i64`, and in version 1 it is `i32`: \
+           a field keeps its type, so leave it and add another one behind all others",
+        ],
+    );
+    shows(&of(1, &[wide], 1), &of(1, &[pid], 1), &[]);
+    let strangers = Mismatch::new(&of(1, &[uid], 1), &of(2, &[pid], 1)).to_string();
+    assert!(!strangers.contains("cannot follow"), "{strangers}");
+}
+
+#[test]
 fn a_nested_version_is_said_in_its_row() {
     let of = |version| {
         let inner = structure("Inner", version, 4, 4, &[("x", 0, i32::SCHEMA)]);
@@ -168,7 +227,8 @@ fn a_nested_version_is_said_in_its_row() {
         &of(1),
         &of(2),
         "  field   in the segment   in this program
-  inner   Inner    @0      Inner  @0   <- version 1 in the segment, 2 in this program",
+  inner   Inner    @0      Inner  @0   <- version 1 in the segment, 2 in this program
+  this program changes version 1 without a higher one: write `#[shared(version = 2)]` there",
     );
 }
 

@@ -1,8 +1,10 @@
 //! What the layout work promises, one file per promise.
 
 mod any_schema;
+mod extends;
 mod fingerprint;
 mod fixed_str;
+mod fixed_vec;
 mod mismatch;
 mod runs;
 mod stored_form;

@@ -121,6 +121,20 @@ fn mask(schema: &Schema, base: usize, mask_bytes: &mut [bool]) {
                 mask(element, base + i * element.size(), mask_bytes);
             }
         }
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => {
+            mask_bytes[base..][..4].fill(true);
+            for i in 0..capacity as usize {
+                mask(
+                    element,
+                    base + offset as usize + i * element.size(),
+                    mask_bytes,
+                );
+            }
+        }
         _ => mask_bytes[base..][..schema.size()].fill(true),
     }
 }

@@ -4,9 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::any_schema::any_schema;
-use super::{Matrix, State, structure};
+use super::{Matrix, State, leak, structure};
 use crate::layout::canonical::MAX_ENCODED;
-use crate::layout::{Kind, Mismatch, Runs, Schema, SharedLayout, first_invalid, make_valid};
+use crate::layout::{
+    Field, FixedVec, Kind, Mismatch, Runs, Schema, SharedLayout, first_invalid, make_valid,
+};
 
 /// Does with a stranger's schema all that a program may do with it.
 fn exercise(schema: &Schema) {
@@ -15,7 +17,9 @@ fn exercise(schema: &Schema) {
         schema.to_string(),
         Runs::of(schema, 0),
     );
-    let _ = Mismatch::new(schema, Matrix::<State, 3>::SCHEMA).to_string();
+    let mine = Matrix::<State, 3>::SCHEMA;
+    let _ = Mismatch::new(schema, mine).to_string();
+    let _ = (schema.extends(mine), mine.extends(schema));
     let mut bytes = vec![0xee; schema.size().min(4096)];
     make_valid(schema, &mut bytes);
     assert_eq!(first_invalid(schema, &bytes), None);
@@ -65,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn random_tags_are_no_panic(tags in vec(prop_oneof![0..16_u8, 0x20..0x24_u8, Just(b'a')], 0..400)) {
+    fn random_tags_are_no_panic(tags in vec(prop_oneof![0..16_u8, 0x20..0x25_u8, Just(b'a')], 0..400)) {
         let bytes = [&u8::SCHEMA.encode()[..2], &tags].concat();
         if let Ok(decoded) = Schema::decode(&bytes) {
             exercise(&decoded);
@@ -139,6 +143,37 @@ fn each_lie_is_refused() {
 }
 
 #[test]
+fn each_lie_about_the_past_is_refused() {
+    let fields = vec![
+        Field::evolved("a", 0, u32::SCHEMA, 2, &["old", "older"], false),
+        Field::evolved("b", 4, u32::SCHEMA, 3, &[], false),
+    ];
+    let good = Schema::structure("S", 3, 8, 4, leak(fields)).encode();
+    let version = 1 + 1 + 1 + 2;
+    let since = version + 4 + 8 + 8 + 8 + 2 + 8 + 1;
+    let (count, name) = (since + 4, since + 5);
+    let with = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        bytes
+    };
+    assert!(Schema::decode(&with(since, 3)).is_ok());
+    assert_refused(&with(since, 0), "since version 0 in a struct of version 3");
+    assert_refused(&with(since, 4), "since version 4 in a struct of version 3");
+    assert_refused(
+        &with(version, 2),
+        "since version 3 in a struct of version 2",
+    );
+    assert_refused(&with(version, 0), "version 0");
+    let last = good.len() - 5;
+    assert_refused(&with(last, 1), "since version 1 behind one since version 2");
+    assert_refused(&with(good.len() - 1, 1), "ends in the middle");
+    assert!(Schema::decode(&with(count, 1)).is_err());
+    assert_refused(&with(name, 0), "name");
+    assert_refused(&with(name + 1, b' '), "name");
+}
+
+#[test]
 fn values_and_integers_of_enums_are_checked() {
     let good = State::SCHEMA.encode();
     let repr = 1 + 1 + 1 + 1 + "State".len();
@@ -155,6 +190,32 @@ fn values_and_integers_of_enums_are_checked() {
     );
     assert_refused(&with(value, 0x7f), "does not fit");
     assert_refused(&with(repr + 1, 0), "without variants");
+}
+
+#[test]
+fn each_lie_about_a_vector_is_refused() {
+    let good = FixedVec::<u16, 4>::SCHEMA.encode();
+    let (capacity, offset) = (3, 3 + 8);
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let wider = Schema::decode(&with(offset, 8)).unwrap();
+    assert_eq!((wider.size(), wider.align()), (16, 8));
+    assert_refused(&with(capacity, 0), "for 0 elements");
+    assert_refused(&with(capacity + 4, 1), "for 4294967300 elements");
+    assert_refused(&with(offset, 2), "begin at 2");
+    assert_refused(&with(offset, 12), "begin at 12");
+    assert_refused(&with(offset, 128), "begin at 128");
+    let mut nested = u8::SCHEMA.encode()[..2].to_vec();
+    for _ in 0..8 {
+        nested.extend([
+            0x24, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0,
+        ]);
+    }
+    nested.push(1);
+    assert_refused(&nested, "size of");
 }
 
 #[test]
@@ -200,8 +261,8 @@ fn the_example_in_the_format_is_what_the_code_writes() {
         1, 1,
         0x22, 5, b'S', b't', b'P', b'i', b'd', 1, 0, 0, 0,
         56, 0, 0, 0, 0, 0, 0, 0,  4, 0, 0, 0, 0, 0, 0, 0,  2, 0, 0, 0, 0, 0, 0, 0,
-        3, b'p', b'i', b'd', 0, 0, 0, 0, 0, 0, 0, 0, 8,
-        5, b'n', b'a', b'm', b'e', b's', 4, 0, 0, 0, 0, 0, 0, 0, 0x21, 51, 0, 0, 0, 0, 0, 0, 0,
+        3, b'p', b'i', b'd', 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0,
+        5, b'n', b'a', b'm', b'e', b's', 4, 0, 0, 0, 0, 0, 0, 0, 0x21, 51, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
     ];
     let st_pid = structure(
         "StPid",
@@ -215,9 +276,9 @@ fn the_example_in_the_format_is_what_the_code_writes() {
     );
     if cfg!(target_endian = "little") {
         assert_eq!(st_pid.encode(), form);
-        assert_eq!(form.len(), 73);
+        assert_eq!(form.len(), 83);
         let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        let hashed = [&form[..3], &form[9..21], &form[29..]].concat();
+        let hashed = [&form[..3], &form[9..21], &form[29..50], &form[55..78]].concat();
         let fingerprint = hashed.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
         assert_eq!(st_pid.fingerprint().to_bits(), fingerprint);
         assert_eq!(st_pid.fingerprint().to_string(), "0x11edb9bc7d83edc9");

@@ -1,0 +1,111 @@
+//! Words put together by a `const fn`: for a panic at compile time, and for `Display`, in the same
+//! words.
+
+use super::{Kind, Schema};
+
+/// A text in place. What does not fit is cut off.
+pub(super) struct Message {
+    bytes: [u8; Message::ROOM],
+    len: usize,
+}
+
+/// What a text is put together from.
+pub(super) enum Piece<'a> {
+    Text(&'a str),
+    Number(i128),
+    /// A type, as `Display` writes it.
+    Type(&'a Schema),
+}
+
+impl Message {
+    /// Enough for a path, two types and a sentence, unless somebody means to make it long.
+    const ROOM: usize = 1024;
+
+    pub(super) const fn new() -> Message {
+        Message {
+            bytes: [0; Message::ROOM],
+            len: 0,
+        }
+    }
+
+    pub(super) const fn as_str(&self) -> &str {
+        match str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            // Never: whole characters are all that is put in.
+            Err(_) => "",
+        }
+    }
+
+    pub(super) const fn write(&mut self, pieces: &[Piece<'_>]) {
+        let mut i = 0;
+        while i < pieces.len() {
+            match pieces[i] {
+                Piece::Text(text) => self.text(text),
+                Piece::Number(number) => self.number(number),
+                Piece::Type(schema) => self.type_of(schema),
+            }
+            i += 1;
+        }
+    }
+
+    const fn text(&mut self, text: &str) {
+        let mut len = text.len();
+        if len > Self::ROOM - self.len {
+            len = Self::ROOM - self.len;
+            while !text.is_char_boundary(len) {
+                len -= 1;
+            }
+        }
+        let bytes = text.as_bytes();
+        let mut i = 0;
+        while i < len {
+            self.bytes[self.len + i] = bytes[i];
+            i += 1;
+        }
+        self.len += len;
+    }
+
+    const fn number(&mut self, number: i128) {
+        if number < 0 {
+            self.text("-");
+        }
+        self.digits(number.unsigned_abs());
+    }
+
+    const fn digits(&mut self, number: u128) {
+        const DIGITS: &str = "0123456789";
+        if number >= 10 {
+            self.digits(number / 10);
+        }
+        let digit = (number % 10) as usize;
+        self.text(DIGITS.split_at(digit).1.split_at(1).0);
+    }
+
+    const fn type_of(&mut self, schema: &Schema) {
+        match schema.kind() {
+            Kind::Primitive(primitive) => self.text(primitive.name()),
+            Kind::Array { element, len } => {
+                self.text("[");
+                self.type_of(element);
+                self.text("; ");
+                self.number(len as i128);
+                self.text("]");
+            }
+            Kind::Str { size } => {
+                self.text("FixedStr<");
+                self.number(size as i128);
+                self.text(">");
+            }
+            Kind::Vec {
+                element, capacity, ..
+            } => {
+                self.text("FixedVec<");
+                self.type_of(element);
+                self.text(", ");
+                self.number(capacity as i128);
+                self.text(">");
+            }
+            Kind::Struct { name, .. } | Kind::Enum { name, .. } => self.text(name),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The rules for what fields say about other versions of their struct.
+
+use std::collections::HashMap;
+
+use syn::LitStr;
+use syn::parse::Parser;
+
+use crate::ctxt::Ctxt;
+use crate::model::{Field, Model};
+
+/// A byte of the stored schema says how many there are.
+const MAX_FORMER_NAMES: usize = 255;
+
+/// A byte of the stored schema says how long a name is.
+const MAX_NAME: usize = 255;
+
+pub(super) fn faults(cx: &Ctxt, model: &Model, fields: &[Field]) {
+    order(cx, model, fields);
+    for field in fields {
+        if let Some(default) = &field.history.default
+            && field.history.since_tokens.is_empty()
+        {
+            cx.fault(
+                default,
+                "no segment lacks a field that has been there since version 1: \
+                 write `since = N` beside this default, or remove it",
+            );
+        } else if let Some(default) = &field.history.default
+            && field.history.since == Some(1)
+        {
+            cx.fault(
+                default,
+                "no segment lacks a field that has been there since version 1: remove this default",
+            );
+        }
+    }
+    former_names(cx, fields);
+}
+
+/// New fields stand behind all others, and none is newer than the struct.
+fn order(cx: &Ctxt, model: &Model, fields: &[Field]) {
+    // A version that could not be read has been reported, and is not taken for 1.
+    let known = model.settings.version_tokens.is_empty();
+    let version = model.settings.version.or(known.then_some(1));
+    let mut newest: Option<&Field> = None;
+    for field in fields {
+        // Likewise.
+        let readable = field.history.since_tokens.is_empty() || field.history.since.is_some();
+        if !readable {
+            continue;
+        }
+        let since = field.since();
+        if let Some(version) = version
+            && since > version
+        {
+            cx.fault(
+                &field.history.since_tokens,
+                format_args!(
+                    "this field is newer than the struct, which is of version {version}: \
+                     write `#[shared(version = {since})]` above the struct"
+                ),
+            );
+        }
+        match newest {
+            Some(before) if since < before.since() => {
+                let (name, before, newer) = (field.name(), before.name(), before.since());
+                if field.history.since_tokens.is_empty() {
+                    cx.fault(
+                        &field.member,
+                        format_args!(
+                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
+                             if `{name}` is new as well, write `#[shared(since = N)]` above it, and else move it up"
+                        ),
+                    );
+                } else {
+                    cx.fault(
+                        &field.history.since_tokens,
+                        format_args!(
+                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
+                             new fields go behind all others, since the older ones keep their places"
+                        ),
+                    );
+                }
+            }
+            _ => newest = Some(field),
+        }
+    }
+}
+
+/// A former name leads to one field, and is one that a field can have.
+fn former_names(cx: &Ctxt, fields: &[Field]) {
+    let present: Vec<String> = fields.iter().map(Field::name).collect();
+    let mut former: HashMap<String, String> = HashMap::new();
+    for field in fields {
+        if let Some(last) = field.history.was.get(MAX_FORMER_NAMES) {
+            cx.fault(
+                last,
+                format_args!(
+                    "a field keeps at most {MAX_FORMER_NAMES} former names: remove the oldest ones"
+                ),
+            );
+        }
+        for was in &field.history.was {
+            let name = was.value();
+            if !is_name(was) {
+                cx.fault(
+                    was,
+                    "this is no name of a field: write it as it stood in the struct, without `r#`",
+                );
+            } else if name == field.name() {
+                cx.fault(was, "this is the name that the field has now: remove it");
+            } else if present.contains(&name) {
+                cx.fault(
+                    was,
+                    format_args!(
+                        "another field is called `{name}` now, so an older segment's `{name}` could be either: \
+                         give that field a new name"
+                    ),
+                );
+            } else if let Some(other) = former.insert(name.clone(), field.name()) {
+                cx.fault(
+                    was,
+                    if other == field.name() {
+                        "this former name is given twice: keep one".to_owned()
+                    } else {
+                        format!("`{other}` was called `{name}` as well, and only one of them can have been: keep one")
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn is_name(was: &LitStr) -> bool {
+    let name = was.value();
+    let is_index = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let is_identifier = !name.starts_with("r#")
+        && name.trim() == name
+        && <syn::Ident as syn::ext::IdentExt>::parse_any
+            .parse_str(&name)
+            .is_ok();
+    name.len() <= MAX_NAME && (is_index || is_identifier)
+}

@@ -1,0 +1,87 @@
+//! Writes the checks that need the compiler: what the macro was shown has to be all of the type.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Generics, parse_quote};
+
+use super::located;
+use crate::model::{Field, Model};
+
+/// Refuses fields that the derive was not shown, and types other than it was shown: an attribute
+/// macro below it may add the former and write the latter.
+pub(super) fn complete(model: &Model, fields: &[Field]) -> TokenStream {
+    let ident = model.ident;
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    let members = fields.iter().map(|field| &field.member);
+    let types = fields.iter().map(|field| field.ty);
+    let values: Vec<Ident> = (0..fields.len())
+        .map(|n| format_ident!("__field{n}"))
+        .collect();
+    let pattern = located(
+        quote!(#ident { #(#members: #values),* }),
+        ident.to_token_stream(),
+    );
+    // By value, since there may be no reference to a packed field. No type that may be shared
+    // coerces to another.
+    quote! {
+        #[allow(dead_code)]
+        fn __complete #impl_generics (__value: #ident #ty_generics) #where_clause {
+            let #pattern = __value;
+            #(let _: #types = #values;)*
+        }
+    }
+}
+
+/// Says in words that the type has to be `Copy`. The supertrait alone would say it in the
+/// compiler's.
+pub(super) fn copy(model: &Model) -> TokenStream {
+    let krate = &model.settings.krate;
+    let ident = model.ident;
+    let generics = bounded_params(model);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let span = ident.span();
+    let target = quote_spanned!(span=> #ident);
+    quote! {
+        #[allow(dead_code)]
+        fn __copy #impl_generics () #where_clause {
+            <#target #ty_generics as #krate::__private::advice::PlainCopy>::HOLDS
+        }
+    }
+}
+
+/// The user's generics with every type parameter shared: what `#[derive(Clone, Copy)]` gives `Copy`
+/// for.
+fn bounded_params(model: &Model) -> Generics {
+    let krate = &model.settings.krate;
+    let mut generics = model.generics.clone();
+    let params: Vec<Ident> = generics
+        .type_params()
+        .map(|param| param.ident.clone())
+        .collect();
+    let clause = generics.make_where_clause();
+    for param in &params {
+        clause
+            .predicates
+            .push(parse_quote!(#param: #krate::layout::SharedLayout));
+    }
+    generics
+}
+
+/// Lets `cargo check` evaluate what depends on the finished type: its size, alignment and nesting.
+pub(super) fn facts(model: &Model) -> TokenStream {
+    if model.is_generic() {
+        return TokenStream::new();
+    }
+    let krate = &model.settings.krate;
+    let ident = model.ident;
+    let facts = located(
+        quote!(#krate::__private::Facts::<#ident>::HOLD),
+        ident.to_token_stream(),
+    );
+    quote! {
+        #[allow(unused_imports)]
+        use #krate::__private::Unjudged as _;
+        const _: () = #facts;
+    }
+}
