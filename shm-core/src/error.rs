@@ -90,6 +90,26 @@ pub enum Error {
         /// Both layouts, field by field.
         difference: Box<Mismatch>,
     },
+    /// The segment holds an earlier version of the program's type, and this call would write.
+    NeedsUpgrade {
+        /// What was being done.
+        context: Context,
+        /// The name of the program's type.
+        name: String,
+        /// The version in the segment.
+        found: u32,
+        /// The program's version.
+        wanted: u32,
+    },
+    /// The segment has no room for the program's version of its type. One of the numbers is not 0.
+    NoRoom {
+        /// What was being done.
+        context: Context,
+        /// Bytes that the reserved capacity lacks.
+        value: usize,
+        /// Bytes that the room for the schema lacks.
+        schema: usize,
+    },
     /// The value in the segment is none of its type: a peer stored it.
     Invalid {
         /// What was being done.
@@ -192,6 +212,8 @@ impl Error {
             | Error::Foreign { context, .. }
             | Error::TooSmall { context, .. }
             | Error::Mismatch { context, .. }
+            | Error::NeedsUpgrade { context, .. }
+            | Error::NoRoom { context, .. }
             | Error::Invalid { context, .. }
             | Error::Damaged { context, .. }
             | Error::Format { context, .. }
@@ -237,6 +259,12 @@ impl Error {
             Error::TooSmall { .. } => "use the struct that the segment's creator uses",
             Error::Mismatch { .. } => {
                 "build this program with the layout in the segment, or remove the segment and create it anew"
+            }
+            Error::NeedsUpgrade { .. } => {
+                "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
+            }
+            Error::NoRoom { .. } => {
+                "move the value to a larger segment under the same key with `Options::migrate`"
             }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
@@ -284,6 +312,10 @@ impl Error {
             },
             Fault::Reentrant => Error::Reentrant { context },
             Fault::Forked => Error::Forked { context },
+            Fault::Changed => Error::Damaged {
+                context,
+                what: "its schema was replaced while the lock was held".into(),
+            },
             Fault::Removed => Error::Removed { context },
             Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
             Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
@@ -356,6 +388,26 @@ impl fmt::Display for Error {
                 )?;
                 write!(f, "{difference}")?;
                 return write!(f, "\n{}", self.hint());
+            }
+            Error::NeedsUpgrade {
+                name,
+                found,
+                wanted,
+                ..
+            } => write!(
+                f,
+                "the segment holds version {found} of `{name}`, and this program writes version {wanted}"
+            )?,
+            Error::NoRoom { value, schema, .. } => {
+                f.write_str("the segment has no room for this program's version of its type: ")?;
+                match (value, schema) {
+                    (value, 0) => write!(f, "{value} bytes are missing for the value")?,
+                    (0, schema) => write!(f, "{schema} bytes are missing for the schema")?,
+                    (value, schema) => write!(
+                        f,
+                        "{value} bytes are missing for the value and {schema} for the schema"
+                    )?,
+                }
             }
             Error::Invalid { source, .. } => write!(f, "{source}")?,
             Error::Damaged { what, .. } => write!(f, "the segment is damaged: {what}")?,

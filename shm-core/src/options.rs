@@ -51,6 +51,7 @@ pub struct Options<T> {
     always_notify: bool,
     pages: GetFlags,
     remove_on_drop: bool,
+    upgrade: bool,
     value: PhantomData<T>,
 }
 
@@ -65,6 +66,7 @@ impl<T: SharedLayout> Options<T> {
             always_notify: false,
             pages: GetFlags::NONE,
             remove_on_drop: false,
+            upgrade: false,
             value: PhantomData,
         }
     }
@@ -138,6 +140,61 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
+    /// Whether opening a segment that holds an earlier version of the type extends it in place:
+    /// `false` unless told otherwise, and then [`Error::NeedsUpgrade`] says so.
+    ///
+    /// Fields that the segment lacks get their defaults, under the lock and as one step: a process
+    /// that dies on the way leaves the old layout or the new one. Programs with the earlier version
+    /// stay attached, read and write their own fields, and keep every byte that they do not know.
+    /// There must be room: [`capacity`](Options::capacity) was reserved when the segment was
+    /// created, and room for twice the schema's first length always is.
+    ///
+    /// A [`SharedView`] needs no upgrade: what the segment lacks reads as its default.
+    ///
+    /// ```
+    /// use shm_core::{Error, SharedBox, SharedLayout, SharedView};
+    ///
+    /// mod before {
+    ///     #[derive(shm_core::SharedLayout, Clone, Copy)]
+    ///     #[repr(C)]
+    ///     pub struct Limits {
+    ///         pub least: u32,
+    ///     }
+    /// }
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[shared(version = 2)]
+    /// #[repr(C)]
+    /// struct Limits {
+    ///     least: u32,
+    ///     #[shared(since = 2, default = 100)]
+    ///     most: u32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1005);
+    /// let old = SharedBox::options()
+    ///     .capacity(256)
+    ///     .remove_on_drop(true)
+    ///     .create_new(key, before::Limits { least: 5 })?;
+    /// let view = SharedView::<Limits>::open(key)?;
+    /// assert_eq!(view.get()?.most, 100);
+    ///
+    /// let refused = SharedBox::<Limits>::open(key);
+    /// assert!(matches!(refused, Err(Error::NeedsUpgrade { .. })));
+    /// let new = SharedBox::<Limits>::options().upgrade(true).open(key)?;
+    /// new.update(|limits| limits.most = 200)?;
+    /// old.update(|limits| limits.least = 7)?;
+    /// let limits = view.get()?;
+    /// assert_eq!((limits.least, limits.most), (7, 200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn upgrade(&mut self, upgrade: bool) -> &mut Self {
+        self.upgrade = upgrade;
+        self
+    }
+
     /// Attaches an existing segment. See [`SharedBox::open`].
     ///
     /// # Errors
@@ -170,7 +227,11 @@ impl<T: SharedLayout> Options<T> {
         let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
         let segment =
             protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(segment, context.operation)?))
+        Ok(SharedView::new(Typed::new(
+            segment,
+            false,
+            context.operation,
+        )?))
     }
 
     /// Attaches an existing segment for reading by the kernel's id.
@@ -181,7 +242,11 @@ impl<T: SharedLayout> Options<T> {
     pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
         let context = Context::of_id("open_id_read_only", id);
         let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(segment, context.operation)?))
+        Ok(SharedView::new(Typed::new(
+            segment,
+            false,
+            context.operation,
+        )?))
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
@@ -251,7 +316,7 @@ impl<T: SharedLayout> Options<T> {
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
         Ok(SharedBox::new(
-            Typed::new(segment, context.operation)?,
+            Typed::new(segment, self.upgrade, context.operation)?,
             created,
             self.remove_on_drop,
         ))

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::error::{Context, Error};
 use crate::layout::{MAX_ENCODED, Mismatch, Schema, SharedLayout};
-use crate::protocol::{Geometry, Segment};
+use crate::protocol::{Geometry, Segment, State, Successor};
 
 const HEADER: usize = 32;
 
@@ -45,36 +45,139 @@ pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
     Geometry::for_sizes(schema.size(), room)?.total()
 }
 
-/// Checks that the segment holds a `T`. No allocation if it does.
-pub(crate) fn check<T: SharedLayout>(segment: &Segment, context: Context) -> Result<(), Error> {
-    let mut header = [0; HEADER];
-    segment.read_schema(&mut header);
-    let word = |at: usize| u64::from_ne_bytes(header[at..at + 8].try_into().unwrap_or_default());
-    let (fingerprint, size, len) = (word(0), word(8), word(16));
-    let fits = size == size_of::<T>() as u64 && size_of::<T>() <= segment.capacity();
-    if fingerprint == T::FINGERPRINT.to_bits() && fits {
-        return Ok(());
+/// How the layout in force and this program's go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// They are one layout.
+    Same,
+    /// The segment's is a later version of this program's.
+    Newer,
+    /// The segment's is the earlier `version` of this program's.
+    Older { version: u32 },
+}
+
+/// What was found in the room that `state` put in force.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    pub(crate) state: State,
+    /// Bytes of the value: at most the segment's capacity. Unless the fit is older, a `T` has no
+    /// more.
+    pub(crate) stored: usize,
+    pub(crate) fit: Fit,
+}
+
+/// The words before the encoded schema.
+struct Header {
+    fingerprint: u64,
+    size: u64,
+    len: u64,
+    version: u32,
+}
+
+impl Header {
+    /// Of the first bytes of a room, at least [`HEADER`] of them.
+    fn of(room: &[u8]) -> Header {
+        let word = |at: usize| u64::from_ne_bytes(room[at..at + 8].try_into().unwrap_or_default());
+        Header {
+            fingerprint: word(0),
+            size: word(8),
+            len: word(16),
+            version: u32::from_ne_bytes(room[24..28].try_into().unwrap_or_default()),
+        }
     }
+
+    fn says(&self, schema: &Schema) -> bool {
+        self.fingerprint == schema.fingerprint().to_bits()
+            && self.size == schema.size() as u64
+            && self.version == schema.version().unwrap_or(1)
+    }
+}
+
+/// Compares the schema in force with that of `T`. No allocation if they are the same.
+pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Result<Judged, Error> {
+    let explain = |fault| Error::from_fault(fault, context, size_of::<T>());
     let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
+    let capacity = segment.capacity();
+    let mut header = [0; HEADER];
+    let state = segment.read_schema(&mut header).map_err(explain)?;
+    let found = Header::of(&header);
+    let same = found.fingerprint == T::FINGERPRINT.to_bits() && found.size == size_of::<T>() as u64;
+    if same && size_of::<T>() <= capacity {
+        return Ok(Judged {
+            state,
+            stored: size_of::<T>(),
+            fit: Fit::Same,
+        });
+    }
     // The kernel may have given a huge segment without memory behind it: no more is asked for than
     // a schema can take.
     let mut room = vec![0; segment.room().min(HEADER + MAX_ENCODED)];
-    segment.read_schema(&mut room);
-    let encoded = usize::try_from(len)
+    // The header again: it may be another one by now.
+    let state = segment.read_schema(&mut room).map_err(explain)?;
+    let header = Header::of(&room);
+    let encoded = usize::try_from(header.len)
         .ok()
         .and_then(|len| room[HEADER..].get(..len))
         .ok_or_else(|| damaged("its schema is longer than the room for it".into()))?;
     let stored = Schema::decode(encoded).map_err(|error| damaged(error.to_string().into()))?;
-    if stored.fingerprint() == T::FINGERPRINT || stored.size() as u64 != size {
+    if !header.says(&stored) || stored.size() > capacity {
         return Err(damaged(
-            "its schema and the header before it contradict each other".into(),
+            "its schema and the words before it contradict each other".into(),
         ));
     }
-    let difference = Box::new(Mismatch::new(&stored, T::SCHEMA));
-    let name = T::SCHEMA.to_string();
-    Err(Error::Mismatch {
-        context,
-        name,
-        difference,
+    let fit = if stored.fingerprint() == T::FINGERPRINT {
+        // An upgrade came between the two looks.
+        Fit::Same
+    } else if stored.extends(T::SCHEMA).is_ok() {
+        Fit::Newer
+    } else if T::SCHEMA.extends(&stored).is_ok() {
+        Fit::Older {
+            version: header.version,
+        }
+    } else {
+        let difference = Box::new(Mismatch::new(&stored, T::SCHEMA));
+        let name = T::SCHEMA.to_string();
+        return Err(Error::Mismatch {
+            context,
+            name,
+            difference,
+        });
+    };
+    let older = matches!(fit, Fit::Older { .. });
+    if !older && size_of::<T>() > stored.size() {
+        return Err(damaged("its schema has no room for what it names".into()));
+    }
+    Ok(Judged {
+        state,
+        stored: stored.size(),
+        fit,
     })
+}
+
+/// What `T` puts in the place of an earlier `version` of it.
+pub(crate) fn successor<T: SharedLayout>(
+    segment: &Segment,
+    version: u32,
+    context: Context,
+) -> Result<Successor, Error> {
+    let schema = contents::<T>();
+    let value = size_of::<T>().saturating_sub(segment.capacity());
+    let room = schema.len().saturating_sub(segment.room());
+    if value > 0 || room > 0 {
+        return Err(Error::NoRoom {
+            context,
+            value,
+            schema: room,
+        });
+    }
+    let mut successor = Successor {
+        schema,
+        stored: size_of::<T>(),
+        missing: Vec::new(),
+        defaults: Vec::new(),
+    };
+    T::for_each_missing(version, &mut |offset, default| {
+        successor.push(offset, default)
+    });
+    Ok(successor)
 }

@@ -415,10 +415,7 @@ impl<T: SharedLayout> SharedBox<T> {
 
     #[inline(always)]
     fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
-        self.typed
-            .segment()
-            .lock()
-            .map_err(self.typed.explain(operation))
+        self.typed.lock(operation)
     }
 
     fn wait_until(

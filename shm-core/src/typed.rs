@@ -13,12 +13,13 @@ use crate::error::{Context, Error};
 use crate::field::Field;
 use crate::layout::{SharedLayout, first_invalid_at, make_valid};
 use crate::protocol::{Fault, Locked, Payload, Segment, Span};
-use crate::room;
 use crate::sysv::shm;
 
+mod older;
 mod raw;
 mod stretches;
 
+use older::Older;
 pub(crate) use raw::RawTyped;
 pub(crate) use stretches::store_first;
 use stretches::{difference, for_each_stretch, store, store_within};
@@ -43,20 +44,32 @@ pub struct Snapshot<T> {
 #[derive(Debug)]
 pub(crate) struct Typed<T> {
     segment: Segment,
+    /// Where reads put defaults in the place of what the segment lacks, see [`older`].
+    older: Older,
     value: PhantomData<T>,
 }
 
 impl<T: SharedLayout> Typed<T> {
-    /// Checks that the segment holds a `T`.
-    pub(crate) fn new(segment: Segment, operation: &'static str) -> Result<Typed<T>, Error> {
-        let context = Context::of_key(operation, segment.key());
-        room::check::<T>(&segment, context)?;
-        let mut segment = segment;
-        segment.set_stored(size_of::<T>());
-        Ok(Typed {
+    /// Checks that the segment holds a `T`, or an earlier or later version of it. An earlier one
+    /// serves for reading; for writing it is replaced, if `upgrade` says so.
+    pub(crate) fn new(
+        segment: Segment,
+        upgrade: bool,
+        operation: &'static str,
+    ) -> Result<Typed<T>, Error> {
+        let typed = Typed {
             segment,
+            older: Older::default(),
             value: PhantomData,
-        })
+        };
+        let judged = typed.judge(operation)?;
+        if upgrade && typed.lacks_fields(judged) {
+            typed.upgrade(operation)?;
+        } else {
+            typed.heed(judged, operation)?;
+            typed.segment.write_as(judged.state, judged.stored);
+        }
+        Ok(typed)
     }
 
     #[inline(always)]
@@ -185,11 +198,9 @@ impl<T: SharedLayout> Typed<T> {
         place: &mut MaybeUninit<F>,
         operation: &'static str,
     ) -> Result<u64, Error> {
-        // SAFETY: as in `try_read_to`.
-        let read = unsafe { self.segment.read(field.span(), place.as_mut_ptr().cast()) };
-        let version = read.map_err(self.explain(operation))?;
-        // SAFETY: all bytes were copied.
-        unsafe { self.judge(field, place, operation) }?;
+        let version = self.read_bytes(field, place, operation)?;
+        // SAFETY: all bytes were written.
+        unsafe { self.judge_value(field, place, operation) }?;
         Ok(version)
     }
 
@@ -206,7 +217,7 @@ impl<T: SharedLayout> Typed<T> {
         let loaded = unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
         loaded.map_err(self.explain(operation))?;
         // SAFETY: all bytes were copied.
-        unsafe { self.judge(field, place, operation) }
+        unsafe { self.judge_value(field, place, operation) }
     }
 
     /// Reads a field under the lock.
@@ -309,7 +320,7 @@ impl<T: SharedLayout> Typed<T> {
     ///
     /// Every byte of `place` is initialised.
     #[inline(always)]
-    unsafe fn judge<F: SharedLayout>(
+    unsafe fn judge_value<F: SharedLayout>(
         &self,
         field: Field<T, F>,
         place: &MaybeUninit<F>,

@@ -86,9 +86,7 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
                     "hold the value itself, or a `u64` offset or index that means the same everywhere"
                 }
                 Type::BareFn(_) => "write a fieldless enum that names the function to call",
-                Type::Slice(_) => {
-                    "write `FixedVec<T, N>`, or an array `[T; N]`"
-                }
+                Type::Slice(_) => "write `FixedVec<T, N>`, or an array `[T; N]`",
                 _ => "write a concrete type, or a fieldless enum that names the choice",
             };
             match ty {

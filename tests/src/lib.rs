@@ -4,6 +4,7 @@
 pub mod attack;
 mod c;
 pub mod every_call;
+pub mod family;
 mod guard;
 mod ledger;
 mod memory;
@@ -15,6 +16,6 @@ pub use c::{Compiler, Language, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
-pub use mortal::{Halves, Stop, dies, mortal, semaphore_sets, stop_points};
+pub use mortal::{Halves, Stop, at_each_stop, dies, mortal, semaphore_sets, stop_points};
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};

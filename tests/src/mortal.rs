@@ -102,6 +102,25 @@ pub fn dies(action: &str, guard: &Guard, size: usize, number: u64, stop: Option<
     died
 }
 
+/// Calls `run` with every stop, and for each point with one pass after another, until it says that
+/// nobody died. Returns the points at which somebody did.
+pub fn at_each_stop(points: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    for point in points {
+        for pass in 1.. {
+            let stop = Stop {
+                point: point.clone(),
+                pass,
+            };
+            if !run(&stop) {
+                break;
+            }
+            reached.insert(point.clone());
+        }
+    }
+    reached
+}
+
 /// The semaphore sets of this IPC namespace.
 pub fn semaphore_sets() -> BTreeSet<i32> {
     sem::sets()

@@ -1,6 +1,8 @@
 //! From a key or an id to an attached, verified segment. Nothing is changed on the way.
 
-use std::sync::atomic::AtomicU64 as ProcessWord;
+use std::sync::atomic::{
+    AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
+};
 use std::time::{Duration, Instant};
 
 use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State};
@@ -11,7 +13,7 @@ use super::latch::Latch;
 use super::owner::Owner;
 use super::primitive::Ordering::Relaxed;
 use super::removal;
-use super::segment::Segment;
+use super::segment::{Segment, UNREAD};
 use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
 use crate::sysv::{self, Key, Kind, Mode};
 
@@ -259,7 +261,9 @@ impl Mapped {
             unique: 0,
             writable: access.writable,
             limit: access.limit,
-            stored: geometry.capacity,
+            read_as: ProcessWord::new(UNREAD),
+            write_as: ProcessState::new(0),
+            stored: ProcessSize::new(geometry.capacity),
             slots: ProcessWord::new(0),
             claim: ProcessWord::new(0),
         }

@@ -144,6 +144,11 @@ impl State {
         State(self.0 & !0xff | State::REMOVED)
     }
 
+    /// This state with the next generation in it, which is in the other room.
+    pub(super) fn succeeded(self) -> State {
+        State(self.0 & 0xff | (self.0 >> 8).wrapping_add(1) << 8)
+    }
+
     /// Which schema room is in force.
     pub(crate) fn room(self) -> usize {
         (self.0 >> 8) as usize % 2

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Reentrant,
     /// The lock was taken by the parent of this process, before the fork.
     Forked,
+    /// The schema in force is another one than was checked.
+    Changed,
     /// The tombstone stands, or the kernel has forgotten the segment.
     Removed,
     /// Every slot belongs to a living process.

@@ -58,6 +58,12 @@ impl Latch {
         unsafe { &*self.seq }
     }
 
+    /// Payload and mirrors.
+    pub(super) fn copies(&self) -> [Area; 3] {
+        let [even, odd] = self.mirrors;
+        [self.payload, even, odd]
+    }
+
     /// The sequence now.
     #[inline(always)]
     pub(super) fn sequence(&self) -> u64 {

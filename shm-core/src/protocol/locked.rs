@@ -56,6 +56,10 @@ impl<'a> Locked<'a> {
         }
     }
 
+    pub(super) fn segment(&self) -> &'a Segment {
+        self.segment
+    }
+
     /// Notes that the caller's code runs while this thread holds the lock.
     pub(crate) fn mark(&self) -> Mark {
         Mark::set(self.segment.id(), self.claim)
@@ -92,10 +96,11 @@ impl<'a> Locked<'a> {
         // `stored` fits.
         let version = unsafe {
             // The same, but for the compiler: a length that it knows makes short copies straight.
-            if segment.stored == len {
+            let stored = segment.stored.load(Relaxed);
+            if stored == len {
                 segment.latch.commit([Span::whole(len)], write)
             } else {
-                segment.latch.commit([Span::whole(segment.stored)], write)
+                segment.latch.commit([Span::whole(stored)], write)
             }
         };
         let range = &segment.control().range;
@@ -121,7 +126,8 @@ impl<'a> Locked<'a> {
         let range = &segment.control().range;
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
         // changes.
-        let last = decoded(range.load(Relaxed), segment.stored);
+        let stored = segment.stored.load(Relaxed);
+        let last = decoded(range.load(Relaxed), stored);
         // SAFETY: as in `commit`; `decoded` lets only spans within `stored` through, and `changed`
         // lies within the value.
         let version = unsafe {
@@ -130,7 +136,7 @@ impl<'a> Locked<'a> {
                 Some(last) if !segment.has_raw_writers() => {
                     segment.latch.commit([last, changed], write)
                 }
-                _ => segment.latch.commit([Span::whole(segment.stored)], write),
+                _ => segment.latch.commit([Span::whole(stored)], write),
             }
         };
         range.store(encoded(changed), Relaxed);
@@ -145,7 +151,8 @@ impl<'a> Locked<'a> {
         if self.epoch != process::epoch() {
             return Err(Fault::Forked);
         }
-        self.segment.check_state()
+        // No other schema comes in force under the lock.
+        self.segment.check_life()
     }
 
     /// Wakes waiters now, for a holder that keeps the lock. `barriers` as

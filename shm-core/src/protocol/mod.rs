@@ -25,11 +25,12 @@ mod removal;
 mod segment;
 mod slots;
 mod stop;
+mod upgrade;
 mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
 pub(crate) use birth::{Newborn, create_new, open_or_create};
-pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS};
+pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
 pub(crate) use held::Mark;
@@ -41,4 +42,5 @@ pub(crate) use removal::{is_removed, remove};
 pub(crate) use segment::Segment;
 #[cfg(shm_stop_points)]
 pub use stop::POINTS;
+pub(crate) use upgrade::Successor;
 pub(crate) use wait::barriers_reach_us;

@@ -4,7 +4,9 @@
 //! Everything here is bytes and versions; no type of the caller's is known. `birth.rs` makes these
 //! values.
 
-use std::sync::atomic::AtomicU64 as ProcessWord;
+use std::sync::atomic::{
+    AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
+};
 use std::time::{Duration, Instant};
 
 use super::control::{ALWAYS_NOTIFY, Control, Geometry, RAW_WRITERS, State};
@@ -18,7 +20,7 @@ use super::removal;
 use super::slots::{Claim, Slots};
 use super::stop::stop;
 use super::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
-use super::{futex, lock, process};
+use super::{futex, lock, process, upgrade};
 use crate::sysv::shm::{self, Attachment};
 use crate::sysv::{Key, sem};
 
@@ -26,8 +28,14 @@ use crate::sysv::{Key, sem};
 /// a death costs.
 const NAP: Duration = Duration::from_millis(1);
 
+/// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
+const SIZE_IN_ROOM: usize = 8;
+
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
+
+/// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
+pub(super) const UNREAD: u64 = u64::MAX;
 
 /// An attached segment whose division has been verified.
 #[derive(Debug)]
@@ -43,8 +51,13 @@ pub(crate) struct Segment {
     pub(super) writable: bool,
     /// How long to wait for others to get out of the way.
     pub(super) limit: Duration,
-    /// Bytes of the value that the segment holds.
-    pub(super) stored: usize,
+    /// The state whose schema lets bytes be read as they lie, or [`UNREAD`].
+    pub(super) read_as: ProcessWord,
+    /// The state whose schema was found to let this process write. Changes under the lock only,
+    /// like `stored`.
+    pub(super) write_as: ProcessState,
+    /// Bytes of the value under that schema.
+    pub(super) stored: ProcessSize,
     /// The verified semaphore set: id + 1 in the high half, size in the low half; 0: not looked at
     /// yet.
     pub(super) slots: ProcessWord,
@@ -110,26 +123,32 @@ impl Segment {
     /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        if self.state() != State::READY {
+        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
         // SAFETY: the caller's promises; the capacity is the latch's.
         unsafe { self.latch.read(span, dst) }
     }
 
-    /// Does the same again and again, up to the time limit. After `Ok` all of `dst` is initialised.
+    /// Does the same again and again, up to the time limit, as long as the schema of `state` is in
+    /// force: its last look at that comes after the copy. After `Ok` all of `dst` is initialised.
     ///
     /// # Safety
     ///
     /// As for [`Segment::try_read`].
     #[cold]
-    pub(crate) unsafe fn read(&self, span: Span, dst: *mut u8) -> Result<u64, Fault> {
+    pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
         let start = Instant::now();
         loop {
             for _ in 0..TRIES {
-                self.check_state()?;
-                // SAFETY: the caller's promises.
-                if let Some(version) = unsafe { self.try_read(span, dst) } {
+                // SAFETY: the caller's promises; the capacity is the latch's.
+                let version = unsafe { self.latch.read(span, dst) };
+                // After the fence that ends the copy: if a commit under a later schema got into it,
+                // this sees that schema's state.
+                if self.state() != state {
+                    return Err(self.changed());
+                }
+                if let Some(version) = version {
                     return Ok(version);
                 }
                 core::hint::spin_loop();
@@ -141,22 +160,62 @@ impl Segment {
         }
     }
 
+    /// Whether the schema in force is the one that this process was found to be able to write.
     #[inline(always)]
-    pub(super) fn check_state(&self) -> Result<(), Fault> {
+    pub(crate) fn is_written_as_known(&self) -> bool {
+        self.state().0 == self.write_as.load(Relaxed)
+    }
+
+    /// What a state that was not expected says.
+    #[cold]
+    pub(crate) fn changed(&self) -> Fault {
         match self.state() {
-            State::READY => Ok(()),
-            state if state.is_removed() => Err(Fault::Removed),
-            _ => Err(Fault::Damaged(
-                "its state word is none that this library writes",
-            )),
+            state if state.is_ready() => Fault::Changed,
+            state if state.is_removed() => Fault::Removed,
+            _ => Fault::Damaged("its state word is none that this library writes"),
         }
     }
 
-    /// Takes the lock, from a dead owner if need be, and repairs what that one left.
+    /// Whether the segment has not been removed, whatever schema is in force.
+    #[inline(always)]
+    pub(super) fn check_life(&self) -> Result<(), Fault> {
+        if self.state().is_ready() {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// From now on bytes may be read as they lie as long as `state` stands; `None`: never.
+    pub(crate) fn read_as(&self, state: Option<State>) {
+        let word = state.map_or(UNREAD, |state| u64::from(state.0));
+        self.read_as.store(word, Relaxed);
+    }
+
+    /// The state that [`Segment::read_as`] was told last.
+    pub(crate) fn readable_as(&self) -> Option<State> {
+        u32::try_from(self.read_as.load(Relaxed)).ok().map(State)
+    }
+
+    /// How long to wait for others to get out of the way.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// From now on this process may write as long as `state` stands, under which the value has
+    /// `stored` bytes. Called under the lock, or before anybody else knows this attachment.
+    pub(crate) fn write_as(&self, state: State, stored: usize) {
+        let stored = stored.min(self.geometry.capacity);
+        self.stored.store(stored, Relaxed);
+        self.write_as.store(state.0, Relaxed);
+    }
+
+    /// Takes the lock, from a dead owner if need be, and repairs what that one left. Which schema is
+    /// in force the caller finds out with [`Segment::is_written_as_known`].
     #[inline(always)]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
-            Ok(locked) => self.check_state().map(|()| locked),
+            Ok(locked) => Ok(locked),
             // Whatever went wrong on the way, that it has been removed is the reason.
             Err(fault) => Err(if self.state().is_removed() {
                 Fault::Removed
@@ -218,8 +277,8 @@ impl Segment {
     fn repair(&self) {
         if self.state().is_ready() {
             // SAFETY: the caller has just taken the lock; lock and repair are called on writable
-            // mappings only; `stored` was checked against the capacity when this value was made.
-            unsafe { self.latch.repair(self.stored) };
+            // mappings only; `length_in_force` is within the capacity.
+            unsafe { self.latch.repair(self.length_in_force()) };
             stop!("repair: done");
             // How the last commit's mirror differs from the other one is not known any more.
             self.control().range.store(EVERYTHING, Relaxed);
@@ -228,6 +287,17 @@ impl Segment {
             // announcement.
             self.wake_waiters();
         }
+    }
+
+    /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
+    /// schema which this process has not looked at. The whole capacity where the room says more.
+    fn length_in_force(&self) -> usize {
+        let room = self.rooms[State::look(&self.control().state).room()];
+        let mut size = [0; size_of::<u64>()];
+        // SAFETY: a room has at least 64 bytes.
+        unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
+        let capacity = self.geometry.capacity;
+        usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
     }
 
     /// This process's claim on a slot, made when first asked for, and again in a forked child.
@@ -307,7 +377,7 @@ impl Segment {
             if version_of(seq) > version {
                 return Ok(true);
             }
-            self.check_state()?;
+            self.check_life()?;
             let now = Instant::now();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
             if left.is_some_and(|left| left.is_zero()) {
@@ -370,13 +440,17 @@ impl Segment {
     }
 
     /// Copies the beginning of the schema room in force to `dst`, as much as fits on either side;
-    /// returns how much that was.
-    pub(crate) fn read_schema(&self, dst: &mut [u8]) -> usize {
-        let room = self.rooms[self.state().room()];
-        let len = dst.len().min(room.bytes());
-        // SAFETY: `len` bytes fit on both sides.
-        unsafe { room.load(0, dst.as_mut_ptr(), len) };
-        len
+    /// returns the state that put it in force.
+    pub(crate) fn read_schema(&self, dst: &mut [u8]) -> Result<State, Fault> {
+        for _ in 0..TRIES {
+            self.check_life()?;
+            if let Some(state) = upgrade::read_room(&self.control().state, self.rooms, dst)
+                && state.is_ready()
+            {
+                return Ok(state);
+            }
+        }
+        Err(Fault::Damaged("its schema changes without end"))
     }
 
     /// Bytes in a schema room.
@@ -384,9 +458,9 @@ impl Segment {
         self.geometry.room
     }
 
-    /// Says how long the stored value is, as the caller found in the schema; at most the capacity.
-    pub(crate) fn set_stored(&mut self, bytes: usize) {
-        self.stored = bytes.min(self.geometry.capacity);
+    /// Whether this process may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Key, SharedBox, field};
-use shm_tests::{Halves, Ledger};
+use shm_tests::family::Version;
+use shm_tests::{Halves, Ledger, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -30,6 +31,8 @@ fn main() -> Outcome {
             Ok(())
         }
         ["count", key, number, journal] => count(key.parse()?, number.parse()?, journal),
+        ["upgrade", key, _, version] => with_version!(version.parse()?, upgrade(key.parse()?)),
+        ["step", key, _, version] => with_version!(version.parse()?, step(key.parse()?)),
         [action, key, "64", number] => act::<8>(action, key.parse()?, number.parse()?),
         [action, key, "65536", number] => act::<8192>(action, key.parse()?, number.parse()?),
         _ => Err(format!("mortal does not know {arguments:?}").into()),
@@ -60,6 +63,19 @@ fn count(key: Key, times: u64, journal: &str) -> Outcome {
         shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1))?;
         journal.write_all_at(&done.to_ne_bytes(), 8)?;
     }
+    Ok(())
+}
+
+/// Puts a version in force.
+fn upgrade<V: Version>(key: Key) -> Outcome {
+    SharedBox::<V>::options().upgrade(true).open(key)?;
+    Ok(())
+}
+
+/// One step of a version: side 0 is the first version's.
+fn step<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    SharedBox::<V>::open(key)?.update(|value| value.step(side))?;
     Ok(())
 }
 

@@ -1,0 +1,185 @@
+//! A segment whose schema is not this program's: an earlier or a later version of it, found at
+//! attaching or put in force by somebody else meanwhile.
+//!
+//! Of a later version a `T` is the beginning, so bytes are read and written as they lie. Of an
+//! earlier one it can only be read: fields that the segment lacks read as their defaults. Both are
+//! found out here, off the paths that are taken when nothing has changed.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::Typed;
+use crate::error::{Context, Error};
+use crate::field::Field;
+use crate::layout::SharedLayout;
+use crate::protocol::{Fault, Locked, Span, State};
+use crate::room::{self, Fit, Judged};
+
+/// The state that was found to put an earlier version of `T` in force, and which version that is.
+///
+/// State in the high half, version in the low half; 0: none was found. A word that another thread
+/// has made stale names a state that stands no more, and so does no harm.
+#[derive(Debug, Default)]
+pub(super) struct Older(AtomicU64);
+
+impl Older {
+    fn get(&self) -> Option<(State, u32)> {
+        let word = self.0.load(Relaxed);
+        (word != 0).then_some((State((word >> 32) as u32), word as u32))
+    }
+
+    fn set(&self, older: Option<(State, u32)>) {
+        let pack = |(state, version): (State, u32)| u64::from(state.0) << 32 | u64::from(version);
+        self.0.store(older.map_or(0, pack), Relaxed);
+    }
+}
+
+impl<T: SharedLayout> Typed<T> {
+    /// Compares the schema in force with that of `T`.
+    pub(super) fn judge(&self, operation: &'static str) -> Result<Judged, Error> {
+        room::judge::<T>(&self.segment, self.context(operation))
+    }
+
+    fn context(&self, operation: &'static str) -> Context {
+        Context::of_key(operation, self.segment.key())
+    }
+
+    /// Whether this process may write, but for the fields that the segment lacks.
+    pub(super) fn lacks_fields(&self, judged: Judged) -> bool {
+        self.segment.is_writable() && matches!(judged.fit, Fit::Older { .. })
+    }
+
+    /// From now on reads go by what was found.
+    pub(super) fn heed(&self, judged: Judged, operation: &'static str) -> Result<(), Error> {
+        match judged.fit {
+            Fit::Same | Fit::Newer => {
+                self.segment.read_as(Some(judged.state));
+                self.older.set(None);
+            }
+            Fit::Older { version } if !self.segment.is_writable() => {
+                self.segment.read_as(None);
+                self.older.set(Some((judged.state, version)));
+            }
+            Fit::Older { version } => {
+                return Err(Error::NeedsUpgrade {
+                    context: self.context(operation),
+                    name: T::SCHEMA.to_string(),
+                    found: version,
+                    wanted: T::SCHEMA.version().unwrap_or(1),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the schema of `T` in force.
+    pub(super) fn upgrade(&self, operation: &'static str) -> Result<(), Error> {
+        let mut locked = self.segment.lock().map_err(self.explain(operation))?;
+        // Defaults are the caller's code.
+        let _mark = locked.mark();
+        let mut judged = self.judge(operation)?;
+        if let Fit::Older { version } = judged.fit {
+            let context = self.context(operation);
+            let successor = room::successor::<T>(&self.segment, version, context)?;
+            let state = locked.upgrade(judged.state, &successor);
+            judged = Judged {
+                state: state.map_err(self.explain(operation))?,
+                stored: successor.stored,
+                fit: Fit::Same,
+            };
+        }
+        self.segment.write_as(judged.state, judged.stored);
+        self.heed(judged, operation)
+    }
+
+    /// Takes the write lock.
+    #[inline(always)]
+    pub(crate) fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
+        let locked = self.segment.lock().map_err(self.explain(operation))?;
+        if !self.segment.is_written_as_known() {
+            self.look_again(operation)?;
+        }
+        Ok(locked)
+    }
+
+    /// Under the lock: as long as it is held, no other schema comes in force.
+    #[cold]
+    fn look_again(&self, operation: &'static str) -> Result<(), Error> {
+        let judged = self.judge(operation)?;
+        self.heed(judged, operation)?;
+        self.segment.write_as(judged.state, judged.stored);
+        Ok(())
+    }
+
+    /// Fills `place` with the bytes of a field, those that the segment lacks with their defaults;
+    /// returns the version. After `Ok` all bytes of `place` are initialised.
+    pub(super) fn read_bytes<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        let start = Instant::now();
+        loop {
+            let read = match (self.older.get(), self.segment.readable_as()) {
+                (Some((state, version)), _) => {
+                    self.read_with_defaults(field, place, state, version)
+                }
+                // SAFETY: a field lies within the `T` that was found to have room in the segment
+                // when that state was.
+                (None, Some(state)) => unsafe {
+                    let dst = place.as_mut_ptr().cast();
+                    self.segment.read(state, field.span(), dst)
+                },
+                (None, None) => Err(Fault::Changed),
+            };
+            match read {
+                Err(Fault::Changed) => {}
+                read => return read.map_err(self.explain(operation)),
+            }
+            let waited = start.elapsed();
+            if waited >= self.segment.limit() {
+                return Err(self.explain(operation)(Fault::Overtaken { waited }));
+            }
+            self.heed(self.judge(operation)?, operation)?;
+        }
+    }
+
+    /// Fills `place` in a segment that holds the earlier `version`.
+    fn read_with_defaults<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+        state: State,
+        version: u32,
+    ) -> Result<u64, Fault> {
+        let Span { offset, len } = field.span();
+        let bytes = place.as_mut_ptr().cast::<u8>();
+        // SAFETY: the place has `len` bytes.
+        unsafe { bytes.write_bytes(0, len) };
+        // What lies beyond the capacity is among what is missing.
+        let offset_within = offset.min(self.segment.capacity());
+        let within = Span {
+            offset: offset_within,
+            len: len.min(self.segment.capacity() - offset_within),
+        };
+        // SAFETY: the span lies within the capacity, and the place has as many bytes.
+        let read = unsafe { self.segment.read(state, within, bytes) }?;
+        T::for_each_missing(version, &mut |at, default| {
+            let start = at.max(offset);
+            let end = (at + default.len()).min(offset + len);
+            if start < end {
+                let part = &default[start - at..end - at];
+                // SAFETY: `start..end` is a part of the field's bytes, which the place has, and a
+                // part of the default's.
+                unsafe {
+                    bytes
+                        .add(start - offset)
+                        .copy_from(part.as_ptr(), part.len())
+                };
+            }
+        });
+        Ok(read)
+    }
+}
