@@ -6,6 +6,7 @@ mod c;
 pub mod every_call;
 pub mod family;
 mod guard;
+mod ledger;
 mod memory;
 mod mortal;
 mod namespace;
@@ -13,6 +14,7 @@ mod peer;
 
 pub use c::{Compiler, Language, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
+pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{Halves, Stop, at_each_stop, dies, mortal, semaphore_sets, stop_points};
 pub use namespace::own_ipc_namespace;

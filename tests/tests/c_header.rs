@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shm_core::{FixedStr, SharedLayout};
+use shm_core::{FixedStr, FixedVec, SharedLayout};
 use shm_tests::Compiler;
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -106,6 +106,9 @@ struct Everything {
     yes: bool,
     r#type: u64,
     größe: u8,
+    few: FixedVec<u16, 3>,
+    lamps: [FixedVec<[Light; 2], 5>; 2],
+    pairs: FixedVec<Pair, 2>,
     end: Pair,
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::layout::{BYTE_ORDER, Fingerprint, Kind, Schema, is_dense};
+use crate::layout::{BYTE_ORDER, Field, Fingerprint, Kind, Schema, SharedLayout, is_dense};
 use crate::room;
 
 mod bytes;
@@ -81,12 +81,22 @@ impl Types {
         if let Some(name) = self.names.get(&identity) {
             return name.clone();
         }
-        let name = self
-            .scope
-            .give(names::snake(schema.name().unwrap_or(NAMELESS)));
+        let name = match schema.kind() {
+            Kind::Vec { .. } => types::vec_name(schema),
+            _ => names::snake(schema.name().unwrap_or(NAMELESS)),
+        };
+        let name = self.scope.give(name);
         self.names.insert(identity, name.clone());
         match schema.kind() {
             Kind::Enum { .. } => types::define_enum(self, &name, schema, identity),
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                let members = vec_members(element, capacity, offset);
+                types::define_struct(self, &name, schema, &members, identity);
+            }
             _ => {
                 let members: Vec<_> = schema.fields().iter().map(member).collect();
                 types::define_struct(self, &name, schema, &members, identity);
@@ -102,18 +112,36 @@ impl Types {
             name: "value".to_owned(),
             offset: 0,
             schema,
+            count: None,
         }];
         types::define_struct(self, &name, schema, &members, identity(schema));
         name
     }
 }
 
-fn member(field: &crate::layout::Field) -> Member<'_> {
+fn member(field: &Field) -> Member<'_> {
     Member {
         name: field.name().to_owned(),
         offset: field.offset() as u64,
         schema: field.schema(),
+        count: None,
     }
+}
+
+fn vec_members(element: &Schema, capacity: u64, offset: u64) -> [Member<'_>; 2] {
+    let len = Member {
+        name: "len".to_owned(),
+        offset: 0,
+        schema: u32::SCHEMA,
+        count: None,
+    };
+    let items = Member {
+        name: "items".to_owned(),
+        offset,
+        schema: element,
+        count: Some(capacity),
+    };
+    [len, items]
 }
 
 /// What two definitions of one C type have in common: everything, names and alignments too.

@@ -15,7 +15,14 @@ pub(super) fn functions(
 ) -> String {
     let mut text = String::new();
     if !schema.any_bits() {
-        let checks: Vec<_> = members.iter().filter_map(|m| check(types, m)).collect();
+        let checks: Vec<_> = match schema.kind() {
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => check_vec(types, element, capacity, offset),
+            _ => members.iter().filter_map(|m| check(types, m)).collect(),
+        };
         define(
             &mut text,
             &format!("int {name}_is_valid_(const unsigned char *bytes)"),
@@ -49,8 +56,8 @@ fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
 }
 
 /// What an array of arrays consists of in the end, and of how many.
-fn flat(schema: &Schema) -> (&Schema, u64) {
-    let (mut element, mut count) = (schema, 1);
+fn flat<'a>(member: &Member<'a>) -> (&'a Schema, u64) {
+    let (mut element, mut count) = (member.schema, member.count.unwrap_or(1));
     while let Kind::Array {
         element: inner,
         len,
@@ -64,7 +71,7 @@ fn flat(schema: &Schema) -> (&Schema, u64) {
 
 /// The statement that refuses wrong bytes of a member; `None` if all are right.
 fn check(types: &mut Types, member: &Member<'_>) -> Option<String> {
-    let (element, count) = flat(member.schema);
+    let (element, count) = flat(member);
     if element.any_bits() {
         return None;
     }
@@ -74,18 +81,45 @@ fn check(types: &mut Types, member: &Member<'_>) -> Option<String> {
     } else {
         format!("bytes + {offset} + i * {}", element.size())
     };
-    let wrong = match element.kind() {
-        Kind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
-        Kind::Primitive(_) => format!("*({at}) > 1"),
-        _ => format!("!{}_is_valid_({at})", types.name(element)),
-    };
-    let refuse = format!("if ({wrong})\n\t\treturn 0;");
+    let refuse = refuse(types, element, &at);
     Some(if count == 1 {
         refuse
     } else {
         let refuse = refuse.replace('\n', "\n\t");
         format!("for (i = 0; i < {count}; i++)\n\t\t{refuse}")
     })
+}
+
+/// The statement that refuses wrong bytes of a type without dimensions.
+fn refuse(types: &mut Types, element: &Schema, at: &str) -> String {
+    let wrong = match element.kind() {
+        Kind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
+        Kind::Primitive(_) => format!("*({at}) > 1"),
+        _ => format!("!{}_is_valid_({at})", types.name(element)),
+    };
+    format!("if ({wrong})\n\t\treturn 0;")
+}
+
+/// The statements that refuse a wrong length, and wrong items within it.
+fn check_vec(types: &mut Types, element: &Schema, capacity: u64, offset: u64) -> Vec<String> {
+    let mut checks = vec![format!(
+        "if (shmbox_length_(bytes) > UINT32_C({capacity}))\n\t\treturn 0;"
+    )];
+    let items = Member {
+        name: String::new(),
+        offset,
+        schema: element,
+        count: None,
+    };
+    let (element, count) = flat(&items);
+    if !element.any_bits() {
+        let at = format!("bytes + {offset} + i * {}", element.size());
+        let refuse = refuse(types, element, &at).replace('\n', "\n\t");
+        checks.push(format!(
+            "for (i = 0; i < (size_t)shmbox_length_(bytes) * {count}; i++)\n\t\t{refuse}"
+        ));
+    }
+    checks
 }
 
 /// The statements that store the members: neighbours without padding in one go.
@@ -102,7 +136,7 @@ fn stores(types: &mut Types, members: &[Member<'_>]) -> Vec<String> {
     };
     for member in members {
         let offset = member.offset;
-        let end = offset + member.schema.size() as u64;
+        let end = offset + member.size();
         if is_dense(member.schema) {
             match &mut pending {
                 Some((_, to)) if *to == offset => *to = end,
@@ -114,7 +148,7 @@ fn stores(types: &mut Types, members: &[Member<'_>]) -> Vec<String> {
             continue;
         }
         flush(&mut pending, &mut stores);
-        let (element, count) = flat(member.schema);
+        let (element, count) = flat(member);
         let (name, size) = (types.name(element), element.size());
         stores.push(if count == 1 {
             format!("{name}_store_(to + {offset}, from + {offset});")

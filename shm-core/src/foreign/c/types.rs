@@ -15,6 +15,14 @@ pub(super) struct Member<'a> {
     pub(super) name: String,
     pub(super) offset: u64,
     pub(super) schema: &'a Schema,
+    /// An array of so many; the items of a vector are no schema of their own.
+    pub(super) count: Option<u64>,
+}
+
+impl Member<'_> {
+    pub(super) fn size(&self) -> u64 {
+        self.schema.size() as u64 * self.count.unwrap_or(1)
+    }
 }
 
 /// The C type of a member: `uint64_t` and `[3][4]`.
@@ -47,7 +55,16 @@ pub(super) fn define_struct(
     identity: u64,
 ) {
     let align = schema.align() as u64;
-    let declared: Vec<_> = members.iter().map(|m| declare(types, m.schema)).collect();
+    let declared: Vec<_> = members
+        .iter()
+        .map(|member| {
+            let mut declared = declare(types, member.schema);
+            if let Some(count) = member.count {
+                declared.dimensions.insert_str(0, &format!("[{count}]"));
+            }
+            declared
+        })
+        .collect();
     // One attribute for all of a packed struct, where that is enough.
     let packed = align == 1 && declared.iter().any(|d| d.align > 1);
     let mut scope = Scope::default();
@@ -71,7 +88,7 @@ pub(super) fn define_struct(
             base, dimensions, ..
         } = declared;
         let _ = writeln!(body, "\t{base} {name}{dimensions}{attribute};");
-        end = member.offset + member.schema.size() as u64;
+        end = member.offset + member.size();
     }
     pad(&mut body, &mut scope, end, schema.size() as u64, align);
 
@@ -94,7 +111,7 @@ pub(super) fn define_struct(
     );
     for (member, field) in members.iter().zip(&names) {
         let offset = member.offset;
-        let size = member.schema.size();
+        let size = member.size();
         let _ = writeln!(
             checks,
             "SHMBOX_STATIC_ASSERT(offsetof(struct {name}, {field}) == {offset}, \"offset of {name}.{field}\");"
@@ -170,9 +187,7 @@ fn declare(types: &mut Types, schema: &Schema) -> Declared {
             dimensions: format!("[{size}]"),
             ..plain("char".to_owned(), 1, false)
         },
-        // TEMPORARY
-        Kind::Vec { .. } => unreachable!(),
-        Kind::Struct { .. } => {
+        Kind::Struct { .. } | Kind::Vec { .. } => {
             let name = types.name(schema);
             plain(format!("struct {name}"), schema.align() as u64, false)
         }
@@ -183,6 +198,19 @@ fn declare(types: &mut Types, schema: &Schema) -> Declared {
             let base = format!("{} /* enum {name} */", primitive_type(repr));
             plain(base, size, size == 8)
         }
+    }
+}
+
+/// What a vector is called: by its elements and its capacity.
+pub(super) fn vec_name(schema: &Schema) -> String {
+    match schema.kind() {
+        Kind::Primitive(primitive) => primitive.name().to_owned(),
+        Kind::Array { element, len } => format!("{}_{len}", vec_name(element)),
+        Kind::Str { size } => format!("text_{size}"),
+        Kind::Vec {
+            element, capacity, ..
+        } => format!("{}_vec_{capacity}", vec_name(element)),
+        Kind::Struct { name, .. } | Kind::Enum { name, .. } => names::snake(name),
     }
 }
 

@@ -9,6 +9,15 @@ static inline int shmbox_is_char_(const unsigned char *bytes)
 	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
 }
 
+/* The length of a vector: how many of its items count. */
+static inline uint32_t shmbox_length_(const unsigned char *bytes)
+{
+	uint32_t length;
+
+	memcpy(&length, bytes, sizeof length);
+	return length;
+}
+
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
 	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
