@@ -11,6 +11,7 @@ mod memory;
 mod mortal;
 mod namespace;
 mod peer;
+mod python;
 
 pub use c::{Compiler, Language, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
@@ -19,3 +20,4 @@ pub use memory::Memory;
 pub use mortal::{Halves, Stop, at_each_stop, dies, mortal, semaphore_sets, stop_points};
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};
+pub use python::Python;

@@ -12,26 +12,45 @@ class SharedBox:
     """
 
     def __init__(self, key, read_only=False, owner=None, timeout=5.0):
-        self._arguments = (key, owner, timeout)
+        self._owner, self._timeout = owner, timeout
         self._read_only = read_only
         self._writing = self._waiting = None
+        self._retired = []
         self._opening = _threading.Lock()
         self.key = _key_t(key)
         if owner == "anybody":
             trusted = None
         else:
             trusted = {0, _os.geteuid()} | (set() if owner is None else {owner})
-        if not _ON_X86_64:
-            self._reading = _Handle(self.key, True, owner, timeout)
-            return
-        try:
-            self._reading = _Reader(self.key, trusted, timeout)
-        except Mismatch as mismatch:
-            # It may be a later version of this module's struct: the C functions tell.
+        if _ON_X86_64:
             try:
-                self._reading = _Handle(self.key, True, owner, timeout)
-            except ShmboxError:
-                raise mismatch from None
+                self._reading = _Reader(self.key, trusted, timeout)
+            except Mismatch as mismatch:
+                self._reading = self._later_version(mismatch)
+        else:
+            self._reading = _Handle(self.key, True, owner, timeout)
+
+    def _later_version(self, mismatch):
+        """A handle of the C functions, which can tell whether it is a later version of this module's struct."""
+        try:
+            return _Handle(self.key, True, self._owner, self._timeout)
+        except ShmboxError:
+            raise mismatch from None
+
+    def _read(self, call):
+        """What `call` makes of whatever reads the segment."""
+        reading = self._reading
+        try:
+            return call(reading)
+        except Mismatch as mismatch:
+            # Upgraded since the last call.
+            if isinstance(reading, _Handle):
+                raise
+            later = self._same(self._later_version(mismatch))
+        # Another thread may still be reading with the old one.
+        self._retired.append(reading)
+        self._reading = later
+        return call(later)
 
     def get(self):
         """A consistent copy of the value. Never waits for a writer."""
@@ -40,21 +59,13 @@ class SharedBox:
     def snapshot(self):
         """A consistent copy of the value, and its version."""
         value = _TYPE()
-        try:
-            version = self._reading.read(value)
-        except Mismatch:
-            # The segment was upgraded meanwhile, perhaps to a later version of this module's struct.
-            if isinstance(self._reading, _Handle):
-                raise
-            self._reading.close()
-            self._reading = _Handle(self.key, True, self._arguments[1], self._arguments[2])
-            version = self._reading.read(value)
+        version = self._read(lambda reading: reading.read(value))
         _check_value(value)
         return Snapshot(value, version)
 
     def version(self):
         """The version that stands: each commit raises it."""
-        return self._reading.version()
+        return self._read(lambda reading: reading.version())
 
     def set(self, value):
         """Commits a value; returns its version."""
@@ -72,7 +83,7 @@ class SharedBox:
                 handle("load", _ctypes.byref(value), passed=(-19,))
                 _check_value(value)
                 new = change(value)
-                new = value if new is None else _wanted(new)
+                new = _wanted(value if new is None else new)
                 handle("commit", _ctypes.byref(new), version)
             finally:
                 handle("unlock")
@@ -84,7 +95,7 @@ class SharedBox:
         end = None if timeout is None else _time.monotonic() + timeout
         with self._opening:
             if self._waiting is None:
-                self._waiting = _Handle(self.key, self._read_only, self._arguments[1], self._arguments[2])
+                self._waiting = self._handle(self._read_only)
         while True:
             # Not for long, so that a signal (Ctrl-C) and other threads get their turn.
             left = 0.2 if end is None else max(0.0, min(0.2, end - _time.monotonic()))
@@ -98,12 +109,25 @@ class SharedBox:
             raise ShmboxError("segment %#010x was opened for reading only" % (self.key & 0xFFFFFFFF))
         with self._opening:
             if self._writing is None:
-                self._writing = _Handle(self.key, False, self._arguments[1], self._arguments[2])
+                self._writing = self._handle(False)
         return self._writing
+
+    def _handle(self, read_only):
+        """The C functions' handle of the segment that is read."""
+        # Raises if that is gone.
+        self.version()
+        return self._same(_Handle(self.key, read_only, self._owner, self._timeout))
+
+    def _same(self, handle):
+        """The handle, unless the key leads to another segment by now."""
+        if handle.id == self._reading.id:
+            return handle
+        handle.close()
+        raise Removed("segment %#010x has been removed and made anew: open it again" % (self.key & 0xFFFFFFFF))
 
     def close(self):
         """Detaches."""
-        for part in (self._reading, self._writing, self._waiting):
+        for part in [self._reading, self._writing, self._waiting] + self._retired:
             if part is not None:
                 part.close()
 
@@ -121,6 +145,7 @@ def _check_value(value):
 def _wanted(value):
     if not isinstance(value, _TYPE):
         raise TypeError("a %s is wanted, and this is a %s" % (_TYPE.__name__, type(value).__name__))
+    _check_value(value)
     return value
 
 

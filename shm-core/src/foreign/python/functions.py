@@ -81,6 +81,7 @@ def _load():
         ("new", (), handle),
         ("free", (handle,), None),
         ("error", (handle,), _ctypes.c_int),
+        ("id", (handle,), _ctypes.c_int),
         ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
         ("size", (), _ctypes.c_size_t),
         ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint,), _ctypes.c_int),
@@ -129,6 +130,7 @@ class _Handle:
         except BaseException:
             self.close()
             raise
+        self.id = self._c.shmbox_py_id(self._box)
 
     def __call__(self, name, *arguments, passed=()):
         """Calls a function; what it returns if it is in `passed`, else 0 or an exception."""

@@ -18,6 +18,11 @@ SHMBOX_PY_ int shmbox_py_error(const shmbox *box)
 	return box->error;
 }
 
+SHMBOX_PY_ int shmbox_py_id(const shmbox *box)
+{
+	return box->id;
+}
+
 SHMBOX_PY_ const char *shmbox_py_strerror(int code)
 {
 	return shmbox_strerror(code);

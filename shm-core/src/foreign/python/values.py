@@ -3,6 +3,20 @@
 # Values: what a user of the module sees of a struct and of its parts.
 
 
+class _WholeOrNothing:
+    """Gives an object of ctypes' its bytes back if an exception leaves the block."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def __enter__(self):
+        self.before = bytes(self.raw)
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            _ctypes.memmove(_ctypes.addressof(self.raw), self.before, len(self.before))
+
+
 class Array(_abc.Sequence):
     """The elements of an array, in place: as a list of fixed length."""
 
@@ -31,8 +45,9 @@ class Array(_abc.Sequence):
             places, values = range(*index.indices(len(self))), [_copied(one) for one in value]
             if len(places) != len(values):
                 raise ValueError("%d elements are wanted, and here are %d" % (len(places), len(values)))
-            for i, one in zip(places, values):
-                self[i] = one
+            with _WholeOrNothing(self._raw):
+                for i, one in zip(places, values):
+                    self[i] = one
             return
         index = self._index(index)
         if self._kind.plain:
@@ -73,9 +88,10 @@ class Vec(Array, _abc.MutableSequence):
         length = head + len(values) + len(rest)
         if length > self.capacity:
             raise ValueError("%d elements do not fit: there is room for %d" % (length, self.capacity))
-        self._owner.len = length
-        for i, one in enumerate(values + rest, head):
-            super().__setitem__(i, one)
+        with _WholeOrNothing(self._owner):
+            self._owner.len = length
+            for i, one in enumerate(values + rest, head):
+                super().__setitem__(i, one)
 
     def __delitem__(self, index):
         if not isinstance(index, slice):
