@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 /// One compiler at a time writes a program that several tests want.
@@ -155,7 +156,36 @@ impl Compiler {
         assert!(output.is_ok(), "{self}: {}", output.unwrap_err());
     }
 
-    /// The same; what the compiler says if it does not accept the source.
+    /// Builds a source of these tests that includes one generated header; returns the program, which
+    /// lies in a directory in `out` (`CARGO_TARGET_TMPDIR`).
+    ///
+    /// # Panics
+    ///
+    /// If the compiler does not accept it.
+    pub fn compile_with_header(
+        &self,
+        out: &str,
+        source: &str,
+        (name, header): (&str, &str),
+        defines: &[&str],
+    ) -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let place = Path::new(out).join(format!("{source}.{process}.{count}"));
+        std::fs::create_dir_all(&place).expect("cargo made the directory around it");
+        std::fs::write(place.join(name), header).expect("it was just made");
+        // One program for each way to build it, whoever builds it.
+        let program = format!("{source}-{self}{}", defines.concat());
+        let program = Path::new(out).join(program);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+        let include = format!("-I{}", place.display());
+        let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+        self.compile(&source, &program, &arguments);
+        let _ = std::fs::remove_dir_all(&place);
+        program
+    }
+
+    /// The same as [`Compiler::compile`]; what the compiler says if it does not accept the source.
     ///
     /// # Errors
     ///
@@ -172,7 +202,8 @@ impl Compiler {
     ) -> Result<(), String> {
         let _one = COMPILING.lock();
         // Not in place: another test's process may be running it.
-        let fresh = program.with_extension(std::process::id().to_string());
+        let name = program.file_name().expect("a program has a name").display();
+        let fresh = program.with_file_name(format!("{name}.{}", std::process::id()));
         let output = self
             .command()
             .args(STRICT)
