@@ -28,17 +28,16 @@ pub fn compile_c(source: &Path, out: &str) -> PathBuf {
         program: compiler,
         language: Language::C,
         bits: None,
+        sanitizes: false,
     };
     compiler.compile(source, &program, &[]);
     program
 }
 
-/// The language that a source is taken for.
+/// The language that a source is taken for: C11 or C++17.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// C11.
+enum Language {
     C,
-    /// C++17.
     Cpp,
 }
 
@@ -49,6 +48,7 @@ pub struct Compiler {
     language: Language,
     /// `-m32` or `-m64`; `None`: what the compiler makes by itself.
     bits: Option<u32>,
+    sanitizes: bool,
 }
 
 impl fmt::Display for Compiler {
@@ -58,7 +58,8 @@ impl fmt::Display for Compiler {
             Language::Cpp => "c++17",
         };
         write!(f, "{}-{standard}", self.program)?;
-        self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))
+        self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))?;
+        f.write_str(if self.sanitizes { "-sanitizer" } else { "" })
     }
 }
 
@@ -85,6 +86,7 @@ impl Compiler {
                         program: program.to_owned(),
                         language,
                         bits,
+                        sanitizes: false,
                     };
                     if compiler.works() {
                         works.push(compiler);
@@ -106,9 +108,21 @@ impl Compiler {
             .collect()
     }
 
-    /// Whether its programs are the language's.
-    pub fn speaks(&self, language: Language) -> bool {
-        self.language == language
+    /// One whose programs end at the first access that is out of bounds or undefined; says so if
+    /// there is none.
+    pub fn sanitizing() -> Option<Compiler> {
+        let found = Compiler::all()
+            .iter()
+            .filter(|compiler| compiler.bits.is_none())
+            .map(|compiler| Compiler {
+                sanitizes: true,
+                ..compiler.clone()
+            })
+            .find(Compiler::works);
+        if found.is_none() {
+            eprintln!("SKIPPED in part: no compiler has a sanitizer that works here");
+        }
+        found
     }
 
     /// Whether a program of it does run.
@@ -142,6 +156,9 @@ impl Compiler {
         };
         if let Some(bits) = self.bits {
             command.arg(format!("-m{bits}"));
+        }
+        if self.sanitizes {
+            command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
         }
         command
     }

@@ -11,7 +11,7 @@ typedef struct shmbox_form_ {
 /* The next `length` bytes; zeros where the form has ended. */
 static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t length)
 {
-	static const unsigned char zeros[256];
+	static const unsigned char zeros[256] = { 0 };
 	const unsigned char *const at = form->at;
 
 	if (form->wrong || (size_t)(form->end - at) < length) {
