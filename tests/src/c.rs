@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 /// One compiler at a time writes a program that several tests want.
@@ -27,17 +28,16 @@ pub fn compile_c(source: &Path, out: &str) -> PathBuf {
         program: compiler,
         language: Language::C,
         bits: None,
+        sanitizes: false,
     };
     compiler.compile(source, &program, &[]);
     program
 }
 
-/// The language that a source is taken for.
+/// The language that a source is taken for: C11 or C++17.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// C11.
+enum Language {
     C,
-    /// C++17.
     Cpp,
 }
 
@@ -48,6 +48,7 @@ pub struct Compiler {
     language: Language,
     /// `-m32` or `-m64`; `None`: what the compiler makes by itself.
     bits: Option<u32>,
+    sanitizes: bool,
 }
 
 impl fmt::Display for Compiler {
@@ -57,7 +58,8 @@ impl fmt::Display for Compiler {
             Language::Cpp => "c++17",
         };
         write!(f, "{}-{standard}", self.program)?;
-        self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))
+        self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))?;
+        f.write_str(if self.sanitizes { "-sanitizer" } else { "" })
     }
 }
 
@@ -84,6 +86,7 @@ impl Compiler {
                         program: program.to_owned(),
                         language,
                         bits,
+                        sanitizes: false,
                     };
                     if compiler.works() {
                         works.push(compiler);
@@ -105,9 +108,21 @@ impl Compiler {
             .collect()
     }
 
-    /// Whether its programs are the language's.
-    pub fn speaks(&self, language: Language) -> bool {
-        self.language == language
+    /// One whose programs end at the first access that is out of bounds or undefined; says so if
+    /// there is none.
+    pub fn sanitizing() -> Option<Compiler> {
+        let found = Compiler::all()
+            .iter()
+            .filter(|compiler| compiler.bits.is_none())
+            .map(|compiler| Compiler {
+                sanitizes: true,
+                ..compiler.clone()
+            })
+            .find(Compiler::works);
+        if found.is_none() {
+            eprintln!("SKIPPED in part: no compiler has a sanitizer that works here");
+        }
+        found
     }
 
     /// Whether a program of it does run.
@@ -142,6 +157,9 @@ impl Compiler {
         if let Some(bits) = self.bits {
             command.arg(format!("-m{bits}"));
         }
+        if self.sanitizes {
+            command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        }
         command
     }
 
@@ -155,7 +173,36 @@ impl Compiler {
         assert!(output.is_ok(), "{self}: {}", output.unwrap_err());
     }
 
-    /// The same; what the compiler says if it does not accept the source.
+    /// Builds a source of these tests that includes one generated header; returns the program, which
+    /// lies in a directory in `out` (`CARGO_TARGET_TMPDIR`).
+    ///
+    /// # Panics
+    ///
+    /// If the compiler does not accept it.
+    pub fn compile_with_header(
+        &self,
+        out: &str,
+        source: &str,
+        (name, header): (&str, &str),
+        defines: &[&str],
+    ) -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let place = Path::new(out).join(format!("{source}.{process}.{count}"));
+        std::fs::create_dir_all(&place).expect("cargo made the directory around it");
+        std::fs::write(place.join(name), header).expect("it was just made");
+        // One program for each way to build it, whoever builds it.
+        let program = format!("{source}-{self}{}", defines.concat());
+        let program = Path::new(out).join(program);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+        let include = format!("-I{}", place.display());
+        let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+        self.compile(&source, &program, &arguments);
+        let _ = std::fs::remove_dir_all(&place);
+        program
+    }
+
+    /// The same as [`Compiler::compile`]; what the compiler says if it does not accept the source.
     ///
     /// # Errors
     ///
@@ -172,7 +219,8 @@ impl Compiler {
     ) -> Result<(), String> {
         let _one = COMPILING.lock();
         // Not in place: another test's process may be running it.
-        let fresh = program.with_extension(std::process::id().to_string());
+        let name = program.file_name().expect("a program has a name").display();
+        let fresh = program.with_file_name(format!("{name}.{}", std::process::id()));
         let output = self
             .command()
             .args(STRICT)

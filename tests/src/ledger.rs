@@ -1,7 +1,7 @@
 //! The value that C processes and Rust processes share in tests: all its words are one number, and
 //! the parts that are smaller hold its low bits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use shm_core::SharedLayout;
@@ -61,15 +61,7 @@ pub fn c_peers(out: &str) -> &'static [PathBuf] {
 ///
 /// If it does not compile.
 pub fn c_peer(compiler: &Compiler, out: &str) -> PathBuf {
-    // Of this process: others may build the same.
-    let directory = Path::new(out).join("c-peer");
-    let header = directory.join(std::process::id().to_string());
-    std::fs::create_dir_all(&header).expect("cargo made the directory around it");
-    std::fs::write(header.join("ledger.h"), Ledger::c_header()).expect("it is writable");
-    let program = directory.join(format!("peer-{compiler}"));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/peer.c");
-    let include = format!("-I{}", header.display());
-    compiler.compile(&source, &program, &["-D_DEFAULT_SOURCE", "-O2", &include]);
-    let _ = std::fs::remove_dir_all(&header);
-    program
+    let header = Ledger::c_header();
+    let define = "-D_DEFAULT_SOURCE";
+    compiler.compile_with_header(out, "peer.c", ("ledger.h", &header), &[define])
 }

@@ -13,7 +13,7 @@ mod namespace;
 mod peer;
 mod python;
 
-pub use c::{Compiler, Language, compile_c};
+pub use c::{Compiler, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;

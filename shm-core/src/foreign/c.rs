@@ -21,6 +21,7 @@ use types::Member;
 const COMMON: &str = concat!(
     include_str!("shmbox/face.h"),
     include_str!("shmbox/words.h"),
+    include_str!("shmbox/schema.h"),
     include_str!("shmbox/attach.h"),
     include_str!("shmbox/lock.h"),
     include_str!("shmbox/access.h"),

@@ -15,12 +15,13 @@ static inline void shmbox_wake_waiters_(const shmbox *box)
 	shmbox_wake_(shmbox_seq_low_(box), INT_MAX);
 }
 
-/* Reads the header of the schema room that `state` names: a room is whole as long as the state stays. */
-static inline int shmbox_room_header_(const shmbox *box, uint32_t state, uint64_t header[4])
+/* Copies the beginning of the schema room that `state` names. 0: the state is another one by now, and the copy may be of
+ * anything. */
+static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to, size_t length)
 {
 	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
 
-	shmbox_load_bytes_((unsigned char *)header, room, SHMBOX_ROOM_HEADER_);
+	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return shmbox_get32_(box, SHMBOX_STATE_) == state;
 }
@@ -36,31 +37,67 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+{
+	const shmbox_type *const type = box->type;
+	shmbox_form_ mine, theirs;
+	uint64_t header[4];
+
+	memcpy(header, room, sizeof header);
+	if (header[2] > read - sizeof header || header[1] == 0 || header[1] > box->capacity)
+		return SHMBOX_EDAMAGED;
+	mine.at = type->schema;
+	mine.end = type->schema + type->schema_length;
+	theirs.at = room + sizeof header;
+	theirs.end = theirs.at + header[2];
+	mine.wrong = theirs.wrong = 0;
+	if (shmbox_extends_(theirs, mine))
+		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
+	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+}
+
 /* Checks the schema in force: at the first attach, and again when another one is in force. */
 static inline int shmbox_check_schema_(shmbox *box)
 {
 	int64_t const end = shmbox_now_() + shmbox_limit_(box);
 
-	for (;;) {
+	do {
 		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 		uint64_t header[4];
-		int code = shmbox_life_(state);
+		unsigned char *room;
+		size_t length;
+		int code = shmbox_life_(state), unchanged;
 
 		if (code != 0)
 			return code;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (shmbox_room_header_(box, state, header)) {
-			if (header[1] < box->type->size || header[1] > box->capacity)
-				return SHMBOX_EMISMATCH;
-			if (header[0] != box->type->fingerprint || header[1] != box->type->size)
-				return SHMBOX_EMISMATCH;
-			box->stored = (size_t)header[1];
-			box->state = state;
-			return 0;
+		if (!shmbox_read_room_(box, state, header, sizeof header))
+			continue;
+		if (header[0] != box->type->fingerprint || header[1] != box->type->size || header[1] > box->capacity) {
+			/* No more than a schema can take, whatever room there is. */
+			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
+			if (length > box->room)
+				length = box->room;
+			room = (unsigned char *)malloc(length);
+			if (room == NULL)
+				return shmbox_failed_(box);
+			unchanged = shmbox_read_room_(box, state, room, length);
+			if (unchanged) {
+				memcpy(header, room, sizeof header);
+				code = shmbox_compare_(box, room, length);
+			}
+			free(room);
+			if (!unchanged)
+				continue;
+			if (code != 0)
+				return code;
 		}
-		if (shmbox_now_() >= end)
-			return SHMBOX_EOVERTAKEN;
-	}
+		box->stored = (size_t)header[1];
+		box->state = state;
+		return 0;
+	} while (shmbox_now_() < end);
+	return SHMBOX_EOVERTAKEN;
 }
 
 static inline int shmbox_check_(shmbox *box)

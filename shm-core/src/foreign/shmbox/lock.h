@@ -118,7 +118,8 @@ static inline void shmbox_repair_(shmbox *box)
 	if (shmbox_life_(state) != 0)
 		return;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (shmbox_room_header_(box, state, header) && header[1] < stored)
+	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
+	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
 		stored = (size_t)header[1];
 	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
 	__atomic_thread_fence(__ATOMIC_ACQ_REL);
