@@ -141,15 +141,12 @@ impl Segment {
         let start = Instant::now();
         loop {
             for _ in 0..TRIES {
+                let word = &self.control().state;
                 // SAFETY: the caller's promises; the capacity is the latch's.
-                let version = unsafe { self.latch.read(span, dst) };
-                // After the fence that ends the copy: if a commit under a later schema got into it,
-                // this sees that schema's state.
-                if self.state() != state {
-                    return Err(self.changed());
-                }
-                if let Some(version) = version {
-                    return Ok(version);
+                match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
+                    Ok(Some(version)) => return Ok(version),
+                    Ok(None) => {}
+                    Err(()) => return Err(self.changed()),
                 }
                 core::hint::spin_loop();
             }

@@ -32,6 +32,7 @@ fn main() -> Outcome {
         }
         ["count", key, number, journal] => count(key.parse()?, number.parse()?, journal),
         ["upgrade", key, _, version] => with_version!(version.parse()?, upgrade(key.parse()?)),
+        ["store", key, _, version] => with_version!(version.parse()?, store(key.parse()?)),
         ["step", key, _, version] => with_version!(version.parse()?, step(key.parse()?)),
         [action, key, "64", number] => act::<8>(action, key.parse()?, number.parse()?),
         [action, key, "65536", number] => act::<8192>(action, key.parse()?, number.parse()?),
@@ -76,6 +77,17 @@ fn upgrade<V: Version>(key: Key) -> Outcome {
 fn step<V: Version>(key: Key) -> Outcome {
     let side = usize::from(V::VERSION > 1);
     SharedBox::<V>::open(key)?.update(|value| value.step(side))?;
+    Ok(())
+}
+
+/// The same, stored as a part of the value.
+fn store<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    let shared = SharedBox::<V>::open(key)?;
+    let mut writer = shared.writer()?;
+    let mut value = writer.get()?;
+    value.step(side);
+    V::store(&mut writer, &value)?;
     Ok(())
 }
 

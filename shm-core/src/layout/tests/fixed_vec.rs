@@ -139,7 +139,7 @@ fn what_is_no_vector_is_named_and_made_one() {
     assert_eq!(bytes[4..], [0xff, 0xff, 7, 0], "the third does not count");
     for len in 0..8 {
         assert_eq!(first_invalid(States::SCHEMA, &bytes[..len]), None);
-        make_valid(States::SCHEMA, &mut bytes.clone()[..len]);
+        make_valid(States::SCHEMA, &mut { bytes }[..len]);
     }
     assert!(!States::bits_are_valid(&bytes[..7]) && !States::bits_are_valid(&bytes[..3]));
 }
