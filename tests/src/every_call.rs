@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::shm;
-use shm_core::{Error, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
+use shm_core::{
+    Error, FixedStr, FixedVec, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
+};
 
 /// The limit that the calls of most tests are given.
 pub const LIMIT: Duration = Duration::from_millis(1);
@@ -41,6 +43,7 @@ pub struct Strict {
     colour: Colour,
     flags: [bool; 5],
     letters: [char; 3],
+    last: FixedVec<Colour, 3>,
 }
 
 /// An enum with gaps.
@@ -90,6 +93,7 @@ impl Target for Strict {
             assert!(char::from_u32(letter as u32).is_some());
         }
         tally.check("load", || shared.load(field!(Strict.colour)));
+        tally.check("load", || shared.load(field!(Strict.last)));
         tally.check("store", || shared.store(field!(Strict.flags[4]), true));
         if let Some(mut writer) = tally.check("writer", || shared.writer()) {
             tally.check("Writer::load", || writer.load(field!(Strict.letter)));
@@ -113,6 +117,7 @@ impl Target for Strict {
             colour,
             flags: [on; 5],
             letters: [letter; 3],
+            last: FixedVec::from_slice(&[colour; 2]).unwrap_or_default(),
         }
     }
 
@@ -123,6 +128,9 @@ impl Target for Strict {
         let bools = [&raw const self.on]
             .into_iter()
             .chain(self.flags.iter().map(|b| &raw const *b));
+        let colours = [&raw const self.colour]
+            .into_iter()
+            .chain(self.last.iter().map(|c| &raw const *c));
         // SAFETY: fields of a value that this function borrows, read as integers of the same sizes:
         // every bit pattern is one.
         unsafe {
@@ -130,7 +138,10 @@ impl Target for Strict {
                 .map(|c| c.cast::<u32>().read_volatile())
                 .all(|c| char::from_u32(c).is_some())
                 && bools.map(|b| b.cast::<u8>().read_volatile()).all(|b| b < 2)
-                && [1, 200].contains(&(&raw const self.colour).cast::<u8>().read_volatile())
+                && colours
+                    .map(|c| c.cast::<u8>().read_volatile())
+                    .all(|c| [1, 200].contains(&c))
+                && self.last.len() <= 3
         }
     }
 }
