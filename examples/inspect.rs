@@ -43,7 +43,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     let key = key.ok_or("usage: inspect [--json | --python | --c-header] [--anybody] <key>")?;
-    let inspector = Inspector::open_trusting(key, owner)?;
+    let inspector = Inspector::options().owner(owner).open(key)?;
     match form {
         As::Text => {
             let seen = inspector.snapshot()?;

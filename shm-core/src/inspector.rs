@@ -1,10 +1,10 @@
 //! `Inspector`: any segment of this library's, read without the Rust type of its value.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
 use crate::layout::{DecodeError, Schema, Value};
-use crate::options::{TIMEOUT, checked};
+use crate::options::{LONGEST, TIMEOUT, checked};
 use crate::protocol::{self, Access, Fault, Owner, Segment, State};
 use crate::room;
 use crate::sysv::Key;
@@ -58,24 +58,13 @@ impl Inspector {
     pub const LIMIT: usize = 16 << 20;
 
     /// Attaches the segment of `key` for reading; it must exist. Its owner and creator must be this
-    /// user or root.
+    /// user or root: [`Inspector::options`] allows others.
     ///
     /// # Errors
     ///
     /// As for [`SharedView::open`](crate::SharedView::open), but for [`Error::Mismatch`].
     pub fn open(key: impl Into<Key>) -> Result<Inspector, Error> {
-        Inspector::open_trusting(key, Owner::SelfOrRoot)
-    }
-
-    /// The same for a segment of another user's.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Inspector::open`].
-    pub fn open_trusting(key: impl Into<Key>, owner: Owner) -> Result<Inspector, Error> {
-        let operation = "Inspector::open";
-        let context = Context::of_key(operation, checked(key.into(), operation)?);
-        Inspector::new(protocol::open(context.key, access(owner)), context)
+        Inspector::options().open(key)
     }
 
     /// Attaches a segment by the kernel's id.
@@ -84,17 +73,16 @@ impl Inspector {
     ///
     /// As for [`Inspector::open`].
     pub fn open_id(id: shm::Id) -> Result<Inspector, Error> {
-        Inspector::open_id_trusting(id, Owner::SelfOrRoot)
+        Inspector::options().open_id(id)
     }
 
-    /// The same for a segment of another user's.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Inspector::open`].
-    pub fn open_id_trusting(id: shm::Id, owner: Owner) -> Result<Inspector, Error> {
-        let context = Context::of_id("Inspector::open_id", id);
-        Inspector::new(protocol::open_id(id, access(owner)), context)
+    /// Whom to trust, and how long to wait.
+    #[must_use]
+    pub fn options() -> InspectorOptions {
+        InspectorOptions {
+            owner: Owner::SelfOrRoot,
+            timeout: TIMEOUT,
+        }
     }
 
     fn new(segment: Result<Segment, Fault>, context: Context) -> Result<Inspector, Error> {
@@ -133,7 +121,7 @@ impl Inspector {
     /// # Errors
     ///
     /// [`Error::Removed`], [`Error::Damaged`], [`Error::Invalid`], [`Error::TooLarge`], and
-    /// [`Error::Overtaken`] after 5 s.
+    /// [`Error::Overtaken`] when the time is over.
     pub fn value(&self) -> Result<Value, Error> {
         let read = self.read(self.context("Inspector::value"))?;
         Ok(read.value)
@@ -231,17 +219,69 @@ impl Inspector {
                 Err(other) => return Err(fault(other)),
             }
             let waited = start.elapsed();
-            if waited >= TIMEOUT {
+            if waited >= self.segment.limit() {
                 return Err(fault(Fault::Overtaken { waited }));
             }
         }
     }
 }
 
-fn access(owner: Owner) -> Access {
-    Access {
-        owner,
-        limit: TIMEOUT,
-        writable: false,
+/// How an [`Inspector`] attaches; made by [`Inspector::options`].
+///
+/// ```no_run
+/// use shm_core::{Inspector, Owner};
+///
+/// let mut options = Inspector::options();
+/// let inspector = options.owner(Owner::Anybody).open(0x1234)?;
+/// println!("{}", inspector.value()?);
+/// # Ok::<(), shm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct InspectorOptions {
+    owner: Owner,
+    timeout: Duration,
+}
+
+impl InspectorOptions {
+    /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
+    pub fn owner(&mut self, owner: Owner) -> &mut Self {
+        self.owner = owner;
+        self
+    }
+
+    /// How long any call waits for another process to get out of the way: 5 s unless told
+    /// otherwise.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Attaches the segment of `key` for reading. See [`Inspector::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`].
+    pub fn open(&self, key: impl Into<Key>) -> Result<Inspector, Error> {
+        let operation = "Inspector::open";
+        let context = Context::of_key(operation, checked(key.into(), operation)?);
+        Inspector::new(protocol::open(context.key, self.access()), context)
+    }
+
+    /// Attaches a segment by the kernel's id. See [`Inspector::open_id`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`].
+    pub fn open_id(&self, id: shm::Id) -> Result<Inspector, Error> {
+        let context = Context::of_id("Inspector::open_id", id);
+        Inspector::new(protocol::open_id(id, self.access()), context)
+    }
+
+    fn access(&self) -> Access {
+        Access {
+            owner: self.owner,
+            limit: self.timeout,
+            writable: false,
+        }
     }
 }

@@ -66,7 +66,7 @@ mod writer;
 
 pub use error::{Context, Error};
 pub use field::Field;
-pub use inspector::Inspector;
+pub use inspector::{Inspector, InspectorOptions};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;

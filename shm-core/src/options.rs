@@ -19,7 +19,7 @@ use crate::typed::{Typed, store_first};
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any program runs, and short enough to be added to any instant.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///

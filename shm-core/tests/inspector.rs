@@ -151,6 +151,52 @@ fn it_follows_commits_and_tells_their_versions() {
 }
 
 #[test]
+fn it_follows_an_upgrade_while_it_reads() {
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    struct Job {
+        number: u32,
+    }
+
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    #[shared(version = 2)]
+    struct LaterJob {
+        number: u32,
+        #[shared(since = 2, default = Mood::Wild)]
+        mood: Mood,
+    }
+
+    for number in 0..50 {
+        let mut options = SharedBox::options();
+        options.capacity(64).remove_on_drop(true);
+        let shared = options.create_new(Key::PRIVATE, Job { number }).unwrap();
+        let inspector = Inspector::open_id(shared.id()).unwrap();
+        let (before, after) = (
+            format!("Job {{ number: {number} }}"),
+            format!("LaterJob {{ number: {number}, mood: Wild }}"),
+        );
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                loop {
+                    let value = format!("{:?}", inspector.value().unwrap());
+                    if value == after {
+                        return seen;
+                    }
+                    assert_eq!(value, before);
+                    seen += 1;
+                }
+            });
+            let mut options = SharedBox::<LaterJob>::options();
+            options.upgrade(true).open_id(shared.id()).unwrap();
+            reader.join().unwrap();
+        });
+        assert_eq!(&inspector.schema().unwrap(), LaterJob::SCHEMA);
+    }
+}
+
+#[test]
 fn after_the_removal_it_says_so() {
     let shared = private(1_u32);
     let inspector = Inspector::open_id(shared.id()).unwrap();

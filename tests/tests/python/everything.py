@@ -1,4 +1,5 @@
-"""Checks what a Rust program stored, and stores something else. The argument is the key."""
+"""Checks what a Rust program stored, and stores something else. The arguments are the key, and `c` if C functions are
+to read even where Python could."""
 
 import sys
 
@@ -6,6 +7,8 @@ import everything
 from everything import Everything, Inner, Mood, Wide
 
 key = int(sys.argv[1], 0)
+if sys.argv[2] == "c":
+    everything._ON_X86_64 = False
 box = everything.open(key)
 value, version = box.snapshot()
 assert version == 1, version
