@@ -39,6 +39,10 @@
 //! ```
 //!
 //! [`SharedBox`] has the table of what each call costs. Linux only.
+//!
+//! Programs in C and Python get their side generated: [`SharedLayout::c_header`] and
+//! [`SharedLayout::python_module`]. The feature `serde` serialises [`layout::Value`], which an
+//! [`Inspector`] reads.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm-core shares memory the way Linux does and supports no other system yet");

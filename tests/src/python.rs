@@ -69,11 +69,16 @@ impl Python {
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If it has not, and `PYTHON` names it.
     pub fn has(&self, test: &str, module: &str) -> bool {
-        let found = self.command(&format!("import {module}")).status();
-        let found = found.expect("it ran before").success();
+        let found = self.output(&mut self.command(&format!("import {module}")));
+        let found = found.status.success();
         if !found {
+            assert!(
+                std::env::var_os("PYTHON").is_none(),
+                "PYTHON names {}, which has no module `{module}`",
+                self.interpreter
+            );
             eprintln!(
                 "SKIPPED: {test}: {} has no module `{module}`",
                 self.interpreter

@@ -125,3 +125,12 @@ try:
 except everything.ShmboxError as error:
     assert "closed" in str(error)
 box.close()
+
+fresh = Everything()
+assert fresh.mood == 0 and "mood=0" in repr(fresh)
+try:
+    everything.open(key).set(fresh)
+except everything.Invalid as error:
+    assert str(error) == "field `nested[0][0].moods[0]` holds 0, which is no `Mood`", error
+else:
+    raise AssertionError("set")

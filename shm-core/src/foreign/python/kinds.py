@@ -90,6 +90,7 @@ class _Enum(_Kind):
 
     def __init__(self, variants, integer):
         self.variants = variants
+        self.known = {int(variant): variant for variant in variants}
         self.ctype = integer.ctype
         self.format = integer.format
 
@@ -97,13 +98,12 @@ class _Enum(_Kind):
         return int(self.variants(value))
 
     def decode(self, raw):
-        return self.variants(raw)
+        # A new struct holds zeros, which may be none of them.
+        return self.known.get(raw, raw)
 
     def check(self, raw, path):
-        try:
-            self.variants(raw)
-        except ValueError:
-            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, raw, self.variants.__name__)) from None
+        if raw not in self.known:
+            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, raw, self.variants.__name__))
 
 
 class _Bytes16(_Kind):
@@ -115,21 +115,21 @@ class _Bytes16(_Kind):
     def __init__(self, signed, variants=None):
         self.signed = signed
         self.variants = variants
+        self.known = {int(variant): variant for variant in variants or ()}
         self.picky = variants is not None
 
     def view(self, raw):
         value = int.from_bytes(bytes(raw), _sys.byteorder, signed=self.signed)
-        return self.variants(value) if self.variants else value
+        return self.known.get(value, value)
 
     def assign(self, raw, value):
         value = self.variants(value) if self.variants else value
         raw[:] = value.__index__().to_bytes(16, _sys.byteorder, signed=self.signed)
 
     def check(self, raw, path):
-        try:
-            self.view(raw)
-        except ValueError:
-            raise Invalid("field `%s` is no `%s`" % (path, self.variants.__name__)) from None
+        value = self.view(raw)
+        if int(value) not in self.known:
+            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, value, self.variants.__name__))
 
 
 class _Text(_Kind):
