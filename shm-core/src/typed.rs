@@ -378,7 +378,7 @@ fn leave_valid<T: SharedLayout>(place: &mut MaybeUninit<T>) {
 
 /// The error that names the wrong part of a `T` of which `bytes`, from `offset` on, were read.
 #[cold]
-fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
+pub(crate) fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
     match first_invalid_at(T::SCHEMA, offset, bytes) {
         Some(source) => Error::Invalid {
             context,

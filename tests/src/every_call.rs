@@ -67,6 +67,25 @@ pub struct Padded {
     last: i16,
 }
 
+/// A later version of [`Padded`].
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[shared(version = 2)]
+#[repr(C, align(64))]
+pub struct Later {
+    small: u8,
+    wide: u64,
+    on: bool,
+    name: FixedStr<21>,
+    #[shared(was = "last")]
+    end: i16,
+    #[shared(since = 2, default = true)]
+    more: bool,
+    #[shared(since = 2, default = 'x')]
+    letter: char,
+    #[shared(since = 2)]
+    wider: u128,
+}
+
 impl Target for Plain {
     fn sample(seed: u8) -> Plain {
         [u64::from(seed); 8]
@@ -173,6 +192,47 @@ impl Target for Padded {
     }
 }
 
+impl Target for Later {
+    fn parts(tally: &mut Tally, shared: &SharedBox<Later>) {
+        tally.check("load", || shared.load(field!(Later.wide)));
+        tally.check("load", || shared.load(field!(Later.letter)));
+        tally.check("store", || shared.store(field!(Later.more), false));
+        tally.check("store", || shared.store(field!(Later.wider), 7));
+    }
+
+    fn sample(seed: u8) -> Later {
+        let Padded {
+            small,
+            wide,
+            on,
+            name,
+            last,
+        } = Padded::sample(seed);
+        Later {
+            small,
+            wide,
+            on,
+            name,
+            end: last,
+            more: on,
+            letter: char::from(seed),
+            wider: u128::from(seed),
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let bools = [&raw const self.on, &raw const self.more];
+        // SAFETY: as above.
+        unsafe {
+            bools
+                .map(|b| b.cast::<u8>().read_volatile())
+                .iter()
+                .all(|b| *b < 2)
+                && char::from_u32((&raw const self.letter).cast::<u32>().read_volatile()).is_some()
+        }
+    }
+}
+
 /// What the calls came to.
 #[derive(Clone, Copy, Debug)]
 pub struct Tally {
@@ -235,6 +295,11 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
     if let Some(shared) = tally.check("open_id", || options.open_id(id)) {
         on_box(tally, &shared);
     }
+    let mut upgrading = options.clone();
+    upgrading.upgrade(true);
+    if let Some(shared) = tally.check("open_id, upgrade", || upgrading.open_id(id)) {
+        on_box(tally, &shared);
+    }
     if let Some(raw) = tally.check("RawBox::open_id", || RawBox::<T>::open_id(id)) {
         tally.value("RawBox::get", || raw.get());
         raw.set(T::sample(3));
@@ -257,6 +322,12 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         on_box(tally, &shared);
     }
     tally.check("RawBox::open", || RawBox::<T>::open(key));
+    options.capacity(2 * size_of::<T>());
+    if let Some(mut shared) = tally.check("migrate", || options.migrate(key)) {
+        on_box(tally, &shared);
+        tally.check("reattach", || shared.reattach());
+    }
+    tally.check("open", || options.adopt(true).open(key));
 }
 
 /// Every call of an inspector, which knows no type.

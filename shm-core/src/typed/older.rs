@@ -139,7 +139,7 @@ impl<T: SharedLayout> Typed<T> {
         place: &mut MaybeUninit<F>,
         operation: &'static str,
     ) -> Result<u64, Error> {
-        let start = Instant::now();
+        let mut start = None;
         loop {
             let read = match (self.older.get(), self.segment.readable_as()) {
                 (Some((state, version)), _) => {
@@ -157,7 +157,7 @@ impl<T: SharedLayout> Typed<T> {
                 Err(Fault::Changed) => {}
                 read => return read.map_err(self.explain(operation)),
             }
-            let waited = start.elapsed();
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
             if waited >= self.segment.limit() {
                 return Err(self.explain(operation)(Fault::Overtaken { waited }));
             }
