@@ -22,6 +22,12 @@ def _failed(key, call):
     return ShmboxError("segment %#010x: %s: %s" % (key & 0xFFFFFFFF, call, _os.strerror(number)))
 
 
+def _carrier(key):
+    """The key under which a value lies while it moves to another segment."""
+    key &= 0xFFFFFFFF
+    return _key_t(((key << 16 | key >> 16) & 0xFFFFFFFF ^ 0x53486D76) or 0x53486D76)
+
+
 class _Reader:
     """Reading on x86-64, whose loads are never reordered with each other (Intel SDM 3A, 8.2.2)."""
 
@@ -33,18 +39,21 @@ class _Reader:
         end = _time.monotonic() + limit
         while not self._attach(trusted):
             if _time.monotonic() >= end:
-                raise self._error(Busy, "its creator has not made it ready: start that program again")
+                what = "somebody began to create or to move it, and has not made it ready: start that program again"
+                raise self._error(Busy, what)
             _time.sleep(0.001)
 
     def _error(self, kind, what):
         return kind("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
 
     def _attach(self, trusted):
-        """Whether it is ready; what is not, and is no newborn either, is an error."""
+        """Whether it is ready; what is neither ready nor about to be is an error."""
         # No size: asking for more than there is would be a bare EINVAL.
         number = self._libc.shmget(self._key, 0, 0)
         if number < 0:
             if _ctypes.get_errno() == 2:
+                if self._libc.shmget(_carrier(self._key), 0, 0) >= 0:
+                    return False
                 raise self._error(NotFound, "no segment has this key: start the program that creates it")
             raise _failed(self._key, "shmget")
         facts = _ctypes.create_string_buffer(256)
@@ -70,9 +79,11 @@ class _Reader:
         self._base = base
         self._control = base + size - _CONTROL
         try:
-            newborn = self._u32(_STATE) == 0 and mode & 0o111 == 0o001
+            state = self._u32(_STATE)
             magic = _ctypes.string_at(self._control + _MAGIC, 8)
-            if newborn:
+            newborn = state == 0 and mode & 0o111 == 0o001
+            # 3: the key will lead to the successor; 4: its birth, around a value that is there already.
+            if newborn or (magic == b"SHMBOX\x1a\n" and state & 0xFF in (3, 4)):
                 self.close()
                 return False
             if magic != b"SHMBOX\x1a\n":
