@@ -50,6 +50,7 @@ use crate::typed::Snapshot;
 pub struct Inspector {
     segment: Segment,
     limit: usize,
+    options: InspectorOptions,
 }
 
 impl Inspector {
@@ -85,16 +86,6 @@ impl Inspector {
         }
     }
 
-    fn new(segment: Result<Segment, Fault>, context: Context) -> Result<Inspector, Error> {
-        let segment = segment.map_err(|fault| Error::from_fault(fault, context, 0))?;
-        let inspector = Inspector {
-            segment,
-            limit: Inspector::LIMIT,
-        };
-        inspector.in_force(context)?;
-        Ok(inspector)
-    }
-
     /// Reads values of at most so many bytes that have at most so many parts; larger ones are
     /// [`Error::TooLarge`].
     ///
@@ -106,11 +97,22 @@ impl Inspector {
         self
     }
 
+    /// Attaches the segment that the key leads to now: after [`Error::Moved`] or [`Error::Removed`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::open`]; the inspector stays what it was.
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        let limit = self.limit;
+        *self = self.options.open(self.key())?.limit(limit);
+        Ok(())
+    }
+
     /// The layout of the value, as the segment tells it now.
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Damaged`].
+    /// [`Error::Removed`], [`Error::Moved`], [`Error::Damaged`].
     pub fn schema(&self) -> Result<Schema, Error> {
         self.in_force(self.context("Inspector::schema"))
             .map(|(_, schema)| schema)
@@ -120,7 +122,8 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Damaged`], [`Error::Invalid`], [`Error::TooLarge`], and
+    /// [`Error::Removed`], [`Error::Moved`], [`Error::Damaged`], [`Error::Invalid`],
+    /// [`Error::TooLarge`], and
     /// [`Error::Overtaken`] when the time is over.
     pub fn value(&self) -> Result<Value, Error> {
         let read = self.read(self.context("Inspector::value"))?;
@@ -264,7 +267,7 @@ impl InspectorOptions {
     pub fn open(&self, key: impl Into<Key>) -> Result<Inspector, Error> {
         let operation = "Inspector::open";
         let context = Context::of_key(operation, checked(key.into(), operation)?);
-        Inspector::new(protocol::open(context.key, self.access()), context)
+        self.inspector(protocol::open(context.key, self.access()), context)
     }
 
     /// Attaches a segment by the kernel's id. See [`Inspector::open_id`].
@@ -274,7 +277,22 @@ impl InspectorOptions {
     /// As for [`Inspector::open`].
     pub fn open_id(&self, id: shm::Id) -> Result<Inspector, Error> {
         let context = Context::of_id("Inspector::open_id", id);
-        Inspector::new(protocol::open_id(id, self.access()), context)
+        self.inspector(protocol::open_id(id, self.access()), context)
+    }
+
+    fn inspector(
+        &self,
+        segment: Result<Segment, Fault>,
+        context: Context,
+    ) -> Result<Inspector, Error> {
+        let segment = segment.map_err(|fault| Error::from_fault(fault, context, 0))?;
+        let inspector = Inspector {
+            segment,
+            limit: Inspector::LIMIT,
+            options: self.clone(),
+        };
+        inspector.in_force(context)?;
+        Ok(inspector)
     }
 
     fn access(&self) -> Access {

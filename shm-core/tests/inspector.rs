@@ -197,6 +197,21 @@ fn it_follows_an_upgrade_while_it_reads() {
 }
 
 #[test]
+fn after_a_move_it_goes_where_the_value_went() {
+    let key = Key::new(0x7b5d_2006);
+    let mut options = SharedBox::options();
+    options.remove_on_drop(true);
+    let old = options.create_new(key, 5_u32).unwrap();
+    let mut inspector = Inspector::open(key).unwrap();
+    let new = options.capacity(4096).migrate(key).unwrap();
+    assert!(matches!(inspector.value(), Err(Error::Moved { .. })));
+    inspector.reattach().unwrap();
+    assert_eq!(inspector.value().unwrap(), Value::UInt(5));
+    assert_eq!(inspector.id(), new.id());
+    drop(old);
+}
+
+#[test]
 fn after_the_removal_it_says_so() {
     let shared = private(1_u32);
     let inspector = Inspector::open_id(shared.id()).unwrap();

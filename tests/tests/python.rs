@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use shm_core::{Error, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
@@ -250,6 +251,51 @@ print('done')
     }
     assert_eq!(shared.get().unwrap().one, 5 * UPDATES);
     assert_eq!(shared.version(), 5 * UPDATES + 1);
+}
+
+#[test]
+fn no_read_of_python_is_torn_under_a_writer_that_never_pauses() {
+    let Some(python) = Python::find("no_read_is_torn", OUT) else {
+        return;
+    };
+    reads_whole::<8>(&python);
+    reads_whole::<8192>(&python);
+}
+
+/// Python reads while all words of the value change together.
+fn reads_whole<const WORDS: usize>(python: &Python) {
+    python.write("words", &<[u64; WORDS]>::python_module());
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), [0_u64; WORDS]).unwrap();
+    let program = "
+import sys, words
+box = words.open(int(sys.argv[1], 0), read_only=True)
+last = 0
+for _ in range(3000):
+    value, version = box.snapshot()
+    text = bytes(value)
+    assert text == text[:8] * (len(text) // 8), version
+    assert int.from_bytes(text[:8], sys.byteorder) == version - 1
+    assert version >= last
+    last = version
+print(last)
+";
+    let mut peer = python.start(program, &[&guard.arg()]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut writer = shared.writer().unwrap();
+            let mut number = 0;
+            while !over.load(Relaxed) {
+                number += 1;
+                writer.set([number; WORDS]).unwrap();
+            }
+        });
+        let last: u64 = peer.line().parse().unwrap_or(0);
+        over.store(true, Relaxed);
+        assert!(last > 1, "the writer wrote meanwhile");
+    });
+    peer.succeed();
 }
 
 #[test]
@@ -556,6 +602,40 @@ assert box.get().pid == 2
         (2, 3)
     );
     assert_eq!(shared.get().unwrap().pid, 2);
+}
+
+#[test]
+fn a_value_that_moved_is_found_again() {
+    let Some(python) = Python::find("a_value_that_moved", OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let mut options = SharedBox::options();
+    options.create_new(guard.key(), alice()).unwrap();
+    let program = "
+import st_pid, sys
+key = int(sys.argv[1], 0)
+box = st_pid.open(key)
+box.set(box.get())
+print('attached')
+sys.stdin.readline()
+for call in (box.get, lambda: box.update(lambda value: None)):
+    try:
+        call()
+    except st_pid.Removed as error:
+        assert 'moved' in str(error), error
+    else:
+        raise AssertionError('not told')
+box = st_pid.open(key)
+print(box.update(lambda value: setattr(value, 'pid', 8)))
+";
+    let mut peer = python.start(program, &[&guard.arg()]);
+    peer.expect("attached");
+    let moved = options.capacity(4096).migrate(guard.key()).unwrap();
+    peer.tell("go on");
+    let version: u64 = peer.succeed().trim().parse().unwrap();
+    assert_eq!((moved.get().unwrap().pid, moved.version()), (8, version));
 }
 
 #[test]

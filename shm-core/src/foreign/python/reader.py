@@ -29,7 +29,8 @@ def _carrier(key):
 
 
 class _Reader:
-    """Reading on x86-64, whose loads are never reordered with each other (Intel SDM 3A, 8.2.2)."""
+    """Reading on x86-64, where "reads are not reordered with other reads" (Intel SDM 3A, 8.2.2): so the sequence may be
+    read in Python and the value by memmove. Linux rests its seqlocks on the same."""
 
     def __init__(self, key, trusted, limit):
         self._key = key
