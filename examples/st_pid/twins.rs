@@ -1,6 +1,7 @@
 //! The example and its C twin, side by side: neither has seen the other's source.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -9,8 +10,12 @@ use shm_tests::{Guard, compile_c};
 /// Cargo builds a package's examples before it runs the package's tests, and tells no test where
 /// they are.
 fn rust() -> PathBuf {
+    example("st_pid")
+}
+
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples/st_pid");
+    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(
         program.exists(),
         "no {}: `cargo test -p shm-examples` builds it",
@@ -156,4 +161,46 @@ fn bytes_that_are_no_text_are_printed_as_well_as_can_be() {
     assert_eq!(names(&rust, key, &["a"]), ["y".repeat(51), "a".into()]);
     memory.write(4, b"caf\xe9\0"); // Latin-1
     assert_eq!(names(&rust, key, &["a"])[0], "caf\u{fffd}");
+}
+
+#[test]
+fn the_header_that_lies_here_is_the_one_that_is_generated() {
+    let output = Command::new(example("c_header")).output().unwrap();
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/st_pid.h");
+    assert!(
+        String::from_utf8(output.stdout).unwrap() == std::fs::read_to_string(header).unwrap(),
+        "write it anew: `cargo run --example c_header > examples/c/st_pid.h`"
+    );
+}
+
+#[test]
+fn with_the_header_c_takes_part_in_the_protocol() {
+    let guard = Guard::new();
+    let key = guard.arg();
+    prints(&rust(), &key, &["alice"]);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/st_pid_box.c");
+    let program = compile_c(&source, env!("CARGO_TARGET_TMPDIR"));
+    let command = || {
+        let mut command = Command::new(&program);
+        command.env("ST_PID_KEY", &key);
+        command
+    };
+    let mut watcher = command()
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().unwrap().unwrap();
+    assert!(line().ends_with(",name=alice"));
+    let output = command().arg("bob").output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("version 2: pid="), "{printed}");
+    assert!(printed.ends_with(",name=bob\n"), "{printed}");
+    assert!(line().ends_with(",name=bob"));
+    assert_eq!(
+        names(&rust(), &key, &["--remove", "carol"]),
+        ["bob", "carol"]
+    );
+    // The watcher may meet the removal before the value.
+    assert!(watcher.wait().unwrap().success());
 }

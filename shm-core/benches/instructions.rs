@@ -15,11 +15,11 @@ use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
 /// makes a call shorter.
 const RECORDED: [(&str, u64); 6] = [
     ("get", 34),
-    ("set", 73),
-    ("update", 104),
-    ("Writer::set", 60),
-    ("set padded", 90),
-    ("update padded", 122),
+    ("set", 76),
+    ("update", 109),
+    ("Writer::set", 63),
+    ("set padded", 93),
+    ("update padded", 127),
 ];
 
 /// The two numbers of calls.

@@ -201,6 +201,15 @@ pub enum Error {
         /// The user id of the creator.
         creator: u32,
     },
+    /// The value is larger than this [`Inspector`](crate::Inspector) may read.
+    TooLarge {
+        /// What was being done.
+        context: Context,
+        /// What it has too much of: `bytes` or `parts`.
+        what: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// A capacity or mode that no segment can have.
     Options {
         /// What was being done.
@@ -239,6 +248,7 @@ impl Error {
             | Error::SlotsTaken { context, .. }
             | Error::Overtaken { context, .. }
             | Error::Untrusted { context, .. }
+            | Error::TooLarge { context, .. }
             | Error::Options { context, .. } => Some(*context),
             Error::Fit(_) | Error::Text(_) | Error::ParseKey(_) => None,
         }
@@ -311,6 +321,7 @@ impl Error {
                 "allow more time with `Options::timeout`, or write less often"
             }
             Error::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
+            Error::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
             Error::Options { .. } => "see `Options`",
             Error::Fit(_) => "shorten the text, or cut it with `FixedStr::truncated`",
             Error::Text(_) => {
@@ -500,6 +511,12 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "it belongs to user {owner} and was created by user {creator}, not by this user or root"
+                )?;
+            }
+            Error::TooLarge { what, limit, .. } => {
+                write!(
+                    f,
+                    "the value has more than {limit} {what}, the limit of this inspector"
                 )?;
             }
             // It says what would be right.

@@ -10,7 +10,7 @@
 //!   or nothing, and waiting for a newer value. A process that dies in the middle of anything loses
 //!   nothing that was committed and blocks nobody.
 //! - [`SharedView`] is the same for those who may only read; [`RawBox`] reads segments that other
-//!   programs laid out.
+//!   programs laid out; [`Inspector`] reads any segment without the Rust type of its value.
 //! - [`sysv`] is all of System V shared memory and semaphores, safe and typed, for use on its own.
 //!
 //! ```
@@ -39,6 +39,10 @@
 //! ```
 //!
 //! [`SharedBox`] has the table of what each call costs. Linux only.
+//!
+//! Programs in C and Python get their side generated: [`SharedLayout::c_header`] and
+//! [`SharedLayout::python_module`]. The feature `serde` serialises [`layout::Value`], which an
+//! [`Inspector`] reads.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm-core shares memory the way Linux does and supports no other system yet");
@@ -47,8 +51,12 @@ extern crate self as shm_core;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(all(test, not(loom)))]
+mod contract;
 mod error;
 mod field;
+mod foreign;
+mod inspector;
 pub mod layout;
 mod options;
 mod protocol;
@@ -62,6 +70,7 @@ mod writer;
 
 pub use error::{Context, Error};
 pub use field::Field;
+pub use inspector::{Inspector, InspectorOptions};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;

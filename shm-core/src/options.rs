@@ -16,10 +16,10 @@ use crate::sysv::{Key, Mode};
 use crate::typed::{Typed, invalid, store_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any program runs, and short enough to be added to any instant.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::error::{Context, Error};
 use crate::layout::{MAX_ENCODED, Mismatch, Schema, SharedLayout};
-use crate::protocol::{Segment, State, Successor};
+use crate::protocol::{Geometry, Segment, State, Successor};
 
 const HEADER: usize = 32;
 
@@ -36,6 +36,13 @@ pub(crate) fn contents<T: SharedLayout>() -> Vec<u8> {
 /// How many bytes to reserve for a room with these contents: as much again for a later version.
 pub(crate) fn reserve(contents: usize) -> usize {
     contents.saturating_mul(2).max(LEAST)
+}
+
+/// How many bytes a segment for a value of this layout has, unless its creator asked for another
+/// capacity; `None` if that is more than a process can address.
+pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
+    let room = reserve(HEADER + schema.encoded_len());
+    Geometry::for_sizes(schema.size(), room)?.total()
 }
 
 /// How the layout in force and this program's go together.
@@ -89,35 +96,19 @@ impl Header {
 /// Compares the schema in force with that of `T`. No allocation if they are the same.
 pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Result<Judged, Error> {
     let explain = |fault| Error::from_fault(fault, context, size_of::<T>());
-    let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
-    let capacity = segment.capacity();
     let mut header = [0; HEADER];
     let state = segment.read_schema(&mut header).map_err(explain)?;
     let found = Header::of(&header);
     let same = found.fingerprint == T::FINGERPRINT.to_bits() && found.size == size_of::<T>() as u64;
-    if same && size_of::<T>() <= capacity {
+    if same && size_of::<T>() <= segment.capacity() {
         return Ok(Judged {
             state,
             stored: size_of::<T>(),
             fit: Fit::Same,
         });
     }
-    // The kernel may have given a huge segment without memory behind it: no more is asked for than
-    // a schema can take.
-    let mut room = vec![0; segment.room().min(HEADER + MAX_ENCODED)];
-    // The header again: it may be another one by now.
-    let state = segment.read_schema(&mut room).map_err(explain)?;
-    let header = Header::of(&room);
-    let encoded = usize::try_from(header.len)
-        .ok()
-        .and_then(|len| room[HEADER..].get(..len))
-        .ok_or_else(|| damaged("its schema is longer than the room for it".into()))?;
-    let stored = Schema::decode(encoded).map_err(|error| damaged(error.to_string().into()))?;
-    if !header.says(&stored) || stored.size() > capacity {
-        return Err(damaged(
-            "its schema and the words before it contradict each other".into(),
-        ));
-    }
+    // All of it, and again from the start: it may be another one by now.
+    let (state, stored) = in_force(segment, context, size_of::<T>())?;
     let fit = if stored.fingerprint() == T::FINGERPRINT {
         // An upgrade came between the two looks.
         Fit::Same
@@ -125,7 +116,7 @@ pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Res
         Fit::Newer
     } else if T::SCHEMA.extends(&stored).is_ok() {
         Fit::Older {
-            version: header.version,
+            version: stored.version().unwrap_or(1),
         }
     } else {
         let difference = Box::new(Mismatch::new(&stored, T::SCHEMA));
@@ -138,13 +129,44 @@ pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Res
     };
     let older = matches!(fit, Fit::Older { .. });
     if !older && size_of::<T>() > stored.size() {
-        return Err(damaged("its schema has no room for what it names".into()));
+        return Err(Error::Damaged {
+            context,
+            what: "its schema has no room for what it names".into(),
+        });
     }
     Ok(Judged {
         state,
         stored: stored.size(),
         fit,
     })
+}
+
+/// The schema in force, and the state that put it there: the value has room for what it says.
+/// `wanted` is the size of the program's type.
+pub(crate) fn in_force(
+    segment: &Segment,
+    context: Context,
+    wanted: usize,
+) -> Result<(State, Schema), Error> {
+    let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
+    // The kernel may have given a huge segment without memory behind it: no more is asked for than
+    // a schema can take.
+    let mut room = vec![0; segment.room().min(HEADER + MAX_ENCODED)];
+    let state = segment
+        .read_schema(&mut room)
+        .map_err(|fault| Error::from_fault(fault, context, wanted))?;
+    let header = Header::of(&room);
+    let encoded = usize::try_from(header.len)
+        .ok()
+        .and_then(|len| room[HEADER..].get(..len))
+        .ok_or_else(|| damaged("its schema is longer than the room for it".into()))?;
+    let stored = Schema::decode(encoded).map_err(|error| damaged(error.to_string().into()))?;
+    if !header.says(&stored) || stored.size() > segment.capacity() {
+        return Err(damaged(
+            "its schema and the words before it contradict each other".into(),
+        ));
+    }
+    Ok((state, stored))
 }
 
 /// What `T` puts in the place of an earlier `version` of it.

@@ -1,11 +1,16 @@
-//! C programs, built by the system's compiler.
+//! C programs, built by the system's compiler, and by every other one that is there.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 
 /// One compiler at a time writes a program that several tests want.
 static COMPILING: Mutex<()> = Mutex::new(());
+
+/// What makes a compiler say all that it has to say, and take it seriously.
+const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 /// Builds `source` with the strictest warnings and returns the program, which lies in `out`
 /// (`CARGO_TARGET_TMPDIR`).
@@ -16,24 +21,226 @@ static COMPILING: Mutex<()> = Mutex::new(());
 ///
 /// If there is no C compiler, or it does not accept the source.
 pub fn compile_c(source: &Path, out: &str) -> PathBuf {
-    let _one = COMPILING.lock();
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let name = source.file_stem().expect("a C file has a name");
     let program = Path::new(out).join(name);
-    // Not in place: another test's process may be running it.
-    let fresh = Path::new(out).join(format!("{}.{}", name.display(), std::process::id()));
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let status = Command::new(&compiler)
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-o"])
-        .arg(&fresh)
-        .arg(source)
-        .status()
-        .unwrap_or_else(|error| {
-            panic!(
-                "these tests need a C compiler, and {} does not run: {error}",
-                compiler.display()
-            )
-        });
-    assert!(status.success(), "{} does not compile", source.display());
-    std::fs::rename(&fresh, &program).expect("both names lie in one directory");
+    let compiler = Compiler {
+        program: compiler,
+        language: Language::C,
+        bits: None,
+        sanitizes: false,
+    };
+    compiler.compile(source, &program, &[]);
     program
+}
+
+/// The language that a source is taken for: C11 or C++17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    C,
+    Cpp,
+}
+
+/// A compiler and how it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiler {
+    program: String,
+    language: Language,
+    /// `-m32` or `-m64`; `None`: what the compiler makes by itself.
+    bits: Option<u32>,
+    sanitizes: bool,
+}
+
+impl fmt::Display for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standard = match self.language {
+            Language::C => "c11",
+            Language::Cpp => "c++17",
+        };
+        write!(f, "{}-{standard}", self.program)?;
+        self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))?;
+        f.write_str(if self.sanitizes { "-sanitizer" } else { "" })
+    }
+}
+
+impl Compiler {
+    /// Every compiler that can link a program which runs here: gcc and clang, as C and as C++, for
+    /// 64 and for 32 bits. Says which are missing.
+    ///
+    /// # Panics
+    ///
+    /// If there is none at all.
+    pub fn all() -> &'static [Compiler] {
+        static ALL: OnceLock<Vec<Compiler>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let mut works = Vec::new();
+            let programs = [
+                ("gcc", Language::C),
+                ("g++", Language::Cpp),
+                ("clang", Language::C),
+                ("clang++", Language::Cpp),
+            ];
+            for (program, language) in programs {
+                for bits in [None, Some(32)] {
+                    let compiler = Compiler {
+                        program: program.to_owned(),
+                        language,
+                        bits,
+                        sanitizes: false,
+                    };
+                    if compiler.works() {
+                        works.push(compiler);
+                    } else {
+                        eprintln!("SKIPPED in part: {compiler} can't link a program here");
+                    }
+                }
+            }
+            assert!(!works.is_empty(), "these tests need a C compiler");
+            works
+        })
+    }
+
+    /// One compiler for the machine's own width, and one for 32 bits if there is one.
+    pub fn widths() -> Vec<&'static Compiler> {
+        [None, Some(32)]
+            .iter()
+            .filter_map(|bits| Compiler::all().iter().find(|c| c.bits == *bits))
+            .collect()
+    }
+
+    /// One whose programs end at the first access that is out of bounds or undefined; says so if
+    /// there is none.
+    pub fn sanitizing() -> Option<Compiler> {
+        let found = Compiler::all()
+            .iter()
+            .filter(|compiler| compiler.bits.is_none())
+            .map(|compiler| Compiler {
+                sanitizes: true,
+                ..compiler.clone()
+            })
+            .find(Compiler::works);
+        if found.is_none() {
+            eprintln!("SKIPPED in part: no compiler has a sanitizer that works here");
+        }
+        found
+    }
+
+    /// Whether a program of it does run.
+    fn works(&self) -> bool {
+        let place = std::env::temp_dir().join(format!("{self}.{}", std::process::id()));
+        let source = place.with_extension("probe.c");
+        // Headers of the language and of the kernel: a compiler may be there without them.
+        let text = "#include <errno.h>\n#include <stdint.h>\nint main(void) { return errno; }\n";
+        std::fs::write(&source, text).expect("the directory for temporary files is writable");
+        let built = self
+            .command()
+            .arg("-o")
+            .arg(&place)
+            .arg(&source)
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        let runs = built
+            && Command::new(&place)
+                .status()
+                .is_ok_and(|status| status.success());
+        let _ = (std::fs::remove_file(&source), std::fs::remove_file(&place));
+        runs
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        match self.language {
+            Language::C => command.args(["-std=c11", "-x", "c"]),
+            Language::Cpp => command.args(["-std=c++17", "-x", "c++"]),
+        };
+        if let Some(bits) = self.bits {
+            command.arg(format!("-m{bits}"));
+        }
+        if self.sanitizes {
+            command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        }
+        command
+    }
+
+    /// Builds `source` with the strictest warnings; `arguments` go before it.
+    ///
+    /// # Panics
+    ///
+    /// If the compiler does not accept the source.
+    pub fn compile(&self, source: &Path, program: &Path, arguments: &[&str]) {
+        let output = self.try_compile(source, program, arguments);
+        assert!(output.is_ok(), "{self}: {}", output.unwrap_err());
+    }
+
+    /// Builds a source of these tests that includes one generated header; returns the program, which
+    /// lies in a directory in `out` (`CARGO_TARGET_TMPDIR`).
+    ///
+    /// # Panics
+    ///
+    /// If the compiler does not accept it.
+    pub fn compile_with_header(
+        &self,
+        out: &str,
+        source: &str,
+        (name, header): (&str, &str),
+        defines: &[&str],
+    ) -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let place = Path::new(out).join(format!("{source}.{process}.{count}"));
+        std::fs::create_dir_all(&place).expect("cargo made the directory around it");
+        std::fs::write(place.join(name), header).expect("it was just made");
+        // One program for each way to build it, whoever builds it.
+        let program = format!("{source}-{self}{}", defines.concat());
+        let program = Path::new(out).join(program);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+        let include = format!("-I{}", place.display());
+        let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+        self.compile(&source, &program, &arguments);
+        let _ = std::fs::remove_dir_all(&place);
+        program
+    }
+
+    /// The same as [`Compiler::compile`]; what the compiler says if it does not accept the source.
+    ///
+    /// # Errors
+    ///
+    /// What it says.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn try_compile(
+        &self,
+        source: &Path,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<(), String> {
+        let _one = COMPILING.lock();
+        // Not in place: another test's process may be running it.
+        let name = program.file_name().expect("a program has a name").display();
+        let fresh = program.with_file_name(format!("{name}.{}", std::process::id()));
+        let output = self
+            .command()
+            .args(STRICT)
+            .args(arguments)
+            .arg("-o")
+            .arg(&fresh)
+            .arg(source)
+            .output()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "these tests need a C compiler, and {} does not run: {error}",
+                    self.program
+                )
+            });
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(said);
+        }
+        eprint!("{said}");
+        std::fs::rename(&fresh, program).expect("both names lie in one directory");
+        Ok(())
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sysv::shm;
 use shm_core::{
-    Error, FixedStr, FixedVec, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
+    Error, FixedStr, FixedVec, Inspector, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
 };
 
 use crate::Small;
@@ -320,7 +320,9 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         tally.check("RawBox::info", || raw.info());
         tally.value("RawBox::get", || raw.get());
     }
+    on_inspector(tally, Inspector::options().timeout(limit).open_id(id));
     let Some(key) = key else { return };
+    on_inspector(tally, Inspector::options().timeout(limit).open(key));
     if let Some(view) = tally.check("open_read_only", || options.open_read_only(key)) {
         on_view(tally, &view);
     }
@@ -340,6 +342,23 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         tally.check("reattach", || shared.reattach());
     }
     tally.check("open", || options.adopt(true).open(key));
+}
+
+/// Every call of an inspector, which knows no type.
+fn on_inspector(tally: &mut Tally, inspector: Result<Inspector, Error>) {
+    let Some(inspector) = tally.check("Inspector::open", || inspector) else {
+        return;
+    };
+    let inspector = inspector.limit(1 << 17);
+    let schema = tally.check("Inspector::schema", || inspector.schema());
+    assert!(schema.is_none_or(|schema| schema.size() <= isize::MAX as usize));
+    if let Some(value) = tally.check("Inspector::value", || inspector.value()) {
+        assert!(!value.to_string().is_empty() && value.path("").is_some());
+    }
+    if let Some(module) = tally.check("python_module", || inspector.python_module()) {
+        assert_eq!(module.matches("'''").count(), 2);
+    }
+    tally.check("Inspector::info", || inspector.info());
 }
 
 /// Every reading call.

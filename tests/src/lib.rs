@@ -6,13 +6,16 @@ mod c;
 pub mod every_call;
 pub mod family;
 mod guard;
+mod ledger;
 mod memory;
 mod mortal;
 mod namespace;
 mod peer;
+mod python;
 
-pub use c::compile_c;
+pub use c::{Compiler, compile_c};
 pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
+pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{
     Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
@@ -20,3 +23,4 @@ pub use mortal::{
 };
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};
+pub use python::Python;

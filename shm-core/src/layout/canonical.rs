@@ -16,7 +16,7 @@ pub(super) const FORM: u8 = 1;
 
 /// How the *payload* stores its integers; the integers of the form itself are little-endian
 /// everywhere.
-pub(super) const BYTE_ORDER: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
+pub(crate) const BYTE_ORDER: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
 
 /// What each node of the tree begins with. 1 to 14 are the primitives.
 pub(super) mod tag {
@@ -43,6 +43,13 @@ impl Fingerprint {
     /// The fingerprint whose bits are `bits`, as found in a segment.
     pub const fn from_bits(bits: u64) -> Fingerprint {
         Fingerprint(bits)
+    }
+
+    /// The hash of any other bytes.
+    pub(crate) const fn of_bytes(bytes: &[u8]) -> Fingerprint {
+        let mut sink = Sink::new();
+        sink.bytes(bytes);
+        Fingerprint(sink.hash)
     }
 
     /// The bits, as stored in a segment.

@@ -205,6 +205,24 @@ impl<const N: usize> FixedStr<N> {
     }
 }
 
+/// Text as `Debug` shows it: like a `str`, with `\xNN` for bytes that are not UTF-8.
+pub(super) fn fmt_text(text: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_char('"')?;
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                // As in a `str`, whose quotes are the double ones.
+                '\'' => f.write_char(c)?,
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(f, "\\x{byte:02x}")?;
+        }
+    }
+    f.write_char('"')
+}
+
 const fn first_nul(bytes: &[u8]) -> Option<usize> {
     let mut i = 0;
     while i < bytes.len() {
@@ -225,14 +243,7 @@ impl<const N: usize> Default for FixedStr<N> {
 impl<const N: usize> fmt::Debug for FixedStr<N> {
     /// Quoted and escaped like a `str`, with `\xNN` for bytes that are not UTF-8.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for chunk in self.as_bytes().utf8_chunks() {
-            write!(f, "{}", chunk.valid().escape_debug())?;
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        f.write_char('"')
+        fmt_text(self.as_bytes(), f)
     }
 }
 

@@ -20,9 +20,10 @@ mod runs;
 mod schema;
 mod shared_layout;
 mod validity;
+mod value;
 
 pub use canonical::Fingerprint;
-pub(crate) use canonical::MAX_ENCODED;
+pub(crate) use canonical::{BYTE_ORDER, MAX_ENCODED};
 pub use decode::SchemaError;
 pub use extends::Obstacle;
 #[doc(hidden)]
@@ -31,12 +32,14 @@ pub use fixed_str::{FitError, FixedStr, TextError};
 pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
+pub(crate) use runs::is_dense;
 pub use runs::{Run, Runs};
 pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::assert_shared;
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
+pub use value::{DecodeError, Value};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

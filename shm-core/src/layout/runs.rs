@@ -198,7 +198,7 @@ impl Collector {
 }
 
 /// Whether every byte carries a value.
-const fn is_dense(schema: &Schema) -> bool {
+pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {
         Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => true,
         Kind::Array { element, .. } => is_dense(element),

@@ -62,6 +62,20 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// Called on every read unless every bit pattern is valid, so it must inline to a few compares.
     fn bits_are_valid(bytes: &[u8]) -> bool;
 
+    /// A C11 and C++17 header with this type as a struct, and with functions that share it: see
+    /// [`Schema::c_header`].
+    #[must_use]
+    fn c_header() -> String {
+        Self::SCHEMA.c_header()
+    }
+
+    /// A Python module with this type as a `ctypes` class, and with functions that share it: see
+    /// [`Schema::python_module`].
+    #[must_use]
+    fn python_module() -> String {
+        Self::SCHEMA.python_module()
+    }
+
     /// Calls `each` with offset and bytes of whatever a value of schema version `older` of this type
     /// lacks: the fields that are newer, without their padding, holding their defaults.
     ///

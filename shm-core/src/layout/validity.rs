@@ -20,9 +20,7 @@ use super::{Kind, Primitive, Schema, Variant};
 /// assert_eq!(invalid.to_string(), "field `[2]` holds 7, which is no `bool`");
 /// ```
 pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
-    let mut invalid = find(schema, bytes.get(..schema.size()).unwrap_or(bytes))?;
-    invalid.path = invalid.path.trim_start_matches('.').to_owned();
-    Some(invalid)
+    find(schema, bytes.get(..schema.size()).unwrap_or(bytes)).map(InvalidValue::at_top)
 }
 
 /// The same for a part of a value: `bytes` lie at `offset` of a value of this schema and are a
@@ -55,10 +53,7 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
             _ => break,
         }
     }
-    let mut invalid = find(schema, bytes)?;
-    invalid.path.insert_str(0, &path);
-    invalid.path = invalid.path.trim_start_matches('.').to_owned();
-    Some(invalid)
+    Some(find(schema, bytes)?.within(&path).at_top())
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
@@ -142,6 +137,18 @@ impl InvalidValue {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// The same, seen from one step further up.
+    pub(super) fn within(mut self, step: &str) -> InvalidValue {
+        self.path.insert_str(0, step);
+        self
+    }
+
+    /// The same, seen from the value itself: there is no dot before the first field.
+    pub(super) fn at_top(mut self) -> InvalidValue {
+        self.path = self.path.trim_start_matches('.').to_owned();
+        self
+    }
 }
 
 impl fmt::Display for InvalidValue {
@@ -165,29 +172,15 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     if schema.any_bits() {
         return None;
     }
-    let within = |mut invalid: InvalidValue, step: String| {
-        invalid.path.insert_str(0, &step);
-        invalid
-    };
-    let holds = |holds: String| {
-        Some(InvalidValue {
-            path: String::new(),
-            holds,
-            expected: schema.to_string(),
-        })
-    };
     match schema.kind() {
         Kind::Struct { fields, .. } => fields.iter().find_map(|field| {
             let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
-            Some(within(
-                find(field.schema(), bytes)?,
-                format!(".{}", field.name()),
-            ))
+            Some(find(field.schema(), bytes)?.within(&format!(".{}", field.name())))
         }),
         Kind::Array { element, .. } => bytes
             .chunks_exact(element.size())
             .enumerate()
-            .find_map(|(i, bytes)| Some(within(find(element, bytes)?, format!("[{i}]")))),
+            .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
         Kind::Vec {
             element,
             capacity,
@@ -199,24 +192,48 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
                 .chunks_exact(element.size())
                 .take(len)
                 .enumerate()
-                .find_map(|(i, bytes)| Some(within(find(element, bytes)?, format!("[{i}]")))),
-            Err(len) => holds(format!("a length of {len}")),
+                .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
+            Err(_) => Some(misfit(schema, bytes)),
         },
-        Kind::Enum { repr, variants, .. } => match load(repr, bytes) {
-            _ if is_variant(repr, variants, bytes) => None,
-            value if repr == Primitive::U128 => holds((value as u128).to_string()),
-            value => holds(value.to_string()),
-        },
+        Kind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
         Kind::Primitive(primitive) if accepts(primitive, bytes) => None,
-        Kind::Primitive(Primitive::Char) => holds(format!("{:#x}", load(Primitive::U32, bytes))),
-        Kind::Primitive(primitive) => holds(load(primitive, bytes).to_string()),
+        Kind::Enum { .. } | Kind::Primitive(_) => Some(misfit(schema, bytes)),
         Kind::Str { .. } => None,
+    }
+}
+
+/// That `bytes` are not valid for a type without parts, or that a `FixedVec` has an impossible
+/// length.
+pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
+    let holds = match schema.kind() {
+        Kind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
+        Kind::Enum {
+            repr: Primitive::U128,
+            ..
+        } => (load(Primitive::U128, bytes) as u128).to_string(),
+        Kind::Primitive(primitive)
+        | Kind::Enum {
+            repr: primitive, ..
+        } => load(primitive, bytes).to_string(),
+        Kind::Vec { capacity, .. } => {
+            let len = vec_len(capacity, bytes);
+            format!(
+                "a length of {}",
+                len.map_or_else(|len| len, |len| len as u64)
+            )
+        }
+        _ => "something else".to_owned(),
+    };
+    InvalidValue {
+        path: String::new(),
+        holds,
+        expected: schema.to_string(),
     }
 }
 
 /// How many elements of a `FixedVec` count: none if the bytes end before. `Err` if there is no room
 /// for so many.
-fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
+pub(super) fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
     let Some(len) = bytes.get(..Primitive::U32.size()) else {
         return Ok(0);
     };
@@ -243,7 +260,7 @@ fn is_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
 }
 
 /// The integer that lies in `bytes` in this machine's order, at most 16 of them.
-fn load(primitive: Primitive, bytes: &[u8]) -> i128 {
+pub(super) fn load(primitive: Primitive, bytes: &[u8]) -> i128 {
     let append = |value: u128, byte: &u8| (value << 8) | u128::from(*byte);
     let value = if cfg!(target_endian = "big") {
         bytes.iter().fold(0, append)

@@ -1,7 +1,7 @@
 //! The control block: what lies in the last 320 bytes of a segment, and how the rest is divided.
 //!
-//! `FORMAT.md` describes the same bytes for programmers in other languages; a test compares the
-//! two.
+//! `FORMAT.md` describes the same bytes for programmers in other languages; `contract.rs`
+//! compares the two.
 
 use super::primitive::{
     AtomicU32, AtomicU64,
@@ -231,46 +231,5 @@ impl Geometry {
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
         self.capacity * 3 + self.room * index
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::mem::offset_of;
-
-    use super::*;
-
-    /// The table "The control block" of `FORMAT.md`: where each word lies, and its type.
-    fn described() -> BTreeMap<String, (usize, String)> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../FORMAT.md");
-        let text = std::fs::read_to_string(path).expect("FORMAT.md lies beside the crates");
-        let section = text
-            .split("## The control block")
-            .nth(1)
-            .expect("it has that section");
-        let rows = section.split("###").next().unwrap_or_default().lines();
-        rows.filter_map(|row| {
-            let mut cells = row.split('|').map(str::trim).skip(1);
-            let offset = cells.next()?.parse().ok()?;
-            let kind = cells.next()?.trim_matches('`').to_owned();
-            Some((cells.next()?.to_owned(), (offset, kind)))
-        })
-        .collect()
-    }
-
-    #[test]
-    fn the_format_tells_where_each_word_lies() {
-        macro_rules! words {
-            ($($word:ident: $kind:literal),+ $(,)?) => {
-                [$((stringify!($word).to_owned(), (offset_of!(Control, $word), $kind.to_owned()))),+]
-            };
-        }
-        let ours = words![
-            magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-            origin: "u32", predecessor: "u64", set: "u32", claims: "u32", carried: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
-            awaited: "u64",
-        ];
-        assert_eq!(described(), BTreeMap::from(ours));
     }
 }

@@ -9,12 +9,15 @@ mod attach;
 mod birth;
 mod carrier;
 mod carry;
+#[cfg(all(test, not(loom)))]
+mod contract;
 mod control;
 mod copy;
 mod cradle;
 mod fault;
 mod futex;
 mod held;
+mod inspect;
 mod latch;
 mod lock;
 mod locked;

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shm_core::SharedLayout;
-use shm_core::layout::{Mismatch, Schema, first_invalid, make_valid};
+use shm_core::layout::{Mismatch, Schema, Value, first_invalid, make_valid};
 use shm_tests::every_call::{Padded, Strict};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -35,13 +35,17 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert!(stored != *mine || stored.fingerprint() == mine.fingerprint());
     }
+    assert!(stored.python_module().contains("_C_SOURCE"));
     // Some value of it, made valid.
     if stored.size() <= 1 << 16 {
         let mut value: Vec<u8> = bytes.iter().copied().cycle().take(stored.size()).collect();
         if let Some(invalid) = first_invalid(&stored, &value) {
             assert!(!invalid.to_string().is_empty());
         }
+        let decoded = Value::decode(&stored, &value);
+        assert_eq!(decoded.is_err(), first_invalid(&stored, &value).is_some());
         make_valid(&stored, &mut value);
         assert_eq!(first_invalid(&stored, &value), None);
+        assert!(Value::decode(&stored, &value).is_ok());
     }
 });

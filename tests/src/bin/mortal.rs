@@ -4,12 +4,14 @@
 //! Built with `--cfg shm_stop_points` by the tests that need it.
 
 use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Key, SharedBox, SharedView, field};
 use shm_tests::family::Version;
-use shm_tests::{Halves, Small, SmallGrown, with_version};
+use shm_tests::{Halves, Ledger, Small, SmallGrown, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -21,6 +23,13 @@ fn main() -> Outcome {
         ["store left", key, "64", number] => {
             let shared = SharedBox::<Halves>::open(key.parse::<Key>()?)?;
             shared.store(field!(Halves.left), [number.parse()?; 4])?;
+        }
+        ["set ledger", key, _, number] => {
+            let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
+            shared.set(Ledger::new(number.parse()?))?;
+        }
+        ["count", key, number, journal] => {
+            return count(key.parse()?, number.parse()?, journal);
         }
         ["open small", key, ..] => drop(SharedBox::<Small>::open(key.parse::<Key>()?)?),
         ["view grown", key, ..] => drop(SharedView::<SmallGrown>::open(key.parse::<Key>()?)?),
@@ -65,6 +74,18 @@ fn points() -> Outcome {
 #[cfg(not(shm_stop_points))]
 fn points() -> Outcome {
     Err("this build has no stop points".into())
+}
+
+/// Adds 1 to a ledger, so many times, and keeps in a file what it intends and what it has done.
+fn count(key: Key, times: u64, journal: &str) -> Outcome {
+    let shared = SharedBox::<Ledger>::open(key)?;
+    let journal = File::options().write(true).open(journal)?;
+    for done in 1..=times {
+        journal.write_all_at(&done.to_ne_bytes(), 0)?;
+        shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1))?;
+        journal.write_all_at(&done.to_ne_bytes(), 8)?;
+    }
+    Ok(())
 }
 
 /// Puts a version in force.

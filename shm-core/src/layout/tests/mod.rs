@@ -1,6 +1,8 @@
 //! What the layout work promises, one file per promise.
 
 mod any_schema;
+#[cfg(not(loom))]
+mod contract;
 mod extends;
 mod fingerprint;
 mod fixed_str;
@@ -9,6 +11,7 @@ mod mismatch;
 mod runs;
 mod stored_form;
 mod validity;
+mod value;
 
 use std::mem::offset_of;
 

@@ -1,0 +1,1485 @@
+/*
+ * `StPid`, schema version 1, 56 bytes, shared with Rust programs that use shm-core.
+ * Generated from the Rust type: change it there.
+ */
+#ifndef SHMBOX_HEADER_ST_PID_11EDB9BC7D83EDC9
+#define SHMBOX_HEADER_ST_PID_11EDB9BC7D83EDC9
+
+/*
+ * The part that all headers made by shm-core have in common: the protocol of FORMAT.md, format 1, for C11 and C++17 on
+ * Linux, with the __atomic builtins of gcc and clang. Nothing to link. The functions without a trailing underscore
+ * return 0 or a negative SHMBOX_E... code.
+ *
+ * With -std=c11 include this before any header of the system, or define _DEFAULT_SOURCE: strict C hides syscall().
+ */
+#ifndef SHMBOX_H_1
+#define SHMBOX_H_1
+
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__GLIBC__) && !defined(__USE_MISC)
+#error "include this header before the headers of the system, or define _DEFAULT_SOURCE"
+#endif
+
+#ifdef __cplusplus
+#define SHMBOX_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#else
+#define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#endif
+
+SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
+
+/* clang says 1 for i386, of integers that are not aligned to 8; those here are. */
+#if !defined(__GCC_ATOMIC_LLONG_LOCK_FREE) || __GCC_ATOMIC_LLONG_LOCK_FREE < 1
+#error "this target has no lock-free 64-bit atomics, which processes need to share memory"
+#endif
+
+/* What a function returns if it is not 0. */
+enum {
+	SHMBOX_ESYSTEM = -1,        /* a system call failed; the handle's `error` is its errno */
+	SHMBOX_ENOTFOUND = -2,      /* the key leads to no segment */
+	SHMBOX_EFOREIGN = -3,       /* another program laid the segment out: it has no control block */
+	SHMBOX_EUNTRUSTED = -4,     /* its owner or creator is neither this user nor root */
+	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
+	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
+	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct: a newer program must upgrade it */
+	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
+	SHMBOX_EMOVED = -10,        /* the value has moved to another segment: close, and open the key again */
+	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
+	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
+	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
+	SHMBOX_ESLOTS = -14,        /* all slots for writing processes are in use */
+	SHMBOX_EREENTRANT = -15,    /* this handle holds the lock already */
+	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
+	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
+	SHMBOX_EREADONLY = -18,     /* attached for reading only */
+	SHMBOX_EINVALID = -19,      /* a bool, a char or an enum of the value is none */
+	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
+	SHMBOX_EARGUMENT = -21      /* key 0, or a handle that is not open for this struct */
+};
+
+static inline const char *shmbox_strerror(int code)
+{
+	switch (code) {
+	case 0: return "success";
+	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
+	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`";
+	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
+	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
+	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then create it anew";
+	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
+	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
+	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
+	case SHMBOX_EMOVED: return "the value has moved to another segment: close, and open the key again";
+	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
+	case SHMBOX_EBUSY: return "a living process keeps the lock";
+	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";
+	case SHMBOX_ESLOTS: return "all slots for writing processes are in use: close handles that write no more";
+	case SHMBOX_EREENTRANT: return "this handle holds the lock already";
+	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
+	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
+	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
+	case SHMBOX_EINVALID: return "a bool, a char or an enum of the value is none";
+	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
+	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
+	default: return "not a code of shmbox";
+	}
+}
+
+/* A test may define it, before the first include, to stop or kill the process at a named step. */
+#ifndef SHMBOX_STOP
+#define SHMBOX_STOP(step) ((void)0)
+#endif
+
+/* u128 and i128: two halves, so that 32-bit compilers have them too. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef struct shmbox_u128 { uint64_t low; uint64_t high; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { uint64_t low; int64_t high; } __attribute__((__aligned__(16))) shmbox_i128;
+#else
+typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
+#endif
+
+/* What a generated header tells of its struct. */
+typedef struct shmbox_type {
+	uint64_t fingerprint;
+	size_t size;
+	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
+	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
+	const unsigned char *schema; /* the stored form */
+	size_t schema_length;
+} shmbox_type;
+
+/* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
+enum {
+	SHMBOX_TRUST_SELF = 0, /* this process's effective user and root */
+	SHMBOX_TRUST_USER = 1, /* these, and `user` */
+	SHMBOX_TRUST_ANYBODY = 2
+};
+
+/* How to attach; all zeros is what `..._open` does. */
+typedef struct shmbox_options {
+	int read_only; /* asks for no right to write, and never writes */
+	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
+	int trust;     /* SHMBOX_TRUST_... */
+	uid_t user;
+} shmbox_options;
+
+/*
+ * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
+ * Each handle that writes takes one of the segment's 249 slots. Its members are nobody's but these functions', save
+ * `error` and `limit_ms`.
+ */
+typedef struct shmbox {
+	int error;              /* errno of the last SHMBOX_ESYSTEM */
+	int limit_ms;           /* as in shmbox_options; may be changed at any time */
+	const shmbox_type *type;
+	unsigned char *base;    /* NULL: not open */
+	unsigned char *control;
+	size_t capacity, room;  /* bytes of each copy, of each schema room */
+	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
+	uint32_t flags;
+	uint32_t state;         /* the state word for which the schema was checked */
+	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
+	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
+	pid_t pid;
+	key_t key;
+	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
+	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
+	int writable, held;
+} shmbox;
+
+enum {
+	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
+	SHMBOX_ROOM_ = 24, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
+};
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
+enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_MOVED_ = 3 };
+enum { SHMBOX_SLOTS_ = 249, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
+enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
+#define SHMBOX_WAITERS_ UINT32_C(0x80000000)
+#define SHMBOX_MS_ INT64_C(1000000)
+
+/* The words of a segment: aligned on every target (i386 aligns uint64_t to 4), whatever type the bytes had. */
+typedef uint32_t __attribute__((__may_alias__)) shmbox_u32_;
+typedef uint64_t __attribute__((__may_alias__, __aligned__(8))) shmbox_u64_;
+typedef size_t __attribute__((__may_alias__)) shmbox_word_;
+
+static inline shmbox_u32_ *shmbox_u32_at_(const shmbox *box, size_t offset)
+{
+	return (shmbox_u32_ *)(void *)(box->control + offset);
+}
+
+static inline shmbox_u64_ *shmbox_u64_at_(const shmbox *box, size_t offset)
+{
+	return (shmbox_u64_ *)(void *)(box->control + offset);
+}
+
+/* Readers use relaxed loads and fences, never a load that a target may make of a compare-exchange: their page may be
+ * read-only. */
+static inline uint32_t shmbox_get32_(const shmbox *box, size_t offset)
+{
+	return __atomic_load_n(shmbox_u32_at_(box, offset), __ATOMIC_RELAXED);
+}
+
+static inline uint64_t shmbox_get64_(const shmbox *box, size_t offset)
+{
+	return __atomic_load_n(shmbox_u64_at_(box, offset), __ATOMIC_RELAXED);
+}
+
+static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t *expected, uint32_t wanted, int order)
+{
+	return __atomic_compare_exchange_n(shmbox_u32_at_(box, offset), expected, wanted, 0, order, __ATOMIC_RELAXED);
+}
+
+/* Copies. Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
+
+static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	for (; length > 0 && (uintptr_t)from % sizeof(shmbox_word_) != 0; length--)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
+		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)from, __ATOMIC_RELAXED);
+
+		memcpy(to, &word, sizeof word);
+		to += sizeof word;
+		from += sizeof word;
+	}
+	for (; length > 0; length--)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_bytes_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	for (; length > 0 && (uintptr_t)to % sizeof(shmbox_word_) != 0; length--)
+		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
+	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
+		size_t word;
+
+		memcpy(&word, from, sizeof word);
+		__atomic_store_n((shmbox_word_ *)(void *)to, word, __ATOMIC_RELAXED);
+		to += sizeof word;
+		from += sizeof word;
+	}
+	for (; length > 0; length--)
+		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
+}
+
+/* From one copy of the payload to another: both begin on multiples of 64. */
+static inline void shmbox_copy_within_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	size_t at = 0;
+
+	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_)) {
+		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)(from + at), __ATOMIC_RELAXED);
+
+		__atomic_store_n((shmbox_word_ *)(void *)(to + at), word, __ATOMIC_RELAXED);
+	}
+	for (; at < length; at++)
+		__atomic_store_n(to + at, __atomic_load_n(from + at, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
+{
+	return box->base + box->capacity * (size_t)(1 + version % 2);
+}
+
+/* System calls. */
+
+static inline int shmbox_failed_(shmbox *box)
+{
+	box->error = errno;
+	return SHMBOX_ESYSTEM;
+}
+
+/* Nanoseconds of the monotonic clock. */
+static inline int64_t shmbox_now_(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 * SHMBOX_MS_ + (int64_t)now.tv_nsec;
+}
+
+static inline int64_t shmbox_limit_(const shmbox *box)
+{
+	return (box->limit_ms > 0 ? box->limit_ms : 5000) * SHMBOX_MS_;
+}
+
+static inline void shmbox_rest_a_millisecond_(void)
+{
+	struct timespec nap;
+
+	nap.tv_sec = 0;
+	nap.tv_nsec = 1000000;
+	nanosleep(&nap, NULL);
+}
+
+/* Sleeps until woken, for `nap` nanoseconds at most, or not at all if the word is another one. */
+static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t nap)
+{
+	/* The kernel's struct, which has another size than libc's where time_t was widened. */
+#ifdef SYS_futex
+	struct { long seconds, nanoseconds; } time;
+	long const call = SYS_futex;
+
+	time.seconds = (long)(nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = (long)(nap % (1000 * SHMBOX_MS_));
+#else
+	struct { int64_t seconds, nanoseconds; } time;
+	long const call = SYS_futex_time64;
+
+	time.seconds = nap / (1000 * SHMBOX_MS_);
+	time.nanoseconds = nap % (1000 * SHMBOX_MS_);
+#endif
+	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, NULL, 0);
+}
+
+static inline void shmbox_wake_(const void *word, int count)
+{
+#ifdef SYS_futex
+	long const call = SYS_futex;
+#else
+	long const call = SYS_futex_time64;
+#endif
+	syscall(call, word, 1 /* FUTEX_WAKE */, count, NULL, NULL, 0);
+}
+
+/* A full barrier on every thread of every process that asked for them; 0 if the kernel can't. */
+static inline int shmbox_barrier_everywhere_(void)
+{
+#ifdef SYS_membarrier
+	return syscall(SYS_membarrier, 2 /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */, 0, 0) == 0;
+#else
+	return 0;
+#endif
+}
+
+static inline int shmbox_semctl_(int set, int index, int command, struct semid_ds *facts)
+{
+	union { int value; struct semid_ds *facts; unsigned short *values; } argument;
+
+	argument.facts = facts;
+	return semctl(set, index, command, argument);
+}
+
+/* Whether a call failed because what it named has been removed. */
+static inline int shmbox_is_gone_(void)
+{
+	return errno == EINVAL || errno == EIDRM;
+}
+
+/*
+ * Stored forms of schemas, side by side: whether a newer one is an older one and what was added since. What comes from a
+ * segment may be any bytes: each step takes at least one of them, and types nest at most 32 deep.
+ */
+
+typedef struct shmbox_form_ {
+	const unsigned char *at, *end;
+	int wrong; /* set for good by whoever asks for more than there is */
+} shmbox_form_;
+
+/* The next `length` bytes; zeros where the form has ended. */
+static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t length)
+{
+	static const unsigned char zeros[256] = { 0 };
+	const unsigned char *const at = form->at;
+
+	if (form->wrong || (size_t)(form->end - at) < length) {
+		form->wrong = 1;
+		return zeros;
+	}
+	form->at += length;
+	return at;
+}
+
+/* The next integer: little-endian on every machine. */
+static inline uint64_t shmbox_number_(shmbox_form_ *form, size_t bytes)
+{
+	const unsigned char *const at = shmbox_take_(form, bytes);
+	uint64_t number = 0;
+
+	while (bytes-- > 0)
+		number = number << 8 | at[bytes];
+	return number;
+}
+
+/* A name, with the byte for its length in front. */
+static inline const unsigned char *shmbox_name_(shmbox_form_ *form)
+{
+	const unsigned char *const length = shmbox_take_(form, 1);
+
+	shmbox_take_(form, *length);
+	return form->wrong ? shmbox_take_(form, 1) : length;
+}
+
+static inline int shmbox_same_name_(const unsigned char *a, const unsigned char *b)
+{
+	return memcmp(a, b, (size_t)*a + 1) == 0;
+}
+
+/* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
+static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *name, int *was)
+{
+	uint32_t const since = (uint32_t)shmbox_number_(form, 4);
+	uint64_t count = shmbox_number_(form, 1);
+
+	while (count-- > 0) {
+		const unsigned char *const former = shmbox_name_(form);
+
+		if (!form->wrong && name != NULL && shmbox_same_name_(former, name))
+			*was = 1;
+	}
+	return since;
+}
+
+static inline void shmbox_skip_type_(shmbox_form_ *form, int depth)
+{
+	uint64_t const tag = shmbox_number_(form, 1);
+	uint64_t count;
+
+	if (depth == 0)
+		form->wrong = 1;
+	if (form->wrong)
+		return;
+	switch (tag) {
+	case 0x20: /* array */
+		shmbox_take_(form, 8);
+		shmbox_skip_type_(form, depth - 1);
+		return;
+	case 0x21: /* text */
+		shmbox_take_(form, 8);
+		return;
+	case 0x22: /* struct */
+		shmbox_name_(form);
+		shmbox_take_(form, 4 + 8 + 8);
+		for (count = shmbox_number_(form, 8); count > 0 && !form->wrong; count--) {
+			shmbox_name_(form);
+			shmbox_take_(form, 8);
+			shmbox_skip_type_(form, depth - 1);
+			shmbox_history_(form, NULL, NULL);
+		}
+		return;
+	case 0x23: /* enum */
+		shmbox_name_(form);
+		shmbox_take_(form, 1);
+		for (count = shmbox_number_(form, 8); count > 0 && !form->wrong; count--) {
+			shmbox_name_(form);
+			shmbox_take_(form, 16);
+		}
+		return;
+	case 0x24: /* vector */
+		shmbox_take_(form, 16);
+		shmbox_skip_type_(form, depth - 1);
+		return;
+	default:
+		if (tag < 1 || tag > 14)
+			form->wrong = 1;
+	}
+}
+
+/* Whether the older variants are all there, in their order, perhaps between others. */
+static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older)
+{
+	uint64_t left, wanted;
+
+	shmbox_name_(newer);
+	shmbox_name_(older);
+	if (shmbox_number_(newer, 1) != shmbox_number_(older, 1))
+		return 0;
+	left = shmbox_number_(newer, 8);
+	wanted = shmbox_number_(older, 8);
+	for (; wanted > 0 && !older->wrong; wanted--) {
+		const unsigned char *const name = shmbox_name_(older);
+		const unsigned char *const value = shmbox_take_(older, 16);
+
+		for (;; left--) {
+			const unsigned char *const candidate = shmbox_name_(newer);
+			const unsigned char *const its_value = shmbox_take_(newer, 16);
+
+			if (left == 0 || newer->wrong || older->wrong)
+				return 0;
+			if (shmbox_same_name_(candidate, name)) {
+				if (memcmp(its_value, value, 16) != 0)
+					return 0;
+				left--;
+				break;
+			}
+		}
+	}
+	for (; left > 0 && !newer->wrong; left--) {
+		shmbox_name_(newer);
+		shmbox_take_(newer, 16);
+	}
+	return 1;
+}
+
+static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, int depth);
+
+/* Whether the next field of the older struct is the next one of the newer. `since`: of the newer. */
+static inline int shmbox_same_field_(shmbox_form_ *newer, shmbox_form_ *older, int depth, uint32_t *since)
+{
+	const unsigned char *const name = shmbox_name_(older);
+	int named = shmbox_same_name_(shmbox_name_(newer), name);
+
+	if (shmbox_number_(newer, 8) != shmbox_number_(older, 8) || !shmbox_same_type_(newer, older, depth))
+		return 0;
+	*since = shmbox_history_(newer, name, &named);
+	shmbox_history_(older, NULL, NULL);
+	return named && !newer->wrong && !older->wrong;
+}
+
+/* Whether bytes of the older type are one of the newer type: structs inside have not grown. */
+static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, int depth)
+{
+	uint64_t const tag = shmbox_number_(newer, 1);
+	uint64_t count;
+	uint32_t since;
+
+	if (depth == 0 || tag != shmbox_number_(older, 1) || newer->wrong || older->wrong)
+		return 0;
+	switch (tag) {
+	case 0x20:
+		return shmbox_number_(newer, 8) == shmbox_number_(older, 8) && shmbox_same_type_(newer, older, depth - 1);
+	case 0x21:
+		return shmbox_number_(newer, 8) == shmbox_number_(older, 8);
+	case 0x22:
+		shmbox_name_(newer);
+		shmbox_name_(older);
+		if (shmbox_number_(newer, 4) < shmbox_number_(older, 4) ||
+		    shmbox_number_(newer, 8) != shmbox_number_(older, 8))
+			return 0;
+		/* The alignments may differ: between a 32-bit and a 64-bit program. */
+		shmbox_take_(newer, 8);
+		shmbox_take_(older, 8);
+		count = shmbox_number_(newer, 8);
+		if (count != shmbox_number_(older, 8))
+			return 0;
+		for (; count > 0; count--)
+			if (!shmbox_same_field_(newer, older, depth - 1, &since))
+				return 0;
+		return 1;
+	case 0x23:
+		return shmbox_same_variants_(newer, older);
+	case 0x24:
+		return shmbox_number_(newer, 8) == shmbox_number_(older, 8) &&
+			shmbox_number_(newer, 8) == shmbox_number_(older, 8) && shmbox_same_type_(newer, older, depth - 1);
+	default:
+		return tag >= 1 && tag <= 14;
+	}
+}
+
+/* Whether the struct of the newer form has all fields of the older one where they were, and says of all others that they
+ * came later. */
+static inline int shmbox_extends_(shmbox_form_ newer, shmbox_form_ older)
+{
+	/* Form 1, one byte order, and a struct on both sides. */
+	const unsigned char *const head = shmbox_take_(&newer, 3);
+	uint64_t newer_count, older_count, newer_version, older_version;
+	uint32_t since;
+
+	if (memcmp(head, shmbox_take_(&older, 3), 3) != 0 || head[0] != 1 || head[2] != 0x22)
+		return 0;
+	shmbox_name_(&newer);
+	shmbox_name_(&older);
+	newer_version = shmbox_number_(&newer, 4);
+	older_version = shmbox_number_(&older, 4);
+	if (newer_version <= older_version || shmbox_number_(&newer, 8) < shmbox_number_(&older, 8))
+		return 0;
+	shmbox_take_(&newer, 8);
+	shmbox_take_(&older, 8);
+	newer_count = shmbox_number_(&newer, 8);
+	older_count = shmbox_number_(&older, 8);
+	if (newer_count < older_count)
+		return 0;
+	for (; older_count > 0; older_count--, newer_count--)
+		if (!shmbox_same_field_(&newer, &older, 31, &since) || since > older_version)
+			return 0;
+	for (; newer_count > 0; newer_count--) {
+		shmbox_name_(&newer);
+		shmbox_take_(&newer, 8);
+		shmbox_skip_type_(&newer, 31);
+		if (shmbox_history_(&newer, NULL, NULL) <= older_version || newer.wrong)
+			return 0;
+	}
+	return !newer.wrong && !older.wrong && newer.at == newer.end && older.at == older.end;
+}
+
+/* Sequence, state and schema. */
+
+/* The half of the sequence that changes with each store: a futex has 32 bits. */
+static inline const void *shmbox_seq_low_(const shmbox *box)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return box->control + SHMBOX_SEQ_;
+#else
+	return box->control + SHMBOX_SEQ_ + 4;
+#endif
+}
+
+static inline void shmbox_wake_waiters_(const shmbox *box)
+{
+	shmbox_wake_(shmbox_seq_low_(box), INT_MAX);
+}
+
+/* Copies the beginning of the schema room that `state` names. 0: the state is another one by now, and the copy may be of
+ * anything. */
+static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to, size_t length)
+{
+	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
+
+	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return shmbox_get32_(box, SHMBOX_STATE_) == state;
+}
+
+/* What a state that is not "ready" means. */
+static inline int shmbox_life_(uint32_t state)
+{
+	switch (state & 0xff) {
+	case SHMBOX_READY_: return 0;
+	case SHMBOX_REMOVED_: return SHMBOX_EREMOVED;
+	case SHMBOX_MOVED_: return SHMBOX_EMOVED;
+	default: return SHMBOX_EDAMAGED;
+	}
+}
+
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+{
+	const shmbox_type *const type = box->type;
+	shmbox_form_ mine, theirs;
+	uint64_t header[4];
+
+	memcpy(header, room, sizeof header);
+	if (header[2] > read - sizeof header || header[1] == 0 || header[1] > box->capacity)
+		return SHMBOX_EDAMAGED;
+	mine.at = type->schema;
+	mine.end = type->schema + type->schema_length;
+	theirs.at = room + sizeof header;
+	theirs.end = theirs.at + header[2];
+	mine.wrong = theirs.wrong = 0;
+	if (shmbox_extends_(theirs, mine))
+		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
+	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+}
+
+/* Checks the schema in force: at the first attach, and again when another one is in force. */
+static inline int shmbox_check_schema_(shmbox *box)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+
+	do {
+		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+		uint64_t header[4];
+		unsigned char *room;
+		size_t length;
+		int code = shmbox_life_(state), unchanged;
+
+		if (code != 0)
+			return code;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!shmbox_read_room_(box, state, header, sizeof header))
+			continue;
+		if (header[0] != box->type->fingerprint || header[1] != box->type->size || header[1] > box->capacity) {
+			/* No more than a schema can take, whatever room there is. */
+			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
+			if (length > box->room)
+				length = box->room;
+			room = (unsigned char *)malloc(length);
+			if (room == NULL)
+				return shmbox_failed_(box);
+			unchanged = shmbox_read_room_(box, state, room, length);
+			if (unchanged) {
+				memcpy(header, room, sizeof header);
+				code = shmbox_compare_(box, room, length);
+			}
+			free(room);
+			if (!unchanged)
+				continue;
+			if (code != 0)
+				return code;
+		}
+		box->stored = (size_t)header[1];
+		box->state = state;
+		return 0;
+	} while (shmbox_now_() < end);
+	return SHMBOX_EOVERTAKEN;
+}
+
+static inline int shmbox_check_(shmbox *box)
+{
+	if (shmbox_get32_(box, SHMBOX_STATE_) == box->state)
+		return 0;
+	return shmbox_check_schema_(box);
+}
+
+/* Attaching. */
+
+static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
+{
+	return options->trust == SHMBOX_TRUST_ANYBODY || user == 0 || user == geteuid() ||
+		(options->trust == SHMBOX_TRUST_USER && user == options->user);
+}
+
+/* Checks the words that say how the segment is divided, each read once. */
+static inline int shmbox_check_header_(shmbox *box, uint64_t size)
+{
+	uint32_t const format = shmbox_get32_(box, SHMBOX_FORMAT_);
+	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
+	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
+	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
+
+	if (format != 1)
+		return SHMBOX_EFORMAT;
+	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+		return SHMBOX_EDAMAGED;
+	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
+	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
+		return SHMBOX_EDAMAGED;
+	box->flags = flags;
+	box->capacity = (size_t)capacity;
+	box->room = (size_t)room;
+	return 0;
+}
+
+static inline void shmbox_detach_(shmbox *box)
+{
+	if (box->base != NULL)
+		shmdt(box->base);
+	box->base = NULL;
+}
+
+/* Looks at what the id leads to. 1: it is not ready yet, or has gone: look again. */
+static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
+{
+	struct shmid_ds facts;
+	uint32_t state;
+	uint64_t magic;
+	void *base;
+	int code;
+
+	if (shmctl(box->id, IPC_STAT, &facts) != 0)
+		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
+	if (!shmbox_is_trusted_(facts.shm_perm.uid, options) || !shmbox_is_trusted_(facts.shm_perm.cuid, options))
+		return SHMBOX_EUNTRUSTED;
+	if (facts.shm_segsz < SHMBOX_CONTROL_ || facts.shm_segsz % 64 != 0)
+		return SHMBOX_EFOREIGN;
+	base = shmat(box->id, NULL, options->read_only ? SHM_RDONLY : 0);
+	if (base == (void *)-1)
+		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
+	box->base = (unsigned char *)base;
+	box->control = box->base + facts.shm_segsz - SHMBOX_CONTROL_;
+	state = shmbox_get32_(box, SHMBOX_STATE_);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+	if (memcmp(&magic, "SHMBOX\x1a\n", 8) != 0) {
+		/* Execute permission for others alone marks a segment that is being made. */
+		if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
+			code = 1;
+		else
+			code = SHMBOX_EFOREIGN;
+	} else if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01) {
+		code = 1;
+	} else {
+		code = shmbox_life_(state);
+		if (code == 0)
+			code = shmbox_check_header_(box, facts.shm_segsz);
+		if (code == 0)
+			code = shmbox_check_schema_(box);
+	}
+	if (code != 0)
+		shmbox_detach_(box);
+	return code;
+}
+
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
+{
+	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int64_t end;
+
+	if (options == NULL)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
+	box->key = key;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	end = shmbox_now_() + shmbox_limit_(box);
+	if (key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int code;
+
+		/* It asks for no size: more than there is would be a bare EINVAL. */
+		box->id = shmget(key, 0, 0);
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code <= 0)
+			return code;
+		if (shmbox_now_() >= end)
+			return SHMBOX_EUNFINISHED;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
+{
+	return box->base != NULL && box->type->fingerprint == type->fingerprint;
+}
+
+/* Slots: who is alive, the kernel says. */
+
+/* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
+static inline void shmbox_notice_fork_(shmbox *box)
+{
+	if (box->alive != NULL ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
+		return;
+	if (box->alive != NULL)
+		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
+	box->pid = getpid();
+	box->claim = 0;
+	box->awaited = 0;
+	if (box->held == SHMBOX_HELD_)
+		box->held = SHMBOX_HELD_BY_PARENT_;
+}
+
+/* A page that tells a child from its parent (madvise(2), MADV_WIPEONFORK). Before Linux 4.14 the pid has to do. */
+static inline void shmbox_watch_forks_(shmbox *box)
+{
+#ifdef MAP_ANONYMOUS
+	void *page = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
+		munmap(page, sizeof(uint32_t));
+		return;
+	}
+	box->alive = (uint32_t *)page;
+	*box->alive = 1;
+#else
+	(void)box;
+#endif
+}
+
+/* Eight bits that a process keeps until exec. */
+static inline uint32_t shmbox_image_(void)
+{
+	const unsigned char *random = (const unsigned char *)(uintptr_t)getauxval(25 /* AT_RANDOM */);
+
+	return random == NULL ? 0 : *random;
+}
+
+/* What a failed call on the semaphores means. */
+static inline int shmbox_set_failed_(shmbox *box)
+{
+	if (!shmbox_is_gone_())
+		return shmbox_failed_(box);
+	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED ? SHMBOX_EREMOVED : SHMBOX_EDAMAGED;
+}
+
+/* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
+static inline int shmbox_find_set_(shmbox *box)
+{
+	int const set = (int)(__atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
+	struct shmid_ds segment;
+	struct semid_ds facts;
+	key_t key;
+	int tag;
+
+	if (box->set >= 0)
+		return 0;
+	if (set < 0)
+		return SHMBOX_EDAMAGED;
+	if (shmctl(box->id, IPC_STAT, &segment) != 0)
+		return shmbox_is_gone_() ? SHMBOX_EREMOVED : shmbox_failed_(box);
+	memset(&facts, 0, sizeof facts);
+	if (shmbox_semctl_(set, 0, IPC_STAT, &facts) != 0)
+		return shmbox_set_failed_(box);
+#ifdef __GLIBC__
+	key = facts.sem_perm.__key;
+#else
+	key = facts.sem_perm.__ipc_perm_key;
+#endif
+	if (key != IPC_PRIVATE || facts.sem_nsems != SHMBOX_SLOTS_ + 1 ||
+	    (facts.sem_perm.uid != segment.shm_perm.uid && facts.sem_perm.uid != segment.shm_perm.cuid))
+		return SHMBOX_EDAMAGED;
+	tag = shmbox_semctl_(set, SHMBOX_SLOTS_, GETVAL, NULL);
+	if (tag < 0)
+		return shmbox_set_failed_(box);
+	if (tag != box->id % 32767 + 1)
+		return SHMBOX_EDAMAGED;
+	box->set = set;
+	return 0;
+}
+
+/* Whether the claim that a lock's word names belongs to a living process: 1, 0, or a code. 0 is for good. */
+static inline int shmbox_is_alive_(shmbox *box, uint32_t word)
+{
+	uint32_t const slot = (word & 0x3ff) - 1;
+	int value;
+
+	if (slot >= SHMBOX_SLOTS_)
+		return 0;
+	value = shmbox_semctl_(box->set, (int)slot, GETVAL, NULL);
+	if (value < 0)
+		return shmbox_set_failed_(box);
+	if (value == 0)
+		return 0;
+	/* Claimed by this very process before its exec: nobody knows of it any more. */
+	if ((word >> 23 & 0xff) != shmbox_image_() &&
+	    shmbox_semctl_(box->set, (int)slot, GETPID, NULL) == (int)getpid())
+		return 0;
+	return 1;
+}
+
+/* The lock, and what an owner that died left. */
+
+/* Makes the copies whole. May itself be cut short, and done again. */
+static inline void shmbox_repair_(shmbox *box)
+{
+	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+	uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
+	uint64_t header[4];
+	size_t stored = box->capacity;
+	uint64_t version;
+
+	if (shmbox_life_(state) != 0)
+		return;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
+	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
+		stored = (size_t)header[1];
+	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
+	__atomic_thread_fence(__ATOMIC_ACQ_REL);
+	SHMBOX_STOP("repair: begun");
+	version = seq / 2 + seq % 2;
+	if (seq % 2 != 0) {
+		shmbox_copy_within_(box->base, shmbox_mirror_(box, seq / 2), stored);
+		SHMBOX_STOP("repair: payload restored");
+		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), seq + 1, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+	shmbox_copy_within_(shmbox_mirror_(box, version), box->base, stored);
+	SHMBOX_STOP("repair: done");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	shmbox_wake_waiters_(box);
+}
+
+static inline void shmbox_release_(shmbox *box)
+{
+	uint32_t expected = box->claim;
+
+	SHMBOX_STOP("unlock: begun");
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		return;
+	SHMBOX_STOP("unlock: sleepers");
+	/* Any other word is not this claim's: somebody tampered with the semaphores and took the lock from the living. */
+	expected = box->claim | SHMBOX_WAITERS_;
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
+}
+
+/* Takes a slot for this handle, unless it has one. */
+static inline int shmbox_claim_(shmbox *box)
+{
+	uint32_t step, slot = 0, seen, number;
+	int code, again;
+
+	shmbox_notice_fork_(box);
+	if (box->claim != 0)
+		return 0;
+	code = shmbox_find_set_(box);
+	if (code != 0)
+		return code;
+	if (box->alive == NULL)
+		shmbox_watch_forks_(box);
+	for (step = 0; step < SHMBOX_SLOTS_; step++) {
+		struct sembuf take[2];
+
+		slot = ((uint32_t)box->pid + step) % SHMBOX_SLOTS_;
+		take[0].sem_num = take[1].sem_num = (unsigned short)slot;
+		take[0].sem_op = 0;
+		take[0].sem_flg = IPC_NOWAIT;
+		take[1].sem_op = 1;
+		take[1].sem_flg = IPC_NOWAIT | SEM_UNDO;
+		if (semop(box->set, take, 2) == 0)
+			break;
+		if (errno != EAGAIN)
+			return shmbox_set_failed_(box);
+	}
+	if (step == SHMBOX_SLOTS_)
+		return SHMBOX_ESLOTS;
+	SHMBOX_STOP("claim: semaphore raised");
+	number = __atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_CLAIMS_), 1, __ATOMIC_RELAXED);
+	box->claim = (slot + 1) | (number & 0x1fff) << 10 | shmbox_image_() << 23;
+	SHMBOX_STOP("claim: numbered");
+	/* If the lock names this slot, its last claimant died holding it, and nobody else can tell any more. Twice: a
+	 * contender may add its mark in between, once. */
+	seen = shmbox_get32_(box, SHMBOX_LOCK_);
+	for (again = 0; again < 2 && (seen & 0x3ff) == slot + 1; again++) {
+		if (shmbox_exchange32_(box, SHMBOX_LOCK_, &seen, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
+			shmbox_repair_(box);
+			shmbox_release_(box);
+			break;
+		}
+	}
+	return 0;
+}
+
+/* Waits for the lock, and takes it over from an owner that is dead. */
+static inline int shmbox_contend_(shmbox *box)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+	int spins, code;
+
+	for (spins = 0; spins < SHMBOX_SPINS_; spins++) {
+		uint32_t free = 0;
+
+		if (shmbox_get32_(box, SHMBOX_LOCK_) == 0 &&
+		    shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
+			return 0;
+	}
+	for (;;) {
+		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
+		int const owned = (seen & 0x3ff) != 0;
+		int64_t left;
+
+		code = owned ? shmbox_is_alive_(box, seen) : 0;
+		if (code < 0)
+			return code;
+		if (code == 0) {
+			uint32_t judged = seen;
+
+			/* With the mark: others may sleep, and must be woken in their turn. */
+			if (shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
+				if (owned)
+					shmbox_repair_(box);
+				return 0;
+			}
+		} else if ((seen & SHMBOX_WAITERS_) == 0) {
+			uint32_t judged = seen;
+
+			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
+			SHMBOX_STOP("lock: waiter marked");
+		}
+		if (shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED)
+			return SHMBOX_EREMOVED;
+		left = end - shmbox_now_();
+		if (left <= 0)
+			return SHMBOX_EBUSY;
+		if (code == 1)
+			shmbox_sleep_(box->control + SHMBOX_LOCK_, seen | SHMBOX_WAITERS_, left < SHMBOX_MS_ ? left : SHMBOX_MS_);
+	}
+}
+
+static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
+{
+	uint32_t free = 0;
+	int code;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	if (!box->writable)
+		return SHMBOX_EREADONLY;
+	code = shmbox_claim_(box);
+	if (code != 0)
+		return code;
+	if (box->held == SHMBOX_HELD_)
+		return SHMBOX_EREENTRANT;
+	if (!shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE)) {
+		code = shmbox_contend_(box);
+		if (code != 0)
+			return code;
+	}
+	SHMBOX_STOP("lock: taken");
+	/* Only the lock's owner changes the schema, so from here on it stays. */
+	code = shmbox_check_(box);
+	if (code != 0) {
+		shmbox_release_(box);
+		return code;
+	}
+	box->held = SHMBOX_HELD_;
+	box->awaited = 0;
+	return 0;
+}
+
+/* Whether this process holds the lock by this handle, of a segment that is what it was. */
+static inline int shmbox_check_held_(shmbox *box, const shmbox_type *type)
+{
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	shmbox_notice_fork_(box);
+	if (box->held == SHMBOX_HELD_BY_PARENT_)
+		return SHMBOX_EFORKED;
+	if (box->held != SHMBOX_HELD_)
+		return SHMBOX_EUNLOCKED;
+	return shmbox_check_(box);
+}
+
+/* Wakes those who wait for what was committed. Between the commit and this look stands a full barrier. */
+static inline void shmbox_notify_(shmbox *box)
+{
+	uint64_t const version = box->awaited;
+
+	if (version == 0)
+		return;
+	box->awaited = 0;
+	if (shmbox_get64_(box, SHMBOX_AWAITED_) >= version || (box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
+		shmbox_wake_waiters_(box);
+}
+
+static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
+{
+	int code = shmbox_check_held_(box, type);
+
+	if (code == SHMBOX_EFORKED)
+		box->held = 0;
+	if (box->held != SHMBOX_HELD_)
+		return code;
+	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
+	box->held = 0;
+	shmbox_release_(box);
+	SHMBOX_STOP("unlock: let go");
+	/* On x86 the locked exchange that freed the lock is a full barrier already. */
+#if defined(__x86_64__) || defined(__i386__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+	shmbox_notify_(box);
+	return code;
+}
+
+/* Reading. */
+
+/* For generated functions: whether four bytes are a Unicode scalar value. */
+static inline int shmbox_is_char_(const unsigned char *bytes)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes, sizeof value);
+	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+}
+
+/* The length of a vector: how many of its items count. */
+static inline uint32_t shmbox_length_(const unsigned char *bytes)
+{
+	uint32_t length;
+
+	memcpy(&length, bytes, sizeof length);
+	return length;
+}
+
+static inline int shmbox_judge_(const shmbox_type *type, const void *value)
+{
+	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
+}
+
+static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
+{
+	int64_t end = 0;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int tries;
+
+		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
+			int const code = shmbox_check_(box);
+			uint64_t seq, now;
+
+			if (code != 0)
+				return code;
+			seq = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), type->size);
+			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (version != NULL)
+					*version = seq / 2;
+				return shmbox_judge_(type, value);
+			}
+		}
+		if (end == 0)
+			end = shmbox_now_() + shmbox_limit_(box);
+		else if (shmbox_now_() >= end)
+			return SHMBOX_EOVERTAKEN;
+	}
+}
+
+/* Under the lock. */
+static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value)
+{
+	int const code = shmbox_check_held_(box, type);
+
+	if (code != 0)
+		return code;
+	shmbox_load_bytes_((unsigned char *)value, box->base, type->size);
+	return shmbox_judge_(type, value);
+}
+
+/* Writing. */
+
+/* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
+static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	const unsigned char *const bytes = (const unsigned char *)value;
+	int code = shmbox_check_held_(box, type);
+	uint64_t even;
+
+	if (code == 0)
+		code = shmbox_judge_(type, value);
+	if (code != 0)
+		return code;
+	even = shmbox_get64_(box, SHMBOX_SEQ_) & ~UINT64_C(1);
+	SHMBOX_STOP("commit: begun");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: odd");
+	if (type->store != NULL)
+		type->store(box->base, bytes);
+	else
+		shmbox_store_bytes_(box->base, bytes, type->size);
+	SHMBOX_STOP("commit: payload written");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 2, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: even");
+	shmbox_copy_within_(shmbox_mirror_(box, even / 2 + 1), box->base, box->stored);
+	SHMBOX_STOP("commit: mirror written");
+	if (shmbox_get64_(box, SHMBOX_RANGE_) != 0)
+		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	box->awaited = even / 2 + 1;
+	if (version != NULL)
+		*version = even / 2 + 1;
+	return 0;
+}
+
+static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	int const code = shmbox_commit_held_(box, type, value, version);
+
+	if (code == 0) {
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		shmbox_notify_(box);
+	}
+	return code;
+}
+
+static inline int shmbox_set_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	int code = shmbox_lock_(box, type);
+
+	if (code == 0) {
+		code = shmbox_commit_held_(box, type, value, version);
+		shmbox_unlock_(box, type);
+	}
+	return code;
+}
+
+/* Waiting. */
+
+static inline int shmbox_version_(shmbox *box, const shmbox_type *type, uint64_t *version)
+{
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	*version = shmbox_get64_(box, SHMBOX_SEQ_) / 2;
+	return shmbox_check_(box);
+}
+
+/* Announces a wait for `version`; whether those who commit will heed it. */
+static inline int shmbox_will_be_woken_(const shmbox *box, uint64_t version)
+{
+	uint64_t seen;
+
+	if ((box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
+		return 1;
+	if (!box->writable)
+		return 0;
+	seen = shmbox_get64_(box, SHMBOX_AWAITED_);
+	while (seen < version && !__atomic_compare_exchange_n(shmbox_u64_at_(box, SHMBOX_AWAITED_), &seen, version, 0,
+							      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	/* Either a writer sees this announcement, or the caller's next look sees its commit. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	SHMBOX_STOP("wait: announced");
+	return shmbox_barrier_everywhere_();
+}
+
+static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t version, int timeout_ms)
+{
+	int64_t now, looked, end;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	now = looked = shmbox_now_();
+	end = now + timeout_ms * SHMBOX_MS_;
+	for (;; now = shmbox_now_()) {
+		uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
+		int64_t nap;
+		int code;
+
+		if (seq / 2 > version)
+			return 0;
+		code = shmbox_check_(box);
+		if (code != 0)
+			return code;
+		if (timeout_ms >= 0 && now >= end)
+			return SHMBOX_ETIMEDOUT;
+		if (now - looked >= 250 * SHMBOX_MS_) {
+			/* Somebody may have removed it with `ipcrm`, which leaves no trace in memory. */
+			struct shmid_ds facts;
+
+			if (shmctl(box->id, IPC_STAT, &facts) == 0 ? (facts.shm_perm.mode & 01000 /* SHM_DEST */) != 0
+								  : shmbox_is_gone_())
+				return SHMBOX_EREMOVED;
+			looked = now;
+		}
+		nap = (shmbox_will_be_woken_(box, seq / 2 + 1) ? 250 : 2) * SHMBOX_MS_;
+		if (timeout_ms >= 0 && end - now < nap)
+			nap = end - now;
+		if (shmbox_get64_(box, SHMBOX_SEQ_) == seq)
+			shmbox_sleep_(shmbox_seq_low_(box), (uint32_t)seq, nap);
+	}
+}
+
+/* Lets go of all that the handle holds. A handle that is not open is left alone. */
+static inline int shmbox_close_(shmbox *box)
+{
+	if (box->base == NULL)
+		return 0;
+	shmbox_notice_fork_(box);
+	if (box->held == SHMBOX_HELD_)
+		shmbox_unlock_(box, box->type);
+	if (box->claim != 0) {
+		struct shmid_ds facts;
+		struct sembuf give;
+
+		give.sem_num = (unsigned short)((box->claim & 0x3ff) - 1);
+		give.sem_op = -1;
+		give.sem_flg = IPC_NOWAIT | SEM_UNDO;
+		semop(box->set, &give, 1);
+		/* Removed with `ipcrm`: whoever is the last one attached removes the semaphores. */
+		if (shmctl(box->id, IPC_STAT, &facts) == 0 && (facts.shm_perm.mode & 01000 /* SHM_DEST */) != 0 &&
+		    facts.shm_nattch <= 1)
+			shmbox_semctl_(box->set, 0, IPC_RMID, NULL);
+	}
+	shmbox_detach_(box);
+	if (box->alive != NULL)
+		munmap(box->alive, sizeof(uint32_t));
+	box->alive = NULL;
+	return 0;
+}
+
+#endif /* SHMBOX_H_1 */
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "this header was generated for processors of the other byte order"
+#endif
+
+#ifndef SHMBOX_TYPE_st_pid
+#define SHMBOX_TYPE_st_pid 0x1ca2ab2354051c3a
+struct st_pid {
+	int32_t pid;
+	char names[51];
+};
+SHMBOX_STATIC_ASSERT(sizeof(struct st_pid) == 56, "size of struct st_pid");
+SHMBOX_STATIC_ASSERT(__alignof__(struct st_pid) == 4, "alignment of struct st_pid");
+SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, pid) == 0, "offset of st_pid.pid");
+SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->pid) == 4, "size of st_pid.pid");
+SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, names) == 4, "offset of st_pid.names");
+SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->names) == 51, "size of st_pid.names");
+static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
+{
+	shmbox_store_bytes_(to + 0, from + 0, 55);
+}
+#elif SHMBOX_TYPE_st_pid != 0x1ca2ab2354051c3a
+#error "two headers define different layouts of struct st_pid: generate both from one version of it"
+#endif
+
+#define ST_PID_FINGERPRINT UINT64_C(0x11edb9bc7d83edc9)
+#define ST_PID_SCHEMA_VERSION 1
+/* Bytes of a segment: shmget(key, ST_PID_SEGMENT_SIZE, IPC_CREAT | 0600) makes one for a Rust program to adopt. */
+#define ST_PID_SEGMENT_SIZE UINT64_C(2560)
+
+static inline const shmbox_type *st_pid_type_(void)
+{
+	static const unsigned char schema[] = {
+		0x01, 0x01, 0x22, 0x05, 0x53, 0x74, 0x50, 0x69, 0x64, 0x01, 0x00, 0x00, 0x00, 0x38, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x70, 0x69, 0x64, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x08, 0x01, 0x00, 0x00, 0x00, 0x00, 0x05, 0x6e, 0x61, 0x6d, 0x65, 0x73, 0x04, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x21, 0x33, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
+		0x00, 0x00, 0x00
+	};
+	static const shmbox_type type = {
+		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema
+	};
+
+	return &type;
+}
+
+/* Attaches the segment of `key`, and checks that it holds a struct st_pid. */
+static inline int st_pid_open(shmbox *box, key_t key)
+{
+	return shmbox_open_(box, st_pid_type_(), key, NULL);
+}
+
+/* The same for reading alone: needs no right to write. */
+static inline int st_pid_open_read_only(shmbox *box, key_t key)
+{
+	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };
+
+	return shmbox_open_(box, st_pid_type_(), key, &options);
+}
+
+/* The same with options of the caller's. */
+static inline int st_pid_open_with(shmbox *box, key_t key, const shmbox_options *options)
+{
+	return shmbox_open_(box, st_pid_type_(), key, options);
+}
+
+/* Detaches, and lets go of lock and slot. */
+static inline int st_pid_close(shmbox *box)
+{
+	return shmbox_close_(box);
+}
+
+/* A consistent copy of the value, and its version unless `version` is NULL. No system call; never waits for a writer. */
+static inline int st_pid_get(shmbox *box, struct st_pid *value, uint64_t *version)
+{
+	return shmbox_get_(box, st_pid_type_(), value, version);
+}
+
+/* Commits a value: all of it or, if this process dies, nothing. */
+static inline int st_pid_set(shmbox *box, const struct st_pid *value, uint64_t *version)
+{
+	return shmbox_set_(box, st_pid_type_(), value, version);
+}
+
+/* Takes the lock: until `st_pid_unlock`, or the death of this process, nobody else commits. */
+static inline int st_pid_lock(shmbox *box)
+{
+	return shmbox_lock_(box, st_pid_type_());
+}
+
+/* The value under the lock. */
+static inline int st_pid_load(shmbox *box, struct st_pid *value)
+{
+	return shmbox_load_(box, st_pid_type_(), value);
+}
+
+/* Commits under the lock, as often as one likes. */
+static inline int st_pid_commit(shmbox *box, const struct st_pid *value, uint64_t *version)
+{
+	return shmbox_commit_(box, st_pid_type_(), value, version);
+}
+
+/* Lets the lock go. */
+static inline int st_pid_unlock(shmbox *box)
+{
+	return shmbox_unlock_(box, st_pid_type_());
+}
+
+/* The version that stands: each commit raises it. */
+static inline int st_pid_version(shmbox *box, uint64_t *version)
+{
+	return shmbox_version_(box, st_pid_type_(), version);
+}
+
+/* Sleeps until a version above `version` stands; SHMBOX_ETIMEDOUT after `timeout_ms`, if that is not negative. */
+static inline int st_pid_wait(shmbox *box, uint64_t version, int timeout_ms)
+{
+	return shmbox_wait_(box, st_pid_type_(), version, timeout_ms);
+}
+
+#endif /* SHMBOX_HEADER_ST_PID_11EDB9BC7D83EDC9 */

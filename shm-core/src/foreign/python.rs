@@ -1,0 +1,230 @@
+//! A Python module from a schema: `ctypes` classes, checks of their layout, and the protocol.
+//!
+//! Most of it is the same text for every struct (`python/*.py`); what differs is a class for
+//! each struct and each enum, and the C header, whose functions do what Python can't.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::c::{self, names::Scope};
+use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
+
+mod names;
+
+/// The part that all modules have in common.
+const COMMON: &str = concat!(
+    include_str!("python/face.py"),
+    include_str!("python/kinds.py"),
+    include_str!("python/values.py"),
+    include_str!("python/reader.py"),
+    include_str!("python/functions.py"),
+    include_str!("python/box.py"),
+);
+
+/// What a module calls of its C header; `@` is the struct's name there.
+const GLUE: &str = include_str!("python/glue.c");
+
+/// What a type without a name is called: the one member of a struct, as in C.
+const NAMELESS: &str = "SharedValue";
+
+impl Schema {
+    /// A Python module with this layout as a `ctypes` class, and with a `SharedBox` that shares it
+    /// with programs that use this library. For CPython 3.8 and later on Linux, without
+    /// dependencies.
+    ///
+    /// Save it as `st_pid.py`, say, and
+    ///
+    /// ```python
+    /// import st_pid
+    ///
+    /// with st_pid.open(0x1234) as box:
+    ///     print(box.get().names)
+    ///     box.set(st_pid.StPid(pid=7, names="alice"))
+    /// ```
+    ///
+    /// Reading on x86-64 is plain Python. All else goes through functions in C, which the system's C
+    /// compiler builds when they are first needed; `README.md` says more. A type that is no struct
+    /// becomes the one field, `value`, of `SharedValue`.
+    ///
+    /// ```
+    /// use shm_core::{FixedStr, SharedLayout};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct StPid {
+    ///     pid: i32,
+    ///     names: FixedStr<51>,
+    /// }
+    ///
+    /// let module = StPid::SCHEMA.python_module();
+    /// assert!(module.contains("class StPid(_Struct):"));
+    /// ```
+    #[must_use]
+    pub fn python_module(&self) -> String {
+        let mut types = Types::default();
+        let name = match self.kind() {
+            Kind::Struct { .. } => types.name(self),
+            _ => types.wrap(self),
+        };
+        let order = if BYTE_ORDER == 1 { "little" } else { "big" };
+        let (size, version) = (self.size(), self.version().unwrap_or(1));
+        let mut text = format!(
+            "\"\"\"`{self}`, schema version {version}, {size} bytes, shared with Rust programs that use shm-core.\n\n\
+             Generated from the Rust type: change it there.\n\"\"\"\n\n{COMMON}\n\n\
+             # This module's own part.\n\n\
+             if _sys.byteorder != \"{order}\":\n    \
+                 raise ImportError(\"this module was generated for processors of the other byte order\")\n\
+             {}\n\n_TYPE = {name}\n_ROOT = _Nested(_TYPE)\n\
+             FINGERPRINT = {}\nSCHEMA_VERSION = {version}\n\n",
+            types.text,
+            self.fingerprint(),
+        );
+        let glue = GLUE.replace('@', &c::struct_name(self));
+        let source = format!("{}{glue}", self.c_header());
+        debug_assert!(!source.contains("'''"), "it would end the text in Python");
+        let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
+        text
+    }
+}
+
+/// The classes so far.
+#[derive(Default)]
+struct Types {
+    text: String,
+    /// By their stored forms: names count, since the classes bear them.
+    names: BTreeMap<Vec<u8>, String>,
+    scope: Scope,
+}
+
+impl Types {
+    /// The name of a struct's or an enum's class, which is defined unless it was before.
+    fn name(&mut self, schema: &Schema) -> String {
+        let identity = schema.encode();
+        if let Some(name) = self.names.get(&identity) {
+            return name.clone();
+        }
+        let name = names::class(schema.name().unwrap_or(NAMELESS));
+        let name = self.scope.give(name);
+        self.names.insert(identity, name.clone());
+        match schema.kind() {
+            Kind::Enum { .. } => self.define_enum(&name, schema),
+            _ => {
+                let fields: Vec<_> = schema
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name(), field.offset(), field.schema()))
+                    .collect();
+                self.define_struct(&name, schema, &fields);
+            }
+        }
+        name
+    }
+
+    /// A struct whose one field is `schema`.
+    fn wrap(&mut self, schema: &Schema) -> String {
+        let name = self.scope.give(NAMELESS.to_owned());
+        self.define_struct(&name, schema, &[("value", 0, schema)]);
+        name
+    }
+
+    fn define_struct(&mut self, name: &str, schema: &Schema, fields: &[(&str, usize, &Schema)]) {
+        let mut scope = Scope::default();
+        let (mut layout, mut hints) = (String::new(), String::new());
+        for &(field, offset, of_field) in fields {
+            let field = scope.give(names::field(field));
+            let Described { kind, hint } = self.describe(of_field);
+            let size = of_field.size();
+            let _ = writeln!(layout, "    (\"{field}\", {offset}, {size}, {kind}),");
+            let _ = writeln!(hints, "    {field}: \"{hint}\"");
+        }
+        let size = schema.size();
+        let version = schema
+            .version()
+            .map_or_else(String::new, |version| format!(", version {version}"));
+        let _ = write!(
+            self.text,
+            "\n\n@_shared({size}, [\n{layout}])\nclass {name}(_Struct):\n    \
+             \"\"\"`{schema}`: {size} bytes{version}.\"\"\"\n\n{hints}",
+        );
+    }
+
+    fn define_enum(&mut self, name: &str, schema: &Schema) {
+        let Kind::Enum { repr, variants, .. } = schema.kind() else {
+            return;
+        };
+        let mut scope = Scope::default();
+        let mut body = String::new();
+        for variant in variants {
+            let constant = scope.give(names::variant(variant.name()));
+            let value = match repr {
+                Primitive::U128 => variant.value().cast_unsigned().to_string(),
+                _ => variant.value().to_string(),
+            };
+            let _ = writeln!(body, "    {constant} = {value}");
+        }
+        let _ = write!(
+            self.text,
+            "\n\nclass {name}(_enum.IntEnum):\n    \"\"\"`{schema}`, stored as `{repr}`.\"\"\"\n\n{body}"
+        );
+    }
+
+    fn describe(&mut self, schema: &Schema) -> Described {
+        let described = |kind: String, hint: &str| Described {
+            kind,
+            hint: hint.to_owned(),
+        };
+        match schema.kind() {
+            Kind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
+            Kind::Str { size } => described(format!("_Text({size})"), "str"),
+            Kind::Array { element, len } => {
+                let Described { kind, hint } = self.describe(element);
+                described(format!("_Array({kind}, {len})"), &format!("Array[{hint}]"))
+            }
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                let Described { kind, hint } = self.describe(element);
+                let size = schema.size();
+                let kind = format!("_Vec({kind}, {capacity}, {offset}, {size})");
+                described(kind, &format!("Vec[{hint}]"))
+            }
+            Kind::Struct { .. } => {
+                let name = self.name(schema);
+                described(format!("_Nested({name})"), &name)
+            }
+            Kind::Enum { repr, .. } => {
+                let name = self.name(schema);
+                let kind = match repr {
+                    Primitive::U128 => format!("_Bytes16(False, {name})"),
+                    Primitive::I128 => format!("_Bytes16(True, {name})"),
+                    repr => format!("_Enum({name}, {})", constant(repr)),
+                };
+                described(kind, &name)
+            }
+        }
+    }
+}
+
+/// How a field is described.
+struct Described {
+    /// What converts it.
+    kind: String,
+    /// Its type, for people and their tools.
+    hint: String,
+}
+
+/// `_I32`: what converts a primitive.
+fn constant(primitive: Primitive) -> String {
+    format!("_{}", primitive.name().to_ascii_uppercase())
+}
+
+fn hint(primitive: Primitive) -> &'static str {
+    match primitive {
+        Primitive::Bool => "bool",
+        Primitive::Char => "str",
+        Primitive::F32 | Primitive::F64 => "float",
+        _ => "int",
+    }
+}

@@ -1,0 +1,180 @@
+
+
+# The C functions.
+
+
+def _cache():
+    """A directory that nobody else can write to."""
+    base = _os.environ.get("XDG_CACHE_HOME") or _os.path.join(_os.path.expanduser("~"), ".cache")
+    path = _os.path.join(base, "shmbox")
+    if not _os.path.isabs(path):
+        path = _os.path.abspath(path)
+    try:
+        _os.makedirs(base, exist_ok=True)
+        try:
+            _os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        facts = _os.lstat(path)
+        if not _os.access(path, _os.W_OK):
+            raise PermissionError(path)
+    except OSError:
+        # No home, or one that can't be written: compiled again in each run.
+        return _tempfile.mkdtemp(prefix="shmbox-"), True
+    if not _stat.S_ISDIR(facts.st_mode) or facts.st_uid != _os.geteuid() or facts.st_mode & 0o077:
+        raise ShmboxError(
+            "%s must be a directory of this user's that nobody else may read or write (mode 0700), since code is "
+            "loaded from it: correct or remove it" % path
+        )
+    return path, False
+
+
+def _compile(source, target, directory):
+    compiler = _shlex.split(_os.environ.get("CC") or "cc")
+    handle, text = _tempfile.mkstemp(".c", "shmbox-", directory)
+    made = text[:-2] + ".so"
+    try:
+        with _os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(source)
+        flags = ["-std=gnu11", "-O2", "-fPIC", "-shared", "-o", made, text]
+        try:
+            run = _subprocess.run(compiler + flags, stdout=_subprocess.PIPE, stderr=_subprocess.STDOUT)
+        except OSError as error:
+            raise NoCompiler(
+                "writing a segment, and waiting, need a C compiler, and `%s` does not run (%s): install one (Debian "
+                "and Ubuntu: `apt install gcc libc6-dev`; Fedora: `dnf install gcc`; Alpine: `apk add gcc musl-dev "
+                "linux-headers`), or name it in the environment variable CC; reading on x86-64 needs none"
+                % (" ".join(compiler), error.strerror)
+            ) from None
+        if run.returncode != 0:
+            raise NoCompiler(
+                "`%s` does not compile the functions that write a segment: %s"
+                % (" ".join(compiler), run.stdout.decode("utf-8", "replace").strip())
+            )
+        # Whole or not at all: another process may be doing the same.
+        _os.rename(made, target)
+    finally:
+        for path in (text, made):
+            try:
+                _os.unlink(path)
+            except FileNotFoundError:
+                pass
+
+
+def _load():
+    identity = "\0".join((_C_SOURCE, _platform.machine(), str(_structs.calcsize("P")), _os.environ.get("CC") or "cc"))
+    name = _hashlib.sha256(identity.encode("utf-8")).hexdigest()[:32] + ".so"
+    directory, passing = _cache()
+    target = _os.path.join(directory, name)
+    try:
+        if not _os.path.exists(target):
+            _compile(_C_SOURCE, target, directory)
+        functions = _ctypes.CDLL(target)
+    finally:
+        if passing:
+            # What is loaded stays loaded.
+            for left in _os.listdir(directory):
+                _os.unlink(_os.path.join(directory, left))
+            _os.rmdir(directory)
+    handle, value, version = _ctypes.c_void_p, _ctypes.c_void_p, _ctypes.POINTER(_ctypes.c_uint64)
+    for name, arguments, result in (
+        ("new", (), handle),
+        ("free", (handle,), None),
+        ("error", (handle,), _ctypes.c_int),
+        ("id", (handle,), _ctypes.c_int),
+        ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
+        ("size", (), _ctypes.c_size_t),
+        ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint,), _ctypes.c_int),
+        ("get", (handle, value, version), _ctypes.c_int),
+        ("set", (handle, value, version), _ctypes.c_int),
+        ("lock", (handle,), _ctypes.c_int),
+        ("load", (handle, value), _ctypes.c_int),
+        ("commit", (handle, value, version), _ctypes.c_int),
+        ("unlock", (handle,), _ctypes.c_int),
+        ("version", (handle, version), _ctypes.c_int),
+        ("wait", (handle, _ctypes.c_uint64, _ctypes.c_int), _ctypes.c_int),
+    ):
+        function = getattr(functions, "shmbox_py_" + name)
+        function.argtypes = arguments
+        function.restype = result
+    assert functions.shmbox_py_size() == _ctypes.sizeof(_TYPE)
+    return functions
+
+
+_loaded = None
+_loading = _threading.Lock()
+
+
+def _functions():
+    global _loaded
+    with _loading:
+        if _loaded is None:
+            _loaded = _load()
+        return _loaded
+
+
+class _Handle:
+    """A handle of the C functions': for one thread at a time, so a lock goes with it."""
+
+    def __init__(self, key, read_only, owner, limit):
+        self._key = key
+        self._c = _functions()
+        self.mutex = _threading.RLock()
+        self._box = self._c.shmbox_py_new()
+        if not self._box:
+            raise MemoryError
+        trust = 2 if owner == "anybody" else 0 if owner is None else 1
+        try:
+            milliseconds = max(1, min(int(limit * 1000), 0x7FFFFFFF))
+            self("open", _key_t(key), int(read_only), milliseconds, trust, owner if trust == 1 else 0)
+        except BaseException:
+            self.close()
+            raise
+        self.id = self._c.shmbox_py_id(self._box)
+
+    def __call__(self, name, *arguments, passed=()):
+        """Calls a function; what it returns if it is in `passed`, else 0 or an exception."""
+        with self.mutex:
+            if not self._box:
+                raise ShmboxError("this box is closed")
+            code = getattr(self._c, "shmbox_py_" + name)(self._box, *arguments)
+            if code == 0 or code in passed:
+                return code
+            what = self._c.shmbox_py_strerror(code).decode()
+            if code == -1:
+                what = _os.strerror(self._c.shmbox_py_error(self._box))
+            error = _BY_CODE.get(code, ShmboxError)("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
+            error.code = code
+            raise error
+
+    def version(self):
+        version = _ctypes.c_uint64()
+        self("version", version)
+        return version.value
+
+    def read(self, value):
+        version = _ctypes.c_uint64()
+        # -19: what is wrong with the value, `_Nested.check` tells better.
+        self("get", _ctypes.byref(value), version, passed=(-19,))
+        return version.value
+
+    def close(self):
+        with self.mutex:
+            if self._box:
+                self._c.shmbox_py_free(self._box)
+            self._box = None
+
+    def __del__(self):
+        # Give the slot back.
+        if getattr(self, "_box", None):
+            self.close()
+
+
+def _key_t(key):
+    """The key as C has it: a signed integer of 32 bits."""
+    key = key.__index__()
+    if not -(1 << 31) <= key < 1 << 32:
+        raise ValueError("a key has 32 bits")
+    if key == 0:
+        raise ValueError("key 0 is IPC_PRIVATE, which leads to no segment")
+    return (key + (1 << 31)) % (1 << 32) - (1 << 31)

@@ -1,0 +1,226 @@
+/* Sequence, state and schema. */
+
+/* The half of the sequence that changes with each store: a futex has 32 bits. */
+static inline const void *shmbox_seq_low_(const shmbox *box)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return box->control + SHMBOX_SEQ_;
+#else
+	return box->control + SHMBOX_SEQ_ + 4;
+#endif
+}
+
+static inline void shmbox_wake_waiters_(const shmbox *box)
+{
+	shmbox_wake_(shmbox_seq_low_(box), INT_MAX);
+}
+
+/* Copies the beginning of the schema room that `state` names. 0: the state is another one by now, and the copy may be of
+ * anything. */
+static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to, size_t length)
+{
+	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
+
+	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return shmbox_get32_(box, SHMBOX_STATE_) == state;
+}
+
+/* What a state that is not "ready" means. */
+static inline int shmbox_life_(uint32_t state)
+{
+	switch (state & 0xff) {
+	case SHMBOX_READY_: return 0;
+	case SHMBOX_REMOVED_: return SHMBOX_EREMOVED;
+	case SHMBOX_MOVED_: return SHMBOX_EMOVED;
+	default: return SHMBOX_EDAMAGED;
+	}
+}
+
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+{
+	const shmbox_type *const type = box->type;
+	shmbox_form_ mine, theirs;
+	uint64_t header[4];
+
+	memcpy(header, room, sizeof header);
+	if (header[2] > read - sizeof header || header[1] == 0 || header[1] > box->capacity)
+		return SHMBOX_EDAMAGED;
+	mine.at = type->schema;
+	mine.end = type->schema + type->schema_length;
+	theirs.at = room + sizeof header;
+	theirs.end = theirs.at + header[2];
+	mine.wrong = theirs.wrong = 0;
+	if (shmbox_extends_(theirs, mine))
+		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
+	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+}
+
+/* Checks the schema in force: at the first attach, and again when another one is in force. */
+static inline int shmbox_check_schema_(shmbox *box)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+
+	do {
+		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+		uint64_t header[4];
+		unsigned char *room;
+		size_t length;
+		int code = shmbox_life_(state), unchanged;
+
+		if (code != 0)
+			return code;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!shmbox_read_room_(box, state, header, sizeof header))
+			continue;
+		if (header[0] != box->type->fingerprint || header[1] != box->type->size || header[1] > box->capacity) {
+			/* No more than a schema can take, whatever room there is. */
+			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
+			if (length > box->room)
+				length = box->room;
+			room = (unsigned char *)malloc(length);
+			if (room == NULL)
+				return shmbox_failed_(box);
+			unchanged = shmbox_read_room_(box, state, room, length);
+			if (unchanged) {
+				memcpy(header, room, sizeof header);
+				code = shmbox_compare_(box, room, length);
+			}
+			free(room);
+			if (!unchanged)
+				continue;
+			if (code != 0)
+				return code;
+		}
+		box->stored = (size_t)header[1];
+		box->state = state;
+		return 0;
+	} while (shmbox_now_() < end);
+	return SHMBOX_EOVERTAKEN;
+}
+
+static inline int shmbox_check_(shmbox *box)
+{
+	if (shmbox_get32_(box, SHMBOX_STATE_) == box->state)
+		return 0;
+	return shmbox_check_schema_(box);
+}
+
+/* Attaching. */
+
+static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
+{
+	return options->trust == SHMBOX_TRUST_ANYBODY || user == 0 || user == geteuid() ||
+		(options->trust == SHMBOX_TRUST_USER && user == options->user);
+}
+
+/* Checks the words that say how the segment is divided, each read once. */
+static inline int shmbox_check_header_(shmbox *box, uint64_t size)
+{
+	uint32_t const format = shmbox_get32_(box, SHMBOX_FORMAT_);
+	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
+	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
+	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
+
+	if (format != 1)
+		return SHMBOX_EFORMAT;
+	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+		return SHMBOX_EDAMAGED;
+	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
+	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
+		return SHMBOX_EDAMAGED;
+	box->flags = flags;
+	box->capacity = (size_t)capacity;
+	box->room = (size_t)room;
+	return 0;
+}
+
+static inline void shmbox_detach_(shmbox *box)
+{
+	if (box->base != NULL)
+		shmdt(box->base);
+	box->base = NULL;
+}
+
+/* Looks at what the id leads to. 1: it is not ready yet, or has gone: look again. */
+static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
+{
+	struct shmid_ds facts;
+	uint32_t state;
+	uint64_t magic;
+	void *base;
+	int code;
+
+	if (shmctl(box->id, IPC_STAT, &facts) != 0)
+		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
+	if (!shmbox_is_trusted_(facts.shm_perm.uid, options) || !shmbox_is_trusted_(facts.shm_perm.cuid, options))
+		return SHMBOX_EUNTRUSTED;
+	if (facts.shm_segsz < SHMBOX_CONTROL_ || facts.shm_segsz % 64 != 0)
+		return SHMBOX_EFOREIGN;
+	base = shmat(box->id, NULL, options->read_only ? SHM_RDONLY : 0);
+	if (base == (void *)-1)
+		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
+	box->base = (unsigned char *)base;
+	box->control = box->base + facts.shm_segsz - SHMBOX_CONTROL_;
+	state = shmbox_get32_(box, SHMBOX_STATE_);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+	if (memcmp(&magic, "SHMBOX\x1a\n", 8) != 0) {
+		/* Execute permission for others alone marks a segment that is being made. */
+		if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
+			code = 1;
+		else
+			code = SHMBOX_EFOREIGN;
+	} else if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01) {
+		code = 1;
+	} else {
+		code = shmbox_life_(state);
+		if (code == 0)
+			code = shmbox_check_header_(box, facts.shm_segsz);
+		if (code == 0)
+			code = shmbox_check_schema_(box);
+	}
+	if (code != 0)
+		shmbox_detach_(box);
+	return code;
+}
+
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
+{
+	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int64_t end;
+
+	if (options == NULL)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
+	box->key = key;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	end = shmbox_now_() + shmbox_limit_(box);
+	if (key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int code;
+
+		/* It asks for no size: more than there is would be a bare EINVAL. */
+		box->id = shmget(key, 0, 0);
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code <= 0)
+			return code;
+		if (shmbox_now_() >= end)
+			return SHMBOX_EUNFINISHED;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
+{
+	return box->base != NULL && box->type->fingerprint == type->fingerprint;
+}
+

@@ -1,0 +1,165 @@
+/*
+ * The part that all headers made by shm-core have in common: the protocol of FORMAT.md, format 1, for C11 and C++17 on
+ * Linux, with the __atomic builtins of gcc and clang. Nothing to link. The functions without a trailing underscore
+ * return 0 or a negative SHMBOX_E... code.
+ *
+ * With -std=c11 include this before any header of the system, or define _DEFAULT_SOURCE: strict C hides syscall().
+ */
+#ifndef SHMBOX_H_1
+#define SHMBOX_H_1
+
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__GLIBC__) && !defined(__USE_MISC)
+#error "include this header before the headers of the system, or define _DEFAULT_SOURCE"
+#endif
+
+#ifdef __cplusplus
+#define SHMBOX_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#else
+#define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#endif
+
+SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
+
+/* clang says 1 for i386, of integers that are not aligned to 8; those here are. */
+#if !defined(__GCC_ATOMIC_LLONG_LOCK_FREE) || __GCC_ATOMIC_LLONG_LOCK_FREE < 1
+#error "this target has no lock-free 64-bit atomics, which processes need to share memory"
+#endif
+
+/* What a function returns if it is not 0. */
+enum {
+	SHMBOX_ESYSTEM = -1,        /* a system call failed; the handle's `error` is its errno */
+	SHMBOX_ENOTFOUND = -2,      /* the key leads to no segment */
+	SHMBOX_EFOREIGN = -3,       /* another program laid the segment out: it has no control block */
+	SHMBOX_EUNTRUSTED = -4,     /* its owner or creator is neither this user nor root */
+	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
+	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
+	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct: a newer program must upgrade it */
+	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
+	SHMBOX_EMOVED = -10,        /* the value has moved to another segment: close, and open the key again */
+	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
+	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
+	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
+	SHMBOX_ESLOTS = -14,        /* all slots for writing processes are in use */
+	SHMBOX_EREENTRANT = -15,    /* this handle holds the lock already */
+	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
+	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
+	SHMBOX_EREADONLY = -18,     /* attached for reading only */
+	SHMBOX_EINVALID = -19,      /* a bool, a char or an enum of the value is none */
+	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
+	SHMBOX_EARGUMENT = -21      /* key 0, or a handle that is not open for this struct */
+};
+
+static inline const char *shmbox_strerror(int code)
+{
+	switch (code) {
+	case 0: return "success";
+	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
+	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`";
+	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
+	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
+	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then create it anew";
+	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
+	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
+	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
+	case SHMBOX_EMOVED: return "the value has moved to another segment: close, and open the key again";
+	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
+	case SHMBOX_EBUSY: return "a living process keeps the lock";
+	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";
+	case SHMBOX_ESLOTS: return "all slots for writing processes are in use: close handles that write no more";
+	case SHMBOX_EREENTRANT: return "this handle holds the lock already";
+	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
+	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
+	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
+	case SHMBOX_EINVALID: return "a bool, a char or an enum of the value is none";
+	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
+	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
+	default: return "not a code of shmbox";
+	}
+}
+
+/* A test may define it, before the first include, to stop or kill the process at a named step. */
+#ifndef SHMBOX_STOP
+#define SHMBOX_STOP(step) ((void)0)
+#endif
+
+/* u128 and i128: two halves, so that 32-bit compilers have them too. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef struct shmbox_u128 { uint64_t low; uint64_t high; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { uint64_t low; int64_t high; } __attribute__((__aligned__(16))) shmbox_i128;
+#else
+typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
+#endif
+
+/* What a generated header tells of its struct. */
+typedef struct shmbox_type {
+	uint64_t fingerprint;
+	size_t size;
+	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
+	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
+	const unsigned char *schema; /* the stored form */
+	size_t schema_length;
+} shmbox_type;
+
+/* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
+enum {
+	SHMBOX_TRUST_SELF = 0, /* this process's effective user and root */
+	SHMBOX_TRUST_USER = 1, /* these, and `user` */
+	SHMBOX_TRUST_ANYBODY = 2
+};
+
+/* How to attach; all zeros is what `..._open` does. */
+typedef struct shmbox_options {
+	int read_only; /* asks for no right to write, and never writes */
+	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
+	int trust;     /* SHMBOX_TRUST_... */
+	uid_t user;
+} shmbox_options;
+
+/*
+ * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
+ * Each handle that writes takes one of the segment's 249 slots. Its members are nobody's but these functions', save
+ * `error` and `limit_ms`.
+ */
+typedef struct shmbox {
+	int error;              /* errno of the last SHMBOX_ESYSTEM */
+	int limit_ms;           /* as in shmbox_options; may be changed at any time */
+	const shmbox_type *type;
+	unsigned char *base;    /* NULL: not open */
+	unsigned char *control;
+	size_t capacity, room;  /* bytes of each copy, of each schema room */
+	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
+	uint32_t flags;
+	uint32_t state;         /* the state word for which the schema was checked */
+	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
+	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
+	pid_t pid;
+	key_t key;
+	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
+	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
+	int writable, held;
+} shmbox;
+

@@ -1,0 +1,69 @@
+//! Bytes and a schema become a tree, or an error that names the part.
+
+use proptest::prelude::*;
+
+use super::{Matrix, State, any_schema::any_schema, leak, structure};
+use crate::layout::{DecodeError, Schema, SharedLayout, Value};
+
+#[test]
+fn a_wrong_part_is_named() {
+    let invalid = |bytes: &[u8], schema| Value::decode(schema, bytes).unwrap_err().to_string();
+    let mut bytes = vec![0xff; size_of::<Matrix<State, 5>>()];
+    bytes[0] = 1;
+    let offset = <Matrix<State, 5>>::SCHEMA.fields()[1].offset();
+    bytes[offset..].fill(4);
+    bytes[offset + 2] = 3;
+    assert_eq!(
+        invalid(&bytes, <Matrix<State, 5>>::SCHEMA),
+        "field `cells[2]` holds 3, which is no `State`"
+    );
+    let surrogate = 0xd800_u32.to_ne_bytes();
+    assert_eq!(
+        invalid(&surrogate, char::SCHEMA),
+        "the value is 0xd800, which is no `char`"
+    );
+    assert_eq!(
+        invalid(&[1, 2, 3], u32::SCHEMA),
+        "3 bytes are too few for a value that has 4"
+    );
+}
+
+#[test]
+fn parts_are_counted() {
+    let schema = <[[u8; 100]; 2]>::SCHEMA;
+    let limited = |limit| Value::decode_limited(schema, &[0; 200], limit);
+    assert!(limited(203).is_ok());
+    for limit in [0, 1, 2, 102, 202] {
+        assert_eq!(limited(limit), Err(DecodeError::TooManyParts { limit }));
+    }
+    // A little value that would be a large tree: one byte below thirty structs, many times.
+    let nest = |inner: Schema, _| structure("Nest", 1, 1, 1, &[("a", 0, &inner)]);
+    let deep = (0..29).fold(u8::SCHEMA.clone(), nest);
+    let many = Schema::array(leak(deep), 10_000);
+    assert_eq!(
+        Value::decode_limited(&many, &[0; 10_000], 10_000),
+        Err(DecodeError::TooManyParts { limit: 10_000 })
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_or_are_refused_as_the_slow_walk_does(
+        schema in any_schema(), seed in any::<u64>()
+    ) {
+        let mut state = seed | 1;
+        let bytes: Vec<u8> = (0..schema.size().min(1 << 16)).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // Small numbers are often valid.
+            (state >> 60) as u8 % 3
+        }).collect();
+        prop_assume!(bytes.len() == schema.size());
+        match Value::decode(&schema, &bytes) {
+            Ok(_) => prop_assert_eq!(crate::layout::first_invalid(&schema, &bytes), None),
+            Err(DecodeError::Invalid(invalid)) => {
+                prop_assert_eq!(crate::layout::first_invalid(&schema, &bytes), Some(invalid));
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The tables of `FORMAT.md` on segment, control block, state, lock and slots, compared with the
+//! code.
+
+use super::control::{
+    ALWAYS_NOTIFY, CARRIER, CONTROL, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State,
+};
+use super::control::{Control, RAW_WRITERS};
+use super::lock::WAITERS;
+use super::slots::Claim;
+use crate::contract::{bits, mask, section, table};
+use std::mem::offset_of;
+
+#[test]
+fn each_word_of_the_control_block_lies_where_the_format_says() {
+    macro_rules! words {
+        ($($word:ident: $kind:literal),+ $(,)?) => {
+            [$((offset_of!(Control, $word), format!("`{}`", $kind), stringify!($word).to_owned())),+]
+        };
+    }
+    let ours = words![
+        magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
+        origin: "u32", predecessor: "u64", set: "u32", claims: "u32", carried: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+        awaited: "u64",
+    ];
+    let theirs: Vec<_> = table("The control block")
+        .iter()
+        .map(|row| {
+            (
+                row[0].parse().expect("an offset"),
+                row[1].clone(),
+                row[2].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(theirs, ours);
+}
+
+/// What the control block's table says of a word.
+fn content(word: &str) -> String {
+    let row = table("The control block").into_iter();
+    row.filter(|row| row[2] == word)
+        .map(|row| row[3].clone())
+        .next()
+        .expect("a word of the control block")
+}
+
+#[test]
+fn magic_format_and_flags_are_those_of_the_format() {
+    let magic = MAGIC.to_le_bytes().escape_ascii().to_string();
+    assert_eq!(content("magic"), format!("the bytes `{magic}`"));
+    assert_eq!(content("format"), FORMAT.to_string());
+    let mut all = 0;
+    for flag in content("flags").split("; ") {
+        let (bit, meaning) = flag.split_once(": ").expect("`bit n: meaning`");
+        let bit = mask(bits(bit.trim_start_matches("bit ")).expect("a bit"));
+        all |= bit;
+        if bit == RAW_WRITERS {
+            assert!(meaning.contains("without this protocol store"), "{flag}");
+        }
+        if bit == CARRIER {
+            assert!(meaning.contains("this is a carrier"), "{flag}");
+        }
+        if bit == ALWAYS_NOTIFY {
+            assert!(meaning.contains("every commit wakes"), "{flag}");
+        }
+    }
+    assert_eq!(all, KNOWN_FLAGS | CARRIER);
+}
+
+#[test]
+fn the_parts_of_a_segment_lie_where_the_format_says() {
+    let geometry = Geometry {
+        capacity: 1024,
+        room: 64,
+    };
+    // `3C+2S+320`.
+    let value = |sum: &str| -> Option<usize> {
+        let times = |number: &str, of: usize| match number {
+            "" => Some(of),
+            number => number.parse::<usize>().ok().map(|times| times * of),
+        };
+        sum.split('+')
+            .map(
+                |term| match (term.strip_suffix('C'), term.strip_suffix('S')) {
+                    (Some(times_c), _) => times(times_c, geometry.capacity),
+                    (_, Some(times_s)) => times(times_s, geometry.room),
+                    _ => term.parse().ok(),
+                },
+            )
+            .sum()
+    };
+    let text = section("The segment");
+    let mut drawing = text.split("```").nth(1).expect("a drawing").trim().lines();
+    let places: Vec<usize> = drawing
+        .next()
+        .expect("a line of places")
+        .split_whitespace()
+        .map_while(value)
+        .collect();
+    let total = geometry.total().expect("it is small");
+    let (mirrors, rooms) = (
+        [0, 1].map(|mirror| geometry.mirror(mirror)),
+        [0, 1].map(|room| geometry.schema_room(room)),
+    );
+    let ours = [
+        0,
+        mirrors[0],
+        mirrors[1],
+        rooms[0],
+        rooms[1],
+        total - CONTROL,
+        total,
+    ];
+    assert_eq!(places, ours);
+    let names = drawing.next().expect("a line of names");
+    let names: Vec<&str> = names.trim_matches('|').split('|').map(str::trim).collect();
+    let rows = table("The segment");
+    let listed: Vec<&str> = rows.iter().flat_map(|row| row[0].split(", ")).collect();
+    assert_eq!(names, listed);
+    let mut sizes = places.windows(2).map(|ends| ends[1] - ends[0]);
+    for row in &rows {
+        for _ in row[0].split(", ") {
+            let size = row[1].split([' ', ',', ':']).next().and_then(value);
+            assert_eq!(size, sizes.next(), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn the_state_has_the_bits_that_the_format_says() {
+    let rows = table("state");
+    let [life, generation] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    let (first, last) = (State(mask(0..8)), State(mask(8..32)));
+    assert_eq!(bits(&life[0]), Some(0..8));
+    assert_eq!(bits(&generation[0]), Some(8..32));
+    assert_eq!(State(last.0).removed().0 & last.0, last.0, "{generation:?}");
+    assert_eq!([0, 1, 2].map(|of| State(of << 8 | 1).room()), [0, 1, 0]);
+    assert!(!first.is_ready() && State(last.0 | 1).is_ready());
+    let lives = life[1].split_once(": ").expect("`life: …`").1;
+    let lives: Vec<(u32, &str)> = lives
+        .split(", ")
+        .filter_map(|life| life.split_once(' '))
+        .filter_map(|(number, name)| Some((number.parse().ok()?, name)))
+        .collect();
+    assert!(lives.len() >= 3, "{lives:?}");
+    for (number, name) in lives {
+        let name = name.split(' ').next().unwrap_or_default();
+        let ours = match name {
+            "newborn" => State::NEWBORN,
+            "ready" => State::READY,
+            "removed" => State::NEWBORN.removed(),
+            "moved" => State::NEWBORN.moved(),
+            "adopted" => State::ADOPTED,
+            _ => panic!("a life that this test does not know: {name}"),
+        };
+        assert_eq!(State(number), ours, "{name}");
+    }
+}
+
+#[test]
+fn lock_and_claims_have_the_bits_that_the_format_says() {
+    let ranges = |heading| -> Vec<_> {
+        let rows = table(heading);
+        rows.iter().filter_map(|row| bits(&row[0])).collect()
+    };
+    let claim = |slot, number, image| Claim::new(slot, number, image).word;
+    let slots = ranges("Slots");
+    let [slot, number, image] = &slots[..] else {
+        panic!("{slots:?}");
+    };
+    assert_eq!(claim(mask(slot.clone()) - 1, 0, 0), mask(slot.clone()));
+    assert_eq!(claim(0, u32::MAX, 0) - 1, mask(number.clone()));
+    assert_eq!(claim(0, 0, u32::MAX) - 1, mask(image.clone()));
+    let lock = ranges("lock");
+    let [owner, rest, waiters] = &lock[..] else {
+        panic!("{lock:?}");
+    };
+    assert_eq!(owner, slot);
+    assert_eq!(
+        mask(rest.clone()),
+        mask(number.clone()) | mask(image.clone())
+    );
+    assert_eq!(mask(waiters.clone()), WAITERS);
+    assert_eq!(table("lock")[0], ["all 0", "free"]);
+}

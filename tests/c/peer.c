@@ -1,0 +1,318 @@
+/*
+ * One process of the tests, in C or C++: does one thing to one segment that holds a struct ledger, whose `words` are all
+ * the same number. Ends with 0, or prints the code that it got and ends with 1. Dies where the environment says.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* SHM_STOP="2 commit: odd": by SIGKILL, the second time that it comes there. */
+static inline void stop_at(const char *step)
+{
+	static int passed;
+	const char *wanted = getenv("SHM_STOP");
+	char *name;
+	long pass;
+
+	if (wanted == NULL)
+		return;
+	pass = strtol(wanted, &name, 10);
+	if (strcmp(name + 1, step) == 0 && ++passed == pass)
+		raise(SIGKILL);
+}
+#define SHMBOX_STOP(step) stop_at(step)
+
+#include "ledger.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+static shmbox box;
+static struct ledger value;
+static uint64_t version;
+
+static int failed(const char *what, int code)
+{
+	printf("%s: %d %s (errno %d)\n", what, code, shmbox_strerror(code), box.error);
+	return 1;
+}
+
+#define TRY(call) do { int const code_ = (call); if (code_ != 0) return failed(#call, code_); } while (0)
+#define CHECK(call, wanted) do { int const got_ = (call); if (got_ != (wanted)) return failed(#call, got_); } while (0)
+
+static void fill(uint64_t number)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof value.words / sizeof value.words[0]; i++)
+		value.words[i] = number;
+	value.tag = (uint8_t)number;
+	value.small = (uint16_t)number;
+}
+
+static int is_whole(void)
+{
+	uint64_t const number = value.words[0];
+	size_t i;
+
+	for (i = 0; i < sizeof value.words / sizeof value.words[0]; i++)
+		if (value.words[i] != number)
+			return 0;
+	return value.tag == (uint8_t)number && value.small == (uint16_t)number;
+}
+
+static int print(void)
+{
+	printf("%llu %llu%s\n", (unsigned long long)value.words[0], (unsigned long long)version, is_whole() ? "" : " torn");
+	fflush(stdout);
+	return !is_whole();
+}
+
+/* What this process intends and what it has done, in memory that outlives it. */
+static volatile uint64_t *open_journal(const char *path)
+{
+	int const file = open(path, O_RDWR);
+	void *page;
+
+	if (file < 0)
+		return NULL;
+	page = mmap(NULL, 16, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	close(file);
+	return page == MAP_FAILED ? NULL : (volatile uint64_t *)page;
+}
+
+/* Adds 1 to the number, so many times; all words and the version are read and written under the lock. */
+static int count(uint64_t times, const char *path)
+{
+	volatile uint64_t *const journal = path == NULL ? NULL : open_journal(path);
+	uint64_t i;
+
+	if (path != NULL && journal == NULL)
+		return failed("journal", 0);
+	for (i = 0; i < times; i++) {
+		TRY(ledger_lock(&box));
+		TRY(ledger_load(&box, &value));
+		if (!is_whole())
+			return failed("torn under the lock", 0);
+		fill(value.words[0] + 1);
+		if (journal != NULL)
+			journal[0] = i + 1;
+		TRY(ledger_commit(&box, &value, &version));
+		if (journal != NULL)
+			journal[1] = i + 1;
+		TRY(ledger_unlock(&box));
+	}
+	return print();
+}
+
+/* Reads until the number is at least `last`; says how often. */
+static int watch(uint64_t last)
+{
+	uint64_t reads = 0, torn = 0, back = 0, before = 0;
+
+	do {
+		TRY(ledger_get(&box, &value, &version));
+		reads++;
+		torn += !is_whole();
+		back += version < before;
+		before = version;
+	} while (value.words[0] < last);
+	printf("%llu reads, %llu torn, %llu back\n", (unsigned long long)reads, (unsigned long long)torn,
+	       (unsigned long long)back);
+	return torn != 0 || back != 0;
+}
+
+/* Waits for odd numbers, and answers with the next even one. */
+static int answer(uint64_t rounds)
+{
+	uint64_t i;
+
+	TRY(ledger_get(&box, &value, &version));
+	puts("ready");
+	fflush(stdout);
+	for (i = 0; i < rounds; i++) {
+		while (value.words[0] % 2 == 0) {
+			TRY(ledger_wait(&box, version, 10000));
+			TRY(ledger_get(&box, &value, &version));
+		}
+		fill(value.words[0] + 1);
+		TRY(ledger_set(&box, &value, &version));
+	}
+	return 0;
+}
+
+/* A child has the memory of its parent and not its lock. */
+static int forked(void)
+{
+	int status, to_child[2], to_parent[2];
+	char byte = 0;
+	pid_t child;
+
+	if (pipe(to_child) != 0 || pipe(to_parent) != 0)
+		return failed("pipe", 0);
+	TRY(ledger_lock(&box));
+	TRY(ledger_load(&box, &value));
+	child = fork();
+	if (child == 0) {
+		fill(1000);
+		CHECK(ledger_commit(&box, &value, NULL), SHMBOX_EFORKED);
+		CHECK(ledger_unlock(&box), SHMBOX_EFORKED);
+		CHECK(ledger_unlock(&box), SHMBOX_EUNLOCKED);
+		TRY(ledger_get(&box, &value, NULL));
+		box.limit_ms = 20;
+		CHECK(ledger_set(&box, &value, NULL), SHMBOX_EBUSY);
+		if (write(to_parent[1], &byte, 1) != 1 || read(to_child[0], &byte, 1) != 1)
+			return failed("pipe", 0);
+		box.limit_ms = 0;
+		TRY(count(5, NULL));
+		TRY(ledger_close(&box));
+		return 0;
+	}
+	if (read(to_parent[0], &byte, 1) != 1)
+		return failed("the child gave up", 0);
+	fill(value.words[0] + 1);
+	TRY(ledger_commit(&box, &value, NULL));
+	TRY(ledger_unlock(&box));
+	if (write(to_child[1], &byte, 1) != 1)
+		return failed("pipe", 0);
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return failed("the child", status);
+	/* The child has closed its handle: that took nothing from this one. */
+	return count(5, NULL);
+}
+
+/* What the handle says to whoever uses it wrongly. */
+static int misuse(key_t key)
+{
+	shmbox view, other;
+
+	CHECK(ledger_unlock(&box), SHMBOX_EUNLOCKED);
+	CHECK(ledger_load(&box, &value), SHMBOX_EUNLOCKED);
+	CHECK(ledger_commit(&box, &value, NULL), SHMBOX_EUNLOCKED);
+	TRY(ledger_lock(&box));
+	CHECK(ledger_lock(&box), SHMBOX_EREENTRANT);
+	CHECK(ledger_set(&box, &value, NULL), SHMBOX_EREENTRANT);
+	TRY(ledger_unlock(&box));
+	TRY(ledger_open_read_only(&view, key));
+	TRY(ledger_get(&view, &value, &version));
+	CHECK(ledger_set(&view, &value, NULL), SHMBOX_EREADONLY);
+	CHECK(ledger_lock(&view), SHMBOX_EREADONLY);
+	CHECK(ledger_wait(&view, version, 5), SHMBOX_ETIMEDOUT);
+	CHECK(ledger_wait(&box, version, 0), SHMBOX_ETIMEDOUT);
+	CHECK(ledger_open(&other, 0), SHMBOX_EARGUMENT);
+	CHECK(ledger_get(&other, &value, NULL), SHMBOX_EARGUMENT);
+	TRY(ledger_close(&other));
+	TRY(ledger_close(&view));
+	CHECK(ledger_get(&view, &value, NULL), SHMBOX_EARGUMENT);
+	TRY(ledger_close(&view));
+	return 0;
+}
+
+/* Takes the lock and starts this program anew in the same process, with `rest` of the arguments. */
+static int reborn(char **rest)
+{
+	TRY(ledger_lock(&box));
+	TRY(ledger_load(&box, &value));
+	execv(rest[0], rest);
+	return failed("execv", 0);
+}
+
+static int run(int argc, char **argv, key_t key)
+{
+	const char *const action = argv[1];
+	uint64_t const number = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
+
+	if (strcmp(action, "get") == 0) {
+		TRY(ledger_get(&box, &value, &version));
+		return print();
+	}
+	if (strcmp(action, "set") == 0) {
+		fill(number);
+		TRY(ledger_set(&box, &value, &version));
+		return print();
+	}
+	if (strcmp(action, "commit") == 0) {
+		TRY(ledger_lock(&box));
+		fill(number);
+		TRY(ledger_commit(&box, &value, &version));
+		TRY(ledger_commit(&box, &value, &version));
+		TRY(ledger_unlock(&box));
+		return print();
+	}
+	if (strcmp(action, "hold") == 0) {
+		/* Until its input ends. */
+		TRY(ledger_lock(&box));
+		puts("locked");
+		fflush(stdout);
+		(void)getchar();
+		TRY(ledger_unlock(&box));
+		return 0;
+	}
+	if (strcmp(action, "stay") == 0) {
+		/* Sets the number when it is told to, line by line. */
+		char line[64];
+
+		TRY(ledger_get(&box, &value, &version));
+		print();
+		while (fgets(line, sizeof line, stdin) != NULL) {
+			int code = 0;
+
+			if (line[0] != '\n') {
+				fill(strtoull(line, NULL, 0));
+				code = ledger_set(&box, &value, NULL);
+			}
+			if (code == 0)
+				code = ledger_get(&box, &value, &version);
+			if (code == 0)
+				print();
+			else
+				failed("stay", code);
+			fflush(stdout);
+		}
+		return 0;
+	}
+	if (strcmp(action, "wait") == 0) {
+		TRY(ledger_version(&box, &version));
+		puts("waiting");
+		fflush(stdout);
+		TRY(ledger_wait(&box, version, number == 0 ? -1 : (int)number));
+		TRY(ledger_get(&box, &value, &version));
+		return print();
+	}
+	if (strcmp(action, "count") == 0)
+		return count(number, argc > 4 ? argv[4] : NULL);
+	if (strcmp(action, "watch") == 0)
+		return watch(number);
+	if (strcmp(action, "answer") == 0)
+		return answer(number);
+	if (strcmp(action, "fork") == 0)
+		return forked();
+	if (strcmp(action, "misuse") == 0)
+		return misuse(key);
+	if (strcmp(action, "exec") == 0)
+		return reborn(argv + 3);
+	printf("no action %s\n", action);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	shmbox_options options;
+	key_t key;
+	int code, result;
+
+	if (argc < 3)
+		return 2;
+	memset(&options, 0, sizeof options);
+	options.read_only = strcmp(argv[1], "get") == 0 || strcmp(argv[1], "watch") == 0;
+	options.limit_ms = getenv("SHM_LIMIT_MS") == NULL ? 0 : atoi(getenv("SHM_LIMIT_MS"));
+	options.trust = getenv("SHM_TRUST") == NULL ? SHMBOX_TRUST_SELF : SHMBOX_TRUST_ANYBODY;
+	key = (key_t)strtoul(argv[2], NULL, 0);
+	code = ledger_open_with(&box, key, &options);
+	if (code != 0)
+		return failed("open", code);
+	result = run(argc, argv, key);
+	ledger_close(&box);
+	return result;
+}
