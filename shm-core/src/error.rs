@@ -136,6 +136,18 @@ pub enum Error {
         /// What was being done.
         context: Context,
     },
+    /// The value has moved to another segment under the same key.
+    Moved {
+        /// What was being done.
+        context: Context,
+    },
+    /// A move needs another key for its time, and that leads to another program's segment.
+    Occupied {
+        /// What was being done.
+        context: Context,
+        /// The key that is needed.
+        needed: Key,
+    },
     /// A living process kept the lock for the whole time limit.
     Busy {
         /// What was being done.
@@ -218,6 +230,8 @@ impl Error {
             | Error::Damaged { context, .. }
             | Error::Format { context, .. }
             | Error::Removed { context }
+            | Error::Moved { context }
+            | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
             | Error::Reentrant { context }
@@ -274,6 +288,12 @@ impl Error {
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
+            Error::Moved { .. } => {
+                "call `reattach`, or open the key again: the value is there, in the same version or a later one"
+            }
+            Error::Occupied { .. } => {
+                "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
+            }
             Error::Busy { .. } => {
                 "find out why that process keeps the lock, or allow more time with `Options::timeout`"
             }
@@ -317,6 +337,11 @@ impl Error {
                 what: "its schema was replaced while the lock was held".into(),
             },
             Fault::Removed => Error::Removed { context },
+            Fault::Moved => Error::Moved { context },
+            Fault::Occupied { key } => Error::Occupied {
+                context,
+                needed: key,
+            },
             Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
             Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
                 context,
@@ -327,6 +352,11 @@ impl Error {
                 context,
                 size,
                 wanted,
+            },
+            // Where something is adopted, it is made an `Error::Invalid` that names the field.
+            Fault::Invalid(_) => Error::Damaged {
+                context,
+                what: "its bytes are no value of the type".into(),
             },
             Fault::Format(found) => Error::Format { context, found },
             Fault::Unfinished {
@@ -415,6 +445,13 @@ impl fmt::Display for Error {
                 write!(f, "it has format {found}, and this library knows format 1")?
             }
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
+            Error::Moved { .. } => {
+                f.write_str("the value has moved to another segment under the same key")?;
+            }
+            Error::Occupied { needed, .. } => write!(
+                f,
+                "the move needs key {needed} for a moment, and another program's segment lies there"
+            )?,
             Error::Busy { owner, waited, .. } => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
                 match owner {

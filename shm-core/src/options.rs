@@ -1,19 +1,19 @@
 //! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
 use crate::protocol::{
     self, ALWAYS_NOTIFY, Access, Fault, Geometry, Newborn, Owner, Payload, RAW_WRITERS, Segment,
 };
-use crate::room;
+use crate::room::{self, Fit};
 use crate::shared_box::SharedBox;
 use crate::shared_view::SharedView;
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
-use crate::typed::{Typed, store_first};
+use crate::typed::{Typed, invalid, store_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// segment keeps what it was created with.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use shm_core::{Key, SharedBox};
 ///
 /// # fn main() -> Result<(), shm_core::Error> {
@@ -41,7 +41,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options<T> {
     mode: u32,
     capacity: Option<usize>,
@@ -51,8 +51,16 @@ pub struct Options<T> {
     always_notify: bool,
     pages: GetFlags,
     remove_on_drop: bool,
+    adopt: bool,
     upgrade: bool,
     value: PhantomData<T>,
+}
+
+// By hand: options for values that can't be cloned can be.
+impl<T> Clone for Options<T> {
+    fn clone(&self) -> Options<T> {
+        Options { ..*self }
+    }
 }
 
 impl<T: SharedLayout> Options<T> {
@@ -66,6 +74,7 @@ impl<T: SharedLayout> Options<T> {
             always_notify: false,
             pages: GetFlags::NONE,
             remove_on_drop: false,
+            adopt: false,
             upgrade: false,
             value: PhantomData,
         }
@@ -140,6 +149,58 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
+    /// Whether `open` and `open_or_create` take over a segment that a program without this library
+    /// made: `false` unless told otherwise.
+    ///
+    /// Such a program asks `shmget` for exactly [`segment_size`](Options::segment_size) bytes and
+    /// may store its struct at offset 0; all other bytes are zeros. What stands at offset 0 becomes
+    /// the first value, and the segment keeps its owner and mode;
+    /// [`created`](SharedBox::created) is `false`. Several programs may adopt it at once, and any
+    /// of them may die: it is adopted once. If the program goes on storing, say
+    /// [`raw_writers`](Options::raw_writers) as well.
+    ///
+    /// [`Error::Foreign`] if the size is another one or other bytes are not zero, and
+    /// [`Error::Invalid`] if the bytes at offset 0 are no `T`: then the segment is as it was.
+    /// A [`SharedView`] adopts nothing.
+    ///
+    /// ```
+    /// use shm_core::sysv::{Mode, shm};
+    /// use shm_core::SharedBox;
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1010);
+    /// let mut options = SharedBox::<u32>::options();
+    /// options.adopt(true).remove_on_drop(true);
+    /// // In C: shmget(key, size, IPC_CREAT | 0640)
+    /// let mode = Mode::new(0o640);
+    /// shm::get(key, options.segment_size()?, shm::GetFlags::CREATE, mode).unwrap();
+    /// let shared = options.open(key)?;
+    /// assert_eq!((shared.get()?, shared.info()?.mode), (0, mode));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(&mut self, adopt: bool) -> &mut Self {
+        self.adopt = adopt;
+        self
+    }
+
+    /// Bytes of a segment that is created with these options: what another program must ask
+    /// `shmget` for if it is to be [adopted](Options::adopt).
+    ///
+    /// It depends on the layout of `T` and on [`capacity`](Options::capacity), and on nothing else:
+    /// the number may be written into a C header.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if no segment can have that capacity.
+    pub fn segment_size(&self) -> Result<usize, Error> {
+        let context = Context::of_key("segment_size", Key::PRIVATE);
+        let geometry = self.newborn(context)?.geometry;
+        geometry
+            .total()
+            .ok_or_else(|| explain::<T>(context)(Fault::TooLarge))
+    }
+
     /// Whether opening a segment that holds an earlier version of the type extends it in place:
     /// `false` unless told otherwise, and then [`Error::NeedsUpgrade`] says so.
     ///
@@ -202,9 +263,12 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
-        let segment =
-            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))?;
-        self.boxed(segment, false, context)
+        let segment = if self.adopt {
+            protocol::open_or_adopt(context.key, self.access(true), &self.newborn(context)?)
+        } else {
+            protocol::open(context.key, self.access(true))
+        };
+        self.boxed(segment.map_err(explain::<T>(context))?, false, context)
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -227,11 +291,7 @@ impl<T: SharedLayout> Options<T> {
         let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
         let segment =
             protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(
-            segment,
-            false,
-            context.operation,
-        )?))
+        self.view(segment, context)
     }
 
     /// Attaches an existing segment for reading by the kernel's id.
@@ -242,11 +302,7 @@ impl<T: SharedLayout> Options<T> {
     pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
         let context = Context::of_id("open_id_read_only", id);
         let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
-        Ok(SharedView::new(Typed::new(
-            segment,
-            false,
-            context.operation,
-        )?))
+        self.view(segment, context)
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
@@ -309,17 +365,149 @@ impl<T: SharedLayout> Options<T> {
         self.boxed(segment, created, context)
     }
 
+    /// Moves the value to a segment of another size under the same key, and attaches that: where
+    /// the [`capacity`](Options::capacity) is too small for a later version of the type
+    /// ([`Error::NoRoom`]), or larger than need be.
+    ///
+    /// The segment must hold a `T`, or an earlier version of it: then the missing fields get their
+    /// defaults. The new one has the capacity that these options ask for, or at least the old one's
+    /// where they ask for none. The value keeps its version; owner, group, mode,
+    /// [`raw_writers`](Options::raw_writers) and [`always_notify`](Options::always_notify) stay
+    /// what they are. If the present segment is what was asked for, it is attached as it is.
+    ///
+    /// Nobody commits meanwhile. Those attached to the old segment, in whatever process, get
+    /// [`Error::Moved`] from their next call, waiters at once, and go on with
+    /// [`SharedBox::reattach`]. A program that stores to the old one without this library stores
+    /// where nobody looks any more.
+    ///
+    /// System V gives no segment another key: for some microseconds the key leads nowhere, and
+    /// programs that know only the key can't find it. Those with this library wait. A process that
+    /// dies at whatever step loses nothing: whoever opens the key next goes on. For that the value
+    /// lies, as long as it moves, in a second segment of the new size, under another key that
+    /// follows from the first. The move takes about 40 system calls, and two copies of the value.
+    ///
+    /// ```
+    /// use shm_core::{Error, SharedBox};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1011);
+    /// let mut old = SharedBox::<u32>::create_new(key, 5)?;
+    /// let new = SharedBox::<u32>::options().capacity(4096).migrate(key)?;
+    /// assert_eq!((new.get()?, new.capacity()), (5, 4096));
+    ///
+    /// assert!(matches!(old.get(), Err(Error::Moved { .. })));
+    /// old.reattach()?;
+    /// old.set(6)?;
+    /// assert_eq!(new.get()?, 6);
+    /// # new.remove()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`] and [`SharedBox::set`]; [`Error::System`] of kind
+    /// [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user owns or created the
+    /// segment; [`Error::Occupied`] if another program's segment lies under the other key;
+    /// [`Error::Options`] if the segment holds a later version of the type. After all these the
+    /// segment is as it was. If the system has no room for the new segment when the old one has
+    /// gone ([`Error::System`]), the value waits under the other key: opening the key goes on with
+    /// the move once there is room.
+    pub fn migrate(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
+        let context = Context::of_key("migrate", checked(key.into(), "migrate")?);
+        let newborn = self.newborn(context)?;
+        let end = Instant::now() + self.timeout;
+        loop {
+            let old = protocol::open(context.key, self.access(true));
+            let old = old.map_err(explain::<T>(context))?;
+            match self.move_from(old, &newborn, context) {
+                Ok(Some(segment)) => return self.boxed(segment, false, context),
+                Ok(None) => {}
+                // Somebody else was faster.
+                Err(Error::Moved { .. } | Error::Removed { .. }) if Instant::now() < end => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Moves the value away from `old`, or gives that back if it is what is wanted.
+    fn move_from(
+        &self,
+        old: Segment,
+        newborn: &Newborn,
+        context: Context,
+    ) -> Result<Option<Segment>, Error> {
+        let begun = protocol::begin_move(&old).map_err(explain::<T>(context))?;
+        let judged = room::judge::<T>(&old, context)?;
+        let mark = begun.mark();
+        let additions = match judged.fit {
+            // Nothing is newer than what this program knows.
+            Fit::Same => room::additions::<T>(u32::MAX),
+            Fit::Older { version } => room::additions::<T>(version),
+            Fit::Newer => {
+                let name = T::SCHEMA;
+                let what = format!(
+                    "the segment holds a later version of `{name}` than this program knows:                      a program that knows it must move it"
+                );
+                return Err(Error::Options {
+                    context,
+                    what: what.into(),
+                });
+            }
+        };
+        drop(mark);
+        let mut geometry = newborn.geometry;
+        if self.capacity.is_none() {
+            geometry.capacity = geometry.capacity.max(begun.geometry().capacity);
+            geometry.room = geometry.room.max(begun.geometry().room);
+        }
+        if judged.fit == Fit::Same && geometry == begun.geometry() {
+            drop(begun);
+            return Ok(Some(old));
+        }
+        let newborn = Newborn {
+            geometry,
+            schema: newborn.schema.clone(),
+            ..*newborn
+        };
+        let old = (judged.state, judged.stored);
+        let moved = begun.carry(self.access(true), &newborn, &additions, old);
+        moved.map_err(explain::<T>(context))?;
+        Ok(None)
+    }
+
     fn boxed(
         &self,
         segment: Segment,
         created: bool,
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
-        Ok(SharedBox::new(
-            Typed::new(segment, self.upgrade, context.operation)?,
-            created,
-            self.remove_on_drop,
-        ))
+        let typed = self.typed(segment, true, context)?;
+        Ok(SharedBox::new(typed, created, self.clone()))
+    }
+
+    fn view(&self, segment: Segment, context: Context) -> Result<SharedView<T>, Error> {
+        let typed = self.typed(segment, false, context)?;
+        Ok(SharedView::new(typed, self.clone()))
+    }
+
+    /// Checks that the segment holds a `T`. If the value moves at this very moment, it is followed.
+    fn typed(&self, segment: Segment, writable: bool, context: Context) -> Result<Typed<T>, Error> {
+        let end = Instant::now() + self.timeout;
+        let mut segment = segment;
+        loop {
+            match Typed::new(segment, writable && self.upgrade, context.operation) {
+                Err(Error::Moved { .. }) if !context.key.is_private() && Instant::now() < end => {
+                    segment = protocol::open(context.key, self.access(writable))
+                        .map_err(explain::<T>(context))?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    pub(crate) fn removes_on_drop(&self) -> bool {
+        self.remove_on_drop
     }
 
     fn access(&self, writable: bool) -> Access {
@@ -370,12 +558,16 @@ impl<T: SharedLayout> Options<T> {
             geometry,
             stored: size,
             schema,
+            adopt: self.adopt.then_some(T::bits_are_valid),
         })
     }
 }
 
-fn explain<T>(context: Context) -> impl FnOnce(Fault) -> Error {
-    move |fault| Error::from_fault(fault, context, size_of::<T>())
+fn explain<T: SharedLayout>(context: Context) -> impl FnOnce(Fault) -> Error {
+    move |fault| match fault {
+        Fault::Invalid(bytes) => invalid::<T>(0, &bytes, context),
+        fault => Error::from_fault(fault, context, size_of::<T>()),
+    }
 }
 
 /// A key that leads to a segment.

@@ -170,8 +170,15 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
+    let mut successor = additions::<T>(version);
+    successor.schema = schema;
+    Ok(successor)
+}
+
+/// What a `T` adds to the older version of it, and no schema.
+pub(crate) fn additions<T: SharedLayout>(version: u32) -> Successor {
     let mut successor = Successor {
-        schema,
+        schema: Vec::new(),
         stored: size_of::<T>(),
         missing: Vec::new(),
         defaults: Vec::new(),
@@ -179,5 +186,5 @@ pub(crate) fn successor<T: SharedLayout>(
     T::for_each_missing(version, &mut |offset, default| {
         successor.push(offset, default)
     });
-    Ok(successor)
+    successor
 }

@@ -34,7 +34,7 @@ use crate::writer::Writer;
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
 /// | `open` | 3 (find, facts, map); 1 to drop, 3 after a write | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 3 if it exists; about 15 to create | a few | a birth under way |
+/// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth under way |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).
@@ -64,16 +64,19 @@ use crate::writer::Writer;
 pub struct SharedBox<T: SharedLayout> {
     typed: Typed<T>,
     created: bool,
+    /// How it was opened, to be opened again.
+    options: Options<T>,
     /// The epoch of the process that is to remove the segment when the box is dropped.
     remove_on_drop: Option<u32>,
 }
 
 impl<T: SharedLayout> SharedBox<T> {
-    pub(crate) fn new(typed: Typed<T>, created: bool, remove_on_drop: bool) -> SharedBox<T> {
+    pub(crate) fn new(typed: Typed<T>, created: bool, options: Options<T>) -> SharedBox<T> {
         SharedBox {
             typed,
             created,
-            remove_on_drop: remove_on_drop.then(protocol::epoch),
+            remove_on_drop: options.removes_on_drop().then(protocol::epoch),
+            options,
         }
     }
 
@@ -82,7 +85,9 @@ impl<T: SharedLayout> SharedBox<T> {
         Options::new()
     }
 
-    /// Attaches the segment of `key`, which must exist and hold a `T`.
+    /// Attaches the segment of `key`, which must exist and hold a `T`, or a later version of it: then
+    /// this program reads and writes its own fields, and no byte that it does not know. An earlier
+    /// version takes [`Options::upgrade`].
     ///
     /// Nothing in the segment is changed, and no byte of the value is looked at before size, format
     /// and schema were found to fit.
@@ -90,7 +95,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
-    /// [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }
@@ -140,6 +145,17 @@ impl<T: SharedLayout> SharedBox<T> {
         value: impl FnOnce() -> T,
     ) -> Result<SharedBox<T>, Error> {
         Self::options().open_or_create(key, value)
+    }
+
+    /// Bytes of a segment that [`create_new`](SharedBox::create_new) makes for a `T`: what a program
+    /// without this library must ask `shmget` for if the segment is to be
+    /// [adopted](Options::adopt). [`Options::segment_size`] tells it for other capacities.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Options::segment_size`].
+    pub fn segment_size() -> Result<usize, Error> {
+        Self::options().segment_size()
     }
 
     /// Whether this call created the segment, and not somebody before.
@@ -395,6 +411,25 @@ impl<T: SharedLayout> SharedBox<T> {
     /// owns or created it; [`Removed`](crate::sysv::Kind::Removed) if somebody was faster.
     pub fn remove(&self) -> Result<(), Error> {
         protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
+    }
+
+    /// Opens the key again, with the options that this box was made with: after [`Error::Moved`],
+    /// to go on with the value where it stands now.
+    ///
+    /// It also serves after [`Error::Removed`], if somebody has created the segment anew: then the
+    /// value and its versions are those of the new one. After an error the box is as it was. System
+    /// calls as for `open`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`]; [`Error::Options`] for a private segment, which has no key.
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        let mut fresh = self.options.open(self.key())?;
+        std::mem::swap(&mut self.typed, &mut fresh.typed);
+        self.created = false;
+        // What is dropped here is the old attachment, which has nothing to remove.
+        fresh.remove_on_drop = None;
+        Ok(())
     }
 
     /// Whether the segment has been removed, by whomever, or its key leads to another one by now.

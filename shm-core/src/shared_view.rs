@@ -37,14 +37,19 @@ use crate::typed::{Snapshot, Typed};
 #[derive(Debug)]
 pub struct SharedView<T: SharedLayout> {
     typed: Typed<T>,
+    /// How it was opened, to be opened again.
+    options: Options<T>,
 }
 
 impl<T: SharedLayout> SharedView<T> {
-    pub(crate) fn new(typed: Typed<T>) -> SharedView<T> {
-        SharedView { typed }
+    pub(crate) fn new(typed: Typed<T>, options: Options<T>) -> SharedView<T> {
+        SharedView { typed, options }
     }
 
-    /// Attaches the segment of `key` for reading; it must exist and hold a `T`. Other options:
+    /// Attaches the segment of `key` for reading; it must exist and hold a `T`, or a later or an
+    /// earlier version of it. Fields that an earlier version lacks read as their defaults, until
+    /// somebody [upgrades](Options::upgrade) the segment: until then a read evaluates the
+    /// expressions of all these defaults and copies each. Other options:
     /// [`SharedBox::options`](crate::SharedBox::options) and [`Options::open_read_only`].
     ///
     /// # Errors
@@ -169,6 +174,35 @@ impl<T: SharedLayout> SharedView<T> {
     /// As for [`SharedBox::info`](crate::SharedBox::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         self.typed.info("info")
+    }
+
+    /// Opens the key again, with the options that this view was made with: after [`Error::Moved`],
+    /// to go on with the value where it stands now. See
+    /// [`SharedBox::reattach`](crate::SharedBox::reattach).
+    ///
+    /// ```
+    /// use shm_core::{Error, SharedBox, SharedView};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1012);
+    /// # let _shared = SharedBox::<u32>::options().remove_on_drop(true).create_new(key, 5)?;
+    /// let mut view = SharedView::<u32>::open(key)?;
+    /// let moved = SharedBox::<u32>::options().capacity(4096).remove_on_drop(true).migrate(key)?;
+    /// if let Err(Error::Moved { .. }) = view.get() {
+    ///     view.reattach()?;
+    /// }
+    /// moved.set(6)?;
+    /// assert_eq!(view.get()?, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::open`]; [`Error::Options`] for a private segment, which has no key.
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        *self = self.options.open_read_only(self.key())?;
+        Ok(())
     }
 
     /// Whether the segment has been removed, by whomever, or its key leads to another one by now.

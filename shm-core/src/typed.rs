@@ -1,5 +1,5 @@
-//! The bridge between a `T` and the bytes in a segment: the one place outside `sysv` and `protocol`
-//! that needs `unsafe` blocks.
+//! The bridge between a `T` and the bytes in a segment: but for the slices of a `FixedVec`, the one
+//! place outside `sysv` and `protocol` that needs `unsafe` blocks.
 //!
 //! Into a `T`: all its bytes are copied to private memory, then judged, then called a `T`. Out of a
 //! `T`: only bytes that its schema calls part of a field are read, since padding is uninitialised,
@@ -378,7 +378,7 @@ fn leave_valid<T: SharedLayout>(place: &mut MaybeUninit<T>) {
 
 /// The error that names the wrong part of a `T` of which `bytes`, from `offset` on, were read.
 #[cold]
-fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
+pub(crate) fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Context) -> Error {
     match first_invalid_at(T::SCHEMA, offset, bytes) {
         Some(source) => Error::Invalid {
             context,

@@ -2,7 +2,7 @@
 
 use std::fs::{create_dir_all, write};
 
-use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+use shm_core::{FixedStr, FixedVec, Key, SharedBox, SharedLayout};
 use shm_tests::Memory;
 use shm_tests::every_call::{Large, Padded, Plain, Strict, Target};
 
@@ -12,6 +12,7 @@ fn main() -> std::io::Result<()> {
         ("strict", Strict::SCHEMA),
         ("padded", Padded::SCHEMA),
         ("nested", <[[[FixedStr<51>; 3]; 2]; 1]>::SCHEMA),
+        ("vector", <FixedVec<FixedVec<u16, 3>, 2>>::SCHEMA),
         ("primitive", u128::SCHEMA),
     ] {
         put("schema_decode", name, &schema.encode())?;

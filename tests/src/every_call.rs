@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::shm;
-use shm_core::{Error, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
+use shm_core::{
+    Error, FixedStr, FixedVec, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
+};
 
 /// The limit that the calls of most tests are given.
 pub const LIMIT: Duration = Duration::from_millis(1);
@@ -41,6 +43,7 @@ pub struct Strict {
     colour: Colour,
     flags: [bool; 5],
     letters: [char; 3],
+    last: FixedVec<Colour, 3>,
 }
 
 /// An enum with gaps.
@@ -62,6 +65,25 @@ pub struct Padded {
     on: bool,
     name: FixedStr<21>,
     last: i16,
+}
+
+/// A later version of [`Padded`].
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[shared(version = 2)]
+#[repr(C, align(64))]
+pub struct Later {
+    small: u8,
+    wide: u64,
+    on: bool,
+    name: FixedStr<21>,
+    #[shared(was = "last")]
+    end: i16,
+    #[shared(since = 2, default = true)]
+    more: bool,
+    #[shared(since = 2, default = 'x')]
+    letter: char,
+    #[shared(since = 2)]
+    wider: u128,
 }
 
 impl Target for Plain {
@@ -90,6 +112,7 @@ impl Target for Strict {
             assert!(char::from_u32(letter as u32).is_some());
         }
         tally.check("load", || shared.load(field!(Strict.colour)));
+        tally.check("load", || shared.load(field!(Strict.last)));
         tally.check("store", || shared.store(field!(Strict.flags[4]), true));
         if let Some(mut writer) = tally.check("writer", || shared.writer()) {
             tally.check("Writer::load", || writer.load(field!(Strict.letter)));
@@ -113,6 +136,7 @@ impl Target for Strict {
             colour,
             flags: [on; 5],
             letters: [letter; 3],
+            last: FixedVec::from_slice(&[colour; 2]).unwrap_or_default(),
         }
     }
 
@@ -123,6 +147,9 @@ impl Target for Strict {
         let bools = [&raw const self.on]
             .into_iter()
             .chain(self.flags.iter().map(|b| &raw const *b));
+        let colours = [&raw const self.colour]
+            .into_iter()
+            .chain(self.last.iter().map(|c| &raw const *c));
         // SAFETY: fields of a value that this function borrows, read as integers of the same sizes:
         // every bit pattern is one.
         unsafe {
@@ -130,7 +157,10 @@ impl Target for Strict {
                 .map(|c| c.cast::<u32>().read_volatile())
                 .all(|c| char::from_u32(c).is_some())
                 && bools.map(|b| b.cast::<u8>().read_volatile()).all(|b| b < 2)
-                && [1, 200].contains(&(&raw const self.colour).cast::<u8>().read_volatile())
+                && colours
+                    .map(|c| c.cast::<u8>().read_volatile())
+                    .all(|c| [1, 200].contains(&c))
+                && self.last.len() <= 3
         }
     }
 }
@@ -159,6 +189,47 @@ impl Target for Padded {
     fn is_sound(&self) -> bool {
         // SAFETY: as above.
         unsafe { (&raw const self.on).cast::<u8>().read_volatile() < 2 }
+    }
+}
+
+impl Target for Later {
+    fn parts(tally: &mut Tally, shared: &SharedBox<Later>) {
+        tally.check("load", || shared.load(field!(Later.wide)));
+        tally.check("load", || shared.load(field!(Later.letter)));
+        tally.check("store", || shared.store(field!(Later.more), false));
+        tally.check("store", || shared.store(field!(Later.wider), 7));
+    }
+
+    fn sample(seed: u8) -> Later {
+        let Padded {
+            small,
+            wide,
+            on,
+            name,
+            last,
+        } = Padded::sample(seed);
+        Later {
+            small,
+            wide,
+            on,
+            name,
+            end: last,
+            more: on,
+            letter: char::from(seed),
+            wider: u128::from(seed),
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let bools = [&raw const self.on, &raw const self.more];
+        // SAFETY: as above.
+        unsafe {
+            bools
+                .map(|b| b.cast::<u8>().read_volatile())
+                .iter()
+                .all(|b| *b < 2)
+                && char::from_u32((&raw const self.letter).cast::<u32>().read_volatile()).is_some()
+        }
     }
 }
 
@@ -224,6 +295,11 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
     if let Some(shared) = tally.check("open_id", || options.open_id(id)) {
         on_box(tally, &shared);
     }
+    let mut upgrading = options.clone();
+    upgrading.upgrade(true);
+    if let Some(shared) = tally.check("open_id, upgrade", || upgrading.open_id(id)) {
+        on_box(tally, &shared);
+    }
     if let Some(raw) = tally.check("RawBox::open_id", || RawBox::<T>::open_id(id)) {
         tally.value("RawBox::get", || raw.get());
         raw.set(T::sample(3));
@@ -244,6 +320,12 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         on_box(tally, &shared);
     }
     tally.check("RawBox::open", || RawBox::<T>::open(key));
+    options.capacity(2 * size_of::<T>());
+    if let Some(mut shared) = tally.check("migrate", || options.migrate(key)) {
+        on_box(tally, &shared);
+        tally.check("reattach", || shared.reattach());
+    }
+    tally.check("open", || options.adopt(true).open(key));
 }
 
 /// Every reading call.

@@ -292,7 +292,7 @@ version! {
         fn mark(&self) -> Option<u32> {
             let first = self.marks[0];
             let same = self.marks.iter().all(|mark| *mark == first);
-            let even = (first.large - MARK) % 2 == 0;
+            let even = first.large.wrapping_sub(MARK).is_multiple_of(2);
             Some(if same && first.small == 1 && even == self.even { first.large } else { 0 })
         }
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use shm_core::SharedLayout;
-use shm_core::sysv::sem;
+use shm_core::sysv::{sem, shm};
 
 use crate::Guard;
 
@@ -20,6 +20,26 @@ pub struct Halves {
     pub left: [u64; 4],
     /// The survivor's.
     pub right: [u64; 4],
+}
+
+/// A value that fills its segment.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Small {
+    /// All of one number.
+    pub words: [u64; 8],
+}
+
+/// The next version, for which that segment has no room.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+#[shared(version = 2)]
+pub struct SmallGrown {
+    /// All of one number.
+    pub words: [u64; 8],
+    /// All of another.
+    #[shared(since = 2, default = [77; 4])]
+    pub more: [u64; 4],
 }
 
 /// The program `mortal`, built so that it has stop points.
@@ -100,6 +120,16 @@ pub fn dies(action: &str, guard: &Guard, size: usize, number: u64, stop: Option<
         "{action}, to die at {stop:?}: {output:?}"
     );
     died
+}
+
+/// The segments of this IPC namespace that have not been removed.
+pub fn segments() -> BTreeSet<i32> {
+    shm::segments()
+        .expect("the kernel tells")
+        .filter_map(Result::ok)
+        .filter(|(_, stat)| !stat.dest)
+        .map(|(id, _)| id.as_raw())
+        .collect()
 }
 
 /// Calls `run` with every stop, and for each point with one pass after another, until it says that

@@ -3,8 +3,8 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use shm_core::layout::{Kind, Schema};
-use shm_core::{FixedStr, SharedLayout, assert_shared};
+use shm_core::layout::{Field, Kind, Schema};
+use shm_core::{FixedStr, FixedVec, SharedLayout, assert_shared};
 
 /// `name @offset size` of each field, as the schema has it.
 fn fields(schema: &Schema) -> Vec<(String, usize, usize)> {
@@ -177,6 +177,77 @@ fn a_struct_is_valid_if_each_field_is_and_whatever_its_padding_holds() {
     assert!(Tuple::bits_are_valid(&bytes));
     bytes[offset_of!(Tuple, 2) + 5] = 0x55;
     assert!(!Tuple::bits_are_valid(&bytes));
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Gap {
+    small: u8,
+    wide: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+#[shared(version = 4)]
+struct Grown<T: Default> {
+    first: u16,
+    #[shared(was = "b", was = "a")]
+    second: u16,
+    #[shared(since = 2, default = Gap { small: 7, wide: 8 })]
+    gap: Gap,
+    #[shared(since = 2)]
+    zeros: [Gap; 50],
+    #[shared(since = 4, default = T::default())]
+    item: T,
+    #[shared(since = 4, default = FixedVec::from_slice(&[1, 2]).unwrap())]
+    list: FixedVec<u16, 3>,
+}
+
+#[test]
+fn the_past_of_a_field_is_in_the_schema() {
+    let fields = Grown::<u64>::SCHEMA.fields();
+    let since: Vec<u32> = fields.iter().map(Field::since).collect();
+    assert_eq!(since, [1, 1, 2, 2, 4, 4]);
+    let former: Vec<&str> = fields[1].former_names().collect();
+    assert_eq!(former, ["b", "a"]);
+    assert_eq!(fields[0].former_names().len(), 0);
+}
+
+/// What an older segment lacks is filled in, and nothing else is touched.
+#[test]
+fn missing_fields_get_their_defaults_without_padding() {
+    type Newest = Grown<u64>;
+    let filled = |older| {
+        let mut bytes = [0xee; size_of::<Newest>()];
+        Newest::for_each_missing(older, &mut |offset, part: &[u8]| {
+            bytes[offset..][..part.len()].copy_from_slice(part);
+        });
+        bytes
+    };
+    let expected = |older| {
+        let mut bytes = [0xee; size_of::<Newest>()];
+        let mut put =
+            |offset: usize, part: &[u8]| bytes[offset..][..part.len()].copy_from_slice(part);
+        if older < 2 {
+            put(4, &[7]);
+            put(8, &8_u32.to_ne_bytes());
+            for i in 0..50 {
+                put(12 + 8 * i, &[0]);
+                put(16 + 8 * i, &[0; 4]);
+            }
+        }
+        if older < 4 {
+            put(offset_of!(Newest, item), &[0; 8]);
+            put(offset_of!(Newest, list), &2_u32.to_ne_bytes());
+            let elements = [1_u16, 2, 0].map(u16::to_ne_bytes).concat();
+            put(offset_of!(Newest, list) + 4, &elements);
+        }
+        bytes
+    };
+    for older in 0..6 {
+        assert_eq!(filled(older), expected(older), "{older}");
+    }
+    assert!(Newest::bits_are_valid(&filled(1)));
 }
 
 #[test]

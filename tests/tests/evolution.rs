@@ -239,12 +239,12 @@ mod strangers {
     use super::*;
 
     macro_rules! stranger {
-        ($name:ident { $($field:ident: $type:ty $(= $since:literal)?,)+ }) => {
+        ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
             #[derive(SharedLayout, Clone, Copy, Debug)]
             #[shared(version = 2)]
             #[repr(C)]
             pub struct $name {
-                $($(#[shared(since = $since)])? pub $field: $type,)+
+                $(pub $field: $type,)+
             }
         };
     }

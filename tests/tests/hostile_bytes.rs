@@ -15,7 +15,7 @@ use shm_tests::every_call::{Large, Plain};
 use shm_tests::{Guard, Memory};
 
 const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
-const TYPES: [&str; 4] = ["plain", "strict", "padded", "large"];
+const TYPES: [&str; 6] = ["plain", "strict", "padded", "large", "earlier", "later"];
 
 fn full() -> bool {
     std::env::var_os("SHM_FULL").is_some_and(|value| value == "1")

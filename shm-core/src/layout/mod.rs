@@ -1,7 +1,9 @@
-//! What a `T` in shared memory is: its schema, its fingerprint, and which of its bytes carry
-//! values.
+//! What a `T` in shared memory is: its schema, its fingerprint, which of its bytes carry values, and
+//! which other versions of it may share a segment.
 //!
 //! This module knows no segment: it describes types and judges bytes.
+//!
+#![doc = include_str!("own_types.md")]
 
 mod canonical;
 mod compare;

@@ -5,7 +5,10 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State};
+use super::carry;
+use super::control::{
+    CARRIER, CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State,
+};
 use super::copy::Area;
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -24,7 +27,11 @@ pub(super) const NEWBORN: u32 = 0o001;
 pub(super) const EXECUTE: u32 = 0o111;
 
 /// Between two looks at a birth under way.
-const NAP: Duration = Duration::from_millis(1);
+pub(super) const NAP: Duration = Duration::from_millis(1);
+
+/// How often a key must lead nowhere, without a carrier, to be believed. To be wrong takes a whole
+/// move between each two of the system calls.
+const LOOKS: u32 = 3;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +44,12 @@ pub(crate) struct Access {
 /// What an id led to.
 pub(super) enum Found {
     Ready(Segment),
+    /// A birth is under way, or was when its process died.
     Newborn(Mapped),
+    /// No control block: another program made it.
+    Plain(Mapped),
+    /// The value stands in another segment by now.
+    Moved(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -55,11 +67,12 @@ pub(super) struct Mapped {
 
 /// Attaches the segment that `key` leads to.
 pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match find(look_up(key)?, access)? {
+    retry(access.limit, |end| match arrive(key, access, end)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(newborn) => await_ready(newborn, access, end, None),
+        Found::Plain(plain) => Err(plain.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Gone => Ok(None),
+        Found::Moved(_) | Found::Gone => Ok(None),
     })
 }
 
@@ -70,9 +83,50 @@ pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
         Found::Newborn(newborn) => {
             await_ready(newborn, access, Instant::now() + access.limit, None)?
         }
+        Found::Plain(plain) => return Err(plain.foreign()),
+        Found::Moved(_) => return Err(Fault::Moved),
         Found::Tombstone(_) | Found::Gone => None,
     };
     segment.ok_or(Fault::Removed)
+}
+
+/// Looks at what `key` leads to. Anything but a ready segment is believed only if no value is on
+/// its way to the key: else that move is ended first, and `Gone` says to look again.
+pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fault> {
+    let found = match look_up(key) {
+        Ok(id) => find(id, access)?,
+        Err(error) if error.kind() == Kind::NotFound => {
+            // The value may have come to the key between the first look and that for a carrier,
+            // and have left it again before the next look: more than once, if all the luck is bad.
+            for _ in 0..LOOKS {
+                if carry::attend(key, access, None, end)? || look_up(key).is_ok() {
+                    return Ok(Found::Gone);
+                }
+            }
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let under = match found {
+        Found::Ready(mut segment) => {
+            carry::clear_up(&mut segment, access);
+            return Ok(Found::Ready(segment));
+        }
+        Found::Newborn(ref mapped) | Found::Tombstone(ref mapped) | Found::Moved(ref mapped) => {
+            mapped.control()
+        }
+        Found::Plain(_) | Found::Gone => return Ok(found),
+    };
+    if carry::attend(key, access, Some(under), end)? {
+        return Ok(Found::Gone);
+    }
+    match found {
+        // Without a carrier: the move has ended since, or somebody has tampered with the state.
+        Found::Moved(mapped) if look_up(key).is_ok_and(|id| id == mapped.mapping.id()) => Err(
+            Fault::Damaged("it says that its value has been moved, and nothing carries that"),
+        ),
+        found => Ok(found),
+    }
 }
 
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
@@ -130,22 +184,34 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     let control = mapped.control();
     let state = State::look(&control.state);
     if control.magic.load(Relaxed) == MAGIC {
+        if control.flags.load(Relaxed) & CARRIER != 0 && !state.is_removed() {
+            return Err(Fault::Damaged(
+                "it carries the value of another key, which is being moved",
+            ));
+        }
         if state.is_ready() {
             return mapped.verified(access).map(Found::Ready);
         }
         if state.is_removed() {
             return Ok(Found::Tombstone(mapped));
         }
+        if state.is_moved() {
+            return Ok(Found::Moved(mapped));
+        }
+        if state == State::ADOPTED {
+            return Ok(Found::Newborn(mapped));
+        }
     }
     if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
         return Ok(Found::Newborn(mapped));
     }
-    if control.magic.load(Relaxed) == MAGIC {
+    // Zero beside the magic number: somebody died when he had just begun to adopt it.
+    if control.magic.load(Relaxed) == MAGIC && state != State::NEWBORN {
         return Err(Fault::Damaged(
             "its state word is none that this library writes",
         ));
     }
-    Err(Fault::Foreign { size: stat.size })
+    Ok(Found::Plain(mapped))
 }
 
 /// Waits until somebody else has made the newborn ready. `None`: it went away instead. `wanted` is
@@ -157,7 +223,7 @@ pub(super) fn await_ready(
     wanted: Option<usize>,
 ) -> Result<Option<Segment>, Fault> {
     let id = mapped.mapping.id();
-    while State(mapped.control().state.load(Relaxed)) == State::NEWBORN {
+    while State(mapped.control().state.load(Relaxed)).is_unfinished() {
         if Instant::now() >= end {
             return Err(Fault::Unfinished {
                 size: mapped.stat.size,
@@ -199,6 +265,24 @@ impl Mapped {
         // mapping, which lives as long as `self`, and a multiple of 64, so it is aligned: shmat(2)
         // maps on page boundaries. Its words are atomics.
         unsafe { &*self.control }
+    }
+
+    /// All of it.
+    pub(super) fn area(&self) -> Area {
+        let first = self.mapping.as_ptr().cast_const().cast();
+        // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
+        // segment; nothing but this module touches it.
+        unsafe { Area::new(first, self.stat.size) }
+    }
+
+    /// That another program laid it out.
+    pub(super) fn foreign(&self) -> Fault {
+        if self.control().magic.load(Relaxed) == MAGIC {
+            return Fault::Damaged("its state word is none that this library writes");
+        }
+        Fault::Foreign {
+            size: self.stat.size,
+        }
     }
 
     /// Checks the header against the size that the kernel reports, and takes it over. Each word is

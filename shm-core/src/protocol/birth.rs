@@ -11,14 +11,20 @@
 //!
 //! A creator that lives but fails removes the newborn, see `cradle.rs`.
 //!
+//! With the lock taken, and before anything is written, a carrier is looked for: a value may be on
+//! its way to the key, see `migrate.rs`.
+//!
 //! A death between making the semaphore set and installing it leaves that set behind, unused, until
 //! somebody removes it by hand: a private set can't be found by key.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Instant;
 
+use super::adoption::{self, Judge};
 use super::attach::{
-    Access, EXECUTE, Found, Mapped, NEWBORN, await_ready, find, look_up, map, retry,
+    Access, EXECUTE, Found, Mapped, NEWBORN, arrive, await_ready, find, look_up, map, retry,
 };
+use super::carry;
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -43,6 +49,9 @@ pub(crate) struct Newborn {
     pub(crate) stored: usize,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
+    /// Whether a segment of this size that another program made is made one of ours, if this says
+    /// that its value is one of the type.
+    pub(crate) adopt: Option<Judge>,
 }
 
 /// Creates the segment of `key`; it must not exist.
@@ -53,9 +62,9 @@ pub(crate) fn create_new(
     write: impl FnOnce(Payload),
 ) -> Result<Segment, Fault> {
     let mut write = Some(write);
-    retry(access.limit, |_| match create(key, access, newborn) {
+    retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write)? {
+        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write, end)? {
             Some((segment, true)) => Ok(Some(segment)),
             // Somebody's open_or_create was faster with the rest, and so the creator: the next
             // attempt says that it exists.
@@ -82,30 +91,74 @@ pub(crate) fn open_or_create(
 ) -> Result<(Segment, bool), Fault> {
     let mut write = Some(write);
     retry(access.limit, |end| {
-        let found = match look_up(key) {
-            Ok(id) => find(id, access)?,
-            Err(error) if error.kind() == Kind::NotFound => match create(key, access, newborn) {
-                Ok(Some(mapped)) => Found::Newborn(mapped),
-                Ok(None) => Found::Gone,
-                Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
-                Err(fault) => return Err(fault),
-            },
-            Err(error) => return Err(error.into()),
+        let found = match arrive(key, access, end) {
+            Err(Fault::System(error)) if error.kind() == Kind::NotFound => {
+                match create(key, access, newborn) {
+                    Ok(Some(mapped)) => Found::Newborn(mapped),
+                    Ok(None) => Found::Gone,
+                    Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
+                    Err(fault) => return Err(fault),
+                }
+            }
+            found => found?,
         };
         let wanted = newborn.geometry.total();
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, &mut write)
+                complete(mapped, access, newborn, &mut write, end)
             }
             Found::Newborn(mapped) => {
                 let segment = await_ready(mapped, access, end, wanted)?;
                 Ok(segment.map(|segment| (segment, false)))
             }
+            Found::Plain(mapped) => adopt(mapped, access, newborn, end),
             Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
-            Found::Gone => Ok(None),
+            Found::Moved(_) | Found::Gone => Ok(None),
         }
     })
+}
+
+/// Attaches the segment of `key`, which may be another program's of the right size.
+pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
+    retry(access.limit, |end| match arrive(key, access, end)? {
+        Found::Ready(segment) => Ok(Some(segment)),
+        Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
+            let nothing = &mut None::<fn(Payload)>;
+            let completed = complete(mapped, access, newborn, nothing, end)?;
+            Ok(completed.map(|(segment, _)| segment))
+        }
+        Found::Newborn(mapped) => await_ready(mapped, access, end, None),
+        Found::Plain(mapped) => {
+            let adopted = adopt(mapped, access, newborn, end)?;
+            Ok(adopted.map(|(segment, _)| segment))
+        }
+        Found::Tombstone(_) => Err(Fault::Removed),
+        Found::Moved(_) | Found::Gone => Ok(None),
+    })
+}
+
+/// Whether this is a newborn around a value that stands already, of the size that this caller would
+/// have given it.
+fn is_adopted(mapped: &Mapped, newborn: &Newborn) -> bool {
+    let state = State(mapped.control().state.load(Relaxed));
+    state == State::ADOPTED && Some(mapped.stat.size) == newborn.geometry.total()
+}
+
+/// Makes another program's segment one of ours, if that is wanted. `None`: it is not what it was.
+fn adopt(
+    mapped: Mapped,
+    access: Access,
+    newborn: &Newborn,
+    end: Instant,
+) -> Result<Option<(Segment, bool)>, Fault> {
+    let Some(judge) = newborn.adopt else {
+        return Err(mapped.foreign());
+    };
+    if !adoption::begin(&mapped, newborn, judge)? {
+        return Ok(None);
+    }
+    complete(mapped, access, newborn, &mut None::<fn(Payload)>, end)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -138,36 +191,72 @@ fn complete(
     access: Access,
     newborn: &Newborn,
     write: &mut Option<impl FnOnce(Payload)>,
+    end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
     let stat = mapped.stat;
     let id = mapped.mapping.id();
-    install_slots(&mapped, newborn.mode)?;
+    let adopted = State(mapped.control().state.load(Relaxed)) == State::ADOPTED;
+    // An adopted segment keeps the mode that it was made with.
+    let mode = if adopted {
+        Mode::new(stat.mode.bits() & !EXECUTE)
+    } else {
+        newborn.mode
+    };
+    install_slots(&mapped, mode)?;
     stop!("birth: semaphores installed");
     let segment = mapped.divided(access, newborn.geometry);
     let state = &segment.control().state;
     let locked = match segment.lock_in_any_state() {
         Ok(locked) => locked,
-        Err(_) if State(state.load(Relaxed)).is_removed() => return Ok(None),
+        // It may even have been made ready, and its value moved on.
+        Err(_) if segment.ended().is_some() => return Ok(None),
         Err(fault) => return Err(fault),
     };
     stop!("birth: locked");
+    let key = segment.key();
+    if let Some(size) = carry::under_way(key, access, segment.control())? {
+        // The key led nowhere for the time of a move. Its end takes this lock.
+        drop(locked);
+        match cradle {
+            Some(cradle) if size == stat.size => cradle.leave(),
+            cradle => drop(cradle),
+        }
+        carry::attend(key, access, Some(segment.control()), end)?;
+        return Ok(None);
+    }
     let mut created = false;
-    if State(state.load(Relaxed)) == State::NEWBORN
-        && let Some(write) = write.take()
-    {
-        // A caller's closure that opens the same key in it shall be told at once.
-        let mark = locked.mark();
-        // SAFETY: the lock is held, the mapping writable, and the state says newborn.
-        unsafe { fill(&segment, newborn, write) };
-        drop(mark);
-        // Its creator may have given it up meanwhile.
-        created = State::declare_ready(state);
-        stop!("birth: ready");
-        // Only the owner may clear the mark; it means nothing any more.
-        let _ = shm::set(id, stat.uid, stat.gid, newborn.mode);
-        stop!("birth: mark cleared");
+    match State(state.load(Relaxed)) {
+        State::NEWBORN => {
+            if let Some(write) = write.take() {
+                // A caller's closure that opens the same key in it shall be told at once.
+                let mark = locked.mark();
+                // SAFETY: the lock is held, the mapping writable, and the state says newborn.
+                unsafe {
+                    let latch = &segment.latch;
+                    latch.give_birth(newborn.stored, |area| write(Payload { area }));
+                    describe(&segment, newborn);
+                }
+                drop(mark);
+                // Its creator may have given it up meanwhile.
+                created = State::NEWBORN.declare_ready(state);
+                stop!("birth: ready");
+                // Only the owner may clear the mark; it means nothing any more.
+                let _ = shm::set(id, stat.uid, stat.gid, mode);
+                stop!("birth: mark cleared");
+            }
+        }
+        State::ADOPTED => {
+            // SAFETY: the same, but that the payload is written already.
+            unsafe {
+                segment.latch.adopt(newborn.stored, 1);
+                describe(&segment, newborn);
+            }
+            State::ADOPTED.declare_ready(state);
+            stop!("adoption: ready");
+        }
+        _ => {}
     }
     drop(locked);
     drop(segment);
@@ -182,23 +271,18 @@ fn complete(
     }
 }
 
-/// Writes everything that a ready segment has, but for the word that says so.
+/// Writes everything that a ready segment has besides its value, but for the word that says so.
 ///
 /// # Safety
 ///
 /// The lock is held, the mapping is writable, and nobody reads yet.
-unsafe fn fill(segment: &Segment, newborn: &Newborn, write: impl FnOnce(Payload)) {
+unsafe fn describe(segment: &Segment, newborn: &Newborn) {
+    stop!("birth: sequence written");
     let control = segment.control();
     // SAFETY: the room has `geometry.room` bytes, which `Newborn`'s maker rounded up from the
-    // schema's; the value fits in the capacity; the rest is the caller's promise.
-    unsafe {
-        segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len());
-        stop!("birth: schema written");
-        segment
-            .latch
-            .give_birth(newborn.stored, |area| write(Payload { area }));
-    }
-    stop!("birth: sequence written");
+    // schema's; the rest is the caller's promise.
+    unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
+    stop!("birth: schema written");
     control.magic.store(MAGIC, Relaxed);
     stop!("birth: magic written");
     control.format.store(FORMAT, Relaxed);
@@ -212,7 +296,7 @@ unsafe fn fill(segment: &Segment, newborn: &Newborn, write: impl FnOnce(Payload)
 }
 
 /// Gives a newborn its semaphore set, unless it has one.
-fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
+pub(super) fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
     let word = &mapped.control().set;
     if word.load(Acquire) != 0 {
         return Ok(());
@@ -229,6 +313,6 @@ fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps
 /// with.
-fn unique_id() -> u64 {
+pub(super) fn unique_id() -> u64 {
     RandomState::new().build_hasher().finish()
 }

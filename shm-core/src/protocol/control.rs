@@ -25,7 +25,10 @@ pub(crate) const RAW_WRITERS: u32 = 1 << 0;
 /// Every commit wakes, for waiters that can't announce themselves.
 pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
 
-/// All flags of this format; an attacher refuses others.
+/// The segment is a carrier, see `carrier.rs`: nobody attaches it.
+pub(crate) const CARRIER: u32 = 1 << 2;
+
+/// All flags of a segment that may be attached; an attacher refuses others.
 pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY;
 
 /// The last bytes of a segment. Nothing but atomics, the reserve too: peers may write there.
@@ -42,14 +45,21 @@ pub(crate) struct Control {
     pub(crate) room: AtomicU64,
     /// Tells two lives of one key apart.
     pub(crate) unique: AtomicU64,
-    _line0: [AtomicU32; 6],
+    /// Of a carrier: the key of the value that it carries.
+    pub(crate) origin: AtomicU32,
+    _line0a: AtomicU32,
+    /// Of a carrier: `unique` of the segment that the value comes from.
+    pub(crate) predecessor: AtomicU64,
+    _line0b: [AtomicU32; 2],
 
     // Line 1: how to join. Used already before the segment is ready.
     /// Id of the slots' semaphore set + 1; 0: none installed yet.
     pub(crate) set: AtomicU32,
     /// Counts claims of slots; the number of each goes into its word.
     pub(crate) claims: AtomicU32,
-    _line1: [AtomicU32; 14],
+    /// Not 0: a carrier to or from this segment may have been left, by a process that died.
+    pub(crate) carried: AtomicU32,
+    _line1: [AtomicU32; 13],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -86,8 +96,11 @@ const _: () = {
     assert!(offset_of!(Control, capacity) == 16);
     assert!(offset_of!(Control, room) == 24);
     assert!(offset_of!(Control, unique) == 32);
+    assert!(offset_of!(Control, origin) == 40);
+    assert!(offset_of!(Control, predecessor) == 48);
     assert!(offset_of!(Control, set) == 64);
     assert!(offset_of!(Control, claims) == 68);
+    assert!(offset_of!(Control, carried) == 72);
     assert!(offset_of!(Control, seq) == 128);
     assert!(offset_of!(Control, state) == 136);
     assert!(offset_of!(Control, range) == 144);
@@ -99,7 +112,7 @@ const _: () = {
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone) |
+/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 3 moved (the value stands elsewhere), 4 adopted (a newborn around a value that stands already) |
 /// | 8..32 | generation of the schema: 0 is room 0; each change in place adds 1 and moves to the other room |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(pub(crate) u32);
@@ -110,6 +123,9 @@ impl State {
     /// Ready, with the schema of birth.
     pub(crate) const READY: State = State(1);
     const REMOVED: u32 = 2;
+    const MOVED: u32 = 3;
+    /// Another program made the segment, and its value stands in the payload.
+    pub(crate) const ADOPTED: State = State(4);
 
     /// The state that `word` says. If it is ready, all that its birth wrote is seen from here on.
     pub(crate) fn look(word: &AtomicU32) -> State {
@@ -120,13 +136,17 @@ impl State {
         state
     }
 
-    /// Ends a birth: header, schema and copies are written. `false`: it has been given up
-    /// meanwhile.
-    pub(crate) fn declare_ready(word: &AtomicU32) -> bool {
-        let (newborn, ready) = (State::NEWBORN.0, State::READY.0);
+    /// Ends the birth of a newborn that `self` says: header, schema and copies are written.
+    /// `false`: it has been given up meanwhile.
+    pub(crate) fn declare_ready(self, word: &AtomicU32) -> bool {
         // Release pairs with the acquire fence in `look`.
-        word.compare_exchange(newborn, ready, Release, Relaxed)
+        word.compare_exchange(self.0, State::READY.0, Release, Relaxed)
             .is_ok()
+    }
+
+    /// Whether its birth is under way.
+    pub(crate) fn is_unfinished(self) -> bool {
+        self == State::NEWBORN || self == State::ADOPTED
     }
 
     /// Whether the segment has been made ready and not been removed.
@@ -137,6 +157,16 @@ impl State {
     /// Whether the tombstone stands.
     pub(crate) fn is_removed(self) -> bool {
         self.0 & 0xff == State::REMOVED
+    }
+
+    /// Whether the value stands in another segment by now.
+    pub(crate) fn is_moved(self) -> bool {
+        self.0 & 0xff == State::MOVED
+    }
+
+    /// This state, and that the value stands in another segment.
+    pub(super) fn moved(self) -> State {
+        State(self.0 & !0xff | State::MOVED)
     }
 
     /// This state with the tombstone in it.
@@ -238,7 +268,7 @@ mod tests {
         }
         let ours = words![
             magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-            set: "u32", claims: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+            origin: "u32", predecessor: "u64", set: "u32", claims: "u32", carried: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
             awaited: "u64",
         ];
         assert_eq!(described(), BTreeMap::from(ours));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::sysv;
+use crate::sysv::{self, Key};
 
 /// Why the protocol gave up.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(crate) enum Fault {
     Changed,
     /// The tombstone stands, or the kernel has forgotten the segment.
     Removed,
+    /// The value stands in another segment by now, under the same key.
+    Moved,
+    /// The key that a move needs for its time leads to another program's segment.
+    Occupied { key: Key },
     /// Every slot belongs to a living process.
     SlotsTaken { slots: u32 },
     /// The semaphore set that tells who is alive is gone or is not what the segment says.
@@ -29,6 +33,8 @@ pub(crate) enum Fault {
     Overtaken { waited: Duration },
     /// No control block: somebody else's segment.
     Foreign { size: usize },
+    /// The bytes that were to be adopted as the first value are none of its type.
+    Invalid(Vec<u8>),
     /// A control block whose words contradict each other or the segment's size.
     Damaged(&'static str),
     /// A format that this library does not know.

@@ -4,8 +4,11 @@
 //! This module knows no `T`: it deals in bytes, versions and processes. `ARCHITECTURE.md` states
 //! the protocols and their invariants.
 
+mod adoption;
 mod attach;
 mod birth;
+mod carrier;
+mod carry;
 mod control;
 mod copy;
 mod cradle;
@@ -15,6 +18,7 @@ mod held;
 mod latch;
 mod lock;
 mod locked;
+mod migrate;
 #[cfg(all(test, loom))]
 mod models;
 mod owner;
@@ -29,12 +33,13 @@ mod upgrade;
 mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
-pub(crate) use birth::{Newborn, create_new, open_or_create};
+pub(crate) use birth::{Newborn, create_new, open_or_adopt, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::Span;
 pub(crate) use fault::Fault;
 pub(crate) use held::Mark;
 pub(crate) use locked::{Locked, Payload};
+pub(crate) use migrate::begin as begin_move;
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;

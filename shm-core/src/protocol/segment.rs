@@ -138,22 +138,20 @@ impl Segment {
     /// As for [`Segment::try_read`].
     #[cold]
     pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
-        let start = Instant::now();
+        // Asked for when it is needed: a read with defaults comes here each time.
+        let mut start = None;
         loop {
             for _ in 0..TRIES {
+                let word = &self.control().state;
                 // SAFETY: the caller's promises; the capacity is the latch's.
-                let version = unsafe { self.latch.read(span, dst) };
-                // After the fence that ends the copy: if a commit under a later schema got into it,
-                // this sees that schema's state.
-                if self.state() != state {
-                    return Err(self.changed());
-                }
-                if let Some(version) = version {
-                    return Ok(version);
+                match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
+                    Ok(Some(version)) => return Ok(version),
+                    Ok(None) => {}
+                    Err(()) => return Err(self.changed()),
                 }
                 core::hint::spin_loop();
             }
-            let waited = start.elapsed();
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
             if waited >= self.limit {
                 return Err(Fault::Overtaken { waited });
             }
@@ -172,8 +170,15 @@ impl Segment {
         match self.state() {
             state if state.is_ready() => Fault::Changed,
             state if state.is_removed() => Fault::Removed,
+            state if state.is_moved() => Fault::Moved,
             _ => Fault::Damaged("its state word is none that this library writes"),
         }
+    }
+
+    /// That the segment has been removed or its value moved, if so.
+    pub(super) fn ended(&self) -> Option<Fault> {
+        let state = self.state();
+        (state.is_removed() || state.is_moved()).then(|| self.changed())
     }
 
     /// Whether the segment has not been removed, whatever schema is in force.
@@ -216,12 +221,8 @@ impl Segment {
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
             Ok(locked) => Ok(locked),
-            // Whatever went wrong on the way, that it has been removed is the reason.
-            Err(fault) => Err(if self.state().is_removed() {
-                Fault::Removed
-            } else {
-                fault
-            }),
+            // Whatever went wrong on the way, that it has been removed or moved is the reason.
+            Err(fault) => Err(self.ended().unwrap_or(fault)),
         }
     }
 
@@ -242,8 +243,8 @@ impl Segment {
         let word = &self.control().lock;
         let start = Instant::now();
         let rest = |owner: Option<u32>, expected| {
-            if self.state().is_removed() {
-                return Err(Fault::Removed);
+            if let Some(ended) = self.ended() {
+                return Err(ended);
             }
             if owner.is_some() && Mark::is_set(self.id(), expected) {
                 return Err(Fault::Reentrant);
@@ -291,7 +292,7 @@ impl Segment {
 
     /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
     /// schema which this process has not looked at. The whole capacity where the room says more.
-    fn length_in_force(&self) -> usize {
+    pub(super) fn length_in_force(&self) -> usize {
         let room = self.rooms[State::look(&self.control().state).room()];
         let mut size = [0; size_of::<u64>()];
         // SAFETY: a room has at least 64 bytes.
@@ -398,7 +399,7 @@ impl Segment {
             // lies behind.
             if self.latch.sequence() == seq {
                 futex::sleep(
-                    self.seq_low(),
+                    seq_low(self.control()),
                     seq as u32,
                     left.map_or(nap, |left| left.min(nap)),
                 );
@@ -419,24 +420,8 @@ impl Segment {
         futex::barrier_everywhere()
     }
 
-    /// The half of the sequence that changes with each store: a futex is 32 bits wide.
-    fn seq_low(&self) -> *const u32 {
-        let word = (&raw const self.control().seq).cast::<u32>();
-        if cfg!(target_endian = "big") {
-            word.wrapping_add(1)
-        } else {
-            word
-        }
-    }
-
     pub(super) fn wake_waiters(&self) {
-        futex::wake(self.seq_low(), i32::MAX);
-    }
-
-    /// Wakes whoever sleeps on this segment for any reason.
-    pub(super) fn wake_everybody(&self) {
-        self.wake_waiters();
-        futex::wake(self.control().lock.as_ptr(), i32::MAX);
+        futex::wake(seq_low(self.control()), i32::MAX);
     }
 
     /// Copies the beginning of the schema room in force to `dst`, as much as fits on either side;
@@ -462,6 +447,22 @@ impl Segment {
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }
+}
+
+/// The half of the sequence that changes with each store: a futex is 32 bits wide.
+fn seq_low(control: &Control) -> *const u32 {
+    let word = (&raw const control.seq).cast::<u32>();
+    if cfg!(target_endian = "big") {
+        word.wrapping_add(1)
+    } else {
+        word
+    }
+}
+
+/// Wakes whoever sleeps on a segment for any reason.
+pub(super) fn wake_everybody(control: &Control) {
+    futex::wake(seq_low(control), i32::MAX);
+    futex::wake(control.lock.as_ptr(), i32::MAX);
 }
 
 impl Drop for Segment {

@@ -17,6 +17,9 @@
 //! A room is read like a seqlock: the state, the room, the state again. A room that was in force is
 //! written again by the second upgrade from there, and so under another state.
 //!
+//! So is a value in which the reader puts defaults: a commit under a later schema may be in the copy,
+//! and then the state after it says so.
+//!
 //! The value keeps its version: to programs that know the old fields nothing has changed.
 
 use super::control::State;
@@ -52,7 +55,7 @@ impl Successor {
         self.defaults.extend_from_slice(default);
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
         let mut rest = self.defaults.as_slice();
         self.missing.iter().map(move |&span| {
             let (default, later) = rest.split_at(span.len);
@@ -74,6 +77,31 @@ pub(super) fn read_room(state: &AtomicU32, rooms: [Area; 2], dst: &mut [u8]) -> 
     // below sees a later state.
     fence(Acquire);
     (State(state.load(Relaxed)) == seen).then_some(seen)
+}
+
+/// Copies some bytes of a committed value to `dst`, as [`Latch::read`] does, if the schema of
+/// `state` is the one that they were committed under, or an earlier one; `Err`: another state
+/// stands.
+///
+/// # Safety
+///
+/// As for [`Latch::read`].
+pub(super) unsafe fn read_under(
+    word: &AtomicU32,
+    state: State,
+    latch: &Latch,
+    span: Span,
+    dst: *mut u8,
+) -> Result<Option<u64>, ()> {
+    // SAFETY: the caller's promises.
+    let version = unsafe { latch.read(span, dst) };
+    // After the fence that ends the copy: if a commit under a later schema got into it, this sees
+    // that schema's state.
+    if State(word.load(Relaxed)) == state {
+        Ok(version)
+    } else {
+        Err(())
+    }
 }
 
 /// Puts `successor` in force in the place of the schema of state `old`; `None` if the state is

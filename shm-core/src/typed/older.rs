@@ -16,6 +16,9 @@ use crate::layout::SharedLayout;
 use crate::protocol::{Fault, Locked, Span, State};
 use crate::room::{self, Fit, Judged};
 
+/// Schemas that one call meets before it gives up: each new one is an upgrade by somebody.
+const LOOKS: u32 = 100;
+
 /// The state that was found to put an earlier version of `T` in force, and which version that is.
 ///
 /// State in the high half, version in the low half; 0: none was found. A word that another thread
@@ -96,16 +99,32 @@ impl<T: SharedLayout> Typed<T> {
     /// Takes the write lock.
     #[inline(always)]
     pub(crate) fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
-        let locked = self.segment.lock().map_err(self.explain(operation))?;
-        if !self.segment.is_written_as_known() {
-            self.look_again(operation)?;
+        let mut looks = 0;
+        loop {
+            let locked = self.segment.lock().map_err(self.explain(operation))?;
+            if self.segment.is_written_as_known() {
+                return Ok(locked);
+            }
+            // It gives the lock back: a caller that went on with it after a call would have to keep
+            // more registers, in the usual case too.
+            self.look_again(locked, &mut looks, operation)?;
         }
-        Ok(locked)
     }
 
-    /// Under the lock: as long as it is held, no other schema comes in force.
+    /// Looks at the schema in force, which is no other one as long as the lock is held.
     #[cold]
-    fn look_again(&self, operation: &'static str) -> Result<(), Error> {
+    #[inline(never)]
+    fn look_again(
+        &self,
+        _locked: Locked<'_>,
+        looks: &mut u32,
+        operation: &'static str,
+    ) -> Result<(), Error> {
+        *looks += 1;
+        if *looks > LOOKS {
+            let what = "its schema changes without end";
+            return Err(self.explain(operation)(Fault::Damaged(what)));
+        }
         let judged = self.judge(operation)?;
         self.heed(judged, operation)?;
         self.segment.write_as(judged.state, judged.stored);
@@ -120,7 +139,7 @@ impl<T: SharedLayout> Typed<T> {
         place: &mut MaybeUninit<F>,
         operation: &'static str,
     ) -> Result<u64, Error> {
-        let start = Instant::now();
+        let mut start = None;
         loop {
             let read = match (self.older.get(), self.segment.readable_as()) {
                 (Some((state, version)), _) => {
@@ -138,7 +157,7 @@ impl<T: SharedLayout> Typed<T> {
                 Err(Fault::Changed) => {}
                 read => return read.map_err(self.explain(operation)),
             }
-            let waited = start.elapsed();
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
             if waited >= self.segment.limit() {
                 return Err(self.explain(operation)(Fault::Overtaken { waited }));
             }

@@ -26,6 +26,13 @@ fuzz_target!(|bytes: &[u8]| {
         let difference = Mismatch::new(&stored, mine).to_string();
         assert!(difference.lines().count() < 60, "{difference}");
         assert!(!Mismatch::new(mine, &stored).to_string().is_empty());
+        for (newer, older) in [(&stored, mine), (mine, &stored)] {
+            if let Err(obstacle) = newer.extends(older) {
+                assert!(!obstacle.to_string().is_empty());
+            } else {
+                assert!(newer.version() > older.version() && newer.size() >= older.size());
+            }
+        }
         assert!(stored != *mine || stored.fingerprint() == mine.fingerprint());
     }
     // Some value of it, made valid.

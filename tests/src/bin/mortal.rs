@@ -9,9 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::{Key, SharedBox, field};
+use shm_core::{Key, SharedBox, SharedView, field};
 use shm_tests::family::Version;
-use shm_tests::{Halves, Ledger, with_version};
+use shm_tests::{Halves, Ledger, Small, SmallGrown, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -19,24 +19,44 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["points"] => points(),
+        ["points"] => return points(),
         ["store left", key, "64", number] => {
             let shared = SharedBox::<Halves>::open(key.parse::<Key>()?)?;
             shared.store(field!(Halves.left), [number.parse()?; 4])?;
-            Ok(())
         }
         ["set ledger", key, _, number] => {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
-            Ok(())
         }
-        ["count", key, number, journal] => count(key.parse()?, number.parse()?, journal),
-        ["upgrade", key, _, version] => with_version!(version.parse()?, upgrade(key.parse()?)),
-        ["step", key, _, version] => with_version!(version.parse()?, step(key.parse()?)),
-        [action, key, "64", number] => act::<8>(action, key.parse()?, number.parse()?),
-        [action, key, "65536", number] => act::<8192>(action, key.parse()?, number.parse()?),
-        _ => Err(format!("mortal does not know {arguments:?}").into()),
+        ["count", key, number, journal] => return count(key.parse()?, number.parse()?, journal),
+        ["open small", key, ..] => drop(SharedBox::<Small>::open(key.parse::<Key>()?)?),
+        ["view grown", key, ..] => drop(SharedView::<SmallGrown>::open(key.parse::<Key>()?)?),
+        ["create small", key, _, number] => {
+            let words = [number.parse()?; 8];
+            drop(SharedBox::open_or_create(key.parse::<Key>()?, || Small {
+                words,
+            })?);
+        }
+        ["migrate", key, ..] => {
+            let options = SharedBox::<SmallGrown>::options();
+            drop(options.migrate(key.parse::<Key>()?)?);
+        }
+        ["upgrade", key, _, version] => {
+            return with_version!(version.parse()?, upgrade(key.parse()?));
+        }
+        ["store", key, _, version] => {
+            return with_version!(version.parse()?, store(key.parse()?));
+        }
+        ["step", key, _, version] => {
+            return with_version!(version.parse()?, step(key.parse()?));
+        }
+        [action, key, "64", number] => return act::<8>(action, key.parse()?, number.parse()?),
+        [action, key, "65536", number] => {
+            return act::<8192>(action, key.parse()?, number.parse()?);
+        }
+        _ => return Err(format!("mortal does not know {arguments:?}").into()),
     }
+    Ok(())
 }
 
 /// Prints the names of all stop points.
@@ -79,11 +99,26 @@ fn step<V: Version>(key: Key) -> Outcome {
     Ok(())
 }
 
+/// The same, stored as a part of the value.
+fn store<V: Version>(key: Key) -> Outcome {
+    let side = usize::from(V::VERSION > 1);
+    let shared = SharedBox::<V>::open(key)?;
+    let mut writer = shared.writer()?;
+    let mut value = writer.get()?;
+    value.step(side);
+    V::store(&mut writer, &value)?;
+    Ok(())
+}
+
 /// Writes values whose words all hold `number`.
 fn act<const N: usize>(action: &str, key: Key, number: u64) -> Outcome {
     let value = [number; N];
     if action == "birth" {
         SharedBox::open_or_create(key, || value)?;
+        return Ok(());
+    }
+    if action == "adopt" {
+        SharedBox::<[u64; N]>::options().adopt(true).open(key)?;
         return Ok(());
     }
     let shared = SharedBox::<[u64; N]>::open(key)?;

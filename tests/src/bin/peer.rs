@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::shm;
-use shm_core::{Key, SharedBox, SharedLayout, SharedView};
+use shm_core::{Key, Owner, SharedBox, SharedLayout, SharedView};
 use shm_tests::{semaphores, slots};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -68,6 +68,11 @@ fn main() -> Outcome {
         }
         ["open", key] => say(SharedBox::<u64>::open(parse(key)?).and_then(|shared| shared.get())),
         ["view", key] => say(SharedView::<u64>::open(parse(key)?).and_then(|view| view.get())),
+        ["migrate", key] => {
+            let mut options = SharedBox::<u64>::options();
+            options.owner(Owner::Anybody).capacity(4096);
+            say(options.migrate(parse(key)?).and_then(|shared| shared.get()))
+        }
         ["make", key, mode] => {
             let mode = u32::from_str_radix(mode, 8)?;
             SharedBox::<u64>::options()

@@ -12,9 +12,9 @@ use shm_core::sysv::{Mode, shm};
 use shm_core::{Key, SharedBox};
 use shm_tests::attack::{Attacker, Stroke};
 use shm_tests::every_call::{
-    LIMIT, Large, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
+    LIMIT, Large, Later, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
 };
-use shm_tests::own_ipc_namespace;
+use shm_tests::{carrier_key, own_ipc_namespace};
 
 type Outcome = Result<Tally, Box<dyn Error>>;
 
@@ -58,6 +58,8 @@ fn dispatch(kind: &str, task: Task<'_>) -> Outcome {
         "strict" => run::<Strict, Padded>(task),
         "padded" => run::<Padded, Large>(task),
         "large" => run::<Large, Plain>(task),
+        "earlier" => run::<Padded, Later>(task),
+        "later" => run::<Later, Padded>(task),
         _ => Err(format!("no type {kind:?}").into()),
     }
 }
@@ -143,8 +145,10 @@ fn storm<T: Target + Send + Sync, U: Target>(
 
 /// Removes whatever the calls have made in place of what was attacked.
 fn clear_key() -> Result<(), Box<dyn Error>> {
-    if let Ok(id) = shm::get(KEY, 0, shm::GetFlags::NONE, Mode::new(0)) {
-        shm::remove(id)?;
+    for key in [KEY, carrier_key(KEY)] {
+        if let Ok(id) = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)) {
+            shm::remove(id)?;
+        }
     }
     Ok(())
 }

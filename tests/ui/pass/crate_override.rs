@@ -11,7 +11,7 @@ use facade::memory::SharedLayout;
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
 #[shared(crate = facade::memory, version = 2)]
-struct ByPath(u8);
+struct ByPath(u8, #[shared(since = 2, default = 7)] u8, #[shared(since = 2)] u8);
 
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]

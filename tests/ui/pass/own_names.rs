@@ -36,10 +36,22 @@ use shm_core::SharedLayout as Derive;
 
 #[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
 #[repr(C)]
+#[shared(version = 2)]
 struct StPid<T> {
     pid: i32,
     other: T,
+    #[shared(since = 2, default = Mode::Some)]
+    mode: Mode,
+    #[shared(since = 2, default = older + each)]
+    sum: i32,
+    #[shared(since = 2)]
+    zero: i32,
 }
+
+#[allow(non_upper_case_globals)]
+const older: i32 = 1;
+#[allow(non_upper_case_globals)]
+const each: i32 = 2;
 
 #[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
 #[repr(u16)]

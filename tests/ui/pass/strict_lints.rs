@@ -9,6 +9,7 @@ use shm_core::{FixedStr, SharedLayout};
 /// Documented.
 #[derive(SharedLayout, Clone, Copy, Debug)]
 #[repr(C)]
+#[shared(version = 3)]
 pub struct StPid<T> {
     /// Documented.
     pub pid: i32,
@@ -16,6 +17,12 @@ pub struct StPid<T> {
     pub names: FixedStr<51>,
     /// Documented.
     pub rest: [T; 2],
+    /// Documented.
+    #[shared(since = 2)]
+    pub flags: u8,
+    /// Documented.
+    #[shared(since = 3, default = Mode::On, was = "way")]
+    pub mode: Mode,
 }
 
 /// Documented.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::any_schema::any_schema;
 use super::{leak, structure};
+use crate::layout::message::{Message, Piece};
 use crate::layout::schema::{Names, Ref, Shape};
 use crate::layout::{Field, Kind, Primitive, Schema, SharedLayout, Variant};
 
@@ -119,6 +120,17 @@ proptest! {
             prop_assert!(keeps_all(&a, &b));
             prop_assert!(b.extends(&a).is_err());
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_message_writes_types_as_display_does(schema in any_schema()) {
+        let mut message = Message::new();
+        message.write(&[Piece::Type(&schema)]);
+        let display = schema.to_string();
+        prop_assert_eq!(message.as_str(), &display[..display.len().min(message.as_str().len())]);
+        prop_assert!(display.len() > 1000 || message.as_str() == display);
     }
 }
 

@@ -59,7 +59,7 @@ impl Newborn {
                 .give_birth(BYTES, |payload| store(payload, value))
         };
         self.header.store(value, Relaxed);
-        State::declare_ready(&self.state);
+        State::NEWBORN.declare_ready(&self.state);
         self.births.fetch_add(1, Relaxed);
     }
 

@@ -18,6 +18,7 @@ mod faults;
 mod latch;
 mod lock;
 mod repair;
+mod upgrade;
 mod wait;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,0 +1,108 @@
+//! Every step of the protocol was once some process's last. At each one a process dies; those that
+//! survive read, write, wait and attach.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod adoptions;
+mod births;
+mod moves;
+mod removals;
+mod world;
+mod writers;
+
+use std::path::Path;
+
+use shm_tests::{Stop, mortal, stop_points};
+
+use crate::world::{NEW, Table, World, own_namespace};
+
+#[test]
+fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
+    let own = own_namespace();
+    if !own {
+        eprintln!("SKIPPED in part: no IPC namespace of its own, so leaks are not counted");
+    }
+    let points = stop_points();
+    let mut table = Table::default();
+    let mut reached = writers::one_death::<8>(&points, &mut table);
+    reached.extend(writers::one_death::<8192>(&points, &mut table));
+    reached.extend(writers::waiting_for_the_lock(&points, &mut table));
+    reached.extend(removals::removal(&points, &mut table));
+    table.print("| stop point | what it did | value that stood |");
+
+    let mut table = Table::default();
+    reached.extend(writers::repairs(&points, &mut table));
+    reached.extend(writers::inheritances(&points, &mut table));
+    table.print("| died first at | died while repairing at | value that stood |");
+
+    let mut table = Table::default();
+    reached.extend(births::births(&points, &mut table));
+    table.print("| died first in birth | died second in birth | who made it ready |");
+
+    let mut table = Table::default();
+    reached.extend(adoptions::adoptions(&points, &mut table));
+    table.print("| died first adopting | died second adopting | first value |");
+
+    let mut table = Table::default();
+    reached.extend(writers::parts(&points, &mut table));
+    table.print("| stop point | what it did | value that stood |");
+
+    let missed: Vec<_> = points
+        .iter()
+        .filter(|point| !reached.contains(*point))
+        // What an upgrade passes: `upgrade_deaths.rs`.
+        .filter(|point| !point.starts_with("move: ") && !point.starts_with("upgrade:"))
+        .collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+#[test]
+fn a_death_at_any_step_of_a_move_loses_nothing_and_leaves_nothing() {
+    let points = stop_points();
+    let mut table = Table::default();
+    let reached = moves::moves(&points, &mut table);
+    table.print("| died first moving | died second | value that stood |");
+    let missed: Vec<_> = points
+        .iter()
+        .filter(|point| point.starts_with("move: ") && !reached.contains(*point))
+        .collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+/// A waiter used to sleep on for a quarter of a second: the repair raised the version past the one
+/// that it had announced, so no later commit woke it.
+#[test]
+fn those_who_wait_for_a_dead_writers_value_are_woken_by_whoever_takes_over() {
+    for point in ["commit: odd", "commit: even", "unlock: begun"] {
+        let stop = Stop {
+            point: point.to_owned(),
+            pass: 1,
+        };
+        let mut table = Table::default();
+        for _ in 0..5 {
+            let mut world = World::<8>::new();
+            world.survive(&mut table, |world| {
+                assert!(world.dies("set", NEW, Some(&stop)));
+            });
+        }
+        assert!(
+            table.late < 3,
+            "{point}: {} of 5 were not woken",
+            table.late
+        );
+    }
+}
+
+#[test]
+fn a_normal_build_shows_no_trace_of_stop_points() {
+    let contains = |program: &Path, text: &str| {
+        let bytes = std::fs::read(program).unwrap();
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    let normal = Path::new(env!("CARGO_BIN_EXE_mortal"));
+    for text in ["commit: payload written", "SHM_STOP"] {
+        assert!(!contains(normal, text), "{text}");
+        assert!(contains(mortal(), text), "{text}");
+    }
+}
