@@ -49,7 +49,8 @@ fn shared(guard: &Guard, number: u64) -> SharedBox<Ledger> {
 
 #[test]
 fn every_compilers_program_reads_and_writes_what_rust_does() {
-    for compiler in Compiler::all() {
+    let sanitizing = Compiler::sanitizing();
+    for compiler in Compiler::all().iter().chain(&sanitizing) {
         let program = c_peer(compiler, OUT);
         let guard = Guard::new();
         let shared = shared(&guard, 1);
