@@ -28,6 +28,10 @@ fn main() -> Outcome {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
+        ["move ledger", key, ..] => {
+            let mut options = SharedBox::<Ledger>::options();
+            drop(options.capacity(4096).migrate(key.parse::<Key>()?)?);
+        }
         ["count", key, number, journal] => {
             return count(key.parse()?, number.parse()?, journal);
         }
