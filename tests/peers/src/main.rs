@@ -9,6 +9,7 @@ mod measure;
 mod peer;
 mod place;
 mod plot;
+mod shift;
 mod table;
 mod value;
 
