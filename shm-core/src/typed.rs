@@ -12,7 +12,7 @@ use std::slice;
 use crate::error::{Context, Error};
 use crate::field::Field;
 use crate::layout::{SharedLayout, first_invalid_at, make_valid};
-use crate::protocol::{Fault, Locked, Payload, Segment, Span};
+use crate::protocol::{Fault, LONG, Locked, Payload, Segment, Span};
 use crate::room;
 use crate::sysv::shm;
 
@@ -87,18 +87,20 @@ impl<T: SharedLayout> Typed<T> {
         field: Field<T, F>,
         operation: &'static str,
     ) -> Result<Snapshot<F>, Error> {
+        if const { size_of::<F>() > LONG } {
+            let mut place = Place::new();
+            let version = self.read_to_memory(field, &mut place.value, operation)?;
+            // SAFETY: `read_to_memory` made it an `F`.
+            let value = unsafe { place.value.assume_init() };
+            return Ok(Snapshot { value, version });
+        }
         let mut value = MaybeUninit::uninit();
-        let version = if const { size_of::<F>() > ON_STACK } {
-            // One place on the stack is enough to be asked for.
-            self.read_to(field, &mut value, operation)?
-        } else {
-            match self.try_read_to(field, &mut value) {
-                Some(version) => version,
-                // Not told of `value`: as long as its address stays here it can live in registers.
-                None => return self.read_persistently(field, operation),
-            }
+        let version = match self.try_read_to(field, &mut value) {
+            Some(version) => version,
+            // Not told of `value`: as long as its address stays here it can live in registers.
+            None => return self.read_persistently(field, operation),
         };
-        // SAFETY: `try_read_to` or `read_to` made it an `F`.
+        // SAFETY: `try_read_to` made it an `F`.
         let value = unsafe { value.assume_init() };
         Ok(Snapshot { value, version })
     }
@@ -110,11 +112,14 @@ impl<T: SharedLayout> Typed<T> {
     /// [`Typed::read`] gives.
     #[inline(always)]
     pub(crate) fn read_value(&self, operation: &'static str) -> Result<T, Error> {
+        if const { size_of::<T>() > LONG } {
+            let mut place = Place::<T>::new();
+            self.read_to_memory(Field::WHOLE, &mut place.value, operation)?;
+            // SAFETY: `read_to_memory` made it a `T`.
+            return Ok(unsafe { place.value.assume_init() });
+        }
         let mut value = MaybeUninit::uninit();
-        if const { size_of::<T>() > ON_STACK } {
-            // One place on the stack is enough to be asked for.
-            self.read_to(Field::WHOLE, &mut value, operation)?;
-        } else if self.try_read_to(Field::WHOLE, &mut value).is_none() {
+        if self.try_read_to(Field::WHOLE, &mut value).is_none() {
             match self.read_persistently(Field::WHOLE, operation) {
                 Ok(snapshot) => value.write(snapshot.value),
                 Err(error) => return Err(error),
@@ -141,8 +146,8 @@ impl<T: SharedLayout> Typed<T> {
     /// Reads the value into a box, without a copy on the stack. One allocation.
     pub(crate) fn read_boxed(&self, operation: &'static str) -> Result<Box<T>, Error> {
         let mut value = Box::new_uninit();
-        self.read_to(Field::WHOLE, &mut value, operation)?;
-        // SAFETY: `read_to` made it a `T`.
+        self.read_to_memory(Field::WHOLE, &mut value, operation)?;
+        // SAFETY: `read_to_memory` made it a `T`.
         Ok(unsafe { value.assume_init() })
     }
 
@@ -152,13 +157,15 @@ impl<T: SharedLayout> Typed<T> {
         // SAFETY: `MaybeUninit<T>` "is guaranteed to have the same size, alignment, and ABI as
         // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it.
         let place = unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() };
-        match self.try_read_to(Field::WHOLE, place) {
-            Some(version) => Ok(version),
-            None => {
-                let result = self.read_to(Field::WHOLE, place, operation);
-                result.inspect_err(|_| leave_valid(place))
+        let read = if const { size_of::<T>() > LONG } {
+            self.read_to_memory(Field::WHOLE, place, operation)
+        } else {
+            match self.try_read_to(Field::WHOLE, place) {
+                Some(version) => Ok(version),
+                None => self.read_to(Field::WHOLE, place, operation),
             }
-        }
+        };
+        read.inspect_err(|_| leave_valid(place))
     }
 
     /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
@@ -177,7 +184,29 @@ impl<T: SharedLayout> Typed<T> {
         unsafe { is_valid(place) }.then_some(version)
     }
 
+    /// Fills `place`, by the way for many bytes. After `Ok` it holds an `F`.
+    #[inline(always)]
+    fn read_to_memory<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+        operation: &'static str,
+    ) -> Result<u64, Error> {
+        // SAFETY: as in `try_read_to`.
+        let version = unsafe {
+            self.segment
+                .try_read_long(field.span(), place.as_mut_ptr().cast())
+        };
+        match version {
+            // SAFETY: all bytes were copied.
+            Some(version) if unsafe { is_valid(place) } => Ok(version),
+            _ => self.read_to(field, place, operation),
+        }
+    }
+
     /// Fills `place`. After `Ok` it holds an `F`.
+    #[cold]
+    #[inline(never)]
     fn read_to<F: SharedLayout>(
         &self,
         field: Field<T, F>,
@@ -325,6 +354,30 @@ impl<T: SharedLayout> Typed<T> {
             unsafe { bytes_of(place) },
             context,
         ))
+    }
+}
+
+/// Where a large value lies before it is moved to where the caller wants it.
+///
+/// `memcpy` with "rep movsb" takes 27 times as long if the copy begins 1 to 15 bytes after the
+/// source modulo 4096 (glibc 2.36, Zen 4), and the compiler likes to lay two places of whole pages
+/// that way. So this one keeps its distance on both sides. Its alignment lets the processor forward
+/// what was just stored.
+#[repr(C, align(64))]
+struct Place<T> {
+    before: MaybeUninit<[u8; 64]>,
+    value: MaybeUninit<T>,
+    after: MaybeUninit<[u8; 64]>,
+}
+
+impl<T> Place<T> {
+    #[inline(always)]
+    fn new() -> Place<T> {
+        Place {
+            before: MaybeUninit::uninit(),
+            value: MaybeUninit::uninit(),
+            after: MaybeUninit::uninit(),
+        }
     }
 }
 

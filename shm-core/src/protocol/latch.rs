@@ -14,7 +14,7 @@
 //!
 //! Only the holder of the lock commits or repairs.
 
-use super::copy::{Area, Span};
+use super::copy::{Area, LONG, Span};
 use super::primitive::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -77,21 +77,29 @@ impl Latch {
     /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(super) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: the caller's promises.
-        unsafe {
-            if span.len > PIECE {
-                self.read_in_pieces(span, dst, PIECE)
-            } else {
-                self.read_at_once(span, dst)
-            }
-        }
+        // SAFETY: the caller's promises; the three areas are of one size.
+        self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
     }
 
+    /// The same for many bytes: see [`Area::load_long`].
+    ///
     /// # Safety
     ///
     /// As for [`Latch::read`].
     #[inline(always)]
-    pub(super) unsafe fn read_at_once(&self, span: Span, dst: *mut u8) -> Option<u64> {
+    pub(super) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        // SAFETY: as in `read`.
+        unsafe {
+            if span.len > PIECE {
+                self.read_in_pieces(span, dst, PIECE)
+            } else {
+                self.read_by(|copy| copy.load_long(span.offset, dst, span.len))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn read_by(&self, load: impl FnOnce(Area)) -> Option<u64> {
         // Relaxed and fences, no acquire loads: those are not documented to work on read-only pages
         // (`core::sync::atomic`, "Atomic accesses to read-only memory").
         let seq = self.sequence();
@@ -106,8 +114,7 @@ impl Latch {
                 seq.wrapping_add(3),
             )
         };
-        // SAFETY: the caller's promises; the three areas are of one size.
-        unsafe { copy.load(span.offset, dst, span.len) };
+        load(copy);
         // Pairs with the same fences: if a byte of a later commit got into the copy, the load below
         // sees that commit's sequence.
         fence(Acquire);
@@ -136,7 +143,7 @@ impl Latch {
         piece: usize,
     ) -> Option<u64> {
         let seq = self.sequence();
-        // As in `read_at_once`.
+        // As in `read_by`.
         fence(Acquire);
         let version = version_of(seq);
         let mut done = 0;
@@ -144,7 +151,10 @@ impl Latch {
             while done < span.len {
                 let len = piece.min(span.len - done);
                 // SAFETY: `done + len <= span.len`, and the caller's promises.
-                unsafe { self.payload.load(span.offset + done, dst.add(done), len) };
+                unsafe {
+                    self.payload
+                        .load_long(span.offset + done, dst.add(done), len)
+                };
                 // Pairs with the fences in `commit`, twice: a byte of the next commit in this piece
                 // makes the load below see that commit's sequence; and if it does, the mirror is
                 // whole, which the fence after it passes on.
@@ -161,8 +171,8 @@ impl Latch {
         }
         let mirror = self.mirrors[version as usize % 2];
         // SAFETY: as above; the areas are of one size.
-        unsafe { mirror.load(span.offset + done, dst.add(done), span.len - done) };
-        // As in `read_at_once`.
+        unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
+        // As in `read_by`.
         fence(Acquire);
         // Commit `version + 2` writes to this mirror after its even sequence. A peer that set the
         // sequence back fails here, too.
@@ -286,6 +296,12 @@ impl Latch {
     #[inline(always)]
     pub(super) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
         // SAFETY: the caller's promises.
-        unsafe { self.payload.load(span.offset, dst, span.len) };
+        unsafe {
+            if span.len <= LONG {
+                self.payload.load(span.offset, dst, span.len);
+            } else {
+                self.payload.load_long(span.offset, dst, span.len);
+            }
+        }
     }
 }

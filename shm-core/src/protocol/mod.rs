@@ -30,7 +30,7 @@ mod wait;
 pub(crate) use attach::{Access, open, open_id};
 pub(crate) use birth::{Newborn, create_new, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS};
-pub(crate) use copy::Span;
+pub(crate) use copy::{LONG, Span};
 pub(crate) use fault::Fault;
 pub(crate) use held::Mark;
 pub(crate) use locked::{Locked, Payload};

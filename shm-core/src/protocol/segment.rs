@@ -29,8 +29,8 @@ const NAP: Duration = Duration::from_millis(1);
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
 
-/// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than falling
-/// asleep and waking up cost at least.
+/// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than
+/// falling asleep and waking up cost at least.
 const SPINS: u32 = 32;
 
 /// An attached segment whose division has been verified.
@@ -121,6 +121,20 @@ impl Segment {
         unsafe { self.latch.read(span, dst) }
     }
 
+    /// The same for many bytes, to memory that won't be moved.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::try_read`].
+    #[inline(always)]
+    pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        if self.state() != State::READY {
+            return None;
+        }
+        // SAFETY: as in `try_read`.
+        unsafe { self.latch.read_long(span, dst) }
+    }
+
     /// Does the same again and again, up to the time limit. After `Ok` all of `dst` is initialised.
     ///
     /// # Safety
@@ -133,7 +147,7 @@ impl Segment {
             for _ in 0..TRIES {
                 self.check_state()?;
                 // SAFETY: the caller's promises.
-                if let Some(version) = unsafe { self.try_read(span, dst) } {
+                if let Some(version) = unsafe { self.try_read_long(span, dst) } {
                     return Ok(version);
                 }
                 core::hint::spin_loop();

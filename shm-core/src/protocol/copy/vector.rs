@@ -57,6 +57,24 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
     }
 }
 
+/// The same for many bytes, by the widest registers: twice as fast from some KiB on. Out of line,
+/// so `dst` must be memory: the compiler can't know what becomes of its address.
+///
+/// # Safety
+///
+/// As for [`load`].
+#[inline(never)]
+pub(super) unsafe fn load_long(first: *const AtomicU64, offset: usize, dst: *mut u8, len: usize) {
+    let blocks = len - len % BLOCK;
+    // SAFETY: the two parts of what the caller promises for all of it.
+    unsafe {
+        if blocks > 0 {
+            copy_long(dst, first.cast::<u8>().add(offset), blocks);
+        }
+        load(first, offset + blocks, dst.add(blocks), len - blocks);
+    }
+}
+
 /// # Safety
 ///
 /// `src` is readable for 64 bytes; others may write there meanwhile.

@@ -46,6 +46,8 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
     }
 }
 
+pub(super) use load as load_long;
+
 /// # Safety
 ///
 /// The words from `first` on hold `offset + len` bytes and may be written, and `src` is valid for

@@ -112,7 +112,7 @@ impl Board {
         let (version, loads) = atomics::watch_loads(|| unsafe {
             let (latch, whole) = (self.latch(), Span::whole(BYTES));
             match self.copied {
-                Copied::AtOnce => latch.read_at_once(whole, words.as_mut_ptr().cast()),
+                Copied::AtOnce => latch.read(whole, words.as_mut_ptr().cast()),
                 Copied::InPieces => latch.read_in_pieces(whole, words.as_mut_ptr().cast(), 8),
             }
         });
