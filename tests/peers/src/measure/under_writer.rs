@@ -31,7 +31,7 @@ pub struct Row {
     pub preempted: u64,
     pub commits: Rate,
     pub commits_alone: Rate,
-    /// The part of its rate that the writer keeps beside the reader: median over the rounds.
+    /// The part of its best rate alone that the writer keeps beside the reader.
     pub kept: f64,
 }
 
@@ -134,7 +134,7 @@ impl Pair {
             reads: rate(0),
             commits: rate(1),
             commits_alone: rate(2),
-            kept: median(rates.iter().map(|round| round[1] / round[2]).collect()),
+            kept: rate(1).median / rate(2).best,
             p50: of(|judged| judged.p50),
             p99: of(|judged| judged.p99),
             worst: worst.fold(0.0, f64::max),
