@@ -25,6 +25,10 @@ use super::stop::stop;
 /// As many bytes as every area is a multiple of.
 static ZEROS: [u8; 64] = [0; 64];
 
+/// Longer reads are made in pieces of this many bytes. A page: its copy takes longer than the look
+/// at the sequence by far.
+const PIECE: usize = 4096;
+
 /// The sequence and the three copies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latch {
@@ -91,7 +95,13 @@ impl Latch {
     #[inline(always)]
     pub(super) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
         // SAFETY: as in `read`.
-        self.read_by(|copy| unsafe { copy.load_long(span.offset, dst, span.len) })
+        unsafe {
+            if span.len > PIECE {
+                self.read_in_pieces(span, dst, PIECE)
+            } else {
+                self.read_by(|copy| copy.load_long(span.offset, dst, span.len))
+            }
+        }
     }
 
     #[inline(always)]
@@ -118,6 +128,62 @@ impl Latch {
         // The sequence only rises, so all of `seq..bound` is one distance from `seq`; a peer that
         // sets it back fails here.
         (now.wrapping_sub(seq) < bound.wrapping_sub(seq)).then_some(version_of(seq))
+    }
+
+    /// The same for a long span: a commit that begins on the way costs one piece of at most `piece`
+    /// bytes, not the whole copy.
+    ///
+    /// Once commit `k + 1` has begun, mirror `k % 2` holds what the payload held: the pieces that
+    /// were copied from there before are good, and the rest comes from the mirror, which has the
+    /// time of a whole commit and more. Copied at once, a value that takes as long to read as to
+    /// write is lost at nearly every even sequence of a writer that never pauses.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::read`].
+    #[inline(never)]
+    pub(super) unsafe fn read_in_pieces(
+        &self,
+        span: Span,
+        dst: *mut u8,
+        piece: usize,
+    ) -> Option<u64> {
+        let seq = self.sequence();
+        // As in `read_by`.
+        fence(Acquire);
+        let version = version_of(seq);
+        let mut done = 0;
+        if seq.is_multiple_of(2) {
+            while done < span.len {
+                let len = piece.min(span.len - done);
+                // SAFETY: `done + len <= span.len`, and the caller's promises.
+                unsafe {
+                    self.payload
+                        .load_long(span.offset + done, dst.add(done), len)
+                };
+                // Pairs with the fences in `commit`, twice: a byte of the next commit in this piece
+                // makes the load below see that commit's sequence; and if it does, the mirror is
+                // whole, which the fence after it passes on.
+                fence(Acquire);
+                if self.sequence() != seq {
+                    fence(Acquire);
+                    break;
+                }
+                done += len;
+            }
+            if done == span.len {
+                return Some(version);
+            }
+        }
+        let mirror = self.mirrors[version as usize % 2];
+        // SAFETY: as above; the areas are of one size.
+        unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
+        // As in `read_by`.
+        fence(Acquire);
+        // Commit `version + 2` writes to this mirror after its even sequence. A peer that set the
+        // sequence back fails here, too.
+        let since = self.sequence().wrapping_sub(version.wrapping_mul(2));
+        (1..4).contains(&since).then_some(version)
     }
 
     /// Commits: `write` stores to the payload, which becomes the next version. Returns that version

@@ -1,13 +1,15 @@
 //! Other processes: this program again, told over its standard input what to do.
 
+use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::measure::solo::{Work, run};
+use crate::measure::solo::Work;
 use crate::measure::{percentile, takeover, wake};
 use crate::peer::{ALL, Candidate, Peer};
 use crate::place::Place;
+use crate::shift::{Clock, Shift};
 use crate::value::Value;
 use crate::{with_peer, with_size};
 
@@ -115,16 +117,20 @@ pub fn main(args: &[String]) {
             with_size!(bytes, T => with_peer!(candidate, T, P => serve::<T, P>(P::open(place))));
         }
         "hold" => takeover::hold(&args[1], place(2)),
-        "echo" => wake::echo(&args[1], place(2), place(3)),
+        "echo" => {
+            pin(args[4].parse().expect("a processor"));
+            wake::echo(&args[1], place(2), place(3));
+        }
         other => unreachable!("no role {other}"),
     }
 }
 
 /// Stays on one processor, where there are that many.
-fn pin(processor: usize) {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    // SAFETY: a set of the size told, all of it initialised by zeros.
+pub fn pin(processor: usize) {
+    // SAFETY: the first call involves no memory. It counts all processors, not those that the parent
+    // left to this process. The set is as large as told, all of it initialised by zeros.
     unsafe {
+        let processors = libc::sysconf(libc::_SC_NPROCESSORS_ONLN).max(1) as usize;
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(processor % processors, &mut set);
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set);
@@ -136,75 +142,72 @@ fn serve<T: Value, P: Peer<T>>(mut peer: P) {
     for line in std::io::stdin().lines() {
         let line = line.expect("a parent that speaks");
         let words: Vec<&str> = line.split(' ').collect();
-        let number = |at: usize| words[at].parse::<u64>().expect("a number");
-        let answer = match words[0] {
-            "run" => run(&mut peer, Work::named(words[1]), number(2)).to_string(),
-            "write" => write(
-                &mut peer,
-                Duration::from_nanos(number(1)),
-                Duration::from_millis(number(2)),
-            )
-            .to_string(),
-            "read" => read(&mut peer, Duration::from_millis(number(1))).to_string(),
-            "judge" => judge(&mut peer, Duration::from_millis(number(1))).to_string(),
-            "change" => change(&mut peer, Duration::from_millis(number(1))).to_string(),
+        let (verb, rest) = words.split_first().expect("an order");
+        let answer = match *verb {
+            "read" => read(&mut peer, Work::named(rest[0]), Shift::heard(&rest[1..])),
+            "judge" => judged(&mut peer, Work::named(rest[0]), Shift::heard(&rest[1..])),
+            "write" => {
+                let period = rest[0].parse().expect("a period");
+                write(&mut peer, period, Shift::heard(&rest[1..]))
+            }
+            "change" => change(&mut peer, Shift::heard(rest)),
             other => unreachable!("no order {other}"),
         };
         say(&answer);
     }
 }
 
-/// Commits, one in each period; returns how many a second.
-fn write<T: Value, P: Peer<T>>(peer: &mut P, period: Duration, time: Duration) -> f64 {
+/// How often, nanoseconds for each, and the share of time that was lost to others.
+fn spoken(((count, each), lost): ((u64, f64), f64)) -> String {
+    format!("{count} {each} {lost}")
+}
+
+/// Commits, one in each period.
+fn write<T: Value, P: Peer<T>>(peer: &mut P, period: u64, shift: Shift) -> String {
     let values: Vec<T> = (1..=4).map(T::numbered).collect();
-    let start = Instant::now();
-    let mut count = 0;
-    loop {
-        peer.set(&values[count as usize % values.len()]);
-        count += 1;
-        let due = period * count;
-        loop {
-            let now = start.elapsed();
-            if now >= time {
-                return f64::from(count) / now.as_secs_f64();
+    let mut next = values.iter().cycle();
+    let mut once = || peer.set(next.next().expect("an endless supply"));
+    let without_pause = |clock: Clock| clock.fill(&mut once);
+    if period == 0 {
+        return spoken(shift.work(without_pause));
+    }
+    spoken(shift.work(|clock| {
+        let (mut count, mut last) = (0, 0);
+        while let Some(passed) = clock.passed() {
+            if passed >= period * count {
+                once();
+                count += 1;
             }
-            if now >= due {
-                break;
-            }
+            last = passed;
             std::hint::spin_loop();
         }
-    }
+        (count, last as f64 / count as f64)
+    }))
 }
 
-/// Reads; returns how many a second.
-fn read<T: Value, P: Peer<T>>(peer: &mut P, time: Duration) -> f64 {
-    let start = Instant::now();
-    let mut count = 0;
-    loop {
-        for _ in 0..16 {
+fn read<T: Value, P: Peer<T>>(peer: &mut P, call: Work, shift: Shift) -> String {
+    let mut place = Box::new(T::numbered(0));
+    spoken(shift.work(|clock| match call {
+        Work::ReadInto => clock.fill(|| {
+            peer.read_into(&mut place);
+            black_box(&mut *place);
+        }),
+        _ => clock.fill(|| {
             peer.get(|value| {
-                std::hint::black_box(value);
+                black_box(value);
             });
-        }
-        count += 16;
-        let now = start.elapsed();
-        if now >= time {
-            return f64::from(count) / now.as_secs_f64();
-        }
-    }
+        }),
+    }))
 }
 
-/// Adds to the value; returns how often.
-fn change<T: Value, P: Peer<T>>(peer: &mut P, time: Duration) -> u64 {
-    let start = Instant::now();
-    let mut count = 0;
-    while start.elapsed() < time {
-        for _ in 0..8 {
-            peer.update(T::bump);
-        }
-        count += 8;
-    }
-    count
+/// Adds to the value.
+fn change<T: Value, P: Peer<T>>(peer: &mut P, shift: Shift) -> String {
+    spoken(shift.work(|clock| clock.fill(|| peer.update(T::bump))))
+}
+
+fn judged<T: Value, P: Peer<T>>(peer: &mut P, call: Work, shift: Shift) -> String {
+    let (judgement, lost) = shift.work(|clock| judge(peer, call, || clock.passed().is_some()));
+    format!("{judgement} {lost}")
 }
 
 /// What single reads took, in nanoseconds.
@@ -257,17 +260,28 @@ fn preemptions() -> i64 {
 /// A read that took this long is asked whether it had the processor all the time.
 const SUSPICIOUS: Duration = Duration::from_micros(50);
 
-/// Times each read and checks each value.
-pub fn judge<T: Value, P: Peer<T>>(peer: &mut P, time: Duration) -> Judgement {
+/// Times each read and checks each value, as long as it may.
+pub fn judge<T: Value, P: Peer<T>>(
+    peer: &mut P,
+    call: Work,
+    goes_on: impl Fn() -> bool,
+) -> Judgement {
     let (mut torn, mut preempted, mut before) = (0, 0, preemptions());
     let mut took = Vec::with_capacity(1 << 16);
-    let start = Instant::now();
-    while start.elapsed() < time {
+    let mut place = Box::new(T::numbered(0));
+    while goes_on() {
         let begun = Instant::now();
-        let (whole, each) = peer.get(|value| {
-            let each = begun.elapsed();
-            (value.is_whole(), each)
-        });
+        let (whole, each) = match call {
+            Work::ReadInto => {
+                peer.read_into(&mut place);
+                let each = begun.elapsed();
+                (place.is_whole(), each)
+            }
+            _ => peer.get(|value| {
+                let each = begun.elapsed();
+                (value.is_whole(), each)
+            }),
+        };
         torn += u64::from(!whole);
         if each >= SUSPICIOUS {
             let now = preemptions();

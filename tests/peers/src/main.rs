@@ -1,7 +1,8 @@
 //! Measures `shm-core` beside its alternatives: the same struct, the same machine, the same run.
 //!
 //! Candidates take turns in many short rounds; reported are the minimum and the median of the
-//! rounds, judged the ratios of minima.
+//! rounds. Judged are ratios of minima for calls of one process, of medians where processes compete
+//! and only of rounds that other programs left alone.
 
 mod child;
 mod goals;
@@ -9,6 +10,7 @@ mod measure;
 mod peer;
 mod place;
 mod plot;
+mod shift;
 mod table;
 mod value;
 

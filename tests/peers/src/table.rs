@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Row as Line, Table, presets};
 
 use crate::goals::Goal;
-use crate::measure::Report;
+use crate::measure::{Rate, Report};
 use crate::peer::{ALL, Candidate};
 use crate::value::spoken;
 
@@ -25,6 +25,11 @@ fn rate(each_second: f64) -> String {
         1e3.. => format!("{:.1} k/s", each_second / 1e3),
         _ => format!("{each_second:.0} /s"),
     }
+}
+
+/// The median, since the best round is the one with the least contention.
+fn rates(of: Rate) -> String {
+    rate(of.median)
 }
 
 /// The candidates as columns; each line has one cell for each.
@@ -105,7 +110,7 @@ pub fn report(report: &Report) -> Table {
         }
     }
     under_writer(report, &mut table);
-    for processes in [1, 2, 4] {
+    for processes in crate::measure::contention::PROCESSES {
         table.line(
             format!("update, 64 B, {processes} writing processes, together"),
             |candidate| {
@@ -113,8 +118,8 @@ pub fn report(report: &Report) -> Table {
                     row.processes == processes && row.candidate == candidate.name()
                 };
                 report.contention.iter().find(is).map(|row| match row.lost {
-                    0 => rate(row.updates),
-                    lost => format!("{} ({lost} lost!)", rate(row.updates)),
+                    0 => rates(row.updates),
+                    lost => format!("{} ({lost} lost!)", rates(row.updates)),
                 })
             },
         );
@@ -130,6 +135,15 @@ pub fn report(report: &Report) -> Table {
             report.attach(what, name).map(cost)
         });
     }
+    table.line(
+        "attach, get, detach beside a node that stands".into(),
+        |candidate| match candidate {
+            Candidate::Iceoryx => report
+                .attach("attach, get, detach", crate::measure::attach::NODE_STANDS)
+                .map(cost),
+            _ => None,
+        },
+    );
     table.line("takeover after kill -9: median, p99".into(), |candidate| {
         let row = report
             .takeover
@@ -159,7 +173,7 @@ pub fn report(report: &Report) -> Table {
 fn under_writer(report: &Report, table: &mut Columns) {
     let mut seen = Vec::new();
     for row in &report.under_writer {
-        let this = (row.bytes, row.period);
+        let this = (row.bytes, row.period, row.call);
         if seen.contains(&this) {
             continue;
         }
@@ -170,22 +184,23 @@ fn under_writer(report: &Report, table: &mut Columns) {
         };
         let mut line = |what: &str, cell: &dyn Fn(&crate::measure::under_writer::Row) -> String| {
             table.line(
-                format!("get, {}, writer {period}: {what}", spoken(this.0)),
+                format!("{}, {}, writer {period}: {what}", this.2, spoken(this.0)),
                 |candidate| {
                     let is = |row: &&crate::measure::under_writer::Row| {
-                        (row.bytes, row.period) == this && row.candidate == candidate.name()
+                        (row.bytes, row.period, row.call) == this
+                            && row.candidate == candidate.name()
                     };
                     report.under_writer.iter().find(is).map(cell)
                 },
             );
         };
-        line("reads", &|row| rate(row.reads));
+        line("reads", &|row| rates(row.reads));
         line("p50, p99, worst", &|row| {
             format!("{}, {}, {}", time(row.p50), time(row.p99), time(row.worst))
         });
         line("torn", &|row| row.torn.to_string());
         line("commits (alone)", &|row| {
-            format!("{} ({})", rate(row.commits), rate(row.commits_alone))
+            format!("{} ({})", rates(row.commits), rates(row.commits_alone))
         });
     }
 }
@@ -194,10 +209,27 @@ fn under_writer(report: &Report, table: &mut Columns) {
 pub fn wake(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(vec!["wake-up, there and back", "min", "median", "p99"]);
+    table.set_header(vec![
+        "wake-up, there and back",
+        "on processor",
+        "the other side",
+        "min",
+        "median",
+        "p99",
+    ]);
     for row in &report.wake {
         table.add_row(vec![
             row.kind.to_string(),
+            match row.one_processor {
+                true => "the same",
+                false => "another",
+            }
+            .to_string(),
+            match row.asleep {
+                true => "asleep",
+                false => "has just answered",
+            }
+            .to_string(),
             time(row.min),
             time(row.p50),
             time(row.p99),
@@ -211,14 +243,14 @@ pub fn wake(report: &Report) -> Table {
 pub fn goals(goals: &[Goal]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(vec!["what", "goal", "measured", "(median)", ""]);
+    table.set_header(vec!["what", "goal", "measured", "beside it", ""]);
     for goal in goals {
         let verdict = if goal.met { "met" } else { "MISSED" };
         table.add_row(vec![
             &goal.what,
             &goal.goal,
             &goal.measured,
-            &goal.median,
+            &goal.beside,
             verdict,
         ]);
     }

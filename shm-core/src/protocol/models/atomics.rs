@@ -51,9 +51,9 @@ pub(super) enum Fault {
     Late,
     /// A compare-exchange that does not compare.
     Blind,
-    /// The second look of a reader sees what the first saw, or what stood that much below the
-    /// present.
-    Lag(u64),
+    /// A reader's look after so many others sees what the first saw, or what stood that much below
+    /// the present.
+    Lag { looks: usize, by: u64 },
 }
 
 impl Access {
@@ -270,7 +270,7 @@ macro_rules! atomic {
                         return value;
                     };
                     let seen = match (fault, loads.as_slice()) {
-                        (Some(Fault::Lag(by)), [first]) => {
+                        (Some(Fault::Lag { looks, by }), [first, ..]) if loads.len() == looks => {
                             u64::from(value).saturating_sub(by).max(*first)
                         }
                         _ => u64::from(value),

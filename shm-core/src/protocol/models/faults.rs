@@ -166,10 +166,15 @@ fn assert_caught(file: &str, models: &[Model], extra: impl Fn(Site, Access) -> V
 
 #[test]
 fn every_fault_of_the_latch_is_caught() {
-    // What a reader looks at a second time: not at all, and one commit too wide a window.
+    // What a reader looks at after its copy, or after either of two pieces: not at all, and one
+    // commit too wide a window. After both pieces it looks at the mirror's window only, and refuses
+    // what it saw at first.
+    let not_at_all = u64::MAX;
+    let looks = [(1, not_at_all), (1, 2), (2, not_at_all), (2, 2), (3, 2)];
     let relook = |site: Site, access| match access {
         Access::Load if site.file.ends_with("latch.rs") => {
-            vec![Fault::Lag(u64::MAX), Fault::Lag(2)]
+            let lag = |(looks, by)| Fault::Lag { looks, by };
+            looks.into_iter().map(lag).collect()
         }
         _ => vec![],
     };

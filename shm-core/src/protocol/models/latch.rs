@@ -2,13 +2,16 @@
 
 use loom::thread;
 
-use super::{Board, Model};
+use super::{Board, Copied, Model};
 
 /// `commits` by one writer, against readers that read `reads` times each.
-fn model(commits: u64, readers: usize, reads: usize, preemptions: usize) -> Model {
-    let name = format!("latch, {commits} commits, {readers} readers of {reads}");
+fn model(
+    copied: Copied,
+    (commits, readers, reads, preemptions): (u64, usize, usize, usize),
+) -> Model {
+    let name = format!("latch, {commits} commits, {readers} readers of {reads}, {copied:?}");
     Model::new(name, preemptions, move |tally| {
-        let board = Board::new();
+        let board = Board::new(copied);
         let readers: Vec<_> = (0..readers)
             .map(|_| {
                 let (board, tally) = (board.clone(), tally.clone());
@@ -38,17 +41,18 @@ fn model(commits: u64, readers: usize, reads: usize, preemptions: usize) -> Mode
 }
 
 pub(super) fn models() -> Vec<Model> {
-    let mut models = vec![
-        model(2, 1, 1, 4),
-        model(2, 1, 2, 3),
-        model(3, 1, 1, 3),
-        model(2, 2, 1, 1),
-        model(4, 1, 1, 3),
+    let mut bounds = vec![
+        (2, 1, 1, 4),
+        (2, 1, 2, 3),
+        (3, 1, 1, 3),
+        (2, 2, 1, 1),
+        (4, 1, 1, 3),
     ];
     if super::full() {
-        models.extend([model(4, 1, 2, 2), model(2, 2, 1, 2)]);
+        bounds.extend([(4, 1, 2, 2), (2, 2, 1, 2)]);
     }
-    models
+    let both = |bounds| Copied::BOTH.map(|copied| model(copied, bounds));
+    bounds.into_iter().flat_map(both).collect()
 }
 
 #[test]

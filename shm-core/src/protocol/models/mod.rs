@@ -48,16 +48,30 @@ struct Board {
     awaited: AtomicU64,
     /// What readers accepted in this execution: two values under one version are a fault.
     accepted: Mutex<Vec<(u64, u64)>>,
+    copied: Copied,
+}
+
+/// How readers copy.
+#[derive(Clone, Copy, Debug)]
+enum Copied {
+    AtOnce,
+    /// A word is a piece.
+    InPieces,
+}
+
+impl Copied {
+    const BOTH: [Copied; 2] = [Copied::AtOnce, Copied::InPieces];
 }
 
 impl Board {
     /// A segment at version 1, whose value is 1.
-    fn new() -> Arc<Board> {
-        Board::with(2, 1)
+    fn new(copied: Copied) -> Arc<Board> {
+        Board::with(2, 1, copied)
     }
 
-    fn with(seq: u64, value: u64) -> Arc<Board> {
+    fn with(seq: u64, value: u64, copied: Copied) -> Arc<Board> {
         Arc::new(Board {
+            copied,
             seq: AtomicU64::new(seq),
             copies: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(value))),
             lock: AtomicU32::new(0),
@@ -101,8 +115,11 @@ impl Board {
         let mut words = [0_u64; WORDS];
         // SAFETY: `words` has `BYTES` bytes.
         let (version, loads) = atomics::watch_loads(|| unsafe {
-            self.latch()
-                .read(Span::whole(BYTES), words.as_mut_ptr().cast())
+            let (latch, whole) = (self.latch(), Span::whole(BYTES));
+            match self.copied {
+                Copied::AtOnce => latch.read(whole, words.as_mut_ptr().cast()),
+                Copied::InPieces => latch.read_in_pieces(whole, words.as_mut_ptr().cast(), 8),
+            }
         });
         let version = version?;
         assert!(

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
 use super::atomics::mortal;
-use super::{Board, Model};
+use super::{Board, Copied, Model};
 
 /// Stores of one commit, and of the longest repair: two sequences, two copies.
 const STORES: u32 = 2 + 2 * super::WORDS as u32;
@@ -22,15 +22,19 @@ const COMMITS: u64 = 2;
 
 /// A writer at version `first` dies at its store `stores`; if `again` is given, who repairs dies at
 /// that store. The last one commits.
-fn model(first: u64, stores: u32, again: Option<u32>, preemptions: usize) -> Model {
-    let name = match again {
-        None => format!("repair from version {first}, death at store {stores}"),
-        Some(again) => {
-            format!("repair from version {first}, deaths at stores {stores} and {again}")
-        }
+fn model(
+    copied: Copied,
+    first: u64,
+    (stores, again): (u32, Option<u32>),
+    preemptions: usize,
+) -> Model {
+    let deaths = match again {
+        None => format!("death at store {stores}"),
+        Some(again) => format!("deaths at stores {stores} and {again}"),
     };
+    let name = format!("repair from version {first}, {deaths}, {copied:?}");
     Model::new(name, preemptions, move |tally| {
-        let board = Board::with(2 * first, first);
+        let board = Board::with(2 * first, first, copied);
         let reader = thread::spawn({
             let (board, tally) = (board.clone(), tally.clone());
             move || {
@@ -95,17 +99,22 @@ fn finish(board: &Arc<Board>, first: u64, stores: u32) {
 
 pub(super) fn models() -> Vec<Model> {
     let all = STORES * COMMITS as u32;
-    let single = (0..=all).map(|stores| model(1, stores, None, 3));
+    let single =
+        (0..=all).flat_map(|stores| Copied::BOTH.map(|copied| model(copied, 1, (stores, None), 3)));
     // The second commit's: those of the first add nothing that its reader would not meet there too.
     let second = if super::full() {
         0..=all
     } else {
         STORES + 2..=all - 2
     };
-    let pairs =
-        second.flat_map(|stores| (0..STORES).map(move |again| model(1, stores, Some(again), 2)));
+    // Here the one and the other way of copying take turns.
+    let turn = |number: u32| Copied::BOTH[number as usize % 2];
+    let pairs = second.flat_map(|stores| {
+        (0..STORES).map(move |again| model(turn(stores + again), 1, (stores, Some(again)), 2))
+    });
     // The other mirror.
-    let other = (STORES + 2..all).map(|stores| model(2, stores, None, 2));
+    let other = (STORES + 2..all)
+        .flat_map(|stores| Copied::BOTH.map(|copied| model(copied, 2, (stores, None), 2)));
     single.chain(pairs).chain(other).collect()
 }
 

@@ -24,7 +24,7 @@ use super::super::slots::Claim;
 use super::super::wait;
 use super::atomics::{interruptible, mortal};
 use super::faults::quietly;
-use super::{Board, Model};
+use super::{Board, Copied, Model};
 
 /// How the committer makes sure that it sees the announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ struct Room {
 impl Room {
     fn new() -> Arc<Room> {
         Arc::new(Room {
-            board: Board::new(),
+            board: Board::new(Copied::AtOnce),
             queue: Mutex::new(()),
             sleepers: Condvar::new(),
             interrupt: Flag::new(0),

@@ -13,6 +13,8 @@ use crate::{with_peer, with_size};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     Get,
+    /// To a place that holds an older value.
+    ReadInto,
     Set,
     /// One field of the struct is changed, whatever else lies in it.
     Update,
@@ -23,12 +25,20 @@ pub enum Work {
 }
 
 impl Work {
-    pub const ALL: [Work; 5] = [Work::Get, Work::Set, Work::Update, Work::Load, Work::Store];
+    pub const ALL: [Work; 6] = [
+        Work::Get,
+        Work::ReadInto,
+        Work::Set,
+        Work::Update,
+        Work::Load,
+        Work::Store,
+    ];
 
     /// In tables, and to children.
     pub fn name(self) -> &'static str {
         match self {
             Work::Get => "get",
+            Work::ReadInto => "read_into",
             Work::Set => "set",
             Work::Update => "update",
             Work::Load => "load a field",
@@ -47,6 +57,7 @@ impl Work {
     fn is_for(self, candidate: Candidate) -> bool {
         match self {
             Work::Get | Work::Load => candidate != Candidate::Held,
+            Work::ReadInto => candidate.reads_into(),
             _ => candidate != Candidate::View,
         }
     }
@@ -56,6 +67,7 @@ impl Work {
 pub fn run<T: Value, P: Peer<T>>(peer: &mut P, work: Work, times: u64) -> f64 {
     match work {
         Work::Get => get(peer, times),
+        Work::ReadInto => read_into(peer, times),
         Work::Set => set(peer, times),
         Work::Update => update(peer, times),
         Work::Load => load(peer, times),
@@ -71,6 +83,15 @@ fn get<T: Value, P: Peer<T>>(peer: &mut P, times: u64) -> f64 {
         peer.get(|value| {
             black_box(value);
         })
+    })
+}
+
+#[inline(never)]
+fn read_into<T: Value, P: Peer<T>>(peer: &mut P, times: u64) -> f64 {
+    let mut place = Box::new(T::numbered(0));
+    time(times, || {
+        peer.read_into(&mut place);
+        black_box(&mut *place);
     })
 }
 
@@ -111,33 +132,52 @@ const ROUND: f64 = 150_000.0;
 
 type Runner = Box<dyn FnMut(u64) -> f64>;
 
-/// Interleaves the candidates, round by round.
-fn interleave(
-    mut runners: Vec<(Candidate, Runner)>,
-    rounds: u32,
-    what: &str,
+/// The candidates for one kind of work at one size.
+struct Group {
+    what: &'static str,
     bytes: usize,
-) -> Vec<Figure> {
-    let times: Vec<u64> = runners
-        .iter_mut()
-        .map(|(_, run)| {
-            let each = run(8).min(run(8)).max(0.2);
-            ((ROUND / each) as u64).max(2)
-        })
-        .collect();
-    let mut samples = vec![Vec::new(); runners.len()];
-    for _ in 0..rounds {
-        for (at, (_, run)) in runners.iter_mut().enumerate() {
-            samples[at].push(run(times[at]));
+    runners: Vec<(Candidate, Runner)>,
+    times: Vec<u64>,
+    samples: Vec<Vec<f64>>,
+}
+
+impl Group {
+    fn new(what: &'static str, bytes: usize, runners: Vec<(Candidate, Runner)>) -> Group {
+        Group {
+            what,
+            bytes,
+            times: Vec::new(),
+            samples: vec![Vec::new(); runners.len()],
+            runners,
         }
     }
-    let figure = |((candidate, _), samples): ((Candidate, Runner), _)| Figure {
-        what: what.into(),
-        bytes,
-        candidate: candidate.name(),
-        cost: Cost::of(samples),
-    };
-    runners.into_iter().zip(samples).map(figure).collect()
+
+    /// Interleaves the candidates, round by round.
+    fn sweep(&mut self, rounds: u32) {
+        if self.times.is_empty() {
+            let times = self.runners.iter_mut().map(|(_, run)| {
+                let each = run(8).min(run(8)).max(0.2);
+                ((ROUND / each) as u64).max(2)
+            });
+            self.times = times.collect();
+        }
+        for _ in 0..rounds {
+            for (at, (_, run)) in self.runners.iter_mut().enumerate() {
+                self.samples[at].push(run(self.times[at]));
+            }
+        }
+    }
+
+    fn end(self) -> impl Iterator<Item = Figure> {
+        let (what, bytes) = (self.what, self.bytes);
+        let all = self.runners.into_iter().zip(self.samples);
+        all.map(move |((candidate, _), samples)| Figure {
+            what: what.into(),
+            bytes,
+            candidate: candidate.name(),
+            cost: Cost::of(samples),
+        })
+    }
 }
 
 fn runner<T: Value, P: Peer<T> + 'static>(work: Work) -> Runner {
@@ -145,8 +185,12 @@ fn runner<T: Value, P: Peer<T> + 'static>(work: Work) -> Runner {
     Box::new(move |times| run(&mut peer, work, times))
 }
 
+/// Everything is measured that often, all of it each time: a neighbour on the machine then spoils a
+/// part of each figure, not all of one.
+const SWEEPS: u32 = 5;
+
 pub fn measure(effort: Effort) -> Vec<Figure> {
-    let mut figures = Vec::new();
+    let mut groups = Vec::new();
     for work in Work::ALL {
         for bytes in SIZES {
             let peers = ALL.iter().filter(|candidate| work.is_for(**candidate));
@@ -157,7 +201,7 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
                     (candidate, run)
                 })
                 .collect();
-            figures.extend(interleave(runners, effort.rounds(100), work.name(), bytes));
+            groups.push(Group::new(work.name(), bytes, runners));
         }
     }
     let padded = [Candidate::RuntimeLength, Candidate::Ours, Candidate::Held];
@@ -170,19 +214,15 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
             )
         })
         .collect();
-    figures.extend(interleave(
-        runners,
-        effort.rounds(100),
-        "set, padded",
-        size_of::<Padded>(),
-    ));
-    figures.extend(interleave(
-        vec![(Candidate::Robust, pair())],
-        effort.rounds(200),
-        "lock, unlock",
-        64,
-    ));
-    figures
+    groups.push(Group::new("set, padded", size_of::<Padded>(), runners));
+    let pair = vec![(Candidate::Robust, pair())];
+    groups.push(Group::new("lock, unlock", 64, pair));
+    for _ in 0..SWEEPS {
+        for group in &mut groups {
+            group.sweep(effort.rounds(100).div_ceil(SWEEPS));
+        }
+    }
+    groups.into_iter().flat_map(Group::end).collect()
 }
 
 /// A bare robust mutex, taken and let go.

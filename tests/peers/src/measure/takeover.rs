@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use shm_core::SharedBox;
 
+use super::solo::Work;
 use super::{Effort, percentile};
 use crate::child::{Child, judge, say};
 use crate::peer::{Candidate, Held, Ours, Peer, Pthread, Robust};
@@ -110,7 +111,9 @@ fn read_beside(rounds: u32) -> (f64, u64) {
             let mut peer = Ours::<Small>::open(place);
             let (mut worst, mut torn) = (0.0, 0);
             while !over.load(Relaxed) {
-                let judged = judge(&mut peer, Duration::from_millis(5));
+                let start = Instant::now();
+                let goes_on = || start.elapsed() < Duration::from_millis(5);
+                let judged = judge(&mut peer, Work::Get, goes_on);
                 worst = f64::max(worst, judged.worst);
                 torn += judged.torn;
             }

@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use shm_core::SharedBox;
 
 use super::{Effort, percentile};
-use crate::child::{Child, say};
+use crate::child::{Child, pin, say};
 use crate::peer::Segment;
 use crate::place::Place;
 
@@ -16,6 +16,10 @@ use crate::place::Place;
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub kind: &'static str,
+    /// Whether both processes are on one processor.
+    pub one_processor: bool,
+    /// Whether the other side was surely asleep when it began.
+    pub asleep: bool,
     pub min: f64,
     pub p50: f64,
     pub p99: f64,
@@ -24,39 +28,81 @@ pub struct Row {
 /// `set` and `wait`, the bare system call, and a pair of pipes.
 const KINDS: [&str; 3] = ["SharedBox", "bare futex", "pipe"];
 
+/// Whoever has waited for so long sleeps, whatever it did before.
+const FALL_ASLEEP: Duration = Duration::from_micros(50);
+
 pub fn measure(effort: Effort) -> Vec<Row> {
-    let trips: Vec<Box<dyn FnMut()>> = vec![Box::new(ours()), Box::new(futex()), Box::new(pipe())];
+    let placed = [false, true].map(|one_processor| {
+        // Where the scheduler puts them decides more than the way of waking does.
+        let (here, there) = (0, usize::from(!one_processor));
+        std::thread::scope(|scope| {
+            let measure = || {
+                pin(here);
+                side_by_side(effort, one_processor, there)
+            };
+            scope.spawn(measure).join().expect("figures")
+        })
+    });
+    placed.concat()
+}
+
+fn side_by_side(effort: Effort, one_processor: bool, there: usize) -> Vec<Row> {
+    let trips: [Box<dyn FnMut()>; 3] = [
+        Box::new(ours(there)),
+        Box::new(futex(there)),
+        Box::new(pipe(there)),
+    ];
     let mut kinds: Vec<_> = KINDS
         .into_iter()
         .zip(trips)
-        .map(|(kind, trip)| (kind, trip, Vec::new()))
+        .map(|(kind, trip)| (kind, trip, [Vec::new(), Vec::new()]))
         .collect();
     for _ in 0..effort.rounds(200) {
         for (_, trip, took) in &mut kinds {
             trip();
-            for _ in 0..10 {
-                let start = Instant::now();
-                trip();
-                took.push(start.elapsed().as_nanos() as f64);
+            for (asleep, took) in [false, true].into_iter().zip(took) {
+                for _ in 0..10 {
+                    if asleep {
+                        fall_asleep(one_processor);
+                    }
+                    let start = Instant::now();
+                    trip();
+                    took.push(start.elapsed().as_nanos() as f64);
+                }
             }
         }
     }
-    kinds
-        .into_iter()
-        .map(|(kind, _, mut took)| {
-            took.sort_by(f64::total_cmp);
-            Row {
-                kind,
-                min: took[0],
-                p50: percentile(&took, 0.5),
-                p99: percentile(&took, 0.99),
-            }
-        })
-        .collect()
+    let row = |kind, asleep, mut took: Vec<f64>| {
+        took.sort_by(f64::total_cmp);
+        Row {
+            kind,
+            one_processor,
+            asleep,
+            min: took[0],
+            p50: percentile(&took, 0.5),
+            p99: percentile(&took, 0.99),
+        }
+    };
+    let rows = kinds.into_iter().flat_map(|(kind, _, [at_once, asleep])| {
+        [row(kind, false, at_once), row(kind, true, asleep)]
+    });
+    rows.collect()
 }
 
-fn echoing(kind: &str, there: Place, back: Place) -> Child {
-    Child::start(&["echo", kind, &there.0.to_string(), &back.0.to_string()])
+/// Gives the other side the time to go to sleep, and on one processor also the processor.
+fn fall_asleep(one_processor: bool) {
+    if one_processor {
+        std::thread::sleep(FALL_ASLEEP);
+    }
+    let pause = Instant::now() + FALL_ASLEEP;
+    while Instant::now() < pause {
+        std::hint::spin_loop();
+    }
+}
+
+fn echoing(kind: &str, there: Place, back: Place, processor: usize) -> Child {
+    let words = [there.0, back.0, processor as u32].map(|number| number.to_string());
+    Child::start(&["echo", kind, &words[0], &words[1], &words[2]])
 }
 
 /// The other side of a round trip.
@@ -93,7 +139,7 @@ pub fn echo(kind: &str, there: Place, back: Place) {
     }
 }
 
-fn ours() -> impl FnMut() {
+fn ours(processor: usize) -> impl FnMut() {
     let (there, back) = (Place::fresh(), Place::fresh());
     let make = |place: Place| {
         SharedBox::<u64>::options()
@@ -102,7 +148,7 @@ fn ours() -> impl FnMut() {
             .expect("created")
     };
     let (a, b) = (make(there), make(back));
-    let child = echoing(KINDS[0], there, back);
+    let child = echoing(KINDS[0], there, back, processor);
     let mut seen = b.version();
     move || {
         let _ = &child;
@@ -111,13 +157,13 @@ fn ours() -> impl FnMut() {
     }
 }
 
-fn futex() -> impl FnMut() {
+fn futex(processor: usize) -> impl FnMut() {
     let (there, back) = (Place::fresh(), Place::fresh());
     let (a, b) = (
         Segment::create(there.key(), 64),
         Segment::create(back.key(), 64),
     );
-    let child = echoing(KINDS[1], there, back);
+    let child = echoing(KINDS[1], there, back, processor);
     let mut count = 0;
     move || {
         let _ = &child;
@@ -157,8 +203,8 @@ fn wake(word: &AtomicU32) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
-fn pipe() -> impl FnMut() {
-    let mut child = echoing(KINDS[2], Place(0), Place(0));
+fn pipe(processor: usize) -> impl FnMut() {
+    let mut child = echoing(KINDS[2], Place(0), Place(0), processor);
     move || {
         let (to, from) = child.pipes();
         to.write_all(b"x").expect("a child that listens");

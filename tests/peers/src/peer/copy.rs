@@ -55,6 +55,15 @@ impl<T: Value> Peer<T> for RuntimeLength<T> {
     }
 
     #[inline(always)]
+    fn read_into(&mut self, place: &mut T) {
+        let from = self.segment.address().cast::<u8>();
+        // SAFETY: as above.
+        unsafe {
+            from.copy_to_nonoverlapping((&raw mut *place).cast(), black_box(self.len));
+        }
+    }
+
+    #[inline(always)]
     fn set(&mut self, value: &T) {
         let to = self.segment.address().cast::<u8>();
         // SAFETY: as above.
@@ -94,6 +103,12 @@ impl<T: Value> Peer<T> for Fixed<T> {
         // alone.
         let value = unsafe { black_box(self.segment.address()).cast::<T>().read() };
         look(&value)
+    }
+
+    #[inline(always)]
+    fn read_into(&mut self, place: &mut T) {
+        // SAFETY: as above.
+        *place = unsafe { black_box(self.segment.address()).cast::<T>().read() };
     }
 
     #[inline(always)]

@@ -26,6 +26,10 @@ pub trait Peer<T: Value>: Sized {
     fn open(place: Place) -> Self;
     /// Copies the value to private memory in the candidate's own way and shows it.
     fn get<R>(&mut self, look: impl FnOnce(&T) -> R) -> R;
+    /// Copies the value over an older one, where there is a call for that.
+    fn read_into(&mut self, _place: &mut T) {
+        unreachable!("no call of this candidate");
+    }
     /// Replaces the value.
     fn set(&mut self, value: &T);
     /// Changes the value where it is, or as near to that as the candidate comes.
@@ -105,6 +109,14 @@ impl Candidate {
     /// Whether it gives each reader a value of one commit.
     pub fn is_consistent(self) -> bool {
         !matches!(self, Candidate::RuntimeLength | Candidate::Fixed)
+    }
+
+    /// Whether it can copy the value to where the caller wants it.
+    pub fn reads_into(self) -> bool {
+        matches!(
+            self,
+            Candidate::RuntimeLength | Candidate::Fixed | Candidate::Ours | Candidate::View
+        )
     }
 
     /// Whether several processes may write.

@@ -38,6 +38,11 @@ impl<T: Value> Peer<T> for Ours<T> {
     }
 
     #[inline(always)]
+    fn read_into(&mut self, place: &mut T) {
+        self.shared.read_into(place).expect("read");
+    }
+
+    #[inline(always)]
     fn set(&mut self, value: &T) {
         self.shared.set_from(value).expect("set");
     }
@@ -87,6 +92,11 @@ impl<T: Value> Peer<T> for View<T> {
         look(&value)
     }
 
+    #[inline(always)]
+    fn read_into(&mut self, place: &mut T) {
+        self.view.read_into(place).expect("read");
+    }
+
     fn set(&mut self, _value: &T) {
         unreachable!("a view has no method that writes");
     }
@@ -119,9 +129,10 @@ impl<T: Value> Held<T> {
 
     #[cold]
     fn take(&mut self) {
+        let shared: *const SharedBox<T> = &raw const *self.shared;
         // SAFETY: the box stays on the heap until after the writer was dropped, and is never
         // borrowed mutably.
-        let shared = unsafe { &*(&raw const *self.shared) };
+        let shared = unsafe { &*shared };
         self.writer = Some(shared.writer().expect("the lock"));
     }
 }
