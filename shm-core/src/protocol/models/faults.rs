@@ -44,7 +44,7 @@ const HARMLESS: &[(&str, &str)] = &[
         "as above",
     ),
     (
-        "control.rs declare_ready: word.compare_exchange(newborn, ready, Release, Relaxed): Blind",
+        "control.rs declare_ready: word.compare_exchange(self.0, State::READY.0, Release, Relaxed): Blind",
         "it compares for the sake of a creator that gives the newborn up at that moment; the models' creators do not",
     ),
 ];
