@@ -35,6 +35,8 @@ use crate::typed::{Snapshot, Typed};
 /// view.set(1);
 /// ```
 #[derive(Debug)]
+// In this order, like `SharedBox`.
+#[repr(C)]
 pub struct SharedView<T: SharedLayout> {
     typed: Typed<T>,
     /// How it was opened, to be opened again.

@@ -49,7 +49,7 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<
         return Err(mapped.foreign());
     }
     if !judge(&value) {
-        return Err(Fault::Invalid(value));
+        return Err(Fault::Invalid(value.into()));
     }
     control.magic.store(MAGIC, Relaxed);
     stop!("adoption: magic written");

@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     /// No control block: somebody else's segment.
     Foreign { size: usize },
     /// The bytes that were to be adopted as the first value are none of its type.
-    Invalid(Vec<u8>),
+    Invalid(Box<[u8]>),
     /// A control block whose words contradict each other or the segment's size.
     Damaged(&'static str),
     /// A format that this library does not know.

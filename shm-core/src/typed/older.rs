@@ -101,7 +101,11 @@ impl<T: SharedLayout> Typed<T> {
     pub(crate) fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
         let mut looks = 0;
         loop {
-            let locked = self.segment.lock().map_err(self.explain(operation))?;
+            let locked = match self.segment.lock() {
+                Ok(locked) => locked,
+                // What explains it is put together here, not on the usual way.
+                Err(fault) => return Err(self.explain(operation)(fault)),
+            };
             if self.segment.is_written_as_known() {
                 return Ok(locked);
             }
