@@ -10,7 +10,7 @@ use crate::{Memory, NOBODY};
 
 /// Words of the control block, by their distance from the end of the segment, and how many bytes
 /// each has.
-const WORDS: [(&str, usize, usize); 13] = [
+const WORDS: [(&str, usize, usize); 16] = [
     ("magic", 320, 8),
     ("format", 312, 4),
     ("flags", 308, 4),
@@ -24,6 +24,9 @@ const WORDS: [(&str, usize, usize); 13] = [
     ("range", 176, 8),
     ("lock", 128, 4),
     ("awaited", 64, 8),
+    ("origin", 280, 4),
+    ("predecessor", 272, 8),
+    ("carried", 248, 4),
 ];
 
 /// One stroke. `Display` and `FromStr` carry it to another process.
@@ -159,9 +162,11 @@ impl Attacker {
         match WORDS[index % WORDS.len()].0 {
             "capacity" | "room" => sizes[small as usize % sizes.len()],
             "seq" | "awaited" => [small % 16, u64::MAX - small % 16, small][small as usize % 3],
-            "state" => [0, 1, 3, 0x101, 0x201, 0xffff_ff01, small][small as usize % 7],
+            "state" => {
+                [0, 1, 2, 3, 4, 0x101, 0x103, 0x201, 0xffff_ff01, small][small as usize % 10]
+            }
             "lock" => [0, small % 252, small, 1 << 31 | small, 1023, 1 << 31][small as usize % 6],
-            "flags" => small % 5,
+            "flags" => small % 9,
             "format" => small % 3,
             "set" => u64::from(self.others[small as usize % 3].as_raw().cast_unsigned() + 1),
             _ => small,

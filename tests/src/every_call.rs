@@ -9,6 +9,8 @@ use shm_core::{
     Error, FixedStr, FixedVec, Inspector, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
 };
 
+use crate::Small;
+
 /// The limit that the calls of most tests are given.
 pub const LIMIT: Duration = Duration::from_millis(1);
 
@@ -99,6 +101,18 @@ impl Target for Plain {
 impl Target for Large {
     fn sample(seed: u8) -> Large {
         [u64::from(seed); 8192]
+    }
+
+    fn is_sound(&self) -> bool {
+        true
+    }
+}
+
+impl Target for Small {
+    fn sample(seed: u8) -> Small {
+        Small {
+            words: [u64::from(seed); 8],
+        }
     }
 
     fn is_sound(&self) -> bool {

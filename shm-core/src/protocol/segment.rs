@@ -175,6 +175,13 @@ impl Segment {
         }
     }
 
+    /// Whatever went wrong: that the segment has been removed, or its value moved, is the reason.
+    #[cold]
+    #[inline(never)]
+    fn reason(&self, fault: Fault) -> Fault {
+        self.ended().unwrap_or(fault)
+    }
+
     /// That the segment has been removed or its value moved, if so.
     pub(super) fn ended(&self) -> Option<Fault> {
         let state = self.state();
@@ -221,8 +228,7 @@ impl Segment {
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
             Ok(locked) => Ok(locked),
-            // Whatever went wrong on the way, that it has been removed or moved is the reason.
-            Err(fault) => Err(self.ended().unwrap_or(fault)),
+            Err(fault) => Err(self.reason(fault)),
         }
     }
 
