@@ -172,11 +172,12 @@ typedef struct shmbox {
 
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
-	SHMBOX_ROOM_ = 24, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_ROOM_ = 24, SHMBOX_ORIGIN_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
-enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
-enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_MOVED_ = 3 };
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_CARRIER_ = 4 };
+enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_MOVED_ = 3,
+       SHMBOX_ADOPTED_ = 4 };
 enum { SHMBOX_SLOTS_ = 249, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
 #define SHMBOX_WAITERS_ UINT32_C(0x80000000)
@@ -732,52 +733,87 @@ static inline void shmbox_detach_(shmbox *box)
 	box->base = NULL;
 }
 
-/* Looks at what the id leads to. 1: it is not ready yet, or has gone: look again. */
+/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
+enum { SHMBOX_AGAIN_ = 1 };
+
+/* Maps the segment of box->id, as far as the place of its control block is known. */
+static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
+{
+	void *base;
+
+	if (shmctl(box->id, IPC_STAT, facts) != 0)
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if (!shmbox_is_trusted_(facts->shm_perm.uid, options) || !shmbox_is_trusted_(facts->shm_perm.cuid, options))
+		return SHMBOX_EUNTRUSTED;
+	if (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0)
+		return SHMBOX_EFOREIGN;
+	base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
+	if (base == (void *)-1)
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	box->base = (unsigned char *)base;
+	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
+	return 0;
+}
+
+static inline int shmbox_has_magic_(const shmbox *box)
+{
+	uint64_t const magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+
+	return memcmp(&magic, "SHMBOX\x1a\n", 8) == 0;
+}
+
+/* Attaches what box->id leads to, and checks it. */
 static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
 {
 	struct shmid_ds facts;
 	uint32_t state;
-	uint64_t magic;
-	void *base;
-	int code;
+	int code = shmbox_map_(box, options, options->read_only, &facts);
 
-	if (shmctl(box->id, IPC_STAT, &facts) != 0)
-		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
-	if (!shmbox_is_trusted_(facts.shm_perm.uid, options) || !shmbox_is_trusted_(facts.shm_perm.cuid, options))
-		return SHMBOX_EUNTRUSTED;
-	if (facts.shm_segsz < SHMBOX_CONTROL_ || facts.shm_segsz % 64 != 0)
-		return SHMBOX_EFOREIGN;
-	base = shmat(box->id, NULL, options->read_only ? SHM_RDONLY : 0);
-	if (base == (void *)-1)
-		return shmbox_is_gone_() ? 1 : shmbox_failed_(box);
-	box->base = (unsigned char *)base;
-	box->control = box->base + facts.shm_segsz - SHMBOX_CONTROL_;
+	if (code != 0)
+		return code;
 	state = shmbox_get32_(box, SHMBOX_STATE_);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	magic = shmbox_get64_(box, SHMBOX_MAGIC_);
-	if (memcmp(&magic, "SHMBOX\x1a\n", 8) != 0) {
+	if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
 		/* Execute permission for others alone marks a segment that is being made. */
-		if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
-			code = 1;
-		else
-			code = SHMBOX_EFOREIGN;
-	} else if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01) {
-		code = 1;
-	} else {
+		code = SHMBOX_AGAIN_;
+	else if (!shmbox_has_magic_(box))
+		code = SHMBOX_EFOREIGN;
+	else if (state == SHMBOX_ADOPTED_)
+		code = SHMBOX_AGAIN_;
+	else
 		code = shmbox_life_(state);
-		if (code == 0)
-			code = shmbox_check_header_(box, facts.shm_segsz);
-		if (code == 0)
-			code = shmbox_check_schema_(box);
-	}
+	if (code == 0)
+		code = shmbox_check_header_(box, facts.shm_segsz);
+	if (code == 0)
+		code = shmbox_check_schema_(box);
 	if (code != 0)
 		shmbox_detach_(box);
 	return code;
 }
 
+/* Whether the value of a key that leads nowhere lies in a carrier: it was being moved to a segment of another size. */
+static inline int shmbox_is_carried_(const shmbox *box, const shmbox_options *options)
+{
+	uint32_t const key = (uint32_t)box->key;
+	uint32_t const turned = (key << 16 | key >> 16) ^ UINT32_C(0x53486d76);
+	struct shmid_ds facts;
+	shmbox carrier = *box;
+	int found;
+
+	carrier.id = shmget((key_t)(turned == 0 ? UINT32_C(0x53486d76) : turned), 0, 0);
+	if (carrier.id < 0 || shmbox_map_(&carrier, options, 1, &facts) != 0)
+		return 0;
+	found = shmbox_get32_(&carrier, SHMBOX_STATE_) == SHMBOX_READY_ && shmbox_has_magic_(&carrier) &&
+		(shmbox_get32_(&carrier, SHMBOX_FLAGS_) & SHMBOX_CARRIER_) != 0 &&
+		shmbox_get32_(&carrier, SHMBOX_ORIGIN_) == key;
+	shmbox_detach_(&carrier);
+	return found;
+}
+
 static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
 {
 	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int misses = 0;
 	int64_t end;
 
 	if (options == NULL)
@@ -797,13 +833,24 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 		/* It asks for no size: more than there is would be a bare EINVAL. */
 		box->id = shmget(key, 0, 0);
-		if (box->id < 0)
-			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
-		code = shmbox_attach_(box, options);
-		if (code <= 0)
-			return code;
+		if (box->id >= 0) {
+			code = shmbox_attach_(box, options);
+			if (code != SHMBOX_AGAIN_ && code != SHMBOX_EMOVED)
+				return code;
+			misses = 0;
+		} else {
+			if (errno != ENOENT)
+				return shmbox_failed_(box);
+			/* Between a look at one key and one at the other a move may have ended. */
+			code = SHMBOX_EUNFINISHED;
+			if (!shmbox_is_carried_(box, options)) {
+				if (++misses == 3)
+					return SHMBOX_ENOTFOUND;
+				continue;
+			}
+		}
 		if (shmbox_now_() >= end)
-			return SHMBOX_EUNFINISHED;
+			return code == SHMBOX_EMOVED ? code : SHMBOX_EUNFINISHED;
 		shmbox_rest_a_millisecond_();
 	}
 }

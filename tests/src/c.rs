@@ -169,8 +169,9 @@ impl Compiler {
     ///
     /// If the compiler does not accept the source.
     pub fn compile(&self, source: &Path, program: &Path, arguments: &[&str]) {
-        let output = self.try_compile(source, program, arguments);
-        assert!(output.is_ok(), "{self}: {}", output.unwrap_err());
+        if let Err(said) = self.try_compile(source, program, arguments) {
+            panic!("{self}: {said}");
+        }
     }
 
     /// Builds a source of these tests that includes one generated header; returns the program, which

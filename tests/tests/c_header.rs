@@ -7,7 +7,7 @@ use std::process::Command;
 
 use shm_core::sysv::{Mode, shm};
 use shm_core::{FixedStr, FixedVec, SharedBox, SharedLayout};
-use shm_tests::{Compiler, Guard, Ledger, Memory, NOBODY, c_peers, may_change_user};
+use shm_tests::{Compiler, Guard, Ledger, Memory, NOBODY, c_peer, c_peers, may_change_user};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -483,13 +483,58 @@ impl Noise {
     }
 }
 
+/// Programs that end at the first access which is out of bounds, if there is a compiler for that.
+fn sanitized() -> Vec<PathBuf> {
+    match Compiler::sanitizing() {
+        Some(compiler) => vec![c_peer(&compiler, env!("CARGO_TARGET_TMPDIR"))],
+        None => c_peers(env!("CARGO_TARGET_TMPDIR")).to_vec(),
+    }
+}
+
+#[test]
+fn no_words_in_a_control_block_bring_a_program_in_c_down_or_keep_it() {
+    const ROUNDS: usize = 300;
+    let programs = sanitized();
+    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
+    let mut refusals = 0;
+    for round in 0..ROUNDS {
+        let guard = Guard::new();
+        let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
+        let memory = guard.memory();
+        guard.set();
+        for _ in 0..=noise.next(2) {
+            // A word of the block, or half of one: all that are used, at least.
+            let at = [8, 12, 16, 24, 64, 68, 128, 132, 136, 144, 192, 256][noise.next(12)];
+            let word = match noise.next(4) {
+                0 => noise.next(4) as u64,
+                1 => u64::MAX,
+                2 => 1 << noise.next(32),
+                _ => noise.next(usize::MAX) as u64,
+            };
+            memory.store(memory.len() - 320 + at, word, 4);
+        }
+        let action = ["get", "set", "commit", "wait", "count"][round % 5];
+        let output = Command::new(&programs[round % programs.len()])
+            .args([action, &guard.arg(), "3"])
+            .env("SHM_LIMIT_MS", "20")
+            .output()
+            .unwrap();
+        // A value may have been changed to another one, and be told to be torn.
+        match output.status.code() {
+            Some(0) => {}
+            Some(1) => refusals += 1,
+            _ => panic!("{output:?}"),
+        }
+        drop(shared);
+    }
+    println!("{ROUNDS} control blocks, {refusals} refused");
+    assert!(refusals > ROUNDS / 4 && refusals < ROUNDS);
+}
+
 #[test]
 fn no_bytes_in_a_schema_room_bring_a_program_in_c_down() {
     const ROUNDS: usize = 400;
-    let programs: Vec<_> = match Compiler::sanitizing() {
-        Some(compiler) => vec![shm_tests::c_peer(&compiler, env!("CARGO_TARGET_TMPDIR"))],
-        None => c_peers(env!("CARGO_TARGET_TMPDIR")).to_vec(),
-    };
+    let programs = sanitized();
     let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();

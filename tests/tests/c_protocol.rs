@@ -49,7 +49,8 @@ fn shared(guard: &Guard, number: u64) -> SharedBox<Ledger> {
 
 #[test]
 fn every_compilers_program_reads_and_writes_what_rust_does() {
-    for compiler in Compiler::all() {
+    let sanitizing = Compiler::sanitizing();
+    for compiler in Compiler::all().iter().chain(&sanitizing) {
         let program = c_peer(compiler, OUT);
         let guard = Guard::new();
         let shared = shared(&guard, 1);
@@ -503,5 +504,95 @@ fn a_living_owner_in_c_keeps_the_lock_and_rust_says_who_it_is() {
             slots(guard.set()).iter().sum::<u16>() <= 2,
             "slots were given back"
         );
+    }
+}
+
+/// What a program in C that stays attached says when it is told to write a number.
+fn told(peer: &mut Peer, number: u64) -> String {
+    peer.tell(&number.to_string());
+    peer.line()
+}
+
+#[test]
+fn programs_in_c_learn_that_the_value_has_moved_and_find_it_again() {
+    for program in peers() {
+        let guard = Guard::new();
+        let old = shared(&guard, 1);
+        guard.memory();
+        let mut attached = start(program, "stay", &guard, &[]);
+        attached.expect("1 1");
+        assert_eq!(told(&mut attached, 2), "2 2");
+        let new = SharedBox::<Ledger>::options()
+            .capacity(4096)
+            .migrate(guard.key())
+            .unwrap();
+        guard.memory();
+        assert!(told(&mut attached, 3).contains("-10 the value has moved"));
+        let printed = done(&run(program, "set", &guard, &["4"]));
+        assert!(printed.starts_with("4 "), "{printed}");
+        assert_eq!(new.get().unwrap().number(), 4);
+        attached.succeed();
+        drop(old);
+    }
+}
+
+#[test]
+fn programs_in_c_wait_for_a_move_that_a_dead_process_began_and_do_not_take_it_for_nothing() {
+    let points: Vec<_> = stop_points();
+    let (mut deaths, mut unfinished) = (0, 0);
+    at_each_stop(&points, |stop| {
+        // Many points are passed again and again by the copies.
+        if stop.pass > 3 {
+            return false;
+        }
+        let guard = Guard::new();
+        let shared = shared(&guard, OLD);
+        guard.memory();
+        let died = rust_dies("move ledger", &guard, 0, 0, Some(stop));
+        let program = &peers()[deaths % peers().len()];
+        let output = Command::new(program)
+            .args(["get", &guard.arg()])
+            .env("SHM_LIMIT_MS", "20")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let waits = said.contains(": -11 ") || said.contains(": -10 ");
+        assert!(said.starts_with("1 ") || died && waits, "{stop:?}: {said}");
+        unfinished += u32::from(waits);
+        // A process of the library ends the move, or undoes what was begun of it.
+        drop(shared);
+        let found = SharedBox::<Ledger>::open(guard.key()).unwrap();
+        guard.memory();
+        assert_eq!(found.get().unwrap().number(), OLD);
+        let printed = done(&run(program, "set", &guard, &["4"]));
+        assert!(printed.starts_with("4 "), "{printed}");
+        assert_eq!(found.get().unwrap().number(), 4);
+        deaths += usize::from(died);
+        died
+    });
+    println!("{deaths} deaths in a move; {unfinished} times C waited for its end");
+    assert!(unfinished > 0);
+}
+
+#[test]
+fn a_program_in_c_makes_the_segment_and_a_program_in_rust_completes_it() {
+    for program in peers() {
+        let guard = Guard::new();
+        // As `shmget(key, LEDGER_SEGMENT_SIZE, IPC_CREAT | 0600)` does; another test compares it.
+        let size = SharedBox::<Ledger>::segment_size().unwrap();
+        let memory = guard.foreign(size);
+        let mut first = Command::new(program);
+        first.args(["get", &guard.arg()]).env("SHM_LIMIT_MS", "20");
+        let said = String::from_utf8(first.output().unwrap().stdout).unwrap();
+        assert!(said.contains(": -3 "), "not completed yet: {said}");
+        memory.write(0, &[0; size_of::<Ledger>()]);
+        let adopted = SharedBox::<Ledger>::options()
+            .adopt(true)
+            .open(guard.key())
+            .unwrap();
+        guard.memory();
+        assert_eq!(done(&run(program, "get", &guard, &[])), "0 1");
+        done(&run(program, "count", &guard, &["5"]));
+        assert_eq!(adopted.get().unwrap().number(), 5);
     }
 }

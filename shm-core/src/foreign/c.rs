@@ -27,7 +27,7 @@ const COMMON: &str = concat!(
     include_str!("shmbox/access.h"),
 );
 
-/// The functions of one struct; `@` is its name in C, `#` that of its macros.
+/// The functions of one struct; `@` is its name in C.
 const FUNCTIONS: &str = include_str!("shmbox/functions.h");
 
 /// What a type without a name is called: the one member of a struct.
@@ -200,7 +200,7 @@ fn header(schema: &Schema, name: &str, types: &str) -> String {
         function(!schema.any_bits(), "is_valid"),
         function(!is_dense(schema), "store"),
     );
-    text.push_str(&FUNCTIONS.replace('@', name).replace('#', &upper));
+    text.push_str(&FUNCTIONS.replace('@', name));
     let _ = writeln!(text, "\n#endif /* {guard} */");
     text
 }

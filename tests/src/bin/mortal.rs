@@ -28,9 +28,11 @@ fn main() -> Outcome {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
-        ["count", key, number, journal] => {
-            return count(key.parse()?, number.parse()?, journal);
+        ["move ledger", key, ..] => {
+            let mut options = SharedBox::<Ledger>::options();
+            drop(options.capacity(4096).migrate(key.parse::<Key>()?)?);
         }
+        ["count", key, number, journal] => return count(key.parse()?, number.parse()?, journal),
         ["open small", key, ..] => drop(SharedBox::<Small>::open(key.parse::<Key>()?)?),
         ["view grown", key, ..] => drop(SharedView::<SmallGrown>::open(key.parse::<Key>()?)?),
         ["create small", key, _, number] => {

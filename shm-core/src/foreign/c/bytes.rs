@@ -1,5 +1,6 @@
 //! What C does with the bytes of a value: whether they are one, and which of them are stored.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Types;
@@ -182,7 +183,9 @@ pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -
         return text;
     }
     text.push_str("\tswitch (value) {\n");
-    for variant in variants {
+    // A schema out of a segment may name one value twice, and no C compiler takes that.
+    let mut values = BTreeSet::new();
+    for variant in variants.iter().filter(|v| values.insert(v.value())) {
         let _ = writeln!(text, "\tcase {}:", case(variant.value()));
     }
     text.push_str("\t\treturn 1;\n\tdefault:\n\t\treturn 0;\n\t}\n}\n");

@@ -1,6 +1,7 @@
 //! What the layout work promises, one file per promise.
 
 mod any_schema;
+mod c_header;
 #[cfg(not(loom))]
 mod contract;
 mod extends;
