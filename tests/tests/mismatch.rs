@@ -106,7 +106,7 @@ segment 0x00001234 holds a different layout than `StPid`
 }
 
 #[test]
-fn sign_names_and_version_count_as_layout() {
+fn sign_and_names_count_as_layout() {
     let guard = Guard::new();
     let _shared = stored(&guard);
     let errors = [

@@ -50,9 +50,11 @@ pub(super) fn variant(name: &str) -> String {
 
 fn free(name: &str, taken: &[&str]) -> String {
     let mut plain = ascii(name);
-    if plain.starts_with(|first: char| first.is_ascii_digit()) {
+    let numbered = plain.starts_with(|first: char| first.is_ascii_digit());
+    if numbered {
         plain.insert(0, '_');
-    } else if plain.starts_with('_') {
+    }
+    if plain.starts_with('_') && (plain.ends_with('_') || !numbered) {
         // Python, ctypes, enum and this module keep such names for themselves.
         plain.insert(0, 'x');
     }
@@ -84,5 +86,6 @@ mod tests {
         assert_eq!(class("SharedBox"), "SharedBox_");
         assert_eq!(class("int"), "int_");
         assert_eq!(variant("mro"), "mro_");
+        assert_eq!(variant("0_"), "x_0_");
     }
 }

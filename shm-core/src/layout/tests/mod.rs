@@ -9,6 +9,7 @@ mod fingerprint;
 mod fixed_str;
 mod fixed_vec;
 mod mismatch;
+mod python_module;
 mod runs;
 mod stored_form;
 mod validity;
