@@ -131,7 +131,14 @@ fn a_later_version_that_has_no_room_moves_in_and_the_earlier_one_goes_on() {
         .migrate(guard.key())
         .unwrap_err();
     assert!(matches!(error, Error::Options { .. }), "{error:?}");
-    assert!(error.to_string().contains("later version"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "migrate on segment {}: the segment holds a later version of `Small` than this program \
+             knows: a program that knows it must move it",
+            guard.key()
+        )
+    );
     assert_eq!(old.get().unwrap().words[0], 6);
 }
 
