@@ -50,8 +50,9 @@ impl fmt::Display for Context {
 /// Why an operation on a shared segment failed.
 ///
 /// `Display` says it in one or more lines, the last of which names the next step;
-/// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the segment
-/// is as it was.
+/// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the value is
+/// as it was; and so is all of the segment, unless a move had begun: see
+/// [`Options::migrate`](crate::Options::migrate).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -140,6 +141,14 @@ pub enum Error {
     Moved {
         /// What was being done.
         context: Context,
+    },
+    /// Somebody began to move the value to another segment, and the move did not end within the time
+    /// limit.
+    Moving {
+        /// What was being done.
+        context: Context,
+        /// The pid of the process that began, as this process sees it; 0 if it can't.
+        mover: u32,
     },
     /// A move needs another key for its time, and that leads to another program's segment.
     Occupied {
@@ -240,6 +249,7 @@ impl Error {
             | Error::Format { context, .. }
             | Error::Removed { context }
             | Error::Moved { context }
+            | Error::Moving { context, .. }
             | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
@@ -300,6 +310,9 @@ impl Error {
             Error::Removed { .. } => "open or create the segment again",
             Error::Moved { .. } => {
                 "call `reattach`, or open the key again: the value is there, in the same version or a later one"
+            }
+            Error::Moving { .. } => {
+                "if that process is gone, open the key as the segment's owner or root, which ends the move; remove nothing before, since the value lies in a second segment"
             }
             Error::Occupied { .. } => {
                 "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
@@ -380,6 +393,7 @@ impl Error {
                 size,
                 wanted,
             },
+            Fault::Moving { mover } => Error::Moving { context, mover },
             Fault::Untrusted { owner, creator } => Error::Untrusted {
                 context,
                 owner,
@@ -458,6 +472,15 @@ impl fmt::Display for Error {
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
             Error::Moved { .. } => {
                 f.write_str("the value has moved to another segment under the same key")?;
+            }
+            Error::Moving { mover, .. } => {
+                match mover {
+                    0 => f.write_str(
+                        "a process that can't be seen from here (another pid namespace)",
+                    )?,
+                    pid => write!(f, "process {pid}")?,
+                }
+                f.write_str(" began to move its value to another segment, and that has not ended")?;
             }
             Error::Occupied { needed, .. } => write!(
                 f,

@@ -100,7 +100,8 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
-    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`],
+    /// [`Error::Moving`], [`Error::Damaged`], [`Error::Format`].
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }

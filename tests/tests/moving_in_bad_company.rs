@@ -177,6 +177,41 @@ fn only_who_may_remove_the_segment_may_move_it() {
     assert_eq!(line.trim_end(), "5");
 }
 
+/// It used to be told to remove what it can't see under the key.
+#[test]
+fn who_may_not_end_a_move_is_told_who_may() {
+    if !may_change_user("who_may_not_end_a_move_is_told_who_may") {
+        return;
+    }
+    let guard = Guard::new();
+    let _old = SharedBox::<Small>::options()
+        .mode(0o644)
+        .create_new(guard.key(), small(5))
+        .unwrap();
+    guard.memory();
+    let gap = Stop {
+        point: "move: old removed".to_owned(),
+        pass: 1,
+    };
+    assert!(dies("migrate", &guard, 64, 0, Some(&gap)));
+    guard.watch(find(carrier_key(guard.key())).unwrap());
+    let user = NOBODY.to_string();
+    let said = Peer::start(PEER, ["--user", &user, "try-view", &guard.arg(), "20"]).succeed();
+    assert!(said.contains("began to move its value"), "{said}");
+    assert!(said.contains("as the segment's owner or root"), "{said}");
+    assert!(!said.contains("ipcrm"), "{said}");
+    // As it said.
+    assert_eq!(
+        SharedView::<Small>::open(guard.key())
+            .unwrap()
+            .get()
+            .unwrap(),
+        small(5)
+    );
+    guard.memory();
+    assert_moved(&guard);
+}
+
 /// A carrier in force that a stranger has put there is none.
 #[test]
 fn a_strangers_carrier_brings_no_value() {

@@ -147,10 +147,8 @@ impl Carrier {
     }
 
     fn unfinished(&self) -> Fault {
-        Fault::Unfinished {
-            size: self.stat.size,
-            wanted: None,
-            creator: u32::try_from(self.stat.cpid).unwrap_or(0),
+        Fault::Moving {
+            mover: u32::try_from(self.stat.cpid).unwrap_or(0),
         }
     }
 
