@@ -72,6 +72,9 @@ pub enum Error {
         size: usize,
         /// Bytes of the program's type.
         wanted: usize,
+        /// Bytes that a segment must have for this call to [adopt](crate::Options::adopt) it, if it
+        /// adopts any.
+        adoptable: Option<usize>,
     },
     /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else).
     TooSmall {
@@ -287,8 +290,13 @@ impl Error {
                 }
                 _ => source.hint(),
             },
+            Error::Foreign {
+                adoptable: None, ..
+            } => {
+                "`RawBox` reads and writes such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`"
+            }
             Error::Foreign { .. } => {
-                "`RawBox` reads and writes such a segment, without versions or protection from torn values"
+                "have that program ask `shmget` for what `Options::segment_size` says and leave all but the value alone, or use `RawBox`"
             }
             Error::TooSmall { .. } => "use the struct that the segment's creator uses",
             Error::Mismatch { .. } => {
@@ -376,6 +384,7 @@ impl Error {
                 context,
                 size,
                 wanted,
+                adoptable: None,
             },
             // Where something is adopted, it is made an `Error::Invalid` that names the field.
             Fault::Invalid(_) => Error::Damaged {
@@ -416,13 +425,27 @@ impl fmt::Display for Error {
         }
         match self {
             Error::System { source, .. } => return source.fmt_with_hint(self.hint(), f),
-            Error::Foreign { size, wanted, .. } => {
+            Error::Foreign {
+                size,
+                wanted,
+                adoptable,
+                ..
+            } => {
                 write!(
                     f,
                     "its {size} bytes hold no control block, so another program laid it out"
                 )?;
                 if size < wanted {
                     write!(f, " (and this program's type has {wanted})")?;
+                }
+                match adoptable {
+                    Some(bytes) if bytes == size => {
+                        f.write_str(
+                            "; not all of those behind the value are zeros, so it can't be adopted",
+                        )?;
+                    }
+                    Some(bytes) => write!(f, "; to be adopted it must have {bytes}")?,
+                    None => {}
                 }
             }
             Error::TooSmall { size, wanted, .. } => {

@@ -264,11 +264,13 @@ impl<T: SharedLayout> Options<T> {
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
         let segment = if self.adopt {
-            protocol::open_or_adopt(context.key, self.access(true), &self.newborn(context)?)
+            let newborn = self.newborn(context)?;
+            protocol::open_or_adopt(context.key, self.access(true), &newborn)
+                .map_err(explain_adoption::<T>(&newborn, context))
         } else {
-            protocol::open(context.key, self.access(true))
+            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))
         };
-        self.boxed(segment.map_err(explain::<T>(context))?, false, context)
+        self.boxed(segment?, false, context)
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -361,7 +363,7 @@ impl<T: SharedLayout> Options<T> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;
         let result = protocol::open_or_create(context.key, self.access(true), &newborn, write);
-        let (segment, created) = result.map_err(explain::<T>(context))?;
+        let (segment, created) = result.map_err(explain_adoption::<T>(&newborn, context))?;
         self.boxed(segment, created, context)
     }
 
@@ -570,6 +572,21 @@ fn explain<T: SharedLayout>(context: Context) -> impl FnOnce(Fault) -> Error {
     move |fault| match fault {
         Fault::Invalid(bytes) => invalid::<T>(0, &bytes, context),
         fault => Error::from_fault(fault, context, size_of::<T>()),
+    }
+}
+
+/// The same for a call that adopts, if `newborn` says so.
+fn explain_adoption<T: SharedLayout>(
+    newborn: &Newborn,
+    context: Context,
+) -> impl FnOnce(Fault) -> Error {
+    let total = newborn.adopt.and_then(|_| newborn.geometry.total());
+    move |fault| {
+        let mut error = explain::<T>(context)(fault);
+        if let Error::Foreign { adoptable, .. } = &mut error {
+            *adoptable = total;
+        }
+        error
     }
 }
 
