@@ -487,7 +487,11 @@ impl<T: SharedLayout> Options<T> {
         created: bool,
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
-        let typed = self.typed(segment, true, context)?;
+        let mut typed = self.typed(segment, true, context)?;
+        // Of a segment that was asked for by its id nobody knows whether the key still leads to it.
+        if !context.key.is_private() {
+            protocol::clear_up_move(typed.segment_mut(), self.access(true));
+        }
         Ok(SharedBox::new(typed, created, self.clone()))
     }
 

@@ -212,6 +212,37 @@ fn who_may_not_end_a_move_is_told_who_may() {
     assert_moved(&guard);
 }
 
+/// It used to take the lock, and to remove what a dead mover left, before it looked at the schema.
+#[test]
+fn a_program_that_is_refused_changes_nothing_after_a_dead_mover_either() {
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+    let stop = Stop {
+        point: "move: carrier whole".to_owned(),
+        pass: 1,
+    };
+    assert!(dies("migrate", &guard, 64, 0, Some(&stop)));
+    let carrier = guard.watch(find(carrier_key(guard.key())).unwrap());
+    let memory = guard.memory();
+    let before = memory.bytes();
+    for error in [
+        SharedBox::<u64>::open(guard.key()).map(drop).unwrap_err(),
+        SharedBox::<SmallGrown>::open(guard.key())
+            .map(drop)
+            .unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, Error::Mismatch { .. } | Error::NeedsUpgrade { .. }),
+            "{error:?}"
+        );
+        assert_eq!(memory.bytes(), before);
+        assert_eq!(find(carrier_key(guard.key())), Some(carrier));
+    }
+    drop(SharedBox::<Small>::open(guard.key()).unwrap());
+    assert_moved(&guard);
+    assert_eq!(shared.get().unwrap(), small(5));
+}
+
 /// A carrier in force that a stranger has put there is none.
 #[test]
 fn a_strangers_carrier_brings_no_value() {

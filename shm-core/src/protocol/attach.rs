@@ -108,14 +108,10 @@ pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fa
         Err(error) => return Err(error.into()),
     };
     let under = match found {
-        Found::Ready(mut segment) => {
-            carry::clear_up(&mut segment, access);
-            return Ok(Found::Ready(segment));
-        }
         Found::Newborn(ref mapped) | Found::Tombstone(ref mapped) | Found::Moved(ref mapped) => {
             mapped.control()
         }
-        Found::Plain(_) | Found::Gone => return Ok(found),
+        Found::Ready(_) | Found::Plain(_) | Found::Gone => return Ok(found),
     };
     if carry::attend(key, access, Some(under), end)? {
         return Ok(Found::Gone);

@@ -86,7 +86,9 @@ pub(super) fn under_way(
 
 /// Removes the carrier that a process left behind when it died on the way from or to this segment.
 /// Others may be at work: then it is left to them.
-pub(super) fn clear_up(segment: &mut Segment, access: Access) {
+///
+/// It takes the lock, so it is for those to whom the segment's schema is known: nobody else writes.
+pub(crate) fn clear_up(segment: &mut Segment, access: Access) {
     let carried = &segment.control().carried;
     if !access.writable || segment.key().is_private() || carried.load(Relaxed) == 0 {
         return;
