@@ -285,6 +285,38 @@ fn the_lock_of_a_living_writer_is_waited_for() {
     assert_moved(&guard);
 }
 
+/// The limit is for waiting. A move without one used to stop halfway.
+#[test]
+fn a_move_that_waits_for_nobody_takes_no_time_limit() {
+    let guard = Guard::new();
+    let _shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+    guard.memory();
+    let mut options = SharedBox::<Small>::options();
+    options.timeout(Duration::ZERO);
+    let moved = options.clone().capacity(4096).migrate(guard.key()).unwrap();
+    guard.memory();
+    assert_eq!((moved.get().unwrap(), moved.capacity()), (small(5), 4096));
+    // And so does the end of one that a dead process began.
+    for point in [
+        "move: old says moved",
+        "move: old removed",
+        "move: successor filled",
+    ] {
+        let stop = Stop {
+            point: point.to_owned(),
+            pass: 1,
+        };
+        let guard = Guard::new();
+        let _shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+        guard.memory();
+        assert!(dies("migrate", &guard, 64, 0, Some(&stop)));
+        let found = options.open(guard.key()).unwrap();
+        guard.memory();
+        assert_eq!(found.get().unwrap(), small(5));
+        assert_moved(&guard);
+    }
+}
+
 #[test]
 fn removing_a_segment_removes_a_carrier_that_was_left_behind() {
     for point in [

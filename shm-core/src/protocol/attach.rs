@@ -33,6 +33,9 @@ pub(super) const NAP: Duration = Duration::from_millis(1);
 /// move between each two of the system calls.
 const LOOKS: u32 = 3;
 
+/// Attempts to attach that are made without a look at the clock: what a move leaves takes two.
+const ATTEMPTS: u32 = 4;
+
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -126,17 +129,19 @@ pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fa
 }
 
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
-/// is tried again up to the limit.
+/// is tried again up to the limit, and a few times whatever the limit is.
 pub(super) fn retry<R>(
     limit: Duration,
     mut attempt: impl FnMut(Instant) -> Result<Option<R>, Fault>,
 ) -> Result<R, Fault> {
     let end = Instant::now() + limit;
+    let mut attempts = 0;
     loop {
         if let Some(result) = attempt(end)? {
             return Ok(result);
         }
-        if Instant::now() >= end {
+        attempts += 1;
+        if attempts >= ATTEMPTS && Instant::now() >= end {
             return Err(Fault::Removed);
         }
         std::thread::yield_now();

@@ -122,6 +122,9 @@ pub(super) fn bury(segment: &Segment) {
     }
 }
 
+/// As many steps are made whether there is time or not: three end a move that nobody disturbs.
+const STEPS: u32 = 8;
+
 impl Carrier {
     /// Takes the lock, to end the move. `None`: somebody else has.
     pub(super) fn lock(&self) -> Result<Option<Locked<'_>>, Fault> {
@@ -167,6 +170,7 @@ impl Carrier {
             writable: true,
             ..access
         };
+        let mut steps = 0;
         loop {
             let state = self.state();
             if state.is_removed() {
@@ -221,7 +225,8 @@ impl Carrier {
                     return Ok(());
                 }
             }
-            if Instant::now() >= end {
+            steps += 1;
+            if steps >= STEPS && Instant::now() >= end {
                 return Err(self.unfinished());
             }
         }
