@@ -1,6 +1,6 @@
 //! Values that move to another segment under the same key while others use them.
 //!
-//! `stop_points/moves.rs` has the deaths. With `SHM_TESTS_FULL` in the environment the rounds are
+//! `stop_points/moves.rs` has the deaths. With `SHM_FULL` in the environment the rounds are
 //! as many as a release wants.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -19,7 +19,7 @@ use shm_tests::{
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn full() -> bool {
-    std::env::var_os("SHM_TESTS_FULL").is_some()
+    std::env::var_os("SHM_FULL").is_some()
 }
 
 fn small(number: u64) -> Small {

@@ -283,7 +283,7 @@ fn a_carrier_that_lies_is_an_error_or_a_value() {
         eprintln!("SKIPPED: no IPC namespace of its own is to be had");
         return;
     }
-    let rounds = if std::env::var_os("SHM_TESTS_FULL").is_some() {
+    let rounds = if std::env::var_os("SHM_FULL").is_some() {
         5000
     } else {
         150
