@@ -39,7 +39,7 @@ const LOOKS: u32 = 3;
 const HALF_A_MOVE: Duration = Duration::from_micros(5);
 
 /// Attempts to attach that are made without a look at the clock: what a move leaves takes two.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 3;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
@@ -157,13 +157,15 @@ pub(super) fn retry<R>(
     let end = Instant::now() + limit;
     let mut attempts = 0;
     loop {
+        // The last attempt begins when the time is over, and so can say what it would wait for.
+        let is_last = attempts >= ATTEMPTS && Instant::now() >= end;
         if let Some(result) = attempt(end)? {
             return Ok(result);
         }
-        attempts += 1;
-        if attempts >= ATTEMPTS && Instant::now() >= end {
+        if is_last {
             return Err(Fault::Removed);
         }
+        attempts += 1;
         std::thread::yield_now();
     }
 }
