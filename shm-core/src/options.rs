@@ -386,7 +386,7 @@ impl<T: SharedLayout> Options<T> {
     /// programs that know only the key can't find it. Those with this library wait. A process that
     /// dies at whatever step loses nothing: whoever opens the key next goes on. For that the value
     /// lies, as long as it moves, in a second segment of the new size, under another key that
-    /// follows from the first. The move takes about 40 system calls, and two copies of the value.
+    /// follows from the first. The move takes about 80 system calls, and two copies of the value.
     /// [`huge_pages`](Options::huge_pages) count as these options say, unless another process ends
     /// the move: that makes the new segment of ordinary ones.
     ///
