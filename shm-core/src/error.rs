@@ -50,8 +50,9 @@ impl fmt::Display for Context {
 /// Why an operation on a shared segment failed.
 ///
 /// `Display` says it in one or more lines, the last of which names the next step;
-/// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the segment
-/// is as it was.
+/// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the value is
+/// as it was; and so is all of the segment, unless a move had begun: see
+/// [`Options::migrate`](crate::Options::migrate).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -71,6 +72,9 @@ pub enum Error {
         size: usize,
         /// Bytes of the program's type.
         wanted: usize,
+        /// Bytes that a segment must have for this call to [adopt](crate::Options::adopt) it, if it
+        /// adopts any.
+        adoptable: Option<usize>,
     },
     /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else).
     TooSmall {
@@ -140,6 +144,14 @@ pub enum Error {
     Moved {
         /// What was being done.
         context: Context,
+    },
+    /// Somebody began to move the value to another segment, and the move did not end within the time
+    /// limit.
+    Moving {
+        /// What was being done.
+        context: Context,
+        /// The pid of the process that began, as this process sees it; 0 if it can't.
+        mover: u32,
     },
     /// A move needs another key for its time, and that leads to another program's segment.
     Occupied {
@@ -240,6 +252,7 @@ impl Error {
             | Error::Format { context, .. }
             | Error::Removed { context }
             | Error::Moved { context }
+            | Error::Moving { context, .. }
             | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
@@ -277,8 +290,13 @@ impl Error {
                 }
                 _ => source.hint(),
             },
+            Error::Foreign {
+                adoptable: None, ..
+            } => {
+                "`RawBox` reads and writes such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`"
+            }
             Error::Foreign { .. } => {
-                "`RawBox` reads and writes such a segment, without versions or protection from torn values"
+                "have that program ask `shmget` for what `Options::segment_size` says and leave all but the value alone, or use `RawBox`"
             }
             Error::TooSmall { .. } => "use the struct that the segment's creator uses",
             Error::Mismatch { .. } => {
@@ -300,6 +318,9 @@ impl Error {
             Error::Removed { .. } => "open or create the segment again",
             Error::Moved { .. } => {
                 "call `reattach`, or open the key again: the value is there, in the same version or a later one"
+            }
+            Error::Moving { .. } => {
+                "if that process is gone, open the key as the segment's owner or root, which ends the move; remove nothing before, since the value lies in a second segment"
             }
             Error::Occupied { .. } => {
                 "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
@@ -363,6 +384,7 @@ impl Error {
                 context,
                 size,
                 wanted,
+                adoptable: None,
             },
             // Where something is adopted, it is made an `Error::Invalid` that names the field.
             Fault::Invalid(_) => Error::Damaged {
@@ -380,6 +402,7 @@ impl Error {
                 size,
                 wanted,
             },
+            Fault::Moving { mover } => Error::Moving { context, mover },
             Fault::Untrusted { owner, creator } => Error::Untrusted {
                 context,
                 owner,
@@ -402,13 +425,27 @@ impl fmt::Display for Error {
         }
         match self {
             Error::System { source, .. } => return source.fmt_with_hint(self.hint(), f),
-            Error::Foreign { size, wanted, .. } => {
+            Error::Foreign {
+                size,
+                wanted,
+                adoptable,
+                ..
+            } => {
                 write!(
                     f,
                     "its {size} bytes hold no control block, so another program laid it out"
                 )?;
                 if size < wanted {
                     write!(f, " (and this program's type has {wanted})")?;
+                }
+                match adoptable {
+                    Some(bytes) if bytes == size => {
+                        f.write_str(
+                            "; not all of those behind the value are zeros, so it can't be adopted",
+                        )?;
+                    }
+                    Some(bytes) => write!(f, "; to be adopted it must have {bytes}")?,
+                    None => {}
                 }
             }
             Error::TooSmall { size, wanted, .. } => {
@@ -458,6 +495,15 @@ impl fmt::Display for Error {
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
             Error::Moved { .. } => {
                 f.write_str("the value has moved to another segment under the same key")?;
+            }
+            Error::Moving { mover, .. } => {
+                match mover {
+                    0 => f.write_str(
+                        "a process that can't be seen from here (another pid namespace)",
+                    )?,
+                    pid => write!(f, "process {pid}")?,
+                }
+                f.write_str(" began to move its value to another segment, and that has not ended")?;
             }
             Error::Occupied { needed, .. } => write!(
                 f,

@@ -264,11 +264,13 @@ impl<T: SharedLayout> Options<T> {
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
         let segment = if self.adopt {
-            protocol::open_or_adopt(context.key, self.access(true), &self.newborn(context)?)
+            let newborn = self.newborn(context)?;
+            protocol::open_or_adopt(context.key, self.access(true), &newborn)
+                .map_err(explain_adoption::<T>(&newborn, context))
         } else {
-            protocol::open(context.key, self.access(true))
+            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))
         };
-        self.boxed(segment.map_err(explain::<T>(context))?, false, context)
+        self.boxed(segment?, false, context)
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -361,7 +363,7 @@ impl<T: SharedLayout> Options<T> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;
         let result = protocol::open_or_create(context.key, self.access(true), &newborn, write);
-        let (segment, created) = result.map_err(explain::<T>(context))?;
+        let (segment, created) = result.map_err(explain_adoption::<T>(&newborn, context))?;
         self.boxed(segment, created, context)
     }
 
@@ -384,7 +386,7 @@ impl<T: SharedLayout> Options<T> {
     /// programs that know only the key can't find it. Those with this library wait. A process that
     /// dies at whatever step loses nothing: whoever opens the key next goes on. For that the value
     /// lies, as long as it moves, in a second segment of the new size, under another key that
-    /// follows from the first. The move takes about 40 system calls, and two copies of the value.
+    /// follows from the first. The move takes about 80 system calls, and two copies of the value.
     /// [`huge_pages`](Options::huge_pages) count as these options say, unless another process ends
     /// the move: that makes the new segment of ordinary ones.
     ///
@@ -449,7 +451,8 @@ impl<T: SharedLayout> Options<T> {
             Fit::Newer => {
                 let name = T::SCHEMA;
                 let what = format!(
-                    "the segment holds a later version of `{name}` than this program knows:                      a program that knows it must move it"
+                    "the segment holds a later version of `{name}` than this program knows: \
+                     a program that knows it must move it"
                 );
                 return Err(Error::Options {
                     context,
@@ -484,7 +487,11 @@ impl<T: SharedLayout> Options<T> {
         created: bool,
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
-        let typed = self.typed(segment, true, context)?;
+        let mut typed = self.typed(segment, true, context)?;
+        // Of a segment that was asked for by its id nobody knows whether the key still leads to it.
+        if !context.key.is_private() {
+            protocol::clear_up_move(typed.segment_mut(), self.access(true));
+        }
         Ok(SharedBox::new(typed, created, self.clone()))
     }
 
@@ -569,6 +576,21 @@ fn explain<T: SharedLayout>(context: Context) -> impl FnOnce(Fault) -> Error {
     move |fault| match fault {
         Fault::Invalid(bytes) => invalid::<T>(0, &bytes, context),
         fault => Error::from_fault(fault, context, size_of::<T>()),
+    }
+}
+
+/// The same for a call that adopts, if `newborn` says so.
+fn explain_adoption<T: SharedLayout>(
+    newborn: &Newborn,
+    context: Context,
+) -> impl FnOnce(Fault) -> Error {
+    let total = newborn.adopt.and_then(|_| newborn.geometry.total());
+    move |fault| {
+        let mut error = explain::<T>(context)(fault);
+        if let Error::Foreign { adoptable, .. } = &mut error {
+            *adoptable = total;
+        }
+        error
     }
 }
 

@@ -33,9 +33,9 @@ use crate::writer::Writer;
 /// | first write of a box | 4 more: it claims its slot | 0 | |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
-/// | `open` | 3 (find, facts, map); 1 to drop, 3 after a write | 0 | a birth under way |
+/// | `open` | 3 (find, facts, map), also if nothing is found; 1 to drop, 3 after a write | 0 | a birth or a move under way |
 /// | `reattach` | as `open` | 0 | a birth or a move under way |
-/// | `Options::migrate` | about 40, 2 copies of the value | a few | the lock |
+/// | `Options::migrate` | about 80, 2 copies of the value | a few | the lock |
 /// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth under way |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
@@ -100,7 +100,8 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
-    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`], [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`],
+    /// [`Error::Moving`], [`Error::Damaged`], [`Error::Format`].
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }

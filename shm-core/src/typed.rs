@@ -43,7 +43,10 @@ pub struct Snapshot<T> {
     pub version: u64,
 }
 
-/// A segment that holds a `T`: at least `size_of::<T>()` bytes, with the fingerprint of `T`.
+/// A segment that holds a `T`, or a later or an earlier version of it.
+///
+/// Of an earlier one it may have less than `size_of::<T>()` bytes: then no state is one under which
+/// bytes are [read](Segment::read_as) or [written](Segment::write_as) as they lie.
 ///
 /// Methods that take a [`Field`] serve the whole value as well: it is the field at offset 0 that is
 /// as large as the value.
@@ -81,6 +84,10 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    pub(crate) fn segment_mut(&mut self) -> &mut Segment {
+        &mut self.segment
     }
 
     /// Makes an [`Error`] of a [`Fault`].
@@ -213,7 +220,8 @@ impl<T: SharedLayout> Typed<T> {
         field: Field<T, F>,
         place: &mut MaybeUninit<F>,
     ) -> Option<u64> {
-        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
+        // SAFETY: a field lies within the `T`, for which `Typed::heed` was told that there is room
+        // under the state that it names to the segment.
         let version = unsafe {
             self.segment
                 .try_read(field.span(), place.as_mut_ptr().cast())

@@ -100,6 +100,8 @@ fn without_the_option_it_is_another_programs_segment() {
         adopting::<StPid>().open_read_only(guard.key()).unwrap_err(),
     ] {
         assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("taken over with `Options::adopt`"), "{text}");
     }
     let error = adopting().create_new(guard.key(), NOBODY).unwrap_err();
     assert!(
@@ -116,8 +118,13 @@ fn another_size_or_any_byte_behind_the_value_is_refused_and_nothing_changed() {
         let guard = Guard::new();
         let memory = plain(&guard, wrong);
         let before = memory.bytes();
-        let error = adopting::<StPid>().open(guard.key()).unwrap_err();
-        assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
+        let opened = adopting::<StPid>().open(guard.key());
+        let created = adopting().open_or_create(guard.key(), || NOBODY);
+        for error in [opened.unwrap_err(), created.unwrap_err()] {
+            assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
+            let text = error.to_string();
+            assert!(text.contains(&format!("it must have {size};")), "{text}");
+        }
         assert_eq!(memory.bytes(), before);
     }
     let ends = [

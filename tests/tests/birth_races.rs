@@ -1,7 +1,7 @@
 //! Many who create one key at once, and a key that is removed and created anew under those who
 //! attach.
 //!
-//! With `SHM_TESTS_FULL` in the environment they take as many rounds as a release wants.
+//! With `SHM_FULL` in the environment they take as many rounds as a release wants.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use shm_tests::{Guard, Peer};
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn rounds(few: u64, many: u64) -> u64 {
-    match std::env::var_os("SHM_TESTS_FULL") {
+    match std::env::var_os("SHM_FULL") {
         Some(_) => many,
         None => few,
     }

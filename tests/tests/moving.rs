@@ -1,6 +1,6 @@
 //! Values that move to another segment under the same key while others use them.
 //!
-//! `stop_points/moves.rs` has the deaths. With `SHM_TESTS_FULL` in the environment the rounds are
+//! `stop_points/moves.rs` has the deaths. With `SHM_FULL` in the environment the rounds are
 //! as many as a release wants.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -19,7 +19,7 @@ use shm_tests::{
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn full() -> bool {
-    std::env::var_os("SHM_TESTS_FULL").is_some()
+    std::env::var_os("SHM_FULL").is_some()
 }
 
 fn small(number: u64) -> Small {
@@ -131,7 +131,14 @@ fn a_later_version_that_has_no_room_moves_in_and_the_earlier_one_goes_on() {
         .migrate(guard.key())
         .unwrap_err();
     assert!(matches!(error, Error::Options { .. }), "{error:?}");
-    assert!(error.to_string().contains("later version"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "migrate on segment {}: the segment holds a later version of `Small` than this program \
+             knows: a program that knows it must move it",
+            guard.key()
+        )
+    );
     assert_eq!(old.get().unwrap().words[0], 6);
 }
 
@@ -276,6 +283,38 @@ fn the_lock_of_a_living_writer_is_waited_for() {
     drop(writer);
     assert_eq!(shared.set(2).unwrap(), 2);
     assert_moved(&guard);
+}
+
+/// The limit is for waiting. A move without one used to stop halfway.
+#[test]
+fn a_move_that_waits_for_nobody_takes_no_time_limit() {
+    let guard = Guard::new();
+    let _shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+    guard.memory();
+    let mut options = SharedBox::<Small>::options();
+    options.timeout(Duration::ZERO);
+    let moved = options.clone().capacity(4096).migrate(guard.key()).unwrap();
+    guard.memory();
+    assert_eq!((moved.get().unwrap(), moved.capacity()), (small(5), 4096));
+    // And so does the end of one that a dead process began.
+    for point in [
+        "move: old says moved",
+        "move: old removed",
+        "move: successor filled",
+    ] {
+        let stop = Stop {
+            point: point.to_owned(),
+            pass: 1,
+        };
+        let guard = Guard::new();
+        let _shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+        guard.memory();
+        assert!(dies("migrate", &guard, 64, 0, Some(&stop)));
+        let found = options.open(guard.key()).unwrap();
+        guard.memory();
+        assert_eq!(found.get().unwrap(), small(5));
+        assert_moved(&guard);
+    }
 }
 
 #[test]
@@ -443,19 +482,23 @@ fn of_some_that_move_at_once_all_get_the_value() {
     assert!(world.is_none_or(|world| world == (segments(), semaphore_sets())));
 }
 
-/// How long the key leads nowhere, and how long a writer stands still: printed, not judged.
+/// How long it takes is printed, not judged.
 #[test]
-fn how_long_a_move_takes() {
-    for (what, words) in [("64 B", 64), ("1 MiB", 1 << 20)] {
+fn a_capacity_of_any_size_moves_with_the_value() {
+    for (what, bytes) in [("64 B", 64), ("1 MiB", 1 << 20)] {
         let guard = Guard::new();
         let shared = SharedBox::<Small>::options()
-            .capacity(words)
+            .capacity(bytes)
             .create_new(guard.key(), small(5))
             .unwrap();
         guard.memory();
         let start = Instant::now();
-        drop(migrate::<Small>(&guard, 2 * words));
+        let moved = migrate::<Small>(&guard, 2 * bytes);
         println!("capacity {what}: {:?}", start.elapsed());
+        assert_eq!(
+            (moved.get().unwrap(), moved.capacity()),
+            (small(5), 2 * bytes)
+        );
         drop(shared);
     }
 }

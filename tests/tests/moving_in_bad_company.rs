@@ -177,6 +177,72 @@ fn only_who_may_remove_the_segment_may_move_it() {
     assert_eq!(line.trim_end(), "5");
 }
 
+/// It used to be told to remove what it can't see under the key.
+#[test]
+fn who_may_not_end_a_move_is_told_who_may() {
+    if !may_change_user("who_may_not_end_a_move_is_told_who_may") {
+        return;
+    }
+    let guard = Guard::new();
+    let _old = SharedBox::<Small>::options()
+        .mode(0o644)
+        .create_new(guard.key(), small(5))
+        .unwrap();
+    guard.memory();
+    let gap = Stop {
+        point: "move: old removed".to_owned(),
+        pass: 1,
+    };
+    assert!(dies("migrate", &guard, 64, 0, Some(&gap)));
+    guard.watch(find(carrier_key(guard.key())).unwrap());
+    let user = NOBODY.to_string();
+    let said = Peer::start(PEER, ["--user", &user, "try-view", &guard.arg(), "20"]).succeed();
+    assert!(said.contains("began to move its value"), "{said}");
+    assert!(said.contains("as the segment's owner or root"), "{said}");
+    assert!(!said.contains("ipcrm"), "{said}");
+    // As it said.
+    assert_eq!(
+        SharedView::<Small>::open(guard.key())
+            .unwrap()
+            .get()
+            .unwrap(),
+        small(5)
+    );
+    guard.memory();
+    assert_moved(&guard);
+}
+
+/// It used to take the lock, and to remove what a dead mover left, before it looked at the schema.
+#[test]
+fn a_program_that_is_refused_changes_nothing_after_a_dead_mover_either() {
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), small(5)).unwrap();
+    let stop = Stop {
+        point: "move: carrier whole".to_owned(),
+        pass: 1,
+    };
+    assert!(dies("migrate", &guard, 64, 0, Some(&stop)));
+    let carrier = guard.watch(find(carrier_key(guard.key())).unwrap());
+    let memory = guard.memory();
+    let before = memory.bytes();
+    for error in [
+        SharedBox::<u64>::open(guard.key()).map(drop).unwrap_err(),
+        SharedBox::<SmallGrown>::open(guard.key())
+            .map(drop)
+            .unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, Error::Mismatch { .. } | Error::NeedsUpgrade { .. }),
+            "{error:?}"
+        );
+        assert_eq!(memory.bytes(), before);
+        assert_eq!(find(carrier_key(guard.key())), Some(carrier));
+    }
+    drop(SharedBox::<Small>::open(guard.key()).unwrap());
+    assert_moved(&guard);
+    assert_eq!(shared.get().unwrap(), small(5));
+}
+
 /// A carrier in force that a stranger has put there is none.
 #[test]
 fn a_strangers_carrier_brings_no_value() {
@@ -217,7 +283,7 @@ fn a_carrier_that_lies_is_an_error_or_a_value() {
         eprintln!("SKIPPED: no IPC namespace of its own is to be had");
         return;
     }
-    let rounds = if std::env::var_os("SHM_TESTS_FULL").is_some() {
+    let rounds = if std::env::var_os("SHM_FULL").is_some() {
         5000
     } else {
         150

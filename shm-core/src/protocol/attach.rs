@@ -1,4 +1,5 @@
-//! From a key or an id to an attached, verified segment. Nothing is changed on the way.
+//! From a key or an id to an attached, verified segment. Nothing is changed on the way, unless a
+//! process died while it moved the value: then that move is ended first.
 
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
@@ -29,9 +30,16 @@ pub(super) const EXECUTE: u32 = 0o111;
 /// Between two looks at a birth under way.
 pub(super) const NAP: Duration = Duration::from_millis(1);
 
-/// How often a key must lead nowhere, without a carrier, to be believed. To be wrong takes a whole
-/// move between each two of the system calls.
+/// How often a key must lead nowhere, without a carrier, to be believed where the looks took long
+/// enough to miss something.
 const LOOKS: u32 = 3;
+
+/// Less than the first half of a move takes, from the carrier's making to the old segment's end:
+/// some twenty system calls. A look for a carrier and one at the key take a tenth of it.
+const HALF_A_MOVE: Duration = Duration::from_micros(5);
+
+/// Attempts to attach that are made without a look at the clock: what a move leaves takes two.
+const ATTEMPTS: u32 = 3;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
@@ -96,26 +104,19 @@ pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fa
     let found = match look_up(key) {
         Ok(id) => find(id, access)?,
         Err(error) if error.kind() == Kind::NotFound => {
-            // The value may have come to the key between the first look and that for a carrier,
-            // and have left it again before the next look: more than once, if all the luck is bad.
-            for _ in 0..LOOKS {
-                if carry::attend(key, access, None, end)? || look_up(key).is_ok() {
-                    return Ok(Found::Gone);
-                }
-            }
-            return Err(error.into());
+            return if leads_nowhere(key, access, end)? {
+                Err(error.into())
+            } else {
+                Ok(Found::Gone)
+            };
         }
         Err(error) => return Err(error.into()),
     };
     let under = match found {
-        Found::Ready(mut segment) => {
-            carry::clear_up(&mut segment, access);
-            return Ok(Found::Ready(segment));
-        }
         Found::Newborn(ref mapped) | Found::Tombstone(ref mapped) | Found::Moved(ref mapped) => {
             mapped.control()
         }
-        Found::Plain(_) | Found::Gone => return Ok(found),
+        Found::Ready(_) | Found::Plain(_) | Found::Gone => return Ok(found),
     };
     if carry::attend(key, access, Some(under), end)? {
         return Ok(Found::Gone);
@@ -129,20 +130,42 @@ pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fa
     }
 }
 
+/// Whether to believe a key that has just led nowhere: no value is on its way to it.
+///
+/// The value may have come to the key before the look for a carrier, and have left it again before
+/// the next look at the key: if this thread was kept waiting in between, or more than once if all
+/// the luck is bad.
+fn leads_nowhere(key: Key, access: Access, end: Instant) -> Result<bool, Fault> {
+    for _ in 0..LOOKS {
+        let start = Instant::now();
+        if carry::attend(key, access, None, end)? || look_up(key).is_ok() {
+            return Ok(false);
+        }
+        if start.elapsed() < HALF_A_MOVE {
+            break;
+        }
+    }
+    Ok(true)
+}
+
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
-/// is tried again up to the limit.
+/// is tried again up to the limit, and a few times whatever the limit is.
 pub(super) fn retry<R>(
     limit: Duration,
     mut attempt: impl FnMut(Instant) -> Result<Option<R>, Fault>,
 ) -> Result<R, Fault> {
     let end = Instant::now() + limit;
+    let mut attempts = 0;
     loop {
+        // The last attempt begins when the time is over, and so can say what it would wait for.
+        let is_last = attempts >= ATTEMPTS && Instant::now() >= end;
         if let Some(result) = attempt(end)? {
             return Ok(result);
         }
-        if Instant::now() >= end {
+        if is_last {
             return Err(Fault::Removed);
         }
+        attempts += 1;
         std::thread::yield_now();
     }
 }

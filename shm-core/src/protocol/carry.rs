@@ -86,7 +86,9 @@ pub(super) fn under_way(
 
 /// Removes the carrier that a process left behind when it died on the way from or to this segment.
 /// Others may be at work: then it is left to them.
-pub(super) fn clear_up(segment: &mut Segment, access: Access) {
+///
+/// It takes the lock, so it is for those to whom the segment's schema is known: nobody else writes.
+pub(crate) fn clear_up(segment: &mut Segment, access: Access) {
     let carried = &segment.control().carried;
     if !access.writable || segment.key().is_private() || carried.load(Relaxed) == 0 {
         return;
@@ -120,6 +122,9 @@ pub(super) fn bury(segment: &Segment) {
     }
 }
 
+/// As many steps are made whether there is time or not: three end a move that nobody disturbs.
+const STEPS: u32 = 8;
+
 impl Carrier {
     /// Takes the lock, to end the move. `None`: somebody else has.
     pub(super) fn lock(&self) -> Result<Option<Locked<'_>>, Fault> {
@@ -147,10 +152,8 @@ impl Carrier {
     }
 
     fn unfinished(&self) -> Fault {
-        Fault::Unfinished {
-            size: self.stat.size,
-            wanted: None,
-            creator: u32::try_from(self.stat.cpid).unwrap_or(0),
+        Fault::Moving {
+            mover: u32::try_from(self.stat.cpid).unwrap_or(0),
         }
     }
 
@@ -167,6 +170,7 @@ impl Carrier {
             writable: true,
             ..access
         };
+        let mut steps = 0;
         loop {
             let state = self.state();
             if state.is_removed() {
@@ -221,7 +225,8 @@ impl Carrier {
                     return Ok(());
                 }
             }
-            if Instant::now() >= end {
+            steps += 1;
+            if steps >= STEPS && Instant::now() >= end {
                 return Err(self.unfinished());
             }
         }

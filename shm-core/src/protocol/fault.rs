@@ -45,6 +45,8 @@ pub(crate) enum Fault {
         wanted: Option<usize>,
         creator: u32,
     },
+    /// The value is on its way to another segment, and nobody has ended that. `mover` is a pid.
+    Moving { mover: u32 },
     /// Owner or creator are not trusted.
     Untrusted { owner: u32, creator: u32 },
     /// The sizes asked for cannot be had.

@@ -37,6 +37,7 @@ mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
 pub(crate) use birth::{Newborn, create_new, open_or_adopt, open_or_create};
+pub(crate) use carry::clear_up as clear_up_move;
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;

@@ -127,7 +127,8 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
+    /// has not been taken back, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {

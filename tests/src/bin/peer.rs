@@ -68,6 +68,12 @@ fn main() -> Outcome {
         }
         ["open", key] => say(SharedBox::<u64>::open(parse(key)?).and_then(|shared| shared.get())),
         ["view", key] => say(SharedView::<u64>::open(parse(key)?).and_then(|view| view.get())),
+        ["try-view", key, limit] => {
+            let limit = Duration::from_millis(limit.parse()?);
+            let mut options = SharedBox::<u64>::options();
+            let view = options.timeout(limit).open_read_only(parse(key)?);
+            say(view.and_then(|view| view.get()))
+        }
         ["migrate", key] => {
             let mut options = SharedBox::<u64>::options();
             options.owner(Owner::Anybody).capacity(4096);

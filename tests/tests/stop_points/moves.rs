@@ -164,7 +164,7 @@ const FIRSTS: [First; 6] = [
 
 /// A process dies while it moves the value, another one while it ends that; then somebody comes.
 ///
-/// With `SHM_TESTS_FULL` in the environment, each second one does each thing.
+/// With `SHM_FULL` in the environment, each second one does each thing.
 pub(crate) fn moves(points: &[String], table: &mut Table) -> BTreeSet<String> {
     let own = own_namespace();
     let tidy: Vec<String> = points
@@ -210,7 +210,7 @@ pub(crate) fn moves(points: &[String], table: &mut Table) -> BTreeSet<String> {
             }));
         }
     }
-    let all = std::env::var_os("SHM_TESTS_FULL").is_some();
+    let all = std::env::var_os("SHM_FULL").is_some();
     for (index, stop) in firsts.iter().enumerate() {
         let actions = ["view grown", "create small", "migrate"];
         let some = if all { 0..3 } else { index % 3..index % 3 + 1 };
