@@ -464,7 +464,7 @@ fn without_a_compiler_reading_works_and_writing_says_what_to_install() {
         return;
     };
     python.write("st_pid", &StPid::python_module());
-    python.cache = python.modules().join("empty-cache");
+    python.use_own_cache();
     let guard = Guard::new();
     let _shared = SharedBox::create_new(guard.key(), alice()).unwrap();
     let program = "
@@ -501,7 +501,7 @@ fn what_was_compiled_is_kept_where_nobody_else_can_write() {
         return;
     };
     python.write("st_pid", &StPid::python_module());
-    python.cache = python.modules().join("own-cache");
+    python.use_own_cache();
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
     let set = "
@@ -576,7 +576,7 @@ st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
     assert!(!python.modules().join("relative").exists());
     assert_eq!(shared.version(), 4);
 
-    python.cache = python.modules().join("shared-home");
+    python.use_own_cache();
     python.run(set, &[&guard.arg()]);
     let kept = std::fs::read_dir(python.cache.join("shmbox")).unwrap();
     for file in kept {
