@@ -48,8 +48,11 @@
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
-/* clang says 1 for i386, of integers that are not aligned to 8; those here are. */
-#if !defined(__GCC_ATOMIC_LLONG_LOCK_FREE) || __GCC_ATOMIC_LLONG_LOCK_FREE < 1
+/*
+ * 2 is always; 1 may be a library, with a lock of each process's own. clang says 1 also for i386 from the Pentium on, of
+ * integers that are not aligned to 8; those here are.
+ */
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && !(defined(__i386__) && defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8))
 #error "this target has no lock-free 64-bit atomics, which processes need to share memory"
 #endif
 
@@ -73,7 +76,7 @@ enum {
 	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
 	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
 	SHMBOX_EREADONLY = -18,     /* attached for reading only */
-	SHMBOX_EINVALID = -19,      /* a bool, a char or an enum of the value is none */
+	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
 	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
 	SHMBOX_EARGUMENT = -21      /* key 0, or a handle that is not open for this struct */
 };
@@ -100,7 +103,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
 	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
-	case SHMBOX_EINVALID: return "a bool, a char or an enum of the value is none";
+	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
 	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
 	default: return "not a code of shmbox";
@@ -398,7 +401,8 @@ static inline const unsigned char *shmbox_name_(shmbox_form_ *form)
 
 static inline int shmbox_same_name_(const unsigned char *a, const unsigned char *b)
 {
-	return memcmp(a, b, (size_t)*a + 1) == 0;
+	/* The lengths first: behind the shorter one there may be nothing to look at. */
+	return *a == *b && memcmp(a + 1, b + 1, *a) == 0;
 }
 
 /* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
@@ -903,12 +907,18 @@ static inline uint32_t shmbox_image_(void)
 	return random == NULL ? 0 : *random;
 }
 
+/* That the segment has been removed or its value moved, if so; else 0. */
+static inline int shmbox_ended_(const shmbox *box)
+{
+	int const code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
+
+	return code == SHMBOX_EREMOVED || code == SHMBOX_EMOVED ? code : 0;
+}
+
 /* What a failed call on the semaphores means. */
 static inline int shmbox_set_failed_(shmbox *box)
 {
-	if (!shmbox_is_gone_())
-		return shmbox_failed_(box);
-	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED ? SHMBOX_EREMOVED : SHMBOX_EDAMAGED;
+	return shmbox_is_gone_() ? SHMBOX_EDAMAGED : shmbox_failed_(box);
 }
 
 /* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
@@ -1077,6 +1087,7 @@ static inline int shmbox_contend_(shmbox *box)
 		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
 		int const owned = (seen & 0x3ff) != 0;
 		int64_t left;
+		int ended;
 
 		code = owned ? shmbox_is_alive_(box, seen) : 0;
 		if (code < 0)
@@ -1096,8 +1107,9 @@ static inline int shmbox_contend_(shmbox *box)
 			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
 			SHMBOX_STOP("lock: waiter marked");
 		}
-		if (shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED)
-			return SHMBOX_EREMOVED;
+		ended = shmbox_ended_(box);
+		if (ended != 0)
+			return ended;
 		left = end - shmbox_now_();
 		if (left <= 0)
 			return SHMBOX_EBUSY;
@@ -1116,14 +1128,15 @@ static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
 	if (!box->writable)
 		return SHMBOX_EREADONLY;
 	code = shmbox_claim_(box);
-	if (code != 0)
-		return code;
-	if (box->held == SHMBOX_HELD_)
+	if (code == 0 && box->held == SHMBOX_HELD_)
 		return SHMBOX_EREENTRANT;
-	if (!shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE)) {
+	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
 		code = shmbox_contend_(box);
-		if (code != 0)
-			return code;
+	if (code != 0) {
+		/* Whatever went wrong on the way, that the segment has been removed or moved is the reason. */
+		int const ended = shmbox_ended_(box);
+
+		return ended != 0 ? ended : code;
 	}
 	SHMBOX_STOP("lock: taken");
 	/* Only the lock's owner changes the schema, so from here on it stays. */
@@ -1168,7 +1181,7 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 
 	if (code == SHMBOX_EFORKED)
 		box->held = 0;
-	if (box->held != SHMBOX_HELD_)
+	if (code == SHMBOX_EARGUMENT || box->held != SHMBOX_HELD_)
 		return code;
 	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
 	box->held = 0;

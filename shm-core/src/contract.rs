@@ -128,3 +128,17 @@ fn the_schema_room_begins_as_the_format_says() {
     }
     assert_eq!(rows.len(), 6);
 }
+
+#[test]
+fn a_segment_has_the_size_that_the_format_says() {
+    let text = section("Birth and removal");
+    assert!(text.contains("S twice the length of what the schema room is to hold, at\nleast 1024"));
+    fn same<T: SharedLayout>() {
+        let capacity = size_of::<T>().next_multiple_of(64);
+        let room = (2 * room::contents::<T>().len()).max(1024);
+        let total = 3 * capacity + 2 * room.next_multiple_of(64) + 320;
+        assert_eq!(room::segment_size(T::SCHEMA), Some(total));
+    }
+    same::<u8>();
+    same::<[FixedStr<7>; 100]>();
+}

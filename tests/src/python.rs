@@ -1,5 +1,6 @@
 //! Python programs, run by the machine's interpreter on generated modules.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -19,6 +20,8 @@ pub struct Python {
     modules: PathBuf,
     /// Where modules keep what the C compiler made.
     pub cache: PathBuf,
+    /// A directory to be removed, if there is one.
+    own: Option<PathBuf>,
 }
 
 impl Python {
@@ -47,7 +50,23 @@ impl Python {
             interpreter,
             modules,
             cache: Path::new(out).join("python-cache"),
+            own: None,
         })
+    }
+
+    /// Uses a cache that is this test's own, with nothing in it, where nobody else may write:
+    /// `out` may lie in a directory that is everybody's.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be made.
+    pub fn use_own_cache(&mut self) {
+        let name = format!("shm-tests-{}-{}", std::process::id(), next());
+        let own = std::env::temp_dir().join(name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&own);
+        made.expect("the directory for temporary files is writable");
+        self.cache.clone_from(&own);
+        self.own = Some(own);
     }
 
     /// Writes a module.
@@ -150,6 +169,11 @@ impl Python {
 
 impl Drop for Python {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.modules);
+        for directory in [Some(&self.modules), self.own.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let _ = std::fs::remove_dir_all(directory);
+        }
     }
 }

@@ -39,7 +39,8 @@ const ARGUMENTS: [&str; 10] = [
 
 #[test]
 fn bindgen_still_makes_what_lies_here() {
-    let bindgen = std::env::var("BINDGEN").unwrap_or_else(|_| "bindgen".to_owned());
+    let named = std::env::var("BINDGEN");
+    let bindgen = named.clone().unwrap_or_else(|_| "bindgen".to_owned());
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(&bindgen)
         .current_dir(here)
@@ -48,6 +49,10 @@ fn bindgen_still_makes_what_lies_here() {
     let made = match output {
         Ok(output) if output.status.success() => output.stdout,
         failed => {
+            assert!(
+                named.is_err(),
+                "BINDGEN names {bindgen}, which fails: {failed:?}"
+            );
             // Debian 12 has 0.60, which does not know the flag.
             eprintln!(
                 "SKIPPED: bindgen_still_makes_what_lies_here: {bindgen} with --with-derive-custom-struct, \

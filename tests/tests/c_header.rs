@@ -171,6 +171,71 @@ fn every_compiler_takes_several_headers_in_one_program() {
 }
 
 #[test]
+fn what_the_systems_headers_call_so_too_does_no_harm() {
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(u8)]
+    enum Size {
+        Min,
+        Max,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(u8)]
+    enum Map {
+        Shared = 7,
+        Private,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(i64)]
+    enum Seek {
+        Set = i64::MIN,
+        Cur = i64::MAX,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Shm {
+        size: Size,
+        map: Map,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Fd {
+        seek: Seek,
+        shm: Shm,
+    }
+    let headers = headers("names");
+    std::fs::write(headers.join("fd.h"), Fd::c_header()).unwrap();
+    std::fs::write(headers.join("shm.h"), Shm::c_header()).unwrap();
+    let source = headers.join("source.c");
+    let text = "#include \"fd.h\"\n#include \"shm.h\"\nint main(void) { return 0; }\n";
+    std::fs::write(&source, text).unwrap();
+    for compiler in Compiler::all() {
+        compiler.compile(&source, &headers.join("program"), &[]);
+    }
+    std::fs::remove_dir_all(headers).unwrap();
+    // What is not renamed, is as before.
+    assert!(StPid::c_header().contains("struct st_pid {"));
+}
+
+#[test]
+fn a_processor_whose_64_bit_words_a_library_guards_with_a_lock_is_refused() {
+    let headers = headers("library");
+    let source = headers.join("source.c");
+    std::fs::write(
+        &source,
+        "#include \"st_pid.h\"\nint main(void) { return 0; }\n",
+    )
+    .unwrap();
+    for compiler in Compiler::all() {
+        if compiler.to_string().ends_with("-m32") {
+            let said = compiler.try_compile(&source, &headers.join("program"), &["-march=i486"]);
+            let said = said.unwrap_err();
+            assert!(said.contains("no lock-free 64-bit atomics"), "{said}");
+        }
+    }
+    std::fs::remove_dir_all(headers).unwrap();
+}
+
+#[test]
 fn two_layouts_of_one_name_do_not_pass_for_each_other() {
     let other = {
         #[derive(SharedLayout, Clone, Copy)]
@@ -248,6 +313,7 @@ const PACKED: Packed = Packed {
 fn c_finds_in_each_field_what_rust_stored_and_the_other_way_round() {
     let text = r#"
 #include "everything.h"
+#include "st_pid.h"
 #include <stdio.h>
 
 #define CHECK(condition) do { if (!(condition)) { puts(#condition); return 1; } } while (0)
@@ -314,7 +380,10 @@ int main(int argc, char **argv)
 	CHECK(everything_set(&box, &e, NULL) == SHMBOX_EINVALID);
 	/* Beyond a vector's length nothing counts. */
 	e.lamps[1].len = 0;
-	CHECK(everything_lock(&box) == 0 && everything_commit(&box, &e, NULL) == 0 && everything_unlock(&box) == 0);
+	CHECK(everything_lock(&box) == 0);
+	/* It is not open for that struct. */
+	CHECK(st_pid_unlock(&box) == SHMBOX_EARGUMENT);
+	CHECK(everything_commit(&box, &e, NULL) == 0 && everything_unlock(&box) == 0);
 	return everything_close(&box);
 }
 "#;
@@ -529,6 +598,32 @@ fn no_words_in_a_control_block_bring_a_program_in_c_down_or_keep_it() {
     }
     println!("{ROUNDS} control blocks, {refusals} refused");
     assert!(refusals > ROUNDS / 4 && refusals < ROUNDS);
+}
+
+#[test]
+fn a_name_longer_than_all_others_is_not_compared_beyond_their_end() {
+    let guard = Guard::new();
+    let _shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
+    let memory = guard.memory();
+    let room = 3 * size_of::<Ledger>().next_multiple_of(64);
+    let mut schema = Ledger::SCHEMA.encode();
+    // A later version, so that it is compared field by field.
+    schema[10] = 9;
+    let name = schema.windows(4).position(|four| four == b"\x03tag");
+    let name = name.unwrap();
+    schema[name] = 255;
+    schema.splice(name + 1..name + 4, [b't'; 255]);
+    memory.write(room, &[9; 8]);
+    memory.write(room + 16, &(schema.len() as u64).to_ne_bytes());
+    memory.write(room + 32, &schema);
+    for program in sanitized() {
+        let output = Command::new(program)
+            .args(["get", &guard.arg()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(": -7 "), "{output:?}");
+    }
 }
 
 #[test]

@@ -537,6 +537,41 @@ fn programs_in_c_learn_that_the_value_has_moved_and_find_it_again() {
 }
 
 #[test]
+fn a_program_in_c_that_is_attached_while_a_mover_dies_writes_or_is_told_of_the_move() {
+    let (mut deaths, mut moved) = (0, 0);
+    at_each_stop(&stop_points(), |stop| {
+        if stop.pass > 2 {
+            return false;
+        }
+        let guard = Guard::new();
+        let shared = shared(&guard, OLD);
+        guard.memory();
+        // One has a slot, the other has only read so far.
+        let program = &peers()[deaths % peers().len()];
+        let mut attached = [(); 2].map(|()| start(program, "stay", &guard, &[]));
+        for peer in &mut attached {
+            peer.expect("1 1");
+        }
+        assert_eq!(told(&mut attached[0], OLD), "1 2");
+        let died = rust_dies("move ledger", &guard, 0, 0, Some(stop));
+        for peer in &mut attached {
+            let said = told(peer, SURVIVOR);
+            let is_moved = said.contains(": -10 ");
+            assert!(is_moved || said.starts_with("4 "), "{stop:?}: {said}");
+            moved += u32::from(is_moved);
+        }
+        // A process of the library ends the move, or undoes what was begun of it.
+        drop(shared);
+        SharedBox::<Ledger>::open(guard.key()).unwrap();
+        guard.memory();
+        deaths += usize::from(died);
+        died
+    });
+    println!("{deaths} deaths in a move, {moved} times told of it");
+    assert!(deaths > 0 && moved > 0);
+}
+
+#[test]
 fn programs_in_c_wait_for_a_move_that_a_dead_process_began_and_do_not_take_it_for_nothing() {
     let points: Vec<_> = stop_points();
     let (mut deaths, mut unfinished) = (0, 0);

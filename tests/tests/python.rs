@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
-use shm_tests::{Guard, Python};
+use shm_tests::{Guard, Ledger, Python, Stop, carrier_key, dies, stop_points};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -410,7 +411,7 @@ fn what_does_not_fit_is_refused_in_words() {
     other.remove().unwrap();
     let foreign = guard.foreign(56);
     assert!(refusal(&python, &guard, "box.get()").contains("no control block"));
-    shm_core::sysv::shm::remove(foreign.id()).unwrap();
+    shm::remove(foreign.id()).unwrap();
     drop(foreign);
     let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
     let program = "
@@ -463,7 +464,7 @@ fn without_a_compiler_reading_works_and_writing_says_what_to_install() {
         return;
     };
     python.write("st_pid", &StPid::python_module());
-    python.cache = python.modules().join("empty-cache");
+    python.use_own_cache();
     let guard = Guard::new();
     let _shared = SharedBox::create_new(guard.key(), alice()).unwrap();
     let program = "
@@ -500,7 +501,7 @@ fn what_was_compiled_is_kept_where_nobody_else_can_write() {
         return;
     };
     python.write("st_pid", &StPid::python_module());
-    python.cache = python.modules().join("own-cache");
+    python.use_own_cache();
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
     let set = "
@@ -543,6 +544,49 @@ st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
 }
 
 #[test]
+fn nothing_is_loaded_from_where_others_can_put_something_and_what_is_kept_need_not_fit() {
+    let Some(mut python) = Python::find("nothing_is_loaded", OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
+    let set = "
+import st_pid, sys
+st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
+";
+    // Whoever can write here could put another directory in the place of one that was checked.
+    let everybodys = python.modules().join("everybodys");
+    std::fs::create_dir(&everybodys).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(&everybodys, mode).unwrap();
+    let inside = everybodys.join("inside");
+    for cache in [&everybodys, &inside] {
+        python.cache = cache.clone();
+        python.run(set, &[&guard.arg()]);
+        assert!(!cache.join("shmbox").exists());
+    }
+    // Relative to whatever directory a program is started in.
+    let mut command = python.command(set);
+    command
+        .arg(guard.arg())
+        .env("XDG_CACHE_HOME", "relative")
+        .current_dir(python.modules());
+    assert!(python.output(&mut command).status.success());
+    assert!(!python.modules().join("relative").exists());
+    assert_eq!(shared.version(), 4);
+
+    python.use_own_cache();
+    python.run(set, &[&guard.arg()]);
+    let kept = std::fs::read_dir(python.cache.join("shmbox")).unwrap();
+    for file in kept {
+        std::fs::write(file.unwrap().path(), "made for another system").unwrap();
+    }
+    python.run(set, &[&guard.arg()]);
+    assert_eq!(shared.version(), 6);
+}
+
+#[test]
 fn a_module_of_an_earlier_version_goes_on_with_a_later_segment() {
     #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
@@ -575,6 +619,24 @@ fn a_module_of_an_earlier_version_goes_on_with_a_later_segment() {
         (8, 0xa5),
         "its field is not touched"
     );
+    // Which takes the C functions.
+    if cfg!(target_arch = "x86_64") {
+        let mut command = python.command(
+            "
+import st_pid, sys
+try:
+    st_pid.open(int(sys.argv[1], 0))
+except st_pid.Mismatch as error:
+    print(error)
+",
+        );
+        let output = command.arg(guard.arg()).env("CC", "/nowhere/cc").output();
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(
+            said.contains("if it is a later version") && said.contains("/nowhere/cc"),
+            "{said}"
+        );
+    }
     // And while a module is attached.
     shared.remove().unwrap();
     let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
@@ -636,6 +698,53 @@ print(box.update(lambda value: setattr(value, 'pid', 8)))
     peer.tell("go on");
     let version: u64 = peer.succeed().trim().parse().unwrap();
     assert_eq!((moved.get().unwrap().pid, moved.version()), (8, version));
+}
+
+#[test]
+fn a_value_on_its_way_is_not_taken_for_nothing_and_another_segment_not_for_a_value_on_its_way() {
+    let Some(python) = Python::find("a_value_on_its_way", OUT) else {
+        return;
+    };
+    python.write("ledger", &Ledger::python_module());
+    let program = "
+import ledger, sys, time
+start = time.monotonic()
+try:
+    print(ledger.open(int(sys.argv[1], 0), timeout=float(sys.argv[2])).get().tag)
+except (ledger.NotFound, ledger.Busy) as error:
+    print(type(error).__name__, time.monotonic() - start < float(sys.argv[2]))
+";
+    let (mut deaths, mut waited) = (0, 0);
+    for point in stop_points() {
+        let guard = Guard::new();
+        let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
+        guard.memory();
+        let stop = Stop { point, pass: 1 };
+        let died = dies("move ledger", &guard, 0, 0, Some(&stop));
+        if died {
+            let said = python.run(program, &[&guard.arg(), "0.02"]);
+            assert!(
+                ["1\n", "Busy False\n"].contains(&&*said),
+                "{stop:?}: {said}"
+            );
+            waited += u32::from(said != "1\n");
+            deaths += 1;
+        }
+        drop(shared);
+        SharedBox::<Ledger>::open(guard.key()).unwrap();
+        guard.memory();
+    }
+    println!("{deaths} deaths in a move; {waited} times Python waited for its end");
+    assert!(waited > 0);
+
+    let guard = Guard::new();
+    let flags = shm::GetFlags::CREATE | shm::GetFlags::EXCLUSIVE;
+    shm::get(carrier_key(guard.key()), 4096, flags, Mode::new(0o600)).unwrap();
+    assert_eq!(
+        python.run(program, &[&guard.arg(), "5"]),
+        "NotFound True\n",
+        "whatever lies where a carrier would"
+    );
 }
 
 #[test]

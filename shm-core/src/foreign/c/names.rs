@@ -117,11 +117,13 @@ const TAKEN: &[&str] = &[
     "st_ctime",
 ];
 
-/// Structs and types of the system headers that the common part includes, and its own.
+/// Structs and types of the system headers that the common part includes, and its own; and what
+/// becomes one of the system's functions with what is generated behind it: `shm_open`, `fd_set`.
 const TAKEN_TYPES: &[&str] = &[
     "clock_t",
     "div",
     "exit",
+    "fd",
     "ftok",
     "ipc_perm",
     "itimerspec",
@@ -130,17 +132,20 @@ const TAKEN_TYPES: &[&str] = &[
     "link",
     "malloc",
     "mmap",
+    "mq",
     "pause",
     "pid_t",
     "pipe",
     "read",
     "select",
+    "sem",
     "sembuf",
     "semid_ds",
     "seminfo",
     "semop",
     "semget",
     "semctl",
+    "shm",
     "shm_info",
     "shmat",
     "shmbox",
@@ -165,6 +170,12 @@ const TAKEN_TYPES: &[&str] = &[
     "tm",
     "uid_t",
     "write",
+];
+
+/// What begins macros of those headers that could be a variant's: `SIZE_MAX`, `MAP_SHARED`.
+const TAKEN_PREFIXES: &[&str] = &[
+    "arg", "at", "clock", "host", "hwcap", "ipc", "line", "madv", "map", "mremap", "ms", "name",
+    "path", "posix", "prot", "rand", "seek", "size", "ssize", "stack", "timer", "tty",
 ];
 
 /// The name of a member: a schema's own, wherever that is one in C.
@@ -212,9 +223,13 @@ fn separated(name: &str) -> String {
     snake
 }
 
-/// The name of a constant: `StPid` is `ST_PID`.
+/// What begins the names of an enum's constants: `StPid` is `ST_PID`.
 pub(super) fn screaming(name: &str) -> String {
-    snake(name).to_ascii_uppercase()
+    let mut prefix = snake(name);
+    if TAKEN_PREFIXES.contains(&prefix.as_str()) {
+        prefix.push('_');
+    }
+    prefix.to_ascii_uppercase()
 }
 
 /// The same for what stands behind a prefix, and so needs no care for what is taken.

@@ -34,6 +34,9 @@ class SharedBox:
         """A handle of the C functions, which can tell whether it is a later version of this module's struct."""
         try:
             return _Handle(self.key, True, self._owner, self._timeout)
+        except NoCompiler as error:
+            what = "%s; or, if it is a later version of this module's struct: %s"
+            raise Mismatch(what % (mismatch, error)) from None
         except ShmboxError:
             raise mismatch from None
 

@@ -3,14 +3,30 @@
 # The C functions.
 
 
+def _is_ours(path):
+    """Whether nobody but this user and root can put another directory in the place of this one or of one above it."""
+    while True:
+        facts = _os.lstat(path)
+        for_all = facts.st_mode & 0o002 and not facts.st_mode & _stat.S_ISVTX
+        if for_all or facts.st_uid not in (0, _os.geteuid()):
+            return False
+        if path == _os.path.dirname(path):
+            return True
+        path = _os.path.dirname(path)
+
+
 def _cache():
-    """A directory that nobody else can write to."""
+    """A directory that nobody else can write to, and whether it is to be removed again."""
     base = _os.environ.get("XDG_CACHE_HOME") or _os.path.join(_os.path.expanduser("~"), ".cache")
-    path = _os.path.join(base, "shmbox")
-    if not _os.path.isabs(path):
-        path = _os.path.abspath(path)
     try:
+        # Of a user without a home; or relative, which the XDG Base Directory Specification calls invalid.
+        if not _os.path.isabs(base):
+            raise NotADirectoryError(base)
         _os.makedirs(base, exist_ok=True)
+        base = _os.path.realpath(base)
+        if not _is_ours(base):
+            raise PermissionError(base)
+        path = _os.path.join(base, "shmbox")
         try:
             _os.mkdir(path, 0o700)
         except FileExistsError:
@@ -19,7 +35,7 @@ def _cache():
         if not _os.access(path, _os.W_OK):
             raise PermissionError(path)
     except OSError:
-        # No home, or one that can't be written: compiled again in each run.
+        # No home, or one that can't be written, or that others can: compiled again in each run.
         return _tempfile.mkdtemp(prefix="shmbox-"), True
     if not _stat.S_ISDIR(facts.st_mode) or facts.st_uid != _os.geteuid() or facts.st_mode & 0o077:
         raise ShmboxError(
@@ -67,9 +83,17 @@ def _load():
     directory, passing = _cache()
     target = _os.path.join(directory, name)
     try:
-        if not _os.path.exists(target):
+        kept = _os.path.exists(target)
+        if not kept:
             _compile(_C_SOURCE, target, directory)
-        functions = _ctypes.CDLL(target)
+        try:
+            functions = _ctypes.CDLL(target)
+        except OSError:
+            if not kept:
+                raise
+            # Made on another system, with which this one shares the directory.
+            _compile(_C_SOURCE, target, directory)
+            functions = _ctypes.CDLL(target)
     finally:
         if passing:
             # What is loaded stays loaded.

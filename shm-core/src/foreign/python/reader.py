@@ -3,8 +3,9 @@
 # The kernel's calls, and the words of the control block.
 
 _ON_X86_64 = _platform.machine() in ("x86_64", "AMD64") and _structs.calcsize("P") == 8
-_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 128, 136
-_SHM_RDONLY, _IPC_STAT, _SHM_DEST = 0o10000, 2, 0o1000
+_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _ORIGIN, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 40, 128, 136
+_SHM_RDONLY, _IPC_STAT = 0o10000, 2
+_FOREIGN = "another program laid it out: it has no control block"
 
 
 def _libc():
@@ -49,46 +50,34 @@ class _Reader:
 
     def _attach(self, trusted):
         """Whether it is ready; what is neither ready nor about to be is an error."""
-        # No size: asking for more than there is would be a bare EINVAL.
-        number = self._libc.shmget(self._key, 0, 0)
-        if number < 0:
-            if _ctypes.get_errno() == 2:
-                if self._libc.shmget(_carrier(self._key), 0, 0) >= 0:
-                    return False
-                raise self._error(NotFound, "no segment has this key: start the program that creates it")
-            raise _failed(self._key, "shmget")
-        facts = _ctypes.create_string_buffer(256)
-        if self._libc.shmctl(number, _IPC_STAT, facts) != 0:
-            if _ctypes.get_errno() in (22, 43):
+        # More than once: between a look at one key and one at the other a move may have ended.
+        for _ in range(3):
+            # No size: asking for more than there is would be a bare EINVAL.
+            number = self._libc.shmget(self._key, 0, 0)
+            if number >= 0:
+                break
+            if _ctypes.get_errno() != 2:
+                raise _failed(self._key, "shmget")
+            if self._is_carried(trusted):
                 return False
-            raise _failed(self._key, "shmctl")
-        _, owner, _, creator, _, mode = _structs.unpack_from("=iIIIII", facts)
-        (size,) = _structs.unpack_from("=Q", facts, 48)
-        mode &= 0xFFFF
-        if trusted is not None and not {owner, creator} <= trusted:
-            what = "it belongs to user %d and was created by user %d, not by this user or root: say whom to trust"
-            raise self._error(ShmboxError, what % (owner, creator))
-        foreign = "another program laid it out: it has no control block"
-        if size < _CONTROL or size % 64 != 0:
-            raise self._error(ShmboxError, foreign)
-        base = self._libc.shmat(number, None, _SHM_RDONLY)
-        if base in (None, _ctypes.c_void_p(-1).value):
-            if _ctypes.get_errno() in (22, 43):
-                return False
-            raise _failed(self._key, "shmat")
+        else:
+            raise self._error(NotFound, "no segment has this key: start the program that creates it")
+        mapped = self._map(number, trusted)
+        if mapped is None:
+            return False
         self.id = number
-        self._base = base
-        self._control = base + size - _CONTROL
+        self._base, size, mode = mapped
+        self._control = self._base + size - _CONTROL
         try:
             state = self._u32(_STATE)
-            magic = _ctypes.string_at(self._control + _MAGIC, 8)
+            has_magic = self._has_magic()
             newborn = state == 0 and mode & 0o111 == 0o001
             # 3: the key will lead to the successor; 4: its birth, around a value that is there already.
-            if newborn or (magic == b"SHMBOX\x1a\n" and state & 0xFF in (3, 4)):
+            if newborn or (has_magic and state & 0xFF in (3, 4)):
                 self.close()
                 return False
-            if magic != b"SHMBOX\x1a\n":
-                raise self._error(ShmboxError, foreign)
+            if not has_magic:
+                raise self._error(ShmboxError, _FOREIGN)
             self._check_life(self._u32(_STATE))
             self._check_header(size)
             self._check_schema()
@@ -96,6 +85,47 @@ class _Reader:
             self.close()
             raise
         return True
+
+    def _map(self, number, trusted):
+        """Where a segment is mapped now, its size and its mode; None if it has gone."""
+        facts = _ctypes.create_string_buffer(256)
+        if self._libc.shmctl(number, _IPC_STAT, facts) != 0:
+            if _ctypes.get_errno() in (22, 43):
+                return None
+            raise _failed(self._key, "shmctl")
+        _, owner, _, creator, _, mode = _structs.unpack_from("=iIIIII", facts)
+        (size,) = _structs.unpack_from("=Q", facts, 48)
+        if trusted is not None and not {owner, creator} <= trusted:
+            what = "it belongs to user %d and was created by user %d, not by this user or root: say whom to trust"
+            raise self._error(ShmboxError, what % (owner, creator))
+        if size < _CONTROL or size % 64 != 0:
+            raise self._error(ShmboxError, _FOREIGN)
+        base = self._libc.shmat(number, None, _SHM_RDONLY)
+        if base in (None, _ctypes.c_void_p(-1).value):
+            if _ctypes.get_errno() in (22, 43):
+                return None
+            raise _failed(self._key, "shmat")
+        return base, size, mode & 0xFFFF
+
+    def _is_carried(self, trusted):
+        """Whether the value lies in a carrier: it was being moved to a segment of another size."""
+        number = self._libc.shmget(_carrier(self._key), 0, 0)
+        try:
+            mapped = None if number < 0 else self._map(number, trusted)
+        except ShmboxError:
+            return False
+        if mapped is None:
+            return False
+        self._base, size, _ = mapped
+        self._control = self._base + size - _CONTROL
+        try:
+            in_force = self._u32(_STATE) == 1 and self._has_magic() and self._u32(_FLAGS) & 4
+            return bool(in_force) and self._u32(_ORIGIN) == self._key & 0xFFFFFFFF
+        finally:
+            self.close()
+
+    def _has_magic(self):
+        return _ctypes.string_at(self._control + _MAGIC, 8) == b"SHMBOX\x1a\n"
 
     def _u32(self, offset):
         return _ctypes.c_uint32.from_address(self._control + offset).value

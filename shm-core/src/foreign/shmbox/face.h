@@ -41,8 +41,11 @@
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
-/* clang says 1 for i386, of integers that are not aligned to 8; those here are. */
-#if !defined(__GCC_ATOMIC_LLONG_LOCK_FREE) || __GCC_ATOMIC_LLONG_LOCK_FREE < 1
+/*
+ * 2 is always; 1 may be a library, with a lock of each process's own. clang says 1 also for i386 from the Pentium on, of
+ * integers that are not aligned to 8; those here are.
+ */
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && !(defined(__i386__) && defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8))
 #error "this target has no lock-free 64-bit atomics, which processes need to share memory"
 #endif
 
@@ -66,7 +69,7 @@ enum {
 	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
 	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
 	SHMBOX_EREADONLY = -18,     /* attached for reading only */
-	SHMBOX_EINVALID = -19,      /* a bool, a char or an enum of the value is none */
+	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
 	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
 	SHMBOX_EARGUMENT = -21      /* key 0, or a handle that is not open for this struct */
 };
@@ -93,7 +96,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
 	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
-	case SHMBOX_EINVALID: return "a bool, a char or an enum of the value is none";
+	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
 	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
 	default: return "not a code of shmbox";

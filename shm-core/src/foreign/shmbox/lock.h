@@ -41,12 +41,18 @@ static inline uint32_t shmbox_image_(void)
 	return random == NULL ? 0 : *random;
 }
 
+/* That the segment has been removed or its value moved, if so; else 0. */
+static inline int shmbox_ended_(const shmbox *box)
+{
+	int const code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
+
+	return code == SHMBOX_EREMOVED || code == SHMBOX_EMOVED ? code : 0;
+}
+
 /* What a failed call on the semaphores means. */
 static inline int shmbox_set_failed_(shmbox *box)
 {
-	if (!shmbox_is_gone_())
-		return shmbox_failed_(box);
-	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED ? SHMBOX_EREMOVED : SHMBOX_EDAMAGED;
+	return shmbox_is_gone_() ? SHMBOX_EDAMAGED : shmbox_failed_(box);
 }
 
 /* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
@@ -215,6 +221,7 @@ static inline int shmbox_contend_(shmbox *box)
 		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
 		int const owned = (seen & 0x3ff) != 0;
 		int64_t left;
+		int ended;
 
 		code = owned ? shmbox_is_alive_(box, seen) : 0;
 		if (code < 0)
@@ -234,8 +241,9 @@ static inline int shmbox_contend_(shmbox *box)
 			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
 			SHMBOX_STOP("lock: waiter marked");
 		}
-		if (shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED)
-			return SHMBOX_EREMOVED;
+		ended = shmbox_ended_(box);
+		if (ended != 0)
+			return ended;
 		left = end - shmbox_now_();
 		if (left <= 0)
 			return SHMBOX_EBUSY;
@@ -254,14 +262,15 @@ static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
 	if (!box->writable)
 		return SHMBOX_EREADONLY;
 	code = shmbox_claim_(box);
-	if (code != 0)
-		return code;
-	if (box->held == SHMBOX_HELD_)
+	if (code == 0 && box->held == SHMBOX_HELD_)
 		return SHMBOX_EREENTRANT;
-	if (!shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE)) {
+	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
 		code = shmbox_contend_(box);
-		if (code != 0)
-			return code;
+	if (code != 0) {
+		/* Whatever went wrong on the way, that the segment has been removed or moved is the reason. */
+		int const ended = shmbox_ended_(box);
+
+		return ended != 0 ? ended : code;
 	}
 	SHMBOX_STOP("lock: taken");
 	/* Only the lock's owner changes the schema, so from here on it stays. */
@@ -306,7 +315,7 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 
 	if (code == SHMBOX_EFORKED)
 		box->held = 0;
-	if (box->held != SHMBOX_HELD_)
+	if (code == SHMBOX_EARGUMENT || box->held != SHMBOX_HELD_)
 		return code;
 	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
 	box->held = 0;

@@ -44,7 +44,8 @@ static inline const unsigned char *shmbox_name_(shmbox_form_ *form)
 
 static inline int shmbox_same_name_(const unsigned char *a, const unsigned char *b)
 {
-	return memcmp(a, b, (size_t)*a + 1) == 0;
+	/* The lengths first: behind the shorter one there may be nothing to look at. */
+	return *a == *b && memcmp(a + 1, b + 1, *a) == 0;
 }
 
 /* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
