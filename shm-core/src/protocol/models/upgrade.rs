@@ -14,7 +14,7 @@ use super::super::control::State;
 use super::super::copy::{Area, Span};
 use super::super::upgrade::{Successor, extend, read_room, read_under};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
-use super::{BYTES, Board, Model, Tally, WORDS};
+use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
 /// What the new field holds before anybody commits to it.
 const DEFAULT: u32 = 77;
@@ -38,7 +38,7 @@ impl Plot {
     /// At version 1, under the first schema.
     fn new() -> Arc<Plot> {
         Arc::new(Plot {
-            board: Board::new(),
+            board: Board::new(Copied::AtOnce),
             state: AtomicU32::new(State::READY.0),
             rooms: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
         })
@@ -65,8 +65,11 @@ impl Plot {
                 }
             }
         };
-        // SAFETY: one after the other commits.
-        unsafe { latch.commit([Span::whole(BYTES)], write) };
+        // SAFETY: one after the other commits; all copies have `BYTES` bytes.
+        unsafe {
+            let (_, mirror) = latch.commit(write);
+            mirror.copy_from(latch.payload(), Span::whole(BYTES));
+        }
     }
 
     /// Puts the next schema in force.
