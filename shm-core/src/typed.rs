@@ -6,7 +6,7 @@
 //! and only those are stored, since padding in the segment may hold a field of a newer program.
 
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::slice;
 
 use crate::error::{Context, Error};
@@ -189,12 +189,15 @@ impl<T: SharedLayout> Typed<T> {
         Ok(unsafe { value.assume_init() })
     }
 
-    /// Reads the value over an older one; returns its version. After an error, `value` is some `T`.
+    /// Reads the value over an older one; returns its version. After an error, or a panic of a
+    /// default, `value` is some `T`.
     #[inline]
     pub(crate) fn read_over(&self, value: &mut T, operation: &'static str) -> Result<u64, Error> {
         // SAFETY: `MaybeUninit<T>` "is guaranteed to have the same size, alignment, and ABI as
-        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it.
-        let place = unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() };
+        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it:
+        // after `Ok` the one that was read, else that of `Owed`.
+        let owed = Owed(unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() });
+        let place = &mut *owed.0;
         let read = if const { size_of::<T>() > LONG } {
             self.read_to_memory(Field::WHOLE, place, operation)
         } else {
@@ -203,7 +206,10 @@ impl<T: SharedLayout> Typed<T> {
                 None => self.read_to(Field::WHOLE, place, operation),
             }
         };
-        read.inspect_err(|_| leave_valid(place))
+        if read.is_ok() {
+            mem::forget(owed);
+        }
+        read
     }
 
     /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
@@ -431,6 +437,17 @@ unsafe fn bytes_of<T>(place: &MaybeUninit<T>) -> &[u8] {
     // SAFETY: `size_of::<T>()` bytes behind one reference, initialised as the caller promises; any
     // byte is a `u8`.
     unsafe { slice::from_raw_parts(place.as_ptr().cast(), size_of::<T>()) }
+}
+
+/// A place of the caller's in which there must be a `T` in the end: unless this is forgotten, some
+/// `T`.
+struct Owed<'a, T: SharedLayout>(&'a mut MaybeUninit<T>);
+
+impl<T: SharedLayout> Drop for Owed<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        leave_valid(self.0);
+    }
 }
 
 /// Puts some `T` in a place that may hold anything: zeros, where they are a value.

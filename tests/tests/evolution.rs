@@ -1,6 +1,7 @@
 //! Which versions of a struct attach to which, what they read, and what the errors say.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use shm_core::{Error, FixedStr, SharedBox, SharedLayout, SharedView, field};
@@ -433,4 +434,38 @@ fn a_schema_may_change_more_often_than_there_are_rooms() {
         upgraded::<v4::Station>(&guard).get().unwrap().fault([1, 4]),
         None
     );
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Switch {
+    on: bool,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Dimmer {
+    on: bool,
+    #[shared(since = 2, default = no_default())]
+    level: u8,
+}
+
+fn no_default() -> u8 {
+    panic!("a panic that the test wants")
+}
+
+#[test]
+fn a_default_that_panics_leaves_no_invalid_value_in_the_callers_place() {
+    let guard = Guard::new();
+    let _old = SharedBox::create_new(guard.key(), Switch { on: true }).unwrap();
+    let view = SharedView::<Dimmer>::open(guard.key()).unwrap();
+    // No `bool`, in the field that the default has nothing to do with.
+    guard.memory().write(0, &[7]);
+    let mut value = Dimmer { on: true, level: 3 };
+    let read = catch_unwind(AssertUnwindSafe(|| view.read_into(&mut value)));
+    assert!(read.is_err());
+    // SAFETY: a byte of a value that lives; every bit pattern is a `u8`.
+    let on = unsafe { (&raw const value.on).cast::<u8>().read_volatile() };
+    assert!(on < 2, "a `bool` of {on}");
 }
