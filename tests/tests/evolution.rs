@@ -469,3 +469,70 @@ fn a_default_that_panics_leaves_no_invalid_value_in_the_callers_place() {
     let on = unsafe { (&raw const value.on).cast::<u8>().read_volatile() };
     assert!(on < 2, "a `bool` of {on}");
 }
+
+/// Words of a value that an update writes in part.
+const WORDS: usize = 1500;
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Short {
+    body: [u32; WORDS],
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Long {
+    body: [u32; WORDS],
+    #[shared(since = 2)]
+    tail: u32,
+}
+
+#[test]
+fn every_way_to_commit_part_or_all_of_a_large_value_keeps_a_newer_field_in_all_copies() {
+    type Write = fn(&SharedBox<Short>, u32) -> Result<u64, Error>;
+    let writes: [(&str, Write); 7] = [
+        ("set_from", |old, n| {
+            old.set_from(&Short { body: [n; WORDS] })
+        }),
+        ("set_if", |old, n| {
+            let value = Short { body: [n; WORDS] };
+            Ok(old.set_if(old.version(), value)?.unwrap())
+        }),
+        ("update", |old, n| old.update(|value| value.body[9] = n)),
+        ("store", |old, n| old.store(field!(Short.body[3]), n)),
+        ("Writer::set", |old, n| {
+            old.writer()?.set(Short { body: [n; WORDS] })
+        }),
+        ("Writer::update", |old, n| {
+            old.writer()?.update(|value| value.body[9] = n)
+        }),
+        ("Batch::commit", |old, n| {
+            old.writer()?
+                .batch()
+                .store(field!(Short.body[3]), n)
+                .commit()
+        }),
+    ];
+    for (name, write) in writes {
+        let guard = Guard::new();
+        let mut options = SharedBox::<Short>::options();
+        options.capacity(size_of::<Long>());
+        let old = options
+            .create_new(guard.key(), Short { body: [0; WORDS] })
+            .unwrap();
+        // A part, so that the next commit may be one; and it claims its slot.
+        old.store(field!(Short.body[0]), 1).unwrap();
+        let mut options = SharedBox::<Long>::options();
+        let new = options.upgrade(true).open(guard.key()).unwrap();
+        new.store(field!(Long.tail), 7).unwrap();
+        // Each mirror follows one of them.
+        write(&old, 2).unwrap();
+        write(&old, 3).unwrap();
+        let memory = guard.memory();
+        for copy in 0..3 {
+            let tail = memory.read(copy * new.capacity() + size_of::<Short>(), 4);
+            assert_eq!(tail, 7_u32.to_ne_bytes(), "{name}: copy {copy}");
+        }
+    }
+}
