@@ -93,11 +93,20 @@ impl<'a> Locked<'a> {
     /// a caller's code has run since the lock was taken or since it was last asked.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        if !self.stamp.lasts() {
-            return Err(Fault::Forked);
-        }
+        self.check_process()?;
         // No other schema comes in force under the lock.
         self.segment.check_life()
+    }
+
+    /// Whether this process still holds the lock, whatever the segment is: one that is being born
+    /// is not ready.
+    #[inline(always)]
+    pub(crate) fn check_process(&self) -> Result<(), Fault> {
+        if self.stamp.lasts() {
+            Ok(())
+        } else {
+            Err(Fault::Forked)
+        }
     }
 
     /// Whether the same is seen at first sight; if not, ask [`Locked::check`].
