@@ -458,7 +458,7 @@ impl<T: SharedLayout> Options<T> {
             Fit::Newer => {
                 let name = T::SCHEMA;
                 let what = format!(
-                    "the segment holds a later version of `{name}` than this program knows:                      a program that knows it must move it"
+                    "the segment holds a later version of `{name}` than this program knows: a program that knows it must move it"
                 );
                 return Err(Error::Options {
                     context,
