@@ -219,7 +219,8 @@ impl<T: SharedLayout> Typed<T> {
         field: Field<T, F>,
         place: &mut MaybeUninit<F>,
     ) -> Option<u64> {
-        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
+        // SAFETY: a field lies within the `T`, for which there is room wherever `heed` named a
+        // state to `Segment::read_as`.
         let version = unsafe {
             self.segment
                 .try_read(field.span(), place.as_mut_ptr().cast())
@@ -308,10 +309,13 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
         let gaps = const { Gaps::of::<T>() };
-        // SAFETY: `Typed::new` found the segment to have room for a `T`.
-        locked.commit(size_of::<T>(), gaps.spans(), |payload| unsafe {
-            store_whole(payload, value)
-        })
+        // SAFETY: the lock is given out only where the segment was found to have room for a `T`;
+        // the gaps of a `T` lie within it.
+        unsafe {
+            locked.commit(size_of::<T>(), gaps.spans(), |payload| {
+                store_whole(payload, value)
+            })
+        }
     }
 
     /// Reads the value under the lock, has it changed where it lies, on the stack, and commits it.
@@ -340,21 +344,18 @@ impl<T: SharedLayout> Typed<T> {
         value: &F,
     ) -> u64 {
         let span = field.span();
-        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
-        locked.commit_part(span, |payload| unsafe {
-            store(payload, span.offset, value)
-        })
+        // SAFETY: as in `commit`; a field lies within the `T`.
+        unsafe { locked.commit_part(span, |payload| store(payload, span.offset, value)) }
     }
 
     /// Commits a value of which most bytes are those that stand already: only the others are
     /// written. Returns the new version.
     pub(crate) fn commit_difference(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        // SAFETY: `Typed::new` found the segment to have room for a `T`.
+        // SAFETY: as in `commit`.
         let changed = unsafe { difference(locked, value) };
         let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
-        // SAFETY: the same.
-        let write = |payload| unsafe { store_within(payload, changed, value) };
-        locked.commit_part(changed, write)
+        // SAFETY: as in `commit`; the difference lies within the `T`.
+        unsafe { locked.commit_part(changed, |payload| store_within(payload, changed, value)) }
     }
 
     /// Commits the bytes that [`Batch`](crate::writer::Batch) has collected; returns the new
@@ -367,7 +368,8 @@ impl<T: SharedLayout> Typed<T> {
             }
         };
         let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
-        locked.commit_part(changed, write)
+        // SAFETY: as in `commit`; the hull of spans within the `T` lies within it.
+        unsafe { locked.commit_part(changed, write) }
     }
 
     /// # Safety

@@ -127,7 +127,8 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
+    /// The span lies within the segment's capacity, unless [`Segment::read_as`] was told of no state
+    /// so far, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
@@ -156,7 +157,7 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
+    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
     #[cold]
     pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
         // Asked for when it is needed: a read with defaults comes here each time.
