@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Newborn, Owner, Payload, RAW_WRITERS, Segment,
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Locked, Newborn, Owner, Payload, RAW_WRITERS,
+    Segment,
 };
 use crate::room::{self, Fit};
 use crate::shared_box::SharedBox;
@@ -324,8 +325,12 @@ impl<T: SharedLayout> Options<T> {
     pub fn create_new_from(&self, key: impl Into<Key>, value: &T) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("create_new", usable(key.into(), "create_new")?);
         let newborn = self.newborn(context)?;
-        let write = |payload| store_first(payload, value);
-        let segment = protocol::create_new(context.key, self.access(true), &newborn, write);
+        let segment = protocol::create_new(
+            context.key,
+            self.access(true),
+            &newborn,
+            |locked, payload| store_first(locked, payload, value),
+        );
         self.boxed(segment.map_err(explain::<T>(context))?, true, context)
     }
 
@@ -339,7 +344,9 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> T,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |payload| store_first(payload, &value()))
+        self.open_or_create_with(key.into(), |locked, payload| {
+            store_first(locked, payload, &value())
+        })
     }
 
     /// The same, for values too large for the stack.
@@ -352,13 +359,15 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> Box<T>,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |payload| store_first(payload, &*value()))
+        self.open_or_create_with(key.into(), |locked, payload| {
+            store_first(locked, payload, &*value())
+        })
     }
 
     fn open_or_create_with(
         &self,
         key: Key,
-        write: impl FnOnce(Payload),
+        write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
     ) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;

@@ -342,7 +342,7 @@ impl<T: SharedLayout> SharedBox<T> {
             drop(mark);
         };
         if const { size_of::<T>() > IN_REGISTERS } {
-            let version = update_part(&self.typed, &mut locked, change)?;
+            let version = update_part(&self.typed, &mut locked, change, "update")?;
             return Ok(locked.finish(|_| version));
         }
         let mut value = self.typed.load(&locked, Field::WHOLE, "update")?;
@@ -551,13 +551,14 @@ pub(crate) fn update_part<T: SharedLayout>(
     typed: &Typed<T>,
     locked: &mut Locked<'_>,
     change: impl FnOnce(&mut T),
+    operation: &'static str,
 ) -> Result<u64, Error> {
     if const { size_of::<T>() <= ON_STACK } {
-        return typed.update_in_place(locked, change, "update");
+        return typed.update_in_place(locked, change, operation);
     }
-    let mut value = typed.load_boxed(locked, "update")?;
+    let mut value = typed.load_boxed(locked, operation)?;
     change(&mut value);
-    locked.check().map_err(typed.explain("update"))?;
+    locked.check().map_err(typed.explain(operation))?;
     Ok(typed.commit_difference(locked, &value))
 }
 

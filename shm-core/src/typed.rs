@@ -6,7 +6,7 @@
 //! and only those are stored, since padding in the segment may hold a field of a newer program.
 
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::slice;
 
 use crate::error::{Context, Error};
@@ -196,12 +196,15 @@ impl<T: SharedLayout> Typed<T> {
         Ok(unsafe { value.assume_init() })
     }
 
-    /// Reads the value over an older one; returns its version. After an error, `value` is some `T`.
+    /// Reads the value over an older one; returns its version. After an error, or a panic of a
+    /// default, `value` is some `T`.
     #[inline]
     pub(crate) fn read_over(&self, value: &mut T, operation: &'static str) -> Result<u64, Error> {
         // SAFETY: `MaybeUninit<T>` "is guaranteed to have the same size, alignment, and ABI as
-        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it.
-        let place = unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() };
+        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it:
+        // after `Ok` the one that was read, else that of `Owed`.
+        let owed = Owed(unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() });
+        let place = &mut *owed.0;
         let read = if const { size_of::<T>() > LONG } {
             self.read_to_memory(Field::WHOLE, place, operation)
         } else {
@@ -210,7 +213,10 @@ impl<T: SharedLayout> Typed<T> {
                 None => self.read_to(Field::WHOLE, place, operation),
             }
         };
-        read.inspect_err(|_| leave_valid(place))
+        if read.is_ok() {
+            mem::forget(owed);
+        }
+        read
     }
 
     /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
@@ -310,10 +316,13 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
         let gaps = const { Gaps::of::<T>() };
-        // SAFETY: `Typed::new` found the segment to have room for a `T`.
-        locked.commit(size_of::<T>(), gaps.spans(), |payload| unsafe {
-            store_whole(payload, value)
-        })
+        // SAFETY: the lock is given out only where the segment was found to have room for a `T`;
+        // the gaps of a `T` lie within it.
+        unsafe {
+            locked.commit(size_of::<T>(), gaps.spans(), |payload| {
+                store_whole(payload, value)
+            })
+        }
     }
 
     /// Reads the value under the lock, has it changed where it lies, on the stack, and commits it.
@@ -342,21 +351,18 @@ impl<T: SharedLayout> Typed<T> {
         value: &F,
     ) -> u64 {
         let span = field.span();
-        // SAFETY: a field lies within the `T` that `Typed::new` found room for.
-        locked.commit_part(span, |payload| unsafe {
-            store(payload, span.offset, value)
-        })
+        // SAFETY: as in `commit`; a field lies within the `T`.
+        unsafe { locked.commit_part(span, |payload| store(payload, span.offset, value)) }
     }
 
     /// Commits a value of which most bytes are those that stand already: only the others are
     /// written. Returns the new version.
     pub(crate) fn commit_difference(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        // SAFETY: `Typed::new` found the segment to have room for a `T`.
+        // SAFETY: as in `commit`.
         let changed = unsafe { difference(locked, value) };
         let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
-        // SAFETY: the same.
-        let write = |payload| unsafe { store_within(payload, changed, value) };
-        locked.commit_part(changed, write)
+        // SAFETY: as in `commit`; the difference lies within the `T`.
+        unsafe { locked.commit_part(changed, |payload| store_within(payload, changed, value)) }
     }
 
     /// Commits the bytes that [`Batch`](crate::writer::Batch) has collected; returns the new
@@ -369,7 +375,8 @@ impl<T: SharedLayout> Typed<T> {
             }
         };
         let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
-        locked.commit_part(changed, write)
+        // SAFETY: as in `commit`; the hull of spans within the `T` lies within it.
+        unsafe { locked.commit_part(changed, write) }
     }
 
     /// # Safety
@@ -439,6 +446,17 @@ unsafe fn bytes_of<T>(place: &MaybeUninit<T>) -> &[u8] {
     // SAFETY: `size_of::<T>()` bytes behind one reference, initialised as the caller promises; any
     // byte is a `u8`.
     unsafe { slice::from_raw_parts(place.as_ptr().cast(), size_of::<T>()) }
+}
+
+/// A place of the caller's in which there must be a `T` in the end: unless this is forgotten, some
+/// `T`.
+struct Owed<'a, T: SharedLayout>(&'a mut MaybeUninit<T>);
+
+impl<T: SharedLayout> Drop for Owed<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        leave_valid(self.0);
+    }
 }
 
 /// Puts some `T` in a place that may hold anything: zeros, where they are a value.

@@ -124,7 +124,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
         self.check("Writer::update")?;
         if const { size_of::<T>() > IN_REGISTERS } {
-            let version = update_part(self.typed, &mut self.locked, change)?;
+            let version = update_part(self.typed, &mut self.locked, change, "Writer::update")?;
             self.locked.notify(version, self.closely);
             return Ok(version);
         }

@@ -1,6 +1,7 @@
 //! Which versions of a struct attach to which, what they read, and what the errors say.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use shm_core::{Error, FixedStr, SharedBox, SharedLayout, SharedView, field};
@@ -433,4 +434,105 @@ fn a_schema_may_change_more_often_than_there_are_rooms() {
         upgraded::<v4::Station>(&guard).get().unwrap().fault([1, 4]),
         None
     );
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Switch {
+    on: bool,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Dimmer {
+    on: bool,
+    #[shared(since = 2, default = no_default())]
+    level: u8,
+}
+
+fn no_default() -> u8 {
+    panic!("a panic that the test wants")
+}
+
+#[test]
+fn a_default_that_panics_leaves_no_invalid_value_in_the_callers_place() {
+    let guard = Guard::new();
+    let _old = SharedBox::create_new(guard.key(), Switch { on: true }).unwrap();
+    let view = SharedView::<Dimmer>::open(guard.key()).unwrap();
+    // No `bool`, in the field that the default has nothing to do with.
+    guard.memory().write(0, &[7]);
+    let mut value = Dimmer { on: true, level: 3 };
+    let read = catch_unwind(AssertUnwindSafe(|| view.read_into(&mut value)));
+    assert!(read.is_err());
+    // SAFETY: a byte of a value that lives; every bit pattern is a `u8`.
+    let on = unsafe { (&raw const value.on).cast::<u8>().read_volatile() };
+    assert!(on < 2, "a `bool` of {on}");
+}
+
+/// Words of a value that an update writes in part.
+const WORDS: usize = 1500;
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Short {
+    body: [u32; WORDS],
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Long {
+    body: [u32; WORDS],
+    #[shared(since = 2)]
+    tail: u32,
+}
+
+#[test]
+fn every_way_to_commit_part_or_all_of_a_large_value_keeps_a_newer_field_in_all_copies() {
+    type Write = fn(&SharedBox<Short>, u32) -> Result<u64, Error>;
+    let writes: [(&str, Write); 7] = [
+        ("set_from", |old, n| {
+            old.set_from(&Short { body: [n; WORDS] })
+        }),
+        ("set_if", |old, n| {
+            let value = Short { body: [n; WORDS] };
+            Ok(old.set_if(old.version(), value)?.unwrap())
+        }),
+        ("update", |old, n| old.update(|value| value.body[9] = n)),
+        ("store", |old, n| old.store(field!(Short.body[3]), n)),
+        ("Writer::set", |old, n| {
+            old.writer()?.set(Short { body: [n; WORDS] })
+        }),
+        ("Writer::update", |old, n| {
+            old.writer()?.update(|value| value.body[9] = n)
+        }),
+        ("Batch::commit", |old, n| {
+            old.writer()?
+                .batch()
+                .store(field!(Short.body[3]), n)
+                .commit()
+        }),
+    ];
+    for (name, write) in writes {
+        let guard = Guard::new();
+        let mut options = SharedBox::<Short>::options();
+        options.capacity(size_of::<Long>());
+        let old = options
+            .create_new(guard.key(), Short { body: [0; WORDS] })
+            .unwrap();
+        // A part, so that the next commit may be one; and it claims its slot.
+        old.store(field!(Short.body[0]), 1).unwrap();
+        let mut options = SharedBox::<Long>::options();
+        let new = options.upgrade(true).open(guard.key()).unwrap();
+        new.store(field!(Long.tail), 7).unwrap();
+        // Each mirror follows one of them.
+        write(&old, 2).unwrap();
+        write(&old, 3).unwrap();
+        let memory = guard.memory();
+        for copy in 0..3 {
+            let tail = memory.read(copy * new.capacity() + size_of::<Short>(), 4);
+            assert_eq!(tail, 7_u32.to_ne_bytes(), "{name}: copy {copy}");
+        }
+    }
 }

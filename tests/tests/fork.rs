@@ -19,13 +19,31 @@ fn what_a_child_drops_stays_its_parents() {
     guard.assert_nothing_left();
 }
 
+/// The child of this case ends by saying that it was refused.
+fn child_is_refused(case: &str) {
+    let (_guard, printed) = peer(case);
+    let refused = printed.starts_with("Exited(") && printed.trim_end().ends_with(", 42)");
+    assert!(refused, "{printed}");
+}
+
 #[test]
 fn a_child_born_inside_update_commits_nothing() {
-    let (_guard, printed) = peer("fork-in-update");
-    assert!(
-        printed.contains("Exited") && printed.contains("42"),
-        "{printed}"
-    );
+    child_is_refused("fork-in-update");
+}
+
+#[test]
+fn a_child_born_while_the_first_value_is_made_leaves_the_birth_to_its_parent() {
+    child_is_refused("fork-in-birth");
+}
+
+#[test]
+fn a_child_born_in_a_default_leaves_the_upgrade_to_its_parent() {
+    child_is_refused("fork-in-upgrade");
+}
+
+#[test]
+fn a_child_born_in_a_default_leaves_the_move_to_its_parent() {
+    child_is_refused("fork-in-move");
 }
 
 #[test]

@@ -28,7 +28,7 @@ use super::carry;
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
 use super::fault::Fault;
-use super::locked::Payload;
+use super::locked::{Locked, Payload};
 use super::primitive::Ordering::{Acquire, Relaxed, Release};
 use super::removal;
 use super::segment::Segment;
@@ -54,12 +54,16 @@ pub(crate) struct Newborn {
     pub(crate) adopt: Option<Judge>,
 }
 
-/// Creates the segment of `key`; it must not exist.
+/// Writes no first value.
+type Nothing = fn(&Locked<'_>, Payload) -> Result<(), Fault>;
+
+/// Creates the segment of `key`; it must not exist. `write` stores the first value under the lock,
+/// if that is still this process's after all code of the caller's: see [`Locked::check_process`].
 pub(crate) fn create_new(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(Payload),
+    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
 ) -> Result<Segment, Fault> {
     let mut write = Some(write);
     retry(access.limit, |end| match create(key, access, newborn) {
@@ -87,7 +91,7 @@ pub(crate) fn open_or_create(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(Payload),
+    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
 ) -> Result<(Segment, bool), Fault> {
     let mut write = Some(write);
     retry(access.limit, |end| {
@@ -124,7 +128,7 @@ pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Resu
     retry(access.limit, |end| match arrive(key, access, end)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
-            let nothing = &mut None::<fn(Payload)>;
+            let nothing = &mut None::<Nothing>;
             let completed = complete(mapped, access, newborn, nothing, end)?;
             Ok(completed.map(|(segment, _)| segment))
         }
@@ -158,7 +162,7 @@ fn adopt(
     if !adoption::begin(&mapped, newborn, judge)? {
         return Ok(None);
     }
-    complete(mapped, access, newborn, &mut None::<fn(Payload)>, end)
+    complete(mapped, access, newborn, &mut None::<Nothing>, end)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -190,7 +194,7 @@ fn complete(
     mut mapped: Mapped,
     access: Access,
     newborn: &Newborn,
-    write: &mut Option<impl FnOnce(Payload)>,
+    write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
     end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
@@ -232,10 +236,11 @@ fn complete(
             if let Some(write) = write.take() {
                 // A caller's closure that opens the same key in it shall be told at once.
                 let mark = locked.mark();
+                let write = |area| write(&locked, Payload { area, exact: false });
                 // SAFETY: the lock is held, the mapping writable, and the state says newborn.
+                // `write` refuses where the lock is not this process's any more.
                 unsafe {
-                    let latch = &segment.latch;
-                    latch.give_birth(newborn.stored, |area| write(Payload { area, exact: false }));
+                    segment.latch.give_birth(newborn.stored, write)?;
                     describe(&segment, newborn);
                 }
                 drop(mark);

@@ -269,22 +269,28 @@ impl Latch {
         }
     }
 
-    /// Writes the first value, version 1, to all three copies. Nobody reads before the segment is
-    /// ready.
+    /// Writes the first value, version 1, to all three copies, unless `write` refuses. Nobody reads
+    /// before the segment is ready.
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies; the segment is not ready yet.
-    pub(super) unsafe fn give_birth(&self, stored: usize, write: impl FnOnce(Area)) {
+    /// As for [`Latch::commit`], but for the state of the copies; the segment is not ready yet, and
+    /// what is promised holds again after `write`, or it refuses.
+    pub(super) unsafe fn give_birth<E>(
+        &self,
+        stored: usize,
+        write: impl FnOnce(Area) -> Result<(), E>,
+    ) -> Result<(), E> {
         // A creator may have died here before: its bytes go.
         for offset in (0..self.payload.bytes()).step_by(ZEROS.len()) {
             // SAFETY: the capacity is a multiple of 64 bytes.
             unsafe { self.payload.store(offset, ZEROS.as_ptr(), ZEROS.len()) };
         }
         stop!("birth: payload cleared");
-        write(self.payload);
+        write(self.payload)?;
         // SAFETY: the caller's promise.
         unsafe { self.adopt(stored, 1) };
+        Ok(())
     }
 
     /// Makes what stands in the payload the first value, with this version. Nobody reads before the

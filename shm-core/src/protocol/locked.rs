@@ -93,11 +93,20 @@ impl<'a> Locked<'a> {
     /// a caller's code has run since the lock was taken or since it was last asked.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        if !self.stamp.lasts() {
-            return Err(Fault::Forked);
-        }
+        self.check_process()?;
         // No other schema comes in force under the lock.
         self.segment.check_life()
+    }
+
+    /// Whether this process still holds the lock, whatever the segment is: one that is being born
+    /// is not ready.
+    #[inline(always)]
+    pub(crate) fn check_process(&self) -> Result<(), Fault> {
+        if self.stamp.lasts() {
+            Ok(())
+        } else {
+            Err(Fault::Forked)
+        }
     }
 
     /// Whether the same is seen at first sight; if not, ask [`Locked::check`].
@@ -142,8 +151,12 @@ impl<'a> Locked<'a> {
     ///
     /// The lock is known to be held, see [`Locked::check`]. Waiters are still to be woken, by
     /// [`Locked::finish`] or [`Locked::notify`].
+    ///
+    /// # Safety
+    ///
+    /// `len` is at most the segment's capacity, and `gaps` lie within `len`.
     #[inline(always)]
-    pub(crate) fn commit(
+    pub(crate) unsafe fn commit(
         &mut self,
         len: usize,
         gaps: Option<[Span; GAPS]>,
@@ -167,7 +180,7 @@ impl<'a> Locked<'a> {
             write(mirror);
             let [a, b, c, d] = gaps;
             let payload = segment.latch.payload();
-            // SAFETY: as in `follow_longer`; gaps lie within `len`.
+            // SAFETY: as in `follow_longer`; gaps lie within `len` (the caller's promise).
             unsafe {
                 copy_gap(mirror, payload, a);
                 copy_gap(mirror, payload, b);
@@ -185,8 +198,12 @@ impl<'a> Locked<'a> {
 
     /// Commits what `write` stores within `changed`: the cost is that of these bytes and of those
     /// of the commit before. Otherwise as [`Locked::commit`].
+    ///
+    /// # Safety
+    ///
+    /// `changed` lies within the segment's capacity.
     #[inline(always)]
-    pub(crate) fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
+    pub(crate) unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
         let segment = self.segment;
         let exact = segment.has_raw_writers();
         let write = |area| write(Payload { area, exact });
@@ -199,7 +216,7 @@ impl<'a> Locked<'a> {
         let (version, mirror) = unsafe { segment.latch.commit(write) };
         let payload = segment.latch.payload();
         // SAFETY: as in `follow_longer`; `decoded` lets only spans within `stored` through, and
-        // `changed` lies within the value.
+        // `changed` lies within the capacity (the caller's promise).
         unsafe {
             match last {
                 Some(last) => {

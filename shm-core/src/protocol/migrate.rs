@@ -89,6 +89,8 @@ impl Move<'_> {
         additions: &Successor,
         (state, stored): (State, usize),
     ) -> Result<(), Fault> {
+        // Defaults are the caller's code, and have run since the lock was taken.
+        self.locked.check()?;
         let Geometry { capacity, room } = newborn.geometry;
         let fits = |span: &Span| {
             let end = span.offset.checked_add(span.len);

@@ -31,6 +31,7 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// What [`Segment::claim`] holds before the first claim: it belongs to no process.
 pub(super) const NO_CLAIM: u64 = Stamp::NONE as u64;
+
 /// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
 const SIZE_IN_ROOM: usize = 8;
 
@@ -39,6 +40,7 @@ const TRIES: u32 = 64;
 
 /// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
 pub(super) const UNREAD: u64 = u64::MAX;
+
 /// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than
 /// falling asleep and waking up cost at least.
 const SPINS: u32 = 32;
@@ -157,7 +159,7 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
+    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
     #[cold]
     pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
         // Asked for when it is needed: a read with defaults comes here each time.

@@ -85,6 +85,7 @@ impl<T: SharedLayout> Typed<T> {
         if let Fit::Older { version } = judged.fit {
             let context = self.context(operation);
             let successor = room::successor::<T>(&self.segment, version, context)?;
+            locked.check().map_err(self.explain(operation))?;
             let state = locked.upgrade(judged.state, &successor);
             judged = Judged {
                 state: state.map_err(self.explain(operation))?,

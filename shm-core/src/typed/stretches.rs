@@ -4,7 +4,7 @@
 use std::slice;
 
 use crate::layout::{Run, Runs, SharedLayout};
-use crate::protocol::{Comb, Locked, Payload, Span};
+use crate::protocol::{Comb, Fault, Locked, Payload, Span};
 
 /// Calls `each` with the runs of a `T`, all of it that is not padding, as many at once as a window
 /// holds.
@@ -131,14 +131,21 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
     });
 }
 
-/// Stores the value of a segment that is being born.
-pub(crate) fn store_first<T: SharedLayout>(payload: Payload, value: &T) {
+/// Stores the value of a segment that is being born, unless the caller's code that made the value
+/// has forked, and this is the child.
+pub(crate) fn store_first<T: SharedLayout>(
+    locked: &Locked<'_>,
+    payload: Payload,
+    value: &T,
+) -> Result<(), Fault> {
+    locked.check_process()?;
     assert!(
         size_of::<T>() <= payload.capacity(),
         "a newborn has room for its value"
     );
     // SAFETY: it has room.
     unsafe { store(payload, 0, value) };
+    Ok(())
 }
 
 /// Stores what is not padding of a value, but nothing outside of `changed`.

@@ -106,6 +106,9 @@ fn main() -> Outcome {
         ["fork-and-write", key] => fork_and_write(parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(parse(key)?),
         ["fork-in-update", key] => fork_in_update(parse(key)?),
+        ["fork-in-birth", key] => fork_in_birth(parse(key)?),
+        ["fork-in-upgrade", key] => fork_in_upgrade(parse(key)?),
+        ["fork-in-move", key] => fork_in_move(parse(key)?),
         ["fork-with-writer", key] => fork_with_writer(parse(key)?),
         _ => Err(format!("peer does not know {arguments:?}").into()),
     }
@@ -337,28 +340,89 @@ fn fork_and_drop(key: Key) -> Outcome {
     check("no child committed", shared.get()? == 1)
 }
 
-/// A child that is born inside `update` returns from the closure as well, and may not commit.
-fn fork_in_update(key: Key) -> Outcome {
-    let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
+/// Forks, and says how the child ended. The lock is still the parent's while the child tries.
+fn fork_under_lock() {
+    // SAFETY: as in `in_child`.
+    if let Ok(ForkResult::Parent { child }) = unsafe { fork() } {
+        let _ = waitpid(child, None).map(|end| println!("{end:?}"));
+    }
+}
+
+/// What `call` gives in this process. A child that was born in it ends, and says whether it was
+/// refused.
+fn in_parent<R>(call: impl FnOnce() -> Result<R, shm_core::Error>) -> Result<R, Box<dyn Error>> {
     let parent = std::process::id();
-    let mut child = None;
-    let result = shared.update(|n| {
-        *n += 1;
-        // SAFETY: as in `in_child`.
-        if let Ok(ForkResult::Parent { child: pid }) = unsafe { fork() } {
-            child = Some(pid);
-            // The lock is still the parent's while the child tries.
-            let _ = waitpid(pid, None).map(|end| println!("{end:?}"));
-        }
-    });
+    let result = call();
     if std::process::id() != parent {
         let refused = matches!(result, Err(shm_core::Error::Forked { .. }));
         std::process::exit(if refused { 42 } else { 1 });
     }
-    result?;
+    Ok(result?)
+}
+
+/// A child that is born inside `update` returns from the closure as well, and may not commit.
+fn fork_in_update(key: Key) -> Outcome {
+    let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
+    in_parent(|| {
+        shared.update(|n| {
+            *n += 1;
+            fork_under_lock();
+        })
+    })?;
     check(
         "the parent's commit counts, once",
         shared.snapshot()?.value == 2 && shared.version() == 2,
+    )
+}
+
+/// The same for a child that is born while the first value is made.
+fn fork_in_birth(key: Key) -> Outcome {
+    let value = || {
+        fork_under_lock();
+        u64::from(std::process::id())
+    };
+    let shared = in_parent(|| SharedBox::open_or_create(key, value))?;
+    let seen = shared.snapshot()?;
+    let own = (u64::from(std::process::id()), 1);
+    check("the parent made it", shared.created())?;
+    check("with its own value", (seen.value, seen.version) == own)
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Early {
+    number: u64,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Late {
+    number: u64,
+    #[shared(since = 2, default = { fork_under_lock(); 7 })]
+    more: u64,
+}
+
+/// The same for one that is born in a default, during an upgrade.
+fn fork_in_upgrade(key: Key) -> Outcome {
+    let early = SharedBox::create_new(key, Early { number: 5 })?;
+    let late = in_parent(|| SharedBox::<Late>::options().upgrade(true).open(key))?;
+    check(
+        "the old fields stay",
+        early.get()?.number == late.get()?.number,
+    )?;
+    check("the parent upgraded it", late.get()?.more == 7)
+}
+
+/// The same during a move.
+fn fork_in_move(key: Key) -> Outcome {
+    let early = SharedBox::create_new(key, Early { number: 5 })?;
+    let late = in_parent(|| SharedBox::<Late>::options().capacity(4096).migrate(key))?;
+    let moved = matches!(early.get(), Err(shm_core::Error::Moved { .. }));
+    check("the parent moved it", moved && late.capacity() == 4096)?;
+    check(
+        "with the default",
+        (late.get()?.number, late.get()?.more) == (5, 7),
     )
 }
 

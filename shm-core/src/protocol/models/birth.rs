@@ -54,10 +54,13 @@ impl Newborn {
             return;
         }
         // SAFETY: the lock is held, the state says newborn.
-        unsafe {
-            self.latch()
-                .give_birth(BYTES, |payload| store(payload, value))
+        let born = unsafe {
+            self.latch().give_birth(BYTES, |payload| {
+                store(payload, value);
+                Ok::<(), ()>(())
+            })
         };
+        born.expect("nobody refuses");
         self.header.store(value, Relaxed);
         State::NEWBORN.declare_ready(&self.state);
         self.births.fetch_add(1, Relaxed);
