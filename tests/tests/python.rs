@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
-use shm_tests::{Guard, Ledger, Python, Stop, carrier_key, dies, stop_points};
+use shm_tests::{Guard, Ledger, Python, Stop, carrier_key, dies, own_ipc_namespace, stop_points};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -715,6 +715,11 @@ except (ledger.NotFound, ledger.Busy) as error:
     print(type(error).__name__, time.monotonic() - start < float(sys.argv[2]))
 ";
     let (mut deaths, mut waited) = (0, 0);
+    // Some of these deaths leave a semaphore set that nothing leads to: it goes with the namespace.
+    if !own_ipc_namespace() {
+        eprintln!("SKIPPED: no IPC namespace of its own is to be had");
+        return;
+    }
     for point in stop_points() {
         let guard = Guard::new();
         let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
