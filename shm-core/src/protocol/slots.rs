@@ -80,8 +80,7 @@ impl Slots {
             count: u32::from(SLOTS),
         };
         // Whoever ends another user's birth hands the set to the segment's owner.
-        let furnished = sem::set_value(set, SLOTS, tag(id))
-            .and_then(|()| sem::set(set, segment.uid, segment.gid, mode));
+        let furnished = sem::set_value(set, SLOTS, tag(id)).and_then(|()| give(set, segment, mode));
         if let Err(error) = furnished {
             slots.remove();
             return Err(error.into());
@@ -170,6 +169,16 @@ impl Slots {
             return 0;
         }
         sem::pid(self.set, slot as u16).map_or(0, |pid| u32::try_from(pid).unwrap_or(0))
+    }
+}
+
+/// Gives the set to the segment's owner, where it is not that user's already: a user namespace
+/// without a mapping has no number that `IPC_SET` takes, not even for what stands.
+fn give(set: sem::Id, segment: &shm::Stat, mode: Mode) -> Result<(), sysv::Error> {
+    let wanted = (segment.uid, segment.gid, mode);
+    match sem::stat(set) {
+        Ok(stat) if (stat.uid, stat.gid, stat.mode) == wanted => Ok(()),
+        _ => sem::set(set, segment.uid, segment.gid, mode),
     }
 }
 
