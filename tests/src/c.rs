@@ -129,8 +129,10 @@ impl Compiler {
     fn works(&self) -> bool {
         let place = std::env::temp_dir().join(format!("{self}.{}", std::process::id()));
         let source = place.with_extension("probe.c");
-        // Headers of the language and of the kernel: a compiler may be there without them.
-        let text = "#include <errno.h>\n#include <stdint.h>\nint main(void) { return errno; }\n";
+        // Headers of the language and of the kernel: a compiler may be there without them. In C++
+        // `stdlib.h` is one of the C++ library's, which comes with a package of its own.
+        let text = "#include <errno.h>\n#include <stdint.h>\n#include <stdlib.h>\n\
+                    int main(void) { return errno; }\n";
         std::fs::write(&source, text).expect("the directory for temporary files is writable");
         let built = self
             .command()
