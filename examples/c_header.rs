@@ -5,7 +5,11 @@
 //! cc -o st_pid_box examples/c/st_pid_box.c
 //! ```
 
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
 use shm_core::{FixedStr, SharedLayout};
+use shm_examples::ended;
 
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
@@ -14,6 +18,7 @@ struct StPid {
     names: FixedStr<51>,
 }
 
-fn main() {
-    print!("{}", StPid::c_header());
+fn main() -> ExitCode {
+    let printed = stdout().write_all(StPid::c_header().as_bytes());
+    ended("c_header", printed.map_err(Into::into))
 }

@@ -6,7 +6,12 @@
 //! cargo run --example config -- 0x5eed0002 remove     # ends those who watch
 //! ```
 
+use std::error::Error;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
 use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+use shm_examples::ended;
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(u8)]
@@ -24,7 +29,11 @@ struct Config {
     changed_by: FixedStr<32>,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ended("config", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (&[key, _] | &[key, _, _]) = arguments.as_slice() else {
@@ -48,14 +57,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     changed_by: who,
                 };
             })?;
-            println!("this is version {version}");
-            Ok(())
+            Ok(writeln!(stdout(), "this is version {version}")?)
         }
         _ => Err("a change takes a rate and a level".into()),
     }
 }
 
-fn watch(shared: &SharedBox<Config>) -> Result<(), Box<dyn std::error::Error>> {
+fn watch(shared: &SharedBox<Config>) -> Result<(), Box<dyn Error>> {
     let mut seen = shared.snapshot()?;
     loop {
         let Config {
@@ -63,10 +71,11 @@ fn watch(shared: &SharedBox<Config>) -> Result<(), Box<dyn std::error::Error>> {
             level,
             changed_by,
         } = seen.value;
-        println!(
+        writeln!(
+            stdout(),
             "version {}: {requests_per_second} requests/s, {level:?}, changed by {changed_by}",
             seen.version
-        );
+        )?;
         seen = match shared.wait(seen.version) {
             Err(shm_core::Error::Removed { .. }) => return Ok(()),
             next => next?,

@@ -6,8 +6,11 @@
 //! ```
 
 use std::error::Error;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 use shm_core::{Key, SharedBox, SharedLayout};
+use shm_examples::ended;
 
 #[derive(SharedLayout, Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -16,7 +19,11 @@ struct Counter {
     last_pid: u32,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    ended("counter", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [key, times] = arguments.as_slice() else {
         return Err("usage: counter KEY TIMES, or: counter KEY remove".into());
@@ -35,9 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         })?;
     }
     let seen = shared.snapshot()?;
-    println!(
+    writeln!(
+        stdout(),
         "added {times}: {:?} is version {}",
-        seen.value, seen.version
-    );
+        seen.value,
+        seen.version
+    )?;
     Ok(())
 }

@@ -8,10 +8,12 @@
 //! ```
 
 use std::error::Error;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
 
-use lexopt::prelude::*;
 use shm_core::layout::Value as Tree;
 use shm_core::{Inspector, Key, Owner};
+use shm_examples::ended;
 
 /// What to print.
 #[derive(Clone, Copy)]
@@ -22,38 +24,34 @@ enum As {
     CHeader,
 }
 
-fn main() {
-    if let Err(error) = run() {
-        eprintln!("inspect: {error}");
-        std::process::exit(1);
-    }
+fn main() -> ExitCode {
+    ended("inspect", run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
     let (mut key, mut form, mut owner) = (None, As::Text, Owner::SelfOrRoot);
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("json") => form = As::Json,
-            Long("python") => form = As::Python,
-            Long("c-header") => form = As::CHeader,
-            Long("anybody") => owner = Owner::Anybody,
-            Value(text) if key.is_none() => key = Some(text.parse::<Key>()?),
-            other => return Err(other.unexpected().into()),
+    for argument in std::env::args().skip(1) {
+        match &*argument {
+            "--json" => form = As::Json,
+            "--python" => form = As::Python,
+            "--c-header" => form = As::CHeader,
+            "--anybody" => owner = Owner::Anybody,
+            text if key.is_none() && !text.starts_with('-') => key = Some(text.parse::<Key>()?),
+            other => return Err(format!("{other:?} is not expected here").into()),
         }
     }
     let key = key.ok_or("usage: inspect [--json | --python | --c-header] [--anybody] <key>")?;
     let inspector = Inspector::options().owner(owner).open(key)?;
-    match form {
+    let text = match form {
         As::Text => {
             let seen = inspector.snapshot()?;
-            println!("version {}: {}", seen.version, seen.value);
+            format!("version {}: {}\n", seen.version, seen.value)
         }
-        As::Json => println!("{}", to_json(&inspector.value()?)?),
-        As::Python => print!("{}", inspector.python_module()?),
-        As::CHeader => print!("{}", inspector.c_header()?),
-    }
-    Ok(())
+        As::Json => to_json(&inspector.value()?)? + "\n",
+        As::Python => inspector.python_module()?,
+        As::CHeader => inspector.c_header()?,
+    };
+    Ok(stdout().write_all(text.as_bytes())?)
 }
 
 #[cfg(feature = "json")]

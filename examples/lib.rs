@@ -1,4 +1,26 @@
-//! Runnable programs that show `shm-core` at work.
+//! Runnable programs that show `shm-core` at work, and the little that they share.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+/// How a program ends: a failure is told under the program's name. That nobody reads any more what
+/// it prints (`| head -n 1`) is an end like any other.
+pub fn ended(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
 
 /// Compiles the Rust code in the project's `README.md`.
 #[cfg(doctest)]

@@ -7,11 +7,14 @@
 //!
 //! `examples/c/st_pid.c` is the same program in C.
 
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lexopt::prelude::*;
-use shm_core::{Error, FixedStr, Key, SharedBox, SharedLayout};
+use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+use shm_examples::ended;
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -44,24 +47,18 @@ fn main() -> ExitCode {
     let arguments = match parse() {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
+            let printed = stdout().write_all(USAGE.as_bytes());
+            return ended("st_pid", printed.map_err(Into::into));
         }
         Err(error) => {
             eprint!("st_pid: {error}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("st_pid: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended("st_pid", run(&arguments))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Error> {
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let key: Key = arguments.key.parse()?;
     let shared = match &arguments.name {
         Some(name) => {
@@ -74,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
                     pid: 0,
                     names: FixedStr::EMPTY,
                 })?;
-            print(&shared.get()?);
+            print(&shared.get()?)?;
             shared.set(StPid {
                 pid: std::process::id().cast_signed(),
                 names,
@@ -83,34 +80,49 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         }
         None => SharedBox::open(key)?,
     };
-    print(&shared.get()?);
+    let printed = print(&shared.get()?);
     std::thread::sleep(arguments.sleep);
+    // Also where nobody reads any more what is printed.
     if arguments.remove {
         shared.remove()?;
     }
-    Ok(())
+    Ok(printed?)
 }
 
-fn print(value: &StPid) {
-    println!("pid={},name={}", value.pid, value.names);
+fn print(value: &StPid) -> io::Result<()> {
+    writeln!(stdout(), "pid={},name={}", value.pid, value.names)
 }
 
-fn parse() -> Result<Option<Arguments>, lexopt::Error> {
+fn is_option(argument: &str) -> bool {
+    argument.starts_with('-') && argument != "-"
+}
+
+fn parse() -> Result<Option<Arguments>, Box<dyn Error>> {
     let mut arguments = Arguments {
         key: "0x1234".into(),
         name: None,
         sleep: Duration::ZERO,
         remove: false,
     };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("key") => arguments.key = parser.value()?.string()?,
-            Long("sleep") => arguments.sleep = Duration::from_secs(parser.value()?.parse()?),
-            Long("remove") => arguments.remove = true,
-            Long("help") => return Ok(None),
-            Value(name) if arguments.name.is_none() => arguments.name = Some(name.string()?),
-            _ => return Err(argument.unexpected()),
+    let text = |argument: OsString| {
+        argument
+            .into_string()
+            .map_err(|argument| format!("{argument:?} is no UTF-8"))
+    };
+    let (mut rest, mut options) = (std::env::args_os().skip(1), true);
+    while let Some(argument) = rest.next() {
+        let argument = text(argument)?;
+        let mut value = || text(rest.next().ok_or(format!("{argument} needs a value"))?);
+        match &*argument {
+            "--" if options => options = false,
+            "--key" if options => arguments.key = value()?,
+            "--sleep" if options => arguments.sleep = Duration::from_secs(value()?.parse()?),
+            "--remove" if options => arguments.remove = true,
+            "--help" if options => return Ok(None),
+            name if arguments.name.is_none() && !(options && is_option(name)) => {
+                arguments.name = Some(name.to_owned());
+            }
+            other => return Err(format!("{other:?} is not expected here").into()),
         }
     }
     if arguments.name.is_none() && !arguments.remove {

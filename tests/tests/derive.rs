@@ -332,7 +332,7 @@ mod bytemuck_traits {
         assert!(bytemuck::checked::try_cast::<i16, Level>(15).is_err());
     }
 
-    #[derive(SharedLayout, Clone, Copy, Zeroable, bytemuck::Pod)]
+    #[derive(SharedLayout, Clone, Copy, bytemuck_derive::Zeroable, bytemuck_derive::Pod)]
     #[repr(C)]
     #[shared(bytemuck = false)]
     struct Theirs {

@@ -1,6 +1,6 @@
 use shm_core::SharedLayout;
 
-#[derive(SharedLayout, Clone, Copy, bytemuck::Zeroable)]
+#[derive(SharedLayout, Clone, Copy, bytemuck_derive::Zeroable)]
 #[repr(C)]
 struct StPid {
     pid: i32,

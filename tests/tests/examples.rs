@@ -1,31 +1,20 @@
-//! The example and its C twin, side by side: neither has seen the other's source.
+//! The examples, and one beside its C twin: neither has seen the other's source.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use shm_tests::{Guard, compile_c};
 
-/// Cargo builds a package's examples before it runs the package's tests, and tells no test where
-/// they are.
-fn rust() -> PathBuf {
-    example("st_pid")
-}
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
-    assert!(
-        program.exists(),
-        "no {}: `cargo test -p shm-examples` builds it",
-        program.display()
-    );
-    program
+fn rust() -> PathBuf {
+    env!("CARGO_BIN_EXE_st_pid").into()
 }
 
 fn c() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/st_pid.c");
+    let source = Path::new(EXAMPLES).join("c/st_pid.c");
     compile_c(&source, env!("CARGO_TARGET_TMPDIR"))
 }
 
@@ -165,8 +154,10 @@ fn bytes_that_are_no_text_are_printed_as_well_as_can_be() {
 
 #[test]
 fn the_header_that_lies_here_is_the_one_that_is_generated() {
-    let output = Command::new(example("c_header")).output().unwrap();
-    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/st_pid.h");
+    let output = Command::new(env!("CARGO_BIN_EXE_c_header"))
+        .output()
+        .unwrap();
+    let header = Path::new(EXAMPLES).join("c/st_pid.h");
     assert!(
         String::from_utf8(output.stdout).unwrap() == std::fs::read_to_string(header).unwrap(),
         "write it anew: `cargo run --example c_header > examples/c/st_pid.h`"
@@ -178,17 +169,14 @@ fn with_the_header_c_takes_part_in_the_protocol() {
     let guard = Guard::new();
     let key = guard.arg();
     prints(&rust(), &key, &["alice"]);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/st_pid_box.c");
+    let source = Path::new(EXAMPLES).join("c/st_pid_box.c");
     let program = compile_c(&source, env!("CARGO_TARGET_TMPDIR"));
     let command = || {
         let mut command = Command::new(&program);
         command.env("ST_PID_KEY", &key);
         command
     };
-    let mut watcher = command()
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut watcher = command().stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
     let mut line = || lines.next().unwrap().unwrap();
     assert!(line().ends_with(",name=alice"));
@@ -203,4 +191,42 @@ fn with_the_header_c_takes_part_in_the_protocol() {
     );
     // The watcher may meet the removal before the value.
     assert!(watcher.wait().unwrap().success());
+}
+
+/// As `| head -n 1` does it, at the worst moment: nobody ever reads.
+#[test]
+fn an_example_whose_output_nobody_reads_any_more_ends_quietly() {
+    let guard = Guard::new();
+    let key = &guard.arg();
+    let other = Guard::new();
+    let config = &other.arg();
+    let quiet = |program: &str, arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(program);
+        let output = command
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped());
+        let output = output.spawn().unwrap().wait_with_output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(complaint, "", "{program} {arguments:?}");
+        assert!(output.status.success(), "{program} {arguments:?}");
+    };
+    quiet(env!("CARGO_BIN_EXE_st_pid"), &["--key", key, "alice"]);
+    guard.memory();
+    quiet(env!("CARGO_BIN_EXE_st_pid"), &["--help"]);
+    for form in [&[][..], &["--python"], &["--c-header"]] {
+        quiet(env!("CARGO_BIN_EXE_inspect"), &[form, &[key]].concat());
+    }
+    quiet(env!("CARGO_BIN_EXE_c_header"), &[]);
+    quiet(env!("CARGO_BIN_EXE_config"), &[config, "watch"]);
+    quiet(env!("CARGO_BIN_EXE_config"), &[config, "7", "debug"]);
+    other.memory();
+    quiet(env!("CARGO_BIN_EXE_config"), &[config, "remove"]);
+    quiet(env!("CARGO_BIN_EXE_counter"), &[config, "3"]);
+    other.memory();
+    // What it was told to remove is removed all the same.
+    quiet(env!("CARGO_BIN_EXE_st_pid"), &["--key", key, "--remove"]);
+    guard.assert_nothing_left();
 }
