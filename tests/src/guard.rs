@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use shm_core::Key;
 use shm_core::sysv::{Kind, Mode, sem, shm};
 
-use crate::Memory;
+use crate::{Memory, as_user};
 
 /// From the end of a segment to the word that names its semaphore set (id + 1), as `FORMAT.md` has
 /// it.
@@ -126,10 +126,30 @@ impl Drop for Guard {
             .expect("no test panics in here")
             .iter()
         {
-            let _ = shm::remove(*id);
+            remove_segment(*id);
         }
         for set in self.sets.get_mut().expect("no test panics in here").iter() {
-            let _ = sem::remove(sem::Id::from_raw(*set));
+            remove_set(sem::Id::from_raw(*set));
+        }
+    }
+}
+
+/// Removes it, if need be as the user who owns it: not every root may remove what is another's.
+fn remove_segment(id: shm::Id) {
+    if shm::remove(id).is_err_and(|error| error.kind() == Kind::NotPermitted) {
+        let mut all = shm::segments().into_iter().flatten().flatten();
+        if let Some((_, stat)) = all.find(|(found, _)| *found == id) {
+            let _ = as_user(stat.uid, || shm::remove(id));
+        }
+    }
+}
+
+/// The same for a semaphore set.
+fn remove_set(id: sem::Id) {
+    if sem::remove(id).is_err_and(|error| error.kind() == Kind::NotPermitted) {
+        let mut all = sem::sets().into_iter().flatten().flatten();
+        if let Some((_, stat)) = all.find(|(found, _)| *found == id) {
+            let _ = as_user(stat.uid, || sem::remove(id));
         }
     }
 }

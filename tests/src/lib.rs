@@ -1,6 +1,7 @@
 //! What the cross-process tests share: keys of their own, guards that clean up, raw memory, C
 //! programs and child processes.
 
+mod allowed;
 pub mod attack;
 mod c;
 pub mod every_call;
@@ -9,10 +10,10 @@ mod guard;
 mod ledger;
 mod memory;
 mod mortal;
-mod namespace;
 mod peer;
 mod python;
 
+pub use allowed::{NOBODY, as_user, may_change_user, may_unshare, own_ipc_namespace};
 pub use c::{Compiler, compile_c};
 pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};
@@ -21,6 +22,5 @@ pub use mortal::{
     Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
     stop_points,
 };
-pub use namespace::own_ipc_namespace;
-pub use peer::{NOBODY, Peer, may_change_user};
+pub use peer::Peer;
 pub use python::Python;

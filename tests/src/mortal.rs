@@ -45,10 +45,14 @@ pub struct SmallGrown {
 /// The program `mortal`, built so that it has stop points.
 ///
 /// That takes another build of the library, which has a target directory of its own: a `cfg` on the
-/// command line is for all crates.
+/// command line is for all crates. `SHM_MORTAL` names one that is built already, for a user who may
+/// not build there.
 pub fn mortal() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(built) = std::env::var_os("SHM_MORTAL") {
+            return built.into();
+        }
         let program = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = target_directory().join("stop-points");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -102,7 +106,8 @@ pub struct Stop {
     pub pass: u32,
 }
 
-/// Has `mortal` do `action` to the guard's segment, and says whether it died at `stop`.
+/// Has `mortal` do `action` to the guard's segment, and says whether it died at `stop`. Removes the
+/// semaphore set that this left behind with nothing that leads to it.
 ///
 /// # Panics
 ///
@@ -119,7 +124,16 @@ pub fn dies(action: &str, guard: &Guard, size: usize, number: u64, stop: Option<
         died || output.status.success(),
         "{action}, to die at {stop:?}: {output:?}"
     );
+    if let Some(set) = left_by(&String::from_utf8_lossy(&output.stderr)) {
+        sem::remove(set).expect("its creator, who was this user, is dead");
+    }
     died
+}
+
+/// The set that a dying process says it leaves.
+fn left_by(said: &str) -> Option<sem::Id> {
+    let id = said.trim().strip_prefix("leaves semaphore set ")?;
+    Some(sem::Id::from_raw(id.parse().ok()?))
 }
 
 /// The segments of this IPC namespace that have not been removed.

@@ -4,10 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid};
-
-/// A user who owns nothing.
-pub const NOBODY: u32 = 65534;
+use nix::unistd::Pid;
 
 /// A running program. It is killed when this is dropped.
 #[derive(Debug)]
@@ -113,13 +110,4 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Whether this process may become another user; says so if it may not.
-pub fn may_change_user(test: &str) -> bool {
-    let root = Uid::effective().is_root();
-    if !root {
-        eprintln!("SKIPPED: {test}: only root can become another user");
-    }
-    root
 }

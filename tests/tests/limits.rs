@@ -17,7 +17,7 @@ fn with_limits(limits: &[(&str, &str)], test: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             if !own_ipc_namespace() {
-                eprintln!("SKIPPED: only root gets an IPC namespace of its own");
+                eprintln!("SKIPPED: no IPC namespace of its own is to be had");
                 return;
             }
             for (name, value) in limits {

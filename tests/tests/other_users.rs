@@ -1,10 +1,10 @@
-//! Users who may read only, users who are not trusted. The peer becomes somebody else, which only
-//! root may.
+//! Users who may read only, users who are not trusted. The peer becomes somebody else, where that
+//! is allowed.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, Owner, SharedBox, SharedView};
-use shm_tests::{Guard, NOBODY, Peer, may_change_user};
+use shm_tests::{Guard, NOBODY, Peer, as_user, may_change_user, may_unshare};
 
 fn as_nobody<const N: usize>(arguments: [&str; N]) -> String {
     let user = NOBODY.to_string();
@@ -128,10 +128,12 @@ fn who_is_given_a_segment_is_trusted_only_if_allowed_and_its_creator_counts_too(
         5
     );
 
-    // The other way round: root took over what another user made.
+    // The other way round: another user made it, and gave it away.
     let guard = Guard::new();
     as_nobody(["make", &guard.arg(), "666"]);
-    shm::set(guard.memory().id(), 0, 0, Mode::new(0o666)).unwrap();
+    let id = guard.memory().id();
+    let given = as_user(NOBODY, || shm::set(id, 0, 0, Mode::new(0o666)));
+    given.unwrap().unwrap();
     let error = SharedBox::<u64>::open_or_create(guard.key(), || 1).unwrap_err();
     assert!(
         matches!(
@@ -162,4 +164,35 @@ fn who_may_read_and_write_commits_with_a_slot_of_the_owners_set_and_may_not_remo
     assert_eq!(shared.get().unwrap(), 8);
     // The mode that was asked for, without the mark of its birth.
     assert_eq!(shared.info().unwrap().mode.bits(), 0o666);
+}
+
+/// There the kernel refuses `IPC_SET`: no user has a number that it would take.
+#[test]
+fn a_segment_made_in_a_user_namespace_without_a_mapping_is_one_like_any_other() {
+    if !may_unshare("a user namespace without a mapping", &["--user"]) {
+        return;
+    }
+    let guard = Guard::new();
+    let make = [
+        "--user",
+        env!("CARGO_BIN_EXE_peer"),
+        "make",
+        &guard.arg(),
+        "600",
+    ];
+    Peer::start("unshare", make).succeed();
+    let shared = SharedBox::<u64>::open(guard.key()).unwrap();
+    shared.update(|n| *n += 1).unwrap();
+    let count = [
+        "--user",
+        env!("CARGO_BIN_EXE_peer"),
+        "count",
+        &guard.arg(),
+        "3",
+    ];
+    Peer::start("unshare", count).succeed();
+    assert_eq!(shared.version(), 5);
+    guard.memory();
+    shared.remove().unwrap();
+    guard.assert_nothing_left();
 }

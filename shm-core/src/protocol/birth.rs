@@ -307,7 +307,7 @@ pub(super) fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
         return Ok(());
     }
     let slots = Slots::create(mapped.mapping.id(), &mapped.stat, mode)?;
-    stop!("birth: semaphores given to the owner");
+    stop!("birth: semaphores given to the owner", slots.set);
     let installed =
         word.compare_exchange(0, slots.set.as_raw().cast_unsigned() + 1, Release, Relaxed);
     if installed.is_err() {

@@ -74,7 +74,7 @@ impl Slots {
     /// A new set with all slots free, for a segment with this id, these facts and this mode.
     pub(super) fn create(id: shm::Id, segment: &shm::Stat, mode: Mode) -> Result<Slots, Fault> {
         let set = sem::get(sysv::Key::PRIVATE, SLOTS + 1, sem::GetFlags::CREATE, mode)?;
-        stop!("birth: semaphores made");
+        stop!("birth: semaphores made", set);
         let slots = Slots {
             set,
             count: u32::from(SLOTS),

@@ -3,17 +3,20 @@
 //! `stop!("commit: odd")` is nothing at all, unless the crate is built with `--cfg
 //! shm_stop_points`. There it kills the process by `SIGKILL` if the environment asks for it:
 //! `SHM_STOP="2 commit: odd"` means the second time that this point is passed.
+//!
+//! `stop!("birth: semaphores made", set)` also says which semaphore set that death leaves behind
+//! with nothing that leads to it, so that the test which asked for the death can remove it.
 
 #[cfg(not(shm_stop_points))]
 macro_rules! stop {
-    ($point:literal) => {};
+    ($point:literal $(, $left:expr)?) => {};
 }
 
 #[cfg(shm_stop_points)]
 macro_rules! stop {
-    ($point:literal) => {{
+    ($point:literal $(, $left:expr)?) => {{
         const { crate::protocol::stop::assert_listed($point) };
-        crate::protocol::stop::at($point)
+        crate::protocol::stop::at($point, None $(.or(Some($left)))?)
     }};
 }
 
@@ -129,7 +132,7 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// Ends the process, if the environment says so.
 #[cfg(shm_stop_points)]
-pub(crate) fn at(point: &str) {
+pub(crate) fn at(point: &str, left: Option<crate::sysv::sem::Id>) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -144,6 +147,9 @@ pub(crate) fn at(point: &str) {
         && wanted == point
         && PASSED.fetch_add(1, Relaxed) + 1 == *pass
     {
+        if let Some(set) = left {
+            eprintln!("leaves semaphore set {set}");
+        }
         // SAFETY: raise(3) touches no memory of ours.
         unsafe { libc::raise(libc::SIGKILL) };
     }

@@ -7,7 +7,7 @@ use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, SharedBox, SharedView};
 use shm_tests::{Guard, Memory, at_each_stop, dies};
 
-use crate::world::{LEAKS, NEW, OLD, SURVIVOR, Table, own_namespace, whole};
+use crate::world::{NEW, OLD, SURVIVOR, Table, whole};
 
 fn plain(guard: &Guard) -> Memory {
     let size = SharedBox::<[u64; 8]>::segment_size().unwrap();
@@ -20,14 +20,8 @@ fn plain(guard: &Guard) -> Memory {
 
 /// A process dies while it adopts, another one while it ends that; then several adopt at once.
 pub(crate) fn adoptions(points: &[String], table: &mut Table) -> BTreeSet<String> {
-    let own = own_namespace();
-    let tidy: Vec<String> = points
-        .iter()
-        .filter(|point| own || !LEAKS.contains(&point.as_str()))
-        .cloned()
-        .collect();
     let mut firsts = Vec::new();
-    let reached = at_each_stop(&tidy, |stop| {
+    let reached = at_each_stop(points, |stop| {
         let guard = Guard::new();
         let _memory = plain(&guard);
         let died = dies("adopt", &guard, 64, NEW, Some(stop));
@@ -39,7 +33,7 @@ pub(crate) fn adoptions(points: &[String], table: &mut Table) -> BTreeSet<String
         died
     });
     for first in &firsts {
-        at_each_stop(&tidy, |second| {
+        at_each_stop(points, |second| {
             let guard = Guard::new();
             let _memory = plain(&guard);
             assert!(dies("adopt", &guard, 64, NEW, Some(first)));

@@ -6,20 +6,14 @@ use std::time::{Duration, Instant};
 use shm_core::{Error, SharedBox, SharedView};
 use shm_tests::{Guard, at_each_stop, dies};
 
-use crate::world::{LEAKS, NEW, SECOND, SURVIVOR, Table, own_namespace, whole};
+use crate::world::{NEW, SECOND, SURVIVOR, Table, whole};
 
 /// A process dies while it creates, another one while it ends that birth; then several create at
 /// once.
 pub(crate) fn births(points: &[String], table: &mut Table) -> BTreeSet<String> {
-    let own = own_namespace();
-    let tidy: Vec<String> = points
-        .iter()
-        .filter(|point| own || !LEAKS.contains(&point.as_str()))
-        .cloned()
-        .collect();
     let mut reached = BTreeSet::new();
     let mut firsts = Vec::new();
-    at_each_stop(&tidy, |stop| {
+    at_each_stop(points, |stop| {
         let guard = Guard::new();
         let died = dies("birth", &guard, 64, NEW, Some(stop));
         if died {
@@ -31,7 +25,7 @@ pub(crate) fn births(points: &[String], table: &mut Table) -> BTreeSet<String> {
     });
     for first in &firsts {
         reached.insert(first.point.clone());
-        at_each_stop(&tidy, |second| {
+        at_each_stop(points, |second| {
             let guard = Guard::new();
             assert!(dies("birth", &guard, 64, NEW, Some(first)));
             let died = dies("birth", &guard, 64, SECOND, Some(second));
@@ -41,9 +35,6 @@ pub(crate) fn births(points: &[String], table: &mut Table) -> BTreeSet<String> {
             }
             died
         });
-    }
-    if !own {
-        reached.extend(LEAKS.map(str::to_owned));
     }
     reached
 }

@@ -7,7 +7,7 @@ use shm_core::sysv::Kind;
 use shm_core::{Error, SharedBox, SharedView};
 use shm_tests::{Guard, Small, SmallGrown, at_each_stop, dies, segments, semaphore_sets};
 
-use crate::world::{LEAKS, LIMIT, OLD, SURVIVOR, Table, own_namespace};
+use crate::world::{LIMIT, OLD, SURVIVOR, Table};
 
 /// What nobody may ever see: the first value of those who only find no segment.
 const FRESH: u64 = 666;
@@ -166,7 +166,8 @@ const FIRSTS: [First; 6] = [
 ///
 /// With `SHM_FULL` in the environment, each second one does each thing.
 pub(crate) fn moves(points: &[String], table: &mut Table) -> BTreeSet<String> {
-    let own = own_namespace();
+    let own = shm_tests::own_ipc_namespace();
+    const LEAKS: [&str; 0] = [];
     let tidy: Vec<String> = points
         .iter()
         .filter(|point| own || !LEAKS.contains(&point.as_str()))

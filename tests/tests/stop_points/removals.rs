@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use shm_core::sysv::Kind;
+use shm_core::sysv::{Kind, sem};
 use shm_core::{Error, SharedBox};
-use shm_tests::{at_each_stop, dies, semaphore_sets};
+use shm_tests::{at_each_stop, dies};
 
-use crate::world::{LEAKS, LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, whole};
+use crate::world::{LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, whole};
 
 /// A process dies while it removes; another one while it ends that; then somebody creates anew.
 pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> {
@@ -15,11 +15,11 @@ pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> 
     let mut removals = Vec::new();
     reached.extend(at_each_stop(points, |first| {
         let world = World::<8>::new();
-        let sets = semaphore_sets();
+        let set = world.guard.set();
         let died = world.dies("remove", NEW, Some(first));
         if died {
             removals.push(first.clone());
-            let outcome = anew(&world, table, &sets);
+            let outcome = anew(&world, table, set);
             table.count(format!("{} | remove", first.point), outcome);
         }
         died
@@ -27,11 +27,11 @@ pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> 
     for first in &removals {
         reached.extend(at_each_stop(points, |second| {
             let world = World::<8>::new();
-            let sets = semaphore_sets();
+            let set = world.guard.set();
             assert!(world.dies("remove", NEW, Some(first)));
             let died = dies("birth", &world.guard, 64, SECOND, Some(second));
-            if died && !LEAKS.contains(&second.point.as_str()) {
-                let outcome = anew(&world, table, &sets);
+            if died {
+                let outcome = anew(&world, table, set);
                 let row = format!("{} | then birth, {}", first.point, second.point);
                 table.count(row, outcome);
             }
@@ -41,7 +41,7 @@ pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> 
     reached
 }
 
-fn anew(world: &World<8>, table: &mut Table, sets: &BTreeSet<i32>) -> &'static str {
+fn anew(world: &World<8>, table: &mut Table, set: sem::Id) -> &'static str {
     let removed = |result: Result<u64, Error>| match result {
         Ok(number) => {
             assert!([OLD, SURVIVOR].contains(&number));
@@ -83,9 +83,8 @@ fn anew(world: &World<8>, table: &mut Table, sets: &BTreeSet<i32>) -> &'static s
         assert!(world.shared.is_removed().unwrap());
         assert_ne!(shared.id(), world.shared.id());
         // The old segment's set is gone, or nobody could ever remove it.
-        let left = semaphore_sets();
         assert!(
-            sets.iter().all(|set| sets.len() > 1 || !left.contains(set)),
+            sem::stat(set).is_err(),
             "the removed segment's semaphores are left"
         );
         "a new one"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use shm_core::{SharedBox, SharedView};
-use shm_tests::{Guard, Stop, dies, own_ipc_namespace};
+use shm_tests::{Guard, Stop, dies};
 
 /// Nobody may wait longer: the library's own limit is 5 s, and a machine full of tests takes its
 /// part.
@@ -20,24 +20,6 @@ pub(crate) const NEW: u64 = 2;
 pub(crate) const SECOND: u64 = 3;
 
 pub(crate) const SURVIVOR: u64 = 4;
-
-/// Deaths here leave a semaphore set behind that nothing leads to.
-pub(crate) const LEAKS: [&str; 2] = [
-    "birth: semaphores made",
-    "birth: semaphores given to the owner",
-];
-
-/// A namespace of its own takes with it what the dead leave behind. `false`: this process may have
-/// none.
-pub(crate) fn own_namespace() -> bool {
-    let own = own_ipc_namespace();
-    if !own {
-        eprintln!(
-            "SKIPPED in part: no deaths at {LEAKS:?} without an IPC namespace of this test's own"
-        );
-    }
-    own
-}
 
 /// What came of the deaths at one point: how often each value stood, by number, and the longest
 /// wait.
