@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -30,16 +31,16 @@ fn victim(arguments: &[&str], input: &str) -> Result<String, String> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+    // One that skips the attack, or dies of it, reads no more: how it ended tells.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
+        if said.starts_with("SKIPPED") {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| eprint!("{said}"));
+        }
         Ok(said.into_owned())
     } else {
         Err(format!(

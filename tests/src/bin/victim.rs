@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if !own_ipc_namespace() {
-        println!("SKIPPED: no IPC namespace of its own is to be had");
+        println!("SKIPPED: hostile bytes: no IPC namespace of its own is to be had");
         return Ok(());
     }
     let tally = match arguments[..] {
