@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-/// How a program ends: a failure is told under the program's name. That nobody reads any more what
-/// it prints (`| head -n 1`) is an end like any other.
+/// How a program ends: a failure is told under the program's name. A closed pipe for what it prints
+/// (`| head -n 1`) is an end like any other.
 pub fn ended(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let printed = print(&shared.get()?);
     std::thread::sleep(arguments.sleep);
-    // Also where nobody reads any more what is printed.
+    // Also with a closed pipe for what is printed.
     if arguments.remove {
         shared.remove()?;
     }

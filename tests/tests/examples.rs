@@ -193,9 +193,9 @@ fn with_the_header_c_takes_part_in_the_protocol() {
     assert!(watcher.wait().unwrap().success());
 }
 
-/// As `| head -n 1` does it, at the worst moment: nobody ever reads.
+/// As `| head -n 1` closes it, before the first line already.
 #[test]
-fn an_example_whose_output_nobody_reads_any_more_ends_quietly() {
+fn an_example_whose_output_goes_to_a_closed_pipe_ends_quietly() {
     let guard = Guard::new();
     let key = &guard.arg();
     let other = Guard::new();
