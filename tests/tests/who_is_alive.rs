@@ -185,16 +185,8 @@ fn an_owner_in_another_time_namespace_is_alive_until_it_is_killed() {
 
 #[test]
 fn an_owner_that_proc_hides_is_alive_until_it_is_killed() {
-    let mount = [
-        "--mount",
-        "mount",
-        "-t",
-        "proc",
-        "-o",
-        "hidepid=2",
-        "proc",
-        "/proc",
-    ];
+    let mount = "mount -t proc -o hidepid=2 proc /proc && exec \"$0\"";
+    let mount = ["--mount", "sh", "-c", mount];
     if !may_unshare("hidepid", &mount) || !may_change_user("hidepid") {
         return;
     }
