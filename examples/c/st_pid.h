@@ -1406,7 +1406,7 @@ static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 #define ST_PID_FINGERPRINT UINT64_C(0x11edb9bc7d83edc9)
 #define ST_PID_SCHEMA_VERSION 1
 /* Bytes of a segment: shmget(key, ST_PID_SEGMENT_SIZE, IPC_CREAT | 0600) makes one for a Rust program to adopt. */
-#define ST_PID_SEGMENT_SIZE UINT64_C(2560)
+#define ST_PID_SEGMENT_SIZE UINT64_C(3904)
 
 static inline const shmbox_type *st_pid_type_(void)
 {

@@ -89,8 +89,11 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
-    /// least, and unless told otherwise, the type's own size. The segment takes three times as
-    /// much, and 2 to 3 KiB for schema and control block.
+    /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
+    /// as much, and 2 to 3 KiB for schema and control block.
+    ///
+    /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
+    /// to 1.3 KiB more than its size.
     pub fn capacity(&mut self, bytes: usize) -> &mut Self {
         self.capacity = Some(bytes);
         self
@@ -162,7 +165,8 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// [`Error::Foreign`] if the size is another one or other bytes are not zero, and
     /// [`Error::Invalid`] if the bytes at offset 0 are no `T`: then the segment is as it was.
-    /// A [`SharedView`] adopts nothing.
+    /// A segment that was made for another version of the type may have the same size: whatever that
+    /// version lacks is zeros then. A [`SharedView`] adopts nothing.
     ///
     /// ```
     /// use shm_core::sysv::{Mode, shm};
@@ -423,12 +427,16 @@ impl<T: SharedLayout> Options<T> {
             )));
         }
         let schema = room::contents::<T>();
-        let geometry =
-            Geometry::for_sizes(capacity, room::reserve(schema.len())).ok_or_else(|| {
-                unfit(format!(
-                    "three times a capacity of {capacity} bytes is more than a process can map"
-                ))
-            })?;
+        let room = room::reserve(schema.len());
+        let geometry = match self.capacity {
+            Some(capacity) => Geometry::for_sizes(capacity, room),
+            None => Geometry::filling(size, room),
+        };
+        let geometry = geometry.ok_or_else(|| {
+            unfit(format!(
+                "three times a capacity of {capacity} bytes is more than a process can map"
+            ))
+        })?;
         let mut flags = 0;
         if self.raw_writers {
             flags |= RAW_WRITERS;
@@ -443,7 +451,8 @@ impl<T: SharedLayout> Options<T> {
             geometry,
             stored: size,
             schema,
-            adopt: self.adopt.then_some(T::bits_are_valid),
+            judge: T::bits_are_valid,
+            adopt: self.adopt,
         })
     }
 }
@@ -460,7 +469,7 @@ fn explain_adoption<T: SharedLayout>(
     newborn: &Newborn,
     context: Context,
 ) -> impl FnOnce(Fault) -> Error {
-    let total = newborn.adopt.and_then(|_| newborn.geometry.total());
+    let total = newborn.geometry.total().filter(|_| newborn.adopt);
     move |fault| {
         let mut error = explain::<T>(context)(fault);
         if let Error::Foreign { adoptable, .. } = &mut error {

@@ -42,7 +42,7 @@ pub(crate) fn reserve(contents: usize) -> usize {
 /// capacity; `None` if that is more than a process can address.
 pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
     let room = reserve(HEADER + schema.encoded_len());
-    Geometry::for_sizes(schema.size(), room)?.total()
+    Geometry::filling(schema.size(), room)?.total()
 }
 
 /// How the layout in force and this program's go together.

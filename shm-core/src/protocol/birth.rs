@@ -44,9 +44,11 @@ pub(crate) struct Newborn {
     pub(crate) stored: usize,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
-    /// Whether a segment of this size that another program made is made one of ours, if this says
-    /// that its value is one of the type.
-    pub(crate) adopt: Option<Judge>,
+    /// Whether bytes are a value of the type.
+    pub(crate) judge: Judge,
+    /// Whether a segment of this size that another program made is made one of ours, if its value is
+    /// one of the type.
+    pub(crate) adopt: bool,
 }
 
 /// Writes no first value.
@@ -149,10 +151,10 @@ fn adopt(
     access: Access,
     newborn: &Newborn,
 ) -> Result<Option<(Segment, bool)>, Fault> {
-    let Some(judge) = newborn.adopt else {
+    if !newborn.adopt {
         return Err(mapped.foreign());
-    };
-    if !adoption::begin(&mapped, newborn, judge)? {
+    }
+    if !adoption::begin(&mapped, newborn)? {
         return Ok(None);
     }
     complete(mapped, access, newborn, &mut None::<Nothing>)
@@ -234,6 +236,8 @@ fn complete(
             }
         }
         State::ADOPTED => {
+            // By a process that died, perhaps, and knew another version of the type.
+            adoption::judge(segment.latch.payload(), newborn)?;
             // SAFETY: the same, but that the payload is written already.
             unsafe {
                 segment.latch.adopt(newborn.stored);

@@ -13,6 +13,10 @@ use super::primitive::{
 /// line.
 pub(crate) const LINE: usize = 64;
 
+/// What a segment is made to fill, unless its creator asks for a capacity. It decides on sizes that
+/// processes must agree on, so it stays where pages are larger.
+const PAGE: usize = 4096;
+
 /// `SHMBOX\x1a\n` in the byte order of the machine.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SHMBOX\x1a\n");
 
@@ -180,11 +184,28 @@ impl Geometry {
         geometry.total().map(|_| geometry)
     }
 
+    /// The same, with the payload grown to what the segment's last page has left: room for later
+    /// versions that costs nothing.
+    ///
+    /// The total is no multiple of [`PAGE`], as other programs' segments mostly are: that tells them
+    /// from those that were made for [adoption](super::adoption).
+    pub(crate) fn filling(payload: usize, schema: usize) -> Option<Geometry> {
+        let least = Geometry::for_sizes(payload, schema)?;
+        let filled = least.total()?.checked_add(LINE)?;
+        let filled = filled.checked_next_multiple_of(PAGE)? - LINE;
+        let copy = (filled - Geometry::fixed(least.room)?) / 3;
+        Geometry::for_sizes(copy / LINE * LINE, schema)
+    }
+
+    /// Bytes of a segment besides the three copies of the payload.
+    fn fixed(room: usize) -> Option<usize> {
+        room.checked_mul(2)?.checked_add(CONTROL)
+    }
+
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
         let copies = self.capacity.checked_mul(3)?;
-        let rooms = self.room.checked_mul(2)?;
-        let total = copies.checked_add(rooms)?.checked_add(CONTROL)?;
+        let total = copies.checked_add(Geometry::fixed(self.room)?)?;
         (total <= isize::MAX as usize).then_some(total)
     }
 
@@ -207,5 +228,39 @@ impl Geometry {
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
         self.capacity * 3 + self.room * index
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_fills_the_pages_that_it_takes_and_no_more() {
+        let sizes = (1..20_000).chain((1..40).map(|power| 1_usize.rotate_left(power) + 1));
+        for payload in sizes {
+            for room in [1024, 1088, 4800] {
+                let least = Geometry::for_sizes(payload, room).expect("it is small");
+                let filling = Geometry::filling(payload, room).expect("it is small");
+                let (Some(needed), Some(total)) = (least.total(), filling.total()) else {
+                    panic!("both are small");
+                };
+                assert!(filling.capacity >= payload, "{payload}");
+                assert_eq!((filling.capacity % LINE, filling.room), (0, least.room));
+                assert_ne!(total % PAGE, 0, "{payload}: like a stranger's");
+                // A segment that fills its pages to the last byte takes one more.
+                assert_eq!(total.div_ceil(PAGE), (needed + LINE).div_ceil(PAGE));
+                let unused = total.next_multiple_of(PAGE) - total;
+                assert!(unused <= LINE + 2 * LINE, "{payload}: {unused}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_size_makes_the_division_wrap_around() {
+        for size in [usize::MAX, usize::MAX / 2, isize::MAX as usize / 2] {
+            assert_eq!(Geometry::filling(size, 1024), None);
+            assert_eq!(Geometry::filling(64, size), None);
+        }
     }
 }

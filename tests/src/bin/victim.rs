@@ -90,7 +90,7 @@ fn struck<T: Target, U: Target>(
 ) -> Result<(), Box<dyn Error>> {
     alarm::set(60);
     let mut options = SharedBox::<T>::options();
-    options.timeout(LIMIT);
+    options.timeout(LIMIT).capacity(size_of::<T>());
     let writes = options.create_new(KEY, T::sample(1))?;
     writes.set(T::sample(2))?;
     writes.set(T::sample(3))?;
@@ -120,7 +120,7 @@ fn storm<T: Target + Send + Sync, U: Target>(
 ) -> Result<(), Box<dyn Error>> {
     alarm::set(120);
     let mut options = SharedBox::<T>::options();
-    options.timeout(LIMIT);
+    options.timeout(LIMIT).capacity(size_of::<T>());
     let writes = options.create_new(KEY, T::sample(1))?;
     writes.set(T::sample(2))?;
     let view = options.open_read_only(KEY)?;
