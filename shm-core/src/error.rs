@@ -18,6 +18,9 @@ pub struct Context {
     pub key: Key,
     /// The kernel's id of the segment, where it was asked for by that.
     pub id: Option<Id>,
+    /// How often the segment was attached besides, if that kept it from being
+    /// [replaced](crate::Options::replace_unused); else 0.
+    pub others: u64,
 }
 
 impl Context {
@@ -26,6 +29,7 @@ impl Context {
             operation,
             key,
             id: None,
+            others: 0,
         }
     }
 
@@ -34,6 +38,7 @@ impl Context {
             operation,
             key: Key::PRIVATE,
             id: Some(id),
+            others: 0,
         }
     }
 }
@@ -243,6 +248,19 @@ impl Error {
         }
     }
 
+    /// The same, and that the segment was not replaced because it is attached so often besides.
+    pub(crate) fn kept_by(mut self, others: u64) -> Error {
+        if let Error::Foreign { context, .. }
+        | Error::Mismatch { context, .. }
+        | Error::NoRoom { context, .. }
+        | Error::Damaged { context, .. }
+        | Error::Unfinished { context, .. } = &mut self
+        {
+            context.others = others;
+        }
+        self
+    }
+
     /// The kernel's error number, if a system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
@@ -282,7 +300,7 @@ impl Error {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
             }
             Error::NoRoom { .. } => {
-                "remove the segment and create it anew: `Options::capacity` reserves room for later versions"
+                "reserve more with `Options::capacity` when it is created; `open_or_create` with `Options::replace_unused` gives its value up and makes it anew as soon as nobody else is attached"
             }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
@@ -426,6 +444,9 @@ impl fmt::Display for Error {
                     context.key
                 )?;
                 write!(f, "{difference}")?;
+                if context.others > 0 {
+                    write!(f, "\n{}", Kept(*context))?;
+                }
                 return write!(f, "\n{}", self.hint());
             }
             Error::NeedsUpgrade {
@@ -517,7 +538,25 @@ impl fmt::Display for Error {
             Error::Text(source) => return source.fmt(f),
             Error::ParseKey(source) => return source.fmt(f),
         }
+        if let Some(context) = self.context().filter(|context| context.others > 0) {
+            write!(f, "; {}", Kept(context))?;
+        }
         write!(f, "; {}", self.hint())
+    }
+}
+
+/// Why a segment was not replaced.
+struct Kept(Context);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Context { key, others, .. } = self.0;
+        let key = key.raw();
+        write!(
+            f,
+            "it was not replaced, since it is attached {others} more times: \
+             `grep -l SYSV{key:08x} /proc/[0-9]*/maps` names the processes"
+        )
     }
 }
 

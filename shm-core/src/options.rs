@@ -1,13 +1,13 @@
 //! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
 use crate::protocol::{
     self, ALWAYS_NOTIFY, Access, Fault, Geometry, Locked, Newborn, Owner, Payload, RAW_WRITERS,
-    Segment,
+    Room, Segment,
 };
 use crate::room;
 use crate::shared_box::SharedBox;
@@ -21,6 +21,19 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any program runs, and short enough to be added to any instant.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long a program that replaces a segment may be taken for one that uses it.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Attempts to open or create that are made whatever the time limit is.
+const ATTEMPTS: u32 = 3;
+
+/// What came of one attempt to open or create.
+enum Attempt<T: SharedLayout> {
+    Done(SharedBox<T>),
+    /// Why the segment is of no use, and whether it made room.
+    Unfit(Error, Result<Room, Fault>),
+}
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
@@ -54,6 +67,7 @@ pub struct Options<T> {
     remove_on_drop: bool,
     adopt: bool,
     upgrade: bool,
+    replace_unused: bool,
     value: PhantomData<T>,
 }
 
@@ -77,6 +91,7 @@ impl<T: SharedLayout> Options<T> {
             remove_on_drop: false,
             adopt: false,
             upgrade: false,
+            replace_unused: false,
             value: PhantomData,
         }
     }
@@ -261,6 +276,49 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
+    /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
+    /// use and nobody else is attached to, and makes a new one: `false` unless told otherwise.
+    ///
+    /// **The value in it is lost.** For values that a program can make again: caches, states that
+    /// are measured anew.
+    ///
+    /// What can't be used is what would be [`Error::Mismatch`], [`Error::NoRoom`] (with
+    /// [`upgrade`](Options::upgrade)), [`Error::Damaged`], [`Error::Foreign`] (a segment that another
+    /// program laid out), or, of another size than this program would make, [`Error::Unfinished`].
+    /// What fits stays, and so does what only takes an [`upgrade`](Options::upgrade), what has a
+    /// format that this library does not know, and what belongs to a user who is not
+    /// [trusted](Options::owner) or whose segments this process may not remove.
+    ///
+    /// Others are attached if the kernel counts an attachment besides this call's own, also one of
+    /// this process. For some hundredths of a second it looks again, since another program may be
+    /// trying the same. If others stay, the segment stays as it is, and the error is what it would
+    /// have been, with a word on [how many](crate::Context::others) they are. Of many that replace a
+    /// segment at once, one makes the new one.
+    ///
+    /// `open`, `create_new` and views replace nothing.
+    ///
+    /// ```
+    /// use shm_core::{Error, SharedBox};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1013);
+    /// let old = SharedBox::create_new(key, [1_u8; 3])?;
+    /// let mut options = SharedBox::<u64>::options();
+    /// options.replace_unused(true).remove_on_drop(true);
+    ///
+    /// let refused = options.open_or_create(key, || 5);
+    /// assert!(matches!(refused, Err(Error::Mismatch { .. })));
+    /// drop(old);
+    /// let new = options.open_or_create(key, || 5)?;
+    /// assert_eq!((new.get()?, new.created()), (5, true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace_unused(&mut self, replace: bool) -> &mut Self {
+        self.replace_unused = replace;
+        self
+    }
+
     /// Attaches an existing segment. See [`SharedBox::open`].
     ///
     /// # Errors
@@ -375,9 +433,89 @@ impl<T: SharedLayout> Options<T> {
     ) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;
-        let result = protocol::open_or_create(context.key, self.access(true), &newborn, write);
-        let (segment, created) = result.map_err(explain_adoption::<T>(&newborn, context))?;
-        self.boxed(segment, created, context)
+        let mut write = Some(write);
+        let start = Instant::now();
+        let (mut attempts, mut in_use) = (0, None);
+        loop {
+            attempts += 1;
+            let attempt = self.try_open_or_create(context, &newborn, &mut write, &mut in_use)?;
+            let (error, room) = match attempt {
+                Attempt::Done(shared) => return Ok(shared),
+                Attempt::Unfit(error, room) => (error, room.map_err(explain::<T>(context))?),
+            };
+            match room {
+                Room::Denied => return Err(error),
+                Room::InUse(others) if self.is_out_of_patience(&mut in_use) => {
+                    return Err(error.kept_by(others));
+                }
+                Room::InUse(_) => std::thread::sleep(protocol::random_nap()),
+                // Others fill it with what is of no use, again and again.
+                Room::Made if attempts > ATTEMPTS && start.elapsed() >= self.timeout => {
+                    return Err(error);
+                }
+                Room::Made => {}
+            }
+        }
+    }
+
+    /// One attempt; of a segment that is of no use, also what came of making room. `in_use` is since
+    /// when others are attached.
+    fn try_open_or_create(
+        &self,
+        context: Context,
+        newborn: &Newborn,
+        write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
+        in_use: &mut Option<Instant>,
+    ) -> Result<Attempt<T>, Error> {
+        let access = self.access(true);
+        let (segment, created) = match protocol::open_or_create(context.key, access, newborn, write)
+        {
+            Ok(opened) => opened,
+            Err(fault) => {
+                let unfit = self.replace_unused && fault.is_unfit();
+                let error = explain_adoption::<T>(newborn, context)(fault);
+                if !unfit {
+                    return Err(error);
+                }
+                let room = self.make_room_at(context.key, newborn, in_use);
+                return Ok(Attempt::Unfit(error, room));
+            }
+        };
+        let typed = Typed::unchecked(segment);
+        match typed.settle(self.upgrade, context.operation) {
+            Ok(()) => Ok(Attempt::Done(SharedBox::new(typed, created, self.clone()))),
+            // Between the looks at the segment and at its schema.
+            Err(error @ Error::Removed { .. }) => Ok(Attempt::Unfit(error, Ok(Room::Made))),
+            Err(error) if self.replace_unused && typed.is_unfit(&error, context.operation) => {
+                let room = protocol::make_room(typed.segment());
+                Ok(Attempt::Unfit(error, room))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a segment has been in use for as long as other programs that replace it, too, may
+    /// take. `since` is when it was found so first.
+    fn is_out_of_patience(&self, since: &mut Option<Instant>) -> bool {
+        let since = since.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.timeout.min(PATIENCE)
+    }
+
+    /// Has a segment removed that can't even be attached, as soon as nobody else is.
+    fn make_room_at(
+        &self,
+        key: Key,
+        newborn: &Newborn,
+        in_use: &mut Option<Instant>,
+    ) -> Result<Room, Fault> {
+        loop {
+            match protocol::make_room_at(key, self.access(true), newborn.geometry.total())? {
+                Room::InUse(_) if !self.is_out_of_patience(in_use) => {
+                    std::thread::sleep(protocol::random_nap());
+                }
+                room => return Ok(room),
+            }
+        }
     }
 
     fn boxed(

@@ -24,7 +24,7 @@ pub(super) const NEWBORN: u32 = 0o001;
 pub(super) const EXECUTE: u32 = 0o111;
 
 /// Between two looks at a birth under way.
-const NAP: Duration = Duration::from_millis(1);
+pub(super) const NAP: Duration = Duration::from_millis(1);
 
 /// Attempts that are made whatever the limit is: one may end a removal, one make a segment that
 /// goes at once.
@@ -64,7 +64,7 @@ pub(super) struct Mapped {
 pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
-        Found::Newborn(newborn) => await_ready(newborn, access, end, None),
+        Found::Newborn(newborn) => await_ready(newborn, access, end),
         Found::Plain(plain) => Err(plain.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
         Found::Gone => Ok(None),
@@ -75,9 +75,7 @@ pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
 pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
     let segment = match find(id, access)? {
         Found::Ready(segment) => Some(segment),
-        Found::Newborn(newborn) => {
-            await_ready(newborn, access, Instant::now() + access.limit, None)?
-        }
+        Found::Newborn(newborn) => await_ready(newborn, access, Instant::now() + access.limit)?,
         Found::Plain(plain) => return Err(plain.foreign()),
         Found::Tombstone(_) | Found::Gone => None,
     };
@@ -92,14 +90,18 @@ pub(super) fn retry<R>(
 ) -> Result<R, Fault> {
     let end = Instant::now() + limit;
     let mut attempts = 0;
-    while attempts < ATTEMPTS || Instant::now() < end {
+    loop {
+        // The last attempt begins when the time is over, and so can say what it would wait for.
+        let is_last = attempts >= ATTEMPTS && Instant::now() >= end;
         if let Some(result) = attempt(end)? {
             return Ok(result);
+        }
+        if is_last {
+            return Err(Fault::Removed);
         }
         attempts += 1;
         std::thread::yield_now();
     }
-    Err(Fault::Removed)
 }
 
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
@@ -161,22 +163,16 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     Ok(Found::Plain(mapped))
 }
 
-/// Waits until somebody else has made the newborn ready. `None`: it went away instead. `wanted` is
-/// the size that this caller would have made.
+/// Waits until somebody else has made the newborn ready. `None`: it went away instead.
 pub(super) fn await_ready(
     mapped: Mapped,
     access: Access,
     end: Instant,
-    wanted: Option<usize>,
 ) -> Result<Option<Segment>, Fault> {
     let id = mapped.mapping.id();
     while State(mapped.control().state.load(Relaxed)).is_unfinished() {
         if Instant::now() >= end {
-            return Err(Fault::Unfinished {
-                size: mapped.stat.size,
-                wanted,
-                creator: u32::try_from(mapped.stat.cpid).unwrap_or(0),
-            });
+            return Err(mapped.unfinished(None));
         }
         if removal::stat(id)?.is_none_or(|stat| stat.dest) {
             return Ok(None);
@@ -229,6 +225,16 @@ impl Mapped {
         }
         Fault::Foreign {
             size: self.stat.size,
+        }
+    }
+
+    /// That its birth has not ended. `wanted` is the size that the caller would have given it, if it
+    /// is another one.
+    pub(super) fn unfinished(&self, wanted: Option<usize>) -> Fault {
+        Fault::Unfinished {
+            size: self.stat.size,
+            wanted,
+            creator: u32::try_from(self.stat.cpid).unwrap_or(0),
         }
     }
 

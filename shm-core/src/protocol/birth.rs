@@ -15,10 +15,11 @@
 //! somebody removes it by hand: a private set can't be found by key.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Instant;
 
 use super::adoption::{self, Judge};
 use super::attach::{
-    Access, EXECUTE, Found, Mapped, NEWBORN, await_ready, find, look_up, map, retry,
+    Access, EXECUTE, Found, Mapped, NAP, NEWBORN, await_ready, find, look_up, map, retry,
 };
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
@@ -84,13 +85,13 @@ pub(crate) fn create_new(
 }
 
 /// Attaches the segment of `key`, or creates it. The flag says whether this call made it ready.
+/// `write` is taken when a first value is stored.
 pub(crate) fn open_or_create(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
+    write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
 ) -> Result<(Segment, bool), Fault> {
-    let mut write = Some(write);
     retry(access.limit, |end| {
         let found = match look_up(key) {
             Ok(id) => find(id, access)?,
@@ -106,12 +107,15 @@ pub(crate) fn open_or_create(
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, &mut write)
+                complete(mapped, access, newborn, write)
             }
-            Found::Newborn(mapped) => {
-                let segment = await_ready(mapped, access, end, wanted)?;
-                Ok(segment.map(|segment| (segment, false)))
+            // Not attached meanwhile: another process may look whether anybody uses it.
+            Found::Newborn(mapped) if Instant::now() < end => {
+                drop(mapped);
+                std::thread::sleep(NAP);
+                Ok(None)
             }
+            Found::Newborn(mapped) => Err(mapped.unfinished(wanted)),
             Found::Plain(mapped) => adopt(mapped, access, newborn),
             Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
             Found::Gone => Ok(None),
@@ -128,7 +132,7 @@ pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Resu
             let completed = complete(mapped, access, newborn, nothing)?;
             Ok(completed.map(|(segment, _)| segment))
         }
-        Found::Newborn(mapped) => await_ready(mapped, access, end, None),
+        Found::Newborn(mapped) => await_ready(mapped, access, end),
         Found::Plain(mapped) => {
             let adopted = adopt(mapped, access, newborn)?;
             Ok(adopted.map(|(segment, _)| segment))
@@ -245,6 +249,12 @@ fn complete(
             }
             State::ADOPTED.declare_ready(state);
             stop!("adoption: ready");
+        }
+        // Whoever removed it did so before it had the set that was made here.
+        state if state.is_removed() => {
+            if let Ok(slots) = segment.slots() {
+                slots.remove();
+            }
         }
         _ => {}
     }

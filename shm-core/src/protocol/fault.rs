@@ -47,6 +47,21 @@ pub(crate) enum Fault {
     TooLarge,
 }
 
+impl Fault {
+    /// Whether it says that what lies under the key is of no use to this program.
+    pub(crate) fn is_unfit(&self) -> bool {
+        matches!(
+            self,
+            Fault::Foreign { .. }
+                | Fault::Damaged(_)
+                | Fault::Unfinished {
+                    wanted: Some(_),
+                    ..
+                }
+        )
+    }
+}
+
 impl From<sysv::Error> for Fault {
     fn from(error: sysv::Error) -> Fault {
         Fault::System(Box::new(error))

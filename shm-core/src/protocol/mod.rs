@@ -26,6 +26,7 @@ mod primitive;
 mod process;
 mod raw;
 mod removal;
+mod replacement;
 mod segment;
 mod slots;
 mod stop;
@@ -43,6 +44,7 @@ pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
 pub(crate) use removal::{is_removed, remove};
+pub(crate) use replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use segment::Segment;
 #[cfg(shm_stop_points)]
 pub use stop::POINTS;

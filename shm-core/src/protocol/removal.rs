@@ -7,9 +7,10 @@
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
 
 use super::attach::{Mapped, look_up};
+use super::control::{MAGIC, State};
 use super::fault::Fault;
 use super::owner::may_remove;
-use super::primitive::Ordering::Relaxed;
+use super::primitive::Ordering::{Relaxed, Release};
 use super::segment::{self, Segment};
 use super::slots::Slots;
 use super::stop::stop;
@@ -54,6 +55,20 @@ pub(super) fn clear_up(segment: &Segment, slots: Slots) {
     {
         slots.remove();
     }
+}
+
+/// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
+/// this state.
+pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
+    let control = mapped.control();
+    control.magic.store(MAGIC, Relaxed);
+    // By exchange: it is made ready the same way, so whoever does that at this moment is either
+    // first or fails. Release: whoever sees the tombstone sees the magic number before it.
+    let removed = seen.removed().0;
+    let state = &control.state;
+    state
+        .compare_exchange(seen.0, removed, Release, Relaxed)
+        .is_ok()
 }
 
 /// Ends a removal that its process did not live to end.

@@ -40,6 +40,14 @@ fn main() -> Outcome {
         ["step", key, _, version] => {
             return with_version!(version.parse()?, step(key.parse()?));
         }
+        ["replace", key, _, number] => {
+            let mut options = SharedBox::<[u32; 16]>::options();
+            options
+                .replace_unused(true)
+                .timeout(Duration::from_millis(50));
+            let number = number.parse()?;
+            drop(options.open_or_create(key.parse::<Key>()?, || [number; 16])?);
+        }
         [action, key, "64", number] => return act::<8>(action, key.parse()?, number.parse()?),
         [action, key, "65536", number] => {
             return act::<8192>(action, key.parse()?, number.parse()?);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
-use shm_core::sysv::shm;
+use shm_core::sysv::{sem, shm};
 use shm_core::{Key, SharedBox, SharedLayout, SharedView};
-use shm_tests::{semaphores, slots};
+use shm_tests::{Memory, semaphores, slots};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -73,6 +73,18 @@ fn main() -> Outcome {
             let mut options = SharedBox::<u64>::options();
             let view = options.timeout(limit).open_read_only(parse(key)?);
             say(view.and_then(|view| view.get()))
+        }
+        ["attach", id] => {
+            let _memory = Memory::attach(shm::Id::from_raw(id.parse()?));
+            println!("attached");
+            stdin().read_line(&mut String::new())?;
+            Ok(())
+        }
+        ["claim", set] => {
+            sem::op(sem::Id::from_raw(set.parse()?), &[sem::Op::add(0, 1)])?;
+            println!("claimed");
+            stdin().read_line(&mut String::new())?;
+            Ok(())
         }
         ["make", key, mode] => {
             let mode = u32::from_str_radix(mode, 8)?;

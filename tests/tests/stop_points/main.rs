@@ -5,6 +5,7 @@
 mod adoptions;
 mod births;
 mod removals;
+mod replacements;
 mod world;
 mod writers;
 
@@ -40,6 +41,10 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
     let mut table = Table::default();
     reached.extend(adoptions::adoptions(&points, &mut table));
     table.print("| died first adopting | died second adopting | first value |");
+
+    let mut table = Table::default();
+    reached.extend(replacements::replacements(&points, &mut table));
+    table.print("| died replacing | what stood there | first value |");
 
     let mut table = Table::default();
     reached.extend(writers::parts(&points, &mut table));
