@@ -18,6 +18,9 @@ pub struct Context {
     pub key: Key,
     /// The kernel's id of the segment, where it was asked for by that.
     pub id: Option<Id>,
+    /// How often the segment was attached besides, if that kept it from being
+    /// [replaced](crate::Options::replace_unused); else 0.
+    pub others: u64,
 }
 
 impl Context {
@@ -26,6 +29,7 @@ impl Context {
             operation,
             key,
             id: None,
+            others: 0,
         }
     }
 
@@ -34,6 +38,7 @@ impl Context {
             operation,
             key: Key::PRIVATE,
             id: Some(id),
+            others: 0,
         }
     }
 }
@@ -51,8 +56,7 @@ impl fmt::Display for Context {
 ///
 /// `Display` says it in one or more lines, the last of which names the next step;
 /// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the value is
-/// as it was; and so is all of the segment, unless a move had begun: see
-/// [`Options::migrate`](crate::Options::migrate).
+/// as it was; and so is all of the segment.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -139,26 +143,6 @@ pub enum Error {
     Removed {
         /// What was being done.
         context: Context,
-    },
-    /// The value has moved to another segment under the same key.
-    Moved {
-        /// What was being done.
-        context: Context,
-    },
-    /// Somebody began to move the value to another segment, and the move did not end within the time
-    /// limit.
-    Moving {
-        /// What was being done.
-        context: Context,
-        /// The pid of the process that began, as this process sees it; 0 if it can't.
-        mover: u32,
-    },
-    /// A move needs another key for its time, and that leads to another program's segment.
-    Occupied {
-        /// What was being done.
-        context: Context,
-        /// The key that is needed.
-        needed: Key,
     },
     /// A living process kept the lock for the whole time limit.
     Busy {
@@ -251,9 +235,6 @@ impl Error {
             | Error::Damaged { context, .. }
             | Error::Format { context, .. }
             | Error::Removed { context }
-            | Error::Moved { context }
-            | Error::Moving { context, .. }
-            | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
             | Error::Reentrant { context }
@@ -265,6 +246,19 @@ impl Error {
             | Error::Options { context, .. } => Some(*context),
             Error::Fit(_) | Error::Text(_) | Error::ParseKey(_) => None,
         }
+    }
+
+    /// The same, and that the segment was not replaced because it is attached so often besides.
+    pub(crate) fn kept_by(mut self, others: u64) -> Error {
+        if let Error::Foreign { context, .. }
+        | Error::Mismatch { context, .. }
+        | Error::NoRoom { context, .. }
+        | Error::Damaged { context, .. }
+        | Error::Unfinished { context, .. } = &mut self
+        {
+            context.others = others;
+        }
+        self
     }
 
     /// The kernel's error number, if a system call failed.
@@ -306,7 +300,7 @@ impl Error {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
             }
             Error::NoRoom { .. } => {
-                "move the value to a larger segment under the same key with `Options::migrate`"
+                "reserve more with `Options::capacity` when it is created; `open_or_create` with `Options::replace_unused` gives its value up and makes it anew as soon as nobody else is attached"
             }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
@@ -316,15 +310,6 @@ impl Error {
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
-            Error::Moved { .. } => {
-                "call `reattach`, or open the key again: the value is there, in the same version or a later one"
-            }
-            Error::Moving { .. } => {
-                "if that process is gone, open the key as the segment's owner or root, which ends the move; remove nothing before, since the value lies in a second segment"
-            }
-            Error::Occupied { .. } => {
-                "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
-            }
             Error::Busy { .. } => {
                 "find out why that process keeps the lock, or allow more time with `Options::timeout`"
             }
@@ -369,11 +354,6 @@ impl Error {
                 what: "its schema was replaced while the lock was held".into(),
             },
             Fault::Removed => Error::Removed { context },
-            Fault::Moved => Error::Moved { context },
-            Fault::Occupied { key } => Error::Occupied {
-                context,
-                needed: key,
-            },
             Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
             Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
                 context,
@@ -402,7 +382,6 @@ impl Error {
                 size,
                 wanted,
             },
-            Fault::Moving { mover } => Error::Moving { context, mover },
             Fault::Untrusted { owner, creator } => Error::Untrusted {
                 context,
                 owner,
@@ -465,6 +444,9 @@ impl fmt::Display for Error {
                     context.key
                 )?;
                 write!(f, "{difference}")?;
+                if context.others > 0 {
+                    write!(f, "\n{}", Kept(*context))?;
+                }
                 return write!(f, "\n{}", self.hint());
             }
             Error::NeedsUpgrade {
@@ -493,22 +475,6 @@ impl fmt::Display for Error {
                 write!(f, "it has format {found}, and this library knows format 1")?
             }
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
-            Error::Moved { .. } => {
-                f.write_str("the value has moved to another segment under the same key")?;
-            }
-            Error::Moving { mover, .. } => {
-                match mover {
-                    0 => f.write_str(
-                        "a process that can't be seen from here (another pid namespace)",
-                    )?,
-                    pid => write!(f, "process {pid}")?,
-                }
-                f.write_str(" began to move its value to another segment, and that has not ended")?;
-            }
-            Error::Occupied { needed, .. } => write!(
-                f,
-                "the move needs key {needed} for a moment, and another program's segment lies there"
-            )?,
             Error::Busy { owner, waited, .. } => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
                 match owner {
@@ -572,7 +538,25 @@ impl fmt::Display for Error {
             Error::Text(source) => return source.fmt(f),
             Error::ParseKey(source) => return source.fmt(f),
         }
+        if let Some(context) = self.context().filter(|context| context.others > 0) {
+            write!(f, "; {}", Kept(context))?;
+        }
         write!(f, "; {}", self.hint())
+    }
+}
+
+/// Why a segment was not replaced.
+struct Kept(Context);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Context { key, others, .. } = self.0;
+        let key = key.raw();
+        write!(
+            f,
+            "it was not replaced, since it is attached {others} more times: \
+             `grep -l SYSV{key:08x} /proc/[0-9]*/maps` names the processes"
+        )
     }
 }
 

@@ -60,34 +60,52 @@ pub(crate) struct Typed<T> {
 
 impl<T: SharedLayout> Typed<T> {
     /// Checks that the segment holds a `T`, or an earlier or later version of it. An earlier one
-    /// serves for reading; for writing it is replaced, if `upgrade` says so.
+    /// serves for reading; for writing it is upgraded, if `upgrade` says so.
     pub(crate) fn new(
         segment: Segment,
         upgrade: bool,
         operation: &'static str,
     ) -> Result<Typed<T>, Error> {
-        let typed = Typed {
+        let typed = Typed::unchecked(segment);
+        typed.settle(upgrade, operation)?;
+        Ok(typed)
+    }
+
+    /// Nothing is known of the segment yet: [`Typed::settle`] comes before anything else.
+    pub(crate) fn unchecked(segment: Segment) -> Typed<T> {
+        Typed {
             segment,
             older: Older::default(),
             value: PhantomData,
-        };
-        let judged = typed.judge(operation)?;
-        if upgrade && typed.lacks_fields(judged) {
-            typed.upgrade(operation)?;
-        } else {
-            typed.heed(judged, operation)?;
-            typed.segment.write_as(judged.state, judged.stored);
         }
-        Ok(typed)
+    }
+
+    /// Does what [`Typed::new`] says.
+    pub(crate) fn settle(&self, upgrade: bool, operation: &'static str) -> Result<(), Error> {
+        let judged = self.judge(operation)?;
+        if upgrade && self.lacks_fields(judged) {
+            return self.upgrade(operation);
+        }
+        self.heed(judged, operation)?;
+        self.segment.write_as(judged.state, judged.stored);
+        Ok(())
+    }
+
+    /// Whether such an error says that the segment is of no use to this program.
+    pub(crate) fn is_unfit(&self, error: &Error, operation: &'static str) -> bool {
+        match error {
+            Error::NoRoom { .. } | Error::Mismatch { .. } => true,
+            // Damage of the semaphore set is none of the value.
+            Error::Damaged { .. } => {
+                matches!(self.judge(operation), Err(Error::Damaged { .. }))
+            }
+            _ => false,
+        }
     }
 
     #[inline(always)]
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
-    }
-
-    pub(crate) fn segment_mut(&mut self) -> &mut Segment {
-        &mut self.segment
     }
 
     /// Makes an [`Error`] of a [`Fault`].

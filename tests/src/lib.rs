@@ -15,12 +15,11 @@ mod python;
 
 pub use allowed::{NOBODY, as_user, may_change_user, may_unshare, own_ipc_namespace};
 pub use c::{Compiler, compile_c};
-pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
+pub use guard::{Guard, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{
-    Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
-    stop_points,
+    Halves, Small, Stop, at_each_stop, dies, mortal, segments, semaphore_sets, stop_points,
 };
 pub use peer::Peer;
 pub use python::Python;

@@ -1,8 +1,8 @@
 //! A newborn that is not ready yet, in the hands of the process that made it.
 
 use super::attach::{Mapped, map};
-use super::control::{MAGIC, State};
-use super::primitive::Ordering::{Relaxed, Release};
+use super::control::State;
+use super::primitive::Ordering::Relaxed;
 use super::removal;
 use crate::sysv::shm;
 
@@ -37,19 +37,11 @@ impl Drop for Cradle {
         };
         // SAFETY: `stat` is of this id, which the kernel made with the size of a geometry.
         let mapped = unsafe { Mapped::new(mapping, stat) };
-        let control = mapped.control();
-        if control.lock.load(Relaxed) != 0 {
+        if mapped.control().lock.load(Relaxed) != 0 {
             // Somebody's `open_or_create` is about to make it ready.
             return;
         }
-        control.magic.store(MAGIC, Relaxed);
-        // By exchange: it is made ready the same way, so whoever does that at this moment is either
-        // first or fails. Release: whoever sees the tombstone sees the magic number before it.
-        let (newborn, removed) = (State::NEWBORN, State::NEWBORN.removed());
-        let exchanged = control
-            .state
-            .compare_exchange(newborn.0, removed.0, Release, Relaxed);
-        if exchanged.is_ok() {
+        if removal::bury(&mapped, State::NEWBORN) {
             let _ = removal::finish(&mapped);
         }
     }

@@ -4,8 +4,8 @@
 
 mod adoptions;
 mod births;
-mod moves;
 mod removals;
+mod replacements;
 mod world;
 mod writers;
 
@@ -39,6 +39,10 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
     table.print("| died first adopting | died second adopting | first value |");
 
     let mut table = Table::default();
+    reached.extend(replacements::replacements(&points, &mut table));
+    table.print("| died replacing | what stood there | first value |");
+
+    let mut table = Table::default();
     reached.extend(writers::parts(&points, &mut table));
     table.print("| stop point | what it did | value that stood |");
 
@@ -46,20 +50,7 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
         .iter()
         .filter(|point| !reached.contains(*point))
         // What an upgrade passes: `upgrade_deaths.rs`.
-        .filter(|point| !point.starts_with("move: ") && !point.starts_with("upgrade:"))
-        .collect();
-    assert!(missed.is_empty(), "never reached: {missed:?}");
-}
-
-#[test]
-fn a_death_at_any_step_of_a_move_loses_nothing_and_leaves_nothing() {
-    let points = stop_points();
-    let mut table = Table::default();
-    let reached = moves::moves(&points, &mut table);
-    table.print("| died first moving | died second | value that stood |");
-    let missed: Vec<_> = points
-        .iter()
-        .filter(|point| point.starts_with("move: ") && !reached.contains(*point))
+        .filter(|point| !point.starts_with("upgrade:"))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }
