@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use shm_core::SharedBox;
 use shm_core::sysv::shm;
-use shm_tests::{Guard, Memory, Stop, at_each_stop, dies, segments, semaphore_sets};
+use shm_tests::{
+    Guard, Memory, Stop, at_each_stop, dies, own_ipc_namespace, segments, semaphore_sets,
+};
 
-use crate::world::{LEAKS, NEW, OLD, SURVIVOR, Table, own_namespace};
+use crate::world::{NEW, OLD, SURVIVOR, Table};
 
 type Make = fn(&Guard);
 
@@ -46,15 +48,10 @@ fn foreign(guard: &Guard) {
 
 /// A process dies while it replaces what it can't use; then another one does so.
 pub(crate) fn replacements(points: &[String], table: &mut Table) -> BTreeSet<String> {
-    let own = own_namespace();
-    let tidy: Vec<String> = points
-        .iter()
-        .filter(|point| !LEAKS.contains(&point.as_str()))
-        .cloned()
-        .collect();
+    let own = own_ipc_namespace();
     let mut reached = BTreeSet::new();
     for (kind, make) in KINDS {
-        reached.extend(at_each_stop(&tidy, |stop| {
+        reached.extend(at_each_stop(points, |stop| {
             let guard = Guard::new();
             let before = (segments(), semaphore_sets());
             make(&guard);
