@@ -1,13 +1,13 @@
 //! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
 
+use std::cell::LazyCell;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Locked, Newborn, Owner, Payload, RAW_WRITERS,
-    Room, Segment,
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Newborn, Owner, RAW_WRITERS, Room, Segment, Write,
 };
 use crate::room;
 use crate::shared_box::SharedBox;
@@ -391,7 +391,7 @@ impl<T: SharedLayout> Options<T> {
             context.key,
             self.access(true),
             &newborn,
-            |locked, payload| store_first(locked, payload, value),
+            &mut |locked, payload| store_first(locked, payload, value),
         );
         self.boxed(segment.map_err(explain::<T>(context))?, true, context)
     }
@@ -406,8 +406,10 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> T,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |locked, payload| {
-            store_first(locked, payload, &value())
+        // Made once, however often it is stored.
+        let value = LazyCell::new(value);
+        self.open_or_create_with(key.into(), &mut |locked, payload| {
+            store_first(locked, payload, &*value)
         })
     }
 
@@ -421,24 +423,21 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> Box<T>,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |locked, payload| {
-            store_first(locked, payload, &*value())
+        // Made once, however often it is stored.
+        let value = LazyCell::new(value);
+        self.open_or_create_with(key.into(), &mut |locked, payload| {
+            store_first(locked, payload, &**value)
         })
     }
 
-    fn open_or_create_with(
-        &self,
-        key: Key,
-        write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
-    ) -> Result<SharedBox<T>, Error> {
+    fn open_or_create_with(&self, key: Key, write: &mut Write<'_>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;
-        let mut write = Some(write);
         let start = Instant::now();
         let (mut attempts, mut in_use) = (0, None);
         loop {
             attempts += 1;
-            let attempt = self.try_open_or_create(context, &newborn, &mut write, &mut in_use)?;
+            let attempt = self.try_open_or_create(context, &newborn, write, &mut in_use)?;
             let (error, room) = match attempt {
                 Attempt::Done(shared) => return Ok(shared),
                 Attempt::Unfit(error, room) => (error, room.map_err(explain::<T>(context))?),
@@ -464,7 +463,7 @@ impl<T: SharedLayout> Options<T> {
         &self,
         context: Context,
         newborn: &Newborn,
-        write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
+        write: &mut Write<'_>,
         in_use: &mut Option<Instant>,
     ) -> Result<Attempt<T>, Error> {
         let access = self.access(true);

@@ -2,6 +2,7 @@
 //! under the same key.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use shm_core::sysv::Kind;
@@ -197,4 +198,34 @@ fn a_private_segment_has_no_key_to_find_it_by_again() {
         .unwrap();
     assert!(matches!(shared.reattach(), Err(Error::Options { .. })));
     assert_eq!(shared.get().unwrap(), 1);
+}
+
+/// What the library can retry, it retries.
+#[test]
+fn open_or_create_beside_removals_never_says_that_the_segment_was_removed() {
+    const ROUNDS: u32 = 4000;
+    let guard = Guard::new();
+    let key = guard.key();
+    let mut created = 0;
+    let over = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                while !over.load(Relaxed) {
+                    if let Ok(shared) = SharedBox::<u64>::open(key) {
+                        let _ = shared.remove();
+                    }
+                }
+            });
+        }
+        let results: Vec<_> = (0..ROUNDS)
+            .map(|_| SharedBox::open_or_create(key, || 1_u64).map(|shared| shared.created()))
+            .collect();
+        over.store(true, Relaxed);
+        for result in results {
+            created += u32::from(result.unwrap());
+        }
+    });
+    println!("{created} of {ROUNDS} created");
+    let _ = SharedBox::<u64>::open(key).map(|shared| shared.remove());
 }

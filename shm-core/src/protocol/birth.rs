@@ -52,21 +52,21 @@ pub(crate) struct Newborn {
     pub(crate) adopt: bool,
 }
 
-/// Writes no first value.
-type Nothing = fn(&Locked<'_>, Payload) -> Result<(), Fault>;
+/// Stores a first value under the lock, if that is still this process's after all code of the
+/// caller's: see [`Locked::check_process`]. Called again if the segment was removed before it could
+/// be attached.
+pub(crate) type Write<'a> = dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault> + 'a;
 
-/// Creates the segment of `key`; it must not exist. `write` stores the first value under the lock,
-/// if that is still this process's after all code of the caller's: see [`Locked::check_process`].
+/// Creates the segment of `key`; it must not exist.
 pub(crate) fn create_new(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
+    write: &mut Write<'_>,
 ) -> Result<Segment, Fault> {
-    let mut write = Some(write);
     retry(access.limit, |_| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write)? {
+        Ok(Some(mapped)) => match complete(mapped, access, newborn, Some(write))? {
             Some((segment, true)) => Ok(Some(segment)),
             // Somebody's open_or_create was faster with the rest, and so the creator: the next
             // attempt says that it exists.
@@ -85,12 +85,11 @@ pub(crate) fn create_new(
 }
 
 /// Attaches the segment of `key`, or creates it. The flag says whether this call made it ready.
-/// `write` is taken when a first value is stored.
 pub(crate) fn open_or_create(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
+    write: &mut Write<'_>,
 ) -> Result<(Segment, bool), Fault> {
     retry(access.limit, |end| {
         let found = match look_up(key) {
@@ -107,7 +106,7 @@ pub(crate) fn open_or_create(
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, write)
+                complete(mapped, access, newborn, Some(write))
             }
             // Not attached meanwhile: another process may look whether anybody uses it.
             Found::Newborn(mapped) if Instant::now() < end => {
@@ -128,8 +127,7 @@ pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Resu
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
-            let nothing = &mut None::<Nothing>;
-            let completed = complete(mapped, access, newborn, nothing)?;
+            let completed = complete(mapped, access, newborn, None)?;
             Ok(completed.map(|(segment, _)| segment))
         }
         Found::Newborn(mapped) => await_ready(mapped, access, end),
@@ -161,7 +159,7 @@ fn adopt(
     if !adoption::begin(&mapped, newborn)? {
         return Ok(None);
     }
-    complete(mapped, access, newborn, &mut None::<Nothing>)
+    complete(mapped, access, newborn, None)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -193,7 +191,7 @@ fn complete(
     mut mapped: Mapped,
     access: Access,
     newborn: &Newborn,
-    write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
+    write: Option<&mut Write<'_>>,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
@@ -220,7 +218,7 @@ fn complete(
     let mut created = false;
     match State(state.load(Relaxed)) {
         State::NEWBORN => {
-            if let Some(write) = write.take() {
+            if let Some(write) = write {
                 // A caller's closure that opens the same key in it shall be told at once.
                 let mark = locked.mark();
                 let write = |area| write(&locked, Payload { area, exact: false });

@@ -34,7 +34,7 @@ mod upgrade;
 mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
-pub(crate) use birth::{Newborn, create_new, open_or_adopt, open_or_create};
+pub(crate) use birth::{Newborn, Write, create_new, open_or_adopt, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;
