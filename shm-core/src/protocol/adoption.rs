@@ -43,7 +43,13 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<
     // Another's steps are seen in order: whoever has seen one of its bytes sees its state below.
     fence(Acquire);
     if State(control.state.load(Relaxed)) != State::NEWBORN {
-        return Ok(false);
+        // Acquire: who has begun wrote the magic number before the state. Where it is missing, the
+        // state is another program's bytes, and will not change.
+        fence(Acquire);
+        return match control.magic.load(Relaxed) {
+            MAGIC => Ok(false),
+            _ => Err(mapped.foreign()),
+        };
     }
     if !zeros {
         return Err(mapped.foreign());
