@@ -37,7 +37,7 @@ pub use runs::{Run, Runs};
 pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
-pub use shared_layout::assert_shared;
+pub use shared_layout::{Part, assert_shared};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub use value::{DecodeError, Value};
 
