@@ -32,8 +32,8 @@ pub use fixed_str::{FitError, FixedStr, TextError};
 pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
-pub(crate) use runs::is_dense;
 pub use runs::{Run, Runs};
+pub(crate) use runs::{for_each_leaf, is_dense};
 pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]

@@ -86,6 +86,8 @@ fn rest_is_zero(mapped: &Mapped, value: usize) -> bool {
     begun && is_zero(mapped, value, magic) && is_zero(mapped, behind, mapped.stat.size)
 }
 
+/// It reads the words of the control block in another width than others access them in. No other
+/// thread does so by this mapping, which is this call's own.
 fn is_zero(mapped: &Mapped, from: usize, to: usize) -> bool {
     let mut chunk = [0_u8; CHUNK];
     (from..to).step_by(CHUNK).all(|offset| {
