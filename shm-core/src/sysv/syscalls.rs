@@ -160,9 +160,13 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
     if at.addr() == usize::MAX {
         return Err(Errno::last());
     }
-    // Address 0 can be mapped by the privileged only, and is no place for a Rust pointer: `at`
-    // refuses to ask for it.
-    NonNull::new(at).ok_or(Errno(libc::EINVAL))
+    NonNull::new(at).ok_or_else(|| {
+        // Address 0 can be mapped by the privileged only, where `SHM_RND` leads there, and is no
+        // place for a Rust pointer.
+        // SAFETY: it was attached there just now, and nothing uses it.
+        unsafe { libc::shmdt(at) };
+        Errno(libc::EINVAL)
+    })
 }
 
 /// # Safety
