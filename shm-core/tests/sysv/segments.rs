@@ -29,7 +29,9 @@ fn an_address_that_rounds_to_0_is_refused_and_nothing_stays_mapped() {
     let segment = Segment::private(1, 0o600);
     for address in [1, 8, 4095] {
         let address = NonZeroUsize::new(address).unwrap();
-        let options = AttachOptions::new(Access::ReadWrite).at(address).round(true);
+        let options = AttachOptions::new(Access::ReadWrite)
+            .at(address)
+            .round(true);
         let error = options.attach(segment.0).unwrap_err();
         assert!(
             matches!(error.kind(), Kind::Invalid | Kind::Denied),
