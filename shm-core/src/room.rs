@@ -185,12 +185,19 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
-    let mut successor = additions::<T>(version);
+    let mut successor = Successor {
+        schema,
+        stored: size_of::<T>(),
+        missing: Vec::new(),
+        defaults: Vec::new(),
+    };
+    T::for_each_missing(version, &mut |offset, default| {
+        successor.push(offset, default)
+    });
     if let Some(source) = invalid_default(T::SCHEMA, version, &successor) {
         let source = Box::new(source);
         return Err(Error::Invalid { context, source });
     }
-    successor.schema = schema;
     Ok(successor)
 }
 
@@ -209,18 +216,4 @@ fn invalid_default(schema: &Schema, older: u32, successor: &Successor) -> Option
         let bytes = &value[field.offset()..][..field.schema().size()];
         first_invalid_at(schema, field.offset(), bytes)
     })
-}
-
-/// What a `T` adds to the older version of it, and no schema.
-pub(crate) fn additions<T: SharedLayout>(version: u32) -> Successor {
-    let mut successor = Successor {
-        schema: Vec::new(),
-        stored: size_of::<T>(),
-        missing: Vec::new(),
-        defaults: Vec::new(),
-    };
-    T::for_each_missing(version, &mut |offset, default| {
-        successor.push(offset, default)
-    });
-    successor
 }
