@@ -1,7 +1,7 @@
 //! A segment that somebody else laid out: no control block, no versions, no lock. Only its size is
 //! known.
 
-use super::attach::{Access, look_up, map};
+use super::attach::{Access, attach, look_up};
 use super::copy::exact::RawBytes;
 use super::fault::Fault;
 use crate::sysv::Key;
@@ -23,9 +23,7 @@ impl RawSegment {
 
     /// Attaches the segment with this id.
     pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<RawSegment, Fault> {
-        let stat = shm::stat(id)?;
-        access.owner.check(&stat)?;
-        let mapping = map(id, access.writable)?.ok_or(Fault::Removed)?;
+        let (mapping, stat) = attach(id, access)?.ok_or(Fault::Removed)?;
         Ok(RawSegment {
             mapping,
             key: stat.key,

@@ -179,6 +179,29 @@ pub(super) unsafe fn shmdt(at: NonNull<c_void>) -> Result<()> {
     ret(unsafe { libc::shmdt(at.as_ptr()) }).map(drop)
 }
 
+/// Whether a mapping that begins here is of huge pages: `madvise(2)` refuses to let those grow cold.
+/// (Locked memory, too, and it is there already.)
+pub(super) fn is_of_huge_pages(at: NonNull<c_void>) -> bool {
+    // SAFETY: `madvise(2)`: MADV_COLD changes when pages are reclaimed, and nothing else.
+    let code = unsafe { libc::madvise(at.as_ptr(), 1, libc::MADV_COLD) };
+    ret(code) == Err(Errno(libc::EINVAL))
+}
+
+/// Touches all pages of these bytes in the kernel, where a failure is an error and no signal.
+pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Result<()> {
+    let advice = if writable {
+        libc::MADV_POPULATE_WRITE
+    } else {
+        libc::MADV_POPULATE_READ
+    };
+    // SAFETY: `madvise(2)`: "Populate (prefault) page tables", "without actually" writing or reading.
+    match ret(unsafe { libc::madvise(at.as_ptr(), bytes, advice) }) {
+        // A kernel before 5.14, which does not know it.
+        Err(Errno(libc::EINVAL)) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
 /// The commands that fill a `shmid_ds`: `IPC_STAT`, `SHM_STAT`, `SHM_STAT_ANY`. Returns the
 /// command's own value too.
 pub(super) fn shmctl_stat(id: i32, command: c_int) -> Result<(i32, libc::shmid_ds)> {
