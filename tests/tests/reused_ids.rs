@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use shm_core::{FixedStr, SharedLayout};
-use shm_tests::{Compiler, own_ipc_namespace};
+use shm_tests::{Compiler, Python, own_ipc_namespace};
 
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
@@ -51,6 +51,26 @@ fn in_c_an_id_that_another_segment_gets_meanwhile_is_judged_by_what_was_attached
                 return;
             }
             assert!(output.status.success(), "{program:?}: {output:?}");
+        }
+    });
+    run.join().unwrap();
+}
+
+#[test]
+fn in_python_an_id_that_another_segment_gets_meanwhile_is_judged_by_what_was_attached() {
+    let Some(python) = Python::find("in_python_an_id", env!("CARGO_TARGET_TMPDIR")) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    // In a thread of its own: a process it starts has its namespace.
+    let run = std::thread::spawn(move || {
+        if own_ipc_namespace() {
+            print!(
+                "{}",
+                python.run(include_str!("python/reused.py"), &["0x5a"])
+            );
+        } else {
+            eprintln!("SKIPPED: only root gets an IPC namespace of its own");
         }
     });
     run.join().unwrap();
