@@ -152,6 +152,9 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// The administrator must have set some aside (`vm.nr_hugepages`), and the process needs
     /// `CAP_IPC_LOCK` or the group `vm.hugetlb_shm_group`: shmget(2).
+    ///
+    /// A process that attaches such a segment has the kernel touch all of its pages, so that one that is not
+    /// there is an error and not a `SIGBUS` later: one more system call.
     pub fn huge_pages(&mut self, huge_pages: bool) -> &mut Self {
         self.pages = if huge_pages {
             GetFlags::HUGETLB

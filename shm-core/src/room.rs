@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Context, Error};
-use crate::layout::{MAX_ENCODED, Mismatch, Schema, SharedLayout};
+use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, SharedLayout, first_invalid_at};
 use crate::protocol::{Geometry, Segment, State, Successor};
 
 const HEADER: usize = 32;
@@ -194,5 +194,26 @@ pub(crate) fn successor<T: SharedLayout>(
     T::for_each_missing(version, &mut |offset, default| {
         successor.push(offset, default)
     });
+    if let Some(source) = invalid_default(T::SCHEMA, version, &successor) {
+        let source = Box::new(source);
+        return Err(Error::Invalid { context, source });
+    }
     Ok(successor)
+}
+
+/// The first default that is no value of its field: what is put in force is judged first, wherever
+/// it comes from.
+fn invalid_default(schema: &Schema, older: u32, successor: &Successor) -> Option<InvalidValue> {
+    let mut value = vec![0; schema.size()];
+    for (span, default) in successor.iter() {
+        value
+            .get_mut(span.offset..span.offset + span.len)?
+            .copy_from_slice(default);
+    }
+    let fields = schema.fields().iter();
+    let mut missing = fields.filter(|field| field.since() > older);
+    missing.find_map(|field| {
+        let bytes = &value[field.offset()..][..field.schema().size()];
+        first_invalid_at(schema, field.offset(), bytes)
+    })
 }

@@ -1,7 +1,13 @@
 //! Writes the impls of a faultless model, or the fallback of a faulty one.
 //!
 //! Everything is named by absolute path, and stands inside `const _: () = { … };`, so that no name
-//! in the user's module can change what it means. The tokens of a field's type keep the user's
+//! in the user's module can change what it means.
+//!
+//! The path to `shm-core` is the user's word (`#[shared(crate = …)]`), so behind it may stand a module
+//! that has the true `SharedLayout` and nothing else that is true. Therefore what makes a type safe to
+//! share is asked of that trait's own items alone, which are the library's wherever the impl counts:
+//! a field is known by its `Part`, which only the library makes, and for the type that is written
+//! out beside it. All else behind that path has words for people, and may be anything. The tokens of a field's type keep the user's
 //! spans: that is where a bound that does not hold is reported.
 
 mod bytemuck;
@@ -53,7 +59,7 @@ pub(crate) fn fallback(model: &Model) -> TokenStream {
         })
         .filter(|field| !mentions_lifetime(model, field.ty))
         .flat_map(|field| questions(model, field))
-        .map(|question| question.item("SCHEMA"));
+        .map(|question| question.item("PART"));
     let header = header(model, &generics);
     let copy = checks::copy(model);
     wrap(quote! {
@@ -145,20 +151,18 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
     let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
     let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
-    let ask_first = |item| {
-        asked
-            .iter()
-            .filter_map(move |questions| Some(questions.first()?.item(item)))
-    };
+    let parts: Vec<TokenStream> = asked
+        .iter()
+        .filter_map(|questions| Some(questions.first()?.item("PART")))
+        .collect();
     let described = fields
         .iter()
-        .zip(ask_first("SCHEMA"))
-        .map(|(field, schema)| history::description(model, field, schema));
-    let valid = ask_first("bits_are_valid");
+        .zip(&parts)
+        .map(|(field, part)| history::description(model, field, part));
     let further = asked
         .iter()
         .flat_map(|questions| questions.iter().skip(1))
-        .map(|question| question.item("SCHEMA"));
+        .map(|question| question.item("PART"));
     // A fault found while these are evaluated is reported on the name of the struct.
     let fields_const = located(
         quote!(<Self as #krate::layout::SharedLayout>::FIELDS),
@@ -196,8 +200,8 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
             fn bits_are_valid(__bytes: &[::core::primitive::u8]) -> ::core::primitive::bool {
                 // Known here, the length lets the compiler drop the bounds checks below.
                 __bytes.len() == ::core::mem::size_of::<Self>()
-                    #(&& #valid(
-                        #krate::__private::part::<#types>(__bytes, ::core::mem::offset_of!(Self, #members))
+                    #(&& <Self as #krate::layout::SharedLayout>::holds::<#types>(
+                        #parts, __bytes, ::core::mem::offset_of!(Self, #members)
                     ))*
             }
 

@@ -157,6 +157,26 @@ fn another_size_or_any_byte_behind_the_value_is_refused_and_nothing_changed() {
     }
 }
 
+/// Python's `sysv_ipc` fills what it makes with blanks, others with what they like.
+#[test]
+fn a_segment_full_of_anything_is_another_programs_at_once() {
+    let size = SharedBox::<StPid>::segment_size().unwrap();
+    for filling in [b' ', 1, 2, 3, 4, 0x80, 0xff] {
+        let guard = Guard::new();
+        let memory = plain(&guard, size);
+        memory.write(0, &vec![filling; size]);
+        let opened = adopting::<StPid>().open(guard.key());
+        let created = adopting().open_or_create(guard.key(), || NOBODY);
+        for error in [opened.unwrap_err(), created.unwrap_err()] {
+            assert!(
+                matches!(error, Error::Foreign { .. }),
+                "{filling}: {error:?}"
+            );
+        }
+        assert_eq!(memory.bytes(), vec![filling; size]);
+    }
+}
+
 #[test]
 fn bytes_that_are_no_value_are_refused_by_name_and_nothing_changed() {
     let guard = Guard::new();

@@ -583,3 +583,58 @@ fn a_segment_has_room_for_later_versions_though_nobody_asked_for_it() {
     );
     assert_eq!(latest.id(), old.id());
 }
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Lamp {
+    volts: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+#[shared(version = 2)]
+struct Switched {
+    volts: u32,
+    #[shared(since = 2)]
+    on: bool,
+}
+
+/// The next version, with a default that is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+struct Careless(Switched);
+
+// SAFETY: a transparent wrapper of a type that is shared itself. The default is what the test is
+// about: it is judged wherever it goes, so it becomes no value.
+unsafe impl SharedLayout for Careless {
+    const SCHEMA: &'static shm_core::layout::Schema = Switched::SCHEMA;
+
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        Switched::bits_are_valid(bytes)
+    }
+
+    fn for_each_missing(_: u32, each: &mut dyn FnMut(usize, &[u8])) {
+        each(4, &[7]);
+    }
+}
+
+#[test]
+fn a_default_that_is_no_value_is_not_put_in_force() {
+    let guard = Guard::new();
+    let old = SharedBox::create_new(guard.key(), Lamp { volts: 12 }).unwrap();
+    let memory = guard.memory();
+    let before = bytes(&memory);
+    let view = SharedView::<Careless>::open(guard.key()).unwrap();
+    let mut options = SharedBox::<Careless>::options();
+    let upgraded = options.upgrade(true).open(guard.key());
+    for error in [view.get().unwrap_err(), upgraded.unwrap_err()] {
+        assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
+        assert!(error.to_string().contains("`on` holds 7"), "{error}");
+    }
+    let same_but_for_the_lock = |all: &[u8]| all[..all.len() - 320].to_vec();
+    assert_eq!(
+        same_but_for_the_lock(&bytes(&memory)),
+        same_but_for_the_lock(&before)
+    );
+    assert_eq!(old.get().unwrap(), Lamp { volts: 12 });
+}

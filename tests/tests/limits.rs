@@ -5,8 +5,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use shm_core::sysv::{Kind, Limit, sem, shm};
-use shm_core::{Error, Key, SharedBox, SharedView};
+use shm_core::sysv::{Kind, Limit, Mode, sem, shm};
+use shm_core::{Error, Inspector, Key, RawBox, SharedBox, SharedView};
 use shm_tests::{Guard, NOBODY, Peer, may_change_user, own_ipc_namespace};
 
 const KEY: Key = Key::new(0x11);
@@ -174,4 +174,36 @@ fn a_mode_that_shuts_its_creator_out_leaves_no_newborn_behind() {
         assert!(!status.success(), "mode {mode}");
         guard.assert_nothing_left();
     }
+}
+
+/// Such a segment is made where the pool is empty, and its first byte costs a `SIGBUS`.
+#[test]
+fn huge_pages_that_are_not_there_are_an_error_and_no_signal() {
+    with_limits(&[], || {
+        let flags = shm::GetFlags::CREATE | shm::GetFlags::HUGETLB | shm::GetFlags::NORESERVE;
+        let pool = std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap_or_default();
+        let made = shm::get(KEY, 4 << 20, flags, Mode::new(0o600));
+        let (Ok(id), "0") = (made, pool.trim()) else {
+            eprintln!("SKIPPED: huge pages are set aside here, or not to be had at all");
+            return;
+        };
+        let adopt = SharedBox::<u64>::options().adopt(true).open(KEY);
+        let errors = [
+            SharedView::<u64>::open(KEY).unwrap_err(),
+            SharedBox::<u64>::open(KEY).unwrap_err(),
+            SharedBox::open_or_create(KEY, || 1_u64).unwrap_err(),
+            RawBox::<u64>::open(KEY).unwrap_err(),
+            Inspector::open_id(id).unwrap_err(),
+            adopt.unwrap_err(),
+        ];
+        shm::remove(id).unwrap();
+        for error in errors {
+            let Error::System { source, .. } = &error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(source.kind(), Kind::NoMemory, "{error}");
+            assert!(error.to_string().contains("huge pages"), "{error}");
+        }
+        assert_eq!(in_use(), (0, 0));
+    });
 }

@@ -5,34 +5,20 @@
 //! implements, and that has the fitting words for when it is not implemented.
 
 use crate::SharedLayout;
-use crate::layout::Schema;
+use crate::layout::Part;
 
 macro_rules! advice {
     ($($rule:ident, $why:literal, $instead:literal;)+) => { $(
         #[doc = $why]
         #[diagnostic::on_unimplemented(message = $why, label = $instead)]
-        ///
-        /// # Safety
-        ///
-        /// The items are those of the type's [`SharedLayout`]: the derive trusts them as it trusts
-        /// that.
-        pub unsafe trait $rule {
-            /// [`SharedLayout::SCHEMA`].
-            const SCHEMA: &'static Schema;
-
-            /// [`SharedLayout::bits_are_valid`].
-            fn bits_are_valid(bytes: &[u8]) -> bool;
+        pub trait $rule {
+            /// [`SharedLayout::PART`].
+            const PART: Part<Self>;
         }
 
         #[diagnostic::do_not_recommend]
-        // SAFETY: the items are those.
-        unsafe impl<T: SharedLayout> $rule for T {
-            const SCHEMA: &'static Schema = <T as SharedLayout>::SCHEMA;
-
-            #[inline(always)]
-            fn bits_are_valid(bytes: &[u8]) -> bool {
-                <T as SharedLayout>::bits_are_valid(bytes)
-            }
+        impl<T: SharedLayout> $rule for T {
+            const PART: Part<T> = <T as SharedLayout>::PART;
         }
     )+ };
 }

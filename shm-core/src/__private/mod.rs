@@ -11,24 +11,6 @@ pub use bytemuck;
 pub use crate::protocol::POINTS as STOP_POINTS;
 
 use crate::SharedLayout;
-pub use crate::typed::{for_each_byte_of, for_each_zero_of};
-
-/// The bytes of the field of type `F` at `offset`.
-///
-/// The caller has compared the length of `bytes` with the size of the struct, so that the bounds
-/// checks fold away.
-#[inline(always)]
-pub fn part<F>(bytes: &[u8], offset: usize) -> &[u8] {
-    &bytes[offset..offset + size_of::<F>()]
-}
-
-/// A computed fact in the place of a bound: `Assert<{ 1 + 1 == 2 }>: IsTrue`.
-pub struct Assert<const FACT: bool>;
-
-/// Holds for the facts that are true.
-pub trait IsTrue {}
-
-impl IsTrue for Assert<true> {}
 
 /// Checks the facts of a type once it is complete; by way of [`Unjudged`] also where it turns out
 /// not to be shared.

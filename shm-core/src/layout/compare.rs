@@ -3,9 +3,10 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use super::extends::only_adds;
-use super::mismatch::{Cell, Row};
+use super::mismatch::{Cell, Row, Rows};
 use super::{Field, Kind, Schema};
 
 mod types;
@@ -14,7 +15,7 @@ use types::{difference_of_type, innermost_are_structs, same_bytes};
 
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.
-pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Vec<Row>, Vec<String>) {
+pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Rows, Vec<String>) {
     let (stored, mine) = (
         Place {
             schema: stored,
@@ -25,26 +26,43 @@ pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Vec<Row>, Vec<S
             offset: 0,
         },
     );
-    let mut rows = Vec::new();
+    let mut rows = Rows::default();
     let mut notes = Vec::new();
     match (stored.schema.kind(), mine.schema.kind()) {
         (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
-            compare_fields("", (stored, a), (mine, b), &mut rows);
-            let rows_agree = rows.iter().all(|row| row.mark.is_none());
+            compare_fields(Path::Whole, (stored, a), (mine, b), &mut rows);
+            let rows_agree = rows.agree();
             notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
-            let are_relatives = rows
-                .iter()
-                .any(|row| row.stored.is_some() && row.mine.is_some());
-            if are_relatives && !rows_agree {
+            if rows.has_pair && !rows_agree {
                 notes.extend(broken_rule(stored.schema, mine.schema));
             }
         }
-        _ => compare("", stored, mine, &mut rows),
+        _ => compare(Path::Whole, stored, mine, &mut rows),
     }
-    if notes.is_empty() && rows.iter().all(|row| row.mark.is_none()) {
+    if notes.is_empty() && rows.agree() {
         notes.push("no difference".to_owned());
     }
     (rows, notes)
+}
+
+/// What leads to a part of the value. It becomes text in a row that is kept: a hostile schema has
+/// many rows, with long names.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Whole,
+    Field(&'a Path<'a>, &'a str),
+    First(&'a Path<'a>),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Whole => Ok(()),
+            Path::Field(Path::Whole, name) => f.write_str(name),
+            Path::Field(outer, name) => write!(f, "{outer}.{name}"),
+            Path::First(outer) => write!(f, "{outer}[0]"),
+        }
+    }
 }
 
 /// A type and where it lies, in bytes from the start of the whole value.
@@ -85,11 +103,14 @@ impl<'a> Place<'a> {
     }
 }
 
-fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) {
+fn compare(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) {
     let mut row = |mark: Option<String>| {
-        let path = if path.is_empty() { "(value)" } else { path };
-        rows.push(Row {
-            path: path.to_owned(),
+        rows.has_pair = true;
+        rows.push(mark, |mark| Row {
+            path: match path {
+                Path::Whole => "(value)".to_owned(),
+                path => path.to_string(),
+            },
             stored: stored.cell(),
             mine: mine.cell(),
             mark,
@@ -101,20 +122,20 @@ fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) 
     }
     match (stored.schema.kind(), mine.schema.kind()) {
         (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
-            let mut inner = Vec::new();
+            let mut inner = Rows::default();
             compare_fields(path, (stored, a), (mine, b), &mut inner);
-            let inner_agree = inner.iter().all(|row| row.mark.is_none());
+            let inner_agree = inner.agree();
             let whole = differences_of_whole(stored.schema, mine.schema, inner_agree);
             if !whole.is_empty() {
                 row(Some(whole.join(", ")));
             }
             if !inner_agree || whole.is_empty() {
-                rows.append(&mut inner);
+                rows.append(inner);
             }
         }
         _ if innermost_are_structs(stored.schema, mine.schema) => {
             let (a, b) = (stored.first_element(), mine.first_element());
-            compare(&format!("{path}[0]"), a, b, rows);
+            compare(Path::First(&path), a, b, rows);
         }
         _ => {
             let (what, detail) = difference_of_type(stored.schema, mine.schema);
@@ -131,24 +152,21 @@ fn compare(path: &str, stored: Place<'_>, mine: Place<'_>, rows: &mut Vec<Row>) 
 
 /// A row for each field of either struct, in the order of the segment.
 fn compare_fields(
-    path: &str,
+    path: Path<'_>,
     (stored, stored_fields): (Place<'_>, &[Field]),
     (mine, mine_fields): (Place<'_>, &[Field]),
-    rows: &mut Vec<Row>,
+    rows: &mut Rows,
 ) {
-    let full_path = |field: &Field| match path {
-        "" => field.name().to_owned(),
-        path => format!("{path}.{}", field.name()),
-    };
+    let full_path = |field: &Field| Path::Field(&path, field.name()).to_string();
     let (partners, only_mine) = pair(stored_fields, mine_fields);
     let mut only_mine = only_mine.into_iter().peekable();
-    let mut put_only_mine = |rows: &mut Vec<Row>, before: u64| {
+    let mut put_only_mine = |rows: &mut Rows, before: u64| {
         while let Some(field) = only_mine.next_if(|field| field.offset < before) {
-            rows.push(Row {
+            rows.push(Some("only in this program".to_owned()), |mark| Row {
                 path: full_path(field),
                 stored: None,
                 mine: mine.field(field).cell(),
-                mark: Some("only in this program".to_owned()),
+                mark,
             });
         }
     };
@@ -157,24 +175,27 @@ fn compare_fields(
         let place = stored.field(field);
         let mark = match partner {
             Some(partner) if partner.name() == field.name() => {
-                compare(&full_path(field), place, mine.field(partner), rows);
+                let path = Path::Field(&path, field.name());
+                compare(path, place, mine.field(partner), rows);
                 continue;
             }
             Some(renamed) => format!("renamed? `{}` in this program", full_path(renamed)),
             None => "only in the segment".to_owned(),
         };
-        rows.push(Row {
+        rows.has_pair |= partner.is_some();
+        rows.push(Some(mark), |mark| Row {
             path: full_path(field),
             stored: place.cell(),
             mine: partner.and_then(|partner| mine.field(partner).cell()),
-            mark: Some(mark),
+            mark,
         });
     }
     put_only_mine(rows, u64::MAX);
 }
 
 /// For each stored field the one of mine with its name or, failing that, a new name for the same
-/// bytes; then those of mine that are left over.
+/// bytes; then those of mine that are left over. Each of mine is one field's partner: of stored ones
+/// that repeat a name, the first one's.
 fn pair<'a>(
     stored: &[Field],
     mine: &'a [Field],
@@ -183,7 +204,8 @@ fn pair<'a>(
     impl IntoIterator<Item = &'a Field> + use<'a>,
 ) {
     let stored_names: HashSet<&str> = stored.iter().map(Field::name).collect();
-    let by_name: HashMap<&str, &Field> = mine.iter().map(|field| (field.name(), field)).collect();
+    let mut by_name: HashMap<&str, &Field> =
+        mine.iter().map(|field| (field.name(), field)).collect();
     let mut left: BTreeMap<u64, &Field> = mine
         .iter()
         .filter(|field| !stored_names.contains(field.name()))
@@ -192,7 +214,7 @@ fn pair<'a>(
     let partners = stored
         .iter()
         .map(|field| {
-            by_name.get(field.name()).copied().or_else(|| {
+            by_name.remove(field.name()).or_else(|| {
                 let renamed = left.get(&field.offset)?;
                 let same = same_bytes(field.schema(), renamed.schema());
                 same.then(|| left.remove(&field.offset))?

@@ -4,6 +4,7 @@
 use super::message::Message;
 use super::message::Piece::{Number, Text, Type};
 use super::schema::{Names, Ref, Shape};
+use super::shared_layout::Part;
 use super::{Field, Primitive, Schema, Variant};
 
 impl Schema {
@@ -203,22 +204,46 @@ impl Field {
     /// A count of one byte says how many there are.
     const MAX_FORMER_NAMES: usize = 255;
 
-    /// For the derive.
+    /// For the derive: a field of type `F`.
     #[doc(hidden)]
-    pub const fn new(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
+    pub const fn of<F>(name: &'static str, offset: usize, part: Part<F>) -> Field {
+        Field::new(name, offset, part.schema())
+    }
+
+    /// For the derive: the same with a history, as for [`Field::evolved`].
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn evolved_of<F>(
+        name: &'static str,
+        offset: usize,
+        part: Part<F>,
+        since: u32,
+        former_names: &'static [&'static str],
+        has_default: bool,
+    ) -> Field {
+        Field::evolved(
+            name,
+            offset,
+            part.schema(),
+            since,
+            former_names,
+            has_default,
+        )
+    }
+
+    pub(super) const fn new(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
         check_name(name);
         Field::evolved(name, offset, schema, 1, &[], false)
     }
 
-    /// For the derive: a field with a history. An older segment without it has a default for it if
+    /// A field with a history. An older segment without it has a default for it if
     /// `has_default`, else zeros.
     ///
     /// # Panics
     ///
     /// At compile time, with the reason, if that is no history that a field can have.
-    #[doc(hidden)]
     #[track_caller]
-    pub const fn evolved(
+    pub(super) const fn evolved(
         name: &'static str,
         offset: usize,
         schema: &'static Schema,

@@ -44,8 +44,8 @@ impl Mismatch {
 
     /// The difference between the layout `stored` in a segment and `mine`, this program's.
     pub fn new(stored: &Schema, mine: &Schema) -> Mismatch {
-        let (mut rows, mut notes) = rows_and_notes(stored, mine);
-        keep_the_telling(&mut rows, &mut notes);
+        let (rows, mut notes) = rows_and_notes(stored, mine);
+        let rows = rows.shown(&mut notes);
         Mismatch { rows, notes }
     }
 }
@@ -119,34 +119,64 @@ impl Cell {
     }
 }
 
-/// Shortens a long table: differing rows stay before agreeing ones, and notes count what is left
-/// out.
-fn keep_the_telling(rows: &mut Vec<Row>, notes: &mut Vec<String>) {
-    let differing = rows.iter().filter(|row| row.mark.is_some()).count();
-    let agreeing = rows.len() - differing;
-    let shown_differing = differing.min(Mismatch::MAX_ROWS);
-    let shown_agreeing = agreeing.min(Mismatch::MAX_ROWS - shown_differing);
-    let (mut room_for_differing, mut room_for_agreeing) = (shown_differing, shown_agreeing);
-    rows.retain(|row| {
-        let room = if row.mark.is_some() {
-            &mut room_for_differing
-        } else {
-            &mut room_for_agreeing
+/// The rows of a table that is being made: as many are kept as one shows, the others are counted.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    kept: Vec<Row>,
+    differing: usize,
+    agreeing: usize,
+    /// Whether a field of one side has one of the other beside it in some row.
+    pub(super) has_pair: bool,
+}
+
+impl Rows {
+    /// Adds a row that has this mark; `row` makes it, if it is kept.
+    pub(super) fn push(&mut self, mark: Option<String>, row: impl FnOnce(Option<String>) -> Row) {
+        let count = match mark {
+            Some(_) => &mut self.differing,
+            None => &mut self.agreeing,
         };
-        let fits = *room > 0;
-        *room -= usize::from(fits);
-        fits
-    });
-    if differing > shown_differing {
-        notes.push(format!(
-            "... and {} more that differ",
-            differing - shown_differing
-        ));
+        *count += 1;
+        if *count <= Mismatch::MAX_ROWS {
+            self.kept.push(row(mark));
+        }
     }
-    if agreeing > shown_agreeing {
-        notes.push(format!(
-            "... and {} more that agree",
-            agreeing - shown_agreeing
-        ));
+
+    /// Adds the rows of a part.
+    pub(super) fn append(&mut self, part: Rows) {
+        let (differing, agreeing) = (self.differing, self.agreeing);
+        for row in part.kept {
+            self.push(row.mark.clone(), |_| row);
+        }
+        self.differing = differing + part.differing;
+        self.agreeing = agreeing + part.agreeing;
+        self.has_pair |= part.has_pair;
+    }
+
+    /// Whether no row has a mark.
+    pub(super) fn agree(&self) -> bool {
+        self.differing == 0
+    }
+
+    /// The rows to show: differing ones before agreeing ones where there is no room for all. Notes
+    /// count what is left out.
+    fn shown(mut self, notes: &mut Vec<String>) -> Vec<Row> {
+        let differing = self.differing.min(Mismatch::MAX_ROWS);
+        let agreeing = self.agreeing.min(Mismatch::MAX_ROWS - differing);
+        let mut room_for_agreeing = agreeing;
+        self.kept.retain(|row| {
+            let fits = row.mark.is_some() || room_for_agreeing > 0;
+            room_for_agreeing -= usize::from(fits && row.mark.is_none());
+            fits
+        });
+        if self.differing > differing {
+            let more = self.differing - differing;
+            notes.push(format!("... and {more} more that differ"));
+        }
+        if self.agreeing > agreeing {
+            let more = self.agreeing - agreeing;
+            notes.push(format!("... and {more} more that agree"));
+        }
+        self.kept
     }
 }

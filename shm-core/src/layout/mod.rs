@@ -32,12 +32,12 @@ pub use fixed_str::{FitError, FixedStr, TextError};
 pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
-pub(crate) use runs::is_dense;
 pub use runs::{Run, Runs};
+pub(crate) use runs::{for_each_leaf, is_dense};
 pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
-pub use shared_layout::assert_shared;
+pub use shared_layout::{Part, assert_shared};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub use value::{DecodeError, Value};
 

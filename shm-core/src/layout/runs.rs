@@ -197,6 +197,46 @@ impl Collector {
     }
 }
 
+/// Calls `each` with offset, bytes and count of the parts of a value that have no parts, all but
+/// padding: primitives, enums and texts, those of a plain array at once.
+pub(crate) fn for_each_leaf(
+    schema: &Schema,
+    base: usize,
+    each: &mut impl FnMut(usize, usize, usize),
+) {
+    match schema.kind() {
+        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => each(base, schema.size(), 1),
+        Kind::Struct { fields, .. } => {
+            for field in fields {
+                for_each_leaf(field.schema(), base + field.offset(), each);
+            }
+        }
+        Kind::Array { element, len } => leaves_of_array(element, len as usize, base, each),
+        Kind::Vec {
+            element,
+            capacity,
+            offset,
+        } => {
+            each(base, Primitive::U32.size(), 1);
+            leaves_of_array(element, capacity as usize, base + offset as usize, each);
+        }
+    }
+}
+
+fn leaves_of_array(
+    element: &Schema,
+    len: usize,
+    base: usize,
+    each: &mut impl FnMut(usize, usize, usize),
+) {
+    if matches!(element.kind(), Kind::Primitive(_) | Kind::Enum { .. }) {
+        return each(base, element.size(), len);
+    }
+    for index in 0..len {
+        for_each_leaf(element, base + index * element.size(), each);
+    }
+}
+
 /// Whether every byte carries a value.
 pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {

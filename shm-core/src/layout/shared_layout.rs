@@ -1,5 +1,7 @@
 //! The trait that says a type may live in shared memory, and the types of the language that do.
 
+use std::marker::PhantomData;
+
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
 use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Variant};
@@ -35,10 +37,14 @@ use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Var
 /// - [`SCHEMA`](Self::SCHEMA) tells the truth: its size and alignment are those of the type, every
 ///   byte that is not padding is in a field at the offset and of the type stated, and every byte
 ///   that the schema calls part of a field is initialised in every value.
-/// - `FINGERPRINT` and `RUNS` keep their default: they are computed from the schema.
+/// - The schema is not laxer than the type: any bytes whose fields hold values of the types stated
+///   are a valid value. A schema without `bool`, `char`, enum and `FixedVec` therefore says that
+///   every bit pattern is one, and then nothing else is asked. (A wrapper of `NonZeroU32` must not
+///   borrow the schema of `u32`.)
 /// - Bytes for which [`bits_are_valid`](Self::bits_are_valid) is true are a valid value, whatever
 ///   is in the padding and whoever wrote them: the type has no invariant that its bits alone do not
-///   show.
+///   show. The answer depends on the bytes alone, and comes without a panic.
+/// - All other items keep their defaults, which are computed from these two.
 /// - It contains no address in any guise, no `usize` or `isize`, and nothing that can change behind
 ///   a shared reference (no `Cell`, no atomic).
 #[diagnostic::on_unimplemented(
@@ -87,6 +93,35 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
         let _ = (older, each);
     }
 
+    /// For the derive: calls `each` with every stretch of this value that is not padding, and with
+    /// its offset where the value itself is at `offset`.
+    #[doc(hidden)]
+    fn for_each_byte(&self, offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
+        crate::typed::for_each_byte_of(self, offset, each);
+    }
+
+    /// For the derive: what [`for_each_byte`](Self::for_each_byte) does, of a value of zeros.
+    #[doc(hidden)]
+    fn for_each_zero(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
+        crate::typed::for_each_zero_of::<Self>(offset, each);
+    }
+
+    /// For the derive: what a struct has to know of a field of this type.
+    #[doc(hidden)]
+    const PART: Part<Self> = Part {
+        schema: Self::SCHEMA,
+        bits_are_valid: Self::bits_are_valid,
+        of: PhantomData,
+    };
+
+    /// For the derive: whether the field at `offset` of a `Self` with these bytes is an `F`. The
+    /// derive has compared the length of `bytes`, so that the bounds checks fold away.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn holds<F>(part: Part<F>, bytes: &[u8], offset: usize) -> bool {
+        (part.bits_are_valid)(&bytes[offset..offset + size_of::<F>()])
+    }
+
     #[doc(hidden)]
     const FIELDS: &'static [Field] = &[];
 
@@ -95,6 +130,23 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
 
     #[doc(hidden)]
     const RUNS: Runs = Runs::of(Self::SCHEMA, 0);
+}
+
+/// That an `F` may be shared, and how it looks: only [`SharedLayout::PART`] makes one.
+///
+/// The derive asks for it by way of traits that may be anybody's, since `#[shared(crate = …)]` names
+/// any path: what comes back is the library's own word for that type all the same.
+#[doc(hidden)]
+pub struct Part<F: ?Sized> {
+    schema: &'static Schema,
+    bits_are_valid: fn(&[u8]) -> bool,
+    of: PhantomData<fn(&F)>,
+}
+
+impl<F: ?Sized> Part<F> {
+    pub(super) const fn schema(&self) -> &'static Schema {
+        self.schema
+    }
 }
 
 /// For `assert_shared!`, and for the derive where the type is concrete: fails to compile, in words,

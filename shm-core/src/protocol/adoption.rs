@@ -42,7 +42,13 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     // Another's steps are seen in order: whoever has seen one of its bytes sees its state below.
     fence(Acquire);
     if State(control.state.load(Relaxed)) != State::NEWBORN {
-        return Ok(false);
+        // Acquire: who has begun wrote the magic number before the state. Where it is missing, the
+        // state is another program's bytes, and will not change.
+        fence(Acquire);
+        return match control.magic.load(Relaxed) {
+            MAGIC => Ok(false),
+            _ => Err(mapped.foreign()),
+        };
     }
     if !zeros {
         return Err(mapped.foreign());
@@ -81,6 +87,8 @@ fn rest_is_zero(mapped: &Mapped, value: usize) -> bool {
     begun && is_zero(mapped, value, magic) && is_zero(mapped, behind, mapped.stat.size)
 }
 
+/// It reads the words of the control block in another width than others access them in. No other
+/// thread does so by this mapping, which is this call's own.
 fn is_zero(mapped: &Mapped, from: usize, to: usize) -> bool {
     let mut chunk = [0_u8; CHUNK];
     (from..to).step_by(CHUNK).all(|offset| {

@@ -110,6 +110,30 @@ pub(super) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
     shm::get(key, 0, GetFlags::NONE, Mode::new(0))
 }
 
+/// Attaches the segment and asks what it is; `None` if it has gone.
+///
+/// In this order: only an attachment pins what an id means. Before it the id may be removed and
+/// given to a smaller segment, or to another user's.
+pub(super) fn attach(id: shm::Id, access: Access) -> Result<Option<(Attachment, Stat)>, Fault> {
+    let mapping = match map(id, access.writable) {
+        Ok(Some(mapping)) => mapping,
+        Ok(None) => return Ok(None),
+        Err(fault) => {
+            // Whose it is says more than what may not be done with it.
+            if let Ok(Some(stat)) = removal::stat(id) {
+                access.owner.check(&stat)?;
+            }
+            return Err(fault);
+        }
+    };
+    let Some(stat) = removal::stat(id)? else {
+        return Ok(None);
+    };
+    access.owner.check(&stat)?;
+    mapping.back(stat.size)?;
+    Ok(Some((mapping, stat)))
+}
+
 /// Maps the segment; `None` if it has gone.
 pub(super) fn map(id: shm::Id, writable: bool) -> Result<Option<Attachment>, Fault> {
     let access = if writable {
@@ -126,17 +150,13 @@ pub(super) fn map(id: shm::Id, writable: bool) -> Result<Option<Attachment>, Fau
 
 /// Looks at what `id` leads to.
 pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
-    let Some(stat) = removal::stat(id)? else {
+    let Some((mapping, stat)) = attach(id, access)? else {
         return Ok(Found::Gone);
     };
-    access.owner.check(&stat)?;
     if stat.size < CONTROL || !stat.size.is_multiple_of(LINE) {
         return Err(Fault::Foreign { size: stat.size });
     }
-    let Some(mapping) = map(id, access.writable)? else {
-        return Ok(Found::Gone);
-    };
-    // SAFETY: `stat` is of this id, and its size was checked above.
+    // SAFETY: `stat` is of what is mapped, and its size was checked above.
     let mapped = unsafe { Mapped::new(mapping, stat) };
     let control = mapped.control();
     let state = State::look(&control.state);

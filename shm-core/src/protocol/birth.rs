@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use super::adoption::{self, Judge};
 use super::attach::{
-    Access, EXECUTE, Found, Mapped, NAP, NEWBORN, await_ready, find, look_up, map, retry,
+    Access, EXECUTE, Found, Mapped, NAP, NEWBORN, attach, await_ready, find, look_up, retry,
 };
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
@@ -172,14 +172,17 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<Mapped>,
         newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
         mode,
     )?;
-    let cradle = Cradle::new(id);
+    let cradle = Cradle::new(id, key, size);
     stop!("birth: segment made");
-    let (Some(stat), Some(mapping)) = (removal::stat(id)?, map(id, access.writable)?) else {
+    let Some((mapping, stat)) = attach(id, access)? else {
         return Ok(None);
     };
     stop!("birth: segment mapped");
-    // SAFETY: `stat` is of this id; the kernel made it with the size of a geometry, which ends in a
-    // control block.
+    if !cradle.holds(&stat) {
+        return Ok(None);
+    }
+    // SAFETY: `stat` is of what is mapped, which has the size of a geometry, which ends in a control
+    // block.
     let mut mapped = unsafe { Mapped::new(mapping, stat) };
     mapped.cradle = Some(cradle);
     Ok(Some(mapped))

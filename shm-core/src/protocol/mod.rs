@@ -36,6 +36,7 @@ mod wait;
 pub(crate) use attach::{Access, open, open_id};
 pub(crate) use birth::{Newborn, Write, create_new, open_or_adopt, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
+pub(crate) use copy::exact::RawBytes;
 pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;
 pub(crate) use held::Kept;

@@ -1,8 +1,8 @@
 //! A segment that somebody else laid out: no control block, no versions, no lock. Only its size is
 //! known.
 
-use super::attach::{Access, look_up, map};
-use super::copy::exact;
+use super::attach::{Access, attach, look_up};
+use super::copy::exact::RawBytes;
 use super::fault::Fault;
 use crate::sysv::Key;
 use crate::sysv::shm::{self, Attachment, Stat};
@@ -23,9 +23,7 @@ impl RawSegment {
 
     /// Attaches the segment with this id.
     pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<RawSegment, Fault> {
-        let stat = shm::stat(id)?;
-        access.owner.check(&stat)?;
-        let mapping = map(id, access.writable)?.ok_or(Fault::Removed)?;
+        let (mapping, stat) = attach(id, access)?.ok_or(Fault::Removed)?;
         Ok(RawSegment {
             mapping,
             key: stat.key,
@@ -48,25 +46,10 @@ impl RawSegment {
         Ok(shm::stat(self.mapping.id())?)
     }
 
-    /// Copies the first `len` bytes to `dst`, in no order that others could rely on.
-    ///
-    /// # Safety
-    ///
-    /// `len <= self.size()`, and `dst` is valid for writes of `len` bytes.
-    pub(crate) unsafe fn read(&self, dst: *mut u8, len: usize) {
-        // SAFETY: the mapping has `size` bytes and lives as long as `self`; in this process only
-        // `exact` touches it.
-        unsafe { exact::load(dst, self.mapping.as_ptr(), len) }
-    }
-
-    /// Stores `len` bytes at `offset`, and touches no others.
-    ///
-    /// # Safety
-    ///
-    /// `offset + len <= self.size()`, `src` is valid for reads of `len` initialised bytes, and the
-    /// attachment is not read-only.
-    pub(crate) unsafe fn store(&self, offset: usize, src: *const u8, len: usize) {
-        // SAFETY: as in `read`.
-        unsafe { exact::store(self.mapping.as_ptr().add(offset), src, len) }
+    /// Its memory, for as long as `self` is attached.
+    pub(crate) fn bytes(&self) -> RawBytes {
+        // SAFETY: the mapping has `size` bytes; in this process only `exact` touches it, with
+        // atomics. It is detached when `self` is dropped, as the caller is told.
+        unsafe { RawBytes::new(self.mapping.as_ptr(), self.size) }
     }
 }

@@ -160,9 +160,13 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
     if at.addr() == usize::MAX {
         return Err(Errno::last());
     }
-    // Address 0 can be mapped by the privileged only, and is no place for a Rust pointer: `at`
-    // refuses to ask for it.
-    NonNull::new(at).ok_or(Errno(libc::EINVAL))
+    NonNull::new(at).ok_or_else(|| {
+        // Address 0 can be mapped by the privileged only, where `SHM_RND` leads there, and is no
+        // place for a Rust pointer.
+        // SAFETY: it was attached there just now, and nothing uses it.
+        unsafe { libc::shmdt(at) };
+        Errno(libc::EINVAL)
+    })
 }
 
 /// # Safety
@@ -173,6 +177,29 @@ pub(super) unsafe fn shmdt(at: NonNull<c_void>) -> Result<()> {
     // to the value returned by the attaching shmat() call", which the caller promises, together
     // with the end of all use.
     ret(unsafe { libc::shmdt(at.as_ptr()) }).map(drop)
+}
+
+/// Whether a mapping that begins here is of huge pages: `madvise(2)` refuses to let those grow cold.
+/// (Locked memory, too, and it is there already.)
+pub(super) fn is_of_huge_pages(at: NonNull<c_void>) -> bool {
+    // SAFETY: `madvise(2)`: MADV_COLD changes when pages are reclaimed, and nothing else.
+    let code = unsafe { libc::madvise(at.as_ptr(), 1, libc::MADV_COLD) };
+    ret(code) == Err(Errno(libc::EINVAL))
+}
+
+/// Touches all pages of these bytes in the kernel, where a failure is an error and no signal.
+pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Result<()> {
+    let advice = if writable {
+        libc::MADV_POPULATE_WRITE
+    } else {
+        libc::MADV_POPULATE_READ
+    };
+    // SAFETY: `madvise(2)`: "Populate (prefault) page tables", "without actually" writing or reading.
+    match ret(unsafe { libc::madvise(at.as_ptr(), bytes, advice) }) {
+        // A kernel before 5.14, which does not know it.
+        Err(Errno(libc::EINVAL)) => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 /// The commands that fill a `shmid_ds`: `IPC_STAT`, `SHM_STAT`, `SHM_STAT_ANY`. Returns the

@@ -66,9 +66,9 @@ pub(super) fn for_each_stretch<T: SharedLayout>(mut each: impl FnMut(usize, usiz
     });
 }
 
-/// For the derive: calls `each` with every stretch of `value` that is not padding and its offset,
+/// Calls `each` with every stretch of `value` that is not padding and its offset,
 /// where the value itself is at `offset`.
-pub fn for_each_byte_of<T: SharedLayout>(
+pub(crate) fn for_each_byte_of<T: SharedLayout>(
     value: &T,
     offset: usize,
     each: &mut dyn FnMut(usize, &[u8]),
@@ -83,8 +83,8 @@ pub fn for_each_byte_of<T: SharedLayout>(
     });
 }
 
-/// For the derive: the same for a value of zeros.
-pub fn for_each_zero_of<T: SharedLayout>(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
+/// Calls `each` with every stretch of a `T` at `offset` that is not padding, as zeros.
+pub(crate) fn for_each_zero_of<T: SharedLayout>(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
     const ZEROS: [u8; 256] = [0; 256];
     for_each_stretch::<T>(|at, len| {
         for start in (0..len).step_by(ZEROS.len()) {

@@ -23,6 +23,24 @@ fn address_of(memory: &Attachment) -> NonZeroUsize {
     memory.as_non_null().addr()
 }
 
+/// Root may map the page at address 0, and rounding leads there: no Rust pointer does.
+#[test]
+fn an_address_that_rounds_to_0_is_refused_and_nothing_stays_mapped() {
+    let segment = Segment::private(1, 0o600);
+    for address in [1, 8, 4095] {
+        let address = NonZeroUsize::new(address).unwrap();
+        let options = AttachOptions::new(Access::ReadWrite)
+            .at(address)
+            .round(true);
+        let error = options.attach(segment.0).unwrap_err();
+        assert!(
+            matches!(error.kind(), Kind::Invalid | Kind::Denied),
+            "{error:?}"
+        );
+        assert_eq!(shm::stat(segment.0).unwrap().attached, 0);
+    }
+}
+
 /// The `rwxs` of the mapping at this address.
 fn protection(memory: &Attachment) -> String {
     let start = format!("{:x}-", memory.as_ptr().addr());

@@ -44,8 +44,10 @@ pub(super) fn traits(model: &Model) -> TokenStream {
             unsafe impl #impl_generics #bytemuck::#rule for #ident #ty_generics #where_clause { #body }
         }
     };
-    let proven =
-        |fact: TokenStream| quote!(#krate::__private::Assert<{ #fact }>: #krate::__private::IsTrue);
+    // A fact in the place of a bound, by the language's own means, since a trait behind the user's
+    // path could hold for a false one: arrays of a type without a default have one themselves if
+    // they have no element.
+    let none_of = |count: TokenStream| quote!([::core::convert::Infallible; { #count }]: ::core::default::Default);
     let ident = model.ident;
     let none = TokenStream::new;
 
@@ -58,8 +60,9 @@ pub(super) fn traits(model: &Model) -> TokenStream {
             // Only a concrete type's padding can be computed in a bound.
             let packed = (!model.is_generic()).then(|| {
                 let types = fields.iter().map(|field| field.ty);
-                let size = quote!(::core::mem::size_of::<#ident>() == 0 #(+ ::core::mem::size_of::<#types>())*);
-                implement("NoUninit", &[proven(size)], none())
+                let padding =
+                    quote!(::core::mem::size_of::<#ident>() #(- ::core::mem::size_of::<#types>())*);
+                implement("NoUninit", &[none_of(padding)], none())
             });
             quote!(#(#plain)* #packed)
         }
@@ -67,10 +70,10 @@ pub(super) fn traits(model: &Model) -> TokenStream {
             let Some(integer) = model.integer() else {
                 return none();
             };
-            let idents = variants.iter().map(|variant| variant.ident);
+            let idents: Vec<&Ident> = variants.iter().map(|variant| variant.ident).collect();
             let zero = (!model.is_generic()).then(|| {
-                let zero = quote!(false #(|| #ident::#idents as ::core::primitive::i128 == 0)*);
-                implement("Zeroable", &[proven(zero)], none())
+                let no_zero = quote!((true #(&& #ident::#idents as ::core::primitive::i128 != 0)*) as ::core::primitive::usize);
+                implement("Zeroable", &[none_of(no_zero)], none())
             });
             let initialised = implement("NoUninit", &[], none());
             let checked = implement(
@@ -81,7 +84,8 @@ pub(super) fn traits(model: &Model) -> TokenStream {
 
                     #[inline]
                     fn is_valid_bit_pattern(__bits: &::core::primitive::#integer) -> ::core::primitive::bool {
-                        <Self as #krate::layout::SharedLayout>::bits_are_valid(&__bits.to_ne_bytes())
+                        #(if *__bits == Self::#idents as ::core::primitive::#integer { return true; })*
+                        false
                     }
                 },
             );

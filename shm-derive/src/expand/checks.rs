@@ -24,11 +24,13 @@ pub(super) fn complete(model: &Model, fields: &[Field]) -> TokenStream {
     // By value, since there may be no reference to a packed field. No type that may be shared
     // coerces to another.
     quote! {
-        #[allow(dead_code)]
-        fn __complete #impl_generics (__value: #ident #ty_generics) #where_clause {
-            let #pattern = __value;
-            #(let _: #types = #values;)*
-        }
+        const _: () = {
+            #[allow(dead_code)]
+            fn __complete #impl_generics (__value: #ident #ty_generics) #where_clause {
+                let #pattern = __value;
+                #(let _: #types = #values;)*
+            }
+        };
     }
 }
 
@@ -43,10 +45,12 @@ pub(super) fn copy(model: &Model) -> TokenStream {
     let span = ident.span();
     let target = quote_spanned!(span=> #ident);
     quote! {
-        #[allow(dead_code)]
-        fn __copy #impl_generics () #where_clause {
-            <#target #ty_generics as #krate::__private::advice::PlainCopy>::HOLDS
-        }
+        const _: () = {
+            #[allow(dead_code)]
+            fn __copy #impl_generics () #where_clause {
+                <#target #ty_generics as #krate::__private::advice::PlainCopy>::HOLDS
+            }
+        };
     }
 }
 
@@ -80,8 +84,10 @@ pub(super) fn facts(model: &Model) -> TokenStream {
         ident.to_token_stream(),
     );
     quote! {
-        #[allow(unused_imports)]
-        use #krate::__private::Unjudged as _;
-        const _: () = #facts;
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::__private::Unjudged as _;
+            #facts
+        };
     }
 }

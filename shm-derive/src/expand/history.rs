@@ -1,20 +1,20 @@
 //! Writes what fields say about other versions of their struct.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::{at, ends, located};
 use crate::model::{Field, Model};
 
-/// The expression that describes `field`, whose type has this schema.
-pub(super) fn description(model: &Model, field: &Field, schema: TokenStream) -> TokenStream {
+/// The expression that describes `field`; `part` is the one of its type.
+pub(super) fn description(model: &Model, field: &Field, part: &TokenStream) -> TokenStream {
     let krate = &model.settings.krate;
-    let (name, member) = (field.name(), &field.member);
+    let (name, member, ty) = (field.name(), &field.member, field.ty);
     let offset = quote!(::core::mem::offset_of!(Self, #member));
     let history = &field.history;
     let since = field.since();
     if since == 1 && history.was.is_empty() {
-        return quote!(#krate::layout::Field::new(#name, #offset, #schema));
+        return quote!(#krate::layout::Field::of::<#ty>(#name, #offset, #part));
     }
     let was = history.was.iter().map(syn::LitStr::value);
     let has_default = history.default.is_some();
@@ -24,16 +24,23 @@ pub(super) fn description(model: &Model, field: &Field, schema: TokenStream) -> 
     let last = ends(there.clone()).map_or_else(Span::call_site, |(_, last)| last);
     let mut arguments = Group::new(
         Delimiter::Parenthesis,
-        quote!(#name, #offset, #schema, #since, &[#(#was),*], #has_default),
+        quote!(#name, #offset, #part, #since, &[#(#was),*], #has_default),
     );
     arguments.set_span(at(last));
-    let function = located(quote!(#krate::layout::Field::evolved), there);
+    let function = located(quote!(#krate::layout::Field::evolved_of::<#ty>), there);
     quote!(#function #arguments)
 }
 
 /// `for_each_missing`, for a struct that has fields which an older segment may lack.
+///
+/// A default is the user's code. It stands in a closure, so that a `return` in it ends nothing else,
+/// and the names of the expansion are hygienic, so that it cannot meet them. (They begin with two
+/// underscores all the same: a pattern would take a constant of that name for what it is.)
 pub(super) fn missing(model: &Model, fields: &[Field]) -> TokenStream {
     let krate = &model.settings.krate;
+    let name = |name| Ident::new(name, Span::mixed_site());
+    let (older, each, default) = (name("__older"), name("__each"), name("__default"));
+    let shared = quote!(#krate::layout::SharedLayout);
     let mut steps = fields
         .iter()
         .filter(|field| field.since() > 1)
@@ -41,13 +48,13 @@ pub(super) fn missing(model: &Model, fields: &[Field]) -> TokenStream {
             let (ty, member, since) = (field.ty, &field.member, field.since());
             let offset = quote!(::core::mem::offset_of!(Self, #member));
             let step = match &field.history.default {
-                Some(default) => quote! {
-                    let __default: #ty = #default;
-                    #krate::__private::for_each_byte_of(&__default, #offset, __each);
+                Some(value) => quote! {
+                    let #default: #ty = (|| -> #ty { #value })();
+                    <#ty as #shared>::for_each_byte(&#default, #offset, #each);
                 },
-                None => quote!(#krate::__private::for_each_zero_of::<#ty>(#offset, __each);),
+                None => quote!(<#ty as #shared>::for_each_zero(#offset, #each);),
             };
-            quote!(if __older < #since { #step })
+            quote!(if #older < #since { #step })
         })
         .peekable();
     if steps.peek().is_none() {
@@ -55,8 +62,8 @@ pub(super) fn missing(model: &Model, fields: &[Field]) -> TokenStream {
     }
     quote! {
         fn for_each_missing(
-            __older: ::core::primitive::u32,
-            __each: &mut dyn ::core::ops::FnMut(::core::primitive::usize, &[::core::primitive::u8]),
+            #older: ::core::primitive::u32,
+            #each: &mut dyn ::core::ops::FnMut(::core::primitive::usize, &[::core::primitive::u8]),
         ) {
             #(#steps)*
         }

@@ -5,6 +5,7 @@
 _ON_X86_64 = _platform.machine() in ("x86_64", "AMD64") and _structs.calcsize("P") == 8
 _CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 128, 136
 _SHM_RDONLY, _IPC_STAT = 0o10000, 2
+_MADV_COLD, _MADV_POPULATE_READ = 20, 22
 _FOREIGN = "another program laid it out: it has no control block"
 
 
@@ -15,6 +16,7 @@ def _libc():
     libc.shmat.restype = _ctypes.c_void_p
     libc.shmdt.argtypes = (_ctypes.c_void_p,)
     libc.shmctl.argtypes = (_ctypes.c_int, _ctypes.c_int, _ctypes.c_void_p)
+    libc.madvise.argtypes = (_ctypes.c_void_p, _ctypes.c_size_t, _ctypes.c_int)
     return libc
 
 
@@ -76,6 +78,26 @@ class _Reader:
 
     def _map(self, number, trusted):
         """Where a segment is mapped now, its size and its mode; None if it has gone."""
+        # Mapped first and asked then: only an attachment pins what an id means.
+        base = self._libc.shmat(number, None, _SHM_RDONLY)
+        if base in (None, _ctypes.c_void_p(-1).value):
+            if _ctypes.get_errno() in (22, 43):
+                return None
+            raise _failed(self._key, "shmat")
+        try:
+            found = self._ask(number, trusted)
+            if found is not None:
+                self._back(base, found[0])
+        except BaseException:
+            self._libc.shmdt(base)
+            raise
+        if found is None:
+            self._libc.shmdt(base)
+            return None
+        return (base,) + found
+
+    def _ask(self, number, trusted):
+        """The size and the mode of a segment; None if it has gone."""
         facts = _ctypes.create_string_buffer(256)
         if self._libc.shmctl(number, _IPC_STAT, facts) != 0:
             if _ctypes.get_errno() in (22, 43):
@@ -88,12 +110,16 @@ class _Reader:
             raise self._error(ShmboxError, what % (owner, creator))
         if size < _CONTROL or size % 64 != 0:
             raise self._error(ShmboxError, _FOREIGN)
-        base = self._libc.shmat(number, None, _SHM_RDONLY)
-        if base in (None, _ctypes.c_void_p(-1).value):
-            if _ctypes.get_errno() in (22, 43):
-                return None
-            raise _failed(self._key, "shmat")
-        return base, size, mode & 0xFFFF
+        return size, mode & 0xFFFF
+
+    def _back(self, base, size):
+        """Touches huge pages in the kernel, where it is an error and no signal that there are none."""
+        # Only huge pages lie at such an address (as others may) and may not be let grow cold.
+        if base % (2 << 20) or self._libc.madvise(base, 1, _MADV_COLD) == 0 or _ctypes.get_errno() != 22:
+            return
+        # 22: a kernel before 5.14, which does not know it.
+        if self._libc.madvise(base, size, _MADV_POPULATE_READ) != 0 and _ctypes.get_errno() != 22:
+            raise _failed(self._key, "madvise")
 
     def _has_magic(self):
         return _ctypes.string_at(self._control + _MAGIC, 8) == b"SHMBOX\x1a\n"

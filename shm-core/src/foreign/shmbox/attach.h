@@ -145,21 +145,65 @@ static inline void shmbox_detach_(shmbox *box)
 /* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
 enum { SHMBOX_AGAIN_ = 1 };
 
-/* Maps the segment of box->id, as far as the place of its control block is known. */
-static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
+/* Asks what box->id is, and whether its owner is trusted. */
+static inline int shmbox_ask_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
 {
-	void *base;
-
 	if (shmctl(box->id, IPC_STAT, facts) != 0)
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
 	if (!shmbox_is_trusted_(facts->shm_perm.uid, options) || !shmbox_is_trusted_(facts->shm_perm.cuid, options))
 		return SHMBOX_EUNTRUSTED;
-	if (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0)
-		return SHMBOX_EFOREIGN;
-	base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
-	if (base == (void *)-1)
+	return 0;
+}
+
+/* Touches huge pages in the kernel, where it is an error and no signal that there are none. Those of other sizes are
+ * found when they are needed. */
+static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
+{
+	/* The smallest ones that Linux has there. */
+#if defined __x86_64__ || defined __i386__
+	uintptr_t const huge = 2 << 20;
+#else
+	uintptr_t const huge = 64 << 10;
+#endif
+
+	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
+	if ((uintptr_t)box->base % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+		return 0;
+	/* EINVAL: a kernel before 5.14, which does not know it. */
+	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
+	    errno == EINVAL)
+		return 0;
+	return shmbox_failed_(box);
+}
+
+/* Maps the segment of box->id, as far as the place of its control block is known. Mapped first and asked then, since only
+ * an attachment pins what an id means. */
+static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
+{
+	void *const base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
+	int code;
+
+	if (base == (void *)-1) {
+		int const error = errno;
+
+		/* Whose it is says more than what may not be done with it. */
+		code = shmbox_ask_(box, options, facts);
+		if (code == SHMBOX_AGAIN_ || code == SHMBOX_EUNTRUSTED)
+			return code;
+		errno = error;
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	}
 	box->base = (unsigned char *)base;
+	code = shmbox_ask_(box, options, facts);
+	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
+		code = SHMBOX_EFOREIGN;
+	if (code == 0)
+		code = shmbox_back_(box, facts->shm_segsz, read_only);
+	if (code != 0) {
+		shmdt(box->base);
+		box->base = NULL;
+		return code;
+	}
 	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
 	return 0;
 }

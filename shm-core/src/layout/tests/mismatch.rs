@@ -270,3 +270,30 @@ fn a_long_table_keeps_what_differs() {
         "{shown}"
     );
 }
+
+/// Only a hostile segment has such a schema. Each field of the program is compared once all the
+/// same, and what a table does not show is counted and not put into words.
+#[test]
+fn fields_that_repeat_one_name_cost_no_more_than_their_number() {
+    const REPEATED: usize = 1000;
+    let inner = |count: usize, schema: &Schema| {
+        let names = (0..count).map(|i| -> &'static str { leak(format!("f{i}")) });
+        let fields: Vec<_> = names
+            .enumerate()
+            .map(|(i, name)| (name, 4 * i, schema))
+            .collect();
+        structure("Inner", 1, 4 * count, 4, &fields)
+    };
+    let (theirs, ours) = (inner(1, u32::SCHEMA), inner(REPEATED, i32::SCHEMA));
+    let fields: Vec<_> = (0..REPEATED).map(|i| ("same", 4 * i, &theirs)).collect();
+    let stored = structure("S", 1, 4 * REPEATED, 4, &fields);
+    let mine = structure("S", 1, 4 * REPEATED, 4, &[("same", 0, &ours)]);
+
+    let shown = Mismatch::new(&stored, &mine).to_string();
+    let left_out = 2 * REPEATED - 1 - 40;
+    assert!(
+        shown.contains(&format!("... and {left_out} more that differ")),
+        "{shown}"
+    );
+    assert_eq!(shown.lines().count(), 1 + 40 + 1, "{shown}");
+}

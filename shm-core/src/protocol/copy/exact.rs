@@ -1,11 +1,62 @@
 //! Copies that touch exactly the bytes they were asked for, for segments where others own the
 //! neighbours and no lock is shared.
 //!
-//! Each access is as wide as the place's alignment allows, up to 8 bytes. So an aligned C `int` is
-//! loaded and stored whole, and two copies of the same stretch use the same widths at the same
-//! places.
+//! A copy is of parts that have no parts. Each is accessed as wide as its place's alignment and its
+//! length allow, up to 8 bytes: so an aligned C `int` is loaded and stored whole, and every copy
+//! that a part is in uses the same widths at the same places. Two threads that accessed one place
+//! in two widths would race all the same, atomics or not ([`core::sync::atomic`], "mixed-size").
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// The memory of a segment that somebody else laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawBytes {
+    first: *mut u8,
+    len: usize,
+}
+
+impl RawBytes {
+    /// # Safety
+    ///
+    /// The `len` bytes from `first` on are mapped for as long as this value or a copy of it is used,
+    /// and what else in this process touches them is atomic. Storing needs a mapping that may be
+    /// written.
+    pub(crate) unsafe fn new(first: *mut u8, len: usize) -> RawBytes {
+        RawBytes { first, len }
+    }
+
+    /// Loads `count` parts of `size` bytes each, which lie at `offset` one after the other.
+    ///
+    /// # Safety
+    ///
+    /// They lie within these bytes, and `dst` is valid for writes of as many.
+    pub(crate) unsafe fn load(self, dst: *mut u8, offset: usize, size: usize, count: usize) {
+        debug_assert!(offset + size * count <= self.len);
+        for part in 0..count {
+            let at = part * size;
+            // SAFETY: `new` was promised mapped bytes, of which these are some; the part at `at`
+            // lies within what the caller promised for both sides.
+            unsafe { load(dst.add(at), self.first.add(offset + at), size) };
+        }
+    }
+
+    /// Stores `count` parts of `size` bytes each, which lie at `offset` one after the other, and
+    /// touches nothing else.
+    ///
+    /// # Safety
+    ///
+    /// They lie within these bytes, which may be written, and `src` is valid for reads of as many
+    /// initialised bytes.
+    pub(crate) unsafe fn store(self, offset: usize, src: *const u8, size: usize, count: usize) {
+        debug_assert!(offset + size * count <= self.len);
+        for part in 0..count {
+            let at = part * size;
+            // SAFETY: `new` was promised mapped bytes, of which these are some; the part at `at`
+            // lies within what the caller promised for both sides.
+            unsafe { store(self.first.add(offset + at), src.add(at), size) };
+        }
+    }
+}
 
 /// The width of the access at `address` when `left` bytes are left.
 #[inline(always)]
@@ -16,13 +67,12 @@ fn width(address: usize, left: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// Copies `len` bytes out of the segment.
-///
 /// # Safety
 ///
 /// `src` is mapped for `len` bytes, and what else in this process touches them is atomic. `dst` is
 /// valid for writes of `len` bytes and does not overlap `src`.
-pub(in crate::protocol) unsafe fn load(dst: *mut u8, src: *const u8, len: usize) {
+#[inline]
+unsafe fn load(dst: *mut u8, src: *const u8, len: usize) {
     let mut done = 0;
     while done < len {
         let (from, to) = (src.wrapping_add(done), dst.wrapping_add(done));
@@ -47,13 +97,12 @@ pub(in crate::protocol) unsafe fn load(dst: *mut u8, src: *const u8, len: usize)
     }
 }
 
-/// Copies `len` bytes into the segment.
-///
 /// # Safety
 ///
 /// `dst` is mapped for writing for `len` bytes, and what else in this process touches them is
 /// atomic. `src` is valid for reads of `len` initialised bytes and does not overlap `dst`.
-pub(in crate::protocol) unsafe fn store(dst: *mut u8, src: *const u8, len: usize) {
+#[inline]
+unsafe fn store(dst: *mut u8, src: *const u8, len: usize) {
     let mut done = 0;
     while done < len {
         let (from, to) = (src.wrapping_add(done), dst.wrapping_add(done));

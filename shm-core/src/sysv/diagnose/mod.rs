@@ -19,7 +19,7 @@ mod sem;
 mod shm;
 
 pub(super) use sem::{adds_zero, semaphore, semctl, semget, semop, wrong_count};
-pub(super) use shm::{shmat, shmctl, shmdt, shmget, two_page_sizes};
+pub(super) use shm::{populate, shmat, shmctl, shmdt, shmget, two_page_sizes};
 
 const GET_THE_ID_AGAIN: &str = "get the id from the key again, or create a new one";
 const ASK_OWNER: &str = "have its owner or creator do it, or run as one of them";

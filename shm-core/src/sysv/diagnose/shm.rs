@@ -273,6 +273,16 @@ fn bad_address(failure: Failure, flags: c_int, address: usize, size: Option<usiz
     )
 }
 
+/// Of `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE` on huge pages.
+pub(in crate::sysv) fn populate(errno: Errno, id: i32, bytes: usize) -> Error {
+    let failure = Failure::new("madvise", None, Subject::Id { id, key: None }, errno);
+    failure.because(
+        Kind::NoMemory,
+        format!("the kernel has no huge pages left for the {bytes} bytes of the segment, which was made without reserving them"),
+        "raise vm.nr_hugepages, or have the segment made without SHM_NORESERVE",
+    )
+}
+
 pub(in crate::sysv) fn shmdt(errno: Errno, id: i32) -> Error {
     let failure = Failure::new("shmdt", None, Subject::Id { id, key: None }, errno);
     match errno.0 {

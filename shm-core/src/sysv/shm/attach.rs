@@ -197,6 +197,30 @@ impl Attachment {
         self.access
     }
 
+    /// Has the kernel put memory behind the first `bytes` bytes, if this is a mapping of huge pages,
+    /// or says that there is none.
+    ///
+    /// Where no huge page is left, touching such a mapping ends the process with `SIGBUS`: a segment
+    /// made with `SHM_NORESERVE` was promised none. Other memory is found when it is needed. One
+    /// system call if the address is one that a huge page may have, else none.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`](crate::sysv::Kind::NoMemory).
+    pub(crate) fn back(&self, bytes: usize) -> Result<(), Error> {
+        /// The smallest huge pages that Linux has there.
+        const HUGE: usize = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+            2 << 20
+        } else {
+            64 << 10
+        };
+        if !self.at.addr().get().is_multiple_of(HUGE) || !syscalls::is_of_huge_pages(self.at) {
+            return Ok(());
+        }
+        syscalls::populate(self.at, bytes, self.access == Access::ReadWrite)
+            .map_err(|errno| diagnose::populate(errno, self.id.as_raw(), bytes))
+    }
+
     /// Detaches and says whether that worked; dropping does the same silently.
     ///
     /// # Errors
