@@ -103,7 +103,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
 	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
-	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none";
+	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
 	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
 	default: return "not a code of shmbox";

@@ -1,5 +1,6 @@
 //! `Inspector`: any segment of this library's, read without the Rust type of its value.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
@@ -46,7 +47,6 @@ use crate::typed::Snapshot;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Inspector {
     segment: Segment,
     limit: usize,
@@ -186,7 +186,7 @@ impl Inspector {
     }
 
     fn context(&self, operation: &'static str) -> Context {
-        Context::of_key(operation, self.key())
+        Context::of_attached(operation, self.key(), self.id())
     }
 
     fn in_force(&self, context: Context) -> Result<(State, Schema), Error> {
@@ -226,6 +226,16 @@ impl Inspector {
                 return Err(fault(Fault::Overtaken { waited }));
             }
         }
+    }
+}
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector")
+            .field("key", &format_args!("{}", self.key()))
+            .field("id", &format_args!("{}", self.id()))
+            .field("version", &self.version())
+            .finish()
     }
 }
 

@@ -74,7 +74,7 @@ pub use inspector::{Inspector, InspectorOptions};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;
-pub use raw_box::RawBox;
+pub use raw_box::{RawBox, RawOptions, RawView};
 pub use shared_box::SharedBox;
 pub use shared_view::SharedView;
 pub use shm_derive::SharedLayout;

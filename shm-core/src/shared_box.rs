@@ -1,5 +1,6 @@
 //! `SharedBox`: the segment as one typed value that may be read, replaced, changed and waited for.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -62,7 +63,6 @@ use crate::writer::Writer;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 // In this order: with the segment at another place than the box, a commit takes ten instructions
 // more.
 #[repr(C)]
@@ -373,7 +373,10 @@ impl<T: SharedLayout> SharedBox<T> {
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
     /// one before cost, however large the value is.
     ///
-    /// For several fields as one commit see [`Writer::batch`].
+    /// For several fields as one commit see [`Writer::batch`]. A new value that depends on one that
+    /// was read takes the lock for both: [`update`](SharedBox::update), or [`SharedBox::writer`]
+    /// with [`Writer::load`] and [`Writer::store`]. Between a `load` and a `store` of the box other
+    /// writers may commit, and this call overwrites what they did.
     ///
     /// # Errors
     ///
@@ -567,5 +570,11 @@ impl<T: SharedLayout> Drop for SharedBox<T> {
         if self.remove_on_drop == Some(protocol::epoch()) {
             let _ = self.remove();
         }
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for SharedBox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.fmt_as("SharedBox", f)
     }
 }

@@ -1,5 +1,6 @@
 //! `SharedView`: the segment mapped for reading only.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -34,7 +35,6 @@ use crate::typed::{Snapshot, Typed};
 /// # let view = shm_core::SharedView::<u32>::open(0x1234).unwrap();
 /// view.set(1);
 /// ```
-#[derive(Debug)]
 // In this order, like `SharedBox`.
 #[repr(C)]
 pub struct SharedView<T: SharedLayout> {
@@ -238,5 +238,11 @@ impl<T: SharedLayout> SharedView<T> {
             .segment()
             .wait(version, end)
             .map_err(self.typed.explain(operation))
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for SharedView<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.fmt_as("SharedView", f)
     }
 }

@@ -216,7 +216,6 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
 
 /// Stores to several fields that become one commit, or none if it is dropped: made by
 /// [`Writer::batch`].
-#[derive(Debug)]
 #[must_use = "stores are lost unless they are committed"]
 pub struct Batch<'w, 'a, T: SharedLayout> {
     writer: &'w mut Writer<'a, T>,
@@ -249,10 +248,17 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     }
 }
 
+impl<T: SharedLayout> fmt::Debug for Batch<'_, '_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("writer", &self.writer)
+            .field("stores", &self.stores.len())
+            .finish()
+    }
+}
+
 impl<T: SharedLayout> fmt::Debug for Writer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("version", &self.version())
-            .finish_non_exhaustive()
+        self.typed.fmt_as("Writer", f)
     }
 }
