@@ -87,10 +87,6 @@ impl<T: SharedLayout> Typed<T> {
         &self.segment
     }
 
-    pub(crate) fn segment_mut(&mut self) -> &mut Segment {
-        &mut self.segment
-    }
-
     /// Names the segment and the version of its value, in few words.
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_segment::<T>(f, name, self.segment.key(), self.segment.id())

@@ -504,10 +504,10 @@ fn whatever_a_key_leads_to_has_its_code_and_stays_as_it_is() {
         (12, 1 << 31, 4, -5), // flags
         (16, 64, 8, -5),      // capacity
         (16, u64::MAX / 64 * 64, 8, -5),
-        (24, 0, 8, -5),   // room
-        (136, 0, 4, -5),  // state: newborn without the mark
-        (136, 2, 4, -9),  // removed
-        (136, 3, 4, -10), // moved
+        (24, 0, 8, -5),  // room
+        (136, 0, 4, -5), // state: newborn without the mark
+        (136, 2, 4, -9), // removed
+        (136, 3, 4, -5), // reserved
         (136, 9, 4, -5),
         (0, 1, 8, -3), // magic
     ] {

@@ -158,7 +158,7 @@ fn without_room_the_error_says_how_many_bytes_are_missing() {
         text.contains(&format!("{missing} bytes are missing for the value;")),
         "{text}"
     );
-    assert!(text.contains("`Options::migrate`"), "{text}");
+    assert!(text.contains("`Options::capacity`"), "{text}");
     let after = bytes(&guard.memory());
     let differing = (0..before.len()).filter(|at| before[*at] != after[*at]);
     let control = before.len() - CONTROL;

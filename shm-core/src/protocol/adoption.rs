@@ -15,9 +15,8 @@
 //! Two that adopt at once: the second finds the state changed, at the latest by its own exchange,
 //! and then takes the segment for what it is by then.
 
-use super::attach::{EXECUTE, Mapped};
+use super::attach::Mapped;
 use super::birth::Newborn;
-use super::carrier;
 use super::control::{CONTROL, Control, MAGIC, State};
 use super::fault::Fault;
 use super::primitive::Ordering::{Acquire, Relaxed, Release};
@@ -33,8 +32,7 @@ pub(crate) type Judge = fn(&[u8]) -> bool;
 /// Turns a plain segment into a newborn around its value. `false`: it is plain no more, somebody
 /// else has begun.
 pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<bool, Fault> {
-    let carrier = mapped.stat.mode.bits() & EXECUTE == carrier::MARK;
-    if carrier || Some(mapped.stat.size) != newborn.geometry.total() {
+    if Some(mapped.stat.size) != newborn.geometry.total() {
         return Err(mapped.foreign());
     }
     let control = mapped.control();

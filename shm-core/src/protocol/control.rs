@@ -25,10 +25,7 @@ pub(crate) const RAW_WRITERS: u32 = 1 << 0;
 /// Every commit wakes, for waiters that can't announce themselves.
 pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
 
-/// The segment is a carrier, see `carrier.rs`: nobody attaches it.
-pub(crate) const CARRIER: u32 = 1 << 2;
-
-/// All flags of a segment that may be attached; an attacher refuses others.
+/// All flags that there are; an attacher refuses others.
 pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY;
 
 /// The last bytes of a segment. Nothing but atomics, the reserve too: peers may write there.
@@ -45,21 +42,14 @@ pub(crate) struct Control {
     pub(crate) room: AtomicU64,
     /// Tells two lives of one key apart.
     pub(crate) unique: AtomicU64,
-    /// Of a carrier: the key of the value that it carries.
-    pub(crate) origin: AtomicU32,
-    _line0a: AtomicU32,
-    /// Of a carrier: `unique` of the segment that the value comes from.
-    pub(crate) predecessor: AtomicU64,
-    _line0b: [AtomicU32; 2],
+    _line0: [AtomicU32; 6],
 
     // Line 1: how to join. Used already before the segment is ready.
     /// Id of the slots' semaphore set + 1; 0: none installed yet.
     pub(crate) set: AtomicU32,
     /// Counts claims of slots; the number of each goes into its word.
     pub(crate) claims: AtomicU32,
-    /// Not 0: a carrier to or from this segment may have been left, by a process that died.
-    pub(crate) carried: AtomicU32,
-    _line1: [AtomicU32; 13],
+    _line1: [AtomicU32; 14],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -96,11 +86,8 @@ const _: () = {
     assert!(offset_of!(Control, capacity) == 16);
     assert!(offset_of!(Control, room) == 24);
     assert!(offset_of!(Control, unique) == 32);
-    assert!(offset_of!(Control, origin) == 40);
-    assert!(offset_of!(Control, predecessor) == 48);
     assert!(offset_of!(Control, set) == 64);
     assert!(offset_of!(Control, claims) == 68);
-    assert!(offset_of!(Control, carried) == 72);
     assert!(offset_of!(Control, seq) == 128);
     assert!(offset_of!(Control, state) == 136);
     assert!(offset_of!(Control, range) == 144);
@@ -112,7 +99,7 @@ const _: () = {
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 3 moved (the value stands elsewhere), 4 adopted (a newborn around a value that stands already) |
+/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 3 reserved, 4 adopted (a newborn around a value that stands already) |
 /// | 8..32 | generation of the schema: 0 is room 0; each change in place adds 1 and moves to the other room |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(pub(crate) u32);
@@ -123,7 +110,6 @@ impl State {
     /// Ready, with the schema of birth.
     pub(crate) const READY: State = State(1);
     const REMOVED: u32 = 2;
-    const MOVED: u32 = 3;
     /// Another program made the segment, and its value stands in the payload.
     pub(crate) const ADOPTED: State = State(4);
 
@@ -157,16 +143,6 @@ impl State {
     /// Whether the tombstone stands.
     pub(crate) fn is_removed(self) -> bool {
         self.0 & 0xff == State::REMOVED
-    }
-
-    /// Whether the value stands in another segment by now.
-    pub(crate) fn is_moved(self) -> bool {
-        self.0 & 0xff == State::MOVED
-    }
-
-    /// This state, and that the value stands in another segment.
-    pub(super) fn moved(self) -> State {
-        State(self.0 & !0xff | State::MOVED)
     }
 
     /// This state with the tombstone in it.

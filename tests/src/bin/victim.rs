@@ -14,7 +14,7 @@ use shm_tests::attack::{Attacker, Stroke};
 use shm_tests::every_call::{
     LIMIT, Large, Later, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
 };
-use shm_tests::{carrier_key, own_ipc_namespace};
+use shm_tests::own_ipc_namespace;
 
 type Outcome = Result<Tally, Box<dyn Error>>;
 
@@ -145,10 +145,8 @@ fn storm<T: Target + Send + Sync, U: Target>(
 
 /// Removes whatever the calls have made in place of what was attacked.
 fn clear_key() -> Result<(), Box<dyn Error>> {
-    for key in [KEY, carrier_key(KEY)] {
-        if let Ok(id) = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)) {
-            shm::remove(id)?;
-        }
+    if let Ok(id) = shm::get(KEY, 0, shm::GetFlags::NONE, Mode::new(0)) {
+        shm::remove(id)?;
     }
     Ok(())
 }
