@@ -1,7 +1,7 @@
 //! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
@@ -22,9 +22,37 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any program runs, and short enough to be added to any instant.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// The owner's right to read and write, in a mode.
+const OWN: u32 = 0o600;
+
+/// What a closure gives, which is called when that is first needed, and once.
+struct Once<F, R> {
+    make: Option<F>,
+    made: Option<R>,
+}
+
+impl<F: FnOnce() -> R, R> Once<F, R> {
+    fn new(make: F) -> Once<F, R> {
+        Once {
+            make: Some(make),
+            made: None,
+        }
+    }
+
+    /// # Panics
+    ///
+    /// If the closure did.
+    fn get(&mut self) -> &R {
+        if let Some(make) = self.make.take() {
+            self.made = Some(make());
+        }
+        self.made.as_ref().expect("the closure has returned")
+    }
+}
+
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
-/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, capacity, raw writers,
+/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, group, capacity, raw writers,
 /// notification, pages) counts when this call creates it, and is stored with it; an existing
 /// segment keeps what it was created with.
 ///
@@ -45,6 +73,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 #[derive(Debug)]
 pub struct Options<T> {
     mode: u32,
+    group: Option<u32>,
     capacity: Option<usize>,
     owner: Owner,
     timeout: Duration,
@@ -68,6 +97,7 @@ impl<T: SharedLayout> Options<T> {
     pub(crate) fn new() -> Options<T> {
         Options {
             mode: 0o600,
+            group: None,
             capacity: None,
             owner: Owner::SelfOrRoot,
             timeout: TIMEOUT,
@@ -82,9 +112,36 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// The permissions of a new segment, as of a file: `0o600` unless told otherwise. Execute bits
-    /// mean nothing and are dropped.
+    /// mean nothing and are dropped. The creator's own rights, `0o600`, are always among them: a
+    /// mode without them is refused ([`Error::Options`]).
     pub fn mode(&mut self, mode: u32) -> &mut Self {
         self.mode = mode;
+        self
+    }
+
+    /// The group that a new segment and its semaphore set belong to, by number: that of its creator
+    /// unless told otherwise. Its members have the rights that the [mode](Options::mode) gives to a
+    /// group.
+    ///
+    /// The creator need not be a member. A number that this user namespace does not know is
+    /// [`Error::System`] of kind [`Invalid`](crate::sysv::Kind::Invalid), and nothing is created.
+    ///
+    /// ```
+    /// use shm_core::{Key, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let gid = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 0)?.info()?.gid;
+    /// let shared = SharedBox::<u32>::options()
+    ///     .mode(0o660)
+    ///     .group(gid)
+    ///     .remove_on_drop(true)
+    ///     .create_new(Key::PRIVATE, 5)?;
+    /// assert_eq!(shared.info()?.gid, gid);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn group(&mut self, gid: u32) -> &mut Self {
+        self.group = Some(gid);
         self
     }
 
@@ -264,14 +321,19 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
-        let segment = if self.adopt {
+        if self.adopt {
             let newborn = self.newborn(context)?;
-            protocol::open_or_adopt(context.key, self.access(true), &newborn)
-                .map_err(explain_adoption::<T>(&newborn, context))
-        } else {
-            protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))
-        };
-        self.boxed(segment?, false, context)
+            return self.boxed(context, || {
+                protocol::open_or_adopt(context.key, self.access(true), &newborn)
+                    .map(|segment| (segment, false))
+                    .map_err(explain_adoption::<T>(&newborn, context))
+            });
+        }
+        self.boxed(context, || {
+            protocol::open(context.key, self.access(true))
+                .map(|segment| (segment, false))
+                .map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -281,8 +343,11 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open_id(&self, id: shm::Id) -> Result<SharedBox<T>, Error> {
         let context = Context::of_id("open_id", id);
-        let segment = protocol::open_id(id, self.access(true)).map_err(explain::<T>(context))?;
-        self.boxed(segment, false, context)
+        self.boxed(context, || {
+            protocol::open_id(id, self.access(true))
+                .map(|segment| (segment, false))
+                .map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches an existing segment for reading. See [`SharedView::open`].
@@ -292,9 +357,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_read_only(&self, key: impl Into<Key>) -> Result<SharedView<T>, Error> {
         let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
-        let segment =
-            protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
-        self.view(segment, context)
+        self.view(context, || {
+            protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches an existing segment for reading by the kernel's id.
@@ -304,8 +369,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
         let context = Context::of_id("open_id_read_only", id);
-        let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
-        self.view(segment, context)
+        self.view(context, || {
+            protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))
+        })
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
@@ -325,13 +391,12 @@ impl<T: SharedLayout> Options<T> {
     pub fn create_new_from(&self, key: impl Into<Key>, value: &T) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("create_new", usable(key.into(), "create_new")?);
         let newborn = self.newborn(context)?;
-        let segment = protocol::create_new(
-            context.key,
-            self.access(true),
-            &newborn,
-            |locked, payload| store_first(locked, payload, value),
-        );
-        self.boxed(segment.map_err(explain::<T>(context))?, true, context)
+        let mut write = |locked: &Locked<'_>, payload| store_first(locked, payload, value);
+        self.boxed(context, || {
+            protocol::create_new(context.key, self.access(true), &newborn, &mut write)
+                .map(|segment| (segment, true))
+                .map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches the segment if it exists, or else creates it. See [`SharedBox::open_or_create`].
@@ -344,8 +409,9 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> T,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |locked, payload| {
-            store_first(locked, payload, &value())
+        let mut value = Once::new(value);
+        self.open_or_create_with(key.into(), &mut |locked, payload| {
+            store_first(locked, payload, value.get())
         })
     }
 
@@ -359,36 +425,61 @@ impl<T: SharedLayout> Options<T> {
         key: impl Into<Key>,
         value: impl FnOnce() -> Box<T>,
     ) -> Result<SharedBox<T>, Error> {
-        self.open_or_create_with(key.into(), |locked, payload| {
-            store_first(locked, payload, &*value())
+        let mut value = Once::new(value);
+        self.open_or_create_with(key.into(), &mut |locked, payload| {
+            store_first(locked, payload, &**value.get())
         })
     }
 
     fn open_or_create_with(
         &self,
         key: Key,
-        write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
+        write: &mut dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault>,
     ) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open_or_create", checked(key, "open_or_create")?);
         let newborn = self.newborn(context)?;
-        let result = protocol::open_or_create(context.key, self.access(true), &newborn, write);
-        let (segment, created) = result.map_err(explain_adoption::<T>(&newborn, context))?;
-        self.boxed(segment, created, context)
+        self.boxed(context, || {
+            protocol::open_or_create(context.key, self.access(true), &newborn, write)
+                .map_err(explain_adoption::<T>(&newborn, context))
+        })
     }
 
     fn boxed(
         &self,
-        segment: Segment,
-        created: bool,
         context: Context,
+        find: impl FnMut() -> Result<(Segment, bool), Error>,
     ) -> Result<SharedBox<T>, Error> {
-        let typed = Typed::new(segment, self.upgrade, context.operation)?;
+        let (typed, created) = self.typed(self.upgrade, context, find)?;
         Ok(SharedBox::new(typed, created, self.clone()))
     }
 
-    fn view(&self, segment: Segment, context: Context) -> Result<SharedView<T>, Error> {
-        let typed = Typed::new(segment, false, context.operation)?;
+    fn view(
+        &self,
+        context: Context,
+        mut find: impl FnMut() -> Result<Segment, Error>,
+    ) -> Result<SharedView<T>, Error> {
+        let (typed, _) = self.typed(false, context, || Ok((find()?, false)))?;
         Ok(SharedView::new(typed, self.clone()))
+    }
+
+    /// Checks that what `find` gives holds a `T`. If it has been removed meanwhile, asks again:
+    /// the key leads elsewhere by then.
+    fn typed(
+        &self,
+        upgrade: bool,
+        context: Context,
+        mut find: impl FnMut() -> Result<(Segment, bool), Error>,
+    ) -> Result<(Typed<T>, bool), Error> {
+        let mut end = None;
+        loop {
+            let (segment, created) = find()?;
+            match Typed::new(segment, upgrade, context.operation) {
+                Err(Error::Removed { .. })
+                    if Instant::now()
+                        < *end.get_or_insert_with(|| Instant::now() + self.timeout) => {}
+                typed => return Ok((typed?, created)),
+            }
+        }
     }
 
     pub(crate) fn removes_on_drop(&self) -> bool {
@@ -413,6 +504,18 @@ impl<T: SharedLayout> Options<T> {
                 "mode {:#o} has bits that are no permissions",
                 self.mode
             )));
+        }
+        if self.mode & OWN != OWN {
+            return Err(unfit(format!(
+                "mode {:#o} leaves its own creator without the right to read and write: \
+                 add {OWN:#o} to it",
+                self.mode
+            )));
+        }
+        if self.group == Some(u32::MAX) {
+            return Err(unfit(
+                "group -1 does not exist: leave the option out for the creator's own group".into(),
+            ));
         }
         let size = size_of::<T>();
         let capacity = self.capacity.unwrap_or(size);
@@ -440,6 +543,7 @@ impl<T: SharedLayout> Options<T> {
             mode: Mode::new(self.mode & 0o666),
             flags,
             get: self.pages,
+            group: self.group,
             geometry,
             stored: size,
             schema,

@@ -30,6 +30,9 @@ const NAP: Duration = Duration::from_millis(1);
 /// goes at once.
 const ATTEMPTS: u32 = 3;
 
+/// Attempts after which a caller sleeps before the next one.
+const YIELDS: u32 = 64;
+
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -92,19 +95,28 @@ pub(super) fn retry<R>(
 ) -> Result<R, Fault> {
     let end = Instant::now() + limit;
     let mut attempts = 0;
-    while attempts < ATTEMPTS || Instant::now() < end {
+    loop {
+        // The last attempt begins when the time is over, and so can say what it would wait for.
+        let is_last = attempts >= ATTEMPTS && Instant::now() >= end;
         if let Some(result) = attempt(end)? {
             return Ok(result);
         }
+        if is_last {
+            return Err(Fault::Removed);
+        }
         attempts += 1;
-        std::thread::yield_now();
+        // Others are fast, or they wait for something themselves.
+        if attempts < YIELDS {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(NAP);
+        }
     }
-    Err(Fault::Removed)
 }
 
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
 /// and for no right.
-pub(super) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
+pub(crate) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
     shm::get(key, 0, GetFlags::NONE, Mode::new(0))
 }
 
@@ -220,6 +232,16 @@ impl Mapped {
         // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
         // segment; nothing but this module touches it.
         unsafe { Area::new(first, self.stat.size) }
+    }
+
+    /// Whether this library made it, or has begun to: by the magic number, or the newborn's mark.
+    pub(super) fn is_ours(&self) -> bool {
+        let control = self.control();
+        let is_newborn = || {
+            State::look(&control.state) == State::NEWBORN
+                && self.stat.mode.bits() & EXECUTE == NEWBORN
+        };
+        control.magic.load(Relaxed) == MAGIC || is_newborn()
     }
 
     /// That another program laid it out.

@@ -42,6 +42,8 @@ pub(crate) struct Newborn {
     pub(crate) geometry: Geometry,
     /// Bytes of the value.
     pub(crate) stored: usize,
+    /// The group that it belongs to, if not that of its creator.
+    pub(crate) group: Option<u32>,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
     /// Whether a segment of this size that another program made is made one of ours, if this says
@@ -49,21 +51,21 @@ pub(crate) struct Newborn {
     pub(crate) adopt: Option<Judge>,
 }
 
-/// Writes no first value.
-type Nothing = fn(&Locked<'_>, Payload) -> Result<(), Fault>;
+/// Stores the first value under the lock, if that is still this process's after all code of the
+/// caller's: see [`Locked::check_process`]. Called again where the segment it was called for has
+/// been removed before anybody knew of it.
+type Write<'a> = &'a mut dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault>;
 
-/// Creates the segment of `key`; it must not exist. `write` stores the first value under the lock,
-/// if that is still this process's after all code of the caller's: see [`Locked::check_process`].
+/// Creates the segment of `key`; it must not exist.
 pub(crate) fn create_new(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
+    write: Write<'_>,
 ) -> Result<Segment, Fault> {
-    let mut write = Some(write);
-    retry(access.limit, |_| match create(key, access, newborn) {
+    retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write)? {
+        Ok(Some(mapped)) => match complete(mapped, access, newborn, Some(write))? {
             Some((segment, true)) => Ok(Some(segment)),
             // Somebody's open_or_create was faster with the rest, and so the creator: the next
             // attempt says that it exists.
@@ -72,7 +74,7 @@ pub(crate) fn create_new(
         Err(Fault::System(error)) if error.kind() == Kind::Exists => match look_up(key) {
             Ok(id) => match find(id, access) {
                 Ok(Found::Gone) => Ok(None),
-                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped).map(|()| None),
+                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped, end).map(|()| None),
                 _ => Err(Fault::System(error)),
             },
             Err(_) => Err(Fault::System(error)),
@@ -86,9 +88,8 @@ pub(crate) fn open_or_create(
     key: Key,
     access: Access,
     newborn: &Newborn,
-    write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
+    write: Write<'_>,
 ) -> Result<(Segment, bool), Fault> {
-    let mut write = Some(write);
     retry(access.limit, |end| {
         let found = match look_up(key) {
             Ok(id) => find(id, access)?,
@@ -104,14 +105,14 @@ pub(crate) fn open_or_create(
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, &mut write)
+                complete(mapped, access, newborn, Some(write))
             }
             Found::Newborn(mapped) => {
                 let segment = await_ready(mapped, access, end, wanted)?;
                 Ok(segment.map(|segment| (segment, false)))
             }
             Found::Plain(mapped) => adopt(mapped, access, newborn),
-            Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
+            Found::Tombstone(mapped) => removal::finish(&mapped, end).map(|()| None),
             Found::Gone => Ok(None),
         }
     })
@@ -122,8 +123,7 @@ pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Resu
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
-            let nothing = &mut None::<Nothing>;
-            let completed = complete(mapped, access, newborn, nothing)?;
+            let completed = complete(mapped, access, newborn, None)?;
             Ok(completed.map(|(segment, _)| segment))
         }
         Found::Newborn(mapped) => await_ready(mapped, access, end, None),
@@ -155,24 +155,33 @@ fn adopt(
     if !adoption::begin(&mapped, newborn, judge)? {
         return Ok(None);
     }
-    complete(mapped, access, newborn, &mut None::<Nothing>)
+    complete(mapped, access, newborn, None)
 }
+
+/// The rights of the group, in a mode.
+const GROUP: u32 = 0o070;
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
 fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<Mapped>, Fault> {
     let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
     let mode = Mode::new(newborn.mode.bits() & !EXECUTE | NEWBORN);
+    // The creator's own group gets no right to what another group is to have.
+    let first = newborn.group.map_or(mode.bits(), |_| mode.bits() & !GROUP);
     let id = shm::get(
         key,
         size,
         newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
-        mode,
+        Mode::new(first),
     )?;
     let cradle = Cradle::new(id);
     stop!("birth: segment made");
     let (Some(stat), Some(mapping)) = (removal::stat(id)?, map(id, access.writable)?) else {
         return Ok(None);
     };
+    if let Some(group) = newborn.group {
+        // Now, when a group that does not exist can still be an error of the call.
+        shm::set(id, stat.uid, group, mode)?;
+    }
     stop!("birth: segment mapped");
     // SAFETY: `stat` is of this id; the kernel made it with the size of a geometry, which ends in a
     // control block.
@@ -181,25 +190,27 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<Mapped>,
     Ok(Some(mapped))
 }
 
-/// Makes a newborn ready, unless somebody else was faster. The flag says whether this call did;
-/// `None`: it went away.
+/// Makes a newborn ready, unless another process was faster. The flag says whether this call did;
+/// `None`: it went away. Without `write` only one whose payload is written already.
 fn complete(
     mut mapped: Mapped,
     access: Access,
     newborn: &Newborn,
-    write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
+    write: Option<Write<'_>>,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
-    let stat = mapped.stat;
     let id = mapped.mapping.id();
     let adopted = State(mapped.control().state.load(Relaxed)) == State::ADOPTED;
-    // An adopted segment keeps the mode that it was made with.
+    // An adopted segment keeps the mode that it was made with, and the group.
     let mode = if adopted {
-        Mode::new(stat.mode.bits() & !EXECUTE)
+        Mode::new(mapped.stat.mode.bits() & !EXECUTE)
     } else {
+        // The semaphore set gets the group from these facts.
+        mapped.stat.gid = newborn.group.unwrap_or(mapped.stat.gid);
         newborn.mode
     };
+    let stat = mapped.stat;
     install_slots(&mapped, mode)?;
     stop!("birth: semaphores installed");
     let segment = mapped.divided(access, newborn.geometry);
@@ -214,7 +225,7 @@ fn complete(
     let mut created = false;
     match State(state.load(Relaxed)) {
         State::NEWBORN => {
-            if let Some(write) = write.take() {
+            if let Some(write) = write {
                 // A caller's closure that opens the same key in it shall be told at once.
                 let mark = locked.mark();
                 let write = |area| write(&locked, Payload { area, exact: false });

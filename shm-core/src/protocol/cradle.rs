@@ -1,5 +1,7 @@
 //! A newborn that is not ready yet, in the hands of the process that made it.
 
+use std::time::Instant;
+
 use super::attach::{Mapped, map};
 use super::control::{MAGIC, State};
 use super::primitive::Ordering::{Relaxed, Release};
@@ -50,7 +52,7 @@ impl Drop for Cradle {
             .state
             .compare_exchange(newborn.0, removed.0, Release, Relaxed);
         if exchanged.is_ok() {
-            let _ = removal::finish(&mapped);
+            let _ = removal::finish(&mapped, Instant::now());
         }
     }
 }
