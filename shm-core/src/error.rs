@@ -52,6 +52,11 @@ impl Context {
         self.operation.split("::").next() == Some(type_name)
     }
 
+    /// Whether the call was to remove a segment.
+    fn is_removal(&self) -> bool {
+        self.operation.starts_with("remove")
+    }
+
     fn fmt_segment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
             Some(id) => write!(f, "segment with id {id}"),
@@ -273,12 +278,19 @@ impl Error {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Error::Foreign { context, .. } if context.is_removal() => match context.id {
+                Some(id) => format!("if it may go, `ipcrm -m {id}` removes it").into(),
+                None => format!("if it may go, `ipcrm -M {}` removes it", context.key).into(),
+            },
+            _ => self.plain_hint().into(),
+        }
+    }
+
+    fn plain_hint(&self) -> &'static str {
         match self {
             Error::System { context, source } => hint_of_system(context, source),
-            Error::Foreign { context, .. } if context.is_of(REMOVE) => {
-                "remove it with `ipcrm -M KEY` or `ipcrm -m ID`, if it may go"
-            }
             Error::Foreign { context, .. } if context.operation.ends_with(READ_ONLY) => {
                 "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values"
             }
@@ -402,15 +414,15 @@ impl Error {
     }
 }
 
-/// What `context.operation` begins with in the calls that remove a segment by its key or id.
-const REMOVE: &str = "remove";
-
-/// What it ends with in the calls that ask for no right to write.
+/// What `context.operation` ends with in the calls that ask for no right to write.
 const READ_ONLY: &str = "read_only";
 
 /// The next step after a system call that failed: `sysv` does not know what it was for.
 fn hint_of_system(context: &Context, source: &sysv::Error) -> &'static str {
     match (source.kind(), source.call()) {
+        (Kind::NotFound, _) if context.is_removal() => {
+            "nothing is left to remove, or look for the right key in `ipcs -m`"
+        }
         (Kind::NotFound, _) => {
             "create it with `open_or_create`, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
         }
@@ -442,7 +454,7 @@ fn hint_of_system(context: &Context, source: &sysv::Error) -> &'static str {
         (Kind::Denied, "shmat") if context.is_of("RawBox") => {
             "where reading is enough, use `RawBox::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
         }
-        (Kind::Denied, "shmat") if !context.is_of("Inspector") => {
+        (Kind::Denied, "shmat") if !context.is_of("Inspector") && !context.is_removal() => {
             "where reading is enough, use `SharedView`; else have its owner change the mode with `sysv::shm::set`"
         }
         _ => source.hint(),
@@ -464,7 +476,7 @@ impl fmt::Display for Error {
             write!(f, "{context}: ")?;
         }
         match self {
-            Error::System { source, .. } => return source.fmt_with_hint(self.hint(), f),
+            Error::System { source, .. } => return source.fmt_with_hint(&self.hint(), f),
             Error::Foreign {
                 size,
                 wanted,

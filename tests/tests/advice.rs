@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use shm_core::sysv::{Kind, Limit, Mode, shm};
+use shm_core::sysv::{Kind, Limit, Mode, sem, shm};
 use shm_core::{
     Error, FixedStr, Inspector, Key, Owner, RawBox, SharedBox, SharedLayout, SharedView, field,
 };
@@ -155,6 +155,72 @@ fn increments_through_a_writers_load_and_store_are_all_kept() {
         }
     });
     assert_eq!(shared.get().unwrap().beats[7], 4 * TIMES);
+}
+
+#[test]
+fn what_does_not_fit_is_removed_by_the_call_that_the_error_names() {
+    let guard = Guard::new();
+    let old = SharedBox::create_new(guard.key(), 5_u64).unwrap();
+    guard.memory();
+    let value = StPid {
+        pid: 7,
+        names: FixedStr::EMPTY,
+    };
+    let error = SharedBox::open_or_create(guard.key(), || value).unwrap_err();
+    command(&error.to_string(), "shm_core::remove");
+    shm_core::remove(guard.key()).unwrap();
+    guard.assert_nothing_left();
+    let new = SharedBox::open_or_create(guard.key(), || value).unwrap();
+    assert_eq!(new.get().unwrap(), value);
+    let error = old.get().unwrap_err().to_string();
+    assert!(error.contains("open or create"), "{error}");
+}
+
+#[test]
+fn a_mode_without_its_creators_rights_is_refused_and_says_what_to_add() {
+    let guard = Guard::new();
+    for mode in [0, 0o400, 0o200, 0o060, 0o466] {
+        let mut options = SharedBox::<u64>::options();
+        let options = options.mode(mode).remove_on_drop(true);
+        for error in [
+            options.create_new(guard.key(), 1).unwrap_err(),
+            options.open_or_create(guard.key(), || 1).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Options { .. }), "{error}");
+            assert!(error.to_string().contains("add 0o600"), "{error}");
+        }
+        guard.assert_nothing_left();
+        let shared = options.mode(mode | 0o600).create_new(guard.key(), 1);
+        assert_eq!(shared.unwrap().get().unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_group_is_given_the_segment_and_its_semaphores_at_birth() {
+    if !may_change_user("a_group_is_given_the_segment_and_its_semaphores_at_birth") {
+        return;
+    }
+    let guard = Guard::new();
+    let mut options = SharedBox::<u64>::options();
+    let options = options.mode(0o660);
+    // Without it members of another group than the creator's may not even read.
+    let closed = options.create_new(guard.key(), 5).unwrap();
+    assert!(as_nobody(["view", &guard.arg()]).contains("no right"));
+    closed.remove().unwrap();
+
+    options.group(NOBODY);
+    let shared = options.open_or_create(guard.key(), || 5).unwrap();
+    let segment = shared.info().unwrap();
+    assert_eq!((segment.gid, segment.mode.bits()), (NOBODY, 0o660));
+    let set = sem::stat(guard.set()).unwrap();
+    assert_eq!((set.gid, set.mode.bits()), (NOBODY, 0o660));
+    as_nobody(["count", &guard.arg(), "3"]);
+    assert_eq!(shared.get().unwrap(), 8);
+    shared.remove().unwrap();
+
+    let error = options.group(u32::MAX).create_new(guard.key(), 5);
+    assert!(matches!(error, Err(Error::Options { .. })), "{error:?}");
+    guard.assert_nothing_left();
 }
 
 #[test]

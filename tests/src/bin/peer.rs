@@ -68,6 +68,7 @@ fn main() -> Outcome {
         }
         ["open", key] => say(SharedBox::<u64>::open(parse(key)?).and_then(|shared| shared.get())),
         ["view", key] => say(SharedView::<u64>::open(parse(key)?).and_then(|view| view.get())),
+        ["remove", key] => say(shm_core::remove(parse(key)?).map(|()| 0)),
         ["raw", key] => say(RawBox::<u64>::open(parse(key)?).and_then(|raw| raw.get())),
         ["raw-view", key] => {
             say(RawBox::<u64>::open_read_only(parse(key)?).and_then(|raw| raw.get()))
