@@ -441,7 +441,7 @@ fn hint_of_system(context: &Context, source: &sysv::Error) -> &'static str {
             "choose a smaller capacity, or raise it with `sysctl kernel.shmmax=BYTES`"
         }
         (Kind::NoSpace(Limit::Shmmni | Limit::Shmall), _) => {
-            "remove segments that no process uses (`ipcs -m` lists them, `shm_core::remove_id` removes one with its semaphores), or raise it with `sysctl kernel.shmmni=COUNT` or `kernel.shmall=PAGES`"
+            "remove segments that no process uses (`ipcs -m` lists them, `shm_core::remove_id` removes one with its semaphores), or raise it with `sysctl kernel.shmmni=COUNT`, `sysctl kernel.shmall=PAGES`"
         }
         (Kind::NoSpace(Limit::Semmni | Limit::Semmns), _) => {
             "remove sets that no process uses (`ipcs -s`, `ipcrm -s ID`), or raise it: `sysctl -w kernel.sem=\"32000 1024000000 500 32000\"`"

@@ -112,7 +112,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Damaged`].
+    /// [`Error::Removed`]; [`Error::Damaged`].
     pub fn schema(&self) -> Result<Schema, Error> {
         self.in_force(self.context("Inspector::schema"))
             .map(|(_, schema)| schema)
@@ -177,8 +177,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
-    /// destroyed.
+    /// As for [`SharedBox::info`](crate::SharedBox::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         let context = self.context("Inspector::info");
         shm::stat(self.id()).map_err(|error| Error::from_fault(error.into(), context, 0))

@@ -250,7 +250,7 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] if no segment can have that capacity.
+    /// [`Error::Options`] if no segment can have that capacity, or the mode or group of these options.
     pub fn segment_size(&self) -> Result<usize, Error> {
         let context = Context::of_key("segment_size", Key::PRIVATE);
         let geometry = self.newborn(context)?.geometry;

@@ -56,7 +56,8 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open).
+    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
+    /// [`Error::NeedsUpgrade`].
     pub fn open(key: impl Into<Key>) -> Result<SharedView<T>, Error> {
         Options::new().open_read_only(key)
     }
@@ -65,7 +66,8 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open).
+    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
+    /// [`Error::NeedsUpgrade`].
     pub fn open_id(id: shm::Id) -> Result<SharedView<T>, Error> {
         Options::new().open_id_read_only(id)
     }
@@ -85,7 +87,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::get`](crate::SharedBox::get).
+    /// As for [`SharedBox::get`](crate::SharedBox::get), but for [`Error::NeedsUpgrade`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read_value("get")
@@ -223,7 +225,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] if the kernel does not tell.
+    /// As for [`SharedBox::is_removed`](crate::SharedBox::is_removed).
     pub fn is_removed(&self) -> Result<bool, Error> {
         protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
     }

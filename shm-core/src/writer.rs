@@ -63,7 +63,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`.
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`Error::Removed`]; [`Error::Forked`] in a child that was
+    /// forked meanwhile; [`Error::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.check("Writer::get")?;
@@ -91,7 +93,8 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile.
+    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile;
+    /// [`Error::Damaged`].
     #[inline]
     pub fn set(&mut self, value: T) -> Result<u64, Error> {
         self.set_from(&value)

@@ -465,3 +465,141 @@ fn a_variant_of_a_newer_version_is_named_and_set_is_not_advised() {
     assert!(error.contains("holds 9, which is no `Light`"), "{error}");
     assert!(error.contains("find the writer"), "{error}");
 }
+
+/// What stands under "# Errors" of a method.
+fn documented(file: &str, method: &str) -> String {
+    let path = format!("{}/../shm-core/src/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).unwrap();
+    let (before, _) = text.split_once(&format!("pub fn {method}(")).unwrap();
+    let (_, errors) = before.rsplit_once("# Errors").unwrap();
+    errors.to_owned()
+}
+
+fn assert_documents(file: &str, method: &str, error: &Error) {
+    let kind = match error {
+        Error::System { .. } => "System",
+        Error::Mismatch { .. } => "Mismatch",
+        Error::Removed { .. } => "Removed",
+        Error::Forked { .. } => "Forked",
+        Error::Invalid { .. } => "Invalid",
+        Error::Options { .. } => "Options",
+        Error::Damaged { .. } => "Damaged",
+        other => panic!("{other}"),
+    };
+    let errors = documented(file, method);
+    assert!(
+        errors.contains(&format!("[`Error::{kind}`]")),
+        "{method} says {kind} and not that it may:{errors}"
+    );
+}
+
+/// Another second version of the same struct.
+mod other_v2 {
+    use super::*;
+
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[shared(version = 2)]
+    #[repr(C)]
+    pub struct Crossing {
+        pub on: bool,
+        pub lights: [v1::Inner; 3],
+        #[shared(since = 2)]
+        pub more: u32,
+    }
+}
+
+#[test]
+fn kinds_that_come_out_are_documented() {
+    let guard = Guard::new();
+    let key = guard.key();
+    let light = v1::Inner {
+        id: 1,
+        light: v1::Light::Red,
+    };
+    let value = v1::Crossing {
+        on: true,
+        lights: [light; 3],
+    };
+    let mut options = SharedBox::<v1::Crossing>::options();
+    let old = options.capacity(256).create_new(key, value).unwrap();
+    // Reads with defaults, until a program puts another second version in force.
+    let view = SharedView::<v2::Crossing>::open(key).unwrap();
+    view.get().unwrap();
+    let mut upgrade = SharedBox::<other_v2::Crossing>::options();
+    drop(upgrade.upgrade(true).open(key).unwrap());
+    let error = view.get().unwrap_err();
+    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert_documents("shared_box.rs", "get", &error);
+
+    let error = SharedBox::<u64>::open(Key::PRIVATE).unwrap_err();
+    assert_documents("shared_box.rs", "open", &error);
+    let mut removed = old.writer().unwrap();
+    guard.memory();
+    shm_core::remove(key).unwrap();
+    assert_documents("writer.rs", "get", &removed.get().unwrap_err());
+    assert_documents("writer.rs", "set", &removed.set(value).unwrap_err());
+    drop(removed);
+    assert_documents("shared_box.rs", "update", &old.update(|_| ()).unwrap_err());
+    assert_documents("shared_box.rs", "remove", &old.remove().unwrap_err());
+    drop(view);
+    let id = old.id();
+    drop(old);
+    assert!(shm::stat(id).is_err());
+
+    let table = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shm-core/src/shared_box.rs"
+    ));
+    let table = table.unwrap();
+    for call in ["info", "is_removed", "remove"] {
+        assert!(table.contains(&format!("/// | `{call}` |")), "{call}");
+    }
+}
+
+#[test]
+fn whatever_a_hint_names_exists() {
+    const SHELL: [&str; 6] = ["ipcs", "ipcrm", "sysctl", "nsenter", "Options", "open"];
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../shm-core/src");
+    let mut all = String::new();
+    for folder in ["", "/layout", "/sysv", "/sysv/shm"] {
+        for entry in fs::read_dir(format!("{source}{folder}")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                all += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let text = fs::read_to_string(format!("{source}/error.rs")).unwrap();
+    let (_, hints) = text.split_once("fn plain_hint(").unwrap();
+    let (hints, more) = hints.split_once("pub(crate) fn from_fault(").unwrap();
+    let (_, more) = more.split_once("fn hint_of_system(").unwrap();
+    let (more, _) = more.split_once("\n}\n").unwrap();
+    let mut named = 0;
+    for line in hints.lines().chain(more.lines()) {
+        // Text in quotes, not comments.
+        if !line.contains('"') || line.trim_start().starts_with("//") {
+            continue;
+        }
+        for quoted in line.split('`').skip(1).step_by(2) {
+            let word = quoted.split([' ', '(']).next().unwrap();
+            if SHELL.contains(&word) && !quoted.contains("::") {
+                continue;
+            }
+            // `SharedBox::options().upgrade(true)`: each call of the chain.
+            for call in quoted.split("().") {
+                let name = call.split('(').next().unwrap();
+                let name = name.rsplit("::").next().unwrap();
+                let exists = [
+                    format!("fn {name}("),
+                    format!("fn {name}<"),
+                    format!("struct {name}"),
+                ]
+                .iter()
+                .any(|definition| all.contains(definition));
+                assert!(exists, "{quoted:?} in {line}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+}
