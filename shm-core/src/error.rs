@@ -292,7 +292,7 @@ impl Error {
         match self {
             Error::System { context, source } => hint_of_system(context, source),
             Error::Foreign { context, .. } if context.operation.ends_with(READ_ONLY) => {
-                "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values"
+                "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
             }
             Error::Foreign {
                 adoptable: None, ..
