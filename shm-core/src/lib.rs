@@ -11,6 +11,7 @@
 //!   nothing that was committed and blocks nobody.
 //! - [`SharedView`] is the same for those who may only read; [`RawBox`] reads segments that other
 //!   programs laid out; [`Inspector`] reads any segment without the Rust type of its value.
+//! - [`remove`] removes a box, or what is left of one, whatever its type.
 //! - [`sysv`] is all of System V shared memory and semaphores, safe and typed, for use on its own.
 //!
 //! ```

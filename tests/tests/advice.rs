@@ -305,33 +305,39 @@ fn a_key_of_another_ipc_namespace_is_found_by_the_line_of_shell() {
     });
 }
 
+/// Each limit that keeps a set of semaphores from being made, with the settings that reach it.
 #[test]
-fn semaphores_that_semmsl_forbids_are_allowed_by_the_line_of_shell() {
-    in_own_namespace(|| {
-        if let Err(error) = fs::write("/proc/sys/kernel/sem", "200 32000 500 128") {
-            eprintln!("SKIPPED: kernel.sem can't be set: {error}");
-            return;
-        }
-        let mut options = SharedBox::<u64>::options();
-        let options = options.remove_on_drop(true);
-        let error = options.create_new(Key::PRIVATE, 5).unwrap_err();
-        assert!(
-            matches!(&error, Error::System { source, .. }
-                if source.kind() == Kind::NoSpace(Limit::Semmsl)),
-            "{error}"
-        );
-        let error = error.to_string();
-        assert!(!error.contains("ask for fewer"), "{error}");
-        if let Err(error) = shell(command(&error, "sysctl -w")) {
-            assert!(error.contains("not found"), "{error}");
-            eprintln!("SKIPPED: {error}");
-            return;
-        }
-        assert_eq!(
-            options.create_new(Key::PRIVATE, 5).unwrap().get().unwrap(),
-            5
-        );
-    });
+fn semaphores_that_a_limit_forbids_are_allowed_by_the_line_of_shell() {
+    for (limit, settings) in [
+        (Limit::Semmsl, "200 32000 500 128"),
+        (Limit::Semmns, "250 300 500 128"),
+        (Limit::Semmni, "250 32000 500 1"),
+    ] {
+        in_own_namespace(|| {
+            let mut options = SharedBox::<u64>::options();
+            let options = options.remove_on_drop(true);
+            let _first = options.create_new(Key::PRIVATE, 5).unwrap();
+            if let Err(error) = fs::write("/proc/sys/kernel/sem", settings) {
+                eprintln!("SKIPPED: kernel.sem can't be set: {error}");
+                return;
+            }
+            let error = options.create_new(Key::PRIVATE, 5).unwrap_err();
+            assert!(
+                matches!(&error, Error::System { source, .. }
+                    if source.kind() == Kind::NoSpace(limit)),
+                "{error}"
+            );
+            let error = error.to_string();
+            assert!(!error.contains("ask for fewer"), "{error}");
+            if let Err(error) = shell(command(&error, "sysctl -w")) {
+                assert!(error.contains("not found"), "{error}");
+                eprintln!("SKIPPED: {error}");
+                return;
+            }
+            let second = options.create_new(Key::PRIVATE, 6).unwrap();
+            assert_eq!(second.get().unwrap(), 6);
+        });
+    }
 }
 
 #[test]
