@@ -39,7 +39,7 @@ use crate::writer::Writer;
 /// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth or a removal under way |
 /// | `info` | 1 | 0 | nobody |
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
-/// | `remove` | 5; 7 if the box has never written | 0 | nobody |
+/// | `remove` | 5; 8 if the box has never written | 0 | nobody |
 /// | [`shm_core::remove`](crate::remove) | 11; [`remove_id`](crate::remove_id) 10 | 0 | nobody |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
