@@ -85,10 +85,10 @@ static inline const char *shmbox_strerror(int code)
 	switch (code) {
 	case 0: return "success";
 	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
-	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`";
+	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`, in its container if it runs in one";
 	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
 	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
-	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then create it anew";
+	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
 	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
 	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
@@ -101,7 +101,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
 	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
-	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none";
+	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
 	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
 	default: return "not a code of shmbox";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
 use crate::protocol::Fault;
 use crate::sysv::shm::Id;
-use crate::sysv::{self, Key, Kind, ParseKeyError};
+use crate::sysv::{self, Key, Kind, Limit, ParseKeyError};
 
 /// What was being done, and to which segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Context {
     pub operation: &'static str,
     /// The segment's key; [`Key::PRIVATE`] where it has none, or was asked for by id.
     pub key: Key,
-    /// The kernel's id of the segment, where it was asked for by that.
+    /// The kernel's id of the segment, where it was asked for by that, or has no key.
     pub id: Option<Id>,
     /// How often the segment was attached besides, if that kept it from being
     /// [replaced](crate::Options::replace_unused); else 0.
@@ -33,6 +33,17 @@ impl Context {
         }
     }
 
+    /// Of a segment that is attached.
+    #[cold]
+    pub(crate) fn of_attached(operation: &'static str, key: Key, id: Id) -> Context {
+        Context {
+            operation,
+            key,
+            id: key.is_private().then_some(id),
+            others: 0,
+        }
+    }
+
     pub(crate) fn of_id(operation: &'static str, id: Id) -> Context {
         Context {
             operation,
@@ -41,23 +52,39 @@ impl Context {
             others: 0,
         }
     }
+
+    /// Whether the call was one of this type's.
+    fn is_of(&self, type_name: &str) -> bool {
+        self.operation.split("::").next() == Some(type_name)
+    }
+
+    /// Whether the call was to remove a segment.
+    fn is_removal(&self) -> bool {
+        self.operation.starts_with("remove")
+    }
+
+    fn fmt_segment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            Some(id) => write!(f, "segment with id {id}"),
+            None if self.key.is_private() => f.write_str("a private segment"),
+            None => write!(f, "segment {}", self.key),
+        }
+    }
 }
 
 impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Some(id) => write!(f, "{} on segment with id {id}", self.operation),
-            None => write!(f, "{} on segment {}", self.operation, self.key),
-        }
+        write!(f, "{} on ", self.operation)?;
+        self.fmt_segment(f)
     }
 }
 
 /// Why an operation on a shared segment failed.
 ///
-/// `Display` says it in one or more lines, the last of which names the next step;
+/// `Display` says it in one or more lines, the last of which names the next step; so does `Debug`,
+/// which is what Rust prints of an error that `main` returns.
 /// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the value is
 /// as it was; and so is all of the segment.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel refused a system call: see [`sysv::Error::kind`].
@@ -270,20 +297,22 @@ impl Error {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Cow<'static, str> {
         match self {
-            Error::System { source, .. } => match source.kind() {
-                Kind::NotFound => {
-                    "create it with `open_or_create`, or look for the right key in `ipcs -m`"
-                }
-                Kind::Exists => "attach it with `open` or `open_or_create`, or choose another key",
-                Kind::NoMemory => "choose a smaller capacity, or free memory",
-                // The facts could be read, and the mapping was denied.
-                Kind::Denied if source.call() == "shmat" => {
-                    "where reading is enough, use `SharedView`; else have its owner change the mode"
-                }
-                _ => source.hint(),
+            Error::Foreign { context, .. } if context.is_removal() => match context.id {
+                Some(id) => format!("if it may go, `ipcrm -m {id}` removes it").into(),
+                None => format!("if it may go, `ipcrm -M {}` removes it", context.key).into(),
             },
+            _ => self.plain_hint().into(),
+        }
+    }
+
+    fn plain_hint(&self) -> &'static str {
+        match self {
+            Error::System { context, source } => hint_of_system(context, source),
+            Error::Foreign { context, .. } if context.operation.ends_with(READ_ONLY) => {
+                "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
+            }
             Error::Foreign {
                 adoptable: None, ..
             } => {
@@ -294,7 +323,7 @@ impl Error {
             }
             Error::TooSmall { .. } => "use the struct that the segment's creator uses",
             Error::Mismatch { .. } => {
-                "build this program with the layout in the segment, or remove the segment and create it anew"
+                "build this program with the layout in the segment, or, if its value may be lost, remove it with `shm_core::remove` and create it anew"
             }
             Error::NeedsUpgrade { .. } => {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
@@ -302,11 +331,14 @@ impl Error {
             Error::NoRoom { .. } => {
                 "reserve more with `Options::capacity` when it is created; `open_or_create` with `Options::replace_unused` gives its value up and makes it anew as soon as nobody else is attached"
             }
+            Error::Invalid { source, .. } if source.newer().is_some() => {
+                "use a program of that version; `set` would destroy the newer value"
+            }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
             }
             Error::Damaged { .. } => {
-                "find the writer that did it, then remove the segment and create it anew"
+                "find the writer that did it, then remove the segment with `shm_core::remove` and create it anew"
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
@@ -314,7 +346,7 @@ impl Error {
                 "find out why that process keeps the lock, or allow more time with `Options::timeout`"
             }
             Error::Unfinished { .. } => {
-                "`open_or_create` with the type that it was begun with ends the work; or remove it with `ipcrm`"
+                "`open_or_create` with the type that it was begun with ends the work; or remove it with `shm_core::remove`"
             }
             Error::Reentrant { .. } => {
                 "use the `Writer`, or the value that `update` lends, instead of the box"
@@ -325,6 +357,12 @@ impl Error {
             }
             Error::Overtaken { .. } => {
                 "allow more time with `Options::timeout`, or write less often"
+            }
+            Error::Untrusted { context, .. } if context.is_of("RawBox") => {
+                "if they may be trusted, allow them with `RawBox::options().owner(…)`"
+            }
+            Error::Untrusted { context, .. } if context.is_of("Inspector") => {
+                "if they may be trusted, allow them with `Inspector::options().owner(…)`"
             }
             Error::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
             Error::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
@@ -395,6 +433,60 @@ impl Error {
     }
 }
 
+/// What `context.operation` ends with in the calls that ask for no right to write.
+const READ_ONLY: &str = "read_only";
+
+/// The next step after a system call that failed: `sysv` does not know what it was for.
+fn hint_of_system(context: &Context, source: &sysv::Error) -> &'static str {
+    match (source.kind(), source.call()) {
+        (Kind::NotFound, _) if context.is_removal() => {
+            "nothing is left to remove, or look for the right key in `ipcs -m`"
+        }
+        (Kind::NotFound, _) => {
+            "create it with `open_or_create`, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
+        }
+        (Kind::Exists, _) => "attach it with `open` or `open_or_create`, or choose another key",
+        (Kind::NoMemory, "shmget") => "choose a smaller capacity, or free memory or swap",
+        (Kind::NoSpace(Limit::HugePages), _) => {
+            "set some aside with `sysctl vm.nr_hugepages=COUNT`, or do without `Options::huge_pages`"
+        }
+        (Kind::NotPermitted, "shmget") => {
+            "give the process CAP_IPC_LOCK, name its group with `sysctl vm.hugetlb_shm_group=GID`, or do without `Options::huge_pages`"
+        }
+        (Kind::Invalid, "shmget") => {
+            "see /sys/kernel/mm/hugepages for the sizes it has, or do without `Options::huge_pages`"
+        }
+        (Kind::NoSpace(Limit::Shmmax), _) => {
+            "choose a smaller capacity, or raise it with `sysctl kernel.shmmax=BYTES`"
+        }
+        (Kind::NoSpace(Limit::Shmmni | Limit::Shmall), _) => {
+            "remove segments that no process uses (`ipcs -m` lists them, `shm_core::remove_id` removes one with its semaphores), or raise it with `sysctl kernel.shmmni=COUNT`, `sysctl kernel.shmall=PAGES`"
+        }
+        (Kind::NoSpace(Limit::Semmni | Limit::Semmns), _) => {
+            "remove sets that no process uses (`ipcs -s`, `ipcrm -s ID`), or raise it: `sysctl -w kernel.sem=\"32000 1024000000 500 32000\"`"
+        }
+        (Kind::NoSpace(Limit::Semmsl), _) => {
+            "raise it: `sysctl -w kernel.sem=\"32000 $(cut -f2- /proc/sys/kernel/sem)\"`"
+        }
+        // The facts could be read, and the mapping was denied.
+        (Kind::Denied, "shmat") if context.operation.ends_with(READ_ONLY) => source.hint(),
+        (Kind::Denied, "shmat") if context.is_of("RawBox") => {
+            "where reading is enough, use `RawBox::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
+        }
+        (Kind::Denied, "shmat") if !context.is_of("Inspector") && !context.is_removal() => {
+            "where reading is enough, use `SharedView`; else have its owner change the mode with `sysv::shm::set`"
+        }
+        _ => source.hint(),
+    }
+}
+
+/// As `Display`: an error that `main` returns is printed by this, and is to be read by people.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(context) = self.context()
@@ -403,7 +495,7 @@ impl fmt::Display for Error {
             write!(f, "{context}: ")?;
         }
         match self {
-            Error::System { source, .. } => return source.fmt_with_hint(self.hint(), f),
+            Error::System { source, .. } => return source.fmt_with_hint(&self.hint(), f),
             Error::Foreign {
                 size,
                 wanted,
@@ -438,11 +530,8 @@ impl fmt::Display for Error {
                 name,
                 difference,
             } => {
-                writeln!(
-                    f,
-                    "segment {} holds a different layout than `{name}`",
-                    context.key
-                )?;
+                context.fmt_segment(f)?;
+                writeln!(f, " holds a different layout than `{name}`")?;
                 write!(f, "{difference}")?;
                 if context.others > 0 {
                     write!(f, "\n{}", Kept(*context))?;

@@ -1,5 +1,6 @@
 //! `Inspector`: any segment of this library's, read without the Rust type of its value.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
@@ -46,7 +47,6 @@ use crate::typed::Snapshot;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Inspector {
     segment: Segment,
     limit: usize,
@@ -112,7 +112,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Damaged`].
+    /// [`Error::Removed`]; [`Error::Damaged`].
     pub fn schema(&self) -> Result<Schema, Error> {
         self.in_force(self.context("Inspector::schema"))
             .map(|(_, schema)| schema)
@@ -177,15 +177,14 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
-    /// destroyed.
+    /// As for [`SharedBox::info`](crate::SharedBox::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         let context = self.context("Inspector::info");
         shm::stat(self.id()).map_err(|error| Error::from_fault(error.into(), context, 0))
     }
 
     fn context(&self, operation: &'static str) -> Context {
-        Context::of_key(operation, self.key())
+        Context::of_attached(operation, self.key(), self.id())
     }
 
     fn in_force(&self, context: Context) -> Result<(State, Schema), Error> {
@@ -225,6 +224,16 @@ impl Inspector {
                 return Err(fault(Fault::Overtaken { waited }));
             }
         }
+    }
+}
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector")
+            .field("key", &format_args!("{}", self.key()))
+            .field("id", &format_args!("{}", self.id()))
+            .field("version", &self.version())
+            .finish()
     }
 }
 

@@ -11,6 +11,7 @@
 //!   nothing that was committed and blocks nobody.
 //! - [`SharedView`] is the same for those who may only read; [`RawBox`] reads segments that other
 //!   programs laid out; [`Inspector`] reads any segment without the Rust type of its value.
+//! - [`remove`] removes a box, or what is left of one, whatever its type.
 //! - [`sysv`] is all of System V shared memory and semaphores, safe and typed, for use on its own.
 //!
 //! ```
@@ -61,6 +62,7 @@ pub mod layout;
 mod options;
 mod protocol;
 mod raw_box;
+mod remove;
 mod room;
 mod shared_box;
 mod shared_view;
@@ -74,7 +76,8 @@ pub use inspector::{Inspector, InspectorOptions};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
 pub use protocol::Owner;
-pub use raw_box::RawBox;
+pub use raw_box::{RawBox, RawOptions, RawView};
+pub use remove::{remove, remove_id};
 pub use shared_box::SharedBox;
 pub use shared_view::SharedView;
 pub use shm_derive::SharedLayout;

@@ -22,6 +22,9 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any program runs, and short enough to be added to any instant.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// The owner's right to read and write, in a mode.
+const OWN: u32 = 0o600;
+
 /// How long a program that replaces a segment may be taken for one that uses it.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -37,7 +40,7 @@ enum Attempt<T: SharedLayout> {
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
-/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, capacity, raw writers,
+/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, group, capacity, raw writers,
 /// notification, pages) counts when this call creates it, and is stored with it; an existing
 /// segment keeps what it was created with.
 ///
@@ -58,6 +61,7 @@ enum Attempt<T: SharedLayout> {
 #[derive(Debug)]
 pub struct Options<T> {
     mode: u32,
+    group: Option<u32>,
     capacity: Option<usize>,
     owner: Owner,
     timeout: Duration,
@@ -82,6 +86,7 @@ impl<T: SharedLayout> Options<T> {
     pub(crate) fn new() -> Options<T> {
         Options {
             mode: 0o600,
+            group: None,
             capacity: None,
             owner: Owner::SelfOrRoot,
             timeout: TIMEOUT,
@@ -97,9 +102,36 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// The permissions of a new segment, as of a file: `0o600` unless told otherwise. Execute bits
-    /// mean nothing and are dropped.
+    /// mean nothing and are dropped. The creator's own rights, `0o600`, are always among them: a
+    /// mode without them is refused ([`Error::Options`]).
     pub fn mode(&mut self, mode: u32) -> &mut Self {
         self.mode = mode;
+        self
+    }
+
+    /// The group that a new segment and its semaphore set belong to, by number: that of its creator
+    /// unless told otherwise. Its members have the rights that the [mode](Options::mode) gives to a
+    /// group.
+    ///
+    /// The creator need not be a member. A number that this user namespace does not know is
+    /// [`Error::System`] of kind [`Invalid`](crate::sysv::Kind::Invalid), and nothing is created.
+    ///
+    /// ```
+    /// use shm_core::{Key, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let gid = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 0)?.info()?.gid;
+    /// let shared = SharedBox::<u32>::options()
+    ///     .mode(0o660)
+    ///     .group(gid)
+    ///     .remove_on_drop(true)
+    ///     .create_new(Key::PRIVATE, 5)?;
+    /// assert_eq!(shared.info()?.gid, gid);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn group(&mut self, gid: u32) -> &mut Self {
+        self.group = Some(gid);
         self
     }
 
@@ -215,7 +247,7 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] if no segment can have that capacity.
+    /// [`Error::Options`] if no segment can have that capacity, or the mode or group of these options.
     pub fn segment_size(&self) -> Result<usize, Error> {
         let context = Context::of_key("segment_size", Key::PRIVATE);
         let geometry = self.newborn(context)?.geometry;
@@ -329,14 +361,16 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("open", checked(key.into(), "open")?);
-        let segment = if self.adopt {
+        if self.adopt {
             let newborn = self.newborn(context)?;
-            protocol::open_or_adopt(context.key, self.access(true), &newborn)
-                .map_err(explain_adoption::<T>(&newborn, context))
-        } else {
+            return self.boxed(false, context, || {
+                protocol::open_or_adopt(context.key, self.access(true), &newborn)
+                    .map_err(explain_adoption::<T>(&newborn, context))
+            });
+        }
+        self.boxed(false, context, || {
             protocol::open(context.key, self.access(true)).map_err(explain::<T>(context))
-        };
-        self.boxed(segment?, false, context)
+        })
     }
 
     /// Attaches an existing segment by the kernel's id: the only way to a private one.
@@ -346,8 +380,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open_id(&self, id: shm::Id) -> Result<SharedBox<T>, Error> {
         let context = Context::of_id("open_id", id);
-        let segment = protocol::open_id(id, self.access(true)).map_err(explain::<T>(context))?;
-        self.boxed(segment, false, context)
+        self.boxed(false, context, || {
+            protocol::open_id(id, self.access(true)).map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches an existing segment for reading. See [`SharedView::open`].
@@ -357,9 +392,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_read_only(&self, key: impl Into<Key>) -> Result<SharedView<T>, Error> {
         let context = Context::of_key("open_read_only", checked(key.into(), "open_read_only")?);
-        let segment =
-            protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))?;
-        self.view(segment, context)
+        self.view(context, || {
+            protocol::open(context.key, self.access(false)).map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches an existing segment for reading by the kernel's id.
@@ -369,8 +404,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_id_read_only(&self, id: shm::Id) -> Result<SharedView<T>, Error> {
         let context = Context::of_id("open_id_read_only", id);
-        let segment = protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))?;
-        self.view(segment, context)
+        self.view(context, || {
+            protocol::open_id(id, self.access(false)).map_err(explain::<T>(context))
+        })
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
@@ -390,13 +426,15 @@ impl<T: SharedLayout> Options<T> {
     pub fn create_new_from(&self, key: impl Into<Key>, value: &T) -> Result<SharedBox<T>, Error> {
         let context = Context::of_key("create_new", usable(key.into(), "create_new")?);
         let newborn = self.newborn(context)?;
-        let segment = protocol::create_new(
-            context.key,
-            self.access(true),
-            &newborn,
-            &mut |locked, payload| store_first(locked, payload, value),
-        );
-        self.boxed(segment.map_err(explain::<T>(context))?, true, context)
+        self.boxed(true, context, || {
+            protocol::create_new(
+                context.key,
+                self.access(true),
+                &newborn,
+                &mut |locked, payload| store_first(locked, payload, value),
+            )
+            .map_err(explain::<T>(context))
+        })
     }
 
     /// Attaches the segment if it exists, or else creates it. See [`SharedBox::open_or_create`].
@@ -522,17 +560,40 @@ impl<T: SharedLayout> Options<T> {
 
     fn boxed(
         &self,
-        segment: Segment,
         created: bool,
         context: Context,
+        find: impl FnMut() -> Result<Segment, Error>,
     ) -> Result<SharedBox<T>, Error> {
-        let typed = Typed::new(segment, self.upgrade, context.operation)?;
+        let typed = self.typed(self.upgrade, context, find)?;
         Ok(SharedBox::new(typed, created, self.clone()))
     }
 
-    fn view(&self, segment: Segment, context: Context) -> Result<SharedView<T>, Error> {
-        let typed = Typed::new(segment, false, context.operation)?;
+    fn view(
+        &self,
+        context: Context,
+        find: impl FnMut() -> Result<Segment, Error>,
+    ) -> Result<SharedView<T>, Error> {
+        let typed = self.typed(false, context, find)?;
         Ok(SharedView::new(typed, self.clone()))
+    }
+
+    /// Checks that what `find` gives holds a `T`. If it has been removed meanwhile, asks again:
+    /// the key leads elsewhere by then.
+    fn typed(
+        &self,
+        upgrade: bool,
+        context: Context,
+        mut find: impl FnMut() -> Result<Segment, Error>,
+    ) -> Result<Typed<T>, Error> {
+        let mut end = None;
+        loop {
+            match Typed::new(find()?, upgrade, context.operation) {
+                Err(Error::Removed { .. })
+                    if Instant::now()
+                        < *end.get_or_insert_with(|| Instant::now() + self.timeout) => {}
+                typed => return typed,
+            }
+        }
     }
 
     pub(crate) fn removes_on_drop(&self) -> bool {
@@ -557,6 +618,18 @@ impl<T: SharedLayout> Options<T> {
                 "mode {:#o} has bits that are no permissions",
                 self.mode
             )));
+        }
+        if self.mode & OWN != OWN {
+            return Err(unfit(format!(
+                "mode {:#o} leaves its own creator without the right to read and write: \
+                 add {OWN:#o} to it",
+                self.mode
+            )));
+        }
+        if self.group == Some(u32::MAX) {
+            return Err(unfit(
+                "group -1 does not exist: leave the option out for the creator's own group".into(),
+            ));
         }
         let size = size_of::<T>();
         let capacity = self.capacity.unwrap_or(size);
@@ -588,6 +661,7 @@ impl<T: SharedLayout> Options<T> {
             mode: Mode::new(self.mode & 0o666),
             flags,
             get: self.pages,
+            group: self.group,
             geometry,
             stored: size,
             schema,

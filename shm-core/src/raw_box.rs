@@ -1,5 +1,9 @@
-//! `RawBox`: a segment that another program laid out, as one typed value without protocol.
+//! `RawBox` and `RawView`: a segment that another program laid out, as one typed value without
+//! protocol.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::time::Duration;
 
 use crate::error::{Context, Error};
@@ -20,7 +24,7 @@ use crate::typed::RawTyped;
 /// whole. If the other program guards its segment with a semaphore, [`sysv::sem`](crate::sysv::sem)
 /// has the calls.
 ///
-/// Padding bytes are not stored, and neither are bytes behind the `T`. No system call and no
+/// It is a [`RawView`] that may also write. Padding bytes are not stored, and neither are bytes behind the `T`. No system call and no
 /// allocation but in `open`.
 ///
 /// ```
@@ -39,31 +43,21 @@ use crate::typed::RawTyped;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct RawBox<T: SharedLayout> {
-    typed: RawTyped<T>,
+    view: RawView<T>,
 }
 
 impl<T: SharedLayout> RawBox<T> {
     /// Attaches the segment of `key`, which must exist and have at least the bytes of a `T`. Its
-    /// owner and creator must be this user or root.
+    /// owner and creator must be this user or root: [`RawBox::options`] allows others.
     ///
     /// # Errors
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::TooSmall`],
-    /// [`Error::Untrusted`].
+    /// [`Error::Untrusted`], [`Error::Removed`] if it went away meanwhile, [`Error::Options`] for a
+    /// key that leads to no segment.
     pub fn open(key: impl Into<Key>) -> Result<RawBox<T>, Error> {
-        RawBox::open_trusting(key, Owner::SelfOrRoot)
-    }
-
-    /// The same for a segment of another user's.
-    ///
-    /// # Errors
-    ///
-    /// As for [`RawBox::open`].
-    pub fn open_trusting(key: impl Into<Key>, owner: Owner) -> Result<RawBox<T>, Error> {
-        let context = Context::of_key("RawBox::open", checked(key.into(), "RawBox::open")?);
-        RawBox::new(RawSegment::open(context.key, access(owner)), context)
+        RawBox::options().open(key)
     }
 
     /// Attaches a segment by the kernel's id.
@@ -72,18 +66,69 @@ impl<T: SharedLayout> RawBox<T> {
     ///
     /// As for [`RawBox::open`].
     pub fn open_id(id: shm::Id) -> Result<RawBox<T>, Error> {
-        let context = Context::of_id("RawBox::open_id", id);
-        RawBox::new(RawSegment::open_id(id, access(Owner::SelfOrRoot)), context)
+        RawBox::options().open_id(id)
     }
 
-    fn new(segment: Result<RawSegment, Fault>, context: Context) -> Result<RawBox<T>, Error> {
-        let segment = segment.map_err(|fault| Error::from_fault(fault, context, size_of::<T>()))?;
-        Ok(RawBox {
-            typed: RawTyped::new(segment, context.operation)?,
-        })
+    /// Attaches the segment of `key` for reading: for that, read permission is enough.
+    ///
+    /// ```
+    /// use shm_core::RawBox;
+    /// use shm_core::sysv::{Mode, shm};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let key = shm_core::Key::new(0x7b5d_1020);
+    /// let id = shm::get(key, 56, shm::GetFlags::CREATE, Mode::new(0o644))?;
+    /// let view = RawBox::<[i32; 14]>::open_read_only(key)?;
+    /// assert_eq!(view.get()?[0], 0);
+    /// shm::remove(id)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn open_read_only(key: impl Into<Key>) -> Result<RawView<T>, Error> {
+        RawBox::options().open_read_only(key)
     }
 
-    /// The bytes at the start of the segment as a `T`; torn if somebody stores meanwhile.
+    /// Whom to trust.
+    #[must_use]
+    pub fn options() -> RawOptions<T> {
+        RawOptions {
+            owner: Owner::SelfOrRoot,
+            value: PhantomData,
+        }
+    }
+
+    /// Stores a `T` at the start of the segment, field by field: others may see half of it.
+    pub fn set(&self, value: T) {
+        self.view.typed.store(&value);
+    }
+}
+
+/// What may be written may be read.
+impl<T: SharedLayout> Deref for RawBox<T> {
+    type Target = RawView<T>;
+
+    fn deref(&self) -> &RawView<T> {
+        &self.view
+    }
+}
+
+/// A value of type `T` at the start of a System V segment that somebody else laid out, attached for
+/// reading only: a [`RawBox`] that can't write. Made by [`RawBox::open_read_only`].
+///
+/// ```compile_fail
+/// # let view = shm_core::RawBox::<u32>::open_read_only(0x1234).unwrap();
+/// view.set(1);
+/// ```
+pub struct RawView<T: SharedLayout> {
+    typed: RawTyped<T>,
+}
+
+impl<T: SharedLayout> RawView<T> {
+    /// The bytes at the start of the segment as a `T`; torn if another program stores meanwhile.
     ///
     /// # Errors
     ///
@@ -92,14 +137,14 @@ impl<T: SharedLayout> RawBox<T> {
         self.typed.read("RawBox::get")
     }
 
-    /// Stores a `T` at the start of the segment, field by field: others may see half of it.
-    pub fn set(&self, value: T) {
-        self.typed.store(&value);
-    }
-
     /// The key under which the segment can be found.
     pub fn key(&self) -> Key {
         self.typed.segment().key()
+    }
+
+    /// The kernel's id of the segment.
+    pub fn id(&self) -> shm::Id {
+        self.typed.segment().id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -107,9 +152,10 @@ impl<T: SharedLayout> RawBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
-    /// destroyed.
+    /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
+    /// more.
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        let context = Context::of_key("RawBox::info", self.key());
+        let context = Context::of_attached("RawBox::info", self.key(), self.id());
         self.typed
             .segment()
             .stat()
@@ -117,11 +163,110 @@ impl<T: SharedLayout> RawBox<T> {
     }
 }
 
-/// Nothing is ever waited for.
-fn access(owner: Owner) -> Access {
-    Access {
-        owner,
-        limit: Duration::ZERO,
-        writable: true,
+impl<T: SharedLayout> fmt::Debug for RawBox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view.typed.fmt_as("RawBox", f)
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for RawView<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.fmt_as("RawView", f)
+    }
+}
+
+/// How a [`RawBox`] attaches; made by [`RawBox::options`].
+///
+/// ```no_run
+/// use shm_core::{Owner, RawBox};
+///
+/// let mut options = RawBox::<u32>::options();
+/// let raw = options.owner(Owner::User(1000)).open(0x1234)?;
+/// println!("{}", raw.get()?);
+/// # Ok::<(), shm_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RawOptions<T> {
+    owner: Owner,
+    value: PhantomData<T>,
+}
+
+// By hand: options for values that can't be cloned can be.
+impl<T> Clone for RawOptions<T> {
+    fn clone(&self) -> RawOptions<T> {
+        RawOptions { ..*self }
+    }
+}
+
+impl<T: SharedLayout> RawOptions<T> {
+    /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
+    pub fn owner(&mut self, owner: Owner) -> &mut Self {
+        self.owner = owner;
+        self
+    }
+
+    /// Attaches the segment of `key`. See [`RawBox::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn open(&self, key: impl Into<Key>) -> Result<RawBox<T>, Error> {
+        let context = Context::of_key("RawBox::open", checked(key.into(), "RawBox::open")?);
+        let segment = RawSegment::open(context.key, self.access(true));
+        Ok(RawBox {
+            view: RawView::new(segment, context)?,
+        })
+    }
+
+    /// Attaches a segment by the kernel's id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn open_id(&self, id: shm::Id) -> Result<RawBox<T>, Error> {
+        let context = Context::of_id("RawBox::open_id", id);
+        let segment = RawSegment::open_id(id, self.access(true));
+        Ok(RawBox {
+            view: RawView::new(segment, context)?,
+        })
+    }
+
+    /// Attaches the segment of `key` for reading. See [`RawBox::open_read_only`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn open_read_only(&self, key: impl Into<Key>) -> Result<RawView<T>, Error> {
+        let operation = "RawBox::open_read_only";
+        let context = Context::of_key(operation, checked(key.into(), operation)?);
+        RawView::new(RawSegment::open(context.key, self.access(false)), context)
+    }
+
+    /// Attaches a segment for reading by the kernel's id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn open_id_read_only(&self, id: shm::Id) -> Result<RawView<T>, Error> {
+        let context = Context::of_id("RawBox::open_id_read_only", id);
+        RawView::new(RawSegment::open_id(id, self.access(false)), context)
+    }
+
+    /// Nothing is ever waited for.
+    fn access(&self, writable: bool) -> Access {
+        Access {
+            owner: self.owner,
+            limit: Duration::ZERO,
+            writable,
+        }
+    }
+}
+
+impl<T: SharedLayout> RawView<T> {
+    fn new(segment: Result<RawSegment, Fault>, context: Context) -> Result<RawView<T>, Error> {
+        let segment = segment.map_err(|fault| Error::from_fault(fault, context, size_of::<T>()))?;
+        Ok(RawView {
+            typed: RawTyped::new(segment, context.operation)?,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! `SharedBox`: the segment as one typed value that may be read, replaced, changed and waited for.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -35,7 +36,11 @@ use crate::writer::Writer;
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
 /// | `open` | 3 (find, facts, map), also if nothing is found; 1 to drop, 3 after a write | 0 | a birth under way |
 /// | `reattach` | as `open` | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth under way |
+/// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth or a removal under way |
+/// | `info` | 1 | 0 | nobody |
+/// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
+/// | `remove` | 5; 8 if the box has never written | 0 | nobody |
+/// | [`shm_core::remove`](crate::remove) | 11; [`remove_id`](crate::remove_id) 10 | 0 | nobody |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).
@@ -61,7 +66,6 @@ use crate::writer::Writer;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 // In this order: with the segment at another place than the box, a commit takes ten instructions
 // more.
 #[repr(C)]
@@ -98,9 +102,15 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
-    /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`],
-    /// [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::System`] (no such segment, no permission, no memory); [`Error::Options`] for a key
+    /// that leads to no segment; [`Error::Untrusted`]; [`Error::Foreign`]; [`Error::Format`];
+    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::Unfinished`] if a birth does not end within
+    /// the [time limit](Options::timeout); [`Error::Removed`] if a removal is under way;
+    /// [`Error::NeedsUpgrade`] for writing.
+    ///
+    /// With [`Options::upgrade`] also [`Error::NoRoom`], and what taking the lock can say:
+    /// [`Error::Busy`], [`Error::Reentrant`], [`Error::SlotsTaken`], and [`Error::Forked`] if a
+    /// default forks. With [`Options::adopt`] also [`Error::Invalid`], and these four.
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }
@@ -130,8 +140,10 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, or if the kernel
-    /// has no room; [`Error::Options`].
+    /// [`Error::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, and if the kernel
+    /// has no room for it, or no permission; [`Error::Options`] for a mode, group, capacity or key
+    /// that no segment can have. Where other processes meet it at its birth: [`Error::Busy`],
+    /// [`Error::SlotsTaken`], [`Error::Damaged`], [`Error::Mismatch`], [`Error::Removed`].
     pub fn create_new(key: impl Into<Key>, value: T) -> Result<SharedBox<T>, Error> {
         Self::options().create_new(key, value)
     }
@@ -144,7 +156,10 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`] and [`SharedBox::create_new`].
+    /// As for [`SharedBox::open`] and [`SharedBox::create_new`]; [`Error::Removed`] only if other
+    /// processes removed the segment again and again for the whole [time limit](Options::timeout);
+    /// [`Error::Reentrant`] inside a closure that opens the same key; [`Error::Forked`] in a child
+    /// that the closure forked.
     pub fn open_or_create(
         key: impl Into<Key>,
         value: impl FnOnce() -> T,
@@ -197,8 +212,11 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`; [`Error::Removed`];
-    /// [`Error::Overtaken`].
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`Error::Removed`]; [`Error::Overtaken`] if writers replaced
+    /// the value faster than it could be copied, for the whole [time limit](Options::timeout);
+    /// [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if another program has put a layout in force
+    /// that does not go with this one; [`Error::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read_value("get")
@@ -272,7 +290,10 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`Error::Busy`] if a living process keeps the lock beyond the [time
     /// limit](Options::timeout); [`Error::Reentrant`] inside `update` or beside this thread's own
-    /// [`Writer`]; [`Error::Removed`]; [`Error::SlotsTaken`]; [`Error::Damaged`].
+    /// [`Writer`]; [`Error::Removed`]; [`Error::SlotsTaken`]; [`Error::System`] if the kernel refuses
+    /// the semaphores that say who is alive; [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if
+    /// another program has put a layout in force that does not go with this one;
+    /// [`Error::Damaged`].
     #[inline]
     pub fn set(&self, value: T) -> Result<u64, Error> {
         self.commit(&value, "set")
@@ -327,8 +348,9 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::set`], and [`Error::Invalid`] if the value is no `T` (then `set`
-    /// replaces it).
+    /// As for [`SharedBox::set`]; [`Error::Invalid`] if the value is no `T`, as for
+    /// [`SharedBox::get`]; [`Error::Forked`] in a child that `change` forked; [`Error::Removed`] also
+    /// if the segment is removed inside `change`. After each of them nothing is committed.
     #[inline]
     pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
         let mut locked = match self.typed.segment().try_lock() {
@@ -372,7 +394,10 @@ impl<T: SharedLayout> SharedBox<T> {
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
     /// one before cost, however large the value is.
     ///
-    /// For several fields as one commit see [`Writer::batch`].
+    /// For several fields as one commit see [`Writer::batch`]. A new value that depends on one that
+    /// was read takes the lock for both: [`update`](SharedBox::update), or [`SharedBox::writer`]
+    /// with [`Writer::load`] and [`Writer::store`]. Between a `load` and a `store` of the box other
+    /// writers may commit, and this call overwrites what they did.
     ///
     /// # Errors
     ///
@@ -405,8 +430,8 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::get`]; [`Error::Removed`] also when somebody else removed the segment,
-    /// noticed within 250 ms.
+    /// As for [`SharedBox::get`]; [`Error::Removed`] also when another program removed the segment,
+    /// noticed within 250 ms; [`Error::System`] if the kernel does not tell whether it was.
     pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
         self.wait_until(version, None, "wait")?;
         self.typed.read(Field::WHOLE, "wait")
@@ -448,7 +473,8 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
-    /// destroyed.
+    /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
+    /// more.
     pub fn info(&self) -> Result<shm::Stat, Error> {
         self.typed.info("info")
     }
@@ -459,7 +485,8 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::System`] of kind [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user
-    /// owns or created it; [`Removed`](crate::sysv::Kind::Removed) if somebody was faster.
+    /// owns or created it, and of kind [`Denied`](crate::sysv::Kind::Denied) if the user may not even
+    /// read it; [`Error::Removed`] if another process was faster.
     pub fn remove(&self) -> Result<(), Error> {
         protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
     }
@@ -487,7 +514,8 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] if the kernel does not tell.
+    /// [`Error::System`] if the kernel does not tell, since this user may not read the segment any
+    /// more.
     pub fn is_removed(&self) -> Result<bool, Error> {
         protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
     }
@@ -565,5 +593,11 @@ impl<T: SharedLayout> Drop for SharedBox<T> {
         if self.remove_on_drop == Some(protocol::epoch()) {
             let _ = self.remove();
         }
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for SharedBox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.fmt_as("SharedBox", f)
     }
 }

@@ -1,5 +1,6 @@
 //! `SharedView`: the segment mapped for reading only.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -34,7 +35,6 @@ use crate::typed::{Snapshot, Typed};
 /// # let view = shm_core::SharedView::<u32>::open(0x1234).unwrap();
 /// view.set(1);
 /// ```
-#[derive(Debug)]
 // In this order, like `SharedBox`.
 #[repr(C)]
 pub struct SharedView<T: SharedLayout> {
@@ -56,7 +56,8 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open).
+    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
+    /// [`Error::NeedsUpgrade`].
     pub fn open(key: impl Into<Key>) -> Result<SharedView<T>, Error> {
         Options::new().open_read_only(key)
     }
@@ -65,7 +66,8 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open).
+    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
+    /// [`Error::NeedsUpgrade`].
     pub fn open_id(id: shm::Id) -> Result<SharedView<T>, Error> {
         Options::new().open_id_read_only(id)
     }
@@ -85,7 +87,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::get`](crate::SharedBox::get).
+    /// As for [`SharedBox::get`](crate::SharedBox::get), but for [`Error::NeedsUpgrade`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read_value("get")
@@ -223,7 +225,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] if the kernel does not tell.
+    /// As for [`SharedBox::is_removed`](crate::SharedBox::is_removed).
     pub fn is_removed(&self) -> Result<bool, Error> {
         protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
     }
@@ -238,5 +240,11 @@ impl<T: SharedLayout> SharedView<T> {
             .segment()
             .wait(version, end)
             .map_err(self.typed.explain(operation))
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for SharedView<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.fmt_as("SharedView", f)
     }
 }

@@ -5,6 +5,7 @@
 //! `T`: only bytes that its schema calls part of a field are read, since padding is uninitialised,
 //! and only those are stored, since padding in the segment may hold a field of a newer program.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
 use std::slice;
@@ -13,7 +14,7 @@ use crate::error::{Context, Error};
 use crate::field::Field;
 use crate::layout::{SharedLayout, first_invalid_at, make_valid};
 use crate::protocol::{Fault, LONG, Locked, Payload, Segment, Span};
-use crate::sysv::shm;
+use crate::sysv::{Key, shm};
 
 mod gaps;
 mod older;
@@ -108,6 +109,13 @@ impl<T: SharedLayout> Typed<T> {
         &self.segment
     }
 
+    /// Names the segment and the version of its value, in few words.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_segment::<T>(f, name, self.segment.key(), self.segment.id())
+            .field("version", &self.segment.version())
+            .finish()
+    }
+
     /// Makes an [`Error`] of a [`Fault`].
     #[inline]
     pub(crate) fn explain(&self, operation: &'static str) -> impl FnOnce(Fault) -> Error {
@@ -115,7 +123,7 @@ impl<T: SharedLayout> Typed<T> {
         // one.
         let segment = &self.segment;
         move |fault| {
-            let context = Context::of_key(operation, segment.key());
+            let context = Context::of_attached(operation, segment.key(), segment.id());
             Error::from_fault(fault, context, size_of::<T>())
         }
     }
@@ -411,14 +419,23 @@ impl<T: SharedLayout> Typed<T> {
         if unsafe { is_valid(place) } {
             return Ok(());
         }
-        let context = Context::of_key(operation, self.segment.key());
         // SAFETY: the caller's promise.
-        Err(invalid::<T>(
-            field.span().offset,
-            unsafe { bytes_of(place) },
-            context,
-        ))
+        Err(self.invalid(field.span().offset, unsafe { bytes_of(place) }, operation))
     }
+}
+
+/// Begins to show something that lies in a segment: `SharedBox<StPid> { key: 0x00001234, id: 5`.
+fn fmt_segment<'a, 'b, T: SharedLayout>(
+    f: &'a mut fmt::Formatter<'b>,
+    name: &str,
+    key: Key,
+    id: shm::Id,
+) -> fmt::DebugStruct<'a, 'b> {
+    let mut shown = f.debug_struct(&format!("{name}<{}>", T::SCHEMA));
+    shown
+        .field("key", &format_args!("{key}"))
+        .field("id", &format_args!("{id}"));
+    shown
 }
 
 /// Where a large value lies before it is moved to where the caller wants it.
@@ -508,7 +525,7 @@ pub(crate) fn invalid<T: SharedLayout>(offset: usize, bytes: &[u8], context: Con
 }
 
 /// Stores to several fields of one value, collected to become one commit.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Stores {
     spans: Vec<Span>,
     bytes: Vec<u8>,
@@ -527,6 +544,11 @@ impl Stores {
             self.bytes
                 .extend_from_slice(unsafe { slice::from_raw_parts(source.add(at), len) });
         });
+    }
+
+    /// How many stretches were stored to.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
     }
 
     fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {

@@ -63,7 +63,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`.
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`Error::Removed`]; [`Error::Forked`] in a child that was
+    /// forked meanwhile; [`Error::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.check("Writer::get")?;
@@ -91,7 +93,8 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile.
+    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile;
+    /// [`Error::Damaged`].
     #[inline]
     pub fn set(&mut self, value: T) -> Result<u64, Error> {
         self.set_from(&value)
@@ -216,7 +219,6 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
 
 /// Stores to several fields that become one commit, or none if it is dropped: made by
 /// [`Writer::batch`].
-#[derive(Debug)]
 #[must_use = "stores are lost unless they are committed"]
 pub struct Batch<'w, 'a, T: SharedLayout> {
     writer: &'w mut Writer<'a, T>,
@@ -249,10 +251,17 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     }
 }
 
+impl<T: SharedLayout> fmt::Debug for Batch<'_, '_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("writer", &self.writer)
+            .field("stores", &self.stores.len())
+            .finish()
+    }
+}
+
 impl<T: SharedLayout> fmt::Debug for Writer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("version", &self.version())
-            .finish_non_exhaustive()
+        self.typed.fmt_as("Writer", f)
     }
 }

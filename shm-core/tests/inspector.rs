@@ -226,8 +226,11 @@ fn what_is_too_large_is_not_read() {
     let inspector = Inspector::open_id(shared.id()).unwrap().limit(999);
     assert_eq!(
         inspector.value().unwrap_err().to_string(),
-        "Inspector::value on segment private: the value has more than 999 bytes, the limit of this \
-         inspector; if memory allows, read more with `Inspector::limit`"
+        format!(
+            "Inspector::value on segment with id {}: the value has more than 999 bytes, the limit \
+             of this inspector; if memory allows, read more with `Inspector::limit`",
+            shared.id()
+        )
     );
     let inspector = inspector.limit(1000);
     let error = inspector.value().unwrap_err().to_string();

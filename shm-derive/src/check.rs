@@ -235,7 +235,7 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
             cx.fault(
                 variant.fields,
                 format_args!(
-                    "`{name}` carries data, and where an enum keeps it differs from build to build: \
+                    "`{name}` carries data, and which of its bytes count depends on the variant, which no schema can say: \
                      keep the enum fieldless and put the data into a struct beside it"
                 ),
             );

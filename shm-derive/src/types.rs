@@ -149,6 +149,7 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
         | "BTreeSet" => "InlineItems",
         "Box" | "Rc" | "Arc" | "Weak" | "NonNull" | "Pin" | "Cow" | "Ref" | "RefMut" => "NoAddress",
         "Option" | "Result" if arguments(path).any(holds_address) => "NoAddress",
+        "Option" if arguments(path).any(is_non_zero) => "ZeroIsNone",
         "Option" => "AlwaysThere",
         "Result" => "OneOfTwo",
         "Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "LazyCell" | "Mutex" | "RwLock"
@@ -160,7 +161,8 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
         {
             "NotAtomic"
         }
-        "Duration" | "Instant" | "SystemTime" => "PlainTime",
+        "Duration" => "PlainSpan",
+        "Instant" | "SystemTime" => "PlainTime",
         "PhantomData" | "PhantomPinned" => "NotEmpty",
         _ => {
             for argument in arguments(path) {
@@ -206,15 +208,19 @@ fn is_address(ty: &Type) -> bool {
 }
 
 fn is_named(ty: &Type, name: &str) -> bool {
+    last_name(ty).is_some_and(|last| last == name)
+}
+
+fn is_non_zero(ty: &Type) -> bool {
+    last_name(ty).is_some_and(|last| last.to_string().starts_with("NonZero"))
+}
+
+fn last_name(ty: &Type) -> Option<Ident> {
     match ty {
-        Type::Group(group) => is_named(&group.elem, name),
-        Type::Paren(paren) => is_named(&paren.elem, name),
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident.unraw() == name),
-        _ => false,
+        Type::Group(group) => last_name(&group.elem),
+        Type::Paren(paren) => last_name(&paren.elem),
+        Type::Path(path) => Some(path.path.segments.last()?.ident.unraw()),
+        _ => None,
     }
 }
 
@@ -343,6 +349,9 @@ mod tests {
             ["Option<&'staticu8>?NoAddress"]
         );
         assert_eq!(suspicion("Option<u8>"), ["Option<u8>?AlwaysThere"]);
+        for ty in ["Option<NonZeroU32>", "Option<std::num::NonZero<u32>>"] {
+            assert_eq!(suspicion(ty), [format!("{ty}?ZeroIsNone")]);
+        }
     }
 
     #[test]

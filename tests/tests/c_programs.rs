@@ -120,7 +120,7 @@ fn shared_box_points_to_raw_box_where_c_created() {
             ),
             "{error:?}"
         );
-        assert!(error.to_string().contains("`RawBox`"), "{error}");
+        assert!(error.to_string().contains("`RawBox"), "{error}");
     }
     assert_eq!(guard.memory().bytes(), before);
 }

@@ -2,12 +2,13 @@
 //! under the same key.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use shm_core::sysv::Kind;
+use shm_core::sysv::{Kind, Mode, sem, shm};
 use shm_core::{Error, Key, SharedBox, SharedView};
-use shm_tests::{Guard, Peer};
+use shm_tests::{Guard, NOBODY, Peer, may_change_user};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -228,4 +229,191 @@ fn open_or_create_beside_removals_never_says_that_the_segment_was_removed() {
     });
     println!("{created} of {ROUNDS} created");
     let _ = SharedBox::<u64>::open(key).map(|shared| shared.remove());
+}
+
+#[test]
+fn open_or_create_beside_removals_opens_or_creates() {
+    const TIMES: u32 = 6000;
+    let guard = Guard::new();
+    let key = guard.key();
+    let refused = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut calls = 0;
+                for _ in 0..TIMES {
+                    let shared = SharedBox::open_or_create(key, || {
+                        calls += 1;
+                        7_u64
+                    });
+                    assert!(calls <= 1, "the closure was called twice by one call");
+                    calls = 0;
+                    match shared {
+                        Ok(shared) => drop(shared.remove()),
+                        Err(error) => refused.lock().unwrap().push(error.to_string()),
+                    }
+                }
+            });
+        }
+    });
+    let refused = refused.into_inner().unwrap();
+    assert!(
+        refused.is_empty(),
+        "{} of {} calls: {}",
+        refused.len(),
+        4 * TIMES,
+        refused[0]
+    );
+    guard.assert_nothing_left();
+}
+
+#[test]
+fn removing_by_the_key_takes_the_semaphores_and_tells_those_attached() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 1).unwrap();
+    let mut writer = SharedBox::<u64>::open(guard.key()).unwrap();
+    writer.set(2).unwrap();
+    let mut peers = ["box", "view"].map(|kind| waiting(&guard, kind));
+    guard.memory();
+    shm_core::remove(guard.key()).unwrap();
+    for peer in &mut peers {
+        let line = peer.line();
+        assert!(line.contains("has been removed"), "{line}");
+    }
+    assert!(matches!(shared.get(), Err(Error::Removed { .. })));
+    assert!(matches!(writer.set(3), Err(Error::Removed { .. })));
+    guard.assert_nothing_left();
+    let error = shm_core::remove(guard.key()).unwrap_err();
+    assert!(
+        error.to_string().contains("nothing is left to remove"),
+        "{error}"
+    );
+    let _anew = SharedBox::<[u8; 9]>::create_new(guard.key(), [5; 9]).unwrap();
+    assert!(writer.reattach().is_err());
+}
+
+#[test]
+fn a_private_segment_is_removed_by_its_id() {
+    let guard = Guard::new();
+    let private = SharedBox::<u64>::create_new(Key::PRIVATE, 1).unwrap();
+    let id = guard.watch(private.id());
+    drop(private);
+    shm_core::remove_id(id).unwrap();
+    guard.assert_nothing_left();
+    let error = shm_core::remove_id(id).unwrap_err();
+    assert!(matches!(error, Error::Removed { .. }), "{error}");
+    assert!(matches!(
+        shm_core::remove(Key::PRIVATE),
+        Err(Error::Options { .. })
+    ));
+}
+
+/// Word by word.
+#[test]
+fn a_damaged_segment_is_removed_with_its_semaphores() {
+    const CONTROL: usize = 320;
+    let mut foreign = 0;
+    for at in (0..CONTROL).step_by(8) {
+        // It names the semaphore set: see the next test.
+        if at == 64 {
+            continue;
+        }
+        let guard = Guard::new();
+        drop(SharedBox::<u64>::create_new(guard.key(), 1).unwrap());
+        let memory = guard.memory();
+        memory.write(memory.len() - CONTROL + at, &[0xa5; 8]);
+        match shm_core::remove(guard.key()) {
+            Ok(()) => {
+                drop(memory);
+                guard.assert_nothing_left();
+            }
+            // Without the magic number it could be anybody's.
+            Err(Error::Foreign { .. }) => foreign += 1,
+            Err(error) => panic!("word at {at}: {error}"),
+        }
+    }
+    assert_eq!(foreign, 1);
+}
+
+#[test]
+fn a_semaphore_set_that_is_not_the_segments_own_stays() {
+    let (guard, other) = (Guard::new(), Guard::new());
+    let _kept = SharedBox::<u64>::create_new(other.key(), 1).unwrap();
+    drop(SharedBox::<u64>::create_new(guard.key(), 1).unwrap());
+    let memory = guard.memory();
+    let own = guard.set();
+    let word = other.set().as_raw().cast_unsigned() + 1;
+    memory.write(memory.len() - 320 + 64, &word.to_ne_bytes());
+    assert_eq!(guard.set(), other.set());
+    shm_core::remove(guard.key()).unwrap();
+    sem::stat(other.set()).unwrap();
+    sem::remove(own).unwrap();
+    assert!(SharedBox::<u64>::open(other.key()).unwrap().set(2).is_ok());
+}
+
+#[test]
+fn an_unfinished_birth_is_removed() {
+    let guard = Guard::new();
+    let size = SharedBox::<u64>::segment_size().unwrap();
+    let memory = guard.foreign(size);
+    // The newborn's mark, as a creator that died at once leaves it.
+    let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    shm::set(memory.id(), user.as_raw(), group.as_raw(), Mode::new(0o601)).unwrap();
+    let mut options = SharedBox::<u64>::options();
+    let error = options.timeout(Duration::from_millis(5)).open(guard.key());
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, Error::Unfinished { .. }) && error.to_string().contains("shm_core::remove"),
+        "{error}"
+    );
+    shm_core::remove(guard.key()).unwrap();
+    drop(memory);
+    guard.assert_nothing_left();
+}
+
+#[test]
+fn what_another_program_made_is_left_to_ipcrm() {
+    let whole = SharedBox::<u64>::segment_size().unwrap();
+    for (size, by_id) in [(8, false), (56, true), (4096, false), (whole, true)] {
+        let guard = Guard::new();
+        let memory = guard.foreign(size);
+        let removed = if by_id {
+            shm_core::remove_id(memory.id())
+        } else {
+            shm_core::remove(guard.key())
+        };
+        let error = removed.unwrap_err();
+        assert!(matches!(error, Error::Foreign { .. }), "{error}");
+        assert!(shm::stat(memory.id()).is_ok_and(|stat| !stat.dest));
+        assert!(memory.bytes().iter().all(|byte| *byte == 0));
+        let text = error.to_string();
+        let line = text.split('`').nth(1).unwrap();
+        assert!(line.starts_with("ipcrm -"), "{text}");
+        let shell = Command::new("sh").args(["-c", line]).status().unwrap();
+        assert!(shell.success(), "{line}");
+        drop(memory);
+        guard.assert_nothing_left();
+    }
+}
+
+#[test]
+fn who_may_not_remove_is_told_who_may_and_nothing_happens() {
+    if !may_change_user("who_may_not_remove_is_told_who_may_and_nothing_happens") {
+        return;
+    }
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::options()
+        .mode(0o666)
+        .create_new(guard.key(), 1)
+        .unwrap();
+    let user = NOBODY.to_string();
+    let said = Peer::start(PEER, ["--user", &user, "remove", &guard.arg()]).succeed();
+    assert!(
+        said.contains("its owner and creator, uid 0,") && said.contains("run as one of them"),
+        "{said}"
+    );
+    assert_eq!(shared.set(2).unwrap(), 2);
+    assert!(!shared.is_removed().unwrap());
+    let as_owner = Peer::start(PEER, ["remove", &guard.arg()]).succeed();
+    assert_eq!(as_owner.trim_end(), "0");
 }

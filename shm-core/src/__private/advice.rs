@@ -37,10 +37,13 @@ advice! {
         "`{Self}` may not live in shared memory: `usize` and `isize` differ between 32-bit and 64-bit processes",
         "use `u64` or `i64`";
     AlwaysThere,
-        "`{Self}` may not live in shared memory: where `Option` keeps its flag differs from build to build",
+        "`{Self}` may not live in shared memory: no schema can say of a value that it may be absent",
         "use the plain value, and a `bool` beside it that says whether it is there";
+    ZeroIsNone,
+        "`{Self}` may not live in shared memory: no schema can say of a value that it may be absent",
+        "use the plain integer, such as `u32` for `Option<NonZeroU32>`: its bytes are the same, and 0 stands for `None`";
     OneOfTwo,
-        "`{Self}` may not live in shared memory: where `Result` keeps its flag differs from build to build",
+        "`{Self}` may not live in shared memory: no schema can say which one of two values is there",
         "use a struct of both values, and a fieldless enum in it that says which one counts";
     NoLock,
         "`{Self}` may not live in shared memory: it guards a value within one process only",
@@ -48,6 +51,9 @@ advice! {
     NotAtomic,
         "`{Self}` may not live in shared memory: each access to a shared value is already atomic as a whole",
         "use the plain integer, such as `u32` for `AtomicU32`";
+    PlainSpan,
+        "`{Self}` may not live in shared memory: its layout differs from build to build",
+        "use a `u64` of nanoseconds, or of another unit, and name the unit in the field";
     PlainTime,
         "`{Self}` may not live in shared memory: its layout differs from build to build",
         "use a `u64` of nanoseconds, and say in its name since when they count";

@@ -38,6 +38,7 @@ pub use schema::{Field, Kind, Schema, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};
+pub(crate) use validity::later_variant;
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub use value::{DecodeError, Value};
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use std::ops::ControlFlow;
+
 use super::{Kind, Primitive, Schema, Variant};
 
 /// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
@@ -54,6 +56,86 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
         }
     }
     Some(find(schema, bytes)?.within(&path).at_top())
+}
+
+/// The variant that `later` calls the first part of `bytes` that is not valid for its type in
+/// `schema`, if that part is an enum, and `later` a [later version](Schema::extends) of `schema`.
+/// Offset and bytes are those of [`first_invalid_at`].
+pub(crate) fn later_variant<'a>(
+    schema: &Schema,
+    later: &'a Schema,
+    offset: usize,
+    bytes: &[u8],
+) -> Option<&'a Variant> {
+    let (mut mine, mut theirs, mut offset) = (schema, later, offset);
+    while mine.size() > bytes.len() {
+        match (mine.kind(), theirs.kind()) {
+            // The fields of the earlier one are the first fields of the later one.
+            (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+                let last = fields.iter().rposition(|field| field.offset() <= offset)?;
+                offset -= fields[last].offset();
+                mine = fields[last].schema();
+                theirs = all.get(last)?.schema();
+            }
+            (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
+                offset %= element.size();
+                (mine, theirs) = (element, other);
+            }
+            _ => break,
+        }
+    }
+    find_variant(mine, theirs, bytes).break_value()?
+}
+
+/// Stops at the first part that is not valid.
+fn find_variant<'a>(
+    mine: &Schema,
+    later: &'a Schema,
+    bytes: &[u8],
+) -> ControlFlow<Option<&'a Variant>> {
+    if mine.any_bits() {
+        return ControlFlow::Continue(());
+    }
+    let elements = |mine: &Schema, later: &'a Schema, bytes: &[u8], len: usize| {
+        let mut each = bytes.chunks_exact(mine.size()).take(len);
+        each.try_for_each(|bytes| find_variant(mine, later, bytes))
+    };
+    match (mine.kind(), later.kind()) {
+        (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+            fields.iter().zip(all).try_for_each(|(field, other)| {
+                let end = field.offset() + field.schema().size();
+                match bytes.get(field.offset()..end) {
+                    Some(bytes) => find_variant(field.schema(), other.schema(), bytes),
+                    None => ControlFlow::Continue(()),
+                }
+            })
+        }
+        (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
+            elements(element, other, bytes, usize::MAX)
+        }
+        (
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            },
+            Kind::Vec { element: other, .. },
+        ) => match vec_len(capacity, bytes) {
+            Ok(len) => {
+                let bytes = bytes.get(offset as usize..).unwrap_or_default();
+                elements(element, other, bytes, len)
+            }
+            Err(_) => ControlFlow::Break(None),
+        },
+        (Kind::Enum { repr, variants, .. }, Kind::Enum { variants: all, .. })
+            if !is_variant(repr, variants, bytes) =>
+        {
+            let value = load(repr, bytes);
+            ControlFlow::Break(all.iter().find(|variant| variant.value() == value))
+        }
+        _ if find(mine, bytes).is_some() => ControlFlow::Break(None),
+        _ => ControlFlow::Continue(()),
+    }
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
@@ -130,12 +212,36 @@ pub struct InvalidValue {
     path: String,
     holds: String,
     expected: String,
+    newer: Option<Newer>,
+}
+
+/// What a later version of the type says of the part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Newer {
+    variant: String,
+    version: u32,
 }
 
 impl InvalidValue {
     /// Where it is, as one would write it in Rust: `flags[2].on`. Empty if it is the value itself.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The name of the variant, if the part is an enum that a later version of the type gave this
+    /// variant, and the version: of the layout in the segment.
+    pub fn newer(&self) -> Option<(&str, u32)> {
+        let Newer { variant, version } = self.newer.as_ref()?;
+        Some((variant, *version))
+    }
+
+    /// The same, which a later version of the type calls by the name of this variant.
+    pub(crate) fn known_as(mut self, variant: &Variant, version: u32) -> InvalidValue {
+        self.newer = Some(Newer {
+            variant: variant.name().to_owned(),
+            version,
+        });
+        self
     }
 
     /// The same, seen from one step further up.
@@ -157,10 +263,19 @@ impl fmt::Display for InvalidValue {
             path,
             holds,
             expected,
+            newer,
         } = self;
         match path.as_str() {
-            "" => write!(f, "the value is {holds}, which is no `{expected}`"),
-            path => write!(f, "field `{path}` holds {holds}, which is no `{expected}`"),
+            "" => write!(f, "the value is {holds}, which ")?,
+            path => write!(f, "field `{path}` holds {holds}, which ")?,
+        }
+        match newer {
+            None => write!(f, "is no `{expected}`"),
+            Some(Newer { variant, version }) => write!(
+                f,
+                "is `{expected}::{variant}` in version {version}, the segment's: this program's \
+                 version does not know that variant"
+            ),
         }
     }
 }
@@ -228,6 +343,7 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
         path: String::new(),
         holds,
         expected: schema.to_string(),
+        newer: None,
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) const NAP: Duration = Duration::from_millis(1);
 /// goes at once.
 const ATTEMPTS: u32 = 3;
 
+/// Attempts after which a caller sleeps before the next one.
+const YIELDS: u32 = 64;
+
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -100,13 +103,18 @@ pub(super) fn retry<R>(
             return Err(Fault::Removed);
         }
         attempts += 1;
-        std::thread::yield_now();
+        // Others are fast, or they wait for something themselves.
+        if attempts < YIELDS {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(NAP);
+        }
     }
 }
 
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
 /// and for no right.
-pub(super) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
+pub(crate) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
     shm::get(key, 0, GetFlags::NONE, Mode::new(0))
 }
 
@@ -236,6 +244,16 @@ impl Mapped {
         // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
         // segment; nothing but this module touches it.
         unsafe { Area::new(first, self.stat.size) }
+    }
+
+    /// Whether this library made it, or has begun to: by the magic number, or the newborn's mark.
+    pub(super) fn is_ours(&self) -> bool {
+        let control = self.control();
+        let is_newborn = || {
+            State::look(&control.state) == State::NEWBORN
+                && self.stat.mode.bits() & EXECUTE == NEWBORN
+        };
+        control.magic.load(Relaxed) == MAGIC || is_newborn()
     }
 
     /// That another program laid it out.

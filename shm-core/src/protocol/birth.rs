@@ -43,6 +43,8 @@ pub(crate) struct Newborn {
     pub(crate) geometry: Geometry,
     /// Bytes of the value.
     pub(crate) stored: usize,
+    /// The group that it belongs to, if not that of its creator.
+    pub(crate) group: Option<u32>,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
     /// Whether bytes are a value of the type.
@@ -64,7 +66,7 @@ pub(crate) fn create_new(
     newborn: &Newborn,
     write: &mut Write<'_>,
 ) -> Result<Segment, Fault> {
-    retry(access.limit, |_| match create(key, access, newborn) {
+    retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
         Ok(Some(mapped)) => match complete(mapped, access, newborn, Some(write))? {
             Some((segment, true)) => Ok(Some(segment)),
@@ -75,7 +77,7 @@ pub(crate) fn create_new(
         Err(Fault::System(error)) if error.kind() == Kind::Exists => match look_up(key) {
             Ok(id) => match find(id, access) {
                 Ok(Found::Gone) => Ok(None),
-                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped).map(|()| None),
+                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped, end).map(|()| None),
                 _ => Err(Fault::System(error)),
             },
             Err(_) => Err(Fault::System(error)),
@@ -116,7 +118,7 @@ pub(crate) fn open_or_create(
             }
             Found::Newborn(mapped) => Err(mapped.unfinished(wanted)),
             Found::Plain(mapped) => adopt(mapped, access, newborn),
-            Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
+            Found::Tombstone(mapped) => removal::finish(&mapped, end).map(|()| None),
             Found::Gone => Ok(None),
         }
     })
@@ -162,25 +164,34 @@ fn adopt(
     complete(mapped, access, newborn, None)
 }
 
+/// The rights of the group, in a mode.
+const GROUP: u32 = 0o070;
+
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
 fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<Mapped>, Fault> {
     let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
     let mode = Mode::new(newborn.mode.bits() & !EXECUTE | NEWBORN);
+    // The creator's own group gets no right to what another group is to have.
+    let first = newborn.group.map_or(mode.bits(), |_| mode.bits() & !GROUP);
     let id = shm::get(
         key,
         size,
         newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
-        mode,
+        Mode::new(first),
     )?;
     let cradle = Cradle::new(id, key, size);
     stop!("birth: segment made");
     let Some((mapping, stat)) = attach(id, access)? else {
         return Ok(None);
     };
-    stop!("birth: segment mapped");
     if !cradle.holds(&stat) {
         return Ok(None);
     }
+    if let Some(group) = newborn.group {
+        // Now, when a group that does not exist can still be an error of the call.
+        shm::set(id, stat.uid, group, mode)?;
+    }
+    stop!("birth: segment mapped");
     // SAFETY: `stat` is of what is mapped, which has the size of a geometry, which ends in a control
     // block.
     let mut mapped = unsafe { Mapped::new(mapping, stat) };
@@ -188,8 +199,8 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<Mapped>,
     Ok(Some(mapped))
 }
 
-/// Makes a newborn ready, unless somebody else was faster. The flag says whether this call did;
-/// `None`: it went away.
+/// Makes a newborn ready, unless another process was faster. The flag says whether this call did;
+/// `None`: it went away. Without `write` only one whose payload is written already.
 fn complete(
     mut mapped: Mapped,
     access: Access,
@@ -198,15 +209,17 @@ fn complete(
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
-    let stat = mapped.stat;
     let id = mapped.mapping.id();
     let adopted = State(mapped.control().state.load(Relaxed)) == State::ADOPTED;
-    // An adopted segment keeps the mode that it was made with.
+    // An adopted segment keeps the mode that it was made with, and the group.
     let mode = if adopted {
-        Mode::new(stat.mode.bits() & !EXECUTE)
+        Mode::new(mapped.stat.mode.bits() & !EXECUTE)
     } else {
+        // The semaphore set gets the group from these facts.
+        mapped.stat.gid = newborn.group.unwrap_or(mapped.stat.gid);
         newborn.mode
     };
+    let stat = mapped.stat;
     install_slots(&mapped, mode)?;
     stop!("birth: semaphores installed");
     let segment = mapped.divided(access, newborn.geometry);

@@ -1,5 +1,7 @@
 //! A newborn that is not ready yet, in the hands of the process that made it.
 
+use std::time::Instant;
+
 use super::attach::{EXECUTE, Mapped, NEWBORN, map};
 use super::control::State;
 use super::primitive::Ordering::Relaxed;
@@ -58,7 +60,7 @@ impl Drop for Cradle {
             return;
         }
         if removal::bury(&mapped, State::NEWBORN) {
-            let _ = removal::finish(&mapped);
+            let _ = removal::finish(&mapped, Instant::now());
         }
     }
 }

@@ -33,7 +33,7 @@ mod stop;
 mod upgrade;
 mod wait;
 
-pub(crate) use attach::{Access, open, open_id};
+pub(crate) use attach::{Access, look_up, open, open_id};
 pub(crate) use birth::{Newborn, Write, create_new, open_or_adopt, open_or_create};
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::exact::RawBytes;
@@ -44,7 +44,7 @@ pub(crate) use locked::{GAP, GAPS, Locked, Payload};
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
-pub(crate) use removal::{is_removed, remove};
+pub(crate) use removal::{is_removed, remove, remove_id};
 pub(crate) use replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use segment::Segment;
 #[cfg(shm_stop_points)]

@@ -16,7 +16,7 @@ pub(crate) struct RawSegment {
 }
 
 impl RawSegment {
-    /// Attaches the segment that `key` leads to, for reading and writing, whatever it holds.
+    /// Attaches the segment that `key` leads to, whatever it holds.
     pub(crate) fn open(key: Key, access: Access) -> Result<RawSegment, Fault> {
         RawSegment::open_id(look_up(key)?, access)
     }
@@ -34,6 +34,11 @@ impl RawSegment {
     /// The key that led here.
     pub(crate) fn key(&self) -> Key {
         self.key
+    }
+
+    /// The kernel's id.
+    pub(crate) fn id(&self) -> shm::Id {
+        self.mapping.id()
     }
 
     /// Bytes in the segment.

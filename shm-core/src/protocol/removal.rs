@@ -6,8 +6,10 @@
 //! | the slots' semaphore set is removed | the same |
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
 
-use super::attach::{Mapped, look_up};
-use super::control::{MAGIC, State};
+use std::time::Instant;
+
+use super::attach::{Mapped, look_up, map};
+use super::control::{CONTROL, LINE, MAGIC, State};
 use super::fault::Fault;
 use super::owner::may_remove;
 use super::primitive::Ordering::{Relaxed, Release};
@@ -46,6 +48,40 @@ pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     }
 }
 
+/// Removes the segment with this id, whatever it holds and in whatever state, if this library made
+/// it.
+pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
+    let gone = || Fault::Removed;
+    let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
+    if !may_remove(&facts) {
+        // As in `remove`.
+        return Ok(shm::remove(id)?);
+    }
+    let mapping = map(id, true)?.ok_or_else(gone)?;
+    // Once more: what is attached keeps its id, its size and its place.
+    let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
+    let foreign = Fault::Foreign { size: facts.size };
+    if !may_remove(&facts) || facts.size < CONTROL || !facts.size.is_multiple_of(LINE) {
+        return Err(foreign);
+    }
+    mapping.back(facts.size)?;
+    // SAFETY: the facts are of the attached segment, and its size was checked above.
+    let mapped = unsafe { Mapped::new(mapping, facts) };
+    if !mapped.is_ours() {
+        return Err(foreign);
+    }
+    let control = mapped.control();
+    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: whoever
+    // sees the tombstone sees the magic number before it.
+    control.magic.store(MAGIC, Relaxed);
+    let state = State(control.state.load(Relaxed)).removed();
+    control.state.store(state.0, Release);
+    stop!("remove: tombstone set");
+    finish(&mapped, Instant::now())?;
+    segment::wake_everybody(control);
+    Ok(())
+}
+
 /// Removes the slots' semaphore set of a segment that somebody removed without us (`ipcrm`, a C
 /// program), if the caller is the last one attached.
 pub(super) fn clear_up(segment: &Segment, slots: Slots) {
@@ -72,7 +108,9 @@ pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
 }
 
 /// Ends a removal that its process did not live to end.
-pub(super) fn finish(mapped: &Mapped) -> Result<(), Fault> {
+///
+/// If only the owner may do that, and has not when the time is over, the kernel's refusal.
+pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
     if let Ok(slots) = Slots::named(
         mapped.control().set.load(Relaxed),
         mapped.mapping.id(),
@@ -84,7 +122,10 @@ pub(super) fn finish(mapped: &Mapped) -> Result<(), Fault> {
     let removed = shm::remove(mapped.mapping.id());
     stop!("remove: ended for another");
     match removed {
-        Err(error) if error.kind() == Kind::NotPermitted => Err(Fault::Removed),
+        // Its owner may be at it.
+        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= end => {
+            Err(error.into())
+        }
         _ => Ok(()),
     }
 }

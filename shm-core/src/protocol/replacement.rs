@@ -18,10 +18,10 @@
 //! and removal keeps a segment that nobody finds any more.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::attach::{Access, EXECUTE, Found, Mapped, NEWBORN, find, look_up, map};
-use super::control::{CONTROL, LINE, MAGIC, State};
+use super::attach::{Access, Found, Mapped, find, look_up, map};
+use super::control::{CONTROL, LINE, State};
 use super::fault::Fault;
 use super::owner::may_remove;
 use super::primitive::Ordering::Relaxed;
@@ -91,14 +91,12 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
     if stat.size >= CONTROL && stat.size.is_multiple_of(LINE) {
         // SAFETY: `stat` is of this id, and its size was checked just now.
         let mapped = unsafe { Mapped::new(mapping, stat) };
-        let control = mapped.control();
-        let state = State(control.state.load(Relaxed));
-        let newborn = state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN;
-        if newborn || control.magic.load(Relaxed) == MAGIC {
+        let state = State(mapped.control().state.load(Relaxed));
+        if mapped.is_ours() {
             // Else it is another state by now.
             if removal::bury(&mapped, state) {
                 stop!("replace: tombstone set");
-                removal::finish(&mapped)?;
+                removal::finish(&mapped, Instant::now())?;
             }
             return Ok(Room::Made);
         }

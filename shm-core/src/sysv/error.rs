@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
+use super::diagnose;
 use super::key::Key;
 
 /// A System V call that failed, or was not made because it could not have succeeded.
@@ -25,9 +26,8 @@ use super::key::Key;
 /// let error = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)).unwrap_err();
 /// assert_eq!(error.kind(), Kind::NotFound);
 /// assert_eq!(error.key(), Some(key));
-/// assert!(error.to_string().starts_with("shmget(0x7b5d0001): no segment has this key; "));
+/// assert!(error.to_string().starts_with("shmget(0x7b5d0001): no segment has this key"));
 /// ```
-#[derive(Debug)]
 pub struct Error {
     pub(super) call: Call,
     pub(super) subject: Subject,
@@ -41,14 +41,13 @@ pub struct Error {
 const _: () = assert!(size_of::<Error>() <= 128);
 
 /// The function, and the command if it has one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) command: Option<&'static str>,
 }
 
 /// What the call was about.
-#[derive(Debug)]
 pub(super) enum Subject {
     System,
     Key(Key),
@@ -110,6 +109,8 @@ pub enum Limit {
     Semmni,
     /// `RLIMIT_MEMLOCK`: bytes this user may lock.
     Memlock,
+    /// `vm.nr_hugepages`: huge pages that the administrator has set aside.
+    HugePages,
     /// Open files in the whole system (`fs.file-max`); a segment counts as one.
     Files,
 }
@@ -125,6 +126,7 @@ impl fmt::Display for Limit {
             Self::Semopm => "semopm",
             Self::Semmni => "semmni",
             Self::Memlock => "RLIMIT_MEMLOCK",
+            Self::HugePages => "vm.nr_hugepages",
             Self::Files => "fs.file-max",
         })
     }
@@ -227,11 +229,29 @@ impl Error {
             write!(f, "{comma}{command}")?;
         }
         write!(f, "): {}", self.cause)?;
+        // Asked for when the message is read: a key that leads nowhere is ordinary.
+        if self.kind == Kind::NotFound
+            && matches!(self.subject, Subject::Key(_))
+            && let Some(namespace) = diagnose::own_namespace()
+        {
+            let namespace = namespace.display();
+            write!(
+                f,
+                " in the IPC namespace {namespace}, which is not the machine's first (a container's?)"
+            )?;
+        }
         if hint.is_empty() {
             Ok(())
         } else {
             write!(f, "; {hint}")
         }
+    }
+}
+
+/// As `Display`: an error that `main` returns is printed by this, and is to be read by people.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

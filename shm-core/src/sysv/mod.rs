@@ -32,7 +32,7 @@
 //! | errno | call | [`Kind`] | what to do |
 //! |---|---|---|---|
 //! | none | any with a key, mode or owner | `Invalid` | key 0: say [`Key::PRIVATE`], or use another number; a mode within `0o777`; a real user and group |
-//! | `ENOENT` | `shmget`, `semget` | `NotFound` | create it with `CREATE`, or look for the key in `ipcs` |
+//! | `ENOENT` | `shmget`, `semget` | `NotFound` | create it with `CREATE`, or look for the key in `ipcs`; the error tells if this is not the machine's first IPC namespace |
 //! | `EEXIST` | `shmget`, `semget` | `Exists` | leave out `EXCLUSIVE` to use it, or remove it |
 //! | `EACCES` | all but `remove` and `set` | `Denied` | ask for less, or have the owner change the mode; owner and mode are told |
 //! | `EPERM` | `remove`, `set`, `lock`, `unlock` | `NotPermitted` | run as the owner or creator, who are told |
@@ -47,7 +47,8 @@
 //! | `ENOSPC` | `shmget` | `NoSpace(Shmmni)`, `NoSpace(Shmall)` | remove segments that nobody uses, or raise the limit |
 //! | `ENOSPC` | `semget` | `NoSpace(Semmni)`, `NoSpace(Semmns)` | remove sets that nobody uses, or raise the limit |
 //! | `ENFILE` | `shmget` | `NoSpace(Files)` | raise `fs.file-max` |
-//! | `ENOMEM` | `shmget`, `shmat`, `semget`, `semop` | `NoMemory` | ask for less, free memory or (huge pages) reserve more |
+//! | `ENOMEM` | `shmget`, `shmat`, `semget`, `semop` | `NoMemory` | ask for less, or free memory |
+//! | `ENOMEM` | `shmget` | `NoSpace(HugePages)` | set more huge pages aside, or do without |
 //! | `ENOMEM` | `lock` | `NoSpace(Memlock)` | raise `RLIMIT_MEMLOCK` |
 //! | `EAGAIN` | `semop` | `WouldBlock`, `TimedOut` | no fault: try later, or wait longer |
 //! | `EINTR` | `semop` | none | made again, within the time limit |

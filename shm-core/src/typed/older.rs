@@ -9,10 +9,10 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::Typed;
+use super::{Typed, invalid};
 use crate::error::{Context, Error};
 use crate::field::Field;
-use crate::layout::SharedLayout;
+use crate::layout::{SharedLayout, later_variant};
 use crate::protocol::{Fault, Locked, Span, State};
 use crate::room::{self, Fit, Judged};
 
@@ -45,7 +45,25 @@ impl<T: SharedLayout> Typed<T> {
     }
 
     fn context(&self, operation: &'static str) -> Context {
-        Context::of_key(operation, self.segment.key())
+        Context::of_attached(operation, self.segment.key(), self.segment.id())
+    }
+
+    /// The error that names the wrong part of a `T` of which `bytes`, from `offset` on, were read.
+    /// If the segment holds a later version of `T`, they may be a variant which that knows.
+    #[cold]
+    pub(super) fn invalid(&self, offset: usize, bytes: &[u8], operation: &'static str) -> Error {
+        let context = self.context(operation);
+        let mut error = invalid::<T>(offset, bytes, context);
+        if let Error::Invalid { source, .. } = &mut error
+            && let Ok((_, stored)) = room::in_force(&self.segment, context, size_of::<T>())
+            && stored.fingerprint() != T::FINGERPRINT
+            && stored.extends(T::SCHEMA).is_ok()
+            && let Some(variant) = later_variant(T::SCHEMA, &stored, offset, bytes)
+        {
+            let version = stored.version().unwrap_or(1);
+            **source = source.as_ref().clone().known_as(variant, version);
+        }
+        error
     }
 
     /// Whether this process may write, but for the fields that the segment lacks.

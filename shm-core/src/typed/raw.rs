@@ -1,9 +1,10 @@
 //! A `T` in a segment that somebody else laid out.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::{bytes_of, invalid, is_valid};
+use super::{bytes_of, fmt_segment, invalid, is_valid};
 use crate::error::{Context, Error};
 use crate::layout::{SharedLayout, for_each_leaf};
 use crate::protocol::{RawBytes, RawSegment};
@@ -20,7 +21,7 @@ impl<T: SharedLayout> RawTyped<T> {
     pub(crate) fn new(segment: RawSegment, operation: &'static str) -> Result<RawTyped<T>, Error> {
         let (size, wanted) = (segment.size(), size_of::<T>());
         if size < wanted {
-            let context = Context::of_key(operation, segment.key());
+            let context = Context::of_attached(operation, segment.key(), segment.id());
             return Err(Error::TooSmall {
                 context,
                 size,
@@ -37,6 +38,11 @@ impl<T: SharedLayout> RawTyped<T> {
         &self.segment
     }
 
+    /// Names the segment, in few words.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_segment::<T>(f, name, self.segment.key(), self.segment.id()).finish()
+    }
+
     /// Reads the value.
     pub(crate) fn read(&self, operation: &'static str) -> Result<T, Error> {
         // SAFETY: `RawTyped::new` found the segment to have at least the bytes of a `T`.
@@ -46,7 +52,7 @@ impl<T: SharedLayout> RawTyped<T> {
             // SAFETY: they are a `T`.
             return Ok(unsafe { value.assume_init() });
         }
-        let context = Context::of_key(operation, self.segment.key());
+        let context = Context::of_attached(operation, self.segment.key(), self.segment.id());
         // SAFETY: `load` leaves no byte uninitialised.
         Err(invalid::<T>(0, unsafe { bytes_of(&value) }, context))
     }

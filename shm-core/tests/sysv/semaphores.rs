@@ -366,7 +366,7 @@ fn faults_of_get_are_told_apart() {
     );
     assert!(
         none.to_string()
-            .starts_with(&format!("semget({key}): no semaphore set has this key; ")),
+            .starts_with(&format!("semget({key}): no semaphore set has this key")),
         "{none}"
     );
 

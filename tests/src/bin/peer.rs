@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{sem, shm};
-use shm_core::{Key, SharedBox, SharedLayout, SharedView};
+use shm_core::{Key, RawBox, SharedBox, SharedLayout, SharedView};
 use shm_tests::{Memory, semaphores, slots};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -68,6 +68,11 @@ fn main() -> Outcome {
         }
         ["open", key] => say(SharedBox::<u64>::open(parse(key)?).and_then(|shared| shared.get())),
         ["view", key] => say(SharedView::<u64>::open(parse(key)?).and_then(|view| view.get())),
+        ["remove", key] => say(shm_core::remove(parse(key)?).map(|()| 0)),
+        ["raw", key] => say(RawBox::<u64>::open(parse(key)?).and_then(|raw| raw.get())),
+        ["raw-view", key] => {
+            say(RawBox::<u64>::open_read_only(parse(key)?).and_then(|raw| raw.get()))
+        }
         ["try-view", key, limit] => {
             let limit = Duration::from_millis(limit.parse()?);
             let mut options = SharedBox::<u64>::options();

@@ -4,6 +4,7 @@ use shm_core::SharedLayout;
 #[repr(C)]
 struct Choosing {
     maybe: Option<u32>,
+    id: Option<std::num::NonZeroU32>,
     result: Result<u32, u8>,
     reference: Option<&'static u32>,
 }

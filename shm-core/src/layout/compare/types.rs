@@ -144,7 +144,8 @@ pub(super) fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
     }
 }
 
-/// Equality as the fingerprint sees it: without the names of structs and enums.
+/// Equality as the fingerprint sees it: without the names of structs and enums, and without
+/// alignment.
 pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
     if a.size != b.size {
         return false;
@@ -180,10 +181,7 @@ pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
             let same_field = |(f, g): (&Field, &Field)| {
                 f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
             };
-            v == w
-                && a.align == b.align
-                && fs.len() == gs.len()
-                && fs.iter().zip(gs).all(same_field)
+            v == w && fs.len() == gs.len() && fs.iter().zip(gs).all(same_field)
         }
         (
             Kind::Enum {

@@ -151,11 +151,33 @@ fn what_no_row_shows_is_said_below() {
         &of(1, 12, 4),
         "size 8 bytes in the segment, 12 in this program",
     );
-    shows(
-        &of(1, 8, 8),
-        "alignment 4 in the segment, 8 in this program",
-    );
     shows(&of(1, 8, 4), "no difference");
+}
+
+#[test]
+fn alignment_which_the_fingerprint_leaves_out_is_no_difference() {
+    let inner = |align| structure("Inner", 1, 8, align, &[("x", 0, i64::SCHEMA)]);
+    let of = |align, last: &Schema| {
+        let fields = [("inner", 0, &inner(align)), ("last", 8, last)];
+        structure("S", 1, 16, align, &fields)
+    };
+    assert_eq!(
+        of(4, u32::SCHEMA).fingerprint(),
+        of(8, u32::SCHEMA).fingerprint()
+    );
+    assert_shows(
+        &of(4, u32::SCHEMA),
+        &of(8, i32::SCHEMA),
+        "  field   in the segment   in this program
+  inner   Inner    @0      Inner  @0
+  last    u32      @8      i32    @8   <- type differs",
+    );
+    let head = "  field   in the segment   in this program";
+    let agreeing = Mismatch::new(&of(4, u32::SCHEMA), &of(8, u32::SCHEMA)).to_string();
+    assert!(
+        agreeing.starts_with(head) && agreeing.ends_with("no difference"),
+        "{agreeing}"
+    );
 }
 
 #[test]

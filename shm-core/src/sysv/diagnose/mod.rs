@@ -8,7 +8,7 @@
 use core::ffi::c_int;
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{Call, Error, Kind, Subject};
 use super::key::Key;
@@ -70,6 +70,18 @@ impl<T> Found<T> {
     fn is_gone(&self) -> bool {
         matches!(self, Self::Gone)
     }
+}
+
+/// The link of the IPC namespace in which the machine started: the kernel gives it a fixed number
+/// (`PROC_IPC_INIT_INO` in include/linux/proc_ns.h).
+const FIRST_IPC_NAMESPACE: &str = "ipc:[4026531839]";
+
+/// The IPC namespace of this thread, if the machine started in another one: in a container a key
+/// leads to no object from outside. `None` also where `/proc` does not tell.
+pub(super) fn own_namespace() -> Option<PathBuf> {
+    // Each thread may be in one of its own.
+    let link = std::fs::read_link("/proc/thread-self/ns/ipc").ok()?;
+    (link != Path::new(FIRST_IPC_NAMESPACE)).then_some(link)
 }
 
 /// An error not yet told what it means.

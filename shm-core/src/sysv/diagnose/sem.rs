@@ -10,7 +10,7 @@ use crate::sysv::syscalls::{self, Errno};
 const FREE_SETS: &str =
     "remove sets that nobody uses (ipcs -s, ipcrm), or raise it with sysctl kernel.sem";
 const TAKE_AS_IS: &str = "ask with 0 to take it as it is, or remove it and create it anew";
-const CHANGE_MODE: &str = "have its owner change the mode";
+const CHANGE_MODE: &str = "have its owner change the mode with sem::set";
 
 impl Rights {
     fn of_set(stat: &Stat) -> Self {
@@ -92,7 +92,7 @@ pub(in crate::sysv) fn semget(errno: Errno, key: Key, count: u16, mode: Mode) ->
                 .as_ref()
                 .and_then(|(_, found)| found.facts())
                 .map(Rights::of_set);
-            let hint = "ask for less (mode 0 asks for nothing), or have its owner change the mode";
+            let hint = "ask for less (mode 0 asks for nothing), or have its owner change the mode with sem::set";
             failure.denied(Noun::Set, rights, &format!("open with mode {mode}"), hint)
         }
         libc::EINVAL => bad_count(failure, key, count),

@@ -10,6 +10,7 @@ use crate::sysv::shm::{self, GetFlags, Stat};
 use crate::sysv::syscalls::{self, Errno};
 
 const TAKE_AS_IS: &str = "ask with size 0 to take it as it is, or remove it and create it anew";
+const CHANGE_MODE: &str = "have its owner change the mode with shm::set";
 const FREE_SEGMENTS: &str =
     "remove segments that nobody uses (ipcs -m, ipcrm), or raise it with sysctl";
 
@@ -97,7 +98,7 @@ pub(in crate::sysv) fn shmget(
                 .as_ref()
                 .and_then(|(_, found)| found.facts())
                 .map(Rights::of_segment);
-            let hint = "ask for less (mode 0 asks for nothing), or have its owner change the mode";
+            let hint = "ask for less (mode 0 asks for nothing), or have its owner change the mode with shm::set";
             failure.denied(
                 Noun::Segment,
                 rights,
@@ -108,9 +109,9 @@ pub(in crate::sysv) fn shmget(
         libc::EINVAL => bad_size(failure, key, size, huge),
         libc::ENOSPC => no_space(failure, size),
         libc::ENOMEM if huge => failure.because(
-            Kind::NoMemory,
+            Kind::NoSpace(Limit::HugePages),
             format!("not enough huge pages are free for {size} bytes"),
-            "reserve more with sysctl vm.nr_hugepages, or do without GetFlags::HUGETLB",
+            "set more aside with sysctl vm.nr_hugepages, or do without GetFlags::HUGETLB",
         ),
         libc::ENOMEM => failure.because(
             Kind::NoMemory,
@@ -210,12 +211,12 @@ pub(in crate::sysv) fn shmat(errno: Errno, id: i32, flags: c_int, address: usize
             let (needed, hint) = match (read_only, exec) {
                 (_, true) => (
                     "execute",
-                    "attach without exec, or have its owner set the execute bits of the mode",
+                    "attach without exec, or have its owner set the execute bits of the mode with shm::set",
                 ),
-                (true, false) => ("read", "have its owner change the mode"),
+                (true, false) => ("read", CHANGE_MODE),
                 (false, false) => (
                     "read and write",
-                    "attach with Access::ReadOnly, or have its owner change the mode",
+                    "attach with Access::ReadOnly, or have its owner change the mode with shm::set",
                 ),
             };
             failure.denied(
@@ -311,12 +312,7 @@ pub(in crate::sysv) fn shmctl(errno: Errno, command: &'static str, id: i32) -> E
     }
     let rights = found.facts().map(Rights::of_segment);
     match (errno.0, command) {
-        (libc::EACCES, _) => failure.denied(
-            Noun::Segment,
-            rights,
-            "read",
-            "have its owner change the mode",
-        ),
+        (libc::EACCES, _) => failure.denied(Noun::Segment, rights, "read", CHANGE_MODE),
         (libc::EPERM, "SHM_LOCK" | "SHM_UNLOCK") => {
             let (uid, _) = syscalls::effective_ids();
             match rights {

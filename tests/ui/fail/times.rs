@@ -1,0 +1,11 @@
+use shm_core::SharedLayout;
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Times {
+    every: std::time::Duration,
+    started: std::time::Instant,
+    last_seen: std::time::SystemTime,
+}
+
+fn main() {}
