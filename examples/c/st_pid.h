@@ -65,7 +65,7 @@ enum {
 	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
 	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
 	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
-	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct: a newer program must upgrade it */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
 	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
 	SHMBOX_EMOVED = -10,        /* the value has moved to another segment: close, and open the key again */
 	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
@@ -92,7 +92,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then create it anew";
 	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
-	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
 	case SHMBOX_EMOVED: return "the value has moved to another segment: close, and open the key again";
 	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
@@ -124,6 +124,13 @@ typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__ali
 typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
 #endif
 
+/* Bytes that came with a version of a struct, and their defaults. */
+typedef struct shmbox_added {
+	uint32_t since; /* 0: the end of the list */
+	size_t offset, size;
+	const unsigned char *bytes; /* NULL: zeros */
+} shmbox_added;
+
 /* What a generated header tells of its struct. */
 typedef struct shmbox_type {
 	uint64_t fingerprint;
@@ -132,6 +139,7 @@ typedef struct shmbox_type {
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
+	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
 } shmbox_type;
 
 /* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
@@ -143,7 +151,7 @@ enum {
 
 /* How to attach; all zeros is what `..._open` does. */
 typedef struct shmbox_options {
-	int read_only; /* asks for no right to write, and never writes */
+	int read_only; /* asks for no right to write, never writes, and reads earlier versions of the struct too */
 	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
 	int trust;     /* SHMBOX_TRUST_... */
 	uid_t user;
@@ -164,6 +172,7 @@ typedef struct shmbox {
 	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
 	uint32_t flags;
 	uint32_t state;         /* the state word for which the schema was checked */
+	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
 	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
 	pid_t pid;
@@ -631,8 +640,9 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
-/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
-static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
+ * version of the schema, if this program is to read it with defaults for what it lacks. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
 {
 	const shmbox_type *const type = box->type;
 	shmbox_form_ mine, theirs;
@@ -648,7 +658,14 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 	mine.wrong = theirs.wrong = 0;
 	if (shmbox_extends_(theirs, mine))
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
-	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+	if (!shmbox_extends_(mine, theirs))
+		return SHMBOX_EMISMATCH;
+	if (box->writable || type->added == NULL)
+		return SHMBOX_ENEEDSUPGRADE;
+	shmbox_take_(&theirs, 3);
+	shmbox_name_(&theirs);
+	*earlier = (uint32_t)shmbox_number_(&theirs, 4);
+	return 0;
 }
 
 /* Checks the schema in force: at the first attach, and again when another one is in force. */
@@ -659,6 +676,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 	do {
 		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 		uint64_t header[4];
+		uint32_t earlier = 0;
 		unsigned char *room;
 		size_t length;
 		int code = shmbox_life_(state), unchanged;
@@ -679,7 +697,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
 				memcpy(header, room, sizeof header);
-				code = shmbox_compare_(box, room, length);
+				code = shmbox_compare_(box, room, length, &earlier);
 			}
 			free(room);
 			if (!unchanged)
@@ -688,6 +706,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 				return code;
 		}
 		box->stored = (size_t)header[1];
+		box->earlier = earlier;
 		box->state = state;
 		return 0;
 	} while (shmbox_now_() < end);
@@ -1222,6 +1241,30 @@ static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
 }
 
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		if (added->since <= box->earlier)
+			continue;
+		if (added->bytes == NULL)
+			memset(value + added->offset, 0, added->size);
+		else
+			memcpy(value + added->offset, added->bytes, added->size);
+	}
+}
+
+/* How many bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+{
+	if (box->earlier == 0 || box->stored >= type->size)
+		return type->size;
+	memset(value, 0, type->size);
+	return box->stored;
+}
+
 static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
 {
 	int64_t end = 0;
@@ -1234,17 +1277,24 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 			int const code = shmbox_check_(box);
 			uint64_t seq, now;
+			size_t length;
 
 			if (code != 0)
 				return code;
+			length = shmbox_readable_(box, type, value);
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
 			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), type->size);
+			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
 			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, (unsigned char *)value);
 				if (version != NULL)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
@@ -1462,7 +1512,7 @@ static inline const shmbox_type *st_pid_type_(void)
 		0x00, 0x00, 0x00
 	};
 	static const shmbox_type type = {
-		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema
+		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema, NULL
 	};
 
 	return &type;
@@ -1474,7 +1524,7 @@ static inline int st_pid_open(shmbox *box, key_t key)
 	return shmbox_open_(box, st_pid_type_(), key, NULL);
 }
 
-/* The same for reading alone: needs no right to write. */
+/* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
 static inline int st_pid_open_read_only(shmbox *box, key_t key)
 {
 	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };

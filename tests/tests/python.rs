@@ -675,6 +675,80 @@ fn an_argument_that_is_none_is_refused_in_words_and_a_key_may_be_text() {
 }
 
 #[test]
+fn a_module_of_a_later_version_reads_an_earlier_segment_with_defaults() {
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    #[shared(version = 3)]
+    struct Later {
+        pid: i32,
+        names: FixedStr<51>,
+        /// In what is padding of the earlier version.
+        #[shared(since = 2, default = 7)]
+        flags: u8,
+        #[shared(since = 2, default = Mood::Wild)]
+        mood: Mood,
+        #[shared(since = 3, default = [3; 40])]
+        more: [u64; 40],
+    }
+    let Some(python) = Python::find("a_module_of_a_later_version", OUT) else {
+        return;
+    };
+    python.write("later", &Later::python_module());
+    // What a segment tells of a type is all but the defaults.
+    python.write("told", &Later::SCHEMA.python_module());
+    let guard = Guard::new();
+    let room = SharedBox::options().capacity(4096).clone();
+    let shared = room.create_new(guard.key(), alice()).unwrap();
+    let program = "
+import later, sys, told
+if sys.argv[2] == 'c':
+    later._ON_X86_64 = told._ON_X86_64 = False
+box = later.open(sys.argv[1])
+def look():
+    value = box.get()
+    print(value.pid, value.names, value.flags, value.mood.name, sum(value.more), box.version())
+look()
+try:
+    box.set(later.Later(mood=300))
+except later.Mismatch as error:
+    print(error)
+try:
+    told.open(sys.argv[1])
+except told.Mismatch as error:
+    assert 'an earlier version' in str(error) and 'generated from the Rust type' in str(error), error
+for line in sys.stdin:
+    look()
+";
+    let mut peers = ["python", "c"].map(|by| python.start(program, &[&guard.arg(), by]));
+    for peer in &mut peers {
+        peer.expect("7 alice 7 Wild 120 1");
+        let said = peer.line();
+        assert!(
+            said.contains("holds an earlier version of this struct: open it for reading only")
+                && said.contains("SharedBox::<T>::options().upgrade(true).open(key)"),
+            "{said}"
+        );
+        peer.tell("again");
+        peer.expect("7 alice 7 Wild 120 1");
+    }
+    shared.update(|value| value.pid = 8).unwrap();
+    for peer in &mut peers {
+        peer.tell("again");
+        peer.expect("8 alice 7 Wild 120 2");
+    }
+    // The advice of the message.
+    let upgraded = SharedBox::<Later>::options()
+        .upgrade(true)
+        .open(guard.key());
+    let upgraded = upgraded.unwrap();
+    upgraded.update(|value| value.flags = 1).unwrap();
+    for peer in &mut peers {
+        peer.tell("again");
+        peer.expect("8 alice 1 Wild 120 3");
+    }
+}
+
+#[test]
 fn a_wrong_part_is_named() {
     let Some(python) = Python::find("a_wrong_part_is_named", OUT) else {
         return;

@@ -23,6 +23,30 @@ static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
 }
 
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		if (added->since <= box->earlier)
+			continue;
+		if (added->bytes == NULL)
+			memset(value + added->offset, 0, added->size);
+		else
+			memcpy(value + added->offset, added->bytes, added->size);
+	}
+}
+
+/* How many bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+{
+	if (box->earlier == 0 || box->stored >= type->size)
+		return type->size;
+	memset(value, 0, type->size);
+	return box->stored;
+}
+
 static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
 {
 	int64_t end = 0;
@@ -35,17 +59,24 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 			int const code = shmbox_check_(box);
 			uint64_t seq, now;
+			size_t length;
 
 			if (code != 0)
 				return code;
+			length = shmbox_readable_(box, type, value);
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
 			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), type->size);
+			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
 			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, (unsigned char *)value);
 				if (version != NULL)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);

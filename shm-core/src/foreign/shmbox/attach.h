@@ -37,8 +37,9 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
-/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
-static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
+ * version of the schema, if this program is to read it with defaults for what it lacks. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
 {
 	const shmbox_type *const type = box->type;
 	shmbox_form_ mine, theirs;
@@ -54,7 +55,14 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 	mine.wrong = theirs.wrong = 0;
 	if (shmbox_extends_(theirs, mine))
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
-	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+	if (!shmbox_extends_(mine, theirs))
+		return SHMBOX_EMISMATCH;
+	if (box->writable || type->added == NULL)
+		return SHMBOX_ENEEDSUPGRADE;
+	shmbox_take_(&theirs, 3);
+	shmbox_name_(&theirs);
+	*earlier = (uint32_t)shmbox_number_(&theirs, 4);
+	return 0;
 }
 
 /* Checks the schema in force: at the first attach, and again when another one is in force. */
@@ -65,6 +73,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 	do {
 		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 		uint64_t header[4];
+		uint32_t earlier = 0;
 		unsigned char *room;
 		size_t length;
 		int code = shmbox_life_(state), unchanged;
@@ -85,7 +94,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
 				memcpy(header, room, sizeof header);
-				code = shmbox_compare_(box, room, length);
+				code = shmbox_compare_(box, room, length, &earlier);
 			}
 			free(room);
 			if (!unchanged)
@@ -94,6 +103,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 				return code;
 		}
 		box->stored = (size_t)header[1];
+		box->earlier = earlier;
 		box->state = state;
 		return 0;
 	} while (shmbox_now_() < end);
