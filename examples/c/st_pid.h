@@ -67,7 +67,6 @@ enum {
 	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
 	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
 	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
-	SHMBOX_EMOVED = -10,        /* the value has moved to another segment: close, and open the key again */
 	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
 	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
 	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
@@ -94,7 +93,6 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
 	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
-	case SHMBOX_EMOVED: return "the value has moved to another segment: close, and open the key again";
 	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
 	case SHMBOX_EBUSY: return "a living process keeps the lock";
 	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";
@@ -184,12 +182,11 @@ typedef struct shmbox {
 
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
-	SHMBOX_ROOM_ = 24, SHMBOX_ORIGIN_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_ROOM_ = 24, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
-enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_CARRIER_ = 4 };
-enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_MOVED_ = 3,
-       SHMBOX_ADOPTED_ = 4 };
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
+enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
 enum { SHMBOX_SLOTS_ = 249, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
 #define SHMBOX_WAITERS_ UINT32_C(0x80000000)
@@ -635,7 +632,6 @@ static inline int shmbox_life_(uint32_t state)
 	switch (state & 0xff) {
 	case SHMBOX_READY_: return 0;
 	case SHMBOX_REMOVED_: return SHMBOX_EREMOVED;
-	case SHMBOX_MOVED_: return SHMBOX_EMOVED;
 	default: return SHMBOX_EDAMAGED;
 	}
 }
@@ -814,29 +810,9 @@ static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
 	return code;
 }
 
-/* Whether the value of a key that leads nowhere lies in a carrier: it was being moved to a segment of another size. */
-static inline int shmbox_is_carried_(const shmbox *box, const shmbox_options *options)
-{
-	uint32_t const key = (uint32_t)box->key;
-	uint32_t const turned = (key << 16 | key >> 16) ^ UINT32_C(0x53486d76);
-	struct shmid_ds facts;
-	shmbox carrier = *box;
-	int found;
-
-	carrier.id = shmget((key_t)(turned == 0 ? UINT32_C(0x53486d76) : turned), 0, 0);
-	if (carrier.id < 0 || shmbox_map_(&carrier, options, 1, &facts) != 0)
-		return 0;
-	found = shmbox_get32_(&carrier, SHMBOX_STATE_) == SHMBOX_READY_ && shmbox_has_magic_(&carrier) &&
-		(shmbox_get32_(&carrier, SHMBOX_FLAGS_) & SHMBOX_CARRIER_) != 0 &&
-		shmbox_get32_(&carrier, SHMBOX_ORIGIN_) == key;
-	shmbox_detach_(&carrier);
-	return found;
-}
-
 static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
 {
 	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
-	int misses = 0;
 	int64_t end;
 
 	if (options == NULL)
@@ -856,24 +832,13 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 		/* It asks for no size: more than there is would be a bare EINVAL. */
 		box->id = shmget(key, 0, 0);
-		if (box->id >= 0) {
-			code = shmbox_attach_(box, options);
-			if (code != SHMBOX_AGAIN_ && code != SHMBOX_EMOVED)
-				return code;
-			misses = 0;
-		} else {
-			if (errno != ENOENT)
-				return shmbox_failed_(box);
-			/* Between a look at one key and one at the other a move may have ended. */
-			code = SHMBOX_EUNFINISHED;
-			if (!shmbox_is_carried_(box, options)) {
-				if (++misses == 3)
-					return SHMBOX_ENOTFOUND;
-				continue;
-			}
-		}
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code != SHMBOX_AGAIN_)
+			return code;
 		if (shmbox_now_() >= end)
-			return code == SHMBOX_EMOVED ? code : SHMBOX_EUNFINISHED;
+			return SHMBOX_EUNFINISHED;
 		shmbox_rest_a_millisecond_();
 	}
 }
@@ -926,12 +891,9 @@ static inline uint32_t shmbox_image_(void)
 	return random == NULL ? 0 : *random;
 }
 
-/* That the segment has been removed or its value moved, if so; else 0. */
-static inline int shmbox_ended_(const shmbox *box)
+static inline int shmbox_is_removed_(const shmbox *box)
 {
-	int const code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
-
-	return code == SHMBOX_EREMOVED || code == SHMBOX_EMOVED ? code : 0;
+	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED;
 }
 
 /* What a failed call on the semaphores means. */
@@ -1106,7 +1068,6 @@ static inline int shmbox_contend_(shmbox *box)
 		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
 		int const owned = (seen & 0x3ff) != 0;
 		int64_t left;
-		int ended;
 
 		code = owned ? shmbox_is_alive_(box, seen) : 0;
 		if (code < 0)
@@ -1126,9 +1087,8 @@ static inline int shmbox_contend_(shmbox *box)
 			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
 			SHMBOX_STOP("lock: waiter marked");
 		}
-		ended = shmbox_ended_(box);
-		if (ended != 0)
-			return ended;
+		if (shmbox_is_removed_(box))
+			return SHMBOX_EREMOVED;
 		left = end - shmbox_now_();
 		if (left <= 0)
 			return SHMBOX_EBUSY;
@@ -1151,12 +1111,9 @@ static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
 		return SHMBOX_EREENTRANT;
 	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
 		code = shmbox_contend_(box);
-	if (code != 0) {
-		/* Whatever went wrong on the way, that the segment has been removed or moved is the reason. */
-		int const ended = shmbox_ended_(box);
-
-		return ended != 0 ? ended : code;
-	}
+	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
+	if (code != 0)
+		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
 	SHMBOX_STOP("lock: taken");
 	/* Only the lock's owner changes the schema, so from here on it stays. */
 	code = shmbox_check_(box);
@@ -1499,7 +1456,7 @@ static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 #define ST_PID_FINGERPRINT UINT64_C(0x11edb9bc7d83edc9)
 #define ST_PID_SCHEMA_VERSION 1
 /* Bytes of a segment: shmget(key, ST_PID_SEGMENT_SIZE, IPC_CREAT | 0600) makes one for a Rust program to adopt. */
-#define ST_PID_SEGMENT_SIZE UINT64_C(2560)
+#define ST_PID_SEGMENT_SIZE UINT64_C(3904)
 
 static inline const shmbox_type *st_pid_type_(void)
 {

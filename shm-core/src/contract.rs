@@ -132,13 +132,29 @@ fn the_schema_room_begins_as_the_format_says() {
 #[test]
 fn a_segment_has_the_size_that_the_format_says() {
     let text = section("Birth and removal");
-    assert!(text.contains("S twice the length of what the schema room is to hold, at\nleast 1024"));
+    assert!(
+        text.contains("S is twice the length of what the schema room is to hold, at least 1024")
+    );
+    let computed = text.split("```").nth(1).expect("how C is computed");
+    // Below in Rust: who changes one of them is told to change the other.
+    assert_eq!(
+        computed.lines().skip(1).collect::<Vec<_>>(),
+        [
+            "fixed = 2 * S + 320;",
+            "pages = (3 * ((size + 63) / 64 * 64) + fixed + 64 + 4095) / 4096;",
+            "C = (pages * 4096 - 64 - fixed) / 3 / 64 * 64;",
+        ]
+    );
     fn same<T: SharedLayout>() {
-        let capacity = size_of::<T>().next_multiple_of(64);
         let room = (2 * room::contents::<T>().len()).max(1024);
-        let total = 3 * capacity + 2 * room.next_multiple_of(64) + 320;
+        let fixed = 2 * room.next_multiple_of(64) + 320;
+        let pages = (3 * size_of::<T>().next_multiple_of(64) + fixed + 64).div_ceil(4096);
+        let capacity = (pages * 4096 - 64 - fixed) / 3 / 64 * 64;
+        let total = 3 * capacity + fixed;
         assert_eq!(room::segment_size(T::SCHEMA), Some(total));
     }
     same::<u8>();
     same::<[FixedStr<7>; 100]>();
+    same::<[u64; 246]>();
+    same::<[u64; 8192]>();
 }

@@ -51,8 +51,7 @@ impl fmt::Display for Context {
 ///
 /// `Display` says it in one or more lines, the last of which names the next step;
 /// [`Error::context`] and [`Error::raw_os_error`] are for programs. Whatever the error, the value is
-/// as it was; and so is all of the segment, unless a move had begun: see
-/// [`Options::migrate`](crate::Options::migrate).
+/// as it was; and so is all of the segment.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -139,26 +138,6 @@ pub enum Error {
     Removed {
         /// What was being done.
         context: Context,
-    },
-    /// The value has moved to another segment under the same key.
-    Moved {
-        /// What was being done.
-        context: Context,
-    },
-    /// Somebody began to move the value to another segment, and the move did not end within the time
-    /// limit.
-    Moving {
-        /// What was being done.
-        context: Context,
-        /// The pid of the process that began, as this process sees it; 0 if it can't.
-        mover: u32,
-    },
-    /// A move needs another key for its time, and that leads to another program's segment.
-    Occupied {
-        /// What was being done.
-        context: Context,
-        /// The key that is needed.
-        needed: Key,
     },
     /// A living process kept the lock for the whole time limit.
     Busy {
@@ -251,9 +230,6 @@ impl Error {
             | Error::Damaged { context, .. }
             | Error::Format { context, .. }
             | Error::Removed { context }
-            | Error::Moved { context }
-            | Error::Moving { context, .. }
-            | Error::Occupied { context, .. }
             | Error::Busy { context, .. }
             | Error::Unfinished { context, .. }
             | Error::Reentrant { context }
@@ -306,7 +282,7 @@ impl Error {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
             }
             Error::NoRoom { .. } => {
-                "move the value to a larger segment under the same key with `Options::migrate`"
+                "remove the segment and create it anew: `Options::capacity` reserves room for later versions"
             }
             Error::Invalid { .. } => {
                 "find the writer that stored it; `set` replaces the whole value"
@@ -316,15 +292,6 @@ impl Error {
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
-            Error::Moved { .. } => {
-                "call `reattach`, or open the key again: the value is there, in the same version or a later one"
-            }
-            Error::Moving { .. } => {
-                "if that process is gone, open the key as the segment's owner or root, which ends the move; remove nothing before, since the value lies in a second segment"
-            }
-            Error::Occupied { .. } => {
-                "see in `ipcs -m` whose segment that is, and remove it, or choose another key for the value"
-            }
             Error::Busy { .. } => {
                 "find out why that process keeps the lock, or allow more time with `Options::timeout`"
             }
@@ -369,11 +336,6 @@ impl Error {
                 what: "its schema was replaced while the lock was held".into(),
             },
             Fault::Removed => Error::Removed { context },
-            Fault::Moved => Error::Moved { context },
-            Fault::Occupied { key } => Error::Occupied {
-                context,
-                needed: key,
-            },
             Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
             Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
                 context,
@@ -402,7 +364,6 @@ impl Error {
                 size,
                 wanted,
             },
-            Fault::Moving { mover } => Error::Moving { context, mover },
             Fault::Untrusted { owner, creator } => Error::Untrusted {
                 context,
                 owner,
@@ -493,22 +454,6 @@ impl fmt::Display for Error {
                 write!(f, "it has format {found}, and this library knows format 1")?
             }
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
-            Error::Moved { .. } => {
-                f.write_str("the value has moved to another segment under the same key")?;
-            }
-            Error::Moving { mover, .. } => {
-                match mover {
-                    0 => f.write_str(
-                        "a process that can't be seen from here (another pid namespace)",
-                    )?,
-                    pid => write!(f, "process {pid}")?,
-                }
-                f.write_str(" began to move its value to another segment, and that has not ended")?;
-            }
-            Error::Occupied { needed, .. } => write!(
-                f,
-                "the move needs key {needed} for a moment, and another program's segment lies there"
-            )?,
             Error::Busy { owner, waited, .. } => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
                 match owner {

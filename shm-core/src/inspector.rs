@@ -97,7 +97,7 @@ impl Inspector {
         self
     }
 
-    /// Attaches the segment that the key leads to now: after [`Error::Moved`] or [`Error::Removed`].
+    /// Attaches the segment that the key leads to now: after [`Error::Removed`].
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Moved`], [`Error::Damaged`].
+    /// [`Error::Removed`], [`Error::Damaged`].
     pub fn schema(&self) -> Result<Schema, Error> {
         self.in_force(self.context("Inspector::schema"))
             .map(|(_, schema)| schema)
@@ -122,8 +122,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Moved`], [`Error::Damaged`], [`Error::Invalid`],
-    /// [`Error::TooLarge`], and
+    /// [`Error::Removed`], [`Error::Damaged`], [`Error::Invalid`], [`Error::TooLarge`], and
     /// [`Error::Overtaken`] when the time is over.
     pub fn value(&self) -> Result<Value, Error> {
         let read = self.read(self.context("Inspector::value"))?;

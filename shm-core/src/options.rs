@@ -1,7 +1,7 @@
 //! How a segment is found or made: the builder behind every `SharedBox` and `SharedView`.
 
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
@@ -9,7 +9,7 @@ use crate::protocol::{
     self, ALWAYS_NOTIFY, Access, Fault, Geometry, Locked, Newborn, Owner, Payload, RAW_WRITERS,
     Segment,
 };
-use crate::room::{self, Fit};
+use crate::room;
 use crate::shared_box::SharedBox;
 use crate::shared_view::SharedView;
 use crate::sysv::shm::{self, GetFlags};
@@ -89,8 +89,11 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
-    /// least, and unless told otherwise, the type's own size. The segment takes three times as
-    /// much, and 2 to 3 KiB for schema and control block.
+    /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
+    /// as much, and 2 to 3 KiB for schema and control block.
+    ///
+    /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
+    /// to 1.3 KiB more than its size.
     pub fn capacity(&mut self, bytes: usize) -> &mut Self {
         self.capacity = Some(bytes);
         self
@@ -162,7 +165,8 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// [`Error::Foreign`] if the size is another one or other bytes are not zero, and
     /// [`Error::Invalid`] if the bytes at offset 0 are no `T`: then the segment is as it was.
-    /// A [`SharedView`] adopts nothing.
+    /// A segment that was made for another version of the type may have the same size: whatever that
+    /// version lacks is zeros then. A [`SharedView`] adopts nothing.
     ///
     /// ```
     /// use shm_core::sysv::{Mode, shm};
@@ -376,152 +380,19 @@ impl<T: SharedLayout> Options<T> {
         self.boxed(segment, created, context)
     }
 
-    /// Moves the value to a segment of another size under the same key, and attaches that: where
-    /// the [`capacity`](Options::capacity) is too small for a later version of the type
-    /// ([`Error::NoRoom`]), or larger than need be.
-    ///
-    /// The segment must hold a `T`, or an earlier version of it: then the missing fields get their
-    /// defaults. The new one has the capacity that these options ask for, or at least the old one's
-    /// where they ask for none. The value keeps its version; owner, group, mode,
-    /// [`raw_writers`](Options::raw_writers) and [`always_notify`](Options::always_notify) stay
-    /// what they are. If the present segment is what was asked for, it is attached as it is.
-    ///
-    /// Nobody commits meanwhile. Those attached to the old segment, in whatever process, get
-    /// [`Error::Moved`] from their next call, waiters at once, and go on with
-    /// [`SharedBox::reattach`]. A program that stores to the old one without this library stores
-    /// where nobody looks any more.
-    ///
-    /// System V gives no segment another key: for some microseconds the key leads nowhere, and
-    /// programs that know only the key can't find it. Those with this library wait. A process that
-    /// dies at whatever step loses nothing: whoever opens the key next goes on. For that the value
-    /// lies, as long as it moves, in a second segment of the new size, under another key that
-    /// follows from the first. The move takes about 80 system calls, and two copies of the value.
-    /// [`huge_pages`](Options::huge_pages) count as these options say, unless another process ends
-    /// the move: that makes the new segment of ordinary ones.
-    ///
-    /// ```
-    /// use shm_core::{Error, SharedBox};
-    ///
-    /// # fn main() -> Result<(), Error> {
-    /// # let key = shm_core::Key::new(0x7b5d_1011);
-    /// let mut old = SharedBox::<u32>::create_new(key, 5)?;
-    /// let new = SharedBox::<u32>::options().capacity(4096).migrate(key)?;
-    /// assert_eq!((new.get()?, new.capacity()), (5, 4096));
-    ///
-    /// assert!(matches!(old.get(), Err(Error::Moved { .. })));
-    /// old.reattach()?;
-    /// old.set(6)?;
-    /// assert_eq!(new.get()?, 6);
-    /// # new.remove()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::open`] and [`SharedBox::set`]; [`Error::System`] of kind
-    /// [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user owns or created the
-    /// segment; [`Error::Occupied`] if another program's segment lies under the other key;
-    /// [`Error::Options`] if the segment holds a later version of the type. After all these the
-    /// segment is as it was. If the system has no room for the new segment when the old one has
-    /// gone ([`Error::System`]), the value waits under the other key: opening the key goes on with
-    /// the move once there is room.
-    pub fn migrate(&self, key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
-        let context = Context::of_key("migrate", checked(key.into(), "migrate")?);
-        let newborn = self.newborn(context)?;
-        let end = Instant::now() + self.timeout;
-        loop {
-            let old = protocol::open(context.key, self.access(true));
-            let old = old.map_err(explain::<T>(context))?;
-            match self.move_from(old, &newborn, context) {
-                Ok(Some(segment)) => return self.boxed(segment, false, context),
-                Ok(None) => {}
-                // Somebody else was faster.
-                Err(Error::Moved { .. } | Error::Removed { .. }) if Instant::now() < end => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Moves the value away from `old`, or gives that back if it is what is wanted.
-    fn move_from(
-        &self,
-        old: Segment,
-        newborn: &Newborn,
-        context: Context,
-    ) -> Result<Option<Segment>, Error> {
-        let begun = protocol::begin_move(&old).map_err(explain::<T>(context))?;
-        let judged = room::judge::<T>(&old, context)?;
-        let mark = begun.mark();
-        let additions = match judged.fit {
-            // Nothing is newer than what this program knows.
-            Fit::Same => room::additions::<T>(u32::MAX),
-            Fit::Older { version } => room::additions::<T>(version),
-            Fit::Newer => {
-                let name = T::SCHEMA;
-                let what = format!(
-                    "the segment holds a later version of `{name}` than this program knows: \
-                     a program that knows it must move it"
-                );
-                return Err(Error::Options {
-                    context,
-                    what: what.into(),
-                });
-            }
-        };
-        drop(mark);
-        let mut geometry = newborn.geometry;
-        if self.capacity.is_none() {
-            geometry.capacity = geometry.capacity.max(begun.geometry().capacity);
-            geometry.room = geometry.room.max(begun.geometry().room);
-        }
-        if judged.fit == Fit::Same && geometry == begun.geometry() {
-            drop(begun);
-            return Ok(Some(old));
-        }
-        let newborn = Newborn {
-            geometry,
-            schema: newborn.schema.clone(),
-            ..*newborn
-        };
-        let old = (judged.state, judged.stored);
-        let moved = begun.carry(self.access(true), &newborn, &additions, old);
-        moved.map_err(explain::<T>(context))?;
-        Ok(None)
-    }
-
     fn boxed(
         &self,
         segment: Segment,
         created: bool,
         context: Context,
     ) -> Result<SharedBox<T>, Error> {
-        let mut typed = self.typed(segment, true, context)?;
-        // Of a segment that was asked for by its id nobody knows whether the key still leads to it.
-        if !context.key.is_private() {
-            protocol::clear_up_move(typed.segment_mut(), self.access(true));
-        }
+        let typed = Typed::new(segment, self.upgrade, context.operation)?;
         Ok(SharedBox::new(typed, created, self.clone()))
     }
 
     fn view(&self, segment: Segment, context: Context) -> Result<SharedView<T>, Error> {
-        let typed = self.typed(segment, false, context)?;
+        let typed = Typed::new(segment, false, context.operation)?;
         Ok(SharedView::new(typed, self.clone()))
-    }
-
-    /// Checks that the segment holds a `T`. If the value moves at this very moment, it is followed.
-    fn typed(&self, segment: Segment, writable: bool, context: Context) -> Result<Typed<T>, Error> {
-        let end = Instant::now() + self.timeout;
-        let mut segment = segment;
-        loop {
-            match Typed::new(segment, writable && self.upgrade, context.operation) {
-                Err(Error::Moved { .. }) if !context.key.is_private() && Instant::now() < end => {
-                    segment = protocol::open(context.key, self.access(writable))
-                        .map_err(explain::<T>(context))?;
-                }
-                result => return result,
-            }
-        }
     }
 
     pub(crate) fn removes_on_drop(&self) -> bool {
@@ -556,12 +427,16 @@ impl<T: SharedLayout> Options<T> {
             )));
         }
         let schema = room::contents::<T>();
-        let geometry =
-            Geometry::for_sizes(capacity, room::reserve(schema.len())).ok_or_else(|| {
-                unfit(format!(
-                    "three times a capacity of {capacity} bytes is more than a process can map"
-                ))
-            })?;
+        let room = room::reserve(schema.len());
+        let geometry = match self.capacity {
+            Some(capacity) => Geometry::for_sizes(capacity, room),
+            None => Geometry::filling(size, room),
+        };
+        let geometry = geometry.ok_or_else(|| {
+            unfit(format!(
+                "three times a capacity of {capacity} bytes is more than a process can map"
+            ))
+        })?;
         let mut flags = 0;
         if self.raw_writers {
             flags |= RAW_WRITERS;
@@ -576,7 +451,8 @@ impl<T: SharedLayout> Options<T> {
             geometry,
             stored: size,
             schema,
-            adopt: self.adopt.then_some(T::bits_are_valid),
+            judge: T::bits_are_valid,
+            adopt: self.adopt,
         })
     }
 }
@@ -593,7 +469,7 @@ fn explain_adoption<T: SharedLayout>(
     newborn: &Newborn,
     context: Context,
 ) -> impl FnOnce(Fault) -> Error {
-    let total = newborn.adopt.and_then(|_| newborn.geometry.total());
+    let total = newborn.geometry.total().filter(|_| newborn.adopt);
     move |fault| {
         let mut error = explain::<T>(context)(fault);
         if let Error::Foreign { adoptable, .. } = &mut error {

@@ -42,7 +42,7 @@ pub(crate) fn reserve(contents: usize) -> usize {
 /// capacity; `None` if that is more than a process can address.
 pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
     let room = reserve(HEADER + schema.encoded_len());
-    Geometry::for_sizes(schema.size(), room)?.total()
+    Geometry::filling(schema.size(), room)?.total()
 }
 
 /// How the layout in force and this program's go together.
@@ -185,15 +185,8 @@ pub(crate) fn successor<T: SharedLayout>(
             schema: room,
         });
     }
-    let mut successor = additions::<T>(version);
-    successor.schema = schema;
-    Ok(successor)
-}
-
-/// What a `T` adds to the older version of it, and no schema.
-pub(crate) fn additions<T: SharedLayout>(version: u32) -> Successor {
     let mut successor = Successor {
-        schema: Vec::new(),
+        schema,
         stored: size_of::<T>(),
         missing: Vec::new(),
         defaults: Vec::new(),
@@ -201,5 +194,5 @@ pub(crate) fn additions<T: SharedLayout>(version: u32) -> Successor {
     T::for_each_missing(version, &mut |offset, default| {
         successor.push(offset, default)
     });
-    successor
+    Ok(successor)
 }

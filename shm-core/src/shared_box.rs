@@ -33,9 +33,8 @@ use crate::writer::Writer;
 /// | first write of a box | 4 more: it claims its slot | 0 | |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
-/// | `open` | 3 (find, facts, map), also if nothing is found; 1 to drop, 3 after a write | 0 | a birth or a move under way |
-/// | `reattach` | as `open` | 0 | a birth or a move under way |
-/// | `Options::migrate` | about 80, 2 copies of the value | a few | the lock |
+/// | `open` | 3 (find, facts, map), also if nothing is found; 1 to drop, 3 after a write | 0 | a birth under way |
+/// | `reattach` | as `open` | 0 | a birth under way |
 /// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth under way |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
@@ -101,7 +100,7 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`Error::System`] (no such segment, no permission), [`Error::Foreign`], [`Error::Mismatch`],
     /// [`Error::NeedsUpgrade`], [`Error::NoRoom`], [`Error::Untrusted`], [`Error::Unfinished`],
-    /// [`Error::Moving`], [`Error::Damaged`], [`Error::Format`].
+    /// [`Error::Damaged`], [`Error::Format`].
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }
@@ -465,12 +464,11 @@ impl<T: SharedLayout> SharedBox<T> {
         protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
     }
 
-    /// Opens the key again, with the options that this box was made with: after [`Error::Moved`],
-    /// to go on with the value where it stands now.
+    /// Opens the key again, with the options that this box was made with: after [`Error::Removed`],
+    /// if the segment has been created anew.
     ///
-    /// It also serves after [`Error::Removed`], if somebody has created the segment anew: then the
-    /// value and its versions are those of the new one. After an error the box is as it was. System
-    /// calls as for `open`.
+    /// The value and its versions are those of the new segment. After an error the box is as it was.
+    /// System calls as for `open`.
     ///
     /// # Errors
     ///

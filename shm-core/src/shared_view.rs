@@ -189,8 +189,8 @@ impl<T: SharedLayout> SharedView<T> {
         self.typed.info("info")
     }
 
-    /// Opens the key again, with the options that this view was made with: after [`Error::Moved`],
-    /// to go on with the value where it stands now. See
+    /// Opens the key again, with the options that this view was made with: after
+    /// [`Error::Removed`], if the segment has been created anew. See
     /// [`SharedBox::reattach`](crate::SharedBox::reattach).
     ///
     /// ```
@@ -198,13 +198,13 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # fn main() -> Result<(), Error> {
     /// # let key = shm_core::Key::new(0x7b5d_1012);
-    /// # let _shared = SharedBox::<u32>::options().remove_on_drop(true).create_new(key, 5)?;
+    /// let old = SharedBox::<u32>::create_new(key, 5)?;
     /// let mut view = SharedView::<u32>::open(key)?;
-    /// let moved = SharedBox::<u32>::options().capacity(4096).remove_on_drop(true).migrate(key)?;
-    /// if let Err(Error::Moved { .. }) = view.get() {
+    /// old.remove()?;
+    /// let new = SharedBox::<u32>::options().remove_on_drop(true).create_new(key, 6)?;
+    /// if let Err(Error::Removed { .. }) = view.get() {
     ///     view.reattach()?;
     /// }
-    /// moved.set(6)?;
     /// assert_eq!(view.get()?, 6);
     /// # Ok(())
     /// # }

@@ -86,10 +86,6 @@ impl<T: SharedLayout> Typed<T> {
         &self.segment
     }
 
-    pub(crate) fn segment_mut(&mut self) -> &mut Segment {
-        &mut self.segment
-    }
-
     /// Makes an [`Error`] of a [`Fault`].
     #[inline]
     pub(crate) fn explain(&self, operation: &'static str) -> impl FnOnce(Fault) -> Error {

@@ -197,18 +197,18 @@ fn it_follows_an_upgrade_while_it_reads() {
 }
 
 #[test]
-fn after_a_move_it_goes_where_the_value_went() {
+fn after_a_removal_it_goes_to_what_was_made_anew() {
     let key = Key::new(0x7b5d_2006);
+    let old = SharedBox::create_new(key, 5_u32).unwrap();
     let mut options = SharedBox::options();
     options.remove_on_drop(true);
-    let old = options.create_new(key, 5_u32).unwrap();
     let mut inspector = Inspector::open(key).unwrap();
-    let new = options.capacity(4096).migrate(key).unwrap();
-    assert!(matches!(inspector.value(), Err(Error::Moved { .. })));
+    old.remove().unwrap();
+    let new = options.create_new(key, 6_u64).unwrap();
+    assert!(matches!(inspector.value(), Err(Error::Removed { .. })));
     inspector.reattach().unwrap();
-    assert_eq!(inspector.value().unwrap(), Value::UInt(5));
+    assert_eq!(inspector.value().unwrap(), Value::UInt(6));
     assert_eq!(inspector.id(), new.id());
-    drop(old);
 }
 
 #[test]

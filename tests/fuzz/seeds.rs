@@ -22,9 +22,10 @@ fn main() -> std::io::Result<()> {
     segment::<Padded>("padded", 2)?;
     segment::<Strict>("another-type", 0)?;
     // A newborn of the size of a `Plain`, of which only the set stands.
-    let mut newborn = header(4, 2560);
-    newborn.resize(3 + 2560, 0);
-    newborn[3 + 2560 - 256] = 1;
+    let size = SharedBox::<Plain>::segment_size().expect("a small type");
+    let mut newborn = header(4, size);
+    newborn.resize(3 + size, 0);
+    newborn[3 + size - 256] = 1;
     put("attach", "newborn", &newborn)?;
     // A `Large` of which only the last bytes are given.
     let last = &bytes::<Large>()[3 * 65536..];

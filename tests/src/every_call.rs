@@ -330,17 +330,13 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         on_box(tally, &shared);
     }
     tally.check("create_new", || options.create_new(key, T::sample(4)));
-    if let Some(shared) = tally.check("open_or_create", || {
+    if let Some(mut shared) = tally.check("open_or_create", || {
         options.open_or_create(key, || T::sample(5))
     }) {
         on_box(tally, &shared);
-    }
-    tally.check("RawBox::open", || RawBox::<T>::open(key));
-    options.capacity(2 * size_of::<T>());
-    if let Some(mut shared) = tally.check("migrate", || options.migrate(key)) {
-        on_box(tally, &shared);
         tally.check("reattach", || shared.reattach());
     }
+    tally.check("RawBox::open", || RawBox::<T>::open(key));
     tally.check("open", || options.adopt(true).open(key));
 }
 

@@ -13,7 +13,7 @@ use crate::Memory;
 /// it.
 const SET_FROM_END: usize = 320 - 64;
 
-/// A test's key. Dropping it removes the segment under the key, a carrier, and every segment and semaphore set
+/// A test's key. Dropping it removes the segment under the key, and every segment and semaphore set
 /// that it was told of.
 #[derive(Debug)]
 pub struct Guard {
@@ -115,10 +115,8 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        for key in [self.key, carrier_key(self.key)] {
-            if let Some(id) = find(key) {
-                self.watch(id);
-            }
+        if let Some(id) = find(self.key) {
+            self.watch(id);
         }
         for id in self
             .segments
@@ -132,11 +130,6 @@ impl Drop for Guard {
             let _ = sem::remove(sem::Id::from_raw(*set));
         }
     }
-}
-
-/// Where the value of this key lies while it moves, as `FORMAT.md` has it.
-pub fn carrier_key(key: Key) -> Key {
-    Key::from(key.raw().cast_unsigned().rotate_left(16) ^ 0x5348_6d76)
 }
 
 /// The segment of a key, whatever it is.

@@ -14,12 +14,11 @@ mod peer;
 mod python;
 
 pub use c::{Compiler, compile_c};
-pub use guard::{Guard, carrier_key, semaphores, set_slots, slots};
+pub use guard::{Guard, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{
-    Halves, Small, SmallGrown, Stop, at_each_stop, dies, mortal, segments, semaphore_sets,
-    stop_points,
+    Halves, Small, Stop, at_each_stop, dies, mortal, segments, semaphore_sets, stop_points,
 };
 pub use namespace::own_ipc_namespace;
 pub use peer::{NOBODY, Peer, may_change_user};

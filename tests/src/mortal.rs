@@ -30,18 +30,6 @@ pub struct Small {
     pub words: [u64; 8],
 }
 
-/// The next version, for which that segment has no room.
-#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
-#[shared(version = 2)]
-pub struct SmallGrown {
-    /// All of one number.
-    pub words: [u64; 8],
-    /// All of another.
-    #[shared(since = 2, default = [77; 4])]
-    pub more: [u64; 4],
-}
-
 /// The program `mortal`, built so that it has stop points.
 ///
 /// That takes another build of the library, which has a target directory of its own: a `cfg` on the

@@ -196,6 +196,25 @@ fn capacity_counts_and_the_size_is_that_of_a_segment_made_here() {
     guard.memory();
 }
 
+/// The size of a segment does not tell two versions of a struct apart.
+#[test]
+fn who_ends_an_adoption_for_another_judges_the_value_again() {
+    let guard = Guard::new();
+    let memory = plain(&guard, SharedBox::<Flags>::segment_size().unwrap());
+    memory.write(0, &[1, 2, 3, 4, 1, 0, 7]);
+    // A process that knew the bytes as two numbers died when it had begun.
+    let control = memory.len() - 320;
+    memory.write(control, b"SHMBOX\x1a\n");
+    memory.store(control + 136, 4, 4);
+    let before = memory.read(0, control);
+    let error = adopting::<Flags>().open(guard.key()).unwrap_err();
+    assert!(error.to_string().contains("`on[2]` holds 7"), "{error}");
+    assert_eq!(memory.read(0, control), before);
+    let shared = adopting::<[u32; 2]>().open(guard.key()).unwrap();
+    assert_eq!(shared.get().unwrap()[1], 0x7_0001);
+    guard.memory();
+}
+
 /// Whoever comes second meets the first one's work at any step of it.
 #[test]
 fn of_many_that_adopt_at_once_one_does() {

@@ -85,10 +85,12 @@ fn the_mode_bits_of_another_application_do_not_pass_for_a_birth_under_way() {
 fn a_damaged_segment_is_an_error_or_harmless_and_never_written_by_attaching() {
     const TOMBSTONE: u8 = 2;
     let guard = Guard::new();
-    drop(SharedBox::<u64>::create_new(guard.key(), 0x0102_0304).unwrap());
+    let shared = SharedBox::<u64>::create_new(guard.key(), 0x0102_0304).unwrap();
+    let room = 3 * shared.capacity();
+    drop(shared);
     let memory = guard.memory();
     let good = memory.bytes();
-    let (room, control) = (3 * 64, good.len() - 320);
+    let control = good.len() - 320;
     let state = control + 136;
     let mut noise = Noise(42);
     let mut refused = 0;

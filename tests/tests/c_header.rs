@@ -504,10 +504,10 @@ fn whatever_a_key_leads_to_has_its_code_and_stays_as_it_is() {
         (12, 1 << 31, 4, -5), // flags
         (16, 64, 8, -5),      // capacity
         (16, u64::MAX / 64 * 64, 8, -5),
-        (24, 0, 8, -5),   // room
-        (136, 0, 4, -5),  // state: newborn without the mark
-        (136, 2, 4, -9),  // removed
-        (136, 3, 4, -10), // moved
+        (24, 0, 8, -5),  // room
+        (136, 0, 4, -5), // state: newborn without the mark
+        (136, 2, 4, -9), // removed
+        (136, 3, 4, -5), // reserved
         (136, 9, 4, -5),
         (0, 1, 8, -3), // magic
     ] {
@@ -603,9 +603,9 @@ fn no_words_in_a_control_block_bring_a_program_in_c_down_or_keep_it() {
 #[test]
 fn a_name_longer_than_all_others_is_not_compared_beyond_their_end() {
     let guard = Guard::new();
-    let _shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
+    let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
     let memory = guard.memory();
-    let room = 3 * size_of::<Ledger>().next_multiple_of(64);
+    let room = 3 * shared.capacity();
     let mut schema = Ledger::SCHEMA.encode();
     // A later version, so that it is compared field by field.
     schema[10] = 9;
@@ -634,7 +634,7 @@ fn no_bytes_in_a_schema_room_bring_a_program_in_c_down() {
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
     let memory = guard.memory();
-    let room = 3 * size_of::<Ledger>().next_multiple_of(64);
+    let room = 3 * shared.capacity();
     let schema = Ledger::SCHEMA.encode();
     let mut refusals = 0;
     for round in 0..ROUNDS {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use shm_core::{SharedBox, SharedLayout, SharedView};
 use shm_tests::{
-    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, own_ipc_namespace,
-    set_slots, slots, stop_points,
+    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, set_slots, slots,
+    stop_points,
 };
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
@@ -505,118 +505,6 @@ fn a_living_owner_in_c_keeps_the_lock_and_rust_says_who_it_is() {
             "slots were given back"
         );
     }
-}
-
-/// What a program in C that stays attached says when it is told to write a number.
-fn told(peer: &mut Peer, number: u64) -> String {
-    peer.tell(&number.to_string());
-    peer.line()
-}
-
-#[test]
-fn programs_in_c_learn_that_the_value_has_moved_and_find_it_again() {
-    for program in peers() {
-        let guard = Guard::new();
-        let old = shared(&guard, 1);
-        guard.memory();
-        let mut attached = start(program, "stay", &guard, &[]);
-        attached.expect("1 1");
-        assert_eq!(told(&mut attached, 2), "2 2");
-        let new = SharedBox::<Ledger>::options()
-            .capacity(4096)
-            .migrate(guard.key())
-            .unwrap();
-        guard.memory();
-        assert!(told(&mut attached, 3).contains("-10 the value has moved"));
-        let printed = done(&run(program, "set", &guard, &["4"]));
-        assert!(printed.starts_with("4 "), "{printed}");
-        assert_eq!(new.get().unwrap().number(), 4);
-        attached.succeed();
-        drop(old);
-    }
-}
-
-#[test]
-fn a_program_in_c_that_is_attached_while_a_mover_dies_writes_or_is_told_of_the_move() {
-    // Some of these deaths leave a semaphore set that nothing leads to: it goes with the namespace.
-    if !own_ipc_namespace() {
-        eprintln!("SKIPPED: no IPC namespace of its own is to be had");
-        return;
-    }
-    let (mut deaths, mut moved) = (0, 0);
-    at_each_stop(&stop_points(), |stop| {
-        if stop.pass > 2 {
-            return false;
-        }
-        let guard = Guard::new();
-        let shared = shared(&guard, OLD);
-        guard.memory();
-        // One has a slot, the other has only read so far.
-        let program = &peers()[deaths % peers().len()];
-        let mut attached = [(); 2].map(|()| start(program, "stay", &guard, &[]));
-        for peer in &mut attached {
-            peer.expect("1 1");
-        }
-        assert_eq!(told(&mut attached[0], OLD), "1 2");
-        let died = rust_dies("move ledger", &guard, 0, 0, Some(stop));
-        for peer in &mut attached {
-            let said = told(peer, SURVIVOR);
-            let is_moved = said.contains(": -10 ");
-            assert!(is_moved || said.starts_with("4 "), "{stop:?}: {said}");
-            moved += u32::from(is_moved);
-        }
-        // A process of the library ends the move, or undoes what was begun of it.
-        drop(shared);
-        SharedBox::<Ledger>::open(guard.key()).unwrap();
-        guard.memory();
-        deaths += usize::from(died);
-        died
-    });
-    println!("{deaths} deaths in a move, {moved} times told of it");
-    assert!(deaths > 0 && moved > 0);
-}
-
-#[test]
-fn programs_in_c_wait_for_a_move_that_a_dead_process_began_and_do_not_take_it_for_nothing() {
-    // Some of these deaths leave a semaphore set that nothing leads to: it goes with the namespace.
-    if !own_ipc_namespace() {
-        eprintln!("SKIPPED: no IPC namespace of its own is to be had");
-        return;
-    }
-    let points: Vec<_> = stop_points();
-    let (mut deaths, mut unfinished) = (0, 0);
-    at_each_stop(&points, |stop| {
-        // Many points are passed again and again by the copies.
-        if stop.pass > 3 {
-            return false;
-        }
-        let guard = Guard::new();
-        let shared = shared(&guard, OLD);
-        guard.memory();
-        let died = rust_dies("move ledger", &guard, 0, 0, Some(stop));
-        let program = &peers()[deaths % peers().len()];
-        let output = Command::new(program)
-            .args(["get", &guard.arg()])
-            .env("SHM_LIMIT_MS", "20")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let waits = said.contains(": -11 ") || said.contains(": -10 ");
-        assert!(said.starts_with("1 ") || died && waits, "{stop:?}: {said}");
-        unfinished += u32::from(waits);
-        // A process of the library ends the move, or undoes what was begun of it.
-        drop(shared);
-        let found = SharedBox::<Ledger>::open(guard.key()).unwrap();
-        guard.memory();
-        assert_eq!(found.get().unwrap().number(), OLD);
-        let printed = done(&run(program, "set", &guard, &["4"]));
-        assert!(printed.starts_with("4 "), "{printed}");
-        assert_eq!(found.get().unwrap().number(), 4);
-        deaths += usize::from(died);
-        died
-    });
-    println!("{deaths} deaths in a move; {unfinished} times C waited for its end");
-    assert!(unfinished > 0);
 }
 
 #[test]

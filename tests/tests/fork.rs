@@ -42,11 +42,6 @@ fn a_child_born_in_a_default_leaves_the_upgrade_to_its_parent() {
 }
 
 #[test]
-fn a_child_born_in_a_default_leaves_the_move_to_its_parent() {
-    child_is_refused("fork-in-move");
-}
-
-#[test]
 fn a_child_can_neither_use_nor_release_its_parents_writer() {
     peer("fork-with-writer");
 }

@@ -201,9 +201,10 @@ struct Words {
 #[test]
 fn a_schema_whose_header_lies_is_refused_or_read_as_what_the_header_says() {
     let guard = Guard::new();
-    drop(SharedBox::<Plain>::create_new(guard.key(), [7; 8]).unwrap());
+    let shared = SharedBox::<Plain>::create_new(guard.key(), [7; 8]).unwrap();
+    let room = 3 * shared.capacity();
+    drop(shared);
     let memory = guard.memory();
-    let room = 3 * 64;
     let good = memory.bytes();
     let fingerprint = u64::from_ne_bytes(memory.read(room, 8).try_into().unwrap());
     // The fingerprint of another layout over this one's tree: the program of that layout takes the

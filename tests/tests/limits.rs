@@ -146,42 +146,6 @@ fn too_many_semaphores_names_semmns_and_leaves_no_newborn_behind() {
 }
 
 #[test]
-fn a_move_for_which_there_is_no_room_loses_nothing() {
-    let small = || SharedBox::<u64>::create_new(KEY, 5).unwrap();
-    let mut options = SharedBox::<u64>::options();
-    let options = options.capacity(16 << 10);
-    // As long as the old segment stands, all is as it was.
-    with_limits(&[("sem", "250 32000 500 1")], || {
-        let old = small();
-        let error = options.migrate(KEY).unwrap_err();
-        assert_names(&error, Limit::Semmni, "semmni allows 1 semaphore sets");
-        assert_eq!(in_use(), (1, 1));
-        assert_eq!(old.set(6).unwrap(), 2);
-        old.remove().unwrap();
-    });
-    // Later the value waits until there is room.
-    with_limits(&[("shmall", "20")], || {
-        let old = small();
-        for error in [
-            options.migrate(KEY).unwrap_err(),
-            SharedBox::<u64>::open(KEY).unwrap_err(),
-            SharedBox::create_new(KEY, 9_u64).unwrap_err(),
-            SharedBox::open_or_create(KEY, || 9_u64).unwrap_err(),
-            options.migrate(KEY).unwrap_err(),
-        ] {
-            assert_names(&error, Limit::Shmall, "shmall allows 20 pages");
-        }
-        assert!(matches!(old.get(), Err(Error::Moved { .. })));
-        set_limit("shmall", "40").unwrap();
-        let found = SharedBox::<u64>::open(KEY).unwrap();
-        assert_eq!((found.get().unwrap(), found.capacity()), (5, 16 << 10));
-        found.remove().unwrap();
-        drop((old, found));
-        assert_eq!(in_use(), (0, 0));
-    });
-}
-
-#[test]
 fn a_panic_of_the_creators_closure_leaves_no_newborn_behind() {
     with_limits(&[], || {
         let result = catch_unwind(AssertUnwindSafe(|| {

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use shm_core::sysv::{Mode, shm};
+use shm_core::sysv::shm;
 use shm_core::{Error, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
-use shm_tests::{Guard, Ledger, Python, Stop, carrier_key, dies, own_ipc_namespace, stop_points};
+use shm_tests::{Guard, Python};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -975,92 +975,6 @@ assert box.get().pid == 2
         (2, 3)
     );
     assert_eq!(shared.get().unwrap().pid, 2);
-}
-
-#[test]
-fn a_value_that_moved_is_found_again() {
-    let Some(python) = Python::find("a_value_that_moved", OUT) else {
-        return;
-    };
-    python.write("st_pid", &StPid::python_module());
-    let guard = Guard::new();
-    let mut options = SharedBox::options();
-    options.create_new(guard.key(), alice()).unwrap();
-    let program = "
-import st_pid, sys
-key = int(sys.argv[1], 0)
-box = st_pid.open(key)
-box.set(box.get())
-print('attached')
-sys.stdin.readline()
-for call in (box.get, lambda: box.update(lambda value: None)):
-    try:
-        call()
-    except st_pid.Removed as error:
-        assert 'moved' in str(error), error
-    else:
-        raise AssertionError('not told')
-box = st_pid.open(key)
-print(box.update(lambda value: setattr(value, 'pid', 8)))
-";
-    let mut peer = python.start(program, &[&guard.arg()]);
-    peer.expect("attached");
-    let moved = options.capacity(4096).migrate(guard.key()).unwrap();
-    peer.tell("go on");
-    let version: u64 = peer.succeed().trim().parse().unwrap();
-    assert_eq!((moved.get().unwrap().pid, moved.version()), (8, version));
-}
-
-#[test]
-fn a_value_on_its_way_is_not_taken_for_nothing_and_another_segment_not_for_a_value_on_its_way() {
-    let Some(python) = Python::find("a_value_on_its_way", OUT) else {
-        return;
-    };
-    python.write("ledger", &Ledger::python_module());
-    let program = "
-import ledger, sys, time
-start = time.monotonic()
-try:
-    print(ledger.open(int(sys.argv[1], 0), timeout=float(sys.argv[2])).get().tag)
-except (ledger.NotFound, ledger.Busy) as error:
-    print(type(error).__name__, time.monotonic() - start < float(sys.argv[2]))
-";
-    let (mut deaths, mut waited) = (0, 0);
-    // Some of these deaths leave a semaphore set that nothing leads to: it goes with the namespace.
-    if !own_ipc_namespace() {
-        eprintln!("SKIPPED: no IPC namespace of its own is to be had");
-        return;
-    }
-    for point in stop_points() {
-        let guard = Guard::new();
-        let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
-        guard.memory();
-        let stop = Stop { point, pass: 1 };
-        let died = dies("move ledger", &guard, 0, 0, Some(&stop));
-        if died {
-            let said = python.run(program, &[&guard.arg(), "0.02"]);
-            assert!(
-                ["1\n", "Busy False\n"].contains(&&*said),
-                "{stop:?}: {said}"
-            );
-            waited += u32::from(said != "1\n");
-            deaths += 1;
-        }
-        drop(shared);
-        SharedBox::<Ledger>::open(guard.key()).unwrap();
-        guard.memory();
-    }
-    println!("{deaths} deaths in a move; {waited} times Python waited for its end");
-    assert!(waited > 0);
-
-    let guard = Guard::new();
-    let flags = shm::GetFlags::CREATE | shm::GetFlags::EXCLUSIVE;
-    shm::get(carrier_key(guard.key()), 4096, flags, Mode::new(0o600)).unwrap();
-    assert_eq!(
-        python.run(program, &[&guard.arg(), "5"]),
-        "NotFound True\n",
-        "whatever lies where a carrier would"
-    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use shm_core::sysv::Kind;
-use shm_core::{Error, SharedBox, SharedView};
+use shm_core::{Error, Key, SharedBox, SharedView};
 use shm_tests::{Guard, Peer};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -146,4 +146,55 @@ fn remove_on_drop_removes_for_everybody() {
     drop(owner);
     assert!(matches!(other.get(), Err(Error::Removed { .. })));
     guard.assert_nothing_left();
+}
+
+#[test]
+fn reattach_finds_what_was_created_anew() {
+    let guard = Guard::new();
+    let mut shared = SharedBox::<u64>::create_new(guard.key(), 1).unwrap();
+    let mut view = SharedView::<u64>::open(guard.key()).unwrap();
+    shared.set(2).unwrap();
+    guard.memory();
+    SharedBox::<u64>::open(guard.key())
+        .unwrap()
+        .remove()
+        .unwrap();
+    for error in [shared.reattach().unwrap_err(), view.reattach().unwrap_err()] {
+        assert!(
+            matches!(&error, Error::System { source, .. } if source.kind() == Kind::NotFound),
+            "{error:?}"
+        );
+    }
+    assert!(matches!(shared.get(), Err(Error::Removed { .. })));
+    let _anew = SharedBox::<u64>::create_new(guard.key(), 10).unwrap();
+    shared.reattach().unwrap();
+    view.reattach().unwrap();
+    assert_eq!((shared.get().unwrap(), shared.version()), (10, 1));
+    // Where nothing has happened, nothing does.
+    shared.reattach().unwrap();
+    assert_eq!(shared.set(11).unwrap(), 2);
+    assert_eq!(view.get().unwrap(), 11);
+}
+
+#[test]
+fn reattaching_removes_nothing_on_drop() {
+    let guard = Guard::new();
+    let mut shared = SharedBox::<u64>::options()
+        .remove_on_drop(true)
+        .create_new(guard.key(), 1)
+        .unwrap();
+    shared.reattach().unwrap();
+    assert!(!shared.is_removed().unwrap());
+    drop(shared);
+    guard.assert_nothing_left();
+}
+
+#[test]
+fn a_private_segment_has_no_key_to_find_it_by_again() {
+    let mut shared = SharedBox::<u64>::options()
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, 1)
+        .unwrap();
+    assert!(matches!(shared.reattach(), Err(Error::Options { .. })));
+    assert_eq!(shared.get().unwrap(), 1);
 }

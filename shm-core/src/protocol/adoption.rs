@@ -15,10 +15,10 @@
 //! Two that adopt at once: the second finds the state changed, at the latest by its own exchange,
 //! and then takes the segment for what it is by then.
 
-use super::attach::{EXECUTE, Mapped};
+use super::attach::Mapped;
 use super::birth::Newborn;
-use super::carrier;
 use super::control::{CONTROL, Control, MAGIC, State};
+use super::copy::Area;
 use super::fault::Fault;
 use super::primitive::Ordering::{Acquire, Relaxed, Release};
 use super::primitive::fence;
@@ -32,13 +32,12 @@ pub(crate) type Judge = fn(&[u8]) -> bool;
 
 /// Turns a plain segment into a newborn around its value. `false`: it is plain no more, somebody
 /// else has begun.
-pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<bool, Fault> {
-    let carrier = mapped.stat.mode.bits() & EXECUTE == carrier::MARK;
-    if carrier || Some(mapped.stat.size) != newborn.geometry.total() {
+pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
+    if Some(mapped.stat.size) != newborn.geometry.total() {
         return Err(mapped.foreign());
     }
     let control = mapped.control();
-    let value = value(mapped, newborn.stored);
+    let judged = judge(mapped.area(), newborn);
     let zeros = rest_is_zero(mapped, newborn.stored);
     // Another's steps are seen in order: whoever has seen one of its bytes sees its state below.
     fence(Acquire);
@@ -48,9 +47,7 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<
     if !zeros {
         return Err(mapped.foreign());
     }
-    if !judge(&value) {
-        return Err(Fault::Invalid(value.into()));
-    }
+    judged?;
     control.magic.store(MAGIC, Relaxed);
     stop!("adoption: magic written");
     let (plain, adopted) = (State::NEWBORN.0, State::ADOPTED.0);
@@ -62,13 +59,17 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn, judge: Judge) -> Result<
     Ok(begun.is_ok())
 }
 
-/// The bytes that would become the first value.
-fn value(mapped: &Mapped, len: usize) -> Vec<u8> {
-    let mut value = vec![0; len];
-    // SAFETY: a newborn's value fits in its capacity, and that in its total, which is the
-    // segment's size.
-    unsafe { mapped.area().load(0, value.as_mut_ptr(), len) };
-    value
+/// Refuses bytes that would become the first value and are none of the type. `area` begins with
+/// them, and has the newborn's capacity at least.
+pub(super) fn judge(area: Area, newborn: &Newborn) -> Result<(), Fault> {
+    let mut value = vec![0; newborn.stored];
+    // SAFETY: a newborn's value fits in its capacity.
+    unsafe { area.load(0, value.as_mut_ptr(), value.len()) };
+    if (newborn.judge)(&value) {
+        Ok(())
+    } else {
+        Err(Fault::Invalid(value.into()))
+    }
 }
 
 /// Whether all bytes behind the value are zeros, but for the magic number that somebody may have

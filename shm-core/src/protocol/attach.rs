@@ -1,15 +1,11 @@
-//! From a key or an id to an attached, verified segment. Nothing is changed on the way, unless a
-//! process died while it moved the value: then that move is ended first.
+//! From a key or an id to an attached, verified segment. Nothing is changed on the way.
 
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
 };
 use std::time::{Duration, Instant};
 
-use super::carry;
-use super::control::{
-    CARRIER, CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State,
-};
+use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State};
 use super::copy::Area;
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -28,17 +24,10 @@ pub(super) const NEWBORN: u32 = 0o001;
 pub(super) const EXECUTE: u32 = 0o111;
 
 /// Between two looks at a birth under way.
-pub(super) const NAP: Duration = Duration::from_millis(1);
+const NAP: Duration = Duration::from_millis(1);
 
-/// How often a key must lead nowhere, without a carrier, to be believed where the looks took long
-/// enough to miss something.
-const LOOKS: u32 = 3;
-
-/// Less than the first half of a move takes, from the carrier's making to the old segment's end:
-/// some twenty system calls. A look for a carrier and one at the key take a tenth of it.
-const HALF_A_MOVE: Duration = Duration::from_micros(5);
-
-/// Attempts to attach that are made without a look at the clock: what a move leaves takes two.
+/// Attempts that are made whatever the limit is: one may end a removal, one make a segment that
+/// goes at once.
 const ATTEMPTS: u32 = 3;
 
 /// How to attach.
@@ -56,8 +45,6 @@ pub(super) enum Found {
     Newborn(Mapped),
     /// No control block: another program made it.
     Plain(Mapped),
-    /// The value stands in another segment by now.
-    Moved(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -75,12 +62,12 @@ pub(super) struct Mapped {
 
 /// Attaches the segment that `key` leads to.
 pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match arrive(key, access, end)? {
+    retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(newborn) => await_ready(newborn, access, end, None),
         Found::Plain(plain) => Err(plain.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Moved(_) | Found::Gone => Ok(None),
+        Found::Gone => Ok(None),
     })
 }
 
@@ -92,60 +79,9 @@ pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
             await_ready(newborn, access, Instant::now() + access.limit, None)?
         }
         Found::Plain(plain) => return Err(plain.foreign()),
-        Found::Moved(_) => return Err(Fault::Moved),
         Found::Tombstone(_) | Found::Gone => None,
     };
     segment.ok_or(Fault::Removed)
-}
-
-/// Looks at what `key` leads to. Anything but a ready segment is believed only if no value is on
-/// its way to the key: else that move is ended first, and `Gone` says to look again.
-pub(super) fn arrive(key: Key, access: Access, end: Instant) -> Result<Found, Fault> {
-    let found = match look_up(key) {
-        Ok(id) => find(id, access)?,
-        Err(error) if error.kind() == Kind::NotFound => {
-            return if leads_nowhere(key, access, end)? {
-                Err(error.into())
-            } else {
-                Ok(Found::Gone)
-            };
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let under = match found {
-        Found::Newborn(ref mapped) | Found::Tombstone(ref mapped) | Found::Moved(ref mapped) => {
-            mapped.control()
-        }
-        Found::Ready(_) | Found::Plain(_) | Found::Gone => return Ok(found),
-    };
-    if carry::attend(key, access, Some(under), end)? {
-        return Ok(Found::Gone);
-    }
-    match found {
-        // Without a carrier: the move has ended since, or somebody has tampered with the state.
-        Found::Moved(mapped) if look_up(key).is_ok_and(|id| id == mapped.mapping.id()) => Err(
-            Fault::Damaged("it says that its value has been moved, and nothing carries that"),
-        ),
-        found => Ok(found),
-    }
-}
-
-/// Whether to believe a key that has just led nowhere: no value is on its way to it.
-///
-/// The value may have come to the key before the look for a carrier, and have left it again before
-/// the next look at the key: if this thread was kept waiting in between, or more than once if all
-/// the luck is bad.
-fn leads_nowhere(key: Key, access: Access, end: Instant) -> Result<bool, Fault> {
-    for _ in 0..LOOKS {
-        let start = Instant::now();
-        if carry::attend(key, access, None, end)? || look_up(key).is_ok() {
-            return Ok(false);
-        }
-        if start.elapsed() < HALF_A_MOVE {
-            break;
-        }
-    }
-    Ok(true)
 }
 
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
@@ -156,18 +92,14 @@ pub(super) fn retry<R>(
 ) -> Result<R, Fault> {
     let end = Instant::now() + limit;
     let mut attempts = 0;
-    loop {
-        // The last attempt begins when the time is over, and so can say what it would wait for.
-        let is_last = attempts >= ATTEMPTS && Instant::now() >= end;
+    while attempts < ATTEMPTS || Instant::now() < end {
         if let Some(result) = attempt(end)? {
             return Ok(result);
-        }
-        if is_last {
-            return Err(Fault::Removed);
         }
         attempts += 1;
         std::thread::yield_now();
     }
+    Err(Fault::Removed)
 }
 
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
@@ -207,19 +139,11 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     let control = mapped.control();
     let state = State::look(&control.state);
     if control.magic.load(Relaxed) == MAGIC {
-        if control.flags.load(Relaxed) & CARRIER != 0 && !state.is_removed() {
-            return Err(Fault::Damaged(
-                "it carries the value of another key, which is being moved",
-            ));
-        }
         if state.is_ready() {
             return mapped.verified(access).map(Found::Ready);
         }
         if state.is_removed() {
             return Ok(Found::Tombstone(mapped));
-        }
-        if state.is_moved() {
-            return Ok(Found::Moved(mapped));
         }
         if state == State::ADOPTED {
             return Ok(Found::Newborn(mapped));
@@ -329,10 +253,8 @@ impl Mapped {
                 "the sizes in its control block do not add up to its size",
             ));
         };
-        let unique = control.unique.load(Relaxed);
         let mut segment = self.divided(access, geometry);
         segment.flags = flags;
-        segment.unique = unique;
         Ok(segment)
     }
 
@@ -365,7 +287,6 @@ impl Mapped {
             rooms,
             geometry,
             flags: 0,
-            unique: 0,
             writable: access.writable,
             limit: access.limit,
             read_as: ProcessWord::new(UNREAD),

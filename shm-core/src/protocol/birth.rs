@@ -11,20 +11,15 @@
 //!
 //! A creator that lives but fails removes the newborn, see `cradle.rs`.
 //!
-//! With the lock taken, and before anything is written, a carrier is looked for: a value may be on
-//! its way to the key, see `migrate.rs`.
-//!
 //! A death between making the semaphore set and installing it leaves that set behind, unused, until
 //! somebody removes it by hand: a private set can't be found by key.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Instant;
 
 use super::adoption::{self, Judge};
 use super::attach::{
-    Access, EXECUTE, Found, Mapped, NEWBORN, arrive, await_ready, find, look_up, map, retry,
+    Access, EXECUTE, Found, Mapped, NEWBORN, await_ready, find, look_up, map, retry,
 };
-use super::carry;
 use super::control::{FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
 use super::fault::Fault;
@@ -49,9 +44,11 @@ pub(crate) struct Newborn {
     pub(crate) stored: usize,
     /// Contents of the first schema room.
     pub(crate) schema: Vec<u8>,
-    /// Whether a segment of this size that another program made is made one of ours, if this says
-    /// that its value is one of the type.
-    pub(crate) adopt: Option<Judge>,
+    /// Whether bytes are a value of the type.
+    pub(crate) judge: Judge,
+    /// Whether a segment of this size that another program made is made one of ours, if its value is
+    /// one of the type.
+    pub(crate) adopt: bool,
 }
 
 /// Writes no first value.
@@ -66,9 +63,9 @@ pub(crate) fn create_new(
     write: impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>,
 ) -> Result<Segment, Fault> {
     let mut write = Some(write);
-    retry(access.limit, |end| match create(key, access, newborn) {
+    retry(access.limit, |_| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write, end)? {
+        Ok(Some(mapped)) => match complete(mapped, access, newborn, &mut write)? {
             Some((segment, true)) => Ok(Some(segment)),
             // Somebody's open_or_create was faster with the rest, and so the creator: the next
             // attempt says that it exists.
@@ -95,50 +92,49 @@ pub(crate) fn open_or_create(
 ) -> Result<(Segment, bool), Fault> {
     let mut write = Some(write);
     retry(access.limit, |end| {
-        let found = match arrive(key, access, end) {
-            Err(Fault::System(error)) if error.kind() == Kind::NotFound => {
-                match create(key, access, newborn) {
-                    Ok(Some(mapped)) => Found::Newborn(mapped),
-                    Ok(None) => Found::Gone,
-                    Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
-                    Err(fault) => return Err(fault),
-                }
-            }
-            found => found?,
+        let found = match look_up(key) {
+            Ok(id) => find(id, access)?,
+            Err(error) if error.kind() == Kind::NotFound => match create(key, access, newborn) {
+                Ok(Some(mapped)) => Found::Newborn(mapped),
+                Ok(None) => Found::Gone,
+                Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
+                Err(fault) => return Err(fault),
+            },
+            Err(error) => return Err(error.into()),
         };
         let wanted = newborn.geometry.total();
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete(mapped, access, newborn, &mut write, end)
+                complete(mapped, access, newborn, &mut write)
             }
             Found::Newborn(mapped) => {
                 let segment = await_ready(mapped, access, end, wanted)?;
                 Ok(segment.map(|segment| (segment, false)))
             }
-            Found::Plain(mapped) => adopt(mapped, access, newborn, end),
+            Found::Plain(mapped) => adopt(mapped, access, newborn),
             Found::Tombstone(mapped) => removal::finish(&mapped).map(|()| None),
-            Found::Moved(_) | Found::Gone => Ok(None),
+            Found::Gone => Ok(None),
         }
     })
 }
 
 /// Attaches the segment of `key`, which may be another program's of the right size.
 pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match arrive(key, access, end)? {
+    retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
             let nothing = &mut None::<Nothing>;
-            let completed = complete(mapped, access, newborn, nothing, end)?;
+            let completed = complete(mapped, access, newborn, nothing)?;
             Ok(completed.map(|(segment, _)| segment))
         }
         Found::Newborn(mapped) => await_ready(mapped, access, end, None),
         Found::Plain(mapped) => {
-            let adopted = adopt(mapped, access, newborn, end)?;
+            let adopted = adopt(mapped, access, newborn)?;
             Ok(adopted.map(|(segment, _)| segment))
         }
         Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Moved(_) | Found::Gone => Ok(None),
+        Found::Gone => Ok(None),
     })
 }
 
@@ -154,15 +150,14 @@ fn adopt(
     mapped: Mapped,
     access: Access,
     newborn: &Newborn,
-    end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
-    let Some(judge) = newborn.adopt else {
+    if !newborn.adopt {
         return Err(mapped.foreign());
-    };
-    if !adoption::begin(&mapped, newborn, judge)? {
+    }
+    if !adoption::begin(&mapped, newborn)? {
         return Ok(None);
     }
-    complete(mapped, access, newborn, &mut None::<Nothing>, end)
+    complete(mapped, access, newborn, &mut None::<Nothing>)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -195,7 +190,6 @@ fn complete(
     access: Access,
     newborn: &Newborn,
     write: &mut Option<impl FnOnce(&Locked<'_>, Payload) -> Result<(), Fault>>,
-    end: Instant,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     // Declared before the lock, and so dropped after it.
     let cradle = mapped.cradle.take();
@@ -214,22 +208,11 @@ fn complete(
     let state = &segment.control().state;
     let locked = match segment.lock_in_any_state() {
         Ok(locked) => locked,
-        // It may even have been made ready, and its value moved on.
-        Err(_) if segment.ended().is_some() => return Ok(None),
+        // It may even have been made ready, and been removed.
+        Err(_) if segment.state().is_removed() => return Ok(None),
         Err(fault) => return Err(fault),
     };
     stop!("birth: locked");
-    let key = segment.key();
-    if let Some(size) = carry::under_way(key, access, segment.control())? {
-        // The key led nowhere for the time of a move. Its end takes this lock.
-        drop(locked);
-        match cradle {
-            Some(cradle) if size == stat.size => cradle.leave(),
-            cradle => drop(cradle),
-        }
-        carry::attend(key, access, Some(segment.control()), end)?;
-        return Ok(None);
-    }
     let mut created = false;
     match State(state.load(Relaxed)) {
         State::NEWBORN => {
@@ -253,9 +236,11 @@ fn complete(
             }
         }
         State::ADOPTED => {
+            // By a process that died, perhaps, and knew another version of the type.
+            adoption::judge(segment.latch.payload(), newborn)?;
             // SAFETY: the same, but that the payload is written already.
             unsafe {
-                segment.latch.adopt(newborn.stored, 1);
+                segment.latch.adopt(newborn.stored);
                 describe(&segment, newborn);
             }
             State::ADOPTED.declare_ready(state);
@@ -301,7 +286,7 @@ unsafe fn describe(segment: &Segment, newborn: &Newborn) {
 }
 
 /// Gives a newborn its semaphore set, unless it has one.
-pub(super) fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
+fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
     let word = &mapped.control().set;
     if word.load(Acquire) != 0 {
         return Ok(());
@@ -318,6 +303,6 @@ pub(super) fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps
 /// with.
-pub(super) fn unique_id() -> u64 {
+fn unique_id() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -13,6 +13,10 @@ use super::primitive::{
 /// line.
 pub(crate) const LINE: usize = 64;
 
+/// What a segment is made to fill, unless its creator asks for a capacity. It decides on sizes that
+/// processes must agree on, so it stays where pages are larger.
+const PAGE: usize = 4096;
+
 /// `SHMBOX\x1a\n` in the byte order of the machine.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SHMBOX\x1a\n");
 
@@ -25,10 +29,7 @@ pub(crate) const RAW_WRITERS: u32 = 1 << 0;
 /// Every commit wakes, for waiters that can't announce themselves.
 pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
 
-/// The segment is a carrier, see `carrier.rs`: nobody attaches it.
-pub(crate) const CARRIER: u32 = 1 << 2;
-
-/// All flags of a segment that may be attached; an attacher refuses others.
+/// All flags that there are; an attacher refuses others.
 pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY;
 
 /// The last bytes of a segment. Nothing but atomics, the reserve too: peers may write there.
@@ -45,21 +46,14 @@ pub(crate) struct Control {
     pub(crate) room: AtomicU64,
     /// Tells two lives of one key apart.
     pub(crate) unique: AtomicU64,
-    /// Of a carrier: the key of the value that it carries.
-    pub(crate) origin: AtomicU32,
-    _line0a: AtomicU32,
-    /// Of a carrier: `unique` of the segment that the value comes from.
-    pub(crate) predecessor: AtomicU64,
-    _line0b: [AtomicU32; 2],
+    _line0: [AtomicU32; 6],
 
     // Line 1: how to join. Used already before the segment is ready.
     /// Id of the slots' semaphore set + 1; 0: none installed yet.
     pub(crate) set: AtomicU32,
     /// Counts claims of slots; the number of each goes into its word.
     pub(crate) claims: AtomicU32,
-    /// Not 0: a carrier to or from this segment may have been left, by a process that died.
-    pub(crate) carried: AtomicU32,
-    _line1: [AtomicU32; 13],
+    _line1: [AtomicU32; 14],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -96,11 +90,8 @@ const _: () = {
     assert!(offset_of!(Control, capacity) == 16);
     assert!(offset_of!(Control, room) == 24);
     assert!(offset_of!(Control, unique) == 32);
-    assert!(offset_of!(Control, origin) == 40);
-    assert!(offset_of!(Control, predecessor) == 48);
     assert!(offset_of!(Control, set) == 64);
     assert!(offset_of!(Control, claims) == 68);
-    assert!(offset_of!(Control, carried) == 72);
     assert!(offset_of!(Control, seq) == 128);
     assert!(offset_of!(Control, state) == 136);
     assert!(offset_of!(Control, range) == 144);
@@ -112,7 +103,7 @@ const _: () = {
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 3 moved (the value stands elsewhere), 4 adopted (a newborn around a value that stands already) |
+/// | 0..8 | life: 0 newborn (nothing else is valid yet), 1 ready, 2 removed (a tombstone), 3 reserved, 4 adopted (a newborn around a value that stands already) |
 /// | 8..32 | generation of the schema: 0 is room 0; each change in place adds 1 and moves to the other room |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(pub(crate) u32);
@@ -123,7 +114,6 @@ impl State {
     /// Ready, with the schema of birth.
     pub(crate) const READY: State = State(1);
     const REMOVED: u32 = 2;
-    const MOVED: u32 = 3;
     /// Another program made the segment, and its value stands in the payload.
     pub(crate) const ADOPTED: State = State(4);
 
@@ -157,16 +147,6 @@ impl State {
     /// Whether the tombstone stands.
     pub(crate) fn is_removed(self) -> bool {
         self.0 & 0xff == State::REMOVED
-    }
-
-    /// Whether the value stands in another segment by now.
-    pub(crate) fn is_moved(self) -> bool {
-        self.0 & 0xff == State::MOVED
-    }
-
-    /// This state, and that the value stands in another segment.
-    pub(super) fn moved(self) -> State {
-        State(self.0 & !0xff | State::MOVED)
     }
 
     /// This state with the tombstone in it.
@@ -204,11 +184,28 @@ impl Geometry {
         geometry.total().map(|_| geometry)
     }
 
+    /// The same, with the payload grown to what the segment's last page has left: room for later
+    /// versions that costs nothing.
+    ///
+    /// The total is no multiple of [`PAGE`], as other programs' segments mostly are: that tells them
+    /// from those that were made for [adoption](super::adoption).
+    pub(crate) fn filling(payload: usize, schema: usize) -> Option<Geometry> {
+        let least = Geometry::for_sizes(payload, schema)?;
+        let filled = least.total()?.checked_add(LINE)?;
+        let filled = filled.checked_next_multiple_of(PAGE)? - LINE;
+        let copy = (filled - Geometry::fixed(least.room)?) / 3;
+        Geometry::for_sizes(copy / LINE * LINE, schema)
+    }
+
+    /// Bytes of a segment besides the three copies of the payload.
+    fn fixed(room: usize) -> Option<usize> {
+        room.checked_mul(2)?.checked_add(CONTROL)
+    }
+
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
         let copies = self.capacity.checked_mul(3)?;
-        let rooms = self.room.checked_mul(2)?;
-        let total = copies.checked_add(rooms)?.checked_add(CONTROL)?;
+        let total = copies.checked_add(Geometry::fixed(self.room)?)?;
         (total <= isize::MAX as usize).then_some(total)
     }
 
@@ -231,5 +228,39 @@ impl Geometry {
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
         self.capacity * 3 + self.room * index
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_fills_the_pages_that_it_takes_and_no_more() {
+        let sizes = (1..20_000).chain((1..40).map(|power| 1_usize.rotate_left(power) + 1));
+        for payload in sizes {
+            for room in [1024, 1088, 4800] {
+                let least = Geometry::for_sizes(payload, room).expect("it is small");
+                let filling = Geometry::filling(payload, room).expect("it is small");
+                let (Some(needed), Some(total)) = (least.total(), filling.total()) else {
+                    panic!("both are small");
+                };
+                assert!(filling.capacity >= payload, "{payload}");
+                assert_eq!((filling.capacity % LINE, filling.room), (0, least.room));
+                assert_ne!(total % PAGE, 0, "{payload}: like a stranger's");
+                // A segment that fills its pages to the last byte takes one more.
+                assert_eq!(total.div_ceil(PAGE), (needed + LINE).div_ceil(PAGE));
+                let unused = total.next_multiple_of(PAGE) - total;
+                assert!(unused <= LINE + 2 * LINE, "{payload}: {unused}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_size_makes_the_division_wrap_around() {
+        for size in [usize::MAX, usize::MAX / 2, isize::MAX as usize / 2] {
+            assert_eq!(Geometry::filling(size, 1024), None);
+            assert_eq!(Geometry::filling(64, size), None);
+        }
     }
 }

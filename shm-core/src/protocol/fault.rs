@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::sysv::{self, Key};
+use crate::sysv;
 
 /// Why the protocol gave up.
 #[derive(Debug)]
@@ -21,10 +21,6 @@ pub(crate) enum Fault {
     Changed,
     /// The tombstone stands, or the kernel has forgotten the segment.
     Removed,
-    /// The value stands in another segment by now, under the same key.
-    Moved,
-    /// The key that a move needs for its time leads to another program's segment.
-    Occupied { key: Key },
     /// Every slot belongs to a living process.
     SlotsTaken { slots: u32 },
     /// The semaphore set that tells who is alive is gone or is not what the segment says.
@@ -45,8 +41,6 @@ pub(crate) enum Fault {
         wanted: Option<usize>,
         creator: u32,
     },
-    /// The value is on its way to another segment, and nobody has ended that. `mover` is a pid.
-    Moving { mover: u32 },
     /// Owner or creator are not trusted.
     Untrusted { owner: u32, creator: u32 },
     /// The sizes asked for cannot be had.

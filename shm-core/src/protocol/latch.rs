@@ -289,50 +289,23 @@ impl Latch {
         stop!("birth: payload cleared");
         write(self.payload)?;
         // SAFETY: the caller's promise.
-        unsafe { self.adopt(stored, 1) };
+        unsafe { self.adopt(stored) };
         Ok(())
     }
 
-    /// Makes what stands in the payload the first value, with this version. Nobody reads before the
-    /// segment is ready.
+    /// Makes what stands in the payload the first value, version 1. Nobody reads before the segment
+    /// is ready.
     ///
     /// # Safety
     ///
     /// As for [`Latch::give_birth`].
-    pub(super) unsafe fn adopt(&self, stored: usize, version: u64) {
+    pub(super) unsafe fn adopt(&self, stored: usize) {
         for mirror in self.mirrors {
             // SAFETY: one size, no overlap.
             unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
         }
         stop!("birth: copies written");
-        self.seq().store(version.wrapping_mul(2), Relaxed);
-    }
-
-    /// Copies the first `len` bytes of another segment's payload, and its version, to this payload.
-    ///
-    /// # Safety
-    ///
-    /// The locks of both are held, this mapping is writable, nobody reads here, and `len` fits both
-    /// payloads.
-    pub(super) unsafe fn take_part(&self, from: &Latch, len: usize) {
-        // SAFETY: the caller's promise; the areas lie in two mappings.
-        unsafe { self.payload.copy_from(from.payload, Span::whole(len)) };
-        // Even: with the lock held, no commit is under way.
-        self.seq().store(from.sequence() & !1, Relaxed);
-    }
-
-    /// Makes the first `len` bytes of another segment's payload this one's value, of the same
-    /// version. Nobody reads before the segment is ready.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Latch::take_part`].
-    pub(super) unsafe fn take_over(&self, from: &Latch, len: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.take_part(from, len);
-            self.adopt(len, version_of(from.sequence()));
-        }
+        self.seq().store(2, Relaxed);
     }
 
     /// Copies the payload as the lock's holder sees it: nobody else commits meanwhile.

@@ -7,8 +7,6 @@
 mod adoption;
 mod attach;
 mod birth;
-mod carrier;
-mod carry;
 #[cfg(all(test, not(loom)))]
 mod contract;
 mod control;
@@ -21,7 +19,6 @@ mod inspect;
 mod latch;
 mod lock;
 mod locked;
-mod migrate;
 #[cfg(all(test, loom))]
 mod models;
 mod owner;
@@ -37,13 +34,11 @@ mod wait;
 
 pub(crate) use attach::{Access, open, open_id};
 pub(crate) use birth::{Newborn, create_new, open_or_adopt, open_or_create};
-pub(crate) use carry::clear_up as clear_up_move;
 pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
 pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;
 pub(crate) use held::Kept;
 pub(crate) use locked::{GAP, GAPS, Locked, Payload};
-pub(crate) use migrate::begin as begin_move;
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;

@@ -7,8 +7,6 @@
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
 
 use super::attach::{Mapped, look_up};
-use super::carry;
-use super::control::State;
 use super::fault::Fault;
 use super::owner::may_remove;
 use super::primitive::Ordering::Relaxed;
@@ -18,20 +16,19 @@ use super::stop::stop;
 use crate::sysv::shm::{self, Stat};
 use crate::sysv::{Key, Kind};
 
-/// Looks at a state that others change meanwhile.
-const TRIES: u32 = 64;
-
 /// Removes the segment: every later call of those attached says so, and the key is free.
 pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     let Some(stat) = stat(segment.id())?.filter(|stat| !stat.dest) else {
-        return Err(segment.ended().unwrap_or(Fault::Removed));
+        return Err(Fault::Removed);
     };
     if !may_remove(&stat) {
         // The kernel refuses, and says why. No tombstone for a segment that stays.
         return Ok(shm::remove(segment.id())?);
     }
     let slots = segment.slots();
-    bury(segment)?;
+    // Relaxed: nothing is told but the word itself. An upgrade that would overwrite it exchanges.
+    let state = segment.state().removed();
+    segment.control().state.store(state.0, Relaxed);
     stop!("remove: tombstone set");
     // The set first: as long as the segment is found, somebody can end what a death here leaves
     // undone.
@@ -42,32 +39,10 @@ pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     let removed = shm::remove(segment.id());
     stop!("remove: segment removed");
     segment::wake_everybody(segment.control());
-    carry::bury(segment);
     match removed {
         Err(error) if error.kind() == Kind::Removed => Err(Fault::Removed),
         result => Ok(result?),
     }
-}
-
-/// Sets the tombstone. By exchange: that the value has moved is said without it, and must not be
-/// overwritten.
-fn bury(segment: &Segment) -> Result<(), Fault> {
-    let state = &segment.control().state;
-    for _ in 0..TRIES {
-        let seen = state.load(Relaxed);
-        if State(seen).is_moved() {
-            return Err(Fault::Moved);
-        }
-        let removed = State(seen).removed().0;
-        // Relaxed: nothing is told but the word itself.
-        if state
-            .compare_exchange(seen, removed, Relaxed, Relaxed)
-            .is_ok()
-        {
-            return Ok(());
-        }
-    }
-    Err(Fault::Damaged("its state changes without end"))
 }
 
 /// Removes the slots' semaphore set of a segment that somebody removed without us (`ipcrm`, a C
@@ -102,7 +77,7 @@ pub(super) fn finish(mapped: &Mapped) -> Result<(), Fault> {
 /// Whether the tombstone stands, or the kernel has removed the segment, or the key leads elsewhere
 /// now.
 pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
-    if segment.ended().is_some() || is_forgotten(segment)? {
+    if segment.state().is_removed() || is_forgotten(segment)? {
         return Ok(true);
     }
     if segment.key() == Key::PRIVATE {

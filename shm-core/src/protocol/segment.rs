@@ -55,7 +55,6 @@ pub(crate) struct Segment {
     pub(super) geometry: Geometry,
     pub(super) key: Key,
     pub(super) flags: u32,
-    pub(super) unique: u64,
     pub(super) writable: bool,
     /// How long to wait for others to get out of the way.
     pub(super) limit: Duration,
@@ -194,15 +193,8 @@ impl Segment {
         match self.state() {
             state if state.is_ready() => Fault::Changed,
             state if state.is_removed() => Fault::Removed,
-            state if state.is_moved() => Fault::Moved,
             _ => Fault::Damaged("its state word is none that this library writes"),
         }
-    }
-
-    /// That the segment has been removed or its value moved, if so.
-    pub(super) fn ended(&self) -> Option<Fault> {
-        let state = self.state();
-        (state.is_removed() || state.is_moved()).then(|| self.changed())
     }
 
     /// Whether the segment has not been removed, whatever schema is in force.
@@ -263,13 +255,9 @@ impl Segment {
     #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
         match self.lock_in_any_state() {
-            Ok(locked) => Ok(locked),
-            // Whatever went wrong on the way, that it has been removed or moved is the reason.
-            Err(fault) => Err(match self.state() {
-                state if state.is_removed() => Fault::Removed,
-                state if state.is_moved() => Fault::Moved,
-                _ => fault,
-            }),
+            // Whatever went wrong on the way, that it has been removed is the reason.
+            Err(_) if self.state().is_removed() => Err(Fault::Removed),
+            result => result,
         }
     }
 
@@ -289,8 +277,8 @@ impl Segment {
         let word = &self.control().lock;
         let start = Instant::now();
         let rest = |owner: Option<u32>, expected| {
-            if let Some(ended) = self.ended() {
-                return Err(ended);
+            if self.state().is_removed() {
+                return Err(Fault::Removed);
             }
             if owner.is_some() && held::is_held(self.id(), expected) {
                 return Err(Fault::Reentrant);

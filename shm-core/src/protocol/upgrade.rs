@@ -55,7 +55,7 @@ impl Successor {
         self.defaults.extend_from_slice(default);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+    fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
         let mut rest = self.defaults.as_slice();
         self.missing.iter().map(move |&span| {
             let (default, later) = rest.split_at(span.len);

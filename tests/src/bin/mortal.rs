@@ -9,9 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::{Key, SharedBox, SharedView, field};
+use shm_core::{Key, SharedBox, field};
 use shm_tests::family::Version;
-use shm_tests::{Halves, Ledger, Small, SmallGrown, with_version};
+use shm_tests::{Halves, Ledger, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -28,24 +28,8 @@ fn main() -> Outcome {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
-        ["move ledger", key, ..] => {
-            let mut options = SharedBox::<Ledger>::options();
-            drop(options.capacity(4096).migrate(key.parse::<Key>()?)?);
-        }
         ["count", key, number, journal] => {
             return count(key.parse()?, number.parse()?, journal);
-        }
-        ["open small", key, ..] => drop(SharedBox::<Small>::open(key.parse::<Key>()?)?),
-        ["view grown", key, ..] => drop(SharedView::<SmallGrown>::open(key.parse::<Key>()?)?),
-        ["create small", key, _, number] => {
-            let words = [number.parse()?; 8];
-            drop(SharedBox::open_or_create(key.parse::<Key>()?, || Small {
-                words,
-            })?);
-        }
-        ["migrate", key, ..] => {
-            let options = SharedBox::<SmallGrown>::options();
-            drop(options.migrate(key.parse::<Key>()?)?);
         }
         ["upgrade", key, _, version] => {
             return with_version!(version.parse()?, upgrade(key.parse()?));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::shm;
-use shm_core::{Key, Owner, SharedBox, SharedLayout, SharedView};
+use shm_core::{Key, SharedBox, SharedLayout, SharedView};
 use shm_tests::{semaphores, slots};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -74,11 +74,6 @@ fn main() -> Outcome {
             let view = options.timeout(limit).open_read_only(parse(key)?);
             say(view.and_then(|view| view.get()))
         }
-        ["migrate", key] => {
-            let mut options = SharedBox::<u64>::options();
-            options.owner(Owner::Anybody).capacity(4096);
-            say(options.migrate(parse(key)?).and_then(|shared| shared.get()))
-        }
         ["make", key, mode] => {
             let mode = u32::from_str_radix(mode, 8)?;
             SharedBox::<u64>::options()
@@ -108,7 +103,6 @@ fn main() -> Outcome {
         ["fork-in-update", key] => fork_in_update(parse(key)?),
         ["fork-in-birth", key] => fork_in_birth(parse(key)?),
         ["fork-in-upgrade", key] => fork_in_upgrade(parse(key)?),
-        ["fork-in-move", key] => fork_in_move(parse(key)?),
         ["fork-with-writer", key] => fork_with_writer(parse(key)?),
         _ => Err(format!("peer does not know {arguments:?}").into()),
     }
@@ -412,18 +406,6 @@ fn fork_in_upgrade(key: Key) -> Outcome {
         early.get()?.number == late.get()?.number,
     )?;
     check("the parent upgraded it", late.get()?.more == 7)
-}
-
-/// The same during a move.
-fn fork_in_move(key: Key) -> Outcome {
-    let early = SharedBox::create_new(key, Early { number: 5 })?;
-    let late = in_parent(|| SharedBox::<Late>::options().capacity(4096).migrate(key))?;
-    let moved = matches!(early.get(), Err(shm_core::Error::Moved { .. }));
-    check("the parent moved it", moved && late.capacity() == 4096)?;
-    check(
-        "with the default",
-        (late.get()?.number, late.get()?.more) == (5, 7),
-    )
 }
 
 /// The same for a `Writer` that outlives the fork.

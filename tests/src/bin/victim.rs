@@ -14,7 +14,7 @@ use shm_tests::attack::{Attacker, Stroke};
 use shm_tests::every_call::{
     LIMIT, Large, Later, Padded, Plain, Strict, Tally, Target, every_call, on_box, on_view,
 };
-use shm_tests::{carrier_key, own_ipc_namespace};
+use shm_tests::own_ipc_namespace;
 
 type Outcome = Result<Tally, Box<dyn Error>>;
 
@@ -90,7 +90,7 @@ fn struck<T: Target, U: Target>(
 ) -> Result<(), Box<dyn Error>> {
     alarm::set(60);
     let mut options = SharedBox::<T>::options();
-    options.timeout(LIMIT);
+    options.timeout(LIMIT).capacity(size_of::<T>());
     let writes = options.create_new(KEY, T::sample(1))?;
     writes.set(T::sample(2))?;
     writes.set(T::sample(3))?;
@@ -120,7 +120,7 @@ fn storm<T: Target + Send + Sync, U: Target>(
 ) -> Result<(), Box<dyn Error>> {
     alarm::set(120);
     let mut options = SharedBox::<T>::options();
-    options.timeout(LIMIT);
+    options.timeout(LIMIT).capacity(size_of::<T>());
     let writes = options.create_new(KEY, T::sample(1))?;
     writes.set(T::sample(2))?;
     let view = options.open_read_only(KEY)?;
@@ -145,10 +145,8 @@ fn storm<T: Target + Send + Sync, U: Target>(
 
 /// Removes whatever the calls have made in place of what was attacked.
 fn clear_key() -> Result<(), Box<dyn Error>> {
-    for key in [KEY, carrier_key(KEY)] {
-        if let Ok(id) = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)) {
-            shm::remove(id)?;
-        }
+    if let Ok(id) = shm::get(KEY, 0, shm::GetFlags::NONE, Mode::new(0)) {
+        shm::remove(id)?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 
 mod adoptions;
 mod births;
-mod moves;
 mod removals;
 mod world;
 mod writers;
@@ -50,20 +49,7 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
         .iter()
         .filter(|point| !reached.contains(*point))
         // What an upgrade passes: `upgrade_deaths.rs`.
-        .filter(|point| !point.starts_with("move: ") && !point.starts_with("upgrade:"))
-        .collect();
-    assert!(missed.is_empty(), "never reached: {missed:?}");
-}
-
-#[test]
-fn a_death_at_any_step_of_a_move_loses_nothing_and_leaves_nothing() {
-    let points = stop_points();
-    let mut table = Table::default();
-    let reached = moves::moves(&points, &mut table);
-    table.print("| died first moving | died second | value that stood |");
-    let missed: Vec<_> = points
-        .iter()
-        .filter(|point| point.starts_with("move: ") && !reached.contains(*point))
+        .filter(|point| !point.starts_with("upgrade:"))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }

@@ -43,7 +43,7 @@ class Mismatch(ShmboxError):
 
 
 class Removed(ShmboxError):
-    """The segment has been removed, or its value has moved to another one."""
+    """The segment has been removed."""
 
     code = -9
 
@@ -64,7 +64,7 @@ class NoCompiler(ShmboxError):
     """There is no C compiler, or it does not accept the functions that write."""
 
 
-_BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -10: Removed, -12: Busy, -13: Busy, -19: Invalid}
+_BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -12: Busy, -13: Busy, -19: Invalid}
 
 Snapshot = _collections.namedtuple("Snapshot", "value version")
 Snapshot.__doc__ = "A value, and the version that it had in the segment."

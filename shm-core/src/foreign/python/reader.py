@@ -3,7 +3,7 @@
 # The kernel's calls, and the words of the control block.
 
 _ON_X86_64 = _platform.machine() in ("x86_64", "AMD64") and _structs.calcsize("P") == 8
-_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _ORIGIN, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 40, 128, 136
+_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 128, 136
 _SHM_RDONLY, _IPC_STAT = 0o10000, 2
 _FOREIGN = "another program laid it out: it has no control block"
 
@@ -23,12 +23,6 @@ def _failed(key, call):
     return ShmboxError("segment %#010x: %s: %s" % (key & 0xFFFFFFFF, call, _os.strerror(number)))
 
 
-def _carrier(key):
-    """The key under which a value lies while it moves to another segment."""
-    key &= 0xFFFFFFFF
-    return _key_t(((key << 16 | key >> 16) & 0xFFFFFFFF ^ 0x53486D76) or 0x53486D76)
-
-
 class _Reader:
     """Reading on x86-64, where "reads are not reordered with other reads" (Intel SDM 3A, 8.2.2): so the sequence may be
     read in Python and the value by memmove. Linux rests its seqlocks on the same."""
@@ -41,7 +35,7 @@ class _Reader:
         end = _time.monotonic() + limit
         while not self._attach(trusted):
             if _time.monotonic() >= end:
-                what = "somebody began to create or to move it, and has not made it ready: start that program again"
+                what = "somebody began to create it, and has not made it ready: start that program again"
                 raise self._error(Busy, what)
             _time.sleep(0.001)
 
@@ -50,17 +44,11 @@ class _Reader:
 
     def _attach(self, trusted):
         """Whether it is ready; what is neither ready nor about to be is an error."""
-        # More than once: between a look at one key and one at the other a move may have ended.
-        for _ in range(3):
-            # No size: asking for more than there is would be a bare EINVAL.
-            number = self._libc.shmget(self._key, 0, 0)
-            if number >= 0:
-                break
+        # No size: asking for more than there is would be a bare EINVAL.
+        number = self._libc.shmget(self._key, 0, 0)
+        if number < 0:
             if _ctypes.get_errno() != 2:
                 raise _failed(self._key, "shmget")
-            if self._is_carried(trusted):
-                return False
-        else:
             raise self._error(NotFound, "no segment has this key: start the program that creates it")
         mapped = self._map(number, trusted)
         if mapped is None:
@@ -72,8 +60,8 @@ class _Reader:
             state = self._u32(_STATE)
             has_magic = self._has_magic()
             newborn = state == 0 and mode & 0o111 == 0o001
-            # 3: the key will lead to the successor; 4: its birth, around a value that is there already.
-            if newborn or (has_magic and state & 0xFF in (3, 4)):
+            # 4: a birth around a value that is there already.
+            if newborn or (has_magic and state & 0xFF == 4):
                 self.close()
                 return False
             if not has_magic:
@@ -107,23 +95,6 @@ class _Reader:
             raise _failed(self._key, "shmat")
         return base, size, mode & 0xFFFF
 
-    def _is_carried(self, trusted):
-        """Whether the value lies in a carrier: it was being moved to a segment of another size."""
-        number = self._libc.shmget(_carrier(self._key), 0, 0)
-        try:
-            mapped = None if number < 0 else self._map(number, trusted)
-        except ShmboxError:
-            return False
-        if mapped is None:
-            return False
-        self._base, size, _ = mapped
-        self._control = self._base + size - _CONTROL
-        try:
-            in_force = self._u32(_STATE) == 1 and self._has_magic() and self._u32(_FLAGS) & 4
-            return bool(in_force) and self._u32(_ORIGIN) == self._key & 0xFFFFFFFF
-        finally:
-            self.close()
-
     def _has_magic(self):
         return _ctypes.string_at(self._control + _MAGIC, 8) == b"SHMBOX\x1a\n"
 
@@ -137,8 +108,6 @@ class _Reader:
         life = state & 0xFF
         if life == 2:
             raise self._error(Removed, "the segment has been removed: open it again")
-        if life == 3:
-            raise self._error(Removed, "the value has moved to another segment: open the key again")
         if life != 1:
             raise self._error(ShmboxError, "its state word is none that shm-core writes")
 

@@ -32,7 +32,6 @@ static inline int shmbox_life_(uint32_t state)
 	switch (state & 0xff) {
 	case SHMBOX_READY_: return 0;
 	case SHMBOX_REMOVED_: return SHMBOX_EREMOVED;
-	case SHMBOX_MOVED_: return SHMBOX_EMOVED;
 	default: return SHMBOX_EDAMAGED;
 	}
 }
@@ -211,29 +210,9 @@ static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
 	return code;
 }
 
-/* Whether the value of a key that leads nowhere lies in a carrier: it was being moved to a segment of another size. */
-static inline int shmbox_is_carried_(const shmbox *box, const shmbox_options *options)
-{
-	uint32_t const key = (uint32_t)box->key;
-	uint32_t const turned = (key << 16 | key >> 16) ^ UINT32_C(0x53486d76);
-	struct shmid_ds facts;
-	shmbox carrier = *box;
-	int found;
-
-	carrier.id = shmget((key_t)(turned == 0 ? UINT32_C(0x53486d76) : turned), 0, 0);
-	if (carrier.id < 0 || shmbox_map_(&carrier, options, 1, &facts) != 0)
-		return 0;
-	found = shmbox_get32_(&carrier, SHMBOX_STATE_) == SHMBOX_READY_ && shmbox_has_magic_(&carrier) &&
-		(shmbox_get32_(&carrier, SHMBOX_FLAGS_) & SHMBOX_CARRIER_) != 0 &&
-		shmbox_get32_(&carrier, SHMBOX_ORIGIN_) == key;
-	shmbox_detach_(&carrier);
-	return found;
-}
-
 static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
 {
 	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
-	int misses = 0;
 	int64_t end;
 
 	if (options == NULL)
@@ -253,24 +232,13 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 		/* It asks for no size: more than there is would be a bare EINVAL. */
 		box->id = shmget(key, 0, 0);
-		if (box->id >= 0) {
-			code = shmbox_attach_(box, options);
-			if (code != SHMBOX_AGAIN_ && code != SHMBOX_EMOVED)
-				return code;
-			misses = 0;
-		} else {
-			if (errno != ENOENT)
-				return shmbox_failed_(box);
-			/* Between a look at one key and one at the other a move may have ended. */
-			code = SHMBOX_EUNFINISHED;
-			if (!shmbox_is_carried_(box, options)) {
-				if (++misses == 3)
-					return SHMBOX_ENOTFOUND;
-				continue;
-			}
-		}
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code != SHMBOX_AGAIN_)
+			return code;
 		if (shmbox_now_() >= end)
-			return code == SHMBOX_EMOVED ? code : SHMBOX_EUNFINISHED;
+			return SHMBOX_EUNFINISHED;
 		shmbox_rest_a_millisecond_();
 	}
 }

@@ -60,7 +60,6 @@ enum {
 	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
 	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
 	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
-	SHMBOX_EMOVED = -10,        /* the value has moved to another segment: close, and open the key again */
 	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
 	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
 	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
@@ -87,7 +86,6 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
 	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
-	case SHMBOX_EMOVED: return "the value has moved to another segment: close, and open the key again";
 	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
 	case SHMBOX_EBUSY: return "a living process keeps the lock";
 	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";

@@ -41,12 +41,9 @@ static inline uint32_t shmbox_image_(void)
 	return random == NULL ? 0 : *random;
 }
 
-/* That the segment has been removed or its value moved, if so; else 0. */
-static inline int shmbox_ended_(const shmbox *box)
+static inline int shmbox_is_removed_(const shmbox *box)
 {
-	int const code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
-
-	return code == SHMBOX_EREMOVED || code == SHMBOX_EMOVED ? code : 0;
+	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED;
 }
 
 /* What a failed call on the semaphores means. */
@@ -221,7 +218,6 @@ static inline int shmbox_contend_(shmbox *box)
 		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
 		int const owned = (seen & 0x3ff) != 0;
 		int64_t left;
-		int ended;
 
 		code = owned ? shmbox_is_alive_(box, seen) : 0;
 		if (code < 0)
@@ -241,9 +237,8 @@ static inline int shmbox_contend_(shmbox *box)
 			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
 			SHMBOX_STOP("lock: waiter marked");
 		}
-		ended = shmbox_ended_(box);
-		if (ended != 0)
-			return ended;
+		if (shmbox_is_removed_(box))
+			return SHMBOX_EREMOVED;
 		left = end - shmbox_now_();
 		if (left <= 0)
 			return SHMBOX_EBUSY;
@@ -266,12 +261,9 @@ static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
 		return SHMBOX_EREENTRANT;
 	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
 		code = shmbox_contend_(box);
-	if (code != 0) {
-		/* Whatever went wrong on the way, that the segment has been removed or moved is the reason. */
-		int const ended = shmbox_ended_(box);
-
-		return ended != 0 ? ended : code;
-	}
+	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
+	if (code != 0)
+		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
 	SHMBOX_STOP("lock: taken");
 	/* Only the lock's owner changes the schema, so from here on it stays. */
 	code = shmbox_check_(box);
