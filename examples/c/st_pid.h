@@ -46,6 +46,26 @@
 #define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 #endif
 
+/* Casts that neither language warns of: between numbers, where one target needs what another has already; between
+ * pointers; and between a pointer and a number. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename To, typename From> static inline To shmbox_to_(From value)
+{
+	return static_cast<To>(value);
+}
+}
+#define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
+#define SHMBOX_POINTER_(type, value) static_cast<type>(value)
+#define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
+#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#else
+#define SHMBOX_TO_(type, value) ((type)(value))
+#define SHMBOX_POINTER_(type, value) ((type)(value))
+#define SHMBOX_BITS_(type, value) ((type)(value))
+#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#endif
+
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
 /*
@@ -199,12 +219,16 @@ typedef size_t __attribute__((__may_alias__)) shmbox_word_;
 
 static inline shmbox_u32_ *shmbox_u32_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u32_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u32_ *, place);
 }
 
 static inline shmbox_u64_ *shmbox_u64_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u64_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, place);
 }
 
 /* Readers use relaxed loads and fences, never a load that a target may make of a compare-exchange: their page may be
@@ -226,12 +250,22 @@ static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t 
 
 /* Copies. Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
 
+static inline size_t shmbox_load_word_(const void *from)
+{
+	return __atomic_load_n(SHMBOX_POINTER_(const shmbox_word_ *, from), __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_word_(void *to, size_t word)
+{
+	__atomic_store_n(SHMBOX_POINTER_(shmbox_word_ *, to), word, __ATOMIC_RELAXED);
+}
+
 static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)from % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, from) % sizeof(shmbox_word_) != 0; length--)
 		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)from, __ATOMIC_RELAXED);
+		size_t const word = shmbox_load_word_(from);
 
 		memcpy(to, &word, sizeof word);
 		to += sizeof word;
@@ -243,13 +277,13 @@ static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *fr
 
 static inline void shmbox_store_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)to % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, to) % sizeof(shmbox_word_) != 0; length--)
 		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
 		size_t word;
 
 		memcpy(&word, from, sizeof word);
-		__atomic_store_n((shmbox_word_ *)(void *)to, word, __ATOMIC_RELAXED);
+		shmbox_store_word_(to, word);
 		to += sizeof word;
 		from += sizeof word;
 	}
@@ -262,18 +296,15 @@ static inline void shmbox_copy_within_(unsigned char *to, const unsigned char *f
 {
 	size_t at = 0;
 
-	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)(from + at), __ATOMIC_RELAXED);
-
-		__atomic_store_n((shmbox_word_ *)(void *)(to + at), word, __ATOMIC_RELAXED);
-	}
+	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_))
+		shmbox_store_word_(to + at, shmbox_load_word_(from + at));
 	for (; at < length; at++)
 		__atomic_store_n(to + at, __atomic_load_n(from + at, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
 {
-	return box->base + box->capacity * (size_t)(1 + version % 2);
+	return box->base + box->capacity * SHMBOX_TO_(size_t, 1 + version % 2);
 }
 
 /* System calls. */
@@ -290,7 +321,7 @@ static inline int64_t shmbox_now_(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 * SHMBOX_MS_ + (int64_t)now.tv_nsec;
+	return SHMBOX_TO_(int64_t, now.tv_sec) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.tv_nsec);
 }
 
 static inline int64_t shmbox_limit_(const shmbox *box)
@@ -315,8 +346,8 @@ static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t na
 	struct { long seconds, nanoseconds; } time;
 	long const call = SYS_futex;
 
-	time.seconds = (long)(nap / (1000 * SHMBOX_MS_));
-	time.nanoseconds = (long)(nap % (1000 * SHMBOX_MS_));
+	time.seconds = SHMBOX_TO_(long, nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = SHMBOX_TO_(long, nap % (1000 * SHMBOX_MS_));
 #else
 	struct { int64_t seconds, nanoseconds; } time;
 	long const call = SYS_futex_time64;
@@ -377,7 +408,7 @@ static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t lengt
 	static const unsigned char zeros[256] = { 0 };
 	const unsigned char *const at = form->at;
 
-	if (form->wrong || (size_t)(form->end - at) < length) {
+	if (form->wrong || SHMBOX_TO_(size_t, form->end - at) < length) {
 		form->wrong = 1;
 		return zeros;
 	}
@@ -414,7 +445,7 @@ static inline int shmbox_same_name_(const unsigned char *a, const unsigned char 
 /* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
 static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *name, int *was)
 {
-	uint32_t const since = (uint32_t)shmbox_number_(form, 4);
+	uint32_t const since = SHMBOX_TO_(uint32_t, shmbox_number_(form, 4));
 	uint64_t count = shmbox_number_(form, 1);
 
 	while (count-- > 0) {
@@ -621,7 +652,7 @@ static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to,
 {
 	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
 
-	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return shmbox_get32_(box, SHMBOX_STATE_) == state;
 }
@@ -660,7 +691,7 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 		return SHMBOX_ENEEDSUPGRADE;
 	shmbox_take_(&theirs, 3);
 	shmbox_name_(&theirs);
-	*earlier = (uint32_t)shmbox_number_(&theirs, 4);
+	*earlier = SHMBOX_TO_(uint32_t, shmbox_number_(&theirs, 4));
 	return 0;
 }
 
@@ -687,7 +718,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
 			if (length > box->room)
 				length = box->room;
-			room = (unsigned char *)malloc(length);
+			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
 			if (room == NULL)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
@@ -701,7 +732,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (code != 0)
 				return code;
 		}
-		box->stored = (size_t)header[1];
+		box->stored = SHMBOX_TO_(size_t, header[1]);
 		box->earlier = earlier;
 		box->state = state;
 		return 0;
@@ -734,14 +765,14 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
-	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
 		return SHMBOX_EDAMAGED;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->flags = flags;
-	box->capacity = (size_t)capacity;
-	box->room = (size_t)room;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
 	return 0;
 }
 
@@ -767,9 +798,9 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 	if (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0)
 		return SHMBOX_EFOREIGN;
 	base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
-	if (base == (void *)-1)
+	if (SHMBOX_BITS_(intptr_t, base) == -1)
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
-	box->base = (unsigned char *)base;
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
 	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
 	return 0;
 }
@@ -876,7 +907,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 		munmap(page, sizeof(uint32_t));
 		return;
 	}
-	box->alive = (uint32_t *)page;
+	box->alive = SHMBOX_POINTER_(uint32_t *, page);
 	*box->alive = 1;
 #else
 	(void)box;
@@ -886,7 +917,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 /* Eight bits that a process keeps until exec. */
 static inline uint32_t shmbox_image_(void)
 {
-	const unsigned char *random = (const unsigned char *)(uintptr_t)getauxval(25 /* AT_RANDOM */);
+	const unsigned char *random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
 
 	return random == NULL ? 0 : *random;
 }
@@ -905,7 +936,7 @@ static inline int shmbox_set_failed_(shmbox *box)
 /* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
 static inline int shmbox_find_set_(shmbox *box)
 {
-	int const set = (int)(__atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
+	int const set = SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
 	struct shmid_ds segment;
 	struct semid_ds facts;
 	key_t key;
@@ -945,14 +976,14 @@ static inline int shmbox_is_alive_(shmbox *box, uint32_t word)
 
 	if (slot >= SHMBOX_SLOTS_)
 		return 0;
-	value = shmbox_semctl_(box->set, (int)slot, GETVAL, NULL);
+	value = shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETVAL, NULL);
 	if (value < 0)
 		return shmbox_set_failed_(box);
 	if (value == 0)
 		return 0;
 	/* Claimed by this very process before its exec: nobody knows of it any more. */
 	if ((word >> 23 & 0xff) != shmbox_image_() &&
-	    shmbox_semctl_(box->set, (int)slot, GETPID, NULL) == (int)getpid())
+	    shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETPID, NULL) == getpid())
 		return 0;
 	return 1;
 }
@@ -973,7 +1004,7 @@ static inline void shmbox_repair_(shmbox *box)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
 	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
-		stored = (size_t)header[1];
+		stored = SHMBOX_TO_(size_t, header[1]);
 	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
 	__atomic_thread_fence(__ATOMIC_ACQ_REL);
 	SHMBOX_STOP("repair: begun");
@@ -1021,8 +1052,8 @@ static inline int shmbox_claim_(shmbox *box)
 	for (step = 0; step < SHMBOX_SLOTS_; step++) {
 		struct sembuf take[2];
 
-		slot = ((uint32_t)box->pid + step) % SHMBOX_SLOTS_;
-		take[0].sem_num = take[1].sem_num = (unsigned short)slot;
+		slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % SHMBOX_SLOTS_;
+		take[0].sem_num = take[1].sem_num = SHMBOX_TO_(unsigned short, slot);
 		take[0].sem_op = 0;
 		take[0].sem_flg = IPC_NOWAIT;
 		take[1].sem_op = 1;
@@ -1195,7 +1226,7 @@ static inline uint32_t shmbox_length_(const unsigned char *bytes)
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
-	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
+	return type->is_valid == NULL || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
 }
 
 /* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
@@ -1242,7 +1273,8 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
 			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
+			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
+					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
 			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			now = shmbox_get64_(box, SHMBOX_SEQ_);
@@ -1251,7 +1283,7 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
 				if (box->earlier != 0)
-					shmbox_fill_in_(box, type, (unsigned char *)value);
+					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
 				if (version != NULL)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
@@ -1271,7 +1303,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 
 	if (code != 0)
 		return code;
-	shmbox_load_bytes_((unsigned char *)value, box->base, type->size);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base, type->size);
 	return shmbox_judge_(type, value);
 }
 
@@ -1280,7 +1312,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 /* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
 static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
 {
-	const unsigned char *const bytes = (const unsigned char *)value;
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
 	int code = shmbox_check_held_(box, type);
 	uint64_t even;
 
@@ -1395,7 +1427,7 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 		if (timeout_ms >= 0 && end - now < nap)
 			nap = end - now;
 		if (shmbox_get64_(box, SHMBOX_SEQ_) == seq)
-			shmbox_sleep_(shmbox_seq_low_(box), (uint32_t)seq, nap);
+			shmbox_sleep_(shmbox_seq_low_(box), SHMBOX_TO_(uint32_t, seq), nap);
 	}
 }
 
@@ -1411,7 +1443,7 @@ static inline int shmbox_close_(shmbox *box)
 		struct shmid_ds facts;
 		struct sembuf give;
 
-		give.sem_num = (unsigned short)((box->claim & 0x3ff) - 1);
+		give.sem_num = SHMBOX_TO_(unsigned short, (box->claim & 0x3ff) - 1);
 		give.sem_op = -1;
 		give.sem_flg = IPC_NOWAIT | SEM_UNDO;
 		semop(box->set, &give, 1);
@@ -1442,9 +1474,9 @@ struct st_pid {
 SHMBOX_STATIC_ASSERT(sizeof(struct st_pid) == 56, "size of struct st_pid");
 SHMBOX_STATIC_ASSERT(__alignof__(struct st_pid) == 4, "alignment of struct st_pid");
 SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, pid) == 0, "offset of st_pid.pid");
-SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->pid) == 4, "size of st_pid.pid");
+SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, pid) == 4, "size of st_pid.pid");
 SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, names) == 4, "offset of st_pid.names");
-SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->names) == 51, "size of st_pid.names");
+SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, names) == 51, "size of st_pid.names");
 static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 {
 	shmbox_store_bytes_(to + 0, from + 0, 55);

@@ -171,6 +171,39 @@ fn every_compiler_takes_several_headers_in_one_program() {
 }
 
 #[test]
+fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
+    // Where clang has no such warning, or gcc has none of this name, that is no fault.
+    const BOTH: [&str; 4] = [
+        "-Wno-unknown-warning-option",
+        "-Wconversion",
+        "-Wsign-conversion",
+        "-Wcast-qual",
+    ];
+    const CPP: [&str; 3] = [
+        "-Wold-style-cast",
+        "-Wuseless-cast",
+        "-Wzero-as-null-pointer-constant",
+    ];
+    let headers = headers("casts");
+    let source = headers.join("source.c");
+    let includes = "#include \"everything.h\"\n#include \"packed.h\"\n#include \"st_pid.h\"\n#include \"words.h\"\n";
+    let main = "int main(void) { return 0; }\n";
+    let linkage = |text| format!("#ifdef __cplusplus\n{text}\n#endif\n");
+    let wrapped = [&*linkage("extern \"C\" {"), includes, &linkage("}"), main].concat();
+    for text in [[includes, main].concat(), wrapped] {
+        std::fs::write(&source, text).unwrap();
+        for compiler in Compiler::all() {
+            let mut arguments = BOTH.to_vec();
+            if compiler.to_string().contains("c++") {
+                arguments.extend(CPP);
+            }
+            compiler.compile(&source, &headers.join("program"), &arguments);
+        }
+    }
+    std::fs::remove_dir_all(headers).unwrap();
+}
+
+#[test]
 fn what_the_systems_headers_call_so_too_does_no_harm() {
     #[derive(SharedLayout, Clone, Copy)]
     #[repr(u8)]

@@ -21,7 +21,7 @@ static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to,
 {
 	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
 
-	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return shmbox_get32_(box, SHMBOX_STATE_) == state;
 }
@@ -60,7 +60,7 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 		return SHMBOX_ENEEDSUPGRADE;
 	shmbox_take_(&theirs, 3);
 	shmbox_name_(&theirs);
-	*earlier = (uint32_t)shmbox_number_(&theirs, 4);
+	*earlier = SHMBOX_TO_(uint32_t, shmbox_number_(&theirs, 4));
 	return 0;
 }
 
@@ -87,7 +87,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
 			if (length > box->room)
 				length = box->room;
-			room = (unsigned char *)malloc(length);
+			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
 			if (room == NULL)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
@@ -101,7 +101,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (code != 0)
 				return code;
 		}
-		box->stored = (size_t)header[1];
+		box->stored = SHMBOX_TO_(size_t, header[1]);
 		box->earlier = earlier;
 		box->state = state;
 		return 0;
@@ -134,14 +134,14 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
-	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
 		return SHMBOX_EDAMAGED;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->flags = flags;
-	box->capacity = (size_t)capacity;
-	box->room = (size_t)room;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
 	return 0;
 }
 
@@ -167,9 +167,9 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 	if (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0)
 		return SHMBOX_EFOREIGN;
 	base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
-	if (base == (void *)-1)
+	if (SHMBOX_BITS_(intptr_t, base) == -1)
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
-	box->base = (unsigned char *)base;
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
 	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
 	return 0;
 }

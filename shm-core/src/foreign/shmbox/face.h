@@ -39,6 +39,26 @@
 #define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 #endif
 
+/* Casts that neither language warns of: between numbers, where one target needs what another has already; between
+ * pointers; and between a pointer and a number. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename To, typename From> static inline To shmbox_to_(From value)
+{
+	return static_cast<To>(value);
+}
+}
+#define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
+#define SHMBOX_POINTER_(type, value) static_cast<type>(value)
+#define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
+#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#else
+#define SHMBOX_TO_(type, value) ((type)(value))
+#define SHMBOX_POINTER_(type, value) ((type)(value))
+#define SHMBOX_BITS_(type, value) ((type)(value))
+#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#endif
+
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
 /*
