@@ -46,6 +46,26 @@
 #define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 #endif
 
+/* Casts that neither language warns of: between numbers, where one target needs what another has already; between
+ * pointers; and between a pointer and a number. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename To, typename From> static inline To shmbox_to_(From value)
+{
+	return static_cast<To>(value);
+}
+}
+#define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
+#define SHMBOX_POINTER_(type, value) static_cast<type>(value)
+#define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
+#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#else
+#define SHMBOX_TO_(type, value) ((type)(value))
+#define SHMBOX_POINTER_(type, value) ((type)(value))
+#define SHMBOX_BITS_(type, value) ((type)(value))
+#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#endif
+
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
 /*
@@ -65,7 +85,7 @@ enum {
 	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
 	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
 	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
-	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct: a newer program must upgrade it */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
 	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
 	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
 	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
@@ -91,7 +111,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
 	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
-	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
 	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
 	case SHMBOX_EBUSY: return "a living process keeps the lock";
@@ -122,6 +142,13 @@ typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__ali
 typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
 #endif
 
+/* Bytes that came with a version of a struct, and their defaults. */
+typedef struct shmbox_added {
+	uint32_t since; /* 0: the end of the list */
+	size_t offset, size;
+	const unsigned char *bytes; /* NULL: zeros */
+} shmbox_added;
+
 /* What a generated header tells of its struct. */
 typedef struct shmbox_type {
 	uint64_t fingerprint;
@@ -130,6 +157,7 @@ typedef struct shmbox_type {
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
+	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
 } shmbox_type;
 
 /* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
@@ -141,7 +169,7 @@ enum {
 
 /* How to attach; all zeros is what `..._open` does. */
 typedef struct shmbox_options {
-	int read_only; /* asks for no right to write, and never writes */
+	int read_only; /* asks for no right to write, never writes, and reads earlier versions of the struct too */
 	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
 	int trust;     /* SHMBOX_TRUST_... */
 	uid_t user;
@@ -162,6 +190,7 @@ typedef struct shmbox {
 	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
 	uint32_t flags;
 	uint32_t state;         /* the state word for which the schema was checked */
+	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
 	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
 	pid_t pid;
@@ -190,12 +219,16 @@ typedef size_t __attribute__((__may_alias__)) shmbox_word_;
 
 static inline shmbox_u32_ *shmbox_u32_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u32_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u32_ *, place);
 }
 
 static inline shmbox_u64_ *shmbox_u64_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u64_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, place);
 }
 
 /* Readers use relaxed loads and fences, never a load that a target may make of a compare-exchange: their page may be
@@ -217,12 +250,22 @@ static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t 
 
 /* Copies. Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
 
+static inline size_t shmbox_load_word_(const void *from)
+{
+	return __atomic_load_n(SHMBOX_POINTER_(const shmbox_word_ *, from), __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_word_(void *to, size_t word)
+{
+	__atomic_store_n(SHMBOX_POINTER_(shmbox_word_ *, to), word, __ATOMIC_RELAXED);
+}
+
 static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)from % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, from) % sizeof(shmbox_word_) != 0; length--)
 		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)from, __ATOMIC_RELAXED);
+		size_t const word = shmbox_load_word_(from);
 
 		memcpy(to, &word, sizeof word);
 		to += sizeof word;
@@ -234,13 +277,13 @@ static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *fr
 
 static inline void shmbox_store_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)to % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, to) % sizeof(shmbox_word_) != 0; length--)
 		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
 		size_t word;
 
 		memcpy(&word, from, sizeof word);
-		__atomic_store_n((shmbox_word_ *)(void *)to, word, __ATOMIC_RELAXED);
+		shmbox_store_word_(to, word);
 		to += sizeof word;
 		from += sizeof word;
 	}
@@ -253,18 +296,15 @@ static inline void shmbox_copy_within_(unsigned char *to, const unsigned char *f
 {
 	size_t at = 0;
 
-	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)(from + at), __ATOMIC_RELAXED);
-
-		__atomic_store_n((shmbox_word_ *)(void *)(to + at), word, __ATOMIC_RELAXED);
-	}
+	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_))
+		shmbox_store_word_(to + at, shmbox_load_word_(from + at));
 	for (; at < length; at++)
 		__atomic_store_n(to + at, __atomic_load_n(from + at, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
 {
-	return box->base + box->capacity * (size_t)(1 + version % 2);
+	return box->base + box->capacity * SHMBOX_TO_(size_t, 1 + version % 2);
 }
 
 /* System calls. */
@@ -281,7 +321,7 @@ static inline int64_t shmbox_now_(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 * SHMBOX_MS_ + (int64_t)now.tv_nsec;
+	return SHMBOX_TO_(int64_t, now.tv_sec) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.tv_nsec);
 }
 
 static inline int64_t shmbox_limit_(const shmbox *box)
@@ -306,8 +346,8 @@ static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t na
 	struct { long seconds, nanoseconds; } time;
 	long const call = SYS_futex;
 
-	time.seconds = (long)(nap / (1000 * SHMBOX_MS_));
-	time.nanoseconds = (long)(nap % (1000 * SHMBOX_MS_));
+	time.seconds = SHMBOX_TO_(long, nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = SHMBOX_TO_(long, nap % (1000 * SHMBOX_MS_));
 #else
 	struct { int64_t seconds, nanoseconds; } time;
 	long const call = SYS_futex_time64;
@@ -368,7 +408,7 @@ static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t lengt
 	static const unsigned char zeros[256] = { 0 };
 	const unsigned char *const at = form->at;
 
-	if (form->wrong || (size_t)(form->end - at) < length) {
+	if (form->wrong || SHMBOX_TO_(size_t, form->end - at) < length) {
 		form->wrong = 1;
 		return zeros;
 	}
@@ -405,7 +445,7 @@ static inline int shmbox_same_name_(const unsigned char *a, const unsigned char 
 /* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
 static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *name, int *was)
 {
-	uint32_t const since = (uint32_t)shmbox_number_(form, 4);
+	uint32_t const since = SHMBOX_TO_(uint32_t, shmbox_number_(form, 4));
 	uint64_t count = shmbox_number_(form, 1);
 
 	while (count-- > 0) {
@@ -612,7 +652,7 @@ static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to,
 {
 	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
 
-	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return shmbox_get32_(box, SHMBOX_STATE_) == state;
 }
@@ -627,8 +667,9 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
-/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
-static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
+ * version of the schema, if this program is to read it with defaults for what it lacks. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
 {
 	const shmbox_type *const type = box->type;
 	shmbox_form_ mine, theirs;
@@ -644,7 +685,14 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 	mine.wrong = theirs.wrong = 0;
 	if (shmbox_extends_(theirs, mine))
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
-	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+	if (!shmbox_extends_(mine, theirs))
+		return SHMBOX_EMISMATCH;
+	if (box->writable || type->added == NULL)
+		return SHMBOX_ENEEDSUPGRADE;
+	shmbox_take_(&theirs, 3);
+	shmbox_name_(&theirs);
+	*earlier = SHMBOX_TO_(uint32_t, shmbox_number_(&theirs, 4));
+	return 0;
 }
 
 /* Checks the schema in force: at the first attach, and again when another one is in force. */
@@ -655,6 +703,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 	do {
 		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 		uint64_t header[4];
+		uint32_t earlier = 0;
 		unsigned char *room;
 		size_t length;
 		int code = shmbox_life_(state), unchanged;
@@ -669,13 +718,13 @@ static inline int shmbox_check_schema_(shmbox *box)
 			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
 			if (length > box->room)
 				length = box->room;
-			room = (unsigned char *)malloc(length);
+			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
 			if (room == NULL)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
 				memcpy(header, room, sizeof header);
-				code = shmbox_compare_(box, room, length);
+				code = shmbox_compare_(box, room, length, &earlier);
 			}
 			free(room);
 			if (!unchanged)
@@ -683,7 +732,8 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (code != 0)
 				return code;
 		}
-		box->stored = (size_t)header[1];
+		box->stored = SHMBOX_TO_(size_t, header[1]);
+		box->earlier = earlier;
 		box->state = state;
 		return 0;
 	} while (shmbox_now_() < end);
@@ -715,14 +765,14 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
-	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
 		return SHMBOX_EDAMAGED;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->flags = flags;
-	box->capacity = (size_t)capacity;
-	box->room = (size_t)room;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
 	return 0;
 }
 
@@ -758,7 +808,7 @@ static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
 #endif
 
 	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
-	if ((uintptr_t)box->base % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
 		return 0;
 	/* EINVAL: a kernel before 5.14, which does not know it. */
 	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
@@ -774,7 +824,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 	void *const base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
 	int code;
 
-	if (base == (void *)-1) {
+	if (SHMBOX_BITS_(intptr_t, base) == -1) {
 		int const error = errno;
 
 		/* Whose it is says more than what may not be done with it. */
@@ -784,7 +834,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 		errno = error;
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
 	}
-	box->base = (unsigned char *)base;
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
 	code = shmbox_ask_(box, options, facts);
 	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
 		code = SHMBOX_EFOREIGN;
@@ -901,7 +951,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 		munmap(page, sizeof(uint32_t));
 		return;
 	}
-	box->alive = (uint32_t *)page;
+	box->alive = SHMBOX_POINTER_(uint32_t *, page);
 	*box->alive = 1;
 #else
 	(void)box;
@@ -911,7 +961,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 /* Eight bits that a process keeps until exec. */
 static inline uint32_t shmbox_image_(void)
 {
-	const unsigned char *random = (const unsigned char *)(uintptr_t)getauxval(25 /* AT_RANDOM */);
+	const unsigned char *random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
 
 	return random == NULL ? 0 : *random;
 }
@@ -930,7 +980,7 @@ static inline int shmbox_set_failed_(shmbox *box)
 /* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
 static inline int shmbox_find_set_(shmbox *box)
 {
-	int const set = (int)(__atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
+	int const set = SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
 	struct shmid_ds segment;
 	struct semid_ds facts;
 	key_t key;
@@ -970,14 +1020,14 @@ static inline int shmbox_is_alive_(shmbox *box, uint32_t word)
 
 	if (slot >= SHMBOX_SLOTS_)
 		return 0;
-	value = shmbox_semctl_(box->set, (int)slot, GETVAL, NULL);
+	value = shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETVAL, NULL);
 	if (value < 0)
 		return shmbox_set_failed_(box);
 	if (value == 0)
 		return 0;
 	/* Claimed by this very process before its exec: nobody knows of it any more. */
 	if ((word >> 23 & 0xff) != shmbox_image_() &&
-	    shmbox_semctl_(box->set, (int)slot, GETPID, NULL) == (int)getpid())
+	    shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETPID, NULL) == getpid())
 		return 0;
 	return 1;
 }
@@ -998,7 +1048,7 @@ static inline void shmbox_repair_(shmbox *box)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
 	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
-		stored = (size_t)header[1];
+		stored = SHMBOX_TO_(size_t, header[1]);
 	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
 	__atomic_thread_fence(__ATOMIC_ACQ_REL);
 	SHMBOX_STOP("repair: begun");
@@ -1046,8 +1096,8 @@ static inline int shmbox_claim_(shmbox *box)
 	for (step = 0; step < SHMBOX_SLOTS_; step++) {
 		struct sembuf take[2];
 
-		slot = ((uint32_t)box->pid + step) % SHMBOX_SLOTS_;
-		take[0].sem_num = take[1].sem_num = (unsigned short)slot;
+		slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % SHMBOX_SLOTS_;
+		take[0].sem_num = take[1].sem_num = SHMBOX_TO_(unsigned short, slot);
 		take[0].sem_op = 0;
 		take[0].sem_flg = IPC_NOWAIT;
 		take[1].sem_op = 1;
@@ -1220,7 +1270,31 @@ static inline uint32_t shmbox_length_(const unsigned char *bytes)
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
-	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
+	return type->is_valid == NULL || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+}
+
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		if (added->since <= box->earlier)
+			continue;
+		if (added->bytes == NULL)
+			memset(value + added->offset, 0, added->size);
+		else
+			memcpy(value + added->offset, added->bytes, added->size);
+	}
+}
+
+/* How many bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+{
+	if (box->earlier == 0 || box->stored >= type->size)
+		return type->size;
+	memset(value, 0, type->size);
+	return box->stored;
 }
 
 static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
@@ -1235,17 +1309,25 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 			int const code = shmbox_check_(box);
 			uint64_t seq, now;
+			size_t length;
 
 			if (code != 0)
 				return code;
+			length = shmbox_readable_(box, type, value);
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
 			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), type->size);
+			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
+					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
 			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
 				if (version != NULL)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
@@ -1265,7 +1347,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 
 	if (code != 0)
 		return code;
-	shmbox_load_bytes_((unsigned char *)value, box->base, type->size);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base, type->size);
 	return shmbox_judge_(type, value);
 }
 
@@ -1274,7 +1356,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 /* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
 static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
 {
-	const unsigned char *const bytes = (const unsigned char *)value;
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
 	int code = shmbox_check_held_(box, type);
 	uint64_t even;
 
@@ -1389,7 +1471,7 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 		if (timeout_ms >= 0 && end - now < nap)
 			nap = end - now;
 		if (shmbox_get64_(box, SHMBOX_SEQ_) == seq)
-			shmbox_sleep_(shmbox_seq_low_(box), (uint32_t)seq, nap);
+			shmbox_sleep_(shmbox_seq_low_(box), SHMBOX_TO_(uint32_t, seq), nap);
 	}
 }
 
@@ -1405,7 +1487,7 @@ static inline int shmbox_close_(shmbox *box)
 		struct shmid_ds facts;
 		struct sembuf give;
 
-		give.sem_num = (unsigned short)((box->claim & 0x3ff) - 1);
+		give.sem_num = SHMBOX_TO_(unsigned short, (box->claim & 0x3ff) - 1);
 		give.sem_op = -1;
 		give.sem_flg = IPC_NOWAIT | SEM_UNDO;
 		semop(box->set, &give, 1);
@@ -1436,9 +1518,9 @@ struct st_pid {
 SHMBOX_STATIC_ASSERT(sizeof(struct st_pid) == 56, "size of struct st_pid");
 SHMBOX_STATIC_ASSERT(__alignof__(struct st_pid) == 4, "alignment of struct st_pid");
 SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, pid) == 0, "offset of st_pid.pid");
-SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->pid) == 4, "size of st_pid.pid");
+SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, pid) == 4, "size of st_pid.pid");
 SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, names) == 4, "offset of st_pid.names");
-SHMBOX_STATIC_ASSERT(sizeof(((struct st_pid *)0)->names) == 51, "size of st_pid.names");
+SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, names) == 51, "size of st_pid.names");
 static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 {
 	shmbox_store_bytes_(to + 0, from + 0, 55);
@@ -1463,7 +1545,7 @@ static inline const shmbox_type *st_pid_type_(void)
 		0x00, 0x00, 0x00
 	};
 	static const shmbox_type type = {
-		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema
+		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema, NULL
 	};
 
 	return &type;
@@ -1475,7 +1557,7 @@ static inline int st_pid_open(shmbox *box, key_t key)
 	return shmbox_open_(box, st_pid_type_(), key, NULL);
 }
 
-/* The same for reading alone: needs no right to write. */
+/* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
 static inline int st_pid_open_read_only(shmbox *box, key_t key)
 {
 	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };

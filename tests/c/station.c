@@ -56,12 +56,45 @@ static void step(int side)
 #endif
 }
 
+/* Prints what it reads, once a line of input. */
+static int look(const char *key)
+{
+	int letter;
+
+	TRY(station_open_read_only(&box, (key_t)strtoul(key, NULL, 0)));
+	while ((letter = getchar()) != EOF) {
+		unsigned long long flags = 0, low = 0, high = 0, mark = 0;
+
+		if (letter != '\n')
+			continue;
+		memset(&value, 0xff, sizeof value);
+		TRY(station_get(&box, &value, NULL));
+#if VERSION >= 2
+		flags = value.flags;
+#endif
+#if VERSION >= 3
+		low = value.total.low;
+		high = value.total.high;
+#endif
+#if VERSION >= 4
+		mark = value.marks[2].large;
+#endif
+		printf("%llu %llu %llu %llu %llu %llu\n", (unsigned long long)value.left, (unsigned long long)value.right, flags, low,
+		       high, mark);
+		fflush(stdout);
+	}
+	TRY(station_close(&box));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t version, before = 0;
 	long times, i;
 	int side;
 
+	if (argc == 2)
+		return look(argv[1]);
 	if (argc != 4)
 		return 2;
 	side = atoi(argv[2]);

@@ -100,6 +100,11 @@ impl Peer {
         self.signal(Signal::SIGKILL);
     }
 
+    /// Ctrl-C (`SIGINT`).
+    pub fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
+    }
+
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).expect("it was not waited for");
     }

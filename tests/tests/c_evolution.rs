@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use shm_core::SharedBox;
+use shm_core::{SharedBox, SharedView};
 use shm_tests::family::{CAPACITY, Version};
 use shm_tests::{Compiler, Guard, Peer, with_version};
 
@@ -103,6 +103,43 @@ fn a_newer_program_in_c_is_told_to_have_the_segment_upgraded() {
                     "{said}"
                 );
                 assert_eq!(guard.memory().bytes(), before);
+            }
+        }
+    }
+}
+
+/// What a view of this version shows, as the program in C prints it.
+fn seen<V: Version>(guard: &Guard) -> String {
+    let value = SharedView::<V>::open(guard.key()).unwrap().get().unwrap();
+    let [left, right] = value.steps();
+    let (flags, mark) = (value.flags().unwrap_or(0), value.mark().unwrap_or(0));
+    let total = value.total().unwrap_or(0);
+    let (low, high) = (total as u64, (total >> 64) as u64);
+    format!("{left} {right} {flags} {low} {high} {mark}")
+}
+
+#[test]
+fn a_newer_program_in_c_reads_an_older_segment_with_the_defaults_that_a_view_shows() {
+    for compiler in Compiler::widths() {
+        for c in 2..=4 {
+            let program = with_version!(c, station(compiler));
+            for rust in 1..c {
+                let guard = Guard::new();
+                with_version!(rust, create(&guard));
+                let mut peer = Peer::start(program.to_str().unwrap(), [&*guard.arg()]);
+                let mut look = |times, version| {
+                    with_version!(version, step(&guard, times));
+                    peer.tell("");
+                    peer.expect(&with_version!(c, seen(&guard)));
+                };
+                look(0, rust);
+                look(3, rust);
+                // Attached all the while.
+                for next in rust + 1..=c {
+                    with_version!(next, upgrade(&guard));
+                    look(2, next);
+                }
+                peer.succeed();
             }
         }
     }

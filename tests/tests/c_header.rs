@@ -171,6 +171,39 @@ fn every_compiler_takes_several_headers_in_one_program() {
 }
 
 #[test]
+fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
+    // Where clang has no such warning, or gcc has none of this name, that is no fault.
+    const BOTH: [&str; 4] = [
+        "-Wno-unknown-warning-option",
+        "-Wconversion",
+        "-Wsign-conversion",
+        "-Wcast-qual",
+    ];
+    const CPP: [&str; 3] = [
+        "-Wold-style-cast",
+        "-Wuseless-cast",
+        "-Wzero-as-null-pointer-constant",
+    ];
+    let headers = headers("casts");
+    let source = headers.join("source.c");
+    let includes = "#include \"everything.h\"\n#include \"packed.h\"\n#include \"st_pid.h\"\n#include \"words.h\"\n";
+    let main = "int main(void) { return 0; }\n";
+    let linkage = |text| format!("#ifdef __cplusplus\n{text}\n#endif\n");
+    let wrapped = [&*linkage("extern \"C\" {"), includes, &linkage("}"), main].concat();
+    for text in [[includes, main].concat(), wrapped] {
+        std::fs::write(&source, text).unwrap();
+        for compiler in Compiler::all() {
+            let mut arguments = BOTH.to_vec();
+            if compiler.to_string().contains("c++") {
+                arguments.extend(CPP);
+            }
+            compiler.compile(&source, &headers.join("program"), &arguments);
+        }
+    }
+    std::fs::remove_dir_all(headers).unwrap();
+}
+
+#[test]
 fn what_the_systems_headers_call_so_too_does_no_harm() {
     #[derive(SharedLayout, Clone, Copy)]
     #[repr(u8)]
@@ -202,14 +235,64 @@ fn what_the_systems_headers_call_so_too_does_no_harm() {
         seek: Seek,
         shm: Shm,
     }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    #[allow(non_snake_case, reason = "what other people's structs are like")]
+    struct Stat {
+        st_mtime: u64,
+        si_pid: u32,
+        INT_MAX: u32,
+        EINVAL: u16,
+        SHM_RDONLY: u8,
+        sock: Sock,
+        r#static: Option,
+        mutex: PthreadMutex,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(u8)]
+    enum Sock {
+        Stream = 7,
+        Dgram,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Option {
+        errno: u32,
+        sa_handler: u32,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct PthreadMutex {
+        major: u32,
+    }
+    const SYSTEM: &str = "#include <errno.h>\n#include <getopt.h>\n#include <limits.h>\n#include <pthread.h>\n\
+        #include <signal.h>\n#include <sys/mman.h>\n#include <sys/shm.h>\n#include <sys/socket.h>\n\
+        #include <sys/stat.h>\n#include <sys/types.h>\n";
+    const OURS: &str =
+        "#include \"fd.h\"\n#include \"shm.h\"\n#include \"stat.h\"\n#include \"mutex.h\"\n";
+    const MAIN: &str = "int main(void)\n{\n\tstruct stat_ s;\n\tstruct stat t;\n\n\
+        \tmemset(&s, 0, sizeof s);\n\tmemset(&t, 0, sizeof t);\n\
+        \ts.INT_MAX_ = 1;\n\ts.sock = SOCK__STREAM;\n\treturn s.INT_MAX_ + SOCK__DGRAM - 9 + (int)t.st_mtime;\n}\n";
     let headers = headers("names");
-    std::fs::write(headers.join("fd.h"), Fd::c_header()).unwrap();
-    std::fs::write(headers.join("shm.h"), Shm::c_header()).unwrap();
+    for (name, text) in [
+        ("fd.h", Fd::c_header()),
+        ("shm.h", Shm::c_header()),
+        ("stat.h", Stat::c_header()),
+        ("mutex.h", PthreadMutex::c_header()),
+    ] {
+        std::fs::write(headers.join(name), text).unwrap();
+    }
     let source = headers.join("source.c");
-    let text = "#include \"fd.h\"\n#include \"shm.h\"\nint main(void) { return 0; }\n";
-    std::fs::write(&source, text).unwrap();
-    for compiler in Compiler::all() {
-        compiler.compile(&source, &headers.join("program"), &[]);
+    for text in [
+        format!("{OURS}{SYSTEM}{MAIN}"),
+        format!("{SYSTEM}{OURS}{MAIN}"),
+    ] {
+        std::fs::write(&source, text).unwrap();
+        for compiler in Compiler::all() {
+            for names in ["-D_DEFAULT_SOURCE", "-D_GNU_SOURCE"] {
+                compiler.compile(&source, &headers.join("program"), &[names]);
+            }
+        }
     }
     std::fs::remove_dir_all(headers).unwrap();
     // What is not renamed, is as before.

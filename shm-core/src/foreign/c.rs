@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::Added;
 use crate::layout::{BYTE_ORDER, Field, Fingerprint, Kind, Schema, SharedLayout, is_dense};
 use crate::room;
 
@@ -39,7 +40,8 @@ impl Schema {
     ///
     /// For gcc and clang on Linux; `README.md` shows what is in it. Two headers may be included
     /// together. A type that is no struct becomes the one member, `value`, of `struct
-    /// shared_value`.
+    /// shared_value`. [`SharedLayout::c_header`](crate::SharedLayout::c_header) knows the defaults of
+    /// fields too, and so reads segments of earlier versions.
     ///
     /// ```
     /// use shm_core::{FixedStr, SharedLayout};
@@ -57,12 +59,21 @@ impl Schema {
     /// ```
     #[must_use]
     pub fn c_header(&self) -> String {
+        self.c_header_with(None)
+    }
+
+    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
+    pub(crate) fn c_header_with(&self, added: Option<&[Added]>) -> String {
+        // Where no field came later, there is no default to know.
+        let complete = self.fields().iter().all(|field| field.since() <= 1);
+        let added = added.or(complete.then_some(&[]));
+        let added = added.filter(|_| self.version() > Some(1));
         let mut types = Types::default();
         let name = match self.kind() {
             Kind::Struct { .. } => types.name(self),
             _ => types.wrap(self),
         };
-        header(self, &name, &types.text)
+        header(self, &name, &types.text, added)
     }
 }
 
@@ -158,7 +169,7 @@ pub(super) fn struct_name(schema: &Schema) -> String {
     }
 }
 
-fn header(schema: &Schema, name: &str, types: &str) -> String {
+fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> String {
     let fingerprint = schema.fingerprint();
     let bits = fingerprint.to_bits();
     let upper = name.to_ascii_uppercase();
@@ -195,13 +206,48 @@ fn header(schema: &Schema, name: &str, types: &str) -> String {
     };
     let _ = writeln!(
         text,
-        "\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof(struct {name}), {}, {}, schema, sizeof schema\n\t}};\n\n\
-         \treturn &type;\n}}\n",
+        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof(struct {name}), {}, {}, schema, \
+         sizeof schema, {}\n\t}};\n\n\treturn &type;\n}}\n",
+        added.map_or_else(String::new, list_added),
         function(!schema.any_bits(), "is_valid"),
         function(!is_dense(schema), "store"),
+        added.map_or("NULL", |_| "added"),
     );
     text.push_str(&FUNCTIONS.replace('@', name));
     let _ = writeln!(text, "\n#endif /* {guard} */");
+    text
+}
+
+/// The defaults, and the list of them, as static data of a function.
+fn list_added(added: &[Added]) -> String {
+    let mut text = String::new();
+    let mut list = String::new();
+    for (number, part) in added.iter().enumerate() {
+        let Added {
+            since,
+            offset,
+            default,
+        } = part;
+        let bytes = if default.iter().all(|byte| *byte == 0) {
+            "NULL".to_owned()
+        } else {
+            let bytes = listed(default);
+            let _ = writeln!(
+                text,
+                "\tstatic const unsigned char default_{number}[] = {{{bytes}\n\t}};"
+            );
+            format!("default_{number}")
+        };
+        let size = default.len();
+        let _ = writeln!(
+            list,
+            "\t\t{{ UINT32_C({since}), {offset}, {size}, {bytes} }},"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\tstatic const shmbox_added added[] = {{\n{list}\t\t{{ 0, 0, 0, NULL }}\n\t}};"
+    );
     text
 }
 

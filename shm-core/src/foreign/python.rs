@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::Added;
 use super::c::{self, names::Scope};
 use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
 
@@ -45,6 +46,8 @@ impl Schema {
     /// Reading on x86-64 is plain Python. All else goes through functions in C, which the system's C
     /// compiler builds when they are first needed; `README.md` says more. A type that is no struct
     /// becomes the one field, `value`, of `SharedValue`.
+    /// [`SharedLayout::python_module`](crate::SharedLayout::python_module) knows the defaults of
+    /// fields too, and so reads segments of earlier versions.
     ///
     /// ```
     /// use shm_core::{FixedStr, SharedLayout};
@@ -61,6 +64,11 @@ impl Schema {
     /// ```
     #[must_use]
     pub fn python_module(&self) -> String {
+        self.python_module_with(None)
+    }
+
+    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
+    pub(crate) fn python_module_with(&self, added: Option<&[Added]>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
             Kind::Struct { .. } => types.name(self),
@@ -80,7 +88,7 @@ impl Schema {
             self.fingerprint(),
         );
         let glue = GLUE.replace('@', &c::struct_name(self));
-        let source = format!("{}{glue}", self.c_header());
+        let source = format!("{}{glue}", self.c_header_with(added));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
         let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
         text

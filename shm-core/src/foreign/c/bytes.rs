@@ -117,7 +117,7 @@ fn check_vec(types: &mut Types, element: &Schema, capacity: u64, offset: u64) ->
         let at = format!("bytes + {offset} + i * {}", element.size());
         let refuse = refuse(types, element, &at).replace('\n', "\n\t");
         checks.push(format!(
-            "for (i = 0; i < (size_t)shmbox_length_(bytes) * {count}; i++)\n\t\t{refuse}"
+            "for (i = 0; i < SHMBOX_TO_(size_t, shmbox_length_(bytes)) * {count}; i++)\n\t\t{refuse}"
         ));
     }
     checks
@@ -176,7 +176,7 @@ pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -
             let (low, high) = (bits as u64, (bits >> 64) as u64);
             let _ = writeln!(
                 text,
-                "\tif (value.low == UINT64_C(0x{low:x}) && (uint64_t)value.high == UINT64_C(0x{high:x}))\n\t\treturn 1;"
+                "\tif (value.low == UINT64_C(0x{low:x}) && SHMBOX_TO_(uint64_t, value.high) == UINT64_C(0x{high:x}))\n\t\treturn 1;"
             );
         }
         text.push_str("\treturn 0;\n}\n");

@@ -118,7 +118,7 @@ pub(super) fn define_struct(
         );
         let _ = writeln!(
             checks,
-            "SHMBOX_STATIC_ASSERT(sizeof(((struct {name} *)0)->{field}) == {size}, \"size of {name}.{field}\");"
+            "SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_({name}, {field}) == {size}, \"size of {name}.{field}\");"
         );
     }
     let functions = bytes::functions(types, name, schema, members);

@@ -7,38 +7,44 @@ class SharedBox:
     """A segment with one value, shared with other processes.
 
     Reading is consistent: all parts of a value belong to one commit. Writing commits all of a value, or, if this
-    process dies, nothing. A box may be used by several threads, as long as none closes it while others use it; after a
-    fork, open another one in the child.
+    process dies, nothing. A box may be used by several threads, as long as none closes it while others use it, and by
+    both processes after a fork. Pickled for another process, it is opened there by its key.
     """
 
     def __init__(self, key, read_only=False, owner=None, timeout=5.0):
-        self._owner, self._timeout = owner, timeout
-        self._read_only = read_only
-        self._writing = self._waiting = None
-        self._retired = []
-        self._opening = _threading.Lock()
         self.key = _key_t(key)
+        self._read_only = bool(read_only)
+        if owner is not None and owner != "anybody":
+            owner = _integer(owner, "owner", "the number of a user, or 'anybody',")
+        self._owner, self._timeout = owner, _seconds(timeout, "timeout")
+        # A handle of the C functions', once one is needed. The first one is in use: two threads may open one at once.
+        self._calling = []
         if owner == "anybody":
             trusted = None
         else:
             trusted = {0, _os.geteuid()} | (set() if owner is None else {owner})
         if _ON_X86_64:
             try:
-                self._reading = _Reader(self.key, trusted, timeout)
+                self._reading = _Reader(self.key, trusted, self._timeout)
             except Mismatch as mismatch:
-                self._reading = self._later_version(mismatch)
+                self._reading = self._other_version(mismatch)
         else:
-            self._reading = _Handle(self.key, True, owner, timeout)
+            self._reading = _Handle(self.key, True, owner, self._timeout)
 
-    def _later_version(self, mismatch):
-        """A handle of the C functions, which can tell whether it is a later version of this module's struct."""
+    def __reduce__(self):
+        # In another process it is another attachment.
+        return SharedBox, (self.key, self._read_only, self._owner, self._timeout)
+
+    def _other_version(self, mismatch):
+        """A handle of the C functions, which can tell whether it is another version of this module's struct."""
         try:
             return _Handle(self.key, True, self._owner, self._timeout)
         except NoCompiler as error:
-            what = "%s; or, if it is a later version of this module's struct: %s"
+            what = "%s; or, if it is another version of this module's struct: %s"
             raise Mismatch(what % (mismatch, error)) from None
-        except ShmboxError:
-            raise mismatch from None
+        except ShmboxError as error:
+            # -8: an earlier version.
+            raise (error if error.code == -8 else mismatch) from None
 
     def _read(self, call):
         """What `call` makes of whatever reads the segment."""
@@ -49,11 +55,9 @@ class SharedBox:
             # Upgraded since the last call.
             if isinstance(reading, _Handle):
                 raise
-            later = self._same(self._later_version(mismatch))
-        # Another thread may still be reading with the old one.
-        self._retired.append(reading)
-        self._reading = later
-        return call(later)
+            # Another thread may still be reading with the old one, which goes with its last user.
+            self._reading = reading = self._same(self._other_version(mismatch))
+        return call(reading)
 
     def get(self):
         """A consistent copy of the value. Never waits for a writer."""
@@ -79,30 +83,33 @@ class SharedBox:
     def update(self, change):
         """Lets `change` work on the value under the lock, and commits what it leaves, or what it returns if that is
         not None; returns the version. If it raises, nothing is committed."""
-        handle, value, version = self._writer(), _TYPE(), _ctypes.c_uint64()
-        with handle.mutex:
-            handle("lock")
-            try:
-                handle("load", _ctypes.byref(value), passed=(-19,))
-                _check_value(value)
-                new = change(value)
-                new = _wanted(value if new is None else new)
-                handle("commit", _ctypes.byref(new), version)
-            finally:
-                handle("unlock")
+        if not callable(change):
+            raise TypeError("change: a function is wanted, and this is a %s" % type(change).__name__)
+        value, version = _TYPE(), _ctypes.c_uint64()
+
+        def call():
+            _check_value(value)
+            new = change(value)
+            new = _wanted(value if new is None else new)
+            if new is not value:
+                _ctypes.memmove(_ctypes.addressof(value), _ctypes.addressof(new), _ctypes.sizeof(value))
+
+        # One call, so that no exception can come in between and leave the lock taken.
+        self._writer()("update", _ctypes.byref(value), version, call)
         return version.value
 
     def wait(self, version, timeout=None):
         """Sleeps until a version above `version` stands, for ever or for so many seconds. A snapshot, or None if no
         newer version came."""
-        end = None if timeout is None else _time.monotonic() + timeout
-        with self._opening:
-            if self._waiting is None:
-                self._waiting = self._handle(self._read_only)
+        version = _integer(version, "version", "an integer, such as `box.version()` or `box.snapshot().version`,")
+        if not 0 <= version < 1 << 64:
+            raise OverflowError("version: %d is none" % version)
+        end = None if timeout is None else _time.monotonic() + _seconds(timeout, "timeout")
+        handle = self._handle()
         while True:
-            # Not for long, so that a signal (Ctrl-C) and other threads get their turn.
+            # Not for long, so that a signal (Ctrl-C) gets its turn.
             left = 0.2 if end is None else max(0.0, min(0.2, end - _time.monotonic()))
-            if self._waiting("wait", version, int(left * 1000 + 0.999), passed=(-20,)) == 0:
+            if handle("wait", version, int(left * 1000 + 0.999), passed=(-20,)) == 0:
                 return self.snapshot()
             if end is not None and _time.monotonic() >= end:
                 return None
@@ -110,16 +117,15 @@ class SharedBox:
     def _writer(self):
         if self._read_only:
             raise ShmboxError("segment %#010x was opened for reading only" % (self.key & 0xFFFFFFFF))
-        with self._opening:
-            if self._writing is None:
-                self._writing = self._handle(False)
-        return self._writing
+        return self._handle()
 
-    def _handle(self, read_only):
+    def _handle(self):
         """The C functions' handle of the segment that is read."""
-        # Raises if that is gone.
-        self.version()
-        return self._same(_Handle(self.key, read_only, self._owner, self._timeout))
+        if not self._calling:
+            # Raises if that is gone.
+            self.version()
+            self._calling.append(self._same(_Handle(self.key, self._read_only, self._owner, self._timeout)))
+        return self._calling[0]
 
     def _same(self, handle):
         """The handle, unless the key leads to another segment by now."""
@@ -130,9 +136,8 @@ class SharedBox:
 
     def close(self):
         """Detaches."""
-        for part in [self._reading, self._writing, self._waiting] + self._retired:
-            if part is not None:
-                part.close()
+        for part in [self._reading] + self._calling:
+            part.close()
 
     def __enter__(self):
         return self
@@ -155,6 +160,7 @@ def _wanted(value):
 def open(key, read_only=False, owner=None, timeout=5.0):
     """Attaches the segment of `key`, and checks that it holds this module's struct.
 
+    `key`: an integer, or text as `ipcs` and programs in Rust write it, such as "0x1234".
     `read_only`: needs no right to write. `owner`: besides this user and root, trust this user id, or "anybody".
     `timeout`: for how many seconds to wait for others to get out of the way.
     """

@@ -10,16 +10,18 @@ import collections.abc as _abc
 import ctypes as _ctypes
 import enum as _enum
 import hashlib as _hashlib
+import operator as _operator
 import os as _os
 import platform as _platform
+import re as _re
 import shlex as _shlex
 import stat as _stat
 import struct as _structs
 import subprocess as _subprocess
 import sys as _sys
 import tempfile as _tempfile
-import threading as _threading
 import time as _time
+import types as _types
 
 
 class ShmboxError(Exception):

@@ -57,9 +57,9 @@ def _compile(source, target, directory):
             run = _subprocess.run(compiler + flags, stdout=_subprocess.PIPE, stderr=_subprocess.STDOUT)
         except OSError as error:
             raise NoCompiler(
-                "writing a segment, and waiting, need a C compiler, and `%s` does not run (%s): install one (Debian "
+                "writing a segment, waiting, and reading another version of the struct need a C compiler, and `%s` does not run (%s): install one (Debian "
                 "and Ubuntu: `apt install gcc libc6-dev`; Fedora: `dnf install gcc`; Alpine: `apk add gcc musl-dev "
-                "linux-headers`), or name it in the environment variable CC; reading on x86-64 needs none"
+                "linux-headers`), or name it in the environment variable CC; reading this version on x86-64 needs none"
                 % (" ".join(compiler), error.strerror)
             ) from None
         if run.returncode != 0:
@@ -94,6 +94,7 @@ def _load():
             # Made on another system, with which this one shares the directory.
             _compile(_C_SOURCE, target, directory)
             functions = _ctypes.CDLL(target)
+        raising = _ctypes.PyDLL(target)
     finally:
         if passing:
             # What is loaded stays loaded.
@@ -101,75 +102,80 @@ def _load():
                 _os.unlink(_os.path.join(directory, left))
             _os.rmdir(directory)
     handle, value, version = _ctypes.c_void_p, _ctypes.c_void_p, _ctypes.POINTER(_ctypes.c_uint64)
+    table = _types.SimpleNamespace()
     for name, arguments, result in (
         ("new", (), handle),
-        ("free", (handle,), None),
-        ("error", (handle,), _ctypes.c_int),
+        ("free", (handle,), _ctypes.c_int),
+        ("forked", (), None),
         ("id", (handle,), _ctypes.c_int),
         ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
         ("size", (), _ctypes.c_size_t),
         ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint,), _ctypes.c_int),
         ("get", (handle, value, version), _ctypes.c_int),
-        ("set", (handle, value, version), _ctypes.c_int),
-        ("lock", (handle,), _ctypes.c_int),
-        ("load", (handle, value), _ctypes.c_int),
-        ("commit", (handle, value, version), _ctypes.c_int),
-        ("unlock", (handle,), _ctypes.c_int),
         ("version", (handle, version), _ctypes.c_int),
         ("wait", (handle, _ctypes.c_uint64, _ctypes.c_int), _ctypes.c_int),
+        ("set", (handle, value, version), _ctypes.c_int),
+        ("update", (handle, value, version, _ctypes.py_object), _ctypes.c_int),
     ):
-        function = getattr(functions, "shmbox_py_" + name)
+        # What may raise is called under Python's lock, and lets go of it itself.
+        library = raising if name in ("set", "update") else functions
+        function = getattr(library, "shmbox_py_" + name)
         function.argtypes = arguments
         function.restype = result
-    assert functions.shmbox_py_size() == _ctypes.sizeof(_TYPE)
-    return functions
+        setattr(table, name, function)
+    assert table.size() == _ctypes.sizeof(_TYPE)
+    return table
 
 
-_loaded = None
-_loading = _threading.Lock()
+# The first one is in use: two threads may have come here at once.
+_loaded = []
 
 
 def _functions():
-    global _loaded
-    with _loading:
-        if _loaded is None:
-            _loaded = _load()
-        return _loaded
+    if not _loaded:
+        _loaded.append(_load())
+    return _loaded[0]
+
+
+def _after_fork():
+    for functions in _loaded:
+        functions.forked()
+
+
+_os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Handle:
-    """A handle of the C functions': for one thread at a time, so a lock goes with it."""
+    """A handle of the C functions', which let any number of threads use it."""
 
     def __init__(self, key, read_only, owner, limit):
         self._key = key
         self._c = _functions()
-        self.mutex = _threading.RLock()
-        self._box = self._c.shmbox_py_new()
+        self._box = self._c.new()
         if not self._box:
             raise MemoryError
         trust = 2 if owner == "anybody" else 0 if owner is None else 1
         try:
-            milliseconds = max(1, min(int(limit * 1000), 0x7FFFFFFF))
-            self("open", _key_t(key), int(read_only), milliseconds, trust, owner if trust == 1 else 0)
+            self("open", key, int(read_only), _milliseconds(limit), trust, owner if trust == 1 else 0)
         except BaseException:
             self.close()
             raise
-        self.id = self._c.shmbox_py_id(self._box)
+        self.id = self._c.id(self._box)
 
     def __call__(self, name, *arguments, passed=()):
         """Calls a function; what it returns if it is in `passed`, else 0 or an exception."""
-        with self.mutex:
-            if not self._box:
-                raise ShmboxError("this box is closed")
-            code = getattr(self._c, "shmbox_py_" + name)(self._box, *arguments)
-            if code == 0 or code in passed:
-                return code
-            what = self._c.shmbox_py_strerror(code).decode()
-            if code == -1:
-                what = _os.strerror(self._c.shmbox_py_error(self._box))
-            error = _BY_CODE.get(code, ShmboxError)("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
-            error.code = code
-            raise error
+        if not self._box:
+            raise ShmboxError("this box is closed")
+        code = getattr(self._c, name)(self._box, *arguments)
+        if code != 0 and code not in passed:
+            raise self._error(code)
+        return code
+
+    def _error(self, code):
+        what = self._c.strerror(code).decode()
+        error = _BY_CODE.get(code, ShmboxError)("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
+        error.code = code if code > -1000 else -1
+        return error
 
     def version(self):
         version = _ctypes.c_uint64()
@@ -183,10 +189,12 @@ class _Handle:
         return version.value
 
     def close(self):
-        with self.mutex:
-            if self._box:
-                self._c.shmbox_py_free(self._box)
-            self._box = None
+        # First of all, so that no exception makes it happen twice.
+        box, self._box = self._box, None
+        code = self._c.free(box) if box else 0
+        if code != 0:
+            self._box = box
+            raise self._error(code)
 
     def __del__(self):
         # Give the slot back.
@@ -196,9 +204,36 @@ class _Handle:
 
 def _key_t(key):
     """The key as C has it: a signed integer of 32 bits."""
-    key = key.__index__()
+    if isinstance(key, str):
+        if not _re.fullmatch("0[xX][0-9a-fA-F]+|-?[0-9]+", key):
+            raise ValueError("%r is no key: one is written as 0x1234, 4660 or -5" % key)
+        key = int(key, 16 if key[:2] in ("0x", "0X") else 10)
+    key = _integer(key, "key", "an integer, or text such as '0x1234',")
     if not -(1 << 31) <= key < 1 << 32:
         raise ValueError("a key has 32 bits")
     if key == 0:
         raise ValueError("key 0 is IPC_PRIVATE, which leads to no segment")
     return (key + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _integer(value, name, wanted):
+    """An argument that must be an integer."""
+    try:
+        return _operator.index(value)
+    except TypeError:
+        raise TypeError("%s: %s is wanted, and this is a %s" % (name, wanted, type(value).__name__)) from None
+
+
+def _seconds(value, name):
+    """An argument that must be a number of seconds."""
+    if isinstance(value, (str, bytes)) or not hasattr(type(value), "__float__"):
+        raise TypeError("%s: a number of seconds is wanted, and this is a %s" % (name, type(value).__name__))
+    value = float(value)
+    if value != value:
+        raise ValueError("%s: %r is no number of seconds" % (name, value))
+    return value
+
+
+def _milliseconds(seconds):
+    """As C counts them: at least one, and no more than an int holds."""
+    return int(min(max(seconds * 1000, 1), 0x7FFFFFFF))

@@ -24,7 +24,7 @@ class _Int(_Kind):
         self.format = "=" + ("i" if signed else "u") + str(bits // 8)
 
     def encode(self, value):
-        value = value.__index__()
+        value = _operator.index(value)
         if not self.least <= value <= self.most:
             raise OverflowError("%d is not in %d..=%d" % (value, self.least, self.most))
         return value
@@ -41,6 +41,9 @@ class _Float(_Kind):
         self.format = "=f%d" % _ctypes.sizeof(ctype)
 
     def encode(self, value):
+        # Which float() would read.
+        if isinstance(value, (str, bytes, bytearray)):
+            raise TypeError("a number is wanted, and this is a %s" % type(value).__name__)
         return float(value)
 
     def decode(self, raw):
@@ -54,7 +57,12 @@ class _Bool(_Kind):
     format = "?"
 
     def encode(self, value):
-        return int(bool(value))
+        # numpy's bool is no int.
+        if not isinstance(value, int) and type(value).__name__ not in ("bool", "bool_"):
+            raise TypeError("a bool is wanted, and this is a %s" % type(value).__name__)
+        if value not in (0, 1):
+            raise ValueError("%d is no bool: True or False is wanted" % value)
+        return int(value)
 
     def decode(self, raw):
         return raw != 0
@@ -71,6 +79,8 @@ class _Char(_Kind):
     format = "=u4"
 
     def encode(self, value):
+        if not isinstance(value, str) or len(value) != 1:
+            raise TypeError("text of one character is wanted, and this is %r" % (value,))
         code = ord(value)
         if 0xD800 <= code <= 0xDFFF:
             raise ValueError("half of a surrogate pair is no character")
@@ -123,8 +133,12 @@ class _Bytes16(_Kind):
         return self.known.get(value, value)
 
     def assign(self, raw, value):
-        value = self.variants(value) if self.variants else value
-        raw[:] = value.__index__().to_bytes(16, _sys.byteorder, signed=self.signed)
+        value = self.variants(value) if self.variants else _operator.index(value)
+        try:
+            raw[:] = value.to_bytes(16, _sys.byteorder, signed=self.signed)
+        except OverflowError:
+            kind = "i128" if self.signed else "u128"
+            raise OverflowError("%d is no %s" % (value, kind)) from None
 
     def check(self, raw, path):
         value = self.view(raw)
@@ -144,6 +158,8 @@ class _Text(_Kind):
         return bytes(raw).split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
     def assign(self, raw, value):
+        if not isinstance(value, (str, bytes)):
+            raise TypeError("text is wanted, and this is a %s" % type(value).__name__)
         text = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
         if b"\0" in text:
             raise ValueError("a NUL would end the text")

@@ -28,7 +28,7 @@ class Array(_abc.Sequence):
         return len(self._raw)
 
     def _index(self, index):
-        index = index.__index__()
+        index = _operator.index(index)
         length = len(self)
         if not -length <= index < length:
             raise IndexError("index %d, and there are %d elements" % (index, length))
@@ -61,6 +61,10 @@ class Array(_abc.Sequence):
         return NotImplemented
 
     __hash__ = None
+
+    def __reduce__(self):
+        # The place is this process's.
+        return list, (list(self),)
 
     def __repr__(self):
         return repr(list(self))

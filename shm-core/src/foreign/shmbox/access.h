@@ -20,7 +20,31 @@ static inline uint32_t shmbox_length_(const unsigned char *bytes)
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
-	return type->is_valid == NULL || type->is_valid((const unsigned char *)value) ? 0 : SHMBOX_EINVALID;
+	return type->is_valid == NULL || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+}
+
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		if (added->since <= box->earlier)
+			continue;
+		if (added->bytes == NULL)
+			memset(value + added->offset, 0, added->size);
+		else
+			memcpy(value + added->offset, added->bytes, added->size);
+	}
+}
+
+/* How many bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+{
+	if (box->earlier == 0 || box->stored >= type->size)
+		return type->size;
+	memset(value, 0, type->size);
+	return box->stored;
 }
 
 static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
@@ -35,17 +59,25 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 			int const code = shmbox_check_(box);
 			uint64_t seq, now;
+			size_t length;
 
 			if (code != 0)
 				return code;
+			length = shmbox_readable_(box, type, value);
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
 			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_((unsigned char *)value, seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), type->size);
+			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
+					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
 			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
 				if (version != NULL)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
@@ -65,7 +97,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 
 	if (code != 0)
 		return code;
-	shmbox_load_bytes_((unsigned char *)value, box->base, type->size);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base, type->size);
 	return shmbox_judge_(type, value);
 }
 
@@ -74,7 +106,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 /* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
 static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
 {
-	const unsigned char *const bytes = (const unsigned char *)value;
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
 	int code = shmbox_check_held_(box, type);
 	uint64_t even;
 
@@ -189,7 +221,7 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 		if (timeout_ms >= 0 && end - now < nap)
 			nap = end - now;
 		if (shmbox_get64_(box, SHMBOX_SEQ_) == seq)
-			shmbox_sleep_(shmbox_seq_low_(box), (uint32_t)seq, nap);
+			shmbox_sleep_(shmbox_seq_low_(box), SHMBOX_TO_(uint32_t, seq), nap);
 	}
 }
 
@@ -205,7 +237,7 @@ static inline int shmbox_close_(shmbox *box)
 		struct shmid_ds facts;
 		struct sembuf give;
 
-		give.sem_num = (unsigned short)((box->claim & 0x3ff) - 1);
+		give.sem_num = SHMBOX_TO_(unsigned short, (box->claim & 0x3ff) - 1);
 		give.sem_op = -1;
 		give.sem_flg = IPC_NOWAIT | SEM_UNDO;
 		semop(box->set, &give, 1);

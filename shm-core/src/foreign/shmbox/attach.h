@@ -21,7 +21,7 @@ static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to,
 {
 	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
 
-	shmbox_load_bytes_((unsigned char *)to, room, length < box->room ? length : box->room);
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return shmbox_get32_(box, SHMBOX_STATE_) == state;
 }
@@ -36,8 +36,9 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
-/* Whether a program of this header may use a segment with this schema, which is another one than its own. */
-static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read)
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
+ * version of the schema, if this program is to read it with defaults for what it lacks. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
 {
 	const shmbox_type *const type = box->type;
 	shmbox_form_ mine, theirs;
@@ -53,7 +54,14 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 	mine.wrong = theirs.wrong = 0;
 	if (shmbox_extends_(theirs, mine))
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
-	return shmbox_extends_(mine, theirs) ? SHMBOX_ENEEDSUPGRADE : SHMBOX_EMISMATCH;
+	if (!shmbox_extends_(mine, theirs))
+		return SHMBOX_EMISMATCH;
+	if (box->writable || type->added == NULL)
+		return SHMBOX_ENEEDSUPGRADE;
+	shmbox_take_(&theirs, 3);
+	shmbox_name_(&theirs);
+	*earlier = SHMBOX_TO_(uint32_t, shmbox_number_(&theirs, 4));
+	return 0;
 }
 
 /* Checks the schema in force: at the first attach, and again when another one is in force. */
@@ -64,6 +72,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 	do {
 		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 		uint64_t header[4];
+		uint32_t earlier = 0;
 		unsigned char *room;
 		size_t length;
 		int code = shmbox_life_(state), unchanged;
@@ -78,13 +87,13 @@ static inline int shmbox_check_schema_(shmbox *box)
 			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
 			if (length > box->room)
 				length = box->room;
-			room = (unsigned char *)malloc(length);
+			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
 			if (room == NULL)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
 				memcpy(header, room, sizeof header);
-				code = shmbox_compare_(box, room, length);
+				code = shmbox_compare_(box, room, length, &earlier);
 			}
 			free(room);
 			if (!unchanged)
@@ -92,7 +101,8 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (code != 0)
 				return code;
 		}
-		box->stored = (size_t)header[1];
+		box->stored = SHMBOX_TO_(size_t, header[1]);
+		box->earlier = earlier;
 		box->state = state;
 		return 0;
 	} while (shmbox_now_() < end);
@@ -124,14 +134,14 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
-	if ((flags & ~(uint32_t)(SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
 		return SHMBOX_EDAMAGED;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->flags = flags;
-	box->capacity = (size_t)capacity;
-	box->room = (size_t)room;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
 	return 0;
 }
 
@@ -167,7 +177,7 @@ static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
 #endif
 
 	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
-	if ((uintptr_t)box->base % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
 		return 0;
 	/* EINVAL: a kernel before 5.14, which does not know it. */
 	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
@@ -183,7 +193,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 	void *const base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
 	int code;
 
-	if (base == (void *)-1) {
+	if (SHMBOX_BITS_(intptr_t, base) == -1) {
 		int const error = errno;
 
 		/* Whose it is says more than what may not be done with it. */
@@ -193,7 +203,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 		errno = error;
 		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
 	}
-	box->base = (unsigned char *)base;
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
 	code = shmbox_ask_(box, options, facts);
 	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
 		code = SHMBOX_EFOREIGN;

@@ -39,6 +39,26 @@
 #define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 #endif
 
+/* Casts that neither language warns of: between numbers, where one target needs what another has already; between
+ * pointers; and between a pointer and a number. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename To, typename From> static inline To shmbox_to_(From value)
+{
+	return static_cast<To>(value);
+}
+}
+#define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
+#define SHMBOX_POINTER_(type, value) static_cast<type>(value)
+#define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
+#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#else
+#define SHMBOX_TO_(type, value) ((type)(value))
+#define SHMBOX_POINTER_(type, value) ((type)(value))
+#define SHMBOX_BITS_(type, value) ((type)(value))
+#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#endif
+
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
 /*
@@ -58,7 +78,7 @@ enum {
 	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
 	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
 	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
-	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct: a newer program must upgrade it */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
 	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
 	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
 	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
@@ -84,7 +104,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
 	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
-	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: upgrade it with a newer Rust program";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
 	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
 	case SHMBOX_EBUSY: return "a living process keeps the lock";
@@ -115,6 +135,13 @@ typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__ali
 typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
 #endif
 
+/* Bytes that came with a version of a struct, and their defaults. */
+typedef struct shmbox_added {
+	uint32_t since; /* 0: the end of the list */
+	size_t offset, size;
+	const unsigned char *bytes; /* NULL: zeros */
+} shmbox_added;
+
 /* What a generated header tells of its struct. */
 typedef struct shmbox_type {
 	uint64_t fingerprint;
@@ -123,6 +150,7 @@ typedef struct shmbox_type {
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
+	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
 } shmbox_type;
 
 /* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
@@ -134,7 +162,7 @@ enum {
 
 /* How to attach; all zeros is what `..._open` does. */
 typedef struct shmbox_options {
-	int read_only; /* asks for no right to write, and never writes */
+	int read_only; /* asks for no right to write, never writes, and reads earlier versions of the struct too */
 	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
 	int trust;     /* SHMBOX_TRUST_... */
 	uid_t user;
@@ -155,6 +183,7 @@ typedef struct shmbox {
 	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
 	uint32_t flags;
 	uint32_t state;         /* the state word for which the schema was checked */
+	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
 	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
 	pid_t pid;

@@ -4,7 +4,7 @@ static inline int @_open(shmbox *box, key_t key)
 	return shmbox_open_(box, @_type_(), key, NULL);
 }
 
-/* The same for reading alone: needs no right to write. */
+/* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
 static inline int @_open_read_only(shmbox *box, key_t key)
 {
 	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };

@@ -26,7 +26,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 		munmap(page, sizeof(uint32_t));
 		return;
 	}
-	box->alive = (uint32_t *)page;
+	box->alive = SHMBOX_POINTER_(uint32_t *, page);
 	*box->alive = 1;
 #else
 	(void)box;
@@ -36,7 +36,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 /* Eight bits that a process keeps until exec. */
 static inline uint32_t shmbox_image_(void)
 {
-	const unsigned char *random = (const unsigned char *)(uintptr_t)getauxval(25 /* AT_RANDOM */);
+	const unsigned char *random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
 
 	return random == NULL ? 0 : *random;
 }
@@ -55,7 +55,7 @@ static inline int shmbox_set_failed_(shmbox *box)
 /* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
 static inline int shmbox_find_set_(shmbox *box)
 {
-	int const set = (int)(__atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
+	int const set = SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
 	struct shmid_ds segment;
 	struct semid_ds facts;
 	key_t key;
@@ -95,14 +95,14 @@ static inline int shmbox_is_alive_(shmbox *box, uint32_t word)
 
 	if (slot >= SHMBOX_SLOTS_)
 		return 0;
-	value = shmbox_semctl_(box->set, (int)slot, GETVAL, NULL);
+	value = shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETVAL, NULL);
 	if (value < 0)
 		return shmbox_set_failed_(box);
 	if (value == 0)
 		return 0;
 	/* Claimed by this very process before its exec: nobody knows of it any more. */
 	if ((word >> 23 & 0xff) != shmbox_image_() &&
-	    shmbox_semctl_(box->set, (int)slot, GETPID, NULL) == (int)getpid())
+	    shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETPID, NULL) == getpid())
 		return 0;
 	return 1;
 }
@@ -123,7 +123,7 @@ static inline void shmbox_repair_(shmbox *box)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
 	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
-		stored = (size_t)header[1];
+		stored = SHMBOX_TO_(size_t, header[1]);
 	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
 	__atomic_thread_fence(__ATOMIC_ACQ_REL);
 	SHMBOX_STOP("repair: begun");
@@ -171,8 +171,8 @@ static inline int shmbox_claim_(shmbox *box)
 	for (step = 0; step < SHMBOX_SLOTS_; step++) {
 		struct sembuf take[2];
 
-		slot = ((uint32_t)box->pid + step) % SHMBOX_SLOTS_;
-		take[0].sem_num = take[1].sem_num = (unsigned short)slot;
+		slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % SHMBOX_SLOTS_;
+		take[0].sem_num = take[1].sem_num = SHMBOX_TO_(unsigned short, slot);
 		take[0].sem_op = 0;
 		take[0].sem_flg = IPC_NOWAIT;
 		take[1].sem_op = 1;

@@ -14,7 +14,7 @@ static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t lengt
 	static const unsigned char zeros[256] = { 0 };
 	const unsigned char *const at = form->at;
 
-	if (form->wrong || (size_t)(form->end - at) < length) {
+	if (form->wrong || SHMBOX_TO_(size_t, form->end - at) < length) {
 		form->wrong = 1;
 		return zeros;
 	}
@@ -51,7 +51,7 @@ static inline int shmbox_same_name_(const unsigned char *a, const unsigned char 
 /* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
 static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *name, int *was)
 {
-	uint32_t const since = (uint32_t)shmbox_number_(form, 4);
+	uint32_t const since = SHMBOX_TO_(uint32_t, shmbox_number_(form, 4));
 	uint64_t count = shmbox_number_(form, 1);
 
 	while (count-- > 0) {

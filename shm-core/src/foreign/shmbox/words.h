@@ -17,12 +17,16 @@ typedef size_t __attribute__((__may_alias__)) shmbox_word_;
 
 static inline shmbox_u32_ *shmbox_u32_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u32_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u32_ *, place);
 }
 
 static inline shmbox_u64_ *shmbox_u64_at_(const shmbox *box, size_t offset)
 {
-	return (shmbox_u64_ *)(void *)(box->control + offset);
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, place);
 }
 
 /* Readers use relaxed loads and fences, never a load that a target may make of a compare-exchange: their page may be
@@ -44,12 +48,22 @@ static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t 
 
 /* Copies. Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
 
+static inline size_t shmbox_load_word_(const void *from)
+{
+	return __atomic_load_n(SHMBOX_POINTER_(const shmbox_word_ *, from), __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_word_(void *to, size_t word)
+{
+	__atomic_store_n(SHMBOX_POINTER_(shmbox_word_ *, to), word, __ATOMIC_RELAXED);
+}
+
 static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)from % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, from) % sizeof(shmbox_word_) != 0; length--)
 		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)from, __ATOMIC_RELAXED);
+		size_t const word = shmbox_load_word_(from);
 
 		memcpy(to, &word, sizeof word);
 		to += sizeof word;
@@ -61,13 +75,13 @@ static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *fr
 
 static inline void shmbox_store_bytes_(unsigned char *to, const unsigned char *from, size_t length)
 {
-	for (; length > 0 && (uintptr_t)to % sizeof(shmbox_word_) != 0; length--)
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, to) % sizeof(shmbox_word_) != 0; length--)
 		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
 	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
 		size_t word;
 
 		memcpy(&word, from, sizeof word);
-		__atomic_store_n((shmbox_word_ *)(void *)to, word, __ATOMIC_RELAXED);
+		shmbox_store_word_(to, word);
 		to += sizeof word;
 		from += sizeof word;
 	}
@@ -80,18 +94,15 @@ static inline void shmbox_copy_within_(unsigned char *to, const unsigned char *f
 {
 	size_t at = 0;
 
-	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_)) {
-		size_t word = __atomic_load_n((const shmbox_word_ *)(const void *)(from + at), __ATOMIC_RELAXED);
-
-		__atomic_store_n((shmbox_word_ *)(void *)(to + at), word, __ATOMIC_RELAXED);
-	}
+	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_))
+		shmbox_store_word_(to + at, shmbox_load_word_(from + at));
 	for (; at < length; at++)
 		__atomic_store_n(to + at, __atomic_load_n(from + at, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
 {
-	return box->base + box->capacity * (size_t)(1 + version % 2);
+	return box->base + box->capacity * SHMBOX_TO_(size_t, 1 + version % 2);
 }
 
 /* System calls. */
@@ -108,7 +119,7 @@ static inline int64_t shmbox_now_(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 * SHMBOX_MS_ + (int64_t)now.tv_nsec;
+	return SHMBOX_TO_(int64_t, now.tv_sec) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.tv_nsec);
 }
 
 static inline int64_t shmbox_limit_(const shmbox *box)
@@ -133,8 +144,8 @@ static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t na
 	struct { long seconds, nanoseconds; } time;
 	long const call = SYS_futex;
 
-	time.seconds = (long)(nap / (1000 * SHMBOX_MS_));
-	time.nanoseconds = (long)(nap % (1000 * SHMBOX_MS_));
+	time.seconds = SHMBOX_TO_(long, nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = SHMBOX_TO_(long, nap % (1000 * SHMBOX_MS_));
 #else
 	struct { int64_t seconds, nanoseconds; } time;
 	long const call = SYS_futex_time64;
