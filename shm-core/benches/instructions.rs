@@ -15,11 +15,11 @@ use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
 /// makes a call shorter.
 const RECORDED: [(&str, u64); 6] = [
     ("get", 34),
-    ("set", 76),
-    ("update", 109),
+    ("set", 83),
+    ("update", 107),
     ("Writer::set", 63),
-    ("set padded", 93),
-    ("update padded", 127),
+    ("set padded", 99),
+    ("update padded", 124),
 ];
 
 /// The two numbers of calls.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
-use crate::protocol::Fault;
+use crate::protocol::{Fault, HolderState};
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, Kind, Limit, ParseKeyError};
 
@@ -177,6 +177,8 @@ pub enum Error {
         context: Context,
         /// Its pid as this process sees it; 0 if it can't (another pid namespace).
         owner: u32,
+        /// What it is doing, as far as this process can see.
+        state: HolderState,
         /// How long this call waited.
         waited: Duration,
     },
@@ -207,6 +209,34 @@ pub enum Error {
         context: Context,
         /// How many there are.
         slots: u32,
+        /// The pids of some of the processes that have them, as far as this process can see.
+        holders: Box<[u32]>,
+    },
+    /// The semaphore set that tells who is alive has been removed (`ipcrm -s`, or systemd's
+    /// `RemoveIPC` at a logout), and this call may not make a new one.
+    SetLost {
+        /// What was being done.
+        context: Context,
+    },
+    /// Whether the lock's owner, or a claimant under a semaphore set that was removed, lives can't be
+    /// told from here: this process may not read the semaphores, and the other one belongs to another
+    /// pid namespace.
+    Unjudged {
+        /// What was being done.
+        context: Context,
+    },
+    /// The kernel, or the sandbox, refuses to undo semaphores when a process dies (`SEM_UNDO`): so
+    /// nothing could tell whether a writer lives.
+    NoUndo {
+        /// What was being done.
+        context: Context,
+    },
+    /// This handle has lost its claim to write: the process, or this thread, has left the IPC
+    /// namespace in which it opened the segment (`unshare`, `setns`), or a peer has given its slot to
+    /// another process. Reads go on.
+    Left {
+        /// What was being done.
+        context: Context,
     },
     /// Writers overtook each of this reader's copies for the whole time limit.
     Overtaken {
@@ -267,6 +297,10 @@ impl Error {
             | Error::Reentrant { context }
             | Error::Forked { context }
             | Error::SlotsTaken { context, .. }
+            | Error::SetLost { context }
+            | Error::Unjudged { context }
+            | Error::NoUndo { context }
+            | Error::Left { context }
             | Error::Overtaken { context, .. }
             | Error::Untrusted { context, .. }
             | Error::TooLarge { context, .. }
@@ -342,9 +376,23 @@ impl Error {
             }
             Error::Format { .. } => "use the version of shm-core that the segment was created with",
             Error::Removed { .. } => "open or create the segment again",
-            Error::Busy { .. } => {
-                "find out why that process keeps the lock, or allow more time with `Options::timeout`"
-            }
+            Error::Busy { state, .. } => match state {
+                HolderState::Stopped => {
+                    "let it go on with `kill -CONT` and its pid, or end it with `kill -9`: the lock is free then"
+                }
+                HolderState::DumpingCore | HolderState::Exiting => {
+                    "try again: the lock is free as soon as the kernel has done with it"
+                }
+                HolderState::Replaced => {
+                    "end that process with `kill` and its pid, or have it open the segment again"
+                }
+                HolderState::Left => {
+                    "end that process with `kill` and its pid: it has left by mistake or is about to let go"
+                }
+                _ => {
+                    "find out why that process keeps the lock, or allow more time with `Options::timeout`"
+                }
+            },
             Error::Unfinished { .. } => {
                 "`open_or_create` with the type that it was begun with ends the work; or remove it with `shm_core::remove`"
             }
@@ -353,8 +401,18 @@ impl Error {
             }
             Error::Forked { .. } => "drop the writer and take the lock in this process",
             Error::SlotsTaken { .. } => {
-                "drop boxes that write no more: each holds a slot from its first write on"
+                "open with `open_read_only` where reading is enough, or make the segment with more `Options::slots`: each open box has one"
             }
+            Error::SetLost { .. } => {
+                "open the segment for writing as its owner or root, which makes a new set; with systemd, set `RemoveIPC=no` in logind.conf or run as a system user"
+            }
+            Error::Unjudged { .. } => {
+                "open the segment as a user who may read its semaphores, in the pid namespace of its writers; or end all of those"
+            }
+            Error::NoUndo { .. } => {
+                "run on a kernel, or in a sandbox, that supports `SEM_UNDO`; where reading is enough, open with `open_read_only`"
+            }
+            Error::Left { .. } => "open the segment again, in the namespace where it lies",
             Error::Overtaken { .. } => {
                 "allow more time with `Options::timeout`, or write less often"
             }
@@ -380,9 +438,10 @@ impl Error {
     pub(crate) fn from_fault(fault: Fault, context: Context, wanted: usize) -> Error {
         match fault {
             Fault::System(source) => Error::System { context, source },
-            Fault::Busy { owner, waited } => Error::Busy {
+            Fault::Busy { holder, waited } => Error::Busy {
                 context,
-                owner,
+                owner: holder.pid,
+                state: holder.state,
                 waited,
             },
             Fault::Reentrant => Error::Reentrant { context },
@@ -392,8 +451,16 @@ impl Error {
                 what: "its schema was replaced while the lock was held".into(),
             },
             Fault::Removed => Error::Removed { context },
-            Fault::SlotsTaken { slots } => Error::SlotsTaken { context, slots },
-            Fault::Damaged(what) | Fault::SlotsDamaged(what) => Error::Damaged {
+            Fault::SlotsTaken { slots, pids } => Error::SlotsTaken {
+                context,
+                slots,
+                holders: pids,
+            },
+            Fault::SetLost => Error::SetLost { context },
+            Fault::Unjudged => Error::Unjudged { context },
+            Fault::NoUndo => Error::NoUndo { context },
+            Fault::Left => Error::Left { context },
+            Fault::Damaged(what) => Error::Damaged {
                 context,
                 what: what.into(),
             },
@@ -564,7 +631,12 @@ impl fmt::Display for Error {
                 write!(f, "it has format {found}, and this library knows format 1")?
             }
             Error::Removed { .. } => f.write_str("the segment has been removed")?,
-            Error::Busy { owner, waited, .. } => {
+            Error::Busy {
+                owner,
+                state,
+                waited,
+                ..
+            } => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
                 match owner {
                     0 => f.write_str(
@@ -573,7 +645,7 @@ impl fmt::Display for Error {
                     pid if *pid == std::process::id() => {
                         f.write_str("this process, by another box or another thread")?;
                     }
-                    pid => write!(f, "process {pid}, which is alive")?,
+                    pid => write!(f, "process {pid}, which {}", doing(*state))?,
                 }
             }
             Error::Unfinished {
@@ -599,9 +671,25 @@ impl fmt::Display for Error {
             Error::Forked { .. } => {
                 f.write_str("the write lock belongs to the process that forked this one")?
             }
-            Error::SlotsTaken { slots, .. } => {
+            Error::SlotsTaken { slots, holders, .. } => {
                 write!(f, "all {slots} slots for writing processes are in use")?;
+                if let [first, others @ ..] = &**holders {
+                    write!(f, ", among others by process {first}")?;
+                    others.iter().try_for_each(|pid| write!(f, ", {pid}"))?;
+                }
             }
+            Error::SetLost { .. } => f.write_str(
+                "the semaphore set that tells which writers live has been removed, by `ipcrm -s` or by systemd's `RemoveIPC` at a logout",
+            )?,
+            Error::Unjudged { .. } => f.write_str(
+                "whether another writer lives can't be told from here: its semaphore can't be read, and it belongs to another pid namespace",
+            )?,
+            Error::NoUndo { .. } => f.write_str(
+                "the kernel or the sandbox refuses `SEM_UNDO`, so nothing could tell whether a writer lives",
+            )?,
+            Error::Left { .. } => f.write_str(
+                "this process has left the IPC namespace in which it opened the segment, or a peer has given its slot away, and so it has lost its claim to write; reads go on",
+            )?,
             Error::Overtaken { waited, .. } => {
                 write!(
                     f,
@@ -631,6 +719,20 @@ impl fmt::Display for Error {
             write!(f, "; {}", Kept(context))?;
         }
         write!(f, "; {}", self.hint())
+    }
+}
+
+/// What the owner of a lock is doing, behind "which".
+fn doing(state: HolderState) -> &'static str {
+    match state {
+        HolderState::Stopped => "is stopped by a signal or a debugger",
+        HolderState::DumpingCore => "has crashed and whose core is still being written",
+        HolderState::Exiting => "has ended and whose memory is still being freed",
+        HolderState::Replaced => {
+            "is alive and has called `exec`, so that it knows nothing of the lock"
+        }
+        HolderState::Left => "is alive and has left its IPC namespace",
+        HolderState::Running | HolderState::Unseen => "is alive",
     }
 }
 

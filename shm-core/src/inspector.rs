@@ -180,7 +180,7 @@ impl Inspector {
     /// As for [`SharedBox::info`](crate::SharedBox::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         let context = self.context("Inspector::info");
-        shm::stat(self.id()).map_err(|error| Error::from_fault(error.into(), context, 0))
+        protocol::info(&self.segment).map_err(|fault| Error::from_fault(fault, context, 0))
     }
 
     fn context(&self, operation: &'static str) -> Context {

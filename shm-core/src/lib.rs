@@ -75,7 +75,7 @@ pub use field::Field;
 pub use inspector::{Inspector, InspectorOptions};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use options::Options;
-pub use protocol::Owner;
+pub use protocol::{HolderState, Owner};
 pub use raw_box::{RawBox, RawOptions, RawView};
 pub use remove::{remove, remove_id};
 pub use shared_box::SharedBox;

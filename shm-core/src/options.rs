@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Context, Error};
 use crate::layout::SharedLayout;
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Newborn, Owner, RAW_WRITERS, Room, Segment, Write,
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, MOST_SLOTS, Newborn, Owner, RAW_WRITERS, Room,
+    SLOTS, Segment, Write,
 };
 use crate::room;
 use crate::shared_box::SharedBox;
@@ -31,12 +32,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Attempts to open or create that are made whatever the time limit is.
 const ATTEMPTS: u32 = 3;
 
-/// What came of one attempt to open or create.
-enum Attempt<T: SharedLayout> {
-    Done(SharedBox<T>),
-    /// Why the segment is of no use, and whether it made room.
-    Unfit(Error, Result<Room, Fault>),
-}
+/// Why a segment that stands under the key is of no use, and whether it made room.
+struct Unfit(Error, Result<Room, Fault>);
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
@@ -63,6 +60,7 @@ pub struct Options<T> {
     mode: u32,
     group: Option<u32>,
     capacity: Option<usize>,
+    slots: u16,
     owner: Owner,
     timeout: Duration,
     raw_writers: bool,
@@ -88,6 +86,7 @@ impl<T: SharedLayout> Options<T> {
             mode: 0o600,
             group: None,
             capacity: None,
+            slots: SLOTS,
             owner: Owner::SelfOrRoot,
             timeout: TIMEOUT,
             raw_writers: false,
@@ -143,6 +142,19 @@ impl<T: SharedLayout> Options<T> {
     /// to 1.3 KiB more than its size.
     pub fn capacity(&mut self, bytes: usize) -> &mut Self {
         self.capacity = Some(bytes);
+        self
+    }
+
+    /// How many boxes may be open for writing at once, in all processes together; 249 unless said
+    /// otherwise, at most 1,022.
+    ///
+    /// Each takes 8 bytes of the segment, and 64 bytes of the kernel's memory for its semaphore. Of
+    /// creation only: those who open take what the creator chose.
+    ///
+    /// More than 249 need a kernel that allows as many semaphores in a set, which those since 3.17
+    /// do unless told otherwise (`kernel.sem`, its first number).
+    pub fn slots(&mut self, slots: u16) -> &mut Self {
+        self.slots = slots;
         self
     }
 
@@ -480,8 +492,8 @@ impl<T: SharedLayout> Options<T> {
             attempts += 1;
             let attempt = self.try_open_or_create(context, &newborn, write, &mut in_use)?;
             let (error, room) = match attempt {
-                Attempt::Done(shared) => return Ok(shared),
-                Attempt::Unfit(error, room) => (error, room.map_err(explain::<T>(context))?),
+                Ok(shared) => return Ok(shared),
+                Err(Unfit(error, room)) => (error, room.map_err(explain::<T>(context))?),
             };
             match room {
                 Room::Denied => return Err(error),
@@ -506,7 +518,7 @@ impl<T: SharedLayout> Options<T> {
         newborn: &Newborn,
         write: &mut Write<'_>,
         in_use: &mut Option<Instant>,
-    ) -> Result<Attempt<T>, Error> {
+    ) -> Result<Result<SharedBox<T>, Unfit>, Error> {
         let access = self.access(true);
         let (segment, created) = match protocol::open_or_create(context.key, access, newborn, write)
         {
@@ -518,17 +530,17 @@ impl<T: SharedLayout> Options<T> {
                     return Err(error);
                 }
                 let room = self.make_room_at(context.key, newborn, in_use);
-                return Ok(Attempt::Unfit(error, room));
+                return Ok(Err(Unfit(error, room)));
             }
         };
         let typed = Typed::unchecked(segment);
         match typed.settle(self.upgrade, context.operation) {
-            Ok(()) => Ok(Attempt::Done(SharedBox::new(typed, created, self.clone()))),
+            Ok(()) => Ok(Ok(SharedBox::new(typed, created, self.clone()))),
             // Between the looks at the segment and at its schema.
-            Err(error @ Error::Removed { .. }) => Ok(Attempt::Unfit(error, Ok(Room::Made))),
+            Err(error @ Error::Removed { .. }) => Ok(Err(Unfit(error, Ok(Room::Made)))),
             Err(error) if self.replace_unused && typed.is_unfit(&error, context.operation) => {
                 let room = protocol::make_room(typed.segment());
-                Ok(Attempt::Unfit(error, room))
+                Ok(Err(Unfit(error, room)))
             }
             Err(error) => Err(error),
         }
@@ -619,6 +631,12 @@ impl<T: SharedLayout> Options<T> {
                 self.mode
             )));
         }
+        if !(1..=MOST_SLOTS).contains(&self.slots) {
+            return Err(unfit(format!(
+                "{} slots can't be had: ask for 1 to {MOST_SLOTS}",
+                self.slots
+            )));
+        }
         if self.mode & OWN != OWN {
             return Err(unfit(format!(
                 "mode {:#o} leaves its own creator without the right to read and write: \
@@ -642,8 +660,8 @@ impl<T: SharedLayout> Options<T> {
         let schema = room::contents::<T>();
         let room = room::reserve(schema.len());
         let geometry = match self.capacity {
-            Some(capacity) => Geometry::for_sizes(capacity, room),
-            None => Geometry::filling(size, room),
+            Some(capacity) => Geometry::for_sizes(capacity, room, self.slots),
+            None => Geometry::filling(size, room, self.slots),
         };
         let geometry = geometry.ok_or_else(|| {
             unfit(format!(

@@ -12,12 +12,12 @@ use std::borrow::Cow;
 
 use crate::error::{Context, Error};
 use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, SharedLayout, first_invalid_at};
-use crate::protocol::{Geometry, Segment, State, Successor};
+use crate::protocol::{Geometry, SLOTS, Segment, State, Successor};
 
 const HEADER: usize = 32;
 
 /// Rooms are at least this large, so that a later version of a small struct finds a place.
-const LEAST: usize = 1024;
+const LEAST: usize = 640;
 
 /// The contents of the room for `T`.
 pub(crate) fn contents<T: SharedLayout>() -> Vec<u8> {
@@ -42,7 +42,7 @@ pub(crate) fn reserve(contents: usize) -> usize {
 /// capacity; `None` if that is more than a process can address.
 pub(crate) fn segment_size(schema: &Schema) -> Option<usize> {
     let room = reserve(HEADER + schema.encoded_len());
-    Geometry::filling(schema.size(), room)?.total()
+    Geometry::filling(schema.size(), room, SLOTS)?.total()
 }
 
 /// How the layout in force and this program's go together.

@@ -31,19 +31,29 @@ use crate::writer::Writer;
 /// | `load` | 0 | 0 | nobody |
 /// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
 /// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
-/// | first write of a box | 4 more: it claims its slot | 0 | |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
-/// | `open` | 3 (find, facts, map), also if nothing is found; 1 to drop, 3 after a write | 0 | a birth under way |
+/// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
+/// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
+/// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nobody |
+/// | the first write of a forked child | 4: it claims a slot of its own | 0 | nobody |
 /// | `reattach` | as `open` | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 3 if it exists; about 25 to create | a few | a birth or a removal under way |
+/// | `open_or_create`, `create_new` | 6 if it exists; about 30 to create | a few | a birth or a removal under way |
 /// | `info` | 1 | 0 | nobody |
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
-/// | `remove` | 5; 8 if the box has never written | 0 | nobody |
+/// | `remove` | 6 | 0 | nobody |
 /// | [`shm_core::remove`](crate::remove) | 11; [`remove_id`](crate::remove_id) 10 | 0 | nobody |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).
+///
+/// # Signal handlers and `fork`
+///
+/// `get`, `snapshot`, `read_into`, `load` and `version` are async-signal-safe: they take no lock,
+/// allocate nothing and make no system call (as long as no other schema has come in force since the
+/// last call outside of a handler). A handler that writes, while its own thread is in a commit of
+/// the same segment, gets [`Error::Reentrant`] at once. A forked child claims a slot of its own at
+/// its first write; commits through an inherited [`Writer`] are [`Error::Forked`].
 ///
 /// ```
 /// use shm_core::{FixedStr, SharedBox, SharedLayout};
@@ -356,11 +366,6 @@ impl<T: SharedLayout> SharedBox<T> {
         let mut locked = match self.typed.segment().try_lock() {
             Some(locked) => locked,
             None => self.lock("update")?,
-        };
-        let mark = locked.mark();
-        let change = |value: &mut T| {
-            change(value);
-            drop(mark);
         };
         if const { size_of::<T>() > IN_REGISTERS } {
             let version = update_part(&self.typed, &mut locked, change, "update")?;

@@ -13,7 +13,7 @@ use std::slice;
 use crate::error::{Context, Error};
 use crate::field::Field;
 use crate::layout::{SharedLayout, first_invalid_at, make_valid};
-use crate::protocol::{Fault, LONG, Locked, Payload, Segment, Span};
+use crate::protocol::{self, Fault, LONG, Locked, Payload, Segment, Span};
 use crate::sysv::{Key, shm};
 
 mod gaps;
@@ -84,11 +84,18 @@ impl<T: SharedLayout> Typed<T> {
     /// Does what [`Typed::new`] says.
     pub(crate) fn settle(&self, upgrade: bool, operation: &'static str) -> Result<(), Error> {
         let judged = self.judge(operation)?;
-        if upgrade && self.lacks_fields(judged) {
-            return self.upgrade(operation);
+        let upgrade = upgrade && self.lacks_fields(judged);
+        if !upgrade {
+            self.heed(judged, operation)?;
+            self.segment.write_as(judged.state, judged.stored);
         }
-        self.heed(judged, operation)?;
-        self.segment.write_as(judged.state, judged.stored);
+        if self.segment.is_writable() {
+            // Now, while the process has the rights that it will write by.
+            self.segment.join().map_err(self.explain(operation))?;
+        }
+        if upgrade {
+            self.upgrade(operation)?;
+        }
         Ok(())
     }
 
@@ -130,7 +137,7 @@ impl<T: SharedLayout> Typed<T> {
 
     /// What the kernel knows of the segment.
     pub(crate) fn info(&self, operation: &'static str) -> Result<shm::Stat, Error> {
-        shm::stat(self.segment.id()).map_err(|error| self.explain(operation)(error.into()))
+        protocol::info(&self.segment).map_err(self.explain(operation))
     }
 
     /// Reads a field.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::Error;
 use crate::field::Field;
 use crate::layout::SharedLayout;
-use crate::protocol::{Kept, Locked};
+use crate::protocol::{Locked, Mark};
 use crate::shared_box::update_part;
 use crate::typed::{IN_REGISTERS, Stores, Typed};
 
@@ -43,12 +43,12 @@ pub struct Writer<'a, T: SharedLayout> {
     typed: &'a Typed<T>,
     // Dropped in this order: the lock first.
     locked: Locked<'a>,
-    _kept: Kept,
+    _kept: Mark,
     closely: bool,
 }
 
 impl<'a, T: SharedLayout> Writer<'a, T> {
-    pub(crate) fn new(typed: &'a Typed<T>, locked: Locked<'a>) -> Writer<'a, T> {
+    pub(crate) fn new(typed: &'a Typed<T>, mut locked: Locked<'a>) -> Writer<'a, T> {
         let kept = locked.keep();
         let closely = locked.looks_closely();
         Writer {

@@ -10,7 +10,7 @@ use crate::{Memory, NOBODY};
 
 /// Words of the control block, by their distance from the end of the segment, and how many bytes
 /// each has.
-const WORDS: [(&str, usize, usize); 13] = [
+const WORDS: [(&str, usize, usize); 15] = [
     ("magic", 320, 8),
     ("format", 312, 4),
     ("flags", 308, 4),
@@ -24,6 +24,8 @@ const WORDS: [(&str, usize, usize); 13] = [
     ("range", 176, 8),
     ("lock", 128, 4),
     ("awaited", 64, 8),
+    ("slots", 280, 4),
+    ("the last slot's record", 384, 8),
 ];
 
 /// One stroke. `Display` and `FromStr` carry it to another process.

@@ -564,7 +564,20 @@ fn kinds_that_come_out_are_documented() {
 
 #[test]
 fn whatever_a_hint_names_exists() {
-    const SHELL: [&str; 6] = ["ipcs", "ipcrm", "sysctl", "nsenter", "Options", "open"];
+    /// What is no function of the library: the shell's, and the kernel's.
+    const SHELL: [&str; 11] = [
+        "ipcs",
+        "ipcrm",
+        "sysctl",
+        "nsenter",
+        "Options",
+        "open",
+        "kill",
+        "exec",
+        "SEM_UNDO",
+        "RemoveIPC",
+        "RemoveIPC=no",
+    ];
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../shm-core/src");
     let mut all = String::new();
     for folder in ["", "/layout", "/sysv", "/sysv/shm"] {

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use shm_core::sysv::Kind;
-use shm_core::{Error, SharedBox, SharedView};
-use shm_tests::{Guard, Peer};
+use shm_core::sysv::{Kind, Mode, shm};
+use shm_core::{Error, SharedBox, SharedLayout, SharedView};
+use shm_tests::{Guard, Memory, Peer};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -91,4 +91,45 @@ fn who_attaches_to_a_key_that_is_removed_and_made_anew_gets_one_of_them_or_a_cle
     churn.succeed();
     println!("{reads} reached a segment, {gone} found none or lost it");
     assert!(reads > 0);
+}
+
+/// What a creator leaves that died while it wrote the first value: bytes of a longer type, perhaps.
+#[test]
+fn no_byte_of_a_creator_that_died_is_in_the_value_of_who_ends_its_birth() {
+    /// Nothing of it is in bytes 1 to 3, and 12 to the end of the payload.
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Padded {
+        small: u8,
+        large: u32,
+        last: u32,
+    }
+    let value = Padded {
+        small: 1,
+        large: 2,
+        last: 3,
+    };
+    let model = Guard::new();
+    let shared = SharedBox::create_new(model.key(), value).unwrap();
+    let (size, capacity) = (model.memory().len(), shared.capacity());
+    let guard = Guard::new();
+    // The mark of a newborn is the execute permission of others.
+    let flags = shm::GetFlags::CREATE | shm::GetFlags::EXCLUSIVE;
+    let id = shm::get(guard.key(), size, flags, Mode::new(0o601)).unwrap();
+    let memory = Memory::attach(guard.watch(id));
+    // Payload, mirrors and schema rooms; what lies behind, processes exchange from 0 on.
+    let records = 249_usize * 8;
+    let written = size - 320 - records.next_multiple_of(64);
+    memory.write(0, &vec![0xa5; written]);
+    let shared = SharedBox::open_or_create(guard.key(), || value).unwrap();
+    assert_eq!(shared.id(), id, "it was found, not made anew");
+    assert!(shared.created());
+    assert_eq!(shared.get().unwrap(), value);
+    let expected = model.memory().read(0, capacity);
+    assert_eq!(memory.read(0, capacity), expected, "the payload");
+    for mirror in 1..=2 {
+        let len = size_of::<Padded>();
+        let copy = memory.read(mirror * capacity, len);
+        assert_eq!(copy, expected[..len], "mirror {mirror}");
+    }
 }

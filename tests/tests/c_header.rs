@@ -587,7 +587,11 @@ fn whatever_a_key_leads_to_has_its_code_and_stays_as_it_is() {
         (12, 1 << 31, 4, -5), // flags
         (16, 64, 8, -5),      // capacity
         (16, u64::MAX / 64 * 64, 8, -5),
-        (24, 0, 8, -5),  // room
+        (24, 0, 8, -5), // room
+        (40, 0, 4, -5), // slots
+        (40, 257, 4, -5),
+        (40, 1023, 4, -5),
+        (40, u64::MAX, 4, -5),
         (136, 0, 4, -5), // state: newborn without the mark
         (136, 2, 4, -9), // removed
         (136, 3, 4, -5), // reserved
@@ -750,4 +754,59 @@ fn no_bytes_in_a_schema_room_bring_a_program_in_c_down() {
     drop(shared);
     println!("{ROUNDS} schemas, {refusals} refused");
     assert!(refusals > ROUNDS / 4 && refusals < ROUNDS);
+}
+
+#[test]
+fn no_words_of_a_control_block_or_a_record_bring_a_program_in_c_down() {
+    let programs = sanitized();
+    let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
+    let (mut runs, mut refusals) = (0, 0);
+    // All words that are used, as `FORMAT.md` has them, and the first records.
+    let control = [8, 12, 16, 24, 32, 40, 64, 68, 128, 136, 144, 192, 256];
+    let records = 249_usize.next_multiple_of(8) * 8;
+    for offset in control
+        .map(|offset| offset + records)
+        .into_iter()
+        .chain([0, 8, 16, 1000])
+    {
+        let words = [
+            0,
+            1,
+            2,
+            249,
+            250,
+            1023,
+            0x3fff,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_ffff,
+            1 << 40,
+            u64::MAX,
+            noise.next(usize::MAX) as u64,
+        ];
+        for word in words {
+            let guard = Guard::new();
+            let shared = SharedBox::create_new(guard.key(), Ledger::new(1)).unwrap();
+            let memory = guard.memory();
+            let bytes = if offset % 8 == 0 { 8 } else { 4 };
+            memory.store(memory.len() - 320 - records + offset, word, bytes);
+            for action in ["get", "set"] {
+                let output = Command::new(&programs[runs % programs.len()])
+                    .args([action, &guard.arg(), "1"])
+                    .env("SHM_LIMIT_MS", "20")
+                    .output()
+                    .unwrap();
+                let code = output.status.code();
+                assert!(
+                    matches!(code, Some(0 | 1)),
+                    "{offset} {word:#x}: {output:?}"
+                );
+                assert!(output.stderr.is_empty(), "{offset} {word:#x}: {output:?}");
+                refusals += u32::from(code == Some(1));
+                runs += 1;
+            }
+            drop(shared);
+        }
+    }
+    println!("{runs} runs, {refusals} refused");
 }

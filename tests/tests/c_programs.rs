@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use shm_core::layout::TextError;
-use shm_core::{Error, FixedStr, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_core::{Error, FixedStr, RawBox, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{Guard, compile_c};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -81,6 +81,43 @@ fn what_c_stored_is_part_of_the_next_commit() {
         }
     );
     assert_eq!(c(&guard, "carol")[0], "pid=8,name=bob");
+}
+
+/// A commit of a part brings its mirror what commits changed; a raw writer's store is in no commit.
+#[test]
+fn what_a_raw_writer_stored_beside_a_field_is_in_every_copy_of_the_next_commit() {
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Two {
+        ours: [u64; 32],
+        theirs: u64,
+    }
+    let guard = Guard::new();
+    let zeros = Two {
+        ours: [0; 32],
+        theirs: 0,
+    };
+    let shared = SharedBox::options()
+        .raw_writers(true)
+        .create_new(guard.key(), zeros)
+        .unwrap();
+    let raw = guard.memory();
+    let ours = field!(Two.ours[3]);
+    for number in 1..=8 {
+        // From the second one on, the commit before changed a part only.
+        shared.store(ours, number).unwrap();
+        let at = std::mem::offset_of!(Two, theirs);
+        raw.store(at, number, 8);
+        let version = shared.store(ours, number + 1).unwrap() as usize;
+        let mirror = (1 + version % 2) * shared.capacity();
+        for copy in [0, mirror] {
+            assert_eq!(
+                raw.read(copy + at, 8),
+                number.to_ne_bytes(),
+                "round {number}, copy at {copy}"
+            );
+        }
+    }
 }
 
 #[test]

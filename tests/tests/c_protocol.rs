@@ -315,6 +315,8 @@ fn a_death_in_c_at_any_step_leaves_the_old_or_the_new_value_to_rust() {
         reached.len()
     );
     for step in [
+        "claim: recorded",
+        "claim: record released",
         "commit: odd",
         "commit: payload written",
         "commit: even",

@@ -9,6 +9,8 @@ use shm_tests::family::{CAPACITY, FLAGS, MARK, TOTAL, Version, marks, v1, v2, v3
 use shm_tests::{Guard, Memory};
 
 const CONTROL: usize = 320;
+/// Of 249 slots.
+const RECORDS: usize = 2048;
 const STATE: usize = 136;
 
 fn create<V: Version>(guard: &Guard, capacity: usize) -> SharedBox<V> {
@@ -215,7 +217,7 @@ fn a_schema_needs_room_too() {
         .open(guard.key())
         .map(drop)
         .unwrap_err();
-    let missing = 32 + Wide::SCHEMA.encode().len() - 1024;
+    let missing = 32 + Wide::SCHEMA.encode().len() - 640;
     assert!(
         matches!(error, Error::NoRoom { value: 0, schema, .. } if schema == missing),
         "{error:?}"
@@ -326,13 +328,13 @@ fn those_attached_refuse_a_schema_that_is_not_theirs() {
     let newer_view = SharedView::<v3::Station>::open(guard.key()).unwrap();
     let memory = guard.memory();
     let state = memory.len() - CONTROL + STATE;
-    let room = (memory.len() - CONTROL - 3 * CAPACITY) / 2;
+    let room = (memory.len() - CONTROL - RECORDS - 3 * CAPACITY) / 2;
     let second = 3 * CAPACITY + room;
 
     let stranger = Guard::new();
     let other = SharedBox::create_new(stranger.key(), Narrow { first: 1 }).unwrap();
     let strange = stranger.memory();
-    let strange = strange.read(3 * other.capacity(), room.min(1024));
+    let strange = strange.read(3 * other.capacity(), room.min(640));
     let mut short = memory.read(3 * CAPACITY, room);
     // The version of an older schema, with a newer one's length.
     short[8..16].copy_from_slice(&u64::MAX.to_ne_bytes());

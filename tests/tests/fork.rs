@@ -14,6 +14,11 @@ fn parent_and_child_write_through_one_box_with_a_slot_each() {
 }
 
 #[test]
+fn threads_of_a_child_that_claim_for_one_box_at_once_take_one_slot() {
+    peer("fork-and-claim-in-threads");
+}
+
+#[test]
 fn what_a_child_drops_stays_its_parents() {
     let (guard, _) = peer("fork-and-drop");
     guard.assert_nothing_left();

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::mem::offset_of;
 
 use shm_core::layout::{Kind, Schema};
+use shm_core::sysv::shm;
 use shm_core::{Error, RawBox, SharedBox, SharedLayout};
 use shm_tests::Guard;
 
@@ -247,5 +248,92 @@ fn an_update_of_a_large_padded_array_commits_what_it_changed_to_all_copies() {
         );
         assert!(fields(3 - follows) == before, "{places:?}: the one before");
         before = now;
+    }
+}
+
+/// Whole blocks of a large array are merged under the lock, which a raw writer does not know.
+#[cfg(target_arch = "x86_64")]
+mod beside_a_raw_writer {
+    use std::arch::asm;
+    use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+    use nix::libc;
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    use super::*;
+
+    /// Each step is a signal, so there are few stretches.
+    type Large = [Wide; 5];
+
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Wide {
+        small: u8,
+        large: [u32; 127],
+    }
+
+    impl Wide {
+        fn of(n: u8) -> Wide {
+            Wide {
+                small: n,
+                large: [n.into(); 127],
+            }
+        }
+    }
+
+    /// Bytes of padding that the raw writer stores to.
+    static PADDING: [AtomicPtr<u8>; 8] = [const { AtomicPtr::new(null_mut()) }; 8];
+    /// What it stored last.
+    static STORED: AtomicU8 = AtomicU8::new(0);
+    static STEPS: AtomicU64 = AtomicU64::new(0);
+    static LOST: AtomicU64 = AtomicU64::new(0);
+
+    /// Runs between any two instructions of a commit, as a raw writer may on another processor.
+    extern "C" fn raw_writer(_: libc::c_int) {
+        let stored = STORED.load(Relaxed);
+        let next = stored.wrapping_add(1);
+        for place in &PADDING {
+            // SAFETY: a byte of a segment that is attached as long as signals come.
+            let byte = unsafe { AtomicU8::from_ptr(place.load(Relaxed)) };
+            if byte.swap(next, Relaxed) != stored {
+                LOST.fetch_add(1, Relaxed);
+            }
+        }
+        STORED.store(next, Relaxed);
+        STEPS.fetch_add(1, Relaxed);
+    }
+
+    /// Has the processor trap after each instruction of `work`.
+    fn step_by_step<R>(work: impl FnOnce() -> R) -> R {
+        // SAFETY: sets the trap flag; the signal that it raises from then on is handled.
+        unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+        let result = work();
+        // SAFETY: clears it.
+        unsafe { asm!("pushfq", "and qword ptr [rsp], -0x101", "popfq") };
+        result
+    }
+
+    #[test]
+    fn what_a_raw_writer_stores_to_the_padding_of_a_large_array_is_not_put_back() {
+        let guard = Guard::new();
+        let shared = SharedBox::options()
+            .raw_writers(true)
+            .create_new(guard.key(), [Wide::of(1); 5])
+            .unwrap();
+        let raw = shm::attach(shared.id(), shm::Access::ReadWrite).unwrap();
+        for (place, at) in PADDING.iter().zip(padding::<Large>()) {
+            place.store(raw.as_ptr().wrapping_add(at), Relaxed);
+        }
+        let handler = SigHandler::Handler(raw_writer);
+        let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler touches atomics only.
+        unsafe { sigaction(Signal::SIGTRAP, &action) }.unwrap();
+        let value = [Wide::of(2); 5];
+        let version = step_by_step(|| shared.set_from(&value));
+        assert_eq!(version.unwrap(), 2);
+        assert_eq!(shared.get().unwrap(), value);
+        assert!(STEPS.load(Relaxed) > 100, "{STEPS:?}");
+        assert_eq!(LOST.load(Relaxed), 0, "stores to the padding, of {STEPS:?}");
     }
 }

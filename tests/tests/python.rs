@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use shm_core::sysv::shm;
 use shm_core::{Error, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
-use shm_tests::{Guard, Python};
+use shm_tests::{Guard, Peer, Python, may_change_user, may_unshare, set_slots, slots};
 
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -366,6 +369,177 @@ box.update(hold)
     peer.kill();
     shared.update(|value| value.pid += 1).unwrap();
     assert_eq!(shared.get().unwrap().pid, 8);
+}
+
+#[test]
+fn a_python_daemon_that_gives_up_its_rights_can_do_what_it_could() {
+    let test = "a_python_daemon_that_gives_up_its_rights_can_do_what_it_could";
+    if !may_change_user(test) {
+        return;
+    }
+    let Some(python) = Python::find(test, OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    for by in ["python", "c"] {
+        give_up_rights(&python, by);
+    }
+}
+
+fn give_up_rights(python: &Python, by: &str) {
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
+    let program = include_str!("python/gave_up.py");
+    let mut daemon = python.start(program, &[&guard.arg(), by]);
+    daemon.expect("went on");
+    assert_eq!(shared.get().unwrap().pid, 11);
+    // It judges the owner by its record: alive while it lives, dead when it has been killed.
+    let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg(), "st_pid"]);
+    owner.expect("locked");
+    daemon.tell("while it lives");
+    daemon.expect("Busy");
+    owner.kill();
+    owner.finish();
+    daemon.tell("when it is dead");
+    daemon.expect("12");
+    assert_eq!(shared.get().unwrap().pid, 12);
+    daemon.expect("child: Permission denied");
+    // It has the right to what was upgraded since, too.
+    let upgraded = SharedBox::<LaterPid>::options()
+        .upgrade(true)
+        .open(guard.key());
+    upgraded.unwrap().update(|value| value.flags = 3).unwrap();
+    daemon.tell("upgraded");
+    daemon.expect("13");
+    assert_eq!(shared.get().unwrap().pid, 13);
+    daemon.succeed();
+}
+
+/// A later version of [`StPid`], in the padding of that.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+#[shared(version = 2)]
+struct LaterPid {
+    pid: i32,
+    names: FixedStr<51>,
+    #[shared(since = 2)]
+    flags: u8,
+}
+
+#[test]
+fn a_box_that_may_not_be_written_says_so_when_it_is_opened() {
+    let test = "a_box_that_may_not_be_written_says_so_when_it_is_opened";
+    let Some(python) = Python::find(test, OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let shared = SharedBox::<StPid>::options()
+        .mode(0o644)
+        .create_new(guard.key(), alice())
+        .unwrap();
+    let program = include_str!("python/refused.py");
+    let refused = |how: &str| {
+        let said = python.run(program, &[&guard.arg(), how]);
+        assert!(said.contains("open it with `read_only=True`"), "{said}");
+        // The advice of the message.
+        assert!(said.ends_with("\nalice\n"), "{said}");
+        said
+    };
+    let before = slots(guard.set());
+    if may_change_user(test) {
+        let said = refused("user");
+        assert!(said.contains("Permission denied"), "{said}");
+    }
+    set_slots(guard.set(), &vec![1; before.len()]);
+    let said = refused("slots");
+    assert!(said.contains("-14 ") && said.contains("slots"), "{said}");
+    set_slots(guard.set(), &before);
+    for by in ["python", "c"] {
+        let said = python.run(program, &[&guard.arg(), by]);
+        assert_eq!(said, "alice\n", "for reading only");
+    }
+    assert_eq!(slots(guard.set()), before, "and nothing is claimed");
+    shared.set(alice()).unwrap();
+}
+
+#[test]
+fn where_the_kernel_undoes_no_semaphores_python_is_told_and_can_read() {
+    let test = "where_the_kernel_undoes_no_semaphores_python_is_told_and_can_read";
+    let Some(python) = Python::find(test, OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let _shared = SharedBox::create_new(guard.key(), alice()).unwrap();
+    let program = python.command(include_str!("python/refused.py"));
+    let mut filtered = Command::new(PEER);
+    filtered
+        .args(["exec-without-undo", &libc::ENOTSUP.to_string()])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .args([&guard.arg(), "sandbox"]);
+    for (name, value) in program.get_envs() {
+        filtered.env(name, value.unwrap());
+    }
+    let output = python.output(&mut filtered);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let Some(said) = said.strip_prefix("filtered\n") else {
+        eprintln!("SKIPPED: {test}: no seccomp filter is to be had here");
+        return;
+    };
+    for wanted in [
+        "-25 ",
+        "SEM_UNDO",
+        "open it with `read_only=True`",
+        "\nalice\n",
+    ] {
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn a_python_process_that_leaves_its_namespace_keeps_its_lock_and_is_told() {
+    let test = "a_python_process_that_leaves_its_namespace_keeps_its_lock_and_is_told";
+    if !may_unshare(test, &["--ipc"]) {
+        return;
+    }
+    let Some(python) = Python::find("left_python", OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
+    let program = "
+import ctypes, st_pid, sys
+libc = ctypes.CDLL(None)
+box = st_pid.open(int(sys.argv[1], 0))
+def hold(value):
+    if libc.unshare(0x08000000) != 0 and libc.unshare(0x18000000) != 0:
+        raise OSError('unshare')
+    print('left', flush=True)
+    sys.stdin.readline()
+    value.pid += 1
+box.update(hold)
+try:
+    for _ in range(3000):
+        box.set(box.get())
+    print('never told')
+except st_pid.Left as error:
+    print(error.code, box.get().pid)
+";
+    let mut peer = python.start(program, &[&guard.arg()]);
+    peer.expect("left");
+    let impatient = SharedBox::<StPid>::options()
+        .timeout(Duration::from_millis(50))
+        .open(guard.key())
+        .unwrap();
+    let error = impatient.update(|value| value.pid = 99).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+    peer.tell("");
+    peer.expect("-22 8");
+    shared.update(|value| value.pid += 1).unwrap();
+    assert_eq!(shared.get().unwrap().pid, 9);
 }
 
 #[test]
@@ -802,6 +976,70 @@ except st_pid.NoCompiler as error:
     assert!(said.contains("`false` does not compile"), "{said}");
     let left = std::fs::read_dir(python.cache.join("shmbox")).unwrap();
     assert_eq!(left.count(), 0, "nothing half-made stays");
+    // Nor is there a place for what it would make.
+    if cfg!(target_arch = "x86_64") {
+        let program = "
+import st_pid, sys
+def nowhere():
+    raise OSError('no place')
+st_pid._cache = nowhere
+box = st_pid.open(sys.argv[1])
+print(box.get().names)
+try:
+    box.set(st_pid.StPid())
+except st_pid.NoCompiler as error:
+    print(error)
+";
+        let said = python.run(program, &[&guard.arg()]);
+        assert!(said.starts_with("alice\n"), "{said}");
+        assert!(said.ends_with("compiled and loaded: no place\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_segment_that_is_replaced_while_a_box_opens_it_is_opened_anew() {
+    let test = "a_segment_that_is_replaced_while_a_box_opens_it_is_opened_anew";
+    let Some(python) = Python::find(test, OUT) else {
+        return;
+    };
+    python.write("st_pid", &StPid::python_module());
+    let guard = Guard::new();
+    let program = "
+import st_pid, sys
+attach = st_pid.SharedBox._reader
+def attach_and_pause(box):
+    reading = attach(box)
+    st_pid.SharedBox._reader = attach
+    print('attached')
+    sys.stdin.readline()
+    return reading
+st_pid.SharedBox._reader = attach_and_pause
+box = st_pid.open(sys.argv[1])
+print(box.get().pid)
+box.set(st_pid.StPid(pid=9))
+";
+    for buries in [true, false] {
+        let first = SharedBox::create_new(guard.key(), alice()).unwrap();
+        let mut peer = python.start(program, &[&guard.arg()]);
+        peer.expect("attached");
+        let set = guard.set();
+        if buries {
+            first.remove().unwrap();
+        } else {
+            guard.ipcrm();
+        }
+        let value = StPid { pid: 8, ..alice() };
+        let second = SharedBox::create_new(guard.key(), value).unwrap();
+        peer.tell("go on");
+        peer.expect("8");
+        peer.succeed();
+        assert_eq!(second.get().unwrap().pid, 9);
+        second.remove().unwrap();
+        if !buries {
+            drop(first);
+            let _ = shm_core::sysv::sem::remove(set);
+        }
+    }
 }
 
 #[test]

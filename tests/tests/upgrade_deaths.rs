@@ -148,7 +148,12 @@ fn a_death_at_any_step_of_an_upgrade_leaves_the_old_or_the_new_schema() {
         world.look();
         let schema = world.schema();
         if died {
-            let committed = ["upgrade: committed", "unlock: ", "claim: given back"];
+            let committed = [
+                "upgrade: committed",
+                "unlock: ",
+                "claim: record released",
+                "claim: given back",
+            ];
             let committed = committed.iter().any(|point| stop.point.starts_with(point));
             assert_eq!(schema, if committed { "new" } else { "old" }, "{stop:?}");
             table.count(&stop.point, schema);

@@ -1,16 +1,16 @@
-//! The kernel's word on who lives is enough: whatever becomes of pids, leading threads, namespaces
-//! and `/proc`.
+//! Who is alive is told by two witnesses, the kernel's semaphores and the claimants' records: whatever
+//! becomes of either, of pids, leading threads, namespaces and `/proc`.
 //!
 //! A killed owner that nobody reaps, and a stopped one: `death.rs`. Children: `fork.rs`. A slot
 //! claimed again while the lock still names it: `stop_points.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use nix::unistd::Uid;
 use shm_core::sysv::{Mode, sem};
-use shm_core::{Error, SharedBox, SharedView};
-use shm_tests::{Guard, NOBODY, Peer, may_change_user, may_unshare, set_slots, slots};
+use shm_core::{Error, HolderState, SharedBox, SharedView};
+use shm_tests::{Guard, Peer, may_change_user, may_unshare, set_slots, slots};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -21,6 +21,13 @@ fn patient_for(guard: &Guard, limit: Duration) -> SharedBox<u64> {
     SharedBox::options()
         .timeout(limit)
         .open(guard.key())
+        .unwrap()
+}
+
+fn patient_for_new(guard: &Guard, limit: Duration) -> SharedBox<u64> {
+    SharedBox::options()
+        .timeout(limit)
+        .create_new(guard.key(), 5)
         .unwrap()
 }
 
@@ -65,6 +72,31 @@ fn another_thread_of_this_process_is_alive() {
     assert_eq!(owner, std::process::id());
     drop(writer);
     shared.set(6).unwrap();
+}
+
+/// One handle, one claim: the word that a thread waits for is the very one that it would store.
+#[test]
+fn a_thread_waits_for_another_threads_commit_by_the_same_box() {
+    let guard = Guard::new();
+    let shared = patient_for_new(&guard, SHORT);
+    let (locked, waited) = (Barrier::new(2), Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            shared.update(|n| {
+                *n = 6;
+                locked.wait();
+                waited.wait();
+            })
+        });
+        locked.wait();
+        for _ in 0..2 {
+            let error = shared.set(9).unwrap_err();
+            assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+        }
+        waited.wait();
+    });
+    assert_eq!(shared.get().unwrap(), 6);
+    shared.set(7).unwrap();
 }
 
 #[test]
@@ -214,24 +246,59 @@ fn an_owner_that_proc_hides_is_alive_until_it_is_killed() {
 }
 
 #[test]
-fn when_all_slots_are_taken_a_new_writer_is_told_and_readers_go_on() {
+fn when_all_slots_are_taken_a_new_writer_is_told_by_whom_and_readers_go_on() {
     let guard = Guard::new();
-    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let shared = SharedBox::<u64>::options()
+        .slots(3)
+        .create_new(guard.key(), 5)
+        .unwrap();
+    let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
+    owner.expect("locked");
+    let second = SharedBox::<u64>::open(guard.key()).unwrap();
+    let error = SharedBox::<u64>::open(guard.key()).unwrap_err();
+    let Error::SlotsTaken { slots, holders, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*slots, 3);
+    for pid in [owner.pid(), std::process::id()] {
+        assert!(holders.contains(&pid), "{error}");
+        assert!(error.to_string().contains(&pid.to_string()), "{error}");
+    }
+    let view = SharedView::<u64>::open(guard.key()).unwrap();
+    assert_eq!(view.get().unwrap(), 5);
+    owner.succeed();
     shared.set(6).unwrap();
-    let set = guard.set();
-    let mine = slots(set);
-    set_slots(set, &vec![1; mine.len()]);
+    drop(second);
     let late = SharedBox::<u64>::open(guard.key()).unwrap();
-    let error = late.set(7).unwrap_err();
-    assert!(
-        matches!(error, Error::SlotsTaken { slots: 249, .. }),
-        "{error:?}"
-    );
-    assert!(error.to_string().contains("all 249 slots"), "{error}");
-    assert_eq!(late.get().unwrap(), 6);
-    shared.set(7).unwrap();
-    set_slots(set, &mine);
     assert_eq!(late.update(|n| *n += 1).unwrap(), late.version());
+}
+
+#[test]
+fn as_many_boxes_as_there_are_slots_write_at_once() {
+    const SLOTS: u16 = 1022;
+    let guard = Guard::new();
+    let mut options = SharedBox::<u64>::options();
+    options.slots(SLOTS);
+    let first = match options.create_new(guard.key(), 0) {
+        Ok(first) => first,
+        Err(error) => {
+            eprintln!("SKIPPED: {SLOTS} slots: {error}");
+            return;
+        }
+    };
+    let boxes: Vec<_> = (1..SLOTS)
+        .map(|_| SharedBox::<u64>::open(guard.key()).unwrap())
+        .collect();
+    let error = SharedBox::<u64>::open(guard.key()).unwrap_err();
+    assert!(matches!(error, Error::SlotsTaken { .. }), "{error}");
+    for shared in &boxes {
+        shared.update(|n| *n += 1).unwrap();
+    }
+    assert_eq!(first.get().unwrap(), u64::from(SLOTS) - 1);
+    for slots in [0, SLOTS + 1, u16::MAX] {
+        let error = options.slots(slots).create_new(guard.key(), 0).unwrap_err();
+        assert!(error.to_string().contains("1 to 1022"), "{error}");
+    }
 }
 
 #[test]
@@ -245,46 +312,63 @@ fn a_box_that_is_dropped_gives_its_slot_back() {
 }
 
 #[test]
-fn without_its_semaphores_a_segment_says_so_to_writers_and_readers_go_on() {
+fn a_set_that_was_removed_is_made_anew_by_who_opens_and_locks_no_living_writer_out() {
     let guard = Guard::new();
     let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
     let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
     owner.expect("locked");
-    sem::remove(guard.set()).unwrap();
-    let said = |result: Result<u64, Error>| match result {
-        Err(error @ Error::Damaged { .. }) => {
-            assert!(error.to_string().contains("semaphore set"), "{error}");
-        }
-        other => panic!("{other:?}"),
-    };
-    let start = Instant::now();
-    said(shared.set(6));
+    let lost = guard.set();
+    sem::remove(lost).unwrap();
+    // By its record the owner is known to live.
+    assert_eq!(assert_busy(&guard), owner.pid());
+    let made_anew = guard.set();
+    assert_ne!(made_anew, lost);
+    // This process has found the new set on the way, and has raised its slot there.
+    shared.set_if(u64::MAX, 0).unwrap_err();
+    assert_eq!(
+        slots(made_anew).iter().filter(|value| **value != 0).count(),
+        1
+    );
     owner.kill();
     owner.finish();
-    said(SharedBox::<u64>::open(guard.key()).unwrap().set(6));
-    assert!(start.elapsed() < Duration::from_secs(2));
-    assert_eq!(shared.get().unwrap(), 5);
+    shared.set(6).unwrap();
     assert_eq!(
         SharedView::<u64>::open(guard.key()).unwrap().get().unwrap(),
-        5
+        6
     );
-    shared.remove().unwrap();
+}
+
+/// Writers that go on, and others that come and go, while the set is removed again and again.
+#[test]
+fn no_update_is_lost_while_the_set_is_removed_again_and_again() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 0).unwrap();
+    let mut counters: Vec<_> = (0..3)
+        .map(|_| Peer::start(PEER, ["count", &guard.arg(), "20000"]))
+        .collect();
+    let mut rounds = 0;
+    while counters.iter_mut().any(|counter| !counter.has_ended()) {
+        let _ = sem::remove(guard.set());
+        // Who opens makes it anew.
+        SharedBox::<u64>::open(guard.key()).unwrap();
+        rounds += 1;
+    }
+    for counter in &mut counters {
+        counter.succeed();
+    }
+    assert_eq!(shared.get().unwrap(), 60_000, "{rounds} removals");
+    guard.memory();
 }
 
 #[test]
-fn semaphores_that_somebody_else_got_are_not_trusted() {
-    let guard = Guard::new();
-    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
-    let other = if Uid::effective().as_raw() == NOBODY {
-        1
-    } else {
-        NOBODY
-    };
-    if let Err(refusal) = sem::set(guard.set(), other, other, Mode::new(0o666)) {
-        eprintln!("SKIPPED: semaphores of another user: {refusal}");
+fn semaphores_that_another_user_got_are_not_trusted() {
+    if !may_change_user("semaphores of another user") {
         return;
     }
-    match shared.set(6) {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    sem::set(guard.set(), 65534, 65534, Mode::new(0o666)).unwrap();
+    match SharedBox::<u64>::open(guard.key()) {
         Err(Error::Damaged { what, .. }) => assert!(what.contains("not its own"), "{what}"),
         other => panic!("{other:?}"),
     }
@@ -292,56 +376,94 @@ fn semaphores_that_somebody_else_got_are_not_trusted() {
 }
 
 #[test]
-fn a_living_owner_whose_semaphore_somebody_set_to_0_breaks_nobodys_lock() {
+fn a_living_owner_whose_semaphore_a_peer_set_to_0_keeps_the_lock() {
     let guard = Guard::new();
     let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
     let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
     owner.expect("locked");
     let set = guard.set();
     set_slots(set, &vec![0; slots(set).len()]);
-    // It looks dead, so it loses the lock; when it lets go it leaves the lock of the one who has it
-    // now.
-    let writer = shared.writer().unwrap();
+    assert_eq!(assert_busy(&guard), owner.pid());
     owner.succeed();
-    let said = Peer::start(PEER, ["try-set", &guard.arg(), "100"]).line();
-    let own = format!("process {}, which is alive", std::process::id());
-    assert!(said.contains(&own), "{said}");
-    drop(writer);
     shared.set(6).unwrap();
     assert_eq!(shared.get().unwrap(), 6);
 }
 
 #[test]
-fn a_lock_held_across_exec_is_free_at_the_programs_next_write() {
+fn a_dead_owner_whose_semaphore_a_peer_set_to_1_loses_the_lock_at_the_time_limit() {
+    let guard = Guard::new();
+    let shared = patient_for_new(&guard, SHORT);
+    let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
+    owner.expect("locked");
+    owner.kill();
+    owner.finish();
+    let set = guard.set();
+    let mut values = slots(set);
+    values.fill(1);
+    set_slots(set, &values);
+    assert_eq!(shared.set(6).unwrap(), shared.version());
+    assert_eq!(shared.get().unwrap(), 6);
+    set_slots(set, &vec![0; values.len()]);
+}
+
+#[test]
+fn the_error_of_a_time_limit_says_what_the_owner_is_doing() {
+    let guard = Guard::new();
+    SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let said = |state, words: &str| match patient_for(&guard, SHORT).set(9) {
+        Err(error @ Error::Busy { .. }) => {
+            let Error::Busy { state: found, .. } = &error else {
+                unreachable!()
+            };
+            assert_eq!(*found, state, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        other => panic!("the owner lives: {other:?}"),
+    };
+    let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
+    owner.expect("locked");
+    said(HolderState::Running, "which is alive");
+    owner.stop();
+    said(HolderState::Stopped, "which is stopped");
+    owner.go_on();
+    owner.succeed();
+    let mut program = Peer::start(PEER, ["exec-with-lock", &guard.arg()]);
+    program.expect("another program");
+    said(HolderState::Replaced, "has called `exec`");
+    program.succeed();
+}
+
+#[test]
+fn a_lock_held_across_exec_is_free_when_the_program_opens_the_segment_again() {
     let guard = Guard::new();
     let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
-    // It knows its former self by eight random bits: once in 256 times they are the same.
-    for _ in 0..3 {
-        let mut peer = Peer::start(PEER, ["exec-with-lock", &guard.arg()]);
-        peer.expect("another program");
-        // The process lives, and it is the process that holds the slot.
-        assert_eq!(assert_busy(&guard), peer.pid());
-        assert_eq!(
-            shared.get().unwrap(),
-            6,
-            "the commit before the exec stands"
-        );
-        peer.tell("open");
-        peer.expect("done");
-        peer.tell("write");
-        let said = peer.line();
-        if said.contains("the lock is still held") {
-            continue;
-        }
-        assert_eq!(said, shared.version().to_string());
-        assert_eq!(shared.get().unwrap(), 7);
-        peer.expect("done");
-        shared.set(7).unwrap();
-        peer.succeed();
-        shared.set(8).unwrap();
-        return;
-    }
-    panic!("it never knew its former self");
+    // It knows its former self by sixteen random bits: once in 65,536 times they are the same.
+    let mut peer = Peer::start(PEER, ["exec-with-lock", &guard.arg()]);
+    peer.expect("another program");
+    // The process lives, and it is the process that holds the slot.
+    assert_eq!(assert_busy(&guard), peer.pid());
+    assert_eq!(
+        shared.get().unwrap(),
+        6,
+        "the commit before the exec stands"
+    );
+    peer.tell("open");
+    peer.expect("done");
+    shared.set(7).unwrap();
+    peer.tell("write");
+    assert_eq!(peer.line(), shared.version().to_string());
+    assert_eq!(shared.get().unwrap(), 8);
+    peer.expect("done");
+    assert_eq!(
+        slots(guard.set())
+            .iter()
+            .filter(|value| **value != 0)
+            .count(),
+        2,
+        "its former slot is free"
+    );
+    peer.succeed();
+    shared.set(9).unwrap();
 }
 
 #[test]

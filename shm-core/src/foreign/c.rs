@@ -24,6 +24,7 @@ const COMMON: &str = concat!(
     include_str!("shmbox/words.h"),
     include_str!("shmbox/schema.h"),
     include_str!("shmbox/attach.h"),
+    include_str!("shmbox/alive.h"),
     include_str!("shmbox/lock.h"),
     include_str!("shmbox/access.h"),
 );

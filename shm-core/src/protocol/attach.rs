@@ -9,11 +9,12 @@ use super::control::{CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGI
 use super::copy::Area;
 use super::cradle::Cradle;
 use super::fault::Fault;
+use super::held::Handle;
 use super::latch::Latch;
 use super::owner::Owner;
 use super::primitive::Ordering::Relaxed;
 use super::removal;
-use super::segment::{NO_CLAIM, Segment, UNREAD};
+use super::segment::{Segment, UNREAD};
 use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
 use crate::sysv::{self, Key, Kind, Mode};
 
@@ -292,7 +293,8 @@ impl Mapped {
         }
         let capacity = control.capacity.load(Relaxed);
         let room = control.room.load(Relaxed);
-        let Some(geometry) = Geometry::verified(capacity, room, self.stat.size) else {
+        let slots = control.slots.load(Relaxed);
+        let Some(geometry) = Geometry::verified(capacity, room, slots, self.stat.size) else {
             return Err(Fault::Damaged(
                 "the sizes in its control block do not add up to its size",
             ));
@@ -323,10 +325,16 @@ impl Mapped {
                 mirrors,
             )
         };
+        let records = base.wrapping_add(geometry.records_at()).cast_const().cast();
         Segment {
             key: self.stat.key,
+            owners: self.stat.owners(),
+            unique: self.control().unique.load(Relaxed),
+            records,
             control: self.control,
+            handle: Handle::unclaimed(self.mapping.id()),
             mapping: self.mapping,
+            leftover: None,
             latch,
             rooms,
             geometry,
@@ -336,8 +344,8 @@ impl Mapped {
             read_as: ProcessWord::new(UNREAD),
             write_as: ProcessState::new(0),
             stored: ProcessSize::new(geometry.capacity),
-            slots: ProcessWord::new(0),
-            claim: ProcessWord::new(NO_CLAIM),
+            set: ProcessState::new(0),
+            doomed: self.stat.key.is_private(),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! | step of a birth | if the process dies after it |
 //! |---|---|
 //! | `shmget` with the newborn mark in the mode | zeros with the mark: the next `open_or_create` goes on |
-//! | the slots' semaphore set is installed by compare-exchange | the next one uses it |
+//! | number of slots and *unique* are stored, each by exchange of 0 | the next one uses them, or waits if it would have made another number of slots |
+//! | the slots' semaphore set is installed by compare-exchange | the next one uses it, and tags it |
 //! | the lock is taken | an ordinary takeover |
 //! | header, schema and copies are written | they are written again: the state still says newborn |
 //! | the state says ready | nothing is left to do but the mark, which nobody heeds any more |
@@ -11,8 +12,8 @@
 //!
 //! A creator that lives but fails removes the newborn, see `cradle.rs`.
 //!
-//! A death between making the semaphore set and installing it leaves that set behind, unused, until
-//! somebody removes it by hand: a private set can't be found by key.
+//! A death between making the semaphore set and installing it, some instructions later, leaves that
+//! set behind, unused, until it is removed by hand: a private set can't be found by key.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
@@ -21,14 +22,14 @@ use super::adoption::{self, Judge};
 use super::attach::{
     Access, EXECUTE, Found, Mapped, NAP, NEWBORN, attach, await_ready, find, look_up, retry,
 };
-use super::control::{FORMAT, Geometry, MAGIC, State};
+use super::control::{Control, FORMAT, Geometry, MAGIC, State};
 use super::cradle::Cradle;
 use super::fault::Fault;
 use super::locked::{Locked, Payload};
-use super::primitive::Ordering::{Acquire, Relaxed, Release};
+use super::primitive::Ordering::{Acquire, Relaxed};
 use super::removal;
 use super::segment::Segment;
-use super::slots::Slots;
+use super::slots;
 use super::stop::stop;
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Kind, Mode};
@@ -219,12 +220,16 @@ fn complete(
         mapped.stat.gid = newborn.group.unwrap_or(mapped.stat.gid);
         newborn.mode
     };
+    if !identify(mapped.control(), newborn) {
+        let end = Instant::now() + access.limit;
+        let segment = await_ready(mapped, access, end)?;
+        return Ok(segment.map(|segment| (segment, false)));
+    }
     let stat = mapped.stat;
-    install_slots(&mapped, mode)?;
-    stop!("birth: semaphores installed");
     let segment = mapped.divided(access, newborn.geometry);
+    let joined = install_slots(&segment, &stat, mode).and_then(|()| segment.join());
     let state = &segment.control().state;
-    let locked = match segment.lock_in_any_state() {
+    let locked = match joined.and_then(|()| segment.lock_in_any_state()) {
         Ok(locked) => locked,
         // It may even have been made ready, and been removed.
         Err(_) if segment.state().is_removed() => return Ok(None),
@@ -235,8 +240,6 @@ fn complete(
     match State(state.load(Relaxed)) {
         State::NEWBORN => {
             if let Some(write) = write {
-                // A caller's closure that opens the same key in it shall be told at once.
-                let mark = locked.mark();
                 let write = |area| write(&locked, Payload { area, exact: false });
                 // SAFETY: the lock is held, the mapping writable, and the state says newborn.
                 // `write` refuses where the lock is not this process's any more.
@@ -244,7 +247,6 @@ fn complete(
                     segment.latch.give_birth(newborn.stored, write)?;
                     describe(&segment, newborn);
                 }
-                drop(mark);
                 // Its creator may have given it up meanwhile.
                 created = State::NEWBORN.declare_ready(state);
                 stop!("birth: ready");
@@ -266,9 +268,7 @@ fn complete(
         }
         // Whoever removed it did so before it had the set that was made here.
         state if state.is_removed() => {
-            if let Ok(slots) = segment.slots() {
-                slots.remove();
-            }
+            removal::remove_set_of(&segment, &stat);
         }
         _ => {}
     }
@@ -305,24 +305,29 @@ unsafe fn describe(segment: &Segment, newborn: &Newborn) {
         .capacity
         .store(newborn.geometry.capacity as u64, Relaxed);
     control.room.store(newborn.geometry.room as u64, Relaxed);
-    control.unique.store(unique_id(), Relaxed);
     stop!("birth: header written");
 }
 
-/// Gives a newborn its semaphore set, unless it has one.
-fn install_slots(mapped: &Mapped, mode: Mode) -> Result<(), Fault> {
-    let word = &mapped.control().set;
-    if word.load(Acquire) != 0 {
-        return Ok(());
+/// Stores what slots and semaphores are found by, unless an earlier creator has. `false`: that one
+/// makes another number of slots.
+fn identify(control: &Control, newborn: &Newborn) -> bool {
+    let slots = u32::from(newborn.geometry.slots);
+    let unique = &control.unique;
+    // Relaxed: the words say what they say by themselves, and never change again.
+    let _ = unique.compare_exchange(0, unique_id(), Relaxed, Relaxed);
+    let stored = control.slots.compare_exchange(0, slots, Relaxed, Relaxed);
+    stop!("birth: identified");
+    stored.is_ok() || stored == Err(slots)
+}
+
+/// Gives a newborn its semaphore set, unless it has one, and the set its tag.
+fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), Fault> {
+    let word = &segment.control().set;
+    if word.load(Acquire) == 0 {
+        slots::install(word, 0, segment.identity(), stat, mode)?;
     }
-    let slots = Slots::create(mapped.mapping.id(), &mapped.stat, mode)?;
-    stop!("birth: semaphores given to the owner", slots.set);
-    let installed =
-        word.compare_exchange(0, slots.set.as_raw().cast_unsigned() + 1, Release, Relaxed);
-    if installed.is_err() {
-        slots.remove();
-    }
-    Ok(())
+    stop!("birth: semaphores installed");
+    slots::tag(word, segment.identity())
 }
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps

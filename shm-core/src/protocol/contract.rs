@@ -4,6 +4,7 @@
 use super::control::{ALWAYS_NOTIFY, CONTROL, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State};
 use super::control::{Control, RAW_WRITERS};
 use super::lock::WAITERS;
+use super::record::Record;
 use super::slots::Claim;
 use crate::contract::{bits, mask, section, table};
 use std::mem::offset_of;
@@ -17,7 +18,7 @@ fn each_word_of_the_control_block_lies_where_the_format_says() {
     }
     let ours = words![
         magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-        set: "u32", claims: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+        slots: "u32", set: "u32", claims: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
         awaited: "u64",
     ];
     let theirs: Vec<_> = table("The control block")
@@ -67,21 +68,26 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
     let geometry = Geometry {
         capacity: 1024,
         room: 64,
+        slots: 17,
     };
-    // `3C+2S+320`.
+    let records = 192;
+    assert_eq!(
+        geometry.records_at() + records + CONTROL,
+        geometry.total().expect("small")
+    );
+    // `3C+2S+R+320`.
     let value = |sum: &str| -> Option<usize> {
         let times = |number: &str, of: usize| match number {
             "" => Some(of),
             number => number.parse::<usize>().ok().map(|times| times * of),
         };
         sum.split('+')
-            .map(
-                |term| match (term.strip_suffix('C'), term.strip_suffix('S')) {
-                    (Some(times_c), _) => times(times_c, geometry.capacity),
-                    (_, Some(times_s)) => times(times_s, geometry.room),
-                    _ => term.parse().ok(),
-                },
-            )
+            .map(|term| match term.chars().last()? {
+                'C' => times(term.strip_suffix('C')?, geometry.capacity),
+                'S' => times(term.strip_suffix('S')?, geometry.room),
+                'R' => times(term.strip_suffix('R')?, records),
+                _ => term.parse().ok(),
+            })
             .sum()
     };
     let text = section("The segment");
@@ -103,6 +109,7 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
         mirrors[1],
         rooms[0],
         rooms[1],
+        geometry.records_at(),
         total - CONTROL,
         total,
     ];
@@ -154,6 +161,27 @@ fn the_state_has_the_bits_that_the_format_says() {
             _ => panic!("a life that this test does not know: {name}"),
         };
         assert_eq!(State(number), ours, "{name}");
+    }
+}
+
+#[test]
+fn records_have_the_bits_that_the_format_says() {
+    let rows = table("Records");
+    let ranges: Vec<_> = rows.iter().filter_map(|row| bits(&row[0])).collect();
+    let [pid, start, space, image] = &ranges[..] else {
+        panic!("{ranges:?}");
+    };
+    let of =
+        |range: &std::ops::Range<u32>| ((1_u64 << (range.end - range.start)) - 1) << range.start;
+    let whole = of(pid) | of(start) | of(space) | of(image);
+    assert_eq!(whole, u64::MAX);
+    for (range, record) in [
+        (pid, Record::of(u64::MAX, 0, 0, 0)),
+        (start, Record::of(0, u64::MAX, 0, 0)),
+        (space, Record::of(0, 0, u64::MAX, 0)),
+        (image, Record::of(0, 0, 0, 0xff)),
+    ] {
+        assert_eq!(record.0, of(range));
     }
 }
 

@@ -20,6 +20,13 @@ const PAGE: usize = 4096;
 /// `SHMBOX\x1a\n` in the byte order of the machine.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SHMBOX\x1a\n");
 
+/// Slots of a new segment, unless it is asked for another number. With the tag that makes 250
+/// semaphores: kernels before 3.17 allow no more in a set unless told otherwise.
+pub(crate) const SLOTS: u16 = 249;
+
+/// The most slots that the lock's word can name.
+pub(crate) const MOST_SLOTS: u16 = 1022;
+
 /// The version of the format that this library reads and writes.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -44,9 +51,11 @@ pub(crate) struct Control {
     pub(crate) capacity: AtomicU64,
     /// Bytes reserved for each schema room.
     pub(crate) room: AtomicU64,
-    /// Tells two lives of one key apart.
+    /// Tells two lives of one key apart. Stored by exchange of 0 as soon as there is a newborn.
     pub(crate) unique: AtomicU64,
-    _line0: [AtomicU32; 6],
+    /// How many slots there are.
+    pub(crate) slots: AtomicU32,
+    _line0: [AtomicU32; 5],
 
     // Line 1: how to join. Used already before the segment is ready.
     /// Id of the slots' semaphore set + 1; 0: none installed yet.
@@ -90,6 +99,7 @@ const _: () = {
     assert!(offset_of!(Control, capacity) == 16);
     assert!(offset_of!(Control, room) == 24);
     assert!(offset_of!(Control, unique) == 32);
+    assert!(offset_of!(Control, slots) == 40);
     assert!(offset_of!(Control, set) == 64);
     assert!(offset_of!(Control, claims) == 68);
     assert!(offset_of!(Control, seq) == 128);
@@ -165,22 +175,28 @@ impl State {
     }
 }
 
-/// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][control block]`.
+/// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][records][control block]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     /// Bytes of each of the three copies of the payload.
     pub(crate) capacity: usize,
     /// Bytes of each of the two schema rooms.
     pub(crate) room: usize,
+    /// How many slots there are, each with a record of 8 bytes.
+    pub(crate) slots: u16,
 }
 
 impl Geometry {
     /// Room for `payload` bytes and a schema of `schema` bytes, rounded up to whole lines; `None`
     /// if that is more than a process can address.
-    pub(crate) fn for_sizes(payload: usize, schema: usize) -> Option<Geometry> {
+    pub(crate) fn for_sizes(payload: usize, schema: usize, slots: u16) -> Option<Geometry> {
         let capacity = payload.checked_next_multiple_of(LINE)?;
         let room = schema.checked_next_multiple_of(LINE)?;
-        let geometry = Geometry { capacity, room };
+        let geometry = Geometry {
+            capacity,
+            room,
+            slots,
+        };
         geometry.total().map(|_| geometry)
     }
 
@@ -189,35 +205,43 @@ impl Geometry {
     ///
     /// The total is no multiple of [`PAGE`], as other programs' segments mostly are: that tells them
     /// from those that were made for [adoption](super::adoption).
-    pub(crate) fn filling(payload: usize, schema: usize) -> Option<Geometry> {
-        let least = Geometry::for_sizes(payload, schema)?;
+    pub(crate) fn filling(payload: usize, schema: usize, slots: u16) -> Option<Geometry> {
+        let least = Geometry::for_sizes(payload, schema, slots)?;
         let filled = least.total()?.checked_add(LINE)?;
         let filled = filled.checked_next_multiple_of(PAGE)? - LINE;
-        let copy = (filled - Geometry::fixed(least.room)?) / 3;
-        Geometry::for_sizes(copy / LINE * LINE, schema)
+        let copy = (filled - least.fixed()?) / 3;
+        Geometry::for_sizes(copy / LINE * LINE, schema, slots)
+    }
+
+    /// Bytes of the records, rounded up to whole lines.
+    fn records(self) -> usize {
+        (usize::from(self.slots) * size_of::<u64>()).next_multiple_of(LINE)
     }
 
     /// Bytes of a segment besides the three copies of the payload.
-    fn fixed(room: usize) -> Option<usize> {
-        room.checked_mul(2)?.checked_add(CONTROL)
+    fn fixed(self) -> Option<usize> {
+        let rooms = self.room.checked_mul(2)?;
+        rooms.checked_add(self.records())?.checked_add(CONTROL)
     }
 
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
         let copies = self.capacity.checked_mul(3)?;
-        let total = copies.checked_add(Geometry::fixed(self.room)?)?;
+        let total = copies.checked_add(self.fixed()?)?;
         (total <= isize::MAX as usize).then_some(total)
     }
 
     /// The division that a control block claims, if it fits a segment of `size` bytes exactly.
-    pub(crate) fn verified(capacity: u64, room: u64, size: usize) -> Option<Geometry> {
+    pub(crate) fn verified(capacity: u64, room: u64, slots: u32, size: usize) -> Option<Geometry> {
         let geometry = Geometry {
             capacity: capacity.try_into().ok()?,
             room: room.try_into().ok()?,
+            slots: slots.try_into().ok()?,
         };
         let aligned = geometry.capacity.is_multiple_of(LINE) && geometry.room.is_multiple_of(LINE);
         let present = geometry.capacity > 0 && geometry.room > 0;
-        (aligned && present && geometry.total() == Some(size)).then_some(geometry)
+        let nameable = (1..=MOST_SLOTS).contains(&geometry.slots);
+        (aligned && present && nameable && geometry.total() == Some(size)).then_some(geometry)
     }
 
     /// Where mirror `index` (0 or 1) begins.
@@ -228,6 +252,11 @@ impl Geometry {
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
         self.capacity * 3 + self.room * index
+    }
+
+    /// Where the slots' records begin.
+    pub(crate) fn records_at(self) -> usize {
+        self.capacity * 3 + self.room * 2
     }
 }
 
@@ -240,8 +269,8 @@ mod tests {
         let sizes = (1..20_000).chain((1..40).map(|power| 1_usize.rotate_left(power) + 1));
         for payload in sizes {
             for room in [1024, 1088, 4800] {
-                let least = Geometry::for_sizes(payload, room).expect("it is small");
-                let filling = Geometry::filling(payload, room).expect("it is small");
+                let least = Geometry::for_sizes(payload, room, SLOTS).expect("it is small");
+                let filling = Geometry::filling(payload, room, SLOTS).expect("it is small");
                 let (Some(needed), Some(total)) = (least.total(), filling.total()) else {
                     panic!("both are small");
                 };
@@ -259,8 +288,24 @@ mod tests {
     #[test]
     fn no_size_makes_the_division_wrap_around() {
         for size in [usize::MAX, usize::MAX / 2, isize::MAX as usize / 2] {
-            assert_eq!(Geometry::filling(size, 1024), None);
-            assert_eq!(Geometry::filling(64, size), None);
+            assert_eq!(Geometry::filling(size, 1024, SLOTS), None);
+            assert_eq!(Geometry::filling(64, size, SLOTS), None);
+        }
+    }
+
+    /// A creator that fails sets the tombstone while another process, which ends its birth, is about
+    /// to declare it ready.
+    #[test]
+    fn a_newborn_that_was_given_up_is_not_declared_ready() {
+        for newborn in [State::NEWBORN, State::ADOPTED] {
+            let word = AtomicU32::new(newborn.0);
+            assert!(newborn.declare_ready(&word));
+            assert_eq!(State::look(&word), State::READY);
+            assert!(!newborn.declare_ready(&word), "another process was faster");
+            let tombstone = newborn.removed();
+            word.store(tombstone.0, Relaxed);
+            assert!(!newborn.declare_ready(&word));
+            assert_eq!(State::look(&word), tombstone, "the tombstone stays");
         }
     }
 }

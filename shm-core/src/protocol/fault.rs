@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::slots::Holder;
 use crate::sysv;
 
 /// Why the protocol gave up.
@@ -10,9 +11,8 @@ use crate::sysv;
 pub(crate) enum Fault {
     /// A system call was refused.
     System(Box<sysv::Error>),
-    /// Somebody alive kept the lock, or a birth unfinished, beyond the limit. `owner`, a pid, is 0
-    /// where this process can't see it.
-    Busy { owner: u32, waited: Duration },
+    /// A living process kept the lock beyond the limit.
+    Busy { holder: Holder, waited: Duration },
     /// This thread holds the lock already.
     Reentrant,
     /// The lock was taken by the parent of this process, before the fork.
@@ -21,10 +21,16 @@ pub(crate) enum Fault {
     Changed,
     /// The tombstone stands, or the kernel has forgotten the segment.
     Removed,
-    /// Every slot belongs to a living process.
-    SlotsTaken { slots: u32 },
-    /// The semaphore set that tells who is alive is gone or is not what the segment says.
-    SlotsDamaged(&'static str),
+    /// Every slot belongs to a living process; these are some of them.
+    SlotsTaken { slots: u32, pids: Box<[u32]> },
+    /// The semaphore set that tells who is alive has been removed.
+    SetLost,
+    /// Whether an owner or claimant lives can't be told from here.
+    Unjudged,
+    /// The kernel refuses to undo semaphores when a process dies.
+    NoUndo,
+    /// This process has left the IPC namespace of the segment.
+    Left,
     /// Readers were overtaken for longer than the limit.
     Overtaken { waited: Duration },
     /// No control block: somebody else's segment.

@@ -49,6 +49,7 @@ pub(super) fn wake(word: *const u32, count: i32) {
 }
 
 /// membarrier(2): commands, from linux/membarrier.h.
+const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1 << 0;
 const MEMBARRIER_CMD_GLOBAL_EXPEDITED: libc::c_int = 1 << 1;
 const MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED: libc::c_int = 1 << 2;
 
@@ -62,6 +63,12 @@ pub(super) fn register_for_barriers() -> bool {
 /// kernel can't, or may not.
 pub(super) fn barrier_everywhere() -> bool {
     membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+}
+
+/// Waits until every running thread of every process has passed a full memory barrier. `false`: the
+/// kernel can't, or may not.
+pub(super) fn barrier_global() -> bool {
+    membarrier(MEMBARRIER_CMD_GLOBAL)
 }
 
 fn membarrier(command: libc::c_int) -> bool {

@@ -1,39 +1,45 @@
-//! Which locks this thread holds while a caller's code runs, so that taking one twice is an error
-//! and not a wait.
+//! Which locks this thread holds, so that taking one twice is an error and not a wait: in the
+//! caller's code that runs under a lock, and in a signal handler that interrupts a commit.
+//!
+//! The usual commit, in which no other begins, costs two stores: only what is not the innermost is
+//! noted in the list.
+//!
+//! Nothing here allocates, has a destructor or waits: a signal handler may come in between at any
+//! instruction.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::{Acquire, Relaxed, SeqCst},
+    compiler_fence,
+};
 
 use super::lock;
 use super::process::Stamp;
 use super::slots::Claim;
 use crate::sysv::shm;
 
-/// How many locks a thread may nest before its list takes an allocation.
-const NEAR: usize = 4;
-
-/// The locks that a thread holds while a closure of the caller's runs under each: the one taken last
-/// is let go first.
-struct Nested {
-    depth: Cell<usize>,
-    /// The first of them.
-    near: [Cell<Held>; NEAR],
-}
+/// How many locks of one thread are noted. Where a thread holds more at once, those beyond are
+/// guarded by the time limit alone.
+const NOTED: usize = 32;
 
 thread_local! {
-    /// Needs no destructor, so a thread reaches it without a look at whether it is still there.
-    static NESTED: Nested = const {
-        Nested {
-            depth: Cell::new(0),
-            near: [const { Cell::new(Held::NONE) }; NEAR],
-        }
-    };
+    /// The handle of which this thread is in a commit, the innermost one; null: none.
+    static COMMITTING: AtomicPtr<Handle> = const { AtomicPtr::new(ptr::null_mut()) };
 
-    /// Those beyond the first, and behind them what is left of locks that have been let go.
-    static DEEP: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+    /// The locks that this thread holds below that commit.
+    static HELD: [Cell<Held>; NOTED] = const { [const { Cell::new(Held::NONE) }; NOTED] };
+}
 
-    /// The locks that a thread holds for as long as the caller likes.
-    static KEPT: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+/// What an attachment takes its segment's lock by.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Handle {
+    /// The claim's word in the high half, its epoch in the low half.
+    pub(super) claim: AtomicU64,
+    pub(super) segment: shm::Id,
 }
 
 /// A lock: of which segment, by which claim, taken before or after which fork.
@@ -61,53 +67,112 @@ impl Held {
             epoch: stamp.epoch,
         }
     }
+
+    /// The lock that a segment's word says to be held by this process.
+    fn named(segment: shm::Id, word: u32) -> Held {
+        let claim = Claim {
+            word: word & !lock::WAITERS,
+        };
+        Held::new(segment, claim, Stamp::now())
+    }
 }
 
-/// Whether it is this thread that a segment's lock word names. What a forking parent held does not
-/// count.
+/// Whether it is this thread that a segment's lock word names, below the commit that it is in. What a
+/// forking parent held does not count.
 pub(super) fn is_held(segment: shm::Id, word: u32) -> bool {
-    let claim = Claim {
-        word: word & !lock::WAITERS,
-    };
-    let held = Held::new(segment, claim, Stamp::now());
-    let depth = NESTED.with(|nested| nested.depth.get());
-    let near = |nested: &Nested| {
-        let near = nested.near.iter().take(depth);
-        near.map(Cell::get).any(|near| near == held)
-    };
-    let deep = |deep: &RefCell<Vec<Held>>| {
-        let count = depth.saturating_sub(NEAR);
-        deep.borrow().iter().take(count).any(|deep| *deep == held)
-    };
-    let kept = |kept: &RefCell<Vec<Held>>| kept.borrow().contains(&held);
-    // While the thread is being torn down the lists are gone; then only the time limit guards.
-    NESTED.with(near)
-        || DEEP.try_with(deep).unwrap_or(false)
-        || KEPT.try_with(kept).unwrap_or(false)
+    let held = Held::named(segment, word);
+    HELD.with(|locks| locks.iter().any(|lock| lock.get() == held))
 }
 
-/// Stands for a lock held by this thread while a closure runs.
+/// Stands for a commit of this thread, from before the exchange that takes the lock until after the
+/// one that lets go. In between the caller's code may run, or a signal handler.
+#[derive(Debug)]
+pub(super) struct Commit {
+    /// The commit that this one lies in, noted for as long; null: none.
+    outer: *mut Handle,
+}
+
+impl Commit {
+    /// `None` if this thread is in a commit already.
+    #[inline(always)]
+    pub(super) fn begin_outermost(handle: &Handle) -> Option<Commit> {
+        let outer = COMMITTING.with(|committing| committing.load(Relaxed));
+        outer.is_null().then(|| Commit::enter(handle, outer))
+    }
+
+    pub(super) fn begin(handle: &Handle) -> Commit {
+        let outer = COMMITTING.with(|committing| committing.load(Relaxed));
+        if !outer.is_null() {
+            std::mem::forget(Mark::set(lock_of(outer)));
+        }
+        Commit::enter(handle, outer)
+    }
+
+    #[inline(always)]
+    fn enter(handle: &Handle, outer: *mut Handle) -> Commit {
+        let handle = ptr::from_ref(handle).cast_mut();
+        COMMITTING.with(|committing| committing.store(handle, Relaxed));
+        // A signal handler of this thread sees the store before all that follows.
+        compiler_fence(SeqCst);
+        Commit { outer }
+    }
+
+    #[inline(always)]
+    pub(super) fn end(self) {
+        // As in `begin`.
+        compiler_fence(SeqCst);
+        COMMITTING.with(|committing| committing.store(self.outer, Relaxed));
+        if !self.outer.is_null() {
+            forget(self.outer);
+        }
+    }
+}
+
+#[cold]
+fn forget(outer: *mut Handle) {
+    let held = lock_of(outer);
+    HELD.with(|locks| {
+        if let Some(lock) = locks.iter().rfind(|lock| lock.get() == held) {
+            lock.set(Held::NONE);
+        }
+    });
+}
+
+/// The lock of the commit that this thread is in, below the one that begins or ends.
+fn lock_of(outer: *mut Handle) -> Held {
+    // SAFETY: `Commit::begin` took the address of a handle that the call of the outer commit
+    // borrows, and that call goes on only when the calls in its closure, or the signal handler that
+    // interrupts it, have returned.
+    let handle = unsafe { &*outer };
+    let packed = handle.claim.load(Acquire);
+    Held {
+        segment: handle.segment,
+        claim: Claim {
+            word: (packed >> 32) as u32,
+        },
+        epoch: packed as u32,
+    }
+}
+
+/// Stands for a lock that this thread holds beyond the call that took it.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    /// How many it held before.
-    depth: usize,
+    index: usize,
     /// It belongs to the thread's own list.
     not_send: PhantomData<*const ()>,
 }
 
 impl Mark {
-    /// Notes that this thread holds a lock. Marks of one thread are dropped in reverse order.
-    #[inline(always)]
+    /// Notes that this thread holds a lock.
     pub(super) fn set(held: Held) -> Mark {
-        NESTED.with(|nested| {
-            let depth = nested.depth.get();
-            match nested.near.get(depth) {
-                Some(near) => near.set(held),
-                None => add(held, depth - NEAR),
+        HELD.with(|locks| {
+            let is_free = |lock: &Cell<Held>| lock.get().epoch == Stamp::NONE;
+            let index = locks.iter().position(is_free).unwrap_or(NOTED);
+            if let Some(lock) = locks.get(index) {
+                lock.set(held);
             }
-            nested.depth.set(depth + 1);
             Mark {
-                depth,
+                index,
                 not_send: PhantomData,
             }
         })
@@ -115,47 +180,10 @@ impl Mark {
 }
 
 impl Drop for Mark {
-    #[inline(always)]
     fn drop(&mut self) {
-        // Nothing to look at and nowhere to go: what the closure left in registers stays there.
-        NESTED.with(|nested| nested.depth.set(self.depth));
-    }
-}
-
-#[cold]
-fn add(held: Held, at: usize) {
-    let _ = DEEP.try_with(|deep| {
-        let mut deep = deep.borrow_mut();
-        deep.truncate(at);
-        deep.push(held);
-    });
-}
-
-/// Stands for a lock that this thread keeps.
-#[derive(Debug)]
-pub(crate) struct Kept {
-    held: Held,
-    /// It belongs to the thread's own list.
-    not_send: PhantomData<*const ()>,
-}
-
-impl Kept {
-    /// Notes that this thread holds a lock.
-    pub(super) fn set(held: Held) -> Kept {
-        let _ = KEPT.try_with(|kept| kept.borrow_mut().push(held));
-        Kept {
-            held,
-            not_send: PhantomData,
-        }
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let _ = KEPT.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if let Some(last) = kept.iter().rposition(|held| *held == self.held) {
-                kept.swap_remove(last);
+        HELD.with(|locks| {
+            if let Some(lock) = locks.get(self.index) {
+                lock.set(Held::NONE);
             }
         });
     }
@@ -175,19 +203,32 @@ mod tests {
     }
 
     #[test]
-    fn every_lock_that_is_held_is_known_however_many_are_nested() {
-        fn nest(slot: u32, count: u32) {
-            assert_eq!(known(count), (0..slot).collect::<Vec<_>>());
-            if slot < count {
-                let mark = Mark::set(held(slot));
-                nest(slot + 1, count);
-                drop(mark);
-                assert_eq!(known(count), (0..slot).collect::<Vec<_>>());
-            }
-        }
-        nest(0, 3 * NEAR as u32);
-        // What is left of those in the lists counts for nothing.
-        nest(0, NEAR as u32 + 1);
+    fn locks_are_known_in_whatever_order_they_are_let_go() {
+        let [one, other, third] = [0, 1, 2].map(|slot| Mark::set(held(slot)));
+        assert_eq!(known(4), [0, 1, 2]);
+        drop(one);
+        assert_eq!(known(4), [1, 2]);
+        let fourth = Mark::set(held(3));
+        assert_eq!(known(4), [1, 2, 3]);
+        drop((third, other));
+        assert_eq!(known(4), [3]);
+        let word = held(3).claim.word | lock::WAITERS;
+        let id = shm::Id::from_raw;
+        assert!(is_held(id(7), word), "with the sleepers' bit, too");
+        assert!(!is_held(id(8), word), "another segment's");
+        let elsewhere = std::thread::spawn(|| known(4));
+        assert_eq!(elsewhere.join().expect("no panic"), [], "another thread's");
+        drop(fourth);
+        assert_eq!(known(4), []);
+    }
+
+    #[test]
+    fn more_locks_than_are_noted_leave_no_mark_behind() {
+        let count = NOTED as u32 + 3;
+        let marks: Vec<_> = (0..count).map(|slot| Mark::set(held(slot))).collect();
+        assert_eq!(known(count).len(), NOTED);
+        drop(marks);
+        assert_eq!(known(count), []);
     }
 
     #[test]
@@ -201,23 +242,27 @@ mod tests {
     }
 
     #[test]
-    fn kept_locks_are_let_go_in_any_order() {
-        let [one, other] = [0, 1].map(|slot| Kept::set(held(slot)));
-        let mark = Mark::set(held(2));
-        assert_eq!(known(3), [0, 1, 2]);
-        drop(one);
-        assert_eq!(known(3), [1, 2]);
-        drop(mark);
-        drop(other);
+    fn commits_below_the_innermost_are_known() {
+        let handle = |slot: u32| Handle {
+            claim: AtomicU64::new(
+                u64::from(held(slot).claim.word) << 32 | u64::from(held(slot).epoch),
+            ),
+            segment: shm::Id::from_raw(7),
+        };
+        let handles = [0, 1, 2].map(handle);
+        let outer = Commit::begin(&handles[0]);
+        assert_eq!(known(3), [], "its own is not below it");
+        let middle = Commit::begin(&handles[1]);
+        assert_eq!(known(3), [0]);
+        let inner = Commit::begin(&handles[2]);
+        assert_eq!(known(3), [0, 1]);
+        inner.end();
+        assert_eq!(known(3), [0]);
+        middle.end();
         assert_eq!(known(3), []);
-        let word = held(0).claim.word | lock::WAITERS;
-        let _again = Kept::set(held(0));
-        assert!(
-            is_held(shm::Id::from_raw(7), word),
-            "with the sleepers' bit, too"
-        );
-        assert!(!is_held(shm::Id::from_raw(8), word), "another segment's");
-        let elsewhere = std::thread::spawn(|| known(1));
-        assert_eq!(elsewhere.join().expect("no panic"), [], "another thread's");
+        outer.end();
+        let later = Commit::begin(&handles[2]);
+        assert_eq!(known(3), []);
+        later.end();
     }
 }

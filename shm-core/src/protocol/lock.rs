@@ -7,8 +7,8 @@
 //! | bit 31 | somebody sleeps: the owner wakes one when it lets go |
 //!
 //! A contender that finds the owner's slot without a living claimant puts its own word in place of
-//! *the very word it judged*. No word names two claims, so either the judgement still holds or the
-//! exchange fails. Whoever takes over repairs before anything else. Sleeps are short naps: a
+//! *the very word it judged*. Unless that word has come back meanwhile, which takes 8,192 claims and
+//! more (see `Slots::alive`), either the judgement still holds or the exchange fails. Whoever takes over repairs before anything else. Sleeps are short naps: a
 //! sleeper whose wake-up went to somebody who died with it looks again by itself.
 
 use super::fault::Fault;
@@ -63,7 +63,9 @@ pub(super) fn acquire(
     }
     loop {
         let seen = word.load(Relaxed);
-        let owner = Claim { word: seen };
+        let owner = Claim {
+            word: seen & !WAITERS,
+        };
         let slot = owner.slot();
         if slot.is_some() && alive(owner)? {
             let marked = seen | WAITERS;
@@ -94,11 +96,18 @@ pub(super) fn acquire(
 /// Takes over a lock that still names this claim's slot: its last claimant died holding it.
 /// `false`: it names another.
 pub(super) fn inherit(word: &AtomicU32, claim: Claim) -> bool {
+    claim
+        .slot()
+        .is_some_and(|slot| inherit_from(word, slot, claim))
+}
+
+/// The same for a lock that names a slot whose claimant is known to hold it no more.
+pub(super) fn inherit_from(word: &AtomicU32, slot: u32, claim: Claim) -> bool {
     let mut seen = word.load(Relaxed);
     // Twice: a contender that takes this claimant for the owner may add its mark between look and
     // exchange. It can do so once; any other change means that the lock names another slot.
     for _ in 0..2 {
-        if (Claim { word: seen }).slot() != claim.slot() {
+        if (Claim { word: seen }).slot() != Some(slot) {
             return false;
         }
         match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {
@@ -137,6 +146,31 @@ fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
 mod tests {
     use super::*;
     use crate::protocol::slots::SLOT_BITS;
+
+    #[test]
+    fn an_owner_is_judged_by_its_claim_whether_others_sleep_or_not() {
+        let owner = Claim::new(3, 5, 7);
+        let word = AtomicU32::new(owner.word);
+        let mut rests = 0;
+        let result = acquire(
+            &word,
+            Claim::new(4, 6, 7),
+            |judged| {
+                assert_eq!(judged, owner);
+                Ok(true)
+            },
+            |slot, expected| {
+                assert_eq!((slot, expected), (Some(3), owner.word | WAITERS));
+                rests += 1;
+                if rests < 3 {
+                    Ok(())
+                } else {
+                    Err(Fault::Removed)
+                }
+            },
+        );
+        assert!(matches!(result, Err(Fault::Removed)), "{result:?}");
+    }
 
     #[test]
     fn a_word_that_changes_before_each_exchange_does_not_keep_a_contender_for_ever() {

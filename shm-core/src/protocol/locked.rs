@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use super::control::ALWAYS_NOTIFY;
 use super::copy::{Area, Comb, Span};
 use super::fault::Fault;
-use super::held::{Held, Kept, Mark};
+use super::held::{Commit, Held, Mark};
 use super::primitive::Ordering::Relaxed;
 use super::process::Stamp;
 use super::segment::Segment;
@@ -48,17 +48,25 @@ pub(crate) struct Locked<'a> {
     claim: Claim,
     /// When it was taken: a child that was forked meanwhile does not hold it.
     stamp: Stamp,
+    /// `None` once the lock is kept: see [`Locked::keep`].
+    commit: Option<Commit>,
     /// Only the thread that took it may let go: the [`Mark`] is its own.
     not_send: PhantomData<*const ()>,
 }
 
 impl<'a> Locked<'a> {
     #[inline(always)]
-    pub(super) fn new(segment: &'a Segment, claim: Claim, stamp: Stamp) -> Locked<'a> {
+    pub(super) fn new(
+        segment: &'a Segment,
+        claim: Claim,
+        stamp: Stamp,
+        commit: Commit,
+    ) -> Locked<'a> {
         Locked {
             segment,
             claim,
             stamp,
+            commit: Some(commit),
             not_send: PhantomData,
         }
     }
@@ -67,20 +75,13 @@ impl<'a> Locked<'a> {
         self.segment
     }
 
-    /// Notes that the caller's code runs while this thread holds the lock.
-    #[inline(always)]
-    pub(crate) fn mark(&self) -> Mark {
-        Mark::set(self.held())
-    }
-
-    /// Notes that this thread holds the lock until further notice.
-    pub(crate) fn keep(&self) -> Kept {
-        Kept::set(self.held())
-    }
-
-    #[inline(always)]
-    fn held(&self) -> Held {
-        Held::new(self.segment.id(), self.claim, self.stamp)
+    /// Notes that this thread holds the lock until further notice, beyond the call that took it.
+    pub(crate) fn keep(&mut self) -> Mark {
+        let mark = Mark::set(Held::new(self.segment.id(), self.claim, self.stamp));
+        if let Some(commit) = self.commit.take() {
+            commit.end();
+        }
+        mark
     }
 
     /// The version that stands.
@@ -93,9 +94,22 @@ impl<'a> Locked<'a> {
     /// a caller's code has run since the lock was taken or since it was last asked.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        self.check_process()?;
         // No other schema comes in force under the lock.
-        self.segment.check_life()
+        if self.check_at_once() {
+            Ok(())
+        } else {
+            self.check_closely()
+        }
+    }
+
+    #[cold]
+    fn check_closely(&self) -> Result<(), Fault> {
+        self.check_process()?;
+        self.segment.check_life()?;
+        if self.segment.is_left() {
+            return Err(Fault::Left);
+        }
+        Ok(())
     }
 
     /// Whether this process still holds the lock, whatever the segment is: one that is being born
@@ -247,6 +261,7 @@ impl<'a> Locked<'a> {
         if closely || wait::is_awaited_while_held(awaited, version, true) {
             self.look_closely(version);
         }
+        self.segment.look_around(version);
     }
 
     #[cold]
@@ -268,11 +283,15 @@ impl<'a> Locked<'a> {
         let version = commit(&mut this);
         let segment = this.segment;
         segment.unlock(this.claim);
+        if let Some(commit) = this.commit.take() {
+            commit.end();
+        }
         let awaited = wait::is_awaited_after_release(&segment.control().awaited, version);
         if awaited || segment.flags & ALWAYS_NOTIFY != 0 {
             segment.wake_waiters();
         }
         stop!("unlock: waiters woken");
+        segment.look_around(version);
         version
     }
 }
@@ -282,6 +301,9 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // By value: so this one's own address stays unknown, and its parts stay in registers.
         let_go(self.segment, self.claim, self.stamp);
+        if let Some(commit) = self.commit.take() {
+            commit.end();
+        }
     }
 }
 

@@ -19,12 +19,15 @@ mod inspect;
 mod latch;
 mod lock;
 mod locked;
+mod membership;
 #[cfg(all(test, loom))]
 mod models;
 mod owner;
 mod primitive;
+mod proc;
 mod process;
 mod raw;
+mod record;
 mod removal;
 mod replacement;
 mod segment;
@@ -35,18 +38,19 @@ mod wait;
 
 pub(crate) use attach::{Access, look_up, open, open_id};
 pub(crate) use birth::{Newborn, Write, create_new, open_or_adopt, open_or_create};
-pub(crate) use control::{ALWAYS_NOTIFY, Geometry, RAW_WRITERS, State};
+pub(crate) use control::{ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, State};
 pub(crate) use copy::exact::RawBytes;
 pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;
-pub(crate) use held::Kept;
+pub(crate) use held::Mark;
 pub(crate) use locked::{GAP, GAPS, Locked, Payload};
 pub use owner::Owner;
 pub(crate) use process::epoch;
 pub(crate) use raw::RawSegment;
-pub(crate) use removal::{is_removed, remove, remove_id};
+pub(crate) use removal::{info, is_removed, remove, remove_id};
 pub(crate) use replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use segment::Segment;
+pub use slots::HolderState;
 #[cfg(shm_stop_points)]
 pub use stop::POINTS;
 pub(crate) use upgrade::Successor;

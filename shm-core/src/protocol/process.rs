@@ -135,21 +135,38 @@ fn install() -> Option<&'static AtomicU32> {
     (!ptr::eq(word, &NO_PAGE)).then_some(word)
 }
 
-/// Eight bits that this process keeps until `exec` and then most likely changes: the same for every
+/// Sixteen bits that this process keeps until `exec` and then most likely changes: the same for every
 /// thread, for children until they `exec`, and for every copy of this library in the process.
 ///
-/// `exec` keeps a process's semaphores and wipes its memory. So a claim that the kernel says is
-/// this very process's, and that bears other bits, was made before.
+/// `exec` keeps a process's semaphores and wipes its memory. So a claim that is this very process's,
+/// and that bears other bits, was made before. The low half is in the claim's word, the high half in
+/// its record.
 pub(super) fn image() -> u32 {
     // SAFETY: getauxval(3): AT_RANDOM is "the address of sixteen bytes containing a random value",
     // or 0 if there is none. The kernel laid them on the stack of the program that was started,
     // where they stay.
     unsafe {
-        let random = libc::getauxval(libc::AT_RANDOM) as *const u8;
+        let random = libc::getauxval(libc::AT_RANDOM) as *const [u8; 2];
         if random.is_null() {
             0
         } else {
-            u32::from(random.read())
+            u16::from_le_bytes(random.read()).into()
         }
     }
+}
+
+/// The effective user and group of this process.
+pub(super) fn effective_ids() -> (u32, u32) {
+    // SAFETY: geteuid(2), getegid(2): "These functions are always successful".
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}
+
+/// Makes all that a process stored before it was seen to be gone seen here. `false`: the kernel
+/// can't, so what was seen can't be acted upon.
+///
+/// On x86 stores reach other processors in the order of the program (Intel SDM, volume 3, "Memory
+/// Ordering"), so one that sees that a process has ended sees its stores. Elsewhere the kernel makes
+/// every processor pass a barrier (membarrier(2), `MEMBARRIER_CMD_GLOBAL`).
+pub(super) fn sees_what_others_stored() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "x86")) || super::futex::barrier_global()
 }

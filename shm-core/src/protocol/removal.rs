@@ -14,30 +14,28 @@ use super::fault::Fault;
 use super::owner::may_remove;
 use super::primitive::Ordering::{Relaxed, Release};
 use super::segment::{self, Segment};
-use super::slots::Slots;
+use super::slots::{self, Identity};
 use super::stop::stop;
 use crate::sysv::shm::{self, Stat};
-use crate::sysv::{Key, Kind};
+use crate::sysv::{Key, Kind, sem};
 
 /// Removes the segment: every later call of those attached says so, and the key is free.
 pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
-    let Some(stat) = stat(segment.id())?.filter(|stat| !stat.dest) else {
-        return Err(Fault::Removed);
+    let Some(stat) = stat(segment.id())? else {
+        return Err(Fault::Left);
     };
+    if segment.state().is_removed() || stat.dest && !segment.doomed {
+        return Err(Fault::Removed);
+    }
     if !may_remove(&stat) {
         // The kernel refuses, and says why. No tombstone for a segment that stays.
         return Ok(shm::remove(segment.id())?);
     }
-    let slots = segment.slots();
-    // Relaxed: nothing is told but the word itself. An upgrade that would overwrite it exchanges.
-    let state = segment.state().removed();
-    segment.control().state.store(state.0, Relaxed);
+    set_tombstone(segment);
     stop!("remove: tombstone set");
-    // The set first: as long as the segment is found, somebody can end what a death here leaves
-    // undone.
-    if let Ok(slots) = slots {
-        slots.remove();
-    }
+    // The set first: as long as the segment is found, another process can end what a death here
+    // leaves undone.
+    remove_set_of(segment, &stat);
     stop!("remove: semaphores removed");
     let removed = shm::remove(segment.id());
     stop!("remove: segment removed");
@@ -82,15 +80,52 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes the slots' semaphore set of a segment that somebody removed without us (`ipcrm`, a C
-/// program), if the caller is the last one attached.
-pub(super) fn clear_up(segment: &Segment, slots: Slots) {
-    if let Ok(Some(stat)) = stat(segment.id())
-        && stat.dest
-        && stat.attached <= 1
-    {
-        slots.remove();
+/// What is left of a segment that was to go with its last process, if that was this one. Dropped
+/// behind the mapping: only who has detached can tell whether it was the last to do so.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    identity: Identity,
+    set: u32,
+    stat: Stat,
+}
+
+/// What an attachment leaves, if it may be the last one of a segment that another program has
+/// removed (`ipcrm -m`), or that was made to go with its last process.
+///
+/// A view does not ask the kernel unless the segment may have gone: that its key still leads to it
+/// is the usual case, and a set that only a view could remove is as good as left by a death.
+pub(super) fn leftover(segment: &Segment) -> Option<Leftover> {
+    if !(segment.writable || segment.doomed || segment.state().is_removed()) {
+        return None;
     }
+    let stat = stat(segment.id()).ok().flatten()?;
+    (stat.dest && Some(stat.size) == segment.geometry.total()).then(|| Leftover {
+        identity: segment.identity(),
+        set: segment.control().set.load(Relaxed),
+        stat,
+    })
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        if matches!(stat(self.identity.segment), Ok(None)) {
+            remove_set(self.set, self.identity, &self.stat);
+        }
+    }
+}
+
+/// Removes the semaphore set of a segment. One that can't be removed is left: it holds nothing but
+/// zeros.
+fn remove_set(word: u32, identity: Identity, stat: &Stat) {
+    if let Ok(set) = slots::named(word, identity, stat.owners()) {
+        let _ = sem::remove(set);
+    }
+}
+
+/// Removes the semaphore set that a segment names.
+pub(super) fn remove_set_of(segment: &Segment, stat: &Stat) {
+    let word = segment.control().set.load(Relaxed);
+    remove_set(word, segment.identity(), stat);
 }
 
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
@@ -111,13 +146,15 @@ pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
 ///
 /// If only the owner may do that, and has not when the time is over, the kernel's refusal.
 pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
-    if let Ok(slots) = Slots::named(
-        mapped.control().set.load(Relaxed),
-        mapped.mapping.id(),
-        &mapped.stat,
-    ) {
-        slots.remove();
-    }
+    let control = mapped.control();
+    let word = control.set.load(Relaxed);
+    let identity = Identity {
+        segment: mapped.mapping.id(),
+        unique: control.unique.load(Relaxed),
+        // Asked of the set: the segment may be damaged.
+        slots: slots::count_of(word),
+    };
+    remove_set(word, identity, &mapped.stat);
     stop!("remove: ended for another, semaphores removed");
     let removed = shm::remove(mapped.mapping.id());
     stop!("remove: ended for another");
@@ -130,14 +167,22 @@ pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
     }
 }
 
-/// Whether the tombstone stands, or the kernel has removed the segment, or the key leads elsewhere
-/// now.
+/// Sets the tombstone of a ready segment.
+pub(super) fn set_tombstone(segment: &Segment) {
+    // Relaxed: nothing is told but the word itself. An upgrade that would overwrite it exchanges.
+    let state = segment.state().removed();
+    segment.control().state.store(state.0, Relaxed);
+}
+
+/// Whether the tombstone stands, or another program has removed the segment, or the key leads
+/// elsewhere now.
 pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
-    if segment.state().is_removed() || is_forgotten(segment)? {
+    if segment.state().is_removed() {
         return Ok(true);
     }
-    if segment.key() == Key::PRIVATE {
-        return Ok(false);
+    let stat = stat(segment.id())?.ok_or(Fault::Left)?;
+    if stat.dest || segment.key() == Key::PRIVATE {
+        return Ok(stat.dest && !segment.doomed);
     }
     match look_up(segment.key()) {
         Ok(id) => Ok(id != segment.id()),
@@ -146,9 +191,20 @@ pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
     }
 }
 
-/// Whether the kernel has removed the segment, or will when the last process detaches.
-pub(super) fn is_forgotten(segment: &Segment) -> Result<bool, Fault> {
-    Ok(stat(segment.id())?.is_none_or(|stat| stat.dest))
+/// Whether another program has removed the segment (`ipcrm -m`): its key is free, and the next
+/// process to open that makes a second truth. Where this process may not look it can't be told.
+pub(super) fn is_orphan(segment: &Segment) -> Result<bool, Fault> {
+    match stat(segment.id()) {
+        // Without an id, it is the process that has left: the segment is attached.
+        Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !segment.doomed)),
+        Err(Fault::System(error)) if error.kind() == Kind::Denied => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The kernel's facts of an attached segment.
+pub(crate) fn info(segment: &Segment) -> Result<Stat, Fault> {
+    stat(segment.id())?.ok_or(Fault::Left)
 }
 
 /// The kernel's facts; `None` if the id leads nowhere any more.
@@ -156,6 +212,19 @@ pub(super) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
     match shm::stat(id) {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == Kind::Removed => Ok(None),
+        // To a process that has given up its rights since it attached, the kernel still tells what
+        // it tells everybody who asks by the place in its table.
+        Err(error) if error.kind() == Kind::Denied => stat_unasked(id).ok_or_else(|| error.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The facts of an id, found at its place in the kernel's table: its low 15 bits, or 24 with
+/// `ipcmni_extend`. Needs no right.
+fn stat_unasked(id: shm::Id) -> Option<Option<Stat>> {
+    [15, 24].into_iter().find_map(|bits| {
+        let index = id.as_raw().cast_unsigned() & ((1 << bits) - 1);
+        let (found, stat) = shm::stat_index_any(index).ok()?;
+        (found == id).then_some(Some(stat))
+    })
 }

@@ -51,7 +51,7 @@ pub(crate) fn make_room(segment: &Segment) -> Result<Room, Fault> {
         Ok(locked) => Some(locked),
         Err(Fault::Removed) => return Ok(Room::Made),
         // Nobody can take it: so nobody commits either.
-        Err(Fault::SlotsDamaged(_)) => None,
+        Err(Fault::Damaged(_) | Fault::SetLost | Fault::Unjudged | Fault::NoUndo) => None,
         Err(fault) => return Err(fault),
     };
     stop!("replace: locked");

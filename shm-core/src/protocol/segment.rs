@@ -4,6 +4,7 @@
 //! Everything here is bytes and versions; no type of the caller's is known. `birth.rs` makes these
 //! values.
 
+use std::cell::Cell;
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
 };
@@ -13,24 +14,24 @@ use super::control::{ALWAYS_NOTIFY, Control, Geometry, RAW_WRITERS, State};
 use super::copy::{Area, Span};
 use super::fault::Fault;
 use super::held;
+use super::held::{Commit, Handle};
 use super::latch::{Latch, version_of};
 use super::locked::{EVERYTHING, Locked};
-use super::primitive::Ordering::{Acquire, Relaxed, Release};
+use super::membership::{EACH, unpacked};
+use super::primitive::AtomicU64;
+use super::primitive::Ordering::{Acquire, Relaxed};
 use super::process::Stamp;
-use super::removal;
-use super::slots::{Claim, Slots};
+use super::removal::{self, Leftover};
+use super::slots::{Claim, Look};
 use super::stop::stop;
 use super::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
-use super::{futex, lock, process, upgrade};
+use super::{futex, lock, upgrade};
+use crate::sysv::Key;
 use crate::sysv::shm::{self, Attachment};
-use crate::sysv::{Key, sem};
 
 /// The longest sleep between two looks at the lock's owner, and so the most that a lost wake-up or
 /// a death costs.
 const NAP: Duration = Duration::from_millis(1);
-
-/// What [`Segment::claim`] holds before the first claim: it belongs to no process.
-pub(super) const NO_CLAIM: u64 = Stamp::NONE as u64;
 
 /// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
 const SIZE_IN_ROOM: usize = 8;
@@ -40,6 +41,9 @@ const TRIES: u32 = 64;
 
 /// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
 pub(super) const UNREAD: u64 = u64::MAX;
+
+/// What [`Segment::write_as`] holds where no state lets this process write: no state is that.
+const NEVER: u32 = u32::MAX;
 
 /// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than
 /// falling asleep and waking up cost at least.
@@ -54,6 +58,9 @@ pub(crate) struct Segment {
     pub(super) rooms: [Area; 2],
     pub(super) geometry: Geometry,
     pub(super) key: Key,
+    /// Owner and creator, when it was attached.
+    pub(super) owners: [u32; 2],
+    pub(super) unique: u64,
     pub(super) flags: u32,
     pub(super) writable: bool,
     /// How long to wait for others to get out of the way.
@@ -65,12 +72,17 @@ pub(crate) struct Segment {
     pub(super) write_as: ProcessState,
     /// Bytes of the value under that schema.
     pub(super) stored: ProcessSize,
-    /// The verified semaphore set: id + 1 in the high half, size in the low half; 0: not looked at
-    /// yet.
-    pub(super) slots: ProcessWord,
-    /// This process's claim: the claim's word in the high half, its epoch in the low half; or
-    /// [`NO_CLAIM`].
-    pub(super) claim: ProcessWord,
+    /// The records of the slots' claimants, one for each slot.
+    pub(super) records: *const AtomicU64,
+    /// What [`Control::set`] held when the set was found to be this segment's; 0: not looked at yet.
+    pub(super) set: ProcessState,
+    /// This process's claim, if it has one: see [`Segment::is_left`].
+    pub(super) handle: Handle,
+    /// The kernel was told to remove the segment with its last process, and that is no news: it was
+    /// when this process attached, or no key ever led here.
+    pub(super) doomed: bool,
+    /// Dropped after the mapping.
+    pub(super) leftover: Option<Box<Leftover>>,
 }
 
 // SAFETY: the pointers lead into a mapping that belongs to this value, not to a thread, and stays
@@ -218,6 +230,15 @@ impl Segment {
         u32::try_from(self.read_as.load(Relaxed)).ok().map(State)
     }
 
+    /// The slots' records.
+    pub(super) fn records(&self) -> &[AtomicU64] {
+        let count = usize::from(self.geometry.slots);
+        // SAFETY: `Mapped::divided` found the records of a geometry with so many slots within the
+        // mapping, on a multiple of 64. They are atomics, which may change under a shared
+        // reference. On a read-only mapping they are only loaded.
+        unsafe { core::slice::from_raw_parts(self.records, count) }
+    }
+
     /// How long to wait for others to get out of the way.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
@@ -236,18 +257,21 @@ impl Segment {
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<Locked<'_>> {
         debug_assert!(self.writable);
-        let packed = self.claim.load(Acquire);
+        let packed = self.handle.claim.load(Acquire);
         let stamp = Stamp::at_once(packed as u32)?;
         let claim = unpacked(packed);
+        let commit = Commit::begin_outermost(&self.handle)?;
         if !lock::try_acquire(&self.control().lock, claim) {
+            commit.end();
             return None;
         }
         stop!("lock: taken");
         if !self.is_written_as_known() {
             self.unlock(claim);
+            commit.end();
             return None;
         }
-        Some(Locked::new(self, claim, stamp))
+        Some(Locked::new(self, claim, stamp, commit))
     }
 
     /// Takes the lock, from a dead owner if need be, and repairs what that one left. Which schema is
@@ -264,18 +288,32 @@ impl Segment {
     pub(super) fn lock_in_any_state(&self) -> Result<Locked<'_>, Fault> {
         debug_assert!(self.writable);
         let (claim, stamp) = self.claim()?;
-        if !lock::try_acquire(&self.control().lock, claim) {
-            self.lock_contended(claim)?;
+        let commit = Commit::begin(&self.handle);
+        if !lock::try_acquire(&self.control().lock, claim)
+            && let Err(fault) = self.lock_contended(claim)
+        {
+            commit.end();
+            return Err(fault);
         }
         stop!("lock: taken");
-        Ok(Locked::new(self, claim, stamp))
+        Ok(Locked::new(self, claim, stamp, commit))
     }
 
     #[cold]
     fn lock_contended(&self, claim: Claim) -> Result<(), Fault> {
-        let slots = self.slots()?;
         let word = &self.control().lock;
         let start = Instant::now();
+        let look = Cell::new(Look::Short);
+        let alive = |owner| {
+            let alive = || self.witnesses().alive(owner, claim, look.get());
+            if alive()? {
+                return Ok(true);
+            }
+            // Before the lock is taken from another: whether it was this segment's semaphores that
+            // said so. In another namespace their id may be a stranger's.
+            self.recheck()?;
+            alive()
+        };
         let rest = |owner: Option<u32>, expected| {
             if self.state().is_removed() {
                 return Err(Fault::Removed);
@@ -284,20 +322,24 @@ impl Segment {
                 return Err(Fault::Reentrant);
             }
             let waited = start.elapsed();
-            let Some(left) = self
-                .limit
-                .checked_sub(waited)
-                .filter(|left| !left.is_zero())
-            else {
-                let owner = owner.map_or(0, |slot| slots.claimant(slot));
-                return Err(Fault::Busy { owner, waited });
-            };
+            let left = self.limit.saturating_sub(waited);
+            if left.is_zero() && look.get() == Look::Last {
+                let owner = Claim {
+                    word: expected & !lock::WAITERS,
+                };
+                let holder = self.witnesses().holder(owner, self.id());
+                return Err(Fault::Busy { holder, waited });
+            }
             if owner.is_some() {
                 futex::sleep(word.as_ptr(), expected, NAP.min(left));
+                self.recheck()?;
             }
+            // The last look is made when the limit has been reached, whatever it is.
+            let reached = start.elapsed() >= self.limit;
+            look.set(if reached { Look::Last } else { Look::Long });
             Ok(())
         };
-        match lock::acquire(word, claim, |owner| slots.alive(owner), rest)? {
+        match lock::acquire(word, claim, alive, rest)? {
             lock::Taken::Free => {}
             lock::Taken::Over => {
                 stop!("lock: taken over");
@@ -309,7 +351,7 @@ impl Segment {
 
     /// Makes the copies whole after a takeover. Before birth is complete there is nothing to
     /// repair.
-    fn repair(&self) {
+    pub(super) fn repair(&self) {
         if self.state().is_ready() {
             // SAFETY: the caller has just taken the lock; lock and repair are called on writable
             // mappings only; `length_in_force` is within the capacity.
@@ -333,59 +375,6 @@ impl Segment {
         unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
         let capacity = self.geometry.capacity;
         usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
-    }
-
-    /// This process's claim on a slot, made when first asked for, and again in a forked child.
-    fn claim(&self) -> Result<(Claim, Stamp), Fault> {
-        let packed = self.claim.load(Acquire);
-        match Stamp::at_once(packed as u32) {
-            Some(stamp) => Ok((unpacked(packed), stamp)),
-            None => self.claim_slot(),
-        }
-    }
-
-    #[cold]
-    fn claim_slot(&self) -> Result<(Claim, Stamp), Fault> {
-        let stamp = Stamp::now();
-        let stale = self.claim.load(Acquire);
-        if stale as u32 == stamp.epoch {
-            return Ok((unpacked(stale), stamp));
-        }
-        let slots = self.slots()?;
-        let claim = slots.claim(&self.control().claims)?;
-        stop!("claim: numbered");
-        if lock::inherit(&self.control().lock, claim) {
-            stop!("claim: lock inherited");
-            self.repair();
-            stop!("claim: inherited lock repaired");
-            self.unlock(claim);
-            stop!("claim: inherited lock let go");
-        }
-        let packed = u64::from(claim.word) << 32 | u64::from(stamp.epoch);
-        match self.claim.compare_exchange(stale, packed, Release, Acquire) {
-            Ok(_) => Ok((claim, stamp)),
-            Err(other_thread) => {
-                slots.release(claim);
-                Ok((unpacked(other_thread), stamp))
-            }
-        }
-    }
-
-    /// The segment's semaphore set, once it has been found to be what it should be.
-    pub(super) fn slots(&self) -> Result<Slots, Fault> {
-        let known = self.slots.load(Relaxed);
-        if known != 0 {
-            let set = sem::Id::from_raw(((known >> 32) as u32).wrapping_sub(1).cast_signed());
-            return Ok(Slots {
-                set,
-                count: known as u32,
-            });
-        }
-        let word = self.control().set.load(Acquire);
-        let slots = Slots::named(word, self.id(), &shm::stat(self.id())?)?;
-        self.slots
-            .store(u64::from(word) << 32 | u64::from(slots.count), Relaxed);
-        Ok(slots)
     }
 
     #[inline(always)]
@@ -423,7 +412,7 @@ impl Segment {
                 return Ok(false);
             }
             if now.duration_since(looked) >= ANNOUNCED_NAP {
-                if removal::is_forgotten(self)? {
+                if removal::is_orphan(self)? {
                     return Err(Fault::Removed);
                 }
                 looked = now;
@@ -476,6 +465,34 @@ impl Segment {
         Err(Fault::Damaged("its schema changes without end"))
     }
 
+    /// From now on every call that would write looks closely first.
+    pub(super) fn write_as_never(&self) {
+        self.write_as.store(NEVER, Relaxed);
+    }
+
+    /// Looks whether all is what it was, each [`EACH`] commits.
+    #[inline(always)]
+    pub(super) fn look_around(&self, version: u64) {
+        if version.is_multiple_of(EACH) {
+            // What it finds the next call says.
+            let _ = self.recheck();
+        }
+    }
+
+    /// The word that tells two creations apart, in a mapping of another place.
+    ///
+    /// # Safety
+    ///
+    /// `base` is the first byte of a mapping of at least as many bytes as this segment has.
+    pub(super) unsafe fn unique_in(&self, base: *const u8) -> u64 {
+        let own_base = self.mapping.as_ptr().cast_const();
+        let word = (&raw const self.control().unique).cast::<u8>();
+        let at = word.addr() - own_base.addr();
+        // SAFETY: the word lies `at` bytes behind the first of this mapping, which has no more bytes
+        // than the other one; both begin on a page, so it is aligned as here. It is an atomic.
+        unsafe { &*base.add(at).cast::<AtomicU64>() }.load(Relaxed)
+    }
+
     /// Bytes in a schema room.
     pub(crate) fn room(&self) -> usize {
         self.geometry.room
@@ -505,22 +522,7 @@ pub(super) fn wake_everybody(control: &Control) {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let packed = *self.claim.get_mut();
-        // In a forked child the slot is the parent's.
-        if packed != NO_CLAIM
-            && packed as u32 == process::epoch()
-            && let Ok(slots) = self.slots()
-        {
-            slots.release(unpacked(packed));
-            removal::clear_up(self, slots);
-        }
-    }
-}
-
-/// The claim in [`Segment::claim`].
-#[inline(always)]
-fn unpacked(packed: u64) -> Claim {
-    Claim {
-        word: (packed >> 32) as u32,
+        self.release_claim();
+        self.leftover = removal::leftover(self).map(Box::new);
     }
 }

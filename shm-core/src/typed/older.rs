@@ -97,8 +97,6 @@ impl<T: SharedLayout> Typed<T> {
     /// Puts the schema of `T` in force.
     pub(super) fn upgrade(&self, operation: &'static str) -> Result<(), Error> {
         let mut locked = self.segment.lock().map_err(self.explain(operation))?;
-        // Defaults are the caller's code.
-        let _mark = locked.mark();
         let mut judged = self.judge(operation)?;
         if let Fit::Older { version } = judged.fit {
             let context = self.context(operation);

@@ -5,13 +5,14 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::io::stdin;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Key, SharedBox, field};
 use shm_tests::family::Version;
-use shm_tests::{Halves, Ledger, with_version};
+use shm_tests::{Halves, Ledger, own_ipc_namespace, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -28,6 +29,9 @@ fn main() -> Outcome {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
+        ["hold", key, _] => return hold(key.parse()?),
+        ["leave", key, _] => return leave(key.parse()?),
+        ["stay on", key, _] => return stay_on(key.parse()?),
         ["count", key, number, journal] => {
             return count(key.parse()?, number.parse()?, journal);
         }
@@ -81,6 +85,53 @@ fn count(key: Key, times: u64, journal: &str) -> Outcome {
         shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1))?;
         journal.write_all_at(&done.to_ne_bytes(), 8)?;
     }
+    Ok(())
+}
+
+/// Keeps the lock until its input ends.
+fn hold(key: Key) -> Outcome {
+    let shared = SharedBox::<Ledger>::open(key)?;
+    let _writer = shared.writer()?;
+    println!("locked");
+    stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Leaves its IPC namespace while it holds the lock, and goes on counting until it learns of it.
+/// Says how often it did.
+fn leave(key: Key) -> Outcome {
+    let shared = SharedBox::<Ledger>::open(key)?;
+    shared.update(|ledger| {
+        let left = own_ipc_namespace();
+        println!("{}", if left { "left" } else { "can't leave" });
+        let _ = stdin().read_line(&mut String::new());
+        // A judge that takes it for dead has some time to show it.
+        std::thread::sleep(Duration::from_millis(3));
+        *ledger = Ledger::new(ledger.number() + 1);
+    })?;
+    let mut done = 1;
+    while done < 5000 {
+        match shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1)) {
+            Ok(_) => done += 1,
+            Err(shm_core::Error::Left { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    shared.get()?.number();
+    println!("{done}");
+    Ok(())
+}
+
+/// Counts until its input ends. Says how often it did.
+fn stay_on(key: Key) -> Outcome {
+    let input = std::thread::spawn(|| stdin().read_line(&mut String::new()));
+    let shared = SharedBox::<Ledger>::open(key)?;
+    let mut done = 0;
+    while !input.is_finished() {
+        shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1))?;
+        done += 1;
+    }
+    println!("{done}");
     Ok(())
 }
 

@@ -3,13 +3,23 @@
 
 use std::error::Error;
 use std::io::{Read, stdin};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{sem, shm};
-use shm_core::{Key, RawBox, SharedBox, SharedLayout, SharedView};
-use shm_tests::{Memory, semaphores, slots};
+use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
+
+/// What `python.rs` shares with its modules.
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct StPid {
+    pid: i32,
+    names: FixedStr<51>,
+}
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -26,7 +36,8 @@ fn main() -> Outcome {
     match arguments[..] {
         ["count", key, times] => count(parse(key)?, times.parse()?),
         ["create", key] => create(parse(key)?),
-        ["hold-lock", key] => hold_lock(parse(key)?),
+        ["hold-lock", key] => hold_lock::<u64>(parse(key)?),
+        ["hold-lock", key, "st_pid"] => hold_lock::<StPid>(parse(key)?),
         ["hold-update", key] => hold_update(parse(key)?),
         ["write-for-ever", key, "64"] => write_for_ever::<[u64; 8]>(parse(key)?, |n| [n; 8]),
         ["write-for-ever", key, "65536"] => {
@@ -115,7 +126,14 @@ fn main() -> Outcome {
         ["hold-lock-in-thread", key] => hold_lock_in_thread(parse(key)?),
         ["exec-with-lock", key] => exec_with_lock(parse(key)?),
         ["after-exec", key] => after_exec(parse(key)?),
+        ["leave-and-write", key, times] => leave_and_write(parse(key)?, times.parse()?),
+        ["without-undo", key, errno] => without_undo(parse(key)?, errno.parse()?),
+        ["exec-without-undo", errno, program, ref rest @ ..] => {
+            exec_without_undo(errno.parse()?, program, rest)
+        }
+        ["give-up-rights", key] => give_up_rights(parse(key)?),
         ["fork-and-write", key] => fork_and_write(parse(key)?),
+        ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(parse(key)?),
         ["fork-in-update", key] => fork_in_update(parse(key)?),
         ["fork-in-birth", key] => fork_in_birth(parse(key)?),
@@ -159,8 +177,8 @@ fn create(key: Key) -> Outcome {
     Ok(())
 }
 
-fn hold_lock(key: Key) -> Outcome {
-    let shared = SharedBox::<u64>::open(key)?;
+fn hold_lock<T: SharedLayout>(key: Key) -> Outcome {
+    let shared = SharedBox::<T>::open(key)?;
     let writer = shared.writer()?;
     println!("locked");
     await_end_of_input();
@@ -196,7 +214,7 @@ fn hold_lock_in_thread(key: Key) -> Outcome {
     std::thread::spawn(move || {
         // So that it is the only one left when it says that it has the lock.
         std::thread::sleep(Duration::from_millis(20));
-        let code = i32::from(hold_lock(key).is_err());
+        let code = i32::from(hold_lock::<u64>(key).is_err());
         std::process::exit(code);
     });
     // SAFETY: _exit(2): the bare system call ends this thread alone, and what it borrowed nobody
@@ -207,11 +225,10 @@ fn hold_lock_in_thread(key: Key) -> Outcome {
 
 /// Becomes another program while it has the lock.
 fn exec_with_lock(key: Key) -> Outcome {
-    use std::os::unix::process::CommandExt;
     let shared = SharedBox::<u64>::open(key)?;
     let mut writer = shared.writer()?;
     writer.set(6)?;
-    Err(std::process::Command::new(std::env::current_exe()?)
+    Err(Command::new(std::env::current_exe()?)
         .args(["after-exec", &key.to_string()])
         .exec()
         .into())
@@ -227,6 +244,144 @@ fn after_exec(key: Key) -> Outcome {
             _ => say(shared.as_ref().ok_or("open first")?.update(|n| *n += 1))?,
         }
         println!("done");
+    }
+    Ok(())
+}
+
+/// Leaves the IPC namespace, and writes until it is told that it must not: says how often it did.
+fn leave_and_write(key: Key, times: u64) -> Outcome {
+    let shared = SharedBox::<[u64; 8192]>::open(key)?;
+    let view = SharedView::<[u64; 8192]>::open(key)?;
+    println!("open");
+    stdin().read_line(&mut String::new())?;
+    if !own_ipc_namespace() {
+        println!("can't leave");
+        return Ok(());
+    }
+    // A stranger's segments and semaphores, with the ids that these had.
+    let _stranger = SharedBox::<[u64; 8192]>::create_new(key, [0; 8192])?;
+    println!("left");
+    let base = u64::from(std::process::id()) << 32;
+    let mut written = 0;
+    let refusal = loop {
+        match shared.set([base + written; 8192]) {
+            Ok(_) if written < times => written += 1,
+            Ok(_) => return Err("nothing told it".into()),
+            Err(error) => break error,
+        }
+    };
+    println!("{written}");
+    println!("{refusal}");
+    for result in [shared.update(|_| ()), shared.writer().map(|_| 0)] {
+        println!("{}", matches!(result, Err(shm_core::Error::Left { .. })));
+    }
+    println!("{}", shared.get().is_ok() && view.get().is_ok());
+    Ok(())
+}
+
+/// Opens the segment where `semop` fails with this errno, as in sandboxes without `SEM_UNDO`.
+fn without_undo(key: Key, errno: u32) -> Outcome {
+    refuse_semop(errno)?;
+    say(SharedBox::<u64>::open(key).and_then(|shared| shared.get()))?;
+    say(SharedView::<u64>::open(key).and_then(|view| view.get()))
+}
+
+/// Becomes another program, in whose process `semop` fails with this errno.
+fn exec_without_undo(errno: u32, program: &str, arguments: &[&str]) -> Outcome {
+    refuse_semop(errno)?;
+    println!("filtered");
+    Err(Command::new(program).args(arguments).exec().into())
+}
+
+fn refuse_semop(errno: u32) -> Outcome {
+    // Whichever of them the C library makes of it.
+    refuse(nix::libc::SYS_semop, errno)?;
+    refuse(nix::libc::SYS_semtimedop, errno)
+}
+
+/// Has the kernel answer this call with this errno.
+fn refuse(call: nix::libc::c_long, errno: u32) -> Outcome {
+    use nix::libc::{self, sock_filter};
+    let statement = |code: u32, jt, jf, k| sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let mut filter = [
+        // The number of the call.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        statement(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            0,
+            1,
+            call as u32,
+        ),
+        statement(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | errno,
+        ),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: prctl(2): both calls read what they are given, a number and a program of statements
+    // that lives until they return.
+    let codes = unsafe {
+        [
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ),
+        ]
+    };
+    if codes == [0, 0] {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error().into())
+    }
+}
+
+/// Attaches as root, becomes another user for good, and goes on.
+fn give_up_rights(key: Key) -> Outcome {
+    let shared = SharedBox::<u64>::open(key)?;
+    let view = SharedView::<u64>::open(key)?;
+    setgroups(&[])?;
+    setgid(Gid::from_raw(NOBODY))?;
+    setuid(Uid::from_raw(NOBODY))?;
+    println!("ready");
+    stdin().read_line(&mut String::new())?;
+    let longer = Duration::from_millis(600);
+    say(view.get())?;
+    say(shared
+        .wait_timeout(shared.version(), longer)
+        .map(|seen| u64::from(seen.is_some())))?;
+    say(view
+        .wait_timeout(view.version(), longer)
+        .map(|seen| u64::from(seen.is_some())))?;
+    say(shared.set(10))?;
+    say(shared.update(|n| *n += 1))?;
+    say(shared.writer().and_then(|mut writer| writer.set(12)))?;
+    say(shared.info().map(|stat| stat.attached))?;
+    say(shared.is_removed().map(u64::from))?;
+    // The owner of the lock is another process.
+    println!("contend");
+    stdin().read_line(&mut String::new())?;
+    say(shared.set(13))?;
+    // What can't be done: a child needs a claim of its own.
+    // SAFETY: this process has one thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            say(shared.set(14))?;
+            std::process::exit(0);
+        }
+        ForkResult::Parent { child } => waitpid(child, None).map(drop)?,
     }
     Ok(())
 }
@@ -315,6 +470,45 @@ fn fork_and_write(key: Key) -> Outcome {
     })?;
     shared.update(|n| *n += 100)?;
     check("the parent sees the child's commits", shared.get()? == 121)
+}
+
+/// A box makes its claim when it is opened; in a child, whichever thread writes first makes one.
+fn fork_and_claim_in_threads(key: Key) -> Outcome {
+    const THREADS: usize = 4;
+    let shared = SharedBox::<u64>::create_new(key, 0)?;
+    let set = semaphores(shared.id());
+    let claimed = || slots(set).iter().filter(|value| **value != 0).count();
+    for _ in 0..50 {
+        in_child(|| {
+            let start = std::sync::Barrier::new(THREADS);
+            let write = || {
+                start.wait();
+                shared.update(|n| *n += 1)
+            };
+            std::thread::scope(|scope| {
+                let threads = [(); THREADS].map(|()| scope.spawn(write));
+                threads.map(|thread| thread.join().expect("no panic inside"))
+            })
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?;
+            // Looked at while the child lives: its end would give back what it kept.
+            check("parent and child have a slot each", claimed() == 2)?;
+            check("and the child one record", own_records(shared.id()) == 1)
+        })?;
+    }
+    check("no update is lost", shared.get()? == 50 * THREADS as u64)
+}
+
+/// How many slots of a box with the usual number of them have a record of this process.
+fn own_records(segment: shm::Id) -> usize {
+    const SLOTS: usize = 249;
+    let memory = Memory::attach(segment);
+    let first = memory.len() - 320 - (SLOTS * 8).next_multiple_of(64);
+    let all = memory.read(first, SLOTS * 8);
+    let pid = |record: &[u8]| u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
+    all.chunks(8)
+        .filter(|record| pid(record) & 0x3f_ffff == std::process::id())
+        .count()
 }
 
 /// What the child drops was its parent's: slot, segment, `remove_on_drop`.

@@ -177,3 +177,27 @@ pub(crate) fn inheritances(points: &[String], table: &mut Table) -> BTreeSet<Str
     }
     reached
 }
+
+/// A process dies while it makes a new semaphore set in the place of one that was removed, or claims
+/// its slot there; the next one goes on.
+pub(crate) fn lost_sets(points: &[String], table: &mut Table) -> BTreeSet<String> {
+    at_each_stop(points, |stop| {
+        let mut world = World::<8>::new();
+        sem::remove(world.guard.set()).unwrap();
+        let died = world.dies("set", NEW, Some(stop));
+        let found = world.look();
+        let fresh = SharedBox::<[u64; 8]>::open(world.guard.key()).unwrap();
+        for shared in [&fresh, &world.shared, &fresh] {
+            shared
+                .update(|value| assert_eq!(*value, [found; 8]))
+                .unwrap();
+        }
+        world.look();
+        // The survivor's own slot is the one that it had before.
+        assert!(slots(world.guard.set()).iter().any(|value| *value != 0));
+        if died {
+            table.count(format!("{} | its set lost", stop.point), name(found));
+        }
+        died
+    })
+}

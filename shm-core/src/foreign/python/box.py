@@ -8,7 +8,8 @@ class SharedBox:
 
     Reading is consistent: all parts of a value belong to one commit. Writing commits all of a value, or, if this
     process dies, nothing. A box may be used by several threads, as long as none closes it while others use it, and by
-    both processes after a fork. Pickled for another process, it is opened there by its key.
+    both processes after a fork. Pickled for another process, it is opened there by its key. One that may write takes one
+    of the segment's slots when it is opened.
     """
 
     def __init__(self, key, read_only=False, owner=None, timeout=5.0):
@@ -23,13 +24,51 @@ class SharedBox:
             trusted = None
         else:
             trusted = {0, _os.geteuid()} | (set() if owner is None else {owner})
-        if _ON_X86_64:
-            try:
-                self._reading = _Reader(self.key, trusted, self._timeout)
-            except Mismatch as mismatch:
-                self._reading = self._other_version(mismatch)
-        else:
-            self._reading = _Handle(self.key, True, owner, self._timeout)
+        self._trusted = trusted
+        end = _time.monotonic() + self._timeout
+        while not self._open():
+            if _time.monotonic() >= end:
+                raise Removed("segment %#010x is removed and made anew all the time" % (self.key & 0xFFFFFFFF))
+            _time.sleep(0.001)
+
+    def _open(self):
+        """Attaches the segment; whether it stayed the same meanwhile."""
+        self._reading = self._reader()
+        try:
+            return self._read_only or self._may_write()
+        except BaseException:
+            self.close()
+            raise
+
+    def _reader(self):
+        if not _ON_X86_64:
+            return _Handle(self.key, True, self._owner, self._timeout)
+        try:
+            return _Reader(self.key, self._trusted, self._timeout)
+        except Mismatch as mismatch:
+            return self._other_version(mismatch)
+
+    def _may_write(self):
+        """Opens the handle that writes, since rights are judged at the opening: what was allowed then stays allowed to a
+        process that gives up its rights. False if the segment was replaced."""
+        try:
+            self._handle()
+        except NoCompiler:
+            # Reading goes on; the first write says it again.
+            pass
+        except (NotFound, Removed):
+            self.close()
+            return False
+        except Mismatch as error:
+            # -8: an earlier version, which can be read, and written once it was upgraded.
+            if error.code != -8:
+                raise
+        except ShmboxError as error:
+            what = "%s: it can't be opened for writing here; to read it, open it with `read_only=True`"
+            refusal = type(error)(what % error)
+            refusal.code = error.code
+            raise refusal from None
+        return True
 
     def __reduce__(self):
         # In another process it is another attachment.
@@ -56,8 +95,17 @@ class SharedBox:
             if isinstance(reading, _Handle):
                 raise
             # Another thread may still be reading with the old one, which goes with its last user.
-            self._reading = reading = self._same(self._other_version(mismatch))
+            self._reading = reading = self._newer(mismatch)
         return call(reading)
+
+    def _newer(self, mismatch):
+        try:
+            return self._same(self._other_version(mismatch))
+        except ShmboxError:
+            # Rights that this process has given up since: the handle that writes has them.
+            if not self._calling:
+                raise
+            return self._calling[0]
 
     def get(self):
         """A consistent copy of the value. Never waits for a writer."""
@@ -161,7 +209,8 @@ def open(key, read_only=False, owner=None, timeout=5.0):
     """Attaches the segment of `key`, and checks that it holds this module's struct.
 
     `key`: an integer, or text as `ipcs` and programs in Rust write it, such as "0x1234".
-    `read_only`: needs no right to write. `owner`: besides this user and root, trust this user id, or "anybody".
+    `read_only`: needs no right to write, and takes no slot. Without it, an error says at once what is missing for writing
+    (save a C compiler, which reading needs not), and what is allowed stays so after `os.setuid`. `owner`: besides this user and root, trust this user id, or "anybody".
     `timeout`: for how many seconds to wait for others to get out of the way.
     """
     return SharedBox(key, read_only, owner, timeout)

@@ -60,11 +60,17 @@ class Invalid(ShmboxError, ValueError):
     code = -19
 
 
+class Left(ShmboxError):
+    """This process has left the IPC namespace of the segment, or a peer took its slot: it can only read."""
+
+    code = -22
+
+
 class NoCompiler(ShmboxError):
-    """There is no C compiler, or it does not accept the functions that write."""
+    """There is no C compiler, or it does not accept the functions that write, or what it made can't be loaded."""
 
 
-_BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -12: Busy, -13: Busy, -19: Invalid}
+_BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -12: Busy, -13: Busy, -19: Invalid, -22: Left}
 
 Snapshot = _collections.namedtuple("Snapshot", "value version")
 Snapshot.__doc__ = "A value, and the version that it had in the segment."

@@ -133,7 +133,12 @@ _loaded = []
 
 def _functions():
     if not _loaded:
-        _loaded.append(_load())
+        try:
+            _loaded.append(_load())
+        except OSError as error:
+            # No place for what the compiler makes, or one from where nothing may be loaded.
+            what = "the functions that write a segment can't be compiled and loaded: %s"
+            raise NoCompiler(what % error) from error
     return _loaded[0]
 
 

@@ -149,6 +149,9 @@ SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int lim
 	int const code = @_open_with(&self->box, key, &options);
 
 	self->opened = self->box;
+	/* Copies claim nothing, and leave it to the handle that writes to notice a fork. */
+	self->opened.claim = 0;
+	self->opened.alive = NULL;
 	return shmbox_py_code_(&self->box, code);
 }
 

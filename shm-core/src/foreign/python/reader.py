@@ -3,7 +3,7 @@
 # The kernel's calls, and the words of the control block.
 
 _ON_X86_64 = _platform.machine() in ("x86_64", "AMD64") and _structs.calcsize("P") == 8
-_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 128, 136
+_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SLOTS, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 40, 128, 136
 _SHM_RDONLY, _IPC_STAT = 0o10000, 2
 _MADV_COLD, _MADV_POPULATE_READ = 20, 22
 _FOREIGN = "another program laid it out: it has no control block"
@@ -141,7 +141,9 @@ class _Reader:
         if self._u32(_FORMAT) != 1:
             raise self._error(ShmboxError, "it has a format that this module does not know: generate the module anew")
         capacity, room = self._u64(_CAPACITY), self._u64(_ROOM)
-        add_up = capacity * 3 + room * 2 + _CONTROL == size
+        slots = self._u32(_SLOTS)
+        # A record of 8 bytes for each slot, in whole lines of 64.
+        add_up = 0 < slots < 1023 and capacity * 3 + room * 2 + (slots + 7) // 8 * 64 + _CONTROL == size
         lines = capacity > 0 and room > 0 and capacity % 64 == 0 and room % 64 == 0
         if not add_up or not lines or self._u32(_FLAGS) & ~3:
             raise self._error(ShmboxError, "it is damaged: the words of its control block contradict each other")

@@ -143,7 +143,7 @@ static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const voi
 
 	if (code == 0) {
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		shmbox_notify_(box);
+		shmbox_notify_(box, shmbox_take_awaited_(box));
 	}
 	return code;
 }
@@ -209,11 +209,8 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 		if (timeout_ms >= 0 && now >= end)
 			return SHMBOX_ETIMEDOUT;
 		if (now - looked >= 250 * SHMBOX_MS_) {
-			/* Somebody may have removed it with `ipcrm`, which leaves no trace in memory. */
-			struct shmid_ds facts;
-
-			if (shmctl(box->id, IPC_STAT, &facts) == 0 ? (facts.shm_perm.mode & 01000 /* SHM_DEST */) != 0
-								  : shmbox_is_gone_())
+			/* Another program may have removed it, which leaves no trace in memory. */
+			if (box->writable ? shmbox_recheck_(box) == SHMBOX_EREMOVED : shmbox_is_orphan_(box))
 				return SHMBOX_EREMOVED;
 			looked = now;
 		}
@@ -228,28 +225,22 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 /* Lets go of all that the handle holds. A handle that is not open is left alone. */
 static inline int shmbox_close_(shmbox *box)
 {
+	struct shmid_ds facts;
+	int doomed;
+
 	if (box->base == NULL)
 		return 0;
 	shmbox_notice_fork_(box);
 	if (box->held == SHMBOX_HELD_)
 		shmbox_unlock_(box, box->type);
-	if (box->claim != 0) {
-		struct shmid_ds facts;
-		struct sembuf give;
-
-		give.sem_num = SHMBOX_TO_(unsigned short, (box->claim & 0x3ff) - 1);
-		give.sem_op = -1;
-		give.sem_flg = IPC_NOWAIT | SEM_UNDO;
-		semop(box->set, &give, 1);
-		/* Removed with `ipcrm`: whoever is the last one attached removes the semaphores. */
-		if (shmctl(box->id, IPC_STAT, &facts) == 0 && (facts.shm_perm.mode & 01000 /* SHM_DEST */) != 0 &&
-		    facts.shm_nattch <= 1)
-			shmbox_semctl_(box->set, 0, IPC_RMID, NULL);
-	}
+	if (box->claim != 0)
+		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
+	box->claim = 0;
+	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
+	doomed = !box->left && shmbox_is_orphan_(box) && shmbox_find_set_(box) == 0;
 	shmbox_detach_(box);
-	if (box->alive != NULL)
-		munmap(box->alive, sizeof(uint32_t));
-	box->alive = NULL;
+	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
+		shmbox_semctl_(box->set, 0, IPC_RMID, NULL);
 	return 0;
 }
 

@@ -36,6 +36,11 @@ static inline int shmbox_life_(uint32_t state)
 	}
 }
 
+static inline int shmbox_is_removed_(const shmbox *box)
+{
+	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED;
+}
+
 /* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
  * version of the schema, if this program is to read it with defaults for what it lacks. */
 static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
@@ -131,14 +136,18 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
 	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
 	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
+	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
 	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
 		return SHMBOX_EDAMAGED;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
-	    capacity * 3 + room * 2 + SHMBOX_CONTROL_ != size)
+	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
+	    capacity * 3 + room * 2 + (slots + 7) / 8 * 64 + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
+	box->slots = slots;
+	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
 	box->flags = flags;
 	box->capacity = SHMBOX_TO_(size_t, capacity);
 	box->room = SHMBOX_TO_(size_t, room);
@@ -150,7 +159,12 @@ static inline void shmbox_detach_(shmbox *box)
 	if (box->base != NULL)
 		shmdt(box->base);
 	box->base = NULL;
+	if (box->alive != NULL)
+		munmap(box->alive, sizeof(uint32_t));
+	box->alive = NULL;
 }
+
+static inline int shmbox_join_(shmbox *box);
 
 /* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
 enum { SHMBOX_AGAIN_ = 1 };
@@ -279,6 +293,11 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 		if (box->id < 0)
 			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
 		code = shmbox_attach_(box, options);
+		if (code == 0 && box->writable) {
+			code = shmbox_join_(box);
+			if (code != 0)
+				shmbox_detach_(box);
+		}
 		if (code != SHMBOX_AGAIN_)
 			return code;
 		if (shmbox_now_() >= end)

@@ -84,13 +84,17 @@ enum {
 	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
 	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
 	SHMBOX_ESLOTS = -14,        /* all slots for writing processes are in use */
-	SHMBOX_EREENTRANT = -15,    /* this handle holds the lock already */
+	SHMBOX_EREENTRANT = -15,    /* this handle holds the lock already, or a signal's handler came in the middle of its commit */
 	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
 	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
 	SHMBOX_EREADONLY = -18,     /* attached for reading only */
 	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
 	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
-	SHMBOX_EARGUMENT = -21      /* key 0, or a handle that is not open for this struct */
+	SHMBOX_EARGUMENT = -21,     /* key 0, or a handle that is not open for this struct */
+	SHMBOX_ELEFT = -22,         /* this process has left the segment's IPC namespace, or lost its slot: it can only read */
+	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
+	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
+	SHMBOX_ENOUNDO = -25        /* the kernel undoes no semaphores when a process dies */
 };
 
 static inline const char *shmbox_strerror(int code)
@@ -117,6 +121,10 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
 	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
+	case SHMBOX_ELEFT: return "this process has left the segment's IPC namespace (setns, unshare), or a peer took its slot: it can read, and write after it has opened the segment again there";
+	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
+	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
+	case SHMBOX_ENOUNDO: return "the kernel refuses to undo semaphores when a process dies, which writers need: this sandbox lacks SEM_UNDO; what opens it for reading only works";
 	default: return "not a code of shmbox";
 	}
 }
@@ -170,8 +178,8 @@ typedef struct shmbox_options {
 
 /*
  * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
- * Each handle that writes takes one of the segment's 249 slots. Its members are nobody's but these functions', save
- * `error` and `limit_ms`.
+ * Each handle that may write takes one of the segment's slots (249, unless more were asked for) when it is opened. Its
+ * members are nobody's but these functions', save `error` and `limit_ms`.
  */
 typedef struct shmbox {
 	int error;              /* errno of the last SHMBOX_ESYSTEM */
@@ -182,6 +190,9 @@ typedef struct shmbox {
 	size_t capacity, room;  /* bytes of each copy, of each schema room */
 	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
 	uint32_t flags;
+	uint32_t slots;         /* how many there are */
+	uint64_t unique;        /* tells the segment's creation from others of its id */
+	uint64_t record;        /* what tells who claimed a slot; see `claim` */
 	uint32_t state;         /* the state word for which the schema was checked */
 	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
@@ -191,5 +202,6 @@ typedef struct shmbox {
 	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
 	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
 	int writable, held;
+	int left;               /* the process has left the segment's IPC namespace: it does not write by this handle */
 } shmbox;
 

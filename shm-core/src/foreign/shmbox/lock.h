@@ -1,112 +1,3 @@
-/* Slots: who is alive, the kernel says. */
-
-/* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
-static inline void shmbox_notice_fork_(shmbox *box)
-{
-	if (box->alive != NULL ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
-		return;
-	if (box->alive != NULL)
-		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
-	box->pid = getpid();
-	box->claim = 0;
-	box->awaited = 0;
-	if (box->held == SHMBOX_HELD_)
-		box->held = SHMBOX_HELD_BY_PARENT_;
-}
-
-/* A page that tells a child from its parent (madvise(2), MADV_WIPEONFORK). Before Linux 4.14 the pid has to do. */
-static inline void shmbox_watch_forks_(shmbox *box)
-{
-#ifdef MAP_ANONYMOUS
-	void *page = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return;
-	if (madvise(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
-		munmap(page, sizeof(uint32_t));
-		return;
-	}
-	box->alive = SHMBOX_POINTER_(uint32_t *, page);
-	*box->alive = 1;
-#else
-	(void)box;
-#endif
-}
-
-/* Eight bits that a process keeps until exec. */
-static inline uint32_t shmbox_image_(void)
-{
-	const unsigned char *random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
-
-	return random == NULL ? 0 : *random;
-}
-
-static inline int shmbox_is_removed_(const shmbox *box)
-{
-	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED;
-}
-
-/* What a failed call on the semaphores means. */
-static inline int shmbox_set_failed_(shmbox *box)
-{
-	return shmbox_is_gone_() ? SHMBOX_EDAMAGED : shmbox_failed_(box);
-}
-
-/* Finds the semaphore set, and checks that it is this segment's: its id comes from a word that others can write. */
-static inline int shmbox_find_set_(shmbox *box)
-{
-	int const set = SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
-	struct shmid_ds segment;
-	struct semid_ds facts;
-	key_t key;
-	int tag;
-
-	if (box->set >= 0)
-		return 0;
-	if (set < 0)
-		return SHMBOX_EDAMAGED;
-	if (shmctl(box->id, IPC_STAT, &segment) != 0)
-		return shmbox_is_gone_() ? SHMBOX_EREMOVED : shmbox_failed_(box);
-	memset(&facts, 0, sizeof facts);
-	if (shmbox_semctl_(set, 0, IPC_STAT, &facts) != 0)
-		return shmbox_set_failed_(box);
-#ifdef __GLIBC__
-	key = facts.sem_perm.__key;
-#else
-	key = facts.sem_perm.__ipc_perm_key;
-#endif
-	if (key != IPC_PRIVATE || facts.sem_nsems != SHMBOX_SLOTS_ + 1 ||
-	    (facts.sem_perm.uid != segment.shm_perm.uid && facts.sem_perm.uid != segment.shm_perm.cuid))
-		return SHMBOX_EDAMAGED;
-	tag = shmbox_semctl_(set, SHMBOX_SLOTS_, GETVAL, NULL);
-	if (tag < 0)
-		return shmbox_set_failed_(box);
-	if (tag != box->id % 32767 + 1)
-		return SHMBOX_EDAMAGED;
-	box->set = set;
-	return 0;
-}
-
-/* Whether the claim that a lock's word names belongs to a living process: 1, 0, or a code. 0 is for good. */
-static inline int shmbox_is_alive_(shmbox *box, uint32_t word)
-{
-	uint32_t const slot = (word & 0x3ff) - 1;
-	int value;
-
-	if (slot >= SHMBOX_SLOTS_)
-		return 0;
-	value = shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETVAL, NULL);
-	if (value < 0)
-		return shmbox_set_failed_(box);
-	if (value == 0)
-		return 0;
-	/* Claimed by this very process before its exec: nobody knows of it any more. */
-	if ((word >> 23 & 0xff) != shmbox_image_() &&
-	    shmbox_semctl_(box->set, SHMBOX_TO_(int, slot), GETPID, NULL) == getpid())
-		return 0;
-	return 1;
-}
-
 /* The lock, and what an owner that died left. */
 
 /* Makes the copies whole. May itself be cut short, and done again. */
@@ -154,58 +45,11 @@ static inline void shmbox_release_(shmbox *box)
 		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
 }
 
-/* Takes a slot for this handle, unless it has one. */
-static inline int shmbox_claim_(shmbox *box)
-{
-	uint32_t step, slot = 0, seen, number;
-	int code, again;
-
-	shmbox_notice_fork_(box);
-	if (box->claim != 0)
-		return 0;
-	code = shmbox_find_set_(box);
-	if (code != 0)
-		return code;
-	if (box->alive == NULL)
-		shmbox_watch_forks_(box);
-	for (step = 0; step < SHMBOX_SLOTS_; step++) {
-		struct sembuf take[2];
-
-		slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % SHMBOX_SLOTS_;
-		take[0].sem_num = take[1].sem_num = SHMBOX_TO_(unsigned short, slot);
-		take[0].sem_op = 0;
-		take[0].sem_flg = IPC_NOWAIT;
-		take[1].sem_op = 1;
-		take[1].sem_flg = IPC_NOWAIT | SEM_UNDO;
-		if (semop(box->set, take, 2) == 0)
-			break;
-		if (errno != EAGAIN)
-			return shmbox_set_failed_(box);
-	}
-	if (step == SHMBOX_SLOTS_)
-		return SHMBOX_ESLOTS;
-	SHMBOX_STOP("claim: semaphore raised");
-	number = __atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_CLAIMS_), 1, __ATOMIC_RELAXED);
-	box->claim = (slot + 1) | (number & 0x1fff) << 10 | shmbox_image_() << 23;
-	SHMBOX_STOP("claim: numbered");
-	/* If the lock names this slot, its last claimant died holding it, and nobody else can tell any more. Twice: a
-	 * contender may add its mark in between, once. */
-	seen = shmbox_get32_(box, SHMBOX_LOCK_);
-	for (again = 0; again < 2 && (seen & 0x3ff) == slot + 1; again++) {
-		if (shmbox_exchange32_(box, SHMBOX_LOCK_, &seen, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
-			shmbox_repair_(box);
-			shmbox_release_(box);
-			break;
-		}
-	}
-	return 0;
-}
-
 /* Waits for the lock, and takes it over from an owner that is dead. */
 static inline int shmbox_contend_(shmbox *box)
 {
 	int64_t const end = shmbox_now_() + shmbox_limit_(box);
-	int spins, code;
+	int spins, code, look = SHMBOX_SHORT_;
 
 	for (spins = 0; spins < SHMBOX_SPINS_; spins++) {
 		uint32_t free = 0;
@@ -219,7 +63,15 @@ static inline int shmbox_contend_(shmbox *box)
 		int const owned = (seen & 0x3ff) != 0;
 		int64_t left;
 
-		code = owned ? shmbox_is_alive_(box, seen) : 0;
+		/* This is the handler of a signal that came in the middle of a commit by this handle. */
+		if (shmbox_is_own_(box, seen))
+			return SHMBOX_EREENTRANT;
+		code = owned ? shmbox_is_alive_(box, seen, look) : 0;
+		if (owned && code == 0) {
+			code = shmbox_recheck_(box);
+			if (code == 0)
+				code = shmbox_is_alive_(box, seen, look);
+		}
 		if (code < 0)
 			return code;
 		if (code == 0) {
@@ -227,6 +79,7 @@ static inline int shmbox_contend_(shmbox *box)
 
 			/* With the mark: others may sleep, and must be woken in their turn. */
 			if (shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
+				SHMBOX_STOP("lock: taken over");
 				if (owned)
 					shmbox_repair_(box);
 				return 0;
@@ -240,10 +93,16 @@ static inline int shmbox_contend_(shmbox *box)
 		if (shmbox_is_removed_(box))
 			return SHMBOX_EREMOVED;
 		left = end - shmbox_now_();
-		if (left <= 0)
+		if (left <= 0 && look == SHMBOX_LAST_)
 			return SHMBOX_EBUSY;
-		if (code == 1)
+		if (code == 1 && left > 0)
 			shmbox_sleep_(box->control + SHMBOX_LOCK_, seen | SHMBOX_WAITERS_, left < SHMBOX_MS_ ? left : SHMBOX_MS_);
+		if (code == 1)
+			code = shmbox_recheck_(box);
+		if (code < 0)
+			return code;
+		/* The last look is made when the limit has been reached, whatever it is. */
+		look = shmbox_now_() >= end ? SHMBOX_LAST_ : SHMBOX_LONG_;
 	}
 }
 
@@ -286,24 +145,36 @@ static inline int shmbox_check_held_(shmbox *box, const shmbox_type *type)
 		return SHMBOX_EFORKED;
 	if (box->held != SHMBOX_HELD_)
 		return SHMBOX_EUNLOCKED;
+	if (box->left)
+		return SHMBOX_ELEFT;
 	return shmbox_check_(box);
 }
 
-/* Wakes those who wait for what was committed. Between the commit and this look stands a full barrier. */
-static inline void shmbox_notify_(shmbox *box)
+/* Wakes those who wait for the version that was committed; 0: none was. Between commit and this look stands a full barrier. */
+static inline void shmbox_notify_(shmbox *box, uint64_t version)
+{
+	if (version == 0)
+		return;
+	if (shmbox_get64_(box, SHMBOX_AWAITED_) >= version || (box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
+		shmbox_wake_waiters_(box);
+	/* What that finds, the next call says. */
+	if (version % 1024 == 0)
+		shmbox_recheck_(box);
+}
+
+/* The version whose waiters are still to be woken. */
+static inline uint64_t shmbox_take_awaited_(shmbox *box)
 {
 	uint64_t const version = box->awaited;
 
-	if (version == 0)
-		return;
 	box->awaited = 0;
-	if (shmbox_get64_(box, SHMBOX_AWAITED_) >= version || (box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
-		shmbox_wake_waiters_(box);
+	return version;
 }
 
 static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 {
 	int code = shmbox_check_held_(box, type);
+	uint64_t version;
 
 	if (code == SHMBOX_EFORKED)
 		box->held = 0;
@@ -311,6 +182,8 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 		return code;
 	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
 	box->held = 0;
+	/* Before it is let go: from then on the handler of a signal may commit by this handle. */
+	version = shmbox_take_awaited_(box);
 	shmbox_release_(box);
 	SHMBOX_STOP("unlock: let go");
 	/* On x86 the locked exchange that freed the lock is a full barrier already. */
@@ -319,7 +192,7 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 #else
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
-	shmbox_notify_(box);
+	shmbox_notify_(box, version);
 	return code;
 }
 

@@ -1,11 +1,11 @@
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
-	SHMBOX_ROOM_ = 24, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_ROOM_ = 24, SHMBOX_UNIQUE_ = 32, SHMBOX_SLOTS_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
 enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
 enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
-enum { SHMBOX_SLOTS_ = 249, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
+enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
 #define SHMBOX_WAITERS_ UINT32_C(0x80000000)
 #define SHMBOX_MS_ INT64_C(1000000)
@@ -176,12 +176,12 @@ static inline int shmbox_barrier_everywhere_(void)
 #endif
 }
 
-static inline int shmbox_semctl_(int set, int index, int command, struct semid_ds *facts)
+static inline int shmbox_semctl_(int set, uint32_t index, int command, void *facts)
 {
-	union { int value; struct semid_ds *facts; unsigned short *values; } argument;
+	union { int value; void *facts; } argument;
 
 	argument.facts = facts;
-	return semctl(set, index, command, argument);
+	return semctl(set, SHMBOX_TO_(int, index), command, argument);
 }
 
 /* Whether a call failed because what it named has been removed. */

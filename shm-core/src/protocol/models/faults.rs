@@ -11,12 +11,12 @@ use std::sync::Once;
 
 use super::atomics::{Access, Fault, Site, take_met, with_fault};
 use super::lock::Wrong;
-use super::{Model, birth, latch, lock, repair, upgrade, wait};
+use super::{Model, birth, latch, lock, repair, slots, upgrade, wait};
 
 /// Faults that no model breaks on, and why.
 const HARMLESS: &[(&str, &str)] = &[
     (
-        "lock.rs inherit: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
+        "lock.rs inherit_from: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
         "the kernel gave the dead one's slot to this claimant: that orders already",
     ),
     (
@@ -55,6 +55,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("wait.rs", include_str!("../wait.rs")),
     ("control.rs", include_str!("../control.rs")),
     ("upgrade.rs", include_str!("../upgrade.rs")),
+    ("slots.rs", include_str!("../slots.rs")),
 ];
 
 /// Words that a person finds in the source, and that stay the same when lines move: file, function,
@@ -200,6 +201,45 @@ fn every_fault_of_a_birth_is_caught() {
 #[test]
 fn every_fault_of_an_upgrade_is_caught() {
     assert_caught("upgrade.rs", &upgrade::models(), |_, _| vec![]);
+}
+
+#[test]
+fn every_fault_of_a_claim_is_caught() {
+    assert_caught("slots.rs", &slots::models(), |_, _| vec![]);
+}
+
+#[test]
+fn the_claims_checks_are_needed() {
+    let right = slots::Wrong::default();
+    for (what, wrong) in [
+        (
+            "a record that is stored, and not exchanged",
+            slots::Wrong {
+                plain_record: true,
+                ..right
+            },
+        ),
+        (
+            "a record that is not judged",
+            slots::Wrong {
+                unjudged: true,
+                ..right
+            },
+        ),
+        (
+            "a semaphore that is lowered before the record is released",
+            slots::Wrong {
+                lowers_first: true,
+                ..right
+            },
+        ),
+    ] {
+        let models = slots::models_with(wrong);
+        let broken = models.iter().find(|model| quietly(|| model.breaks()));
+        let broken =
+            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
+        println!("caught: {what}, by {}", broken.name);
+    }
 }
 
 #[test]

@@ -192,6 +192,12 @@ pub struct Stat {
 }
 
 impl Stat {
+    /// The users who may change and remove the segment: its owner and its creator.
+    #[must_use]
+    pub const fn owners(&self) -> [u32; 2] {
+        [self.uid, self.cuid]
+    }
+
     #[allow(
         clippy::unnecessary_cast,
         reason = "the fields differ in width from libc to libc"
