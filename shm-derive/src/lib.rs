@@ -1,19 +1,16 @@
-//! The derive macro of `shm-core`.
-//!
-//! ```text
-//! parse     tokens -> model         what the user wrote
-//! check     model  -> faults        whether it may live in shared memory
-//! expand    model  -> tokens        the impls, or a fallback when there are faults
-//! ```
-//!
-//! `types` knows field types by sight, `crate_path` finds the name `shm-core` goes by in the
-//! caller's manifest, and `ctxt` gathers every fault of a type before one of them is reported.
+//! The derive macro of [`shm-core`](https://docs.rs/shm-core), which passes it on: depend on that crate and write
+//! `use shm_core::SharedLayout;`. Both have the same version.
+
+// parse     tokens -> model         what the user wrote
+// check     model  -> faults        whether it may live in shared memory
+// expand    model  -> tokens        the impls, or a fallback when there are faults
+//
+// `types` knows field types by sight, and `ctxt` gathers every fault of a type before one of them is reported. Nothing
+// here reads a file or the environment: the output depends on the input alone.
 
 mod check;
-mod crate_path;
 mod ctxt;
 mod expand;
-mod manifest;
 mod model;
 mod parse;
 mod types;

@@ -9,7 +9,6 @@ use syn::{
     Attribute, Data, DeriveInput, Fields, LitBool, LitInt, LitStr, Member, Meta, Path, Token,
 };
 
-use crate::crate_path;
 use crate::ctxt::Ctxt;
 use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Word};
 use crate::types;
@@ -62,7 +61,7 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
     }
 
     Settings {
-        krate: krate.unwrap_or_else(crate_path::detect),
+        krate: krate.unwrap_or_else(|| quote!(::shm_core)),
         version: version.flatten(),
         version_tokens,
         bytemuck: bytemuck.unwrap_or(true),
