@@ -10,8 +10,8 @@ use crate::{FixedStr, room};
 pub(crate) type Table = Vec<Vec<String>>;
 
 fn text() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../FORMAT.md");
-    std::fs::read_to_string(path).expect("FORMAT.md lies beside the crates")
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/FORMAT.md");
+    std::fs::read_to_string(path).expect("FORMAT.md lies in the package")
 }
 
 /// What stands under a heading, up to the next one.

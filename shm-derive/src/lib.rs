@@ -1,5 +1,4 @@
-//! The derive macro of [`shm-core`](https://docs.rs/shm-core), which passes it on: depend on that crate and write
-//! `use shm_core::SharedLayout;`. Both have the same version.
+#![doc = include_str!("../README.md")]
 
 // parse     tokens -> model         what the user wrote
 // check     model  -> faults        whether it may live in shared memory
