@@ -8,7 +8,7 @@
 use std::io::Write;
 use std::process::Command;
 
-/// The compiler that wrote the snapshots.
+/// The compiler that wrote the snapshots; `CONTRIBUTING.md` names it too.
 const SNAPSHOTS_OF: &str = "rustc 1.95.";
 
 #[test]
@@ -27,6 +27,18 @@ fn messages_say_what_to_write_instead() {
             .write_all(skipped.as_bytes())
             .expect("standard error is open");
     }
+}
+
+#[test]
+fn the_release_of_the_snapshots_is_told() {
+    let told = include_str!("../../CONTRIBUTING.md");
+    let release = SNAPSHOTS_OF
+        .trim_start_matches("rustc ")
+        .trim_end_matches('.');
+    assert!(
+        told.contains(&format!("of **Rust {release}**")),
+        "{release}"
+    );
 }
 
 fn rustc_version() -> String {
