@@ -8,7 +8,7 @@ use crate::protocol::Span;
 
 /// A field of type `F` somewhere in a `T`, as [`field!`](crate::field!) names it.
 ///
-/// [`SharedBox::load`](crate::SharedBox::load) and [`SharedBox::store`](crate::SharedBox::store)
+/// [`SharedView::load`](crate::SharedView::load) and [`SharedBox::store`](crate::SharedBox::store)
 /// move just those bytes.
 ///
 /// ```

@@ -177,7 +177,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::info`](crate::SharedBox::info).
+    /// As for [`SharedView::info`](crate::SharedView::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         let context = self.context("Inspector::info");
         protocol::info(&self.segment).map_err(|fault| Error::from_fault(fault, context, 0))

@@ -165,7 +165,7 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// How long any call waits for another process to get out of the way: 5 s unless told
-    /// otherwise. Waiting for a new value ([`SharedBox::wait`]) is not meant by it.
+    /// otherwise. Waiting for a new value ([`SharedView::wait`]) is not meant by it.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.timeout = timeout.min(LONGEST);
         self

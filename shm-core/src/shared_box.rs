@@ -1,16 +1,17 @@
-//! `SharedBox`: the segment as one typed value that may be read, replaced, changed and waited for.
+//! `SharedBox`: a view that may also replace, change and remove what it shows.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::ops::Deref;
 
 use crate::error::Error;
 use crate::field::Field;
 use crate::layout::SharedLayout;
 use crate::options::Options;
 use crate::protocol::{self, Locked};
+use crate::shared_view::SharedView;
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::{IN_REGISTERS, ON_STACK, Snapshot, Typed};
+use crate::typed::{IN_REGISTERS, ON_STACK, Typed};
 use crate::writer::Writer;
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
@@ -19,6 +20,9 @@ use crate::writer::Writer;
 /// between threads. Reads are consistent copies and never wait for a writer. Writes are commits:
 /// all of a value or nothing, also when the process is killed halfway, and each commit has a
 /// version of its own that is higher than all before.
+///
+/// A box is a [`SharedView`] that may write: what reads and waits is described there, and a function
+/// that takes a `&SharedView<T>` takes a `&SharedBox<T>` as well.
 ///
 /// The segment stays when the box is dropped and when the process ends, until somebody
 /// [removes](SharedBox::remove) it (or the machine restarts).
@@ -37,7 +41,7 @@ use crate::writer::Writer;
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
 /// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nobody |
 /// | the first write of a forked child | 4: it claims a slot of its own | 0 | nobody |
-/// | `reattach` | as `open` | 0 | a birth under way |
+/// | `reattach`, `reopen` | as `open` | 0 | a birth under way |
 /// | `open_or_create`, `create_new` | 6 if it exists; about 30 to create | a few | a birth or a removal under way |
 /// | `info` | 1 | 0 | nobody |
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
@@ -80,10 +84,9 @@ use crate::writer::Writer;
 // more.
 #[repr(C)]
 pub struct SharedBox<T: SharedLayout> {
-    typed: Typed<T>,
+    /// Of an attachment that may be written to.
+    view: SharedView<T>,
     created: bool,
-    /// How it was opened, to be opened again.
-    options: Options<T>,
     /// The epoch of the process that is to remove the segment when the box is dropped.
     remove_on_drop: Option<u32>,
 }
@@ -91,10 +94,9 @@ pub struct SharedBox<T: SharedLayout> {
 impl<T: SharedLayout> SharedBox<T> {
     pub(crate) fn new(typed: Typed<T>, created: bool, options: Options<T>) -> SharedBox<T> {
         SharedBox {
-            typed,
             created,
             remove_on_drop: options.removes_on_drop().then(protocol::epoch),
-            options,
+            view: SharedView::new(typed, options),
         }
     }
 
@@ -114,18 +116,20 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`Error::System`] (no such segment, no permission, no memory); [`Error::Options`] for a key
     /// that leads to no segment; [`Error::Untrusted`]; [`Error::Foreign`]; [`Error::Format`];
-    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::Unfinished`] if a birth does not end within
-    /// the [time limit](Options::timeout); [`Error::Removed`] if a removal is under way;
-    /// [`Error::NeedsUpgrade`] for writing.
+    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::NeedsUpgrade`]; [`Error::Unfinished`] if a
+    /// birth does not end within the [time limit](Options::timeout); [`Error::Removed`] if a removal
+    /// is under way. Of the claim to write: [`Error::SlotsTaken`], [`Error::SetLost`],
+    /// [`Error::Unjudged`], [`Error::NoUndo`], and [`Error::Left`] if this thread leaves its IPC
+    /// namespace meanwhile.
     ///
     /// With [`Options::upgrade`] also [`Error::NoRoom`], and what taking the lock can say:
-    /// [`Error::Busy`], [`Error::Reentrant`], [`Error::SlotsTaken`], and [`Error::Forked`] if a
-    /// default forks. With [`Options::adopt`] also [`Error::Invalid`], and these four.
+    /// [`Error::Busy`], [`Error::Reentrant`], and [`Error::Forked`] if a default forks. With
+    /// [`Options::adopt`] also [`Error::Invalid`], and these three.
     pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
         Self::options().open(key)
     }
 
-    /// Attaches a segment by the kernel's id ([`SharedBox::id`]): the only way to one created with
+    /// Attaches a segment by the kernel's id ([`SharedView::id`]): the only way to one created with
     /// [`Key::PRIVATE`].
     ///
     /// ```
@@ -152,8 +156,10 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`Error::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, and if the kernel
     /// has no room for it, or no permission; [`Error::Options`] for a mode, group, capacity or key
-    /// that no segment can have. Where other processes meet it at its birth: [`Error::Busy`],
-    /// [`Error::SlotsTaken`], [`Error::Damaged`], [`Error::Mismatch`], [`Error::Removed`].
+    /// that no segment can have; [`Error::NoUndo`]. Where other processes meet it at its birth:
+    /// [`Error::Busy`], [`Error::SlotsTaken`], [`Error::SetLost`], [`Error::Unjudged`],
+    /// [`Error::Damaged`], [`Error::Mismatch`], [`Error::Removed`]; [`Error::Left`] if this thread
+    /// leaves its IPC namespace meanwhile.
     pub fn create_new(key: impl Into<Key>, value: T) -> Result<SharedBox<T>, Error> {
         Self::options().create_new(key, value)
     }
@@ -193,105 +199,6 @@ impl<T: SharedLayout> SharedBox<T> {
         self.created
     }
 
-    /// The key under which the segment can be found.
-    pub fn key(&self) -> Key {
-        self.typed.segment().key()
-    }
-
-    /// The kernel's id of the segment.
-    pub fn id(&self) -> shm::Id {
-        self.typed.segment().id()
-    }
-
-    /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.
-    pub fn capacity(&self) -> usize {
-        self.typed.segment().capacity()
-    }
-
-    /// Whether the segment was created for [raw writers](Options::raw_writers).
-    pub fn raw_writers(&self) -> bool {
-        self.typed.segment().has_raw_writers()
-    }
-
-    /// The committed value, copied as a whole.
-    ///
-    /// It is returned by value, so a large one takes the stack and the time of a `memcpy` once more
-    /// for each time that the compiler moves it. From half a KiB on it does so at least once: after
-    /// the look at whether this is `Ok`. [`read_with`](SharedBox::read_with),
-    /// [`read_into`](SharedBox::read_into) and [`get_boxed`](SharedBox::get_boxed) copy once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
-    /// enum that this one does not know; [`Error::Removed`]; [`Error::Overtaken`] if writers replaced
-    /// the value faster than it could be copied, for the whole [time limit](Options::timeout);
-    /// [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if another program has put a layout in force
-    /// that does not go with this one; [`Error::Damaged`].
-    #[inline]
-    pub fn get(&self) -> Result<T, Error> {
-        self.typed.read_value("get")
-    }
-
-    /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
-    /// returns. For large values of which not all is kept: they are copied once and not moved.
-    ///
-    /// ```
-    /// # use shm_core::{Key, SharedBox};
-    /// # fn main() -> Result<(), shm_core::Error> {
-    /// let shared = SharedBox::options()
-    ///     .remove_on_drop(true)
-    ///     .create_new(Key::PRIVATE, [1u64; 512])?;
-    /// assert_eq!(shared.read_with(|values| values.iter().sum::<u64>())?, 512);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`].
-    #[inline]
-    pub fn read_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
-        self.typed.read_with(look, "read_with")
-    }
-
-    /// The committed value in a box, for values too large for the stack.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`].
-    pub fn get_boxed(&self) -> Result<Box<T>, Error> {
-        self.typed.read_boxed("get_boxed")
-    }
-
-    /// The committed value and its version.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`].
-    #[inline]
-    pub fn snapshot(&self) -> Result<Snapshot<T>, Error> {
-        self.typed.read(Field::WHOLE, "snapshot")
-    }
-
-    /// Copies the committed value over `value` and returns its version: no second copy, wherever
-    /// `value` lies.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`]. After an error `value` holds some valid value of its type, in
-    /// general none that was ever shared.
-    #[inline]
-    pub fn read_into(&self, value: &mut T) -> Result<u64, Error> {
-        self.typed.read_over(value, "read_into")
-    }
-
-    /// The version of the committed value: 1 at birth, raised by each commit, by more than 1 after
-    /// a writer died. One load.
-    #[inline]
-    pub fn version(&self) -> u64 {
-        self.typed.segment().version()
-    }
-
     /// Replaces the value; returns the new version.
     ///
     /// Bytes that are padding in `T` keep the value they have in the segment.
@@ -299,11 +206,13 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// [`Error::Busy`] if a living process keeps the lock beyond the [time
-    /// limit](Options::timeout); [`Error::Reentrant`] inside `update` or beside this thread's own
-    /// [`Writer`]; [`Error::Removed`]; [`Error::SlotsTaken`]; [`Error::System`] if the kernel refuses
-    /// the semaphores that say who is alive; [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if
+    /// limit](Options::timeout), and [`Error::Unjudged`] if whether it lives can't be told;
+    /// [`Error::Reentrant`] inside `update` or beside this thread's own [`Writer`];
+    /// [`Error::Removed`]; [`Error::Left`]; [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if
     /// another program has put a layout in force that does not go with this one;
-    /// [`Error::Damaged`].
+    /// [`Error::Damaged`]; [`Error::System`] if the kernel refuses the semaphores that say who is
+    /// alive. In a forked child, which claims a slot of its own: [`Error::SlotsTaken`],
+    /// [`Error::SetLost`], [`Error::NoUndo`].
     #[inline]
     pub fn set(&self, value: T) -> Result<u64, Error> {
         self.commit(&value, "set")
@@ -359,7 +268,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # Errors
     ///
     /// As for [`SharedBox::set`]; [`Error::Invalid`] if the value is no `T`, as for
-    /// [`SharedBox::get`]; [`Error::Forked`] in a child that `change` forked; [`Error::Removed`] also
+    /// [`SharedView::get`]; [`Error::Forked`] in a child that `change` forked; [`Error::Removed`] also
     /// if the segment is removed inside `change`. After each of them nothing is committed.
     #[inline]
     pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
@@ -379,21 +288,6 @@ impl<T: SharedLayout> SharedBox<T> {
         // A copy: as long as its address stays here the value itself can live in registers.
         let copy = value;
         self.commit_checked(locked, &copy, "update")
-    }
-
-    /// One field of the committed value, copied as a whole: costs what its bytes cost, however
-    /// large the value is.
-    ///
-    /// Two loads may see two versions; [`get`](SharedBox::get) sees one.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`].
-    #[inline]
-    pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
-        self.typed
-            .read(field, "load")
-            .map(|snapshot| snapshot.value)
     }
 
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
@@ -428,62 +322,6 @@ impl<T: SharedLayout> SharedBox<T> {
         Ok(Writer::new(&self.typed, locked))
     }
 
-    /// Sleeps until a version newer than `version` stands, for ever if none comes; returns the
-    /// newest.
-    ///
-    /// Versions in between may be missed: this is a blackboard, not a queue.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::get`]; [`Error::Removed`] also when another program removed the segment,
-    /// noticed within 250 ms; [`Error::System`] if the kernel does not tell whether it was.
-    pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
-        self.wait_until(version, None, "wait")?;
-        self.typed.read(Field::WHOLE, "wait")
-    }
-
-    /// Sleeps until a version newer than `version` stands, at most for `timeout`; `None` if none
-    /// came.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::wait`].
-    pub fn wait_timeout(
-        &self,
-        version: u64,
-        timeout: Duration,
-    ) -> Result<Option<Snapshot<T>>, Error> {
-        if self.wait_until(version, Instant::now().checked_add(timeout), "wait_timeout")? {
-            return self.typed.read(Field::WHOLE, "wait_timeout").map(Some);
-        }
-        Ok(None)
-    }
-
-    /// Sleeps until a version newer than `version` stands, at most for `timeout`, and says which it
-    /// is; `None` if none came. For values too large for the stack:
-    /// [`read_into`](SharedBox::read_into) or [`get_boxed`](SharedBox::get_boxed) fetch it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedBox::wait`].
-    pub fn wait_version(&self, version: u64, timeout: Duration) -> Result<Option<u64>, Error> {
-        let end = Instant::now().checked_add(timeout);
-        let came = self.wait_until(version, end, "wait_version")?;
-        Ok(came.then(|| self.version()))
-    }
-
-    /// What the kernel knows of the segment: owner, mode, size, times, who is attached. One system
-    /// call.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
-    /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
-    /// more.
-    pub fn info(&self) -> Result<shm::Stat, Error> {
-        self.typed.info("info")
-    }
-
     /// Removes the segment: every later call of any process attached to it says [`Error::Removed`],
     /// and the key is free for a new one. The memory is freed when the last process detaches.
     ///
@@ -491,38 +329,62 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`Error::System`] of kind [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user
     /// owns or created it, and of kind [`Denied`](crate::sysv::Kind::Denied) if the user may not even
-    /// read it; [`Error::Removed`] if another process was faster.
+    /// read it; [`Error::Removed`] if another process was faster; [`Error::Left`].
     pub fn remove(&self) -> Result<(), Error> {
         protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
     }
 
-    /// Opens the key again, with the options that this box was made with: after [`Error::Removed`],
-    /// if the segment has been created anew.
+    /// Attaches the segment that the key leads to now, with the options that this box was made with,
+    /// and lets the old one go: after [`Error::Removed`], if the segment has been created anew.
     ///
     /// The value and its versions are those of the new segment. After an error the box is as it was.
-    /// System calls as for `open`.
+    /// Where others use the box at the same time (in an [`Arc`](std::sync::Arc), in a `static`):
+    /// [`reopen`](SharedBox::reopen).
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`]; [`Error::Options`] for a private segment, which has no key.
+    /// As for [`SharedBox::open`]; [`Error::Options`] also for a private segment, which has no key.
     pub fn reattach(&mut self) -> Result<(), Error> {
-        let mut fresh = self.options.open(self.key())?;
-        std::mem::swap(&mut self.typed, &mut fresh.typed);
+        let mut fresh = self.reopen()?;
+        std::mem::swap(&mut self.view, &mut fresh.view);
         self.created = false;
         // What is dropped here is the old attachment, which has nothing to remove.
         fresh.remove_on_drop = None;
         Ok(())
     }
 
-    /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
-    /// One or two system calls.
+    /// Opens the key again, with the options that this box was made with, as a box of its own. This
+    /// one stays as it is.
+    ///
+    /// With [`remove_on_drop`](Options::remove_on_drop), if both lead to one segment, the one that
+    /// is dropped first removes it.
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    /// use shm_core::{Error, SharedBox};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1022);
+    /// # let old = SharedBox::create_new(key, 5_u32)?;
+    /// let current = RwLock::new(Arc::new(SharedBox::<u32>::open(key)?));
+    /// # old.remove()?;
+    /// # let new = SharedBox::options().remove_on_drop(true).create_new(key, 6_u32)?;
+    /// // In any thread: others keep the old one for as long as they use it.
+    /// let mut shared = Arc::clone(&current.read().unwrap());
+    /// if let Err(Error::Removed { .. }) = shared.get() {
+    ///     shared = Arc::new(shared.reopen()?);
+    ///     *current.write().unwrap() = Arc::clone(&shared);
+    /// }
+    /// assert_eq!(shared.get()?, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::System`] if the kernel does not tell, since this user may not read the segment any
-    /// more.
-    pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
+    /// As for [`SharedBox::open`]; [`Error::Options`] also for a private segment, which has no key.
+    pub fn reopen(&self) -> Result<SharedBox<T>, Error> {
+        self.options.open(self.key())
     }
 
     #[inline(always)]
@@ -562,18 +424,6 @@ impl<T: SharedLayout> SharedBox<T> {
     fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
         self.typed.lock(operation)
     }
-
-    fn wait_until(
-        &self,
-        version: u64,
-        end: Option<Instant>,
-        operation: &'static str,
-    ) -> Result<bool, Error> {
-        self.typed
-            .segment()
-            .wait(version, end)
-            .map_err(self.typed.explain(operation))
-    }
 }
 
 /// Reads the value under the lock, has it changed, and commits the part of it that is other than
@@ -591,6 +441,32 @@ pub(crate) fn update_part<T: SharedLayout>(
     change(&mut value);
     locked.check().map_err(typed.explain(operation))?;
     Ok(typed.commit_difference(locked, &value))
+}
+
+/// What may be written may be read.
+///
+/// ```compile_fail,E0596
+/// # use shm_core::{SharedBox, SharedView};
+/// # fn swap(shared: &mut SharedBox<u32>, view: &mut SharedView<u32>) {
+/// std::mem::swap(&mut **shared, view); // the box would write to memory that may only be read
+/// # }
+/// ```
+// No `DerefMut`: a `&mut SharedView` could be swapped for one whose mapping is read-only, and the
+// box's next commit would store there.
+impl<T: SharedLayout> Deref for SharedBox<T> {
+    type Target = SharedView<T>;
+
+    #[inline]
+    fn deref(&self) -> &SharedView<T> {
+        &self.view
+    }
+}
+
+impl<T: SharedLayout> AsRef<SharedView<T>> for SharedBox<T> {
+    #[inline]
+    fn as_ref(&self) -> &SharedView<T> {
+        self
+    }
 }
 
 impl<T: SharedLayout> Drop for SharedBox<T> {

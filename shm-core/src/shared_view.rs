@@ -1,4 +1,5 @@
-//! `SharedView`: the segment mapped for reading only.
+//! `SharedView`: the segment as one typed value that may be read and waited for. What reads stands
+//! here once, also for `SharedBox`.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,11 +13,12 @@ use crate::sysv::Key;
 use crate::sysv::shm;
 use crate::typed::{Snapshot, Typed};
 
-/// A value of type `T` in a System V segment that this process may only read.
+/// A value of type `T` in a System V segment, to be read.
 ///
-/// The kernel maps it with `SHM_RDONLY`, so not even a wild pointer of this process can change it;
-/// read permission is enough. Reads cost what they cost with a [`SharedBox`](crate::SharedBox).
-/// There is no method that writes.
+/// [Opened](SharedView::open) as a view, the kernel maps it with `SHM_RDONLY`, so not even a wild
+/// pointer of this process can change it; read permission is enough. A
+/// [`SharedBox`](crate::SharedBox), which may write, derefs to a view: reads are the same calls at
+/// the same cost, and its documentation has the table. There is no method that writes.
 ///
 /// ```
 /// use shm_core::{SharedBox, SharedView};
@@ -38,9 +40,9 @@ use crate::typed::{Snapshot, Typed};
 // In this order, like `SharedBox`.
 #[repr(C)]
 pub struct SharedView<T: SharedLayout> {
-    typed: Typed<T>,
+    pub(crate) typed: Typed<T>,
     /// How it was opened, to be opened again.
-    options: Options<T>,
+    pub(crate) options: Options<T>,
 }
 
 impl<T: SharedLayout> SharedView<T> {
@@ -56,8 +58,10 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
-    /// [`Error::NeedsUpgrade`].
+    /// [`Error::System`] (no such segment, no permission, no memory); [`Error::Options`] for a key
+    /// that leads to no segment; [`Error::Untrusted`]; [`Error::Foreign`]; [`Error::Format`];
+    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::Unfinished`] if a birth does not end within
+    /// the [time limit](Options::timeout); [`Error::Removed`] if a removal is under way.
     pub fn open(key: impl Into<Key>) -> Result<SharedView<T>, Error> {
         Options::new().open_read_only(key)
     }
@@ -66,8 +70,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`](crate::SharedBox::open) without upgrade and adoption, but for
-    /// [`Error::NeedsUpgrade`].
+    /// As for [`SharedView::open`], without those about the key.
     pub fn open_id(id: shm::Id) -> Result<SharedView<T>, Error> {
         Options::new().open_id_read_only(id)
     }
@@ -82,19 +85,50 @@ impl<T: SharedLayout> SharedView<T> {
         self.typed.segment().id()
     }
 
+    /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.
+    pub fn capacity(&self) -> usize {
+        self.typed.segment().capacity()
+    }
+
+    /// Whether the segment was created for [raw writers](Options::raw_writers).
+    pub fn raw_writers(&self) -> bool {
+        self.typed.segment().has_raw_writers()
+    }
+
     /// The committed value, copied as a whole. No system call, no allocation, no store to the
     /// segment.
     ///
+    /// It is returned by value, so a large one takes the stack and the time of a `memcpy` once more
+    /// for each time that the compiler moves it. From half a KiB on it does so at least once: after
+    /// the look at whether this is `Ok`. [`read_with`](SharedView::read_with),
+    /// [`read_into`](SharedView::read_into) and [`get_boxed`](SharedView::get_boxed) copy once.
+    ///
     /// # Errors
     ///
-    /// As for [`SharedBox::get`](crate::SharedBox::get), but for [`Error::NeedsUpgrade`].
+    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`Error::Removed`]; [`Error::Overtaken`] if writers replaced
+    /// the value faster than it could be copied, for the whole [time limit](Options::timeout);
+    /// [`Error::Mismatch`], or of a [`SharedBox`](crate::SharedBox) also [`Error::NeedsUpgrade`], if
+    /// another program has put a layout in force that does not go with this one;
+    /// [`Error::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read_value("get")
     }
 
     /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
-    /// returns.
+    /// returns. For large values of which not all is kept: they are copied once and not moved.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox};
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let shared = SharedBox::options()
+    ///     .remove_on_drop(true)
+    ///     .create_new(Key::PRIVATE, [1u64; 512])?;
+    /// assert_eq!(shared.read_with(|values| values.iter().sum::<u64>())?, 512);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -104,7 +138,7 @@ impl<T: SharedLayout> SharedView<T> {
         self.typed.read_with(look, "read_with")
     }
 
-    /// The committed value in a box, for values too large for the stack.
+    /// The committed value in a box, for values too large for the stack. One allocation.
     ///
     /// # Errors
     ///
@@ -123,7 +157,10 @@ impl<T: SharedLayout> SharedView<T> {
         self.typed.read(Field::WHOLE, "snapshot")
     }
 
-    /// One field of the committed value, copied as a whole.
+    /// One field of the committed value, copied as a whole: costs what its bytes cost, however
+    /// large the value is.
+    ///
+    /// Two loads may see two versions; [`get`](SharedView::get) sees one.
     ///
     /// # Errors
     ///
@@ -135,17 +172,20 @@ impl<T: SharedLayout> SharedView<T> {
             .map(|snapshot| snapshot.value)
     }
 
-    /// Copies the committed value over `value` and returns its version.
+    /// Copies the committed value over `value` and returns its version: no second copy, wherever
+    /// `value` lies.
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::read_into`](crate::SharedBox::read_into).
+    /// As for [`SharedView::get`]. After an error `value` holds some valid value of its type, in
+    /// general none that was ever shared.
     #[inline]
     pub fn read_into(&self, value: &mut T) -> Result<u64, Error> {
         self.typed.read_over(value, "read_into")
     }
 
-    /// The version of the committed value. One load.
+    /// The version of the committed value: 1 at birth, raised by each commit, by more than 1 after
+    /// a writer died. One load.
     #[inline]
     pub fn version(&self) -> u64 {
         self.typed.segment().version()
@@ -154,12 +194,15 @@ impl<T: SharedLayout> SharedView<T> {
     /// Sleeps until a version newer than `version` stands, for ever if none comes; returns the
     /// newest.
     ///
-    /// A view can't announce that it waits, so it looks every 2 ms, unless the segment was created
-    /// with [`always_notify`](Options::always_notify).
+    /// Versions in between may be missed: this is a blackboard, not a queue. A
+    /// [`SharedBox`](crate::SharedBox) announces that it waits, and the next commit wakes it. A view
+    /// that may only read can't, and looks every 2 ms, unless the segment was created with
+    /// [`always_notify`](Options::always_notify).
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::wait`](crate::SharedBox::wait).
+    /// As for [`SharedView::get`]; [`Error::Removed`] also when another program removed the segment,
+    /// noticed within 250 ms; [`Error::System`] if the kernel does not tell whether it was.
     pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
         self.wait_until(version, None, "wait")?;
         self.typed.read(Field::WHOLE, "wait")
@@ -170,30 +213,58 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::wait`](crate::SharedBox::wait).
+    /// As for [`SharedView::wait`].
     pub fn wait_timeout(
         &self,
         version: u64,
         timeout: Duration,
     ) -> Result<Option<Snapshot<T>>, Error> {
-        if self.wait_until(version, Instant::now().checked_add(timeout), "wait_timeout")? {
+        if self.wait_until(version, Some(timeout), "wait_timeout")? {
             return self.typed.read(Field::WHOLE, "wait_timeout").map(Some);
         }
         Ok(None)
     }
 
-    /// What the kernel knows of the segment. One system call.
+    /// Sleeps until a version newer than `version` stands, at most for `timeout`, and says which it
+    /// is; `None` if none came. For values too large for the stack:
+    /// [`read_into`](SharedView::read_into) or [`get_boxed`](SharedView::get_boxed) fetch it.
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::info`](crate::SharedBox::info).
+    /// [`Error::Removed`], also when another program removed the segment, noticed within 250 ms;
+    /// [`Error::System`] if the kernel does not tell whether it was; [`Error::Damaged`].
+    pub fn wait_version(&self, version: u64, timeout: Duration) -> Result<Option<u64>, Error> {
+        let came = self.wait_until(version, Some(timeout), "wait_version")?;
+        Ok(came.then(|| self.version()))
+    }
+
+    /// What the kernel knows of the segment: owner, mode, size, times, who is attached. One system
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Left`] if the id leads nowhere, since this thread has left the IPC namespace of the
+    /// segment; [`Error::System`] of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not
+    /// read it any more and the kernel has no `SHM_STAT_ANY` (Linux 4.17).
     pub fn info(&self) -> Result<shm::Stat, Error> {
         self.typed.info("info")
     }
 
-    /// Opens the key again, with the options that this view was made with: after
-    /// [`Error::Removed`], if the segment has been created anew. See
-    /// [`SharedBox::reattach`](crate::SharedBox::reattach).
+    /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
+    /// One or two system calls.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::info`].
+    pub fn is_removed(&self) -> Result<bool, Error> {
+        protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
+    }
+
+    /// Attaches the segment that the key leads to now, with the options that this view was made
+    /// with, and lets the old one go: after [`Error::Removed`], if the segment has been created anew.
+    ///
+    /// The value and its versions are those of the new segment. After an error the view is as it
+    /// was. Where others use the view at the same time: [`reopen`](SharedView::reopen).
     ///
     /// ```
     /// use shm_core::{Error, SharedBox, SharedView};
@@ -214,32 +285,40 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::open`]; [`Error::Options`] for a private segment, which has no key.
+    /// As for [`SharedView::open`]; [`Error::Options`] also for a private segment, which has no key.
     pub fn reattach(&mut self) -> Result<(), Error> {
-        *self = self.options.open_read_only(self.key())?;
+        *self = self.reopen()?;
         Ok(())
     }
 
-    /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
-    /// One or two system calls.
+    /// Opens the key again, with the options that this view was made with, as a view of its own.
+    /// This one stays as it is. [`SharedBox::reopen`](crate::SharedBox::reopen) shows how threads go
+    /// on together.
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::is_removed`](crate::SharedBox::is_removed).
-    pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
+    /// As for [`SharedView::open`]; [`Error::Options`] also for a private segment, which has no key.
+    pub fn reopen(&self) -> Result<SharedView<T>, Error> {
+        self.options.open_read_only(self.key())
     }
 
     fn wait_until(
         &self,
         version: u64,
-        end: Option<Instant>,
+        timeout: Option<Duration>,
         operation: &'static str,
     ) -> Result<bool, Error> {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.typed
             .segment()
             .wait(version, end)
             .map_err(self.typed.explain(operation))
+    }
+}
+
+impl<T: SharedLayout> AsRef<SharedView<T>> for SharedView<T> {
+    fn as_ref(&self) -> &SharedView<T> {
+        self
     }
 }
 

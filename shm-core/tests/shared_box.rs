@@ -75,6 +75,51 @@ fn a_removed_segment_says_so_in_every_call() {
     ));
 }
 
+type Facts = (u64, u64, usize, bool, Key);
+
+fn facts(view: &SharedView<u64>) -> Facts {
+    let (value, version) = (view.get().unwrap(), view.version());
+    let (capacity, raw_writers) = (view.capacity(), view.raw_writers());
+    (value, version, capacity, raw_writers, view.key())
+}
+
+fn facts_of_either(either: impl AsRef<SharedView<u64>>) -> Facts {
+    facts(either.as_ref())
+}
+
+#[test]
+fn a_box_is_a_view_that_may_write() {
+    let shared = SharedBox::options()
+        .capacity(100)
+        .raw_writers(true)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, 5u64)
+        .unwrap();
+    shared.set(6).unwrap();
+    let view = SharedView::<u64>::open_id(shared.id()).unwrap();
+    let all = (6, 2, 128, true, Key::PRIVATE);
+    assert_eq!(facts(&view), all);
+    assert_eq!(facts(&shared), all);
+    assert_eq!(facts_of_either(&view), all);
+    assert_eq!(facts_of_either(&shared), all);
+    let shown = [format!("{shared:?}"), format!("{:?}", *shared)];
+    assert!(shown[0].starts_with("SharedBox<u64> {"), "{shown:?}");
+    assert!(shown[1].starts_with("SharedView<u64> {"), "{shown:?}");
+}
+
+#[test]
+fn a_view_is_told_the_version_that_came() {
+    let shared = private(1u64);
+    let view = SharedView::<u64>::open_id(shared.id()).unwrap();
+    let none = view.wait_version(1, Duration::from_millis(5));
+    assert_eq!(none.unwrap(), None);
+    std::thread::scope(|s| {
+        let waiter = s.spawn(|| view.wait_version(1, Duration::MAX).unwrap());
+        shared.set(2).unwrap();
+        assert_eq!(waiter.join().unwrap(), Some(2));
+    });
+}
+
 #[test]
 fn a_waiter_is_woken_by_the_next_commit() {
     let shared = private(1u32);

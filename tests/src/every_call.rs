@@ -334,6 +334,7 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         options.open_or_create(key, || T::sample(5))
     }) {
         on_box(tally, &shared);
+        tally.check("reopen", || shared.reopen());
         tally.check("reattach", || shared.reattach());
     }
     tally.check("RawBox::open", || RawBox::<T>::open(key));
@@ -362,25 +363,25 @@ pub fn on_view<T: Target>(tally: &mut Tally, view: &SharedView<T>) {
     tally.value("get", || view.get());
     tally.value("get_boxed", || view.get_boxed().map(|value| *value));
     tally.value("snapshot", || view.snapshot().map(|seen| seen.value));
+    tally.check("read_with", || {
+        view.read_with(|value| assert!(value.is_sound()))
+    });
     let mut value = T::sample(1);
     tally.check("read_into", || view.read_into(&mut value));
     assert!(value.is_sound(), "read_into left what is no value");
+    let limit = tally.limit;
     for version in [0, view.version(), view.version() + 1, u64::MAX] {
-        let limit = tally.limit;
         tally.check("wait_timeout", || view.wait_timeout(version, limit));
     }
+    tally.check("wait_version", || view.wait_version(u64::MAX, limit));
     tally.check("info", || view.info());
     tally.check("is_removed", || view.is_removed());
+    assert!(!format!("{view:?}").is_empty() && view.capacity() > 0);
 }
 
 /// Every call but `remove`.
 pub fn on_box<T: Target>(tally: &mut Tally, shared: &SharedBox<T>) {
-    tally.value("get", || shared.get());
-    tally.value("get_boxed", || shared.get_boxed().map(|value| *value));
-    tally.value("snapshot", || shared.snapshot().map(|seen| seen.value));
-    let mut value = T::sample(1);
-    tally.check("read_into", || shared.read_into(&mut value));
-    assert!(value.is_sound(), "read_into left what is no value");
+    on_view(tally, shared);
     tally.check("update", || {
         shared.update(|value| assert!(value.is_sound()))
     });
@@ -397,11 +398,5 @@ pub fn on_box<T: Target>(tally: &mut Tally, shared: &SharedBox<T>) {
     tally.check("set", || shared.set(T::sample(7)));
     tally.check("set_from", || shared.set_from(&T::sample(8)));
     tally.check("set_if", || shared.set_if(shared.version(), T::sample(9)));
-    for version in [0, shared.version(), shared.version() + 1, u64::MAX] {
-        let limit = tally.limit;
-        tally.check("wait_timeout", || shared.wait_timeout(version, limit));
-    }
-    tally.check("info", || shared.info());
-    tally.check("is_removed", || shared.is_removed());
     assert!(!format!("{shared:?}").is_empty() && shared.capacity() >= size_of::<T>());
 }

@@ -227,12 +227,33 @@ fn reattaching_removes_nothing_on_drop() {
 }
 
 #[test]
+fn what_is_reopened_is_a_handle_of_its_own() {
+    let guard = Guard::new();
+    let old = SharedBox::<u64>::create_new(guard.key(), 1).unwrap();
+    let view = SharedView::<u64>::open(guard.key()).unwrap();
+    let second = old.reopen().unwrap();
+    assert!(old.created() && !second.created());
+    second.set(2).unwrap();
+    assert_eq!(old.set(3).unwrap(), 3);
+    guard.memory();
+    old.remove().unwrap();
+    SharedBox::<u64>::create_new(guard.key(), 10).unwrap();
+    let (shared, again) = (old.reopen().unwrap(), view.reopen().unwrap());
+    shared.set(11).unwrap();
+    assert_eq!((again.get().unwrap(), again.version()), (11, 2));
+    for stale in [old.get(), second.get(), view.get()] {
+        assert!(matches!(stale, Err(Error::Removed { .. })), "{stale:?}");
+    }
+}
+
+#[test]
 fn a_private_segment_has_no_key_to_find_it_by_again() {
     let mut shared = SharedBox::<u64>::options()
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, 1)
         .unwrap();
     assert!(matches!(shared.reattach(), Err(Error::Options { .. })));
+    assert!(matches!(shared.reopen(), Err(Error::Options { .. })));
     assert_eq!(shared.get().unwrap(), 1);
 }
 
