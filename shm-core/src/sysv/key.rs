@@ -21,6 +21,7 @@ use super::error::Error;
 /// assert_eq!(Key::new(0x1234).to_string(), "0x00001234");
 /// assert_eq!("0x1234".parse::<Key>()?, Key::new(0x1234));
 /// assert_eq!("4660".parse::<Key>()?, Key::new(0x1234));
+/// assert_eq!(Key::from_raw(-559038737), Key::new(0xdeadbeef)); // what C prints by %d
 /// assert_ne!(Key::new(0), Key::PRIVATE);
 /// # Ok::<(), shm_core::sysv::ParseKeyError>(())
 /// ```
@@ -30,7 +31,7 @@ pub struct Key(Repr);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Repr {
     Private,
-    Number(i32),
+    Number(u32),
 }
 
 impl Key {
@@ -39,12 +40,21 @@ impl Key {
     /// Others reach such an object by its id only.
     pub const PRIVATE: Self = Self(Repr::Private);
 
-    /// The key with this number.
+    /// The key with this number; `From<u32>` is the same, so that calls that take a key take
+    /// `0xdeadbeef`.
     ///
     /// 0 is accepted here and refused on use: it is not [`Key::PRIVATE`].
     #[must_use]
-    pub const fn new(number: i32) -> Self {
+    pub const fn new(number: u32) -> Self {
         Self(Repr::Number(number))
+    }
+
+    /// The key that is this `key_t` in C: the same 32 bits, with a sign.
+    ///
+    /// 0 is accepted here and refused on use, as by [`Key::new`].
+    #[must_use]
+    pub const fn from_raw(raw: i32) -> Self {
+        Self::new(raw.cast_unsigned())
     }
 
     /// The key that C programs get from `ftok(path, id)`.
@@ -78,15 +88,15 @@ impl Key {
         // give.
         let number =
             (meta.ino() & 0xffff) as u32 | ((meta.dev() & 0xff) as u32) << 16 | u32::from(id) << 24;
-        Ok(Self::from(number))
+        Ok(Self::new(number))
     }
 
-    /// The number the kernel sees; 0 for [`Key::PRIVATE`], and for a key wrongly made from 0.
+    /// The `key_t` that the kernel sees; 0 for [`Key::PRIVATE`], and for a key wrongly made from 0.
     #[must_use]
     pub const fn raw(self) -> i32 {
         match self.0 {
             Repr::Private => 0,
-            Repr::Number(number) => number,
+            Repr::Number(number) => number.cast_signed(),
         }
     }
 
@@ -107,21 +117,40 @@ impl Key {
         if raw == 0 {
             Self::PRIVATE
         } else {
-            Self::new(raw)
+            Self::from_raw(raw)
         }
     }
 }
 
-impl From<i32> for Key {
-    fn from(number: i32) -> Self {
+/// That a [`Key`] is made from such a value: from a `u32` alone. If it were from an `i32` as well, a
+/// literal would be an `i32`, which has no room for `0xdeadbeef`.
+// Of the key, and not of the value: of what a value lacks, the compiler names the outermost trait
+// alone, which would be `Into`, and says nothing else.
+#[diagnostic::on_unimplemented(
+    message = "`{N}` is no key",
+    label = "a key is a `u32` or a `Key`",
+    note = "from text make one with `.parse::<Key>()`",
+    note = "from a `key_t` of C, or another `i32`, make one with `Key::from_raw`",
+    note = "from a path make one with `Key::ftok`; to create a segment without a key say `Key::PRIVATE`"
+)]
+pub trait MadeFrom<N> {
+    #[doc(hidden)]
+    fn made_from(number: N) -> Self;
+}
+
+impl MadeFrom<u32> for Key {
+    fn made_from(number: u32) -> Self {
         Self::new(number)
     }
 }
 
-/// The same 32 bits: C writes keys above `0x7fff_ffff` as negative numbers.
-impl From<u32> for Key {
-    fn from(number: u32) -> Self {
-        Self::new(number.cast_signed())
+/// From a `u32`, and from nothing else.
+impl<N> From<N> for Key
+where
+    Key: MadeFrom<N>,
+{
+    fn from(number: N) -> Self {
+        Self::made_from(number)
     }
 }
 
@@ -168,10 +197,11 @@ impl FromStr for Key {
         let magnitude = u32::from_str_radix(digits, radix).map_err(|_| fault(Fault::TooBig))?;
         let number = match (negative, magnitude) {
             (_, 0) => return Err(fault(Fault::Zero)),
-            (false, bits) => bits.cast_signed(),
+            (false, number) => number,
             (true, n) => 0_i32
                 .checked_sub_unsigned(n)
-                .ok_or_else(|| fault(Fault::TooBig))?,
+                .ok_or_else(|| fault(Fault::TooBig))?
+                .cast_unsigned(),
         };
         Ok(Self::new(number))
     }

@@ -10,10 +10,28 @@ fn text_forms_of_one_number_are_one_key() {
         assert_eq!(text.parse(), Ok(Key::new(0x1234)), "{text}");
     }
     for text in ["0xffffffff", "-1", "4294967295"] {
-        assert_eq!(text.parse(), Ok(Key::new(-1)), "{text}");
+        assert_eq!(text.parse(), Ok(Key::new(u32::MAX)), "{text}");
     }
-    assert_eq!("-2147483648".parse(), Ok(Key::new(i32::MIN)));
-    assert_eq!(Key::from(0x8000_0000_u32), Key::new(i32::MIN));
+    assert_eq!("-2147483648".parse(), Ok(Key::from_raw(i32::MIN)));
+}
+
+#[test]
+fn a_number_and_a_key_t_are_the_same_32_bits() {
+    for (number, raw) in [
+        (0x1234, 0x1234),
+        (0x8000_0000, i32::MIN),
+        (0xdead_beef, -559_038_737),
+        (u32::MAX, -1),
+    ] {
+        assert_eq!(Key::from(number), Key::new(number));
+        assert_eq!(Key::from_raw(raw), Key::new(number));
+        assert_eq!(Key::new(number).raw(), raw);
+    }
+    // A literal needs no suffix, and both may stand in a constant.
+    assert_eq!(Key::from(0xdead_beef).to_string(), "0xdeadbeef");
+    const KEYS: [Key; 2] = [Key::new(0xdead_beef), Key::from_raw(-559_038_737)];
+    assert_eq!(KEYS[0], KEYS[1]);
+    assert_ne!(Key::from_raw(0), Key::PRIVATE);
 }
 
 #[test]
@@ -53,7 +71,7 @@ fn text_that_is_no_key_is_told_what_is_expected() {
 #[test]
 fn keys_print_as_ipcs_prints_them() {
     assert_eq!(Key::new(0x1234).to_string(), "0x00001234");
-    assert_eq!(Key::new(-1).to_string(), "0xffffffff");
+    assert_eq!(Key::from_raw(-1).to_string(), "0xffffffff");
     assert_eq!(Key::PRIVATE.to_string(), "private");
     assert_eq!(format!("{:?}", Key::new(0x1234)), "Key(0x00001234)");
 }
@@ -62,7 +80,7 @@ fn keys_print_as_ipcs_prints_them() {
 fn the_number_zero_is_not_the_private_key_and_creates_nothing() {
     assert_ne!(Key::new(0), Key::PRIVATE);
     let shm = shm::get(Key::new(0), 64, shm::GetFlags::CREATE, Mode::new(0o600)).unwrap_err();
-    let sem = sem::get(Key::from(0_u32), 1, sem::GetFlags::CREATE, Mode::new(0o600)).unwrap_err();
+    let sem = sem::get(Key::from(0), 1, sem::GetFlags::CREATE, Mode::new(0o600)).unwrap_err();
     for error in [shm, sem] {
         assert_eq!((error.kind(), error.raw_os_error()), (Kind::Invalid, None));
         let message = error.to_string();

@@ -1,7 +1,7 @@
 //! What the tests share: objects that remove themselves, unique keys, another user, another IPC
 //! namespace.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use shm_core::sysv::{Key, Mode, sem, shm};
 
@@ -10,8 +10,8 @@ pub const NOBODY: u32 = 65534;
 
 /// A key that no other test and no other test process uses.
 pub fn unique_key() -> Key {
-    static NEXT: AtomicI32 = AtomicI32::new(1);
-    let pid = (std::process::id() & 0x3f_ffff).cast_signed();
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let pid = std::process::id() & 0x3f_ffff;
     Key::new(0x4000_0000 | pid << 8 | NEXT.fetch_add(1, Ordering::Relaxed))
 }
 

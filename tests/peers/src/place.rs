@@ -23,8 +23,8 @@ impl Place {
     }
 
     /// The System V key.
-    pub fn key(self) -> i32 {
-        self.0 as i32
+    pub fn key(self) -> u32 {
+        self.0
     }
 
     /// The name, where names lead to shared memory.

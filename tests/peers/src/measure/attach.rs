@@ -104,11 +104,11 @@ fn interleave(what: &str, mut all: Vec<Once>, rounds: u32) -> Vec<Figure> {
 }
 
 /// What a careful C program does: find, ask for the size, attach, copy, detach.
-fn bare(key: i32) {
+fn bare(key: u32) {
     let mut stat = MaybeUninit::<libc::shmid_ds>::uninit();
     // SAFETY: a place of the right type; it is read after the kernel filled it.
     unsafe {
-        let id = libc::shmget(key, 0, 0);
+        let id = libc::shmget(key.cast_signed(), 0, 0);
         assert_eq!(libc::shmctl(id, libc::IPC_STAT, stat.as_mut_ptr()), 0);
         assert!(stat.assume_init_ref().shm_segsz >= size_of::<Small>());
         let address = libc::shmat(id, ptr::null(), 0);

@@ -17,9 +17,9 @@ pub struct Segment {
 
 impl Segment {
     /// Creates and attaches.
-    pub fn create(key: i32, size: usize) -> Segment {
+    pub fn create(key: u32, size: usize) -> Segment {
         // SAFETY: no memory is involved yet.
-        let id = unsafe { libc::shmget(key, size, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
+        let id = unsafe { libc::shmget(key.cast_signed(), size, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
         assert!(id >= 0, "shmget: {}", std::io::Error::last_os_error());
         let mut segment = Segment::attach(id);
         segment.created = Some(id);
@@ -27,9 +27,9 @@ impl Segment {
     }
 
     /// Attaches.
-    pub fn open(key: i32) -> Segment {
+    pub fn open(key: u32) -> Segment {
         // SAFETY: no memory is involved yet.
-        let id = unsafe { libc::shmget(key, 0, 0) };
+        let id = unsafe { libc::shmget(key.cast_signed(), 0, 0) };
         assert!(id >= 0, "shmget: {}", std::io::Error::last_os_error());
         Segment::attach(id)
     }
