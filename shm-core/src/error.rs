@@ -225,6 +225,12 @@ pub enum Error {
         /// What was being done.
         context: Context,
     },
+    /// A forked child claims a slot of its own, and this one has no right to: the process gave up
+    /// its rights after the box was opened. Reads go on.
+    ChildDenied {
+        /// What was being done.
+        context: Context,
+    },
     /// The kernel, or the sandbox, refuses to undo semaphores when a process dies (`SEM_UNDO`): so
     /// nothing could tell whether a writer lives.
     NoUndo {
@@ -300,6 +306,7 @@ impl Error {
             | Error::SetLost { context }
             | Error::Unjudged { context }
             | Error::NoUndo { context }
+            | Error::ChildDenied { context }
             | Error::Left { context }
             | Error::Overtaken { context, .. }
             | Error::Untrusted { context, .. }
@@ -409,6 +416,9 @@ impl Error {
             Error::Unjudged { .. } => {
                 "open the segment as a user who may read its semaphores, in the pid namespace of its writers; or end all of those"
             }
+            Error::ChildDenied { .. } => {
+                "let the parent write, or open the box in the child before it gives up its rights"
+            }
             Error::NoUndo { .. } => {
                 "run on a kernel, or in a sandbox, that supports `SEM_UNDO`; where reading is enough, open with `open_read_only`"
             }
@@ -459,6 +469,7 @@ impl Error {
             Fault::SetLost => Error::SetLost { context },
             Fault::Unjudged => Error::Unjudged { context },
             Fault::NoUndo => Error::NoUndo { context },
+            Fault::ChildDenied => Error::ChildDenied { context },
             Fault::Left => Error::Left { context },
             Fault::Damaged(what) => Error::Damaged {
                 context,
@@ -683,6 +694,9 @@ impl fmt::Display for Error {
             )?,
             Error::Unjudged { .. } => f.write_str(
                 "whether another writer lives can't be told from here: its semaphore can't be read, and it belongs to another pid namespace",
+            )?,
+            Error::ChildDenied { .. } => f.write_str(
+                "a forked child claims a slot of its own, and this process has no right to: it gave up its rights after the box was opened",
             )?,
             Error::NoUndo { .. } => f.write_str(
                 "the kernel or the sandbox refuses `SEM_UNDO`, so nothing could tell whether a writer lives",

@@ -145,13 +145,13 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
-    /// How many boxes may be open for writing at once, in all processes together; 249 unless said
+    /// How many boxes may be open for writing at once, in all processes together; 248 unless said
     /// otherwise, at most 1,022.
     ///
     /// Each takes 8 bytes of the segment, and 64 bytes of the kernel's memory for its semaphore. Of
     /// creation only: those who open take what the creator chose.
     ///
-    /// More than 249 need a kernel that allows as many semaphores in a set, which those since 3.17
+    /// More than 248 need a kernel that allows as many semaphores in a set, which those since 3.17
     /// do unless told otherwise (`kernel.sem`, its first number).
     pub fn slots(&mut self, slots: u16) -> &mut Self {
         self.slots = slots;

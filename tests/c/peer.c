@@ -191,6 +191,36 @@ static int leave(void)
 	return 0;
 }
 
+/* Waits in a new IPC namespace, where the segment's id leads to another one, which is marked for removal. */
+static int stray(void)
+{
+	struct shmid_ds facts;
+	void *base;
+	int id, tries = 0;
+
+	TRY(ledger_version(&box, &version));
+	if (syscall(SYS_unshare, 0x08000000 /* CLONE_NEWIPC */) != 0 &&
+	    syscall(SYS_unshare, 0x18000000 /* and CLONE_NEWUSER */) != 0)
+		return failed("unshare", 0);
+	/* Ids are given one after the other. */
+	while ((id = shmget(IPC_PRIVATE, 64, IPC_CREAT | 0600)) != box.id && tries++ < 32768)
+		shmctl(id, IPC_RMID, NULL);
+	if (id != box.id) {
+		puts("unreached");
+		return 0;
+	}
+	base = shmat(id, NULL, 0);
+	shmctl(id, IPC_RMID, NULL);
+	CHECK(ledger_wait(&box, version, 600), SHMBOX_ETIMEDOUT);
+	CHECK(shmbox_is_orphan_(&box), SHMBOX_ELEFT);
+	TRY(ledger_get(&box, &value, &version));
+	TRY(ledger_close(&box));
+	TRY(shmctl(id, IPC_STAT, &facts));
+	shmdt(base);
+	puts("told nothing");
+	return 0;
+}
+
 /* Counts until its input ends. Says how often it did. */
 static int stay_on(void)
 {
@@ -388,6 +418,8 @@ static int run(int argc, char **argv, key_t key)
 		return answer(number);
 	if (strcmp(action, "leave") == 0)
 		return leave();
+	if (strcmp(action, "stray") == 0)
+		return stray();
 	if (strcmp(action, "stay on") == 0)
 		return stay_on();
 	if (strcmp(action, "interrupt") == 0)
@@ -414,7 +446,8 @@ int main(int argc, char **argv)
 	if (getenv("SHM_LIMIT_MS") != NULL || strcmp(argv[1], "leave") == 0 || strcmp(argv[1], "stay on") == 0)
 		alarm(60);
 	memset(&options, 0, sizeof options);
-	options.read_only = strcmp(argv[1], "get") == 0 || strcmp(argv[1], "watch") == 0;
+	options.read_only = strcmp(argv[1], "get") == 0 || strcmp(argv[1], "watch") == 0 ||
+			    strcmp(argv[1], "stray") == 0;
 	options.limit_ms = getenv("SHM_LIMIT_MS") == NULL ? 0 : atoi(getenv("SHM_LIMIT_MS"));
 	options.trust = getenv("SHM_TRUST") == NULL ? SHMBOX_TRUST_SELF : SHMBOX_TRUST_ANYBODY;
 	key = (key_t)strtoul(argv[2], NULL, 0);

@@ -170,7 +170,7 @@ pub fn semaphores(segment: shm::Id) -> sem::Id {
     sem::Id::from_raw(set_of(segment).expect("the segment has a control block"))
 }
 
-/// The slots in a segment's semaphore set, one for each process that writes; the tag behind them is
+/// The slots in a segment's semaphore set, one for each process that writes; the tags behind them are
 /// left out.
 ///
 /// # Panics
@@ -178,11 +178,11 @@ pub fn semaphores(segment: shm::Id) -> sem::Id {
 /// If the set is gone.
 pub fn slots(set: sem::Id) -> Vec<u16> {
     let mut values = sem::values(set).expect("the set exists");
-    values.pop();
+    values.truncate(values.len() - 2);
     values
 }
 
-/// Sets the slots as a hostile process would, and leaves the tag behind them as it is.
+/// Sets the slots as a hostile process would, and leaves the tags behind them as they are.
 ///
 /// # Panics
 ///

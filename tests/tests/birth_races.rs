@@ -118,7 +118,7 @@ fn no_byte_of_a_creator_that_died_is_in_the_value_of_who_ends_its_birth() {
     let id = shm::get(guard.key(), size, flags, Mode::new(0o601)).unwrap();
     let memory = Memory::attach(guard.watch(id));
     // Payload, mirrors and schema rooms; what lies behind, processes exchange from 0 on.
-    let records = 249_usize * 8;
+    let records = 248_usize * 8;
     let written = size - 320 - records.next_multiple_of(64);
     memory.write(0, &vec![0xa5; written]);
     let shared = SharedBox::open_or_create(guard.key(), || value).unwrap();

@@ -18,6 +18,12 @@ const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const MORTAL: &str = env!("CARGO_BIN_EXE_mortal");
 
+/// How many a segment has, unless more were asked for.
+const SLOTS: usize = 248;
+
+/// A record that no process here can compare with its own: of another namespace.
+const ELSEWHERE: u64 = 1 << 44 | 7;
+
 /// A living owner is not waited for any longer than this.
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -80,6 +86,16 @@ fn eventually(holds: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(20));
         std::thread::yield_now();
     }
+}
+
+fn is_stopped(peer: &Peer) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", peer.pid())).unwrap();
+    stat.rsplit(')').next().unwrap().starts_with(" T")
+}
+
+/// Where the records begin.
+fn records(memory: &Memory) -> usize {
+    word(memory, 0) - SLOTS.next_multiple_of(8) * 8
 }
 
 /// A place of the control block.
@@ -298,8 +314,8 @@ fn a_set_is_not_replaced_where_a_claimant_can_not_be_judged() {
     let memory = guard.memory();
     sem::remove(guard.set()).unwrap();
     // A claimant in another namespace; the slots' records lie below the control block.
-    let records = word(&memory, 0) - 249_usize.next_multiple_of(8) * 8;
-    memory.store(records, 1 << 44 | 7, 8);
+    let records = records(&memory);
+    memory.store(records, ELSEWHERE, 8);
     for program in c_peers(OUT) {
         let said = set_in_c(program, &guard, 1, &[]);
         assert!(said.contains(" -24 "), "{said}");
@@ -310,6 +326,166 @@ fn a_set_is_not_replaced_where_a_claimant_can_not_be_judged() {
     }
     guard.memory();
     shared.set(Ledger::new(2)).unwrap();
+}
+
+#[test]
+fn once_a_set_was_replaced_its_zeros_tell_a_program_in_c_nothing_of_claimants_elsewhere() {
+    for program in c_peers(OUT) {
+        let guard = Guard::new();
+        let shared = shared(&guard);
+        let memory = guard.memory();
+        let (record, lock) = (records(&memory), word(&memory, 192));
+        let set = |number| set_in_c(program, &guard, number, &[("SHM_LIMIT_MS", "50")]);
+        let slot = slots(guard.set()).iter().position(|value| *value == 0);
+        let slot = slot.unwrap();
+        memory.store(record + slot * 8, ELSEWHERE, 8);
+        memory.store(lock, slot as u64 + 1, 4);
+        memory.store(word(&memory, 72), 1, 4);
+        let said = set(1);
+        assert!(said.contains(" -24 "), "{said}");
+        // All slots are like that: there is none to take.
+        for other in 0..SLOTS {
+            if memory.read(record + other * 8, 8) == [0; 8] {
+                memory.store(record + other * 8, ELSEWHERE, 8);
+            }
+        }
+        let said = set(2);
+        assert!(said.contains("open: -14 "), "{said}");
+        // Without a replacement the kernel has undone what they raised.
+        memory.store(word(&memory, 72), 0, 4);
+        assert!(set(3).starts_with("3 "));
+        shared.set(Ledger::new(4)).unwrap();
+    }
+}
+
+#[test]
+fn who_can_not_be_judged_by_a_program_in_c_has_the_whole_time_limit() {
+    for program in c_peers(OUT) {
+        for unreadable in [false, true] {
+            let guard = Guard::new();
+            let shared = shared(&guard);
+            let memory = guard.memory();
+            let mut judge = start(program.to_str().unwrap(), "stay", &guard);
+            judge.expect("0 1");
+            let slot = slots(guard.set()).iter().position(|value| *value == 0);
+            let slot = slot.unwrap();
+            if unreadable {
+                sem::remove(guard.set()).unwrap();
+            } else {
+                memory.store(word(&memory, 72), 1, 4);
+            }
+            let lock = word(&memory, 192);
+            memory.store(records(&memory) + slot * 8, ELSEWHERE, 8);
+            memory.store(lock, slot as u64 + 1, 4);
+            judge.tell("2");
+            // It sleeps on it: the mark is bit 31.
+            eventually(|| memory.read(lock, 4) != (slot as u32 + 1).to_ne_bytes());
+            memory.store(lock, 0, 4);
+            assert_eq!(judge.line(), "2 2");
+            memory.store(records(&memory) + slot * 8, 0, 8);
+            judge.succeed();
+            drop(shared);
+        }
+    }
+}
+
+#[test]
+fn a_program_in_c_uses_a_set_with_both_tags_only() {
+    for program in c_peers(OUT) {
+        let guard = Guard::new();
+        let shared = shared(&guard);
+        let set = guard.set();
+        for tag in [SLOTS, SLOTS + 1] {
+            let right = sem::values(set).unwrap()[tag];
+            for wrong in [0, right ^ 1] {
+                sem::set_value(set, tag as u16, wrong).unwrap();
+                let said = set_in_c(program, &guard, 1, &[]);
+                assert!(said.contains(" -5 "), "{tag} {wrong}: {said}");
+            }
+            sem::set_value(set, tag as u16, right).unwrap();
+        }
+        assert!(set_in_c(program, &guard, 1, &[]).starts_with("1 "));
+        shared.set(Ledger::new(2)).unwrap();
+    }
+}
+
+#[test]
+fn a_set_that_came_too_late_is_taken_away_again_by_the_program_in_c_that_made_it() {
+    for program in c_peers(OUT) {
+        for remove in [false, true] {
+            let guard = Guard::new();
+            let shared = shared(&guard);
+            sem::remove(guard.set()).unwrap();
+            let path = program.to_str().unwrap();
+            let pause = "SHM_PAUSE=set: installed";
+            let mut slow = Peer::start("env", [pause, path, "stay", &guard.arg()]);
+            eventually(|| is_stopped(&slow));
+            let late = guard.set();
+            if remove {
+                shared.remove().unwrap();
+                slow.go_on();
+                let said = slow.line();
+                assert!(said.starts_with("open: -9 "), "{said}");
+            } else {
+                // It has no tags yet, so it is as good as lost.
+                assert!(set_in_c(program, &guard, 1, &[]).starts_with("1 "));
+                guard.memory();
+                assert_ne!(guard.set(), late);
+                slow.go_on();
+                slow.expect("1 2");
+                slow.succeed();
+                shared.set(Ledger::new(2)).unwrap();
+            }
+            assert!(sem::stat(late).is_err(), "it is left");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_a_peer_wiped_is_made_anew_by_its_owner_in_c() {
+    for program in c_peers(OUT) {
+        let guard = Guard::new();
+        let shared = shared(&guard);
+        let memory = guard.memory();
+        let before = slots(guard.set());
+        let mut writer = start(program.to_str().unwrap(), "stay", &guard);
+        writer.expect("0 1");
+        let now = slots(guard.set());
+        let slot = (0..SLOTS).find(|slot| now[*slot] != before[*slot]).unwrap();
+        let place = records(&memory) + slot * 8;
+        let record = memory.read(place, 8);
+        memory.store(place, 0, 8);
+        set_slots(guard.set(), &before);
+        // It looks at each version that is a multiple of 1,024.
+        for number in 0..1100 {
+            writer.tell(&number.to_string());
+            let said = writer.line();
+            assert_eq!(said, format!("{number} {}", number + 2));
+        }
+        assert_eq!(memory.read(place, 8), record);
+        assert_eq!(slots(guard.set()), now);
+        writer.succeed();
+        shared.set(Ledger::new(1)).unwrap();
+    }
+}
+
+#[test]
+fn a_stranger_with_the_old_id_that_is_being_removed_tells_a_program_in_c_nothing() {
+    let test = "a_stranger_with_the_old_id_that_is_being_removed_tells_a_program_in_c_nothing";
+    if !may_unshare(test, &["--ipc"]) {
+        return;
+    }
+    for program in c_peers(OUT) {
+        let guard = Guard::new();
+        let shared = shared(&guard);
+        let said = says(program, &["stray", &guard.arg()], &[]);
+        if said == "unreached" {
+            eprintln!("SKIPPED: no segment of a new namespace got the id");
+            return;
+        }
+        assert_eq!(said, "told nothing");
+        shared.set(Ledger::new(1)).unwrap();
+    }
 }
 
 #[test]
@@ -351,17 +527,21 @@ fn a_death_in_c_at_any_step_of_the_replacement_of_a_set_leaves_it_to_the_next() 
             let installed = guard.set().as_raw();
             for left in semaphore_sets().difference(&before) {
                 if alone && *left != installed {
-                    // Of one without a tag no other process knows that it is the segment's.
-                    assert!(
-                        ["set: made", "set: installed"].contains(&&**point),
-                        "{point}"
-                    );
+                    // Of one without tags no other process knows that it is the segment's.
+                    let untold = ["set: made", "set: counted", "set: installed"];
+                    assert!(untold.contains(&&**point), "{point}");
                     sem::remove(sem::Id::from_raw(*left)).unwrap();
                 }
             }
             died
         });
-        for step in ["set: made", "set: installed", "claim: recorded"] {
+        for step in [
+            "set: made",
+            "set: counted",
+            "set: installed",
+            "set: tagged",
+            "claim: recorded",
+        ] {
             assert!(reached.contains(step), "{step}");
         }
     }
@@ -433,7 +613,7 @@ fn a_signals_handler_that_writes_in_the_middle_of_a_commit_is_told_at_once() {
 
 #[test]
 fn the_steps_of_a_claim_in_c_are_each_survived_by_the_slot() {
-    const SLOTS: usize = 3;
+    const FREE: usize = 3;
     let steps = [
         "claim: semaphore raised",
         "claim: recorded",
@@ -449,10 +629,10 @@ fn the_steps_of_a_claim_in_c_are_each_survived_by_the_slot() {
             // So few are free that each is claimed again.
             let mut values = vec![1; slots(set).len()];
             let own = slots(set).iter().position(|value| *value == 1).unwrap();
-            let free = (0..values.len()).filter(|slot| *slot != own).take(SLOTS);
+            let free = (0..values.len()).filter(|slot| *slot != own).take(FREE);
             free.for_each(|slot| values[slot] = 0);
             set_slots(set, &values);
-            for round in 0..2 * SLOTS as u64 {
+            for round in 0..2 * FREE as u64 {
                 let said = Command::new(program)
                     .args(["set", &guard.arg(), "1"])
                     .env("SHM_STOP", format!("1 {step}"))
@@ -484,7 +664,7 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
             set_slots(set, &values);
         };
         let claimed = || {
-            let records = word(&memory, 0) - own.len().next_multiple_of(8) * 8;
+            let records = records(&memory);
             let is_claimed = |slot: &usize| memory.read(records + slot * 8, 8) != [0; 8];
             (0..own.len()).filter(is_claimed).count()
         };
@@ -494,10 +674,7 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
         let pause = "SHM_PAUSE=claim: semaphore raised";
         let mut slow = Peer::start("env", [pause, path, "hold", &guard.arg()]);
         eventually(|| slots(set)[free[0]] == 1);
-        eventually(|| {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", slow.pid())).unwrap();
-            stat.rsplit(')').next().unwrap().starts_with(" T")
-        });
+        eventually(|| is_stopped(&slow));
         // Its semaphore is taken from it, as by the kernel when it leaves its namespace.
         only(&free[..1]);
         let mut other = start(path, "stay", &guard);

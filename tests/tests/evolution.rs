@@ -9,8 +9,8 @@ use shm_tests::family::{CAPACITY, FLAGS, MARK, TOTAL, Version, marks, v1, v2, v3
 use shm_tests::{Guard, Memory};
 
 const CONTROL: usize = 320;
-/// Of 249 slots.
-const RECORDS: usize = 2048;
+/// Of 248 slots.
+const RECORDS: usize = 1984;
 const STATE: usize = 136;
 
 fn create<V: Version>(guard: &Guard, capacity: usize) -> SharedBox<V> {

@@ -52,6 +52,19 @@ fn the_semaphores_of_another_application_are_not_touched() {
     for set in [keyed.0, alike.0] {
         assert!(sem::values(set).unwrap().iter().all(|value| *value == 0));
     }
+    // Nor is one that is in use, and whose last semaphore fits what a peer wrote.
+    let used = Set::new(Key::PRIVATE, 250);
+    sem::op(used.0, &[sem::Op::add(249, 1), sem::Op::add(248, 7)]).unwrap();
+    let before = sem::values(used.0).unwrap();
+    let unique = memory.read(memory.len() - 288, 8);
+    let stands = memory.read(memory.len() - 256, 4);
+    name_set(&memory, used.0);
+    memory.write(memory.len() - 288, &[0; 8]);
+    let error = SharedBox::<Plain>::open(guard.key()).unwrap_err();
+    assert!(error.to_string().contains("not its own"), "{error}");
+    assert_eq!(sem::values(used.0).unwrap(), before);
+    memory.write(memory.len() - 288, &unique);
+    memory.write(memory.len() - 256, &stands);
     // Readers go on, and so do the writers that looked before.
     let view = SharedView::<Plain>::open(guard.key()).unwrap();
     for (number, writer) in [(3, &shared), (4, &other), (5, &fresh)] {
@@ -61,7 +74,7 @@ fn the_semaphores_of_another_application_are_not_touched() {
     let first = i32::from_ne_bytes(named.try_into().unwrap()) - 1;
     sem::remove(sem::Id::from_raw(first)).unwrap();
     name_set(&memory, alike.0);
-    // Not even whoever ends a removal removes them.
+    // Not even who ends a removal removes them.
     memory.store(memory.len() - 184, 2, 4);
     assert!(SharedBox::<Plain>::open(guard.key()).is_err());
     drop(SharedBox::<Plain>::open_or_create(guard.key(), || [2; 8]).unwrap());
@@ -88,7 +101,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     // The last semaphore is no slot.
     let all_slots = |value| {
         let mut values = sem::values(set).unwrap();
-        values[..249].fill(value);
+        values[..248].fill(value);
         sem::set_values(set, &values).unwrap();
     };
 
@@ -97,7 +110,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     all_slots(1);
     let error = options.open(guard.key()).unwrap_err();
     assert!(
-        matches!(error, Error::SlotsTaken { slots: 249, .. }),
+        matches!(error, Error::SlotsTaken { slots: 248, .. }),
         "{error:?}"
     );
     // A made-up owner without a record, kept alive with SETVAL.
@@ -122,14 +135,14 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     assert!(matches!(error, Error::Busy { .. }), "{error:?}");
     writer.set([7; 8]).unwrap();
     // Not so if the record goes too: then it keeps whole what it reads.
-    let records = memory.len() - 320 - 2048;
-    memory.write(records, &[0; 249 * 8]);
+    let records = memory.len() - 320 - 1984;
+    memory.write(records, &[0; 248 * 8]);
     all_slots(0);
     from_outside().unwrap();
     let _ = writer.set([8; 8]);
     drop(writer);
     // Records of processes that never were take no slot from others for good.
-    memory.write(records, &[0xff; 249 * 8]);
+    memory.write(records, &[0xff; 248 * 8]);
     options.open(guard.key()).unwrap().set([9; 8]).unwrap();
     sem::remove(set).unwrap();
     let said = options.open(guard.key()).map(|shared| shared.set([9; 8]));

@@ -137,9 +137,10 @@ fn waits_notice_a_foreign_ipcrm() {
     }
     let result = shared.wait_timeout(shared.version(), Duration::from_secs(60));
     assert!(matches!(result, Err(Error::Removed { .. })), "{result:?}");
-    // Those attached still share the memory: the kernel frees it with the last of them.
-    shared.set(2).unwrap();
-    assert_eq!(view.get().unwrap(), 2);
+    // The waiting box told it to all when it detached.
+    let result = shared.set(2);
+    assert!(matches!(result, Err(Error::Removed { .. })), "{result:?}");
+    assert!(matches!(view.get(), Err(Error::Removed { .. })));
     let error = SharedBox::<u64>::open(guard.key()).unwrap_err();
     assert!(
         matches!(&error, Error::System { source, .. } if source.kind() == Kind::NotFound),

@@ -338,6 +338,26 @@ fn a_set_that_was_removed_is_made_anew_by_who_opens_and_locks_no_living_writer_o
     );
 }
 
+/// Semaphores of a new set say nothing of a writer that claimed under the one before, and records
+/// nothing of another pid namespace.
+#[test]
+fn after_a_lost_set_no_owner_in_another_pid_namespace_is_taken_for_dead() {
+    if !may_unshare("another pid namespace", &["--pid", "--fork"]) {
+        return;
+    }
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let mut writer = shared.writer().unwrap();
+    sem::remove(guard.set()).unwrap();
+    drop(SharedBox::<u64>::open(guard.key()).unwrap());
+    let try_set = || apart(&["--pid", "--fork"], &["try-set", &guard.arg(), "100"]).line();
+    let said = try_set();
+    assert!(said.contains("can't be told from here"), "{said}");
+    assert_eq!(writer.set(6).unwrap(), 2, "no other commit, and no repair");
+    drop(writer);
+    assert_eq!(try_set(), "9");
+}
+
 /// Writers that go on, and others that come and go, while the set is removed again and again.
 #[test]
 fn no_update_is_lost_while_the_set_is_removed_again_and_again() {

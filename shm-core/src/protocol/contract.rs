@@ -18,7 +18,7 @@ fn each_word_of_the_control_block_lies_where_the_format_says() {
     }
     let ours = words![
         magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-        slots: "u32", set: "u32", claims: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+        slots: "u32", set: "u32", claims: "u32", replaced: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
         awaited: "u64",
     ];
     let theirs: Vec<_> = table("The control block")

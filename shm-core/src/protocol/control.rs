@@ -20,9 +20,9 @@ const PAGE: usize = 4096;
 /// `SHMBOX\x1a\n` in the byte order of the machine.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SHMBOX\x1a\n");
 
-/// Slots of a new segment, unless it is asked for another number. With the tag that makes 250
+/// Slots of a new segment, unless it is asked for another number. With two tags that makes 250
 /// semaphores: kernels before 3.17 allow no more in a set unless told otherwise.
-pub(crate) const SLOTS: u16 = 249;
+pub(crate) const SLOTS: u16 = 248;
 
 /// The most slots that the lock's word can name.
 pub(crate) const MOST_SLOTS: u16 = 1022;
@@ -62,7 +62,10 @@ pub(crate) struct Control {
     pub(crate) set: AtomicU32,
     /// Counts claims of slots; the number of each goes into its word.
     pub(crate) claims: AtomicU32,
-    _line1: [AtomicU32; 14],
+    /// How many sets were put in the place of lost ones. If any, a semaphore of 0 says nothing of a
+    /// claimant that may have claimed under another set.
+    pub(crate) replaced: AtomicU32,
+    _line1: [AtomicU32; 13],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -102,6 +105,7 @@ const _: () = {
     assert!(offset_of!(Control, slots) == 40);
     assert!(offset_of!(Control, set) == 64);
     assert!(offset_of!(Control, claims) == 68);
+    assert!(offset_of!(Control, replaced) == 72);
     assert!(offset_of!(Control, seq) == 128);
     assert!(offset_of!(Control, state) == 136);
     assert!(offset_of!(Control, range) == 144);

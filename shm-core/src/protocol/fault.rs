@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     SetLost,
     /// Whether an owner or claimant lives can't be told from here.
     Unjudged,
+    /// A forked child has no right to claim a slot of its own.
+    ChildDenied,
     /// The kernel refuses to undo semaphores when a process dies.
     NoUndo,
     /// This process has left the IPC namespace of the segment.

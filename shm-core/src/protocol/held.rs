@@ -9,10 +9,9 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::ptr;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU64,
-    Ordering::{Acquire, Relaxed, SeqCst},
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
     compiler_fence,
 };
 
@@ -26,11 +25,13 @@ use crate::sysv::shm;
 const NOTED: usize = 32;
 
 thread_local! {
-    /// The handle of which this thread is in a commit, the innermost one; null: none.
-    static COMMITTING: AtomicPtr<Handle> = const { AtomicPtr::new(ptr::null_mut()) };
+    /// The lock that this thread is in a commit of, the innermost one, as [`Handle::lock`] has it; 0:
+    /// none. A number and no pointer: whatever becomes of the commit's frame (coroutines, say, that
+    /// end in another order than they began), nothing is reached through it.
+    static COMMITTING: AtomicU64 = const { AtomicU64::new(0) };
 
     /// The locks that this thread holds below that commit.
-    static HELD: [Cell<Held>; NOTED] = const { [const { Cell::new(Held::NONE) }; NOTED] };
+    static HELD: [Cell<u64>; NOTED] = const { [const { Cell::new(0) }; NOTED] };
 }
 
 /// What an attachment takes its segment's lock by.
@@ -39,119 +40,109 @@ thread_local! {
 pub(super) struct Handle {
     /// The claim's word in the high half, its epoch in the low half.
     pub(super) claim: AtomicU64,
+    /// What names the lock, taken by that claim, among all that a thread may hold: see [`name`].
+    pub(super) lock: AtomicU64,
     pub(super) segment: shm::Id,
 }
 
-/// A lock: of which segment, by which claim, taken before or after which fork.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(16))]
-pub(super) struct Held {
-    segment: shm::Id,
-    claim: Claim,
-    epoch: u32,
-}
-
-impl Held {
-    const NONE: Held = Held {
-        segment: shm::Id::from_raw(0),
-        claim: Claim { word: 0 },
-        epoch: Stamp::NONE,
-    };
-
-    /// The lock of a segment, taken by this claim at that stamp.
-    #[inline(always)]
-    pub(super) fn new(segment: shm::Id, claim: Claim, stamp: Stamp) -> Held {
-        Held {
-            segment,
-            claim,
-            epoch: stamp.epoch,
-        }
-    }
-
-    /// The lock that a segment's word says to be held by this process.
-    fn named(segment: shm::Id, word: u32) -> Held {
-        let claim = Claim {
-            word: word & !lock::WAITERS,
-        };
-        Held::new(segment, claim, Stamp::now())
-    }
+/// A lock that this process has taken: 31 bits of the segment's id, 31 of the claim's word, and 2 of
+/// the epoch, so that a child does not take its parent's for its own. Not 0: a claim's word is not.
+pub(super) fn name(segment: shm::Id, claim: Claim, epoch: u32) -> u64 {
+    let id = u64::from(segment.as_raw().cast_unsigned()) << 33;
+    id | u64::from(claim.word & !lock::WAITERS) << 2 | u64::from(epoch & 3)
 }
 
 /// Whether it is this thread that a segment's lock word names, below the commit that it is in. What a
 /// forking parent held does not count.
 pub(super) fn is_held(segment: shm::Id, word: u32) -> bool {
-    let held = Held::named(segment, word);
-    HELD.with(|locks| locks.iter().any(|lock| lock.get() == held))
+    let lock = name(segment, Claim { word }, Stamp::now().epoch);
+    HELD.with(|held| held.iter().any(|held| held.get() == lock))
 }
 
 /// Stands for a commit of this thread, from before the exchange that takes the lock until after the
 /// one that lets go. In between the caller's code may run, or a signal handler.
+///
+/// A plain number, and no destructor: on the usual way it is a constant to the compiler.
 #[derive(Debug)]
 pub(super) struct Commit {
-    /// The commit that this one lies in, noted for as long; null: none.
-    outer: *mut Handle,
+    /// Where the commit is noted that this one lies in; [`NOTED`]: nowhere, it is the outermost.
+    outer: usize,
 }
 
 impl Commit {
     /// `None` if this thread is in a commit already.
     #[inline(always)]
     pub(super) fn begin_outermost(handle: &Handle) -> Option<Commit> {
-        let outer = COMMITTING.with(|committing| committing.load(Relaxed));
-        outer.is_null().then(|| Commit::enter(handle, outer))
+        let own = handle.lock.load(Relaxed);
+        COMMITTING.with(|committing| {
+            if committing.load(Relaxed) != 0 {
+                return None;
+            }
+            committing.store(own, Relaxed);
+            // A signal handler of this thread sees the store before all that follows.
+            compiler_fence(SeqCst);
+            Some(Commit { outer: NOTED })
+        })
     }
 
     pub(super) fn begin(handle: &Handle) -> Commit {
-        let outer = COMMITTING.with(|committing| committing.load(Relaxed));
-        if !outer.is_null() {
-            std::mem::forget(Mark::set(lock_of(outer)));
-        }
-        Commit::enter(handle, outer)
+        let own = handle.lock.load(Relaxed);
+        COMMITTING.with(|committing| {
+            // Noted before it is replaced, for a signal handler in between.
+            let outer = match committing.load(Relaxed) {
+                0 => NOTED,
+                outer => note(outer),
+            };
+            compiler_fence(SeqCst);
+            committing.store(own, Relaxed);
+            compiler_fence(SeqCst);
+            Commit { outer }
+        })
     }
 
+    /// `handle` is the one that it began with.
     #[inline(always)]
-    fn enter(handle: &Handle, outer: *mut Handle) -> Commit {
-        let handle = ptr::from_ref(handle).cast_mut();
-        COMMITTING.with(|committing| committing.store(handle, Relaxed));
-        // A signal handler of this thread sees the store before all that follows.
+    pub(super) fn end(self, handle: &Handle) {
         compiler_fence(SeqCst);
-        Commit { outer }
-    }
-
-    #[inline(always)]
-    pub(super) fn end(self) {
-        // As in `begin`.
-        compiler_fence(SeqCst);
-        COMMITTING.with(|committing| committing.store(self.outer, Relaxed));
-        if !self.outer.is_null() {
-            forget(self.outer);
+        if self.outer == NOTED {
+            COMMITTING.with(|committing| committing.store(0, Relaxed));
+        } else {
+            end_inner(self.outer, handle);
         }
     }
 }
 
+/// Goes back to the outer commit, unless this one is not the innermost: then another one ended out of
+/// turn, and there may be none to go back to.
 #[cold]
-fn forget(outer: *mut Handle) {
-    let held = lock_of(outer);
-    HELD.with(|locks| {
-        if let Some(lock) = locks.iter().rfind(|lock| lock.get() == held) {
-            lock.set(Held::NONE);
+fn end_inner(outer: usize, handle: &Handle) {
+    let note = HELD.with(|held| held.get(outer).map_or(0, Cell::get));
+    COMMITTING.with(|committing| {
+        if committing.load(Relaxed) == handle.lock.load(Relaxed) {
+            committing.store(note, Relaxed);
         }
     });
+    forget(outer);
 }
 
-/// The lock of the commit that this thread is in, below the one that begins or ends.
-fn lock_of(outer: *mut Handle) -> Held {
-    // SAFETY: `Commit::begin` took the address of a handle that the call of the outer commit
-    // borrows, and that call goes on only when the calls in its closure, or the signal handler that
-    // interrupts it, have returned.
-    let handle = unsafe { &*outer };
-    let packed = handle.claim.load(Acquire);
-    Held {
-        segment: handle.segment,
-        claim: Claim {
-            word: (packed >> 32) as u32,
-        },
-        epoch: packed as u32,
-    }
+/// Notes that this thread holds a lock; returns where.
+fn note(lock: u64) -> usize {
+    HELD.with(|held| {
+        let index = held.iter().position(|held| held.get() == 0);
+        let index = index.unwrap_or(NOTED);
+        if let Some(held) = held.get(index) {
+            held.set(lock);
+        }
+        index
+    })
+}
+
+fn forget(index: usize) {
+    HELD.with(|held| {
+        if let Some(held) = held.get(index) {
+            held.set(0);
+        }
+    });
 }
 
 /// Stands for a lock that this thread holds beyond the call that took it.
@@ -164,28 +155,17 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Notes that this thread holds a lock.
-    pub(super) fn set(held: Held) -> Mark {
-        HELD.with(|locks| {
-            let is_free = |lock: &Cell<Held>| lock.get().epoch == Stamp::NONE;
-            let index = locks.iter().position(is_free).unwrap_or(NOTED);
-            if let Some(lock) = locks.get(index) {
-                lock.set(held);
-            }
-            Mark {
-                index,
-                not_send: PhantomData,
-            }
-        })
+    pub(super) fn set(lock: u64) -> Mark {
+        Mark {
+            index: note(lock),
+            not_send: PhantomData,
+        }
     }
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        HELD.with(|locks| {
-            if let Some(lock) = locks.get(self.index) {
-                lock.set(Held::NONE);
-            }
-        });
+        forget(self.index);
     }
 }
 
@@ -193,26 +173,38 @@ impl Drop for Mark {
 mod tests {
     use super::*;
 
-    fn held(slot: u32) -> Held {
-        Held::new(shm::Id::from_raw(7), Claim::new(slot, 0, 0), Stamp::now())
+    fn claim(slot: u32) -> Claim {
+        Claim::new(slot, 0, 0)
+    }
+
+    fn lock(slot: u32) -> u64 {
+        name(shm::Id::from_raw(7), claim(slot), Stamp::now().epoch)
     }
 
     fn known(count: u32) -> Vec<u32> {
-        let is_held = |slot: &u32| is_held(shm::Id::from_raw(7), held(*slot).claim.word);
+        let is_held = |slot: &u32| is_held(shm::Id::from_raw(7), claim(*slot).word);
         (0..count).filter(is_held).collect()
+    }
+
+    fn handle(slot: u32) -> Handle {
+        Handle {
+            claim: AtomicU64::new(0),
+            lock: AtomicU64::new(lock(slot)),
+            segment: shm::Id::from_raw(7),
+        }
     }
 
     #[test]
     fn locks_are_known_in_whatever_order_they_are_let_go() {
-        let [one, other, third] = [0, 1, 2].map(|slot| Mark::set(held(slot)));
+        let [one, other, third] = [0, 1, 2].map(|slot| Mark::set(lock(slot)));
         assert_eq!(known(4), [0, 1, 2]);
         drop(one);
         assert_eq!(known(4), [1, 2]);
-        let fourth = Mark::set(held(3));
+        let fourth = Mark::set(lock(3));
         assert_eq!(known(4), [1, 2, 3]);
         drop((third, other));
         assert_eq!(known(4), [3]);
-        let word = held(3).claim.word | lock::WAITERS;
+        let word = claim(3).word | lock::WAITERS;
         let id = shm::Id::from_raw;
         assert!(is_held(id(7), word), "with the sleepers' bit, too");
         assert!(!is_held(id(8), word), "another segment's");
@@ -223,9 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn a_child_holds_no_lock_of_its_parent() {
+        let [parent, child] = [1, 2].map(|epoch| name(shm::Id::from_raw(7), claim(0), epoch));
+        assert_ne!(parent, child);
+        assert_ne!(name(shm::Id::from_raw(0), claim(0), 4), 0);
+    }
+
+    #[test]
     fn more_locks_than_are_noted_leave_no_mark_behind() {
         let count = NOTED as u32 + 3;
-        let marks: Vec<_> = (0..count).map(|slot| Mark::set(held(slot))).collect();
+        let marks: Vec<_> = (0..count).map(|slot| Mark::set(lock(slot))).collect();
         assert_eq!(known(count).len(), NOTED);
         drop(marks);
         assert_eq!(known(count), []);
@@ -234,7 +233,7 @@ mod tests {
     #[test]
     fn a_panic_under_a_lock_leaves_no_mark() {
         let unwound = std::panic::catch_unwind(|| {
-            let _mark = Mark::set(held(0));
+            let _mark = Mark::set(lock(0));
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(unwound.is_err());
@@ -243,26 +242,35 @@ mod tests {
 
     #[test]
     fn commits_below_the_innermost_are_known() {
-        let handle = |slot: u32| Handle {
-            claim: AtomicU64::new(
-                u64::from(held(slot).claim.word) << 32 | u64::from(held(slot).epoch),
-            ),
-            segment: shm::Id::from_raw(7),
-        };
         let handles = [0, 1, 2].map(handle);
-        let outer = Commit::begin(&handles[0]);
+        let outer = Commit::begin_outermost(&handles[0]).expect("none below");
         assert_eq!(known(3), [], "its own is not below it");
+        assert!(Commit::begin_outermost(&handles[1]).is_none());
         let middle = Commit::begin(&handles[1]);
         assert_eq!(known(3), [0]);
         let inner = Commit::begin(&handles[2]);
         assert_eq!(known(3), [0, 1]);
-        inner.end();
+        inner.end(&handles[2]);
         assert_eq!(known(3), [0]);
-        middle.end();
+        middle.end(&handles[1]);
         assert_eq!(known(3), []);
-        outer.end();
-        let later = Commit::begin(&handles[2]);
+        outer.end(&handles[0]);
+        Commit::begin_outermost(&handles[2])
+            .expect("none below")
+            .end(&handles[2]);
         assert_eq!(known(3), []);
-        later.end();
+    }
+
+    #[test]
+    fn commits_that_end_out_of_turn_leave_nothing_behind() {
+        let handles = [0, 1].map(handle);
+        let first = Commit::begin_outermost(&handles[0]).expect("none below");
+        let second = Commit::begin(&handles[1]);
+        first.end(&handles[0]);
+        second.end(&handles[1]);
+        assert_eq!(known(2), []);
+        Commit::begin_outermost(&handles[0])
+            .expect("none below")
+            .end(&handles[0]);
     }
 }

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use super::control::ALWAYS_NOTIFY;
 use super::copy::{Area, Comb, Span};
 use super::fault::Fault;
-use super::held::{Commit, Held, Mark};
+use super::held::{self, Commit, Mark};
 use super::primitive::Ordering::Relaxed;
 use super::process::Stamp;
 use super::segment::Segment;
@@ -77,9 +77,10 @@ impl<'a> Locked<'a> {
 
     /// Notes that this thread holds the lock until further notice, beyond the call that took it.
     pub(crate) fn keep(&mut self) -> Mark {
-        let mark = Mark::set(Held::new(self.segment.id(), self.claim, self.stamp));
+        let lock = held::name(self.segment.id(), self.claim, self.stamp.epoch);
+        let mark = Mark::set(lock);
         if let Some(commit) = self.commit.take() {
-            commit.end();
+            commit.end(&self.segment.handle);
         }
         mark
     }
@@ -284,7 +285,7 @@ impl<'a> Locked<'a> {
         let segment = this.segment;
         segment.unlock(this.claim);
         if let Some(commit) = this.commit.take() {
-            commit.end();
+            commit.end(&segment.handle);
         }
         let awaited = wait::is_awaited_after_release(&segment.control().awaited, version);
         if awaited || segment.flags & ALWAYS_NOTIFY != 0 {
@@ -302,7 +303,7 @@ impl Drop for Locked<'_> {
         // By value: so this one's own address stays unknown, and its parts stay in registers.
         let_go(self.segment, self.claim, self.stamp);
         if let Some(commit) = self.commit.take() {
-            commit.end();
+            commit.end(&self.segment.handle);
         }
     }
 }

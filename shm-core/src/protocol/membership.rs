@@ -9,12 +9,12 @@
 use super::fault::Fault;
 use super::held::Handle;
 use super::owner::may_remove;
-use super::primitive::Ordering::{Acquire, Relaxed, Release};
+use super::primitive::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::process::Stamp;
 use super::segment::Segment;
-use super::slots::{self, Claim, Identity, Slots};
+use super::slots::{self, Claim, Identity, Slots, set_of};
 use super::stop::stop;
-use super::{lock, removal};
+use super::{held, lock, removal};
 use crate::sysv::shm::{self, Attachment};
 use crate::sysv::{Kind, Mode, sem};
 
@@ -29,6 +29,7 @@ impl Handle {
     pub(super) fn unclaimed(segment: shm::Id) -> Handle {
         Handle {
             claim: (u64::from(Stamp::NONE)).into(),
+            lock: 0.into(),
             segment,
         }
     }
@@ -47,11 +48,6 @@ pub(super) fn unpacked(packed: u64) -> Claim {
     }
 }
 
-fn set_of(word: u32) -> Option<sem::Id> {
-    let id = i32::try_from(word.checked_sub(1)?).ok()?;
-    Some(sem::Id::from_raw(id))
-}
-
 impl Segment {
     /// What tells this segment's set from others.
     pub(super) fn identity(&self) -> Identity {
@@ -66,6 +62,7 @@ impl Segment {
         Slots {
             set,
             records: self.records(),
+            replaced: self.control().replaced.load(Relaxed),
         }
     }
 
@@ -142,16 +139,21 @@ impl Segment {
         if !slots.can_be_replaced() {
             return Err(Fault::Unjudged);
         }
-        let word = &self.control().set;
-        slots::install(word, seen, self.identity(), &stat, mode)?;
+        let control = self.control();
+        // First: whoever sees the new set sees that it is not the first one.
+        control.replaced.fetch_add(1, AcqRel);
+        let made = slots::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
-        slots::tag(word, self.identity())?;
-        if self.state().is_removed() {
-            // Its remover looked for the set before this one was there.
-            removal::remove_set_of(self, &stat);
-            return Err(Fault::Removed);
+        slots::tag(&control.set, self.identity())?;
+        let removed = self.state().is_removed();
+        // Its remover looked for the set before this one was there; or another process found it
+        // before it had tags, and replaced it in its turn.
+        if let Some(made) = made
+            && (removed || set_of(control.set.load(Acquire)) != Some(made))
+        {
+            let _ = sem::remove(made);
         }
-        Ok(())
+        if removed { Err(Fault::Removed) } else { Ok(()) }
     }
 
     /// This process's claim on a slot; a forked child makes one of its own.
@@ -173,7 +175,15 @@ impl Segment {
         if self.is_left() {
             return Err(Fault::Left);
         }
-        let (slots, claim) = self.claim_in_force()?;
+        let (slots, claim) = match self.claim_in_force() {
+            // What opening the box told of rights holds for the process that opened it.
+            Err(Fault::System(error))
+                if error.kind() == Kind::Denied && unpacked(stale).word != 0 =>
+            {
+                return Err(Fault::ChildDenied);
+            }
+            claimed => claimed?,
+        };
         stop!("claim: numbered");
         if lock::inherit(&self.control().lock, claim) {
             stop!("claim: lock inherited");
@@ -189,7 +199,12 @@ impl Segment {
             .claim
             .compare_exchange(stale, packed, Release, Acquire);
         match published {
-            Ok(_) => Ok((claim, stamp)),
+            Ok(_) => {
+                // Until it is seen, a commit goes without a note of this thread's.
+                let name = held::name(self.id(), claim, stamp.epoch);
+                self.handle.lock.store(name, Relaxed);
+                Ok((claim, stamp))
+            }
             Err(other_thread) => {
                 slots.release(claim);
                 Ok((unpacked(other_thread), stamp))
@@ -279,7 +294,7 @@ impl Segment {
 
     /// Whether the segment's id leads to this segment, in the namespace of this thread; `None` if it
     /// may not look. Ids begin at 0 in a new namespace, so the same id may lead to another's.
-    fn leads_here(&self) -> Option<bool> {
+    pub(super) fn leads_here(&self) -> Option<bool> {
         match shm::attach(self.id(), shm::Access::ReadOnly) {
             Ok(mapping) => Some(self.is_same(&mapping)),
             Err(error) if error.kind() == Kind::Removed => Some(false),

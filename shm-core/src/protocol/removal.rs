@@ -14,16 +14,14 @@ use super::fault::Fault;
 use super::owner::may_remove;
 use super::primitive::Ordering::{Relaxed, Release};
 use super::segment::{self, Segment};
-use super::slots::{self, Identity};
+use super::slots;
 use super::stop::stop;
 use crate::sysv::shm::{self, Stat};
 use crate::sysv::{Key, Kind, sem};
 
 /// Removes the segment: every later call of those attached says so, and the key is free.
 pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
-    let Some(stat) = stat(segment.id())? else {
-        return Err(Fault::Left);
-    };
+    let stat = info(segment)?;
     if segment.state().is_removed() || stat.dest && !segment.doomed {
         return Err(Fault::Removed);
     }
@@ -84,7 +82,7 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
 /// behind the mapping: only who has detached can tell whether it was the last to do so.
 #[derive(Debug)]
 pub(super) struct Leftover {
-    identity: Identity,
+    segment: shm::Id,
     set: u32,
     stat: Stat,
 }
@@ -99,8 +97,16 @@ pub(super) fn leftover(segment: &Segment) -> Option<Leftover> {
         return None;
     }
     let stat = stat(segment.id()).ok().flatten()?;
-    (stat.dest && Some(stat.size) == segment.geometry.total()).then(|| Leftover {
-        identity: segment.identity(),
+    if !stat.dest || segment.leads_here() == Some(false) {
+        return None;
+    }
+    if !segment.doomed && segment.writable && segment.state().is_ready() {
+        // No commit has noticed: those who stay attached are told by this.
+        set_tombstone(segment);
+        segment::wake_everybody(segment.control());
+    }
+    Some(Leftover {
+        segment: segment.id(),
         set: segment.control().set.load(Relaxed),
         stat,
     })
@@ -108,16 +114,16 @@ pub(super) fn leftover(segment: &Segment) -> Option<Leftover> {
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        if matches!(stat(self.identity.segment), Ok(None)) {
-            remove_set(self.set, self.identity, &self.stat);
+        if matches!(stat(self.segment), Ok(None)) {
+            remove_set(self.set, &self.stat, self.segment);
         }
     }
 }
 
 /// Removes the semaphore set of a segment. One that can't be removed is left: it holds nothing but
 /// zeros.
-fn remove_set(word: u32, identity: Identity, stat: &Stat) {
-    if let Ok(set) = slots::named(word, identity, stat.owners()) {
+fn remove_set(word: u32, stat: &Stat, segment: shm::Id) {
+    if let Some(set) = slots::to_remove(word, stat, segment) {
         let _ = sem::remove(set);
     }
 }
@@ -125,7 +131,7 @@ fn remove_set(word: u32, identity: Identity, stat: &Stat) {
 /// Removes the semaphore set that a segment names.
 pub(super) fn remove_set_of(segment: &Segment, stat: &Stat) {
     let word = segment.control().set.load(Relaxed);
-    remove_set(word, segment.identity(), stat);
+    remove_set(word, stat, segment.id());
 }
 
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
@@ -146,15 +152,8 @@ pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
 ///
 /// If only the owner may do that, and has not when the time is over, the kernel's refusal.
 pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
-    let control = mapped.control();
-    let word = control.set.load(Relaxed);
-    let identity = Identity {
-        segment: mapped.mapping.id(),
-        unique: control.unique.load(Relaxed),
-        // Asked of the set: the segment may be damaged.
-        slots: slots::count_of(word),
-    };
-    remove_set(word, identity, &mapped.stat);
+    let word = mapped.control().set.load(Relaxed);
+    remove_set(word, &mapped.stat, mapped.mapping.id());
     stop!("remove: ended for another, semaphores removed");
     let removed = shm::remove(mapped.mapping.id());
     stop!("remove: ended for another");
@@ -180,7 +179,7 @@ pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
     if segment.state().is_removed() {
         return Ok(true);
     }
-    let stat = stat(segment.id())?.ok_or(Fault::Left)?;
+    let stat = info(segment)?;
     if stat.dest || segment.key() == Key::PRIVATE {
         return Ok(stat.dest && !segment.doomed);
     }
@@ -195,16 +194,21 @@ pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
 /// process to open that makes a second truth. Where this process may not look it can't be told.
 pub(super) fn is_orphan(segment: &Segment) -> Result<bool, Fault> {
     match stat(segment.id()) {
-        // Without an id, it is the process that has left: the segment is attached.
-        Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !segment.doomed)),
+        // Without an id, or with an id that leads to another's, it is the process that has left: the
+        // segment is attached.
+        Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !segment.doomed)
+            && segment.leads_here() != Some(false)),
         Err(Fault::System(error)) if error.kind() == Kind::Denied => Ok(false),
         Err(fault) => Err(fault),
     }
 }
 
-/// The kernel's facts of an attached segment.
+/// The kernel's facts of an attached segment, if this thread is where its id leads to it.
 pub(crate) fn info(segment: &Segment) -> Result<Stat, Fault> {
-    stat(segment.id())?.ok_or(Fault::Left)
+    match stat(segment.id())? {
+        Some(stat) if segment.leads_here() != Some(false) => Ok(stat),
+        _ => Err(Fault::Left),
+    }
 }
 
 /// The kernel's facts; `None` if the id leads nowhere any more.

@@ -262,13 +262,13 @@ impl Segment {
         let claim = unpacked(packed);
         let commit = Commit::begin_outermost(&self.handle)?;
         if !lock::try_acquire(&self.control().lock, claim) {
-            commit.end();
+            commit.end(&self.handle);
             return None;
         }
         stop!("lock: taken");
         if !self.is_written_as_known() {
             self.unlock(claim);
-            commit.end();
+            commit.end(&self.handle);
             return None;
         }
         Some(Locked::new(self, claim, stamp, commit))
@@ -292,7 +292,7 @@ impl Segment {
         if !lock::try_acquire(&self.control().lock, claim)
             && let Err(fault) = self.lock_contended(claim)
         {
-            commit.end();
+            commit.end(&self.handle);
             return Err(fault);
         }
         stop!("lock: taken");

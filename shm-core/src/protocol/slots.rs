@@ -125,19 +125,33 @@ pub(super) struct Identity {
     pub(super) slots: u16,
 }
 
+/// Semaphores behind the slots.
+const TAGS: u16 = 2;
+
 impl Identity {
-    /// What the semaphore behind the slots holds in the set of this segment, and most likely in no
-    /// other's.
-    fn tag(self) -> u16 {
+    /// What the semaphores behind the slots hold in the set of this segment. The first one is told
+    /// by the kernel's id, which no peer can choose; but ids repeat in another namespace, where the
+    /// second one differs.
+    fn tags(self) -> [u16; TAGS as usize] {
         let id = u64::from(self.segment.as_raw().cast_unsigned());
-        (self.unique.wrapping_add(id) % 0x7fff) as u16 + 1
+        [id, self.unique].map(|number| (number % 0x7fff) as u16 + 1)
+    }
+
+    fn found_tags(self, set: sem::Id) -> Result<[u16; TAGS as usize], sysv::Error> {
+        let at = |tag| sem::value(set, self.slots + tag);
+        Ok([at(0)?, at(1)?])
     }
 }
 
 /// A new set with all slots free, for a segment with these facts and this mode. It has no tag yet:
 /// the less lies between its making and its installation, the fewer deaths leave it behind.
 pub(super) fn create(slots: u16, segment: &shm::Stat, mode: Mode) -> Result<sem::Id, Fault> {
-    let set = sem::get(sysv::Key::PRIVATE, slots + 1, sem::GetFlags::CREATE, mode)?;
+    let set = sem::get(
+        sysv::Key::PRIVATE,
+        slots + TAGS,
+        sem::GetFlags::CREATE,
+        mode,
+    )?;
     stop!("birth: semaphores made", set);
     // A creator that ends another user's birth hands the set to the segment's owner. In a user
     // namespace without a mapping any IPC_SET fails, so it is asked only where something differs.
@@ -152,83 +166,101 @@ pub(super) fn create(slots: u16, segment: &shm::Stat, mode: Mode) -> Result<sem:
 }
 
 /// Installs a new set in the place of what `word` held when it was `seen`: 0, or a set that is lost.
-/// If another process was faster, its set stays. The tag comes behind it, see [`tag`].
+/// Returns it. /// If another process was faster, its set stays. The tags come behind it, see [`tag`].
 pub(super) fn install(
     word: &AtomicU32,
     seen: u32,
     identity: Identity,
     segment: &shm::Stat,
     mode: Mode,
-) -> Result<(), Fault> {
+) -> Result<Option<sem::Id>, Fault> {
     let set = create(identity.slots, segment, mode)?;
     let installed = word.compare_exchange(seen, set.as_raw().cast_unsigned() + 1, AcqRel, Relaxed);
     if installed.is_err() {
         let _ = sem::remove(set);
     }
-    Ok(())
+    Ok(installed.is_ok().then_some(set))
 }
 
 /// The set that a control block names (id + 1), if it is the one of this segment: no peer may send
 /// this process to the semaphores of another application, or of another segment, by writing their
-/// id into this one. Two system calls.
+/// id into this one. Three system calls.
 ///
-/// A set without a tag, that no process has used, is as good as lost: its creator died before the
-/// tag.
+/// A set without tags, that no process has used, is as good as lost: its creator died before the
+/// tags.
 pub(super) fn named(word: u32, identity: Identity, owners: [u32; 2]) -> Result<sem::Id, Fault> {
-    let not_its_own = "the segment names a semaphore set that is not its own";
-    let Some(raw) = word.checked_sub(1) else {
-        return Err(Fault::SetLost);
-    };
-    let set = i32::try_from(raw).map_err(|_| Fault::Damaged(not_its_own))?;
-    let set = sem::Id::from_raw(set);
+    let (set, stat) = alike(word, identity.slots, owners)?;
+    match identity.found_tags(set).map_err(gone)? {
+        tags if tags == identity.tags() => Ok(set),
+        [0, 0] if stat.otime.is_none() => Err(Fault::SetLost),
+        _ => Err(Fault::Damaged(NOT_ITS_OWN)),
+    }
+}
+
+const NOT_ITS_OWN: &str = "the segment names a semaphore set that is not its own";
+
+/// The set that a control block names, if it looks like one of a segment of these owners.
+fn alike(word: u32, slots: u16, owners: [u32; 2]) -> Result<(sem::Id, sem::Stat), Fault> {
+    let set = set_of(word).ok_or(if word == 0 {
+        Fault::SetLost
+    } else {
+        Fault::Damaged(NOT_ITS_OWN)
+    })?;
     let stat = sem::stat(set).map_err(gone)?;
-    let owned = owners.contains(&stat.uid);
-    let alike = stat.key == sysv::Key::PRIVATE && stat.count == usize::from(identity.slots) + 1;
-    if !(owned && alike) {
-        return Err(Fault::Damaged(not_its_own));
-    }
-    match sem::value(set, identity.slots).map_err(gone)? {
-        tag if tag == identity.tag() => Ok(set),
-        0 if stat.otime.is_none() => Err(Fault::SetLost),
-        _ => Err(Fault::Damaged(not_its_own)),
+    let alike = stat.key == sysv::Key::PRIVATE && stat.count == usize::from(slots + TAGS);
+    if alike && owners.contains(&stat.uid) {
+        Ok((set, stat))
+    } else {
+        Err(Fault::Damaged(NOT_ITS_OWN))
     }
 }
 
-/// How many slots the set that a control block names has; 0 if there is none.
-pub(super) fn count_of(word: u32) -> u16 {
-    let id = word.checked_sub(1).and_then(|id| i32::try_from(id).ok());
-    let stat = id.and_then(|id| sem::stat(sem::Id::from_raw(id)).ok());
-    let slots = stat.and_then(|stat| stat.count.checked_sub(1));
-    slots
-        .and_then(|slots| u16::try_from(slots).ok())
-        .unwrap_or(0)
-}
-
-/// Gives the set that a newborn names its tag, unless it has one.
-pub(super) fn tag(word: &AtomicU32, identity: Identity) -> Result<(), Fault> {
-    let Some(set) = word
-        .load(Acquire)
-        .checked_sub(1)
-        .and_then(|id| i32::try_from(id).ok())
-    else {
-        return Err(Fault::SetLost);
+/// The set that goes with a segment, which may be damaged: what counts are the kernel's words alone,
+/// among them the first tag.
+pub(super) fn to_remove(word: u32, segment: &shm::Stat, id: shm::Id) -> Option<sem::Id> {
+    let slots = sem::stat(set_of(word)?)
+        .ok()?
+        .count
+        .checked_sub(TAGS.into())?;
+    let identity = Identity {
+        segment: id,
+        unique: 0,
+        slots: slots.try_into().ok()?,
     };
-    let index = identity.slots;
+    let (set, _) = alike(word, identity.slots, segment.owners()).ok()?;
+    let [first, _] = identity.found_tags(set).ok()?;
+    (first == identity.tags()[0]).then_some(set)
+}
+
+/// The set that a word names.
+pub(super) fn set_of(word: u32) -> Option<sem::Id> {
+    let id = i32::try_from(word.checked_sub(1)?).ok()?;
+    Some(sem::Id::from_raw(id))
+}
+
+/// Gives the set that a control block names its tags, unless it has them: one that this process has
+/// installed, or that a newborn names.
+pub(super) fn tag(word: &AtomicU32, identity: Identity) -> Result<(), Fault> {
+    let set = set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+    let [first, second] = identity.tags().map(|tag| tag as i16);
+    let at = identity.slots;
     let mark = [
-        Op::wait_zero(index).nowait(),
-        Op::add(index, identity.tag() as i16).nowait(),
+        Op::wait_zero(at).nowait(),
+        Op::add(at, first).nowait(),
+        Op::wait_zero(at + 1).nowait(),
+        Op::add(at + 1, second).nowait(),
     ];
-    match sem::op(sem::Id::from_raw(set), &mark) {
+    match sem::op(set, &mark) {
         Err(error) if error.kind() != Kind::WouldBlock => Err(gone(error)),
         _ => Ok(()),
     }
 }
 
-/// Whether a set that was found to be this segment's is it still, and in this namespace. One system
-/// call.
+/// Whether a set that was found to be this segment's is it still, and in this namespace. Two system
+/// calls.
 pub(super) fn is_still(set: sem::Id, identity: Identity) -> Result<bool, Fault> {
-    match sem::value(set, identity.slots) {
-        Ok(value) => Ok(value == identity.tag()),
+    match identity.found_tags(set) {
+        Ok(tags) => Ok(tags == identity.tags()),
         Err(error) if says_gone(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -241,6 +273,8 @@ pub(super) struct Slots<'a> {
     /// rights, or left.
     pub(super) set: Option<sem::Id>,
     pub(super) records: &'a [AtomicU64],
+    /// How many sets came before this one: see [`Control::replaced`](super::control::Control).
+    pub(super) replaced: u32,
 }
 
 impl Slots<'_> {
@@ -274,7 +308,7 @@ impl Slots<'_> {
             // The semaphore before the record: it costs less than a judgement.
             let is_free = |record| {
                 record == Record::RELEASED
-                    || self.value(slot) == Some(0) && self.is_free(slot, record)
+                    || record != own && self.value(slot) == Some(0) && self.is_free(slot, record)
             };
             let raise = || match sem::op(set, &take(slot)) {
                 Ok(()) => Ok(true),
@@ -304,7 +338,7 @@ impl Slots<'_> {
         if record.is_comparable() {
             record.is_gone()
         } else {
-            !self.is_last_user(slot, record)
+            self.replaced == 0 && !self.is_last_user(slot, record)
         }
     }
 
@@ -388,11 +422,14 @@ impl Slots<'_> {
         match self.value(slot) {
             Some(0) if record == Record::RELEASED => Ok(false),
             Some(0) if record.is_comparable() => Ok(!record.is_gone()),
-            Some(0) => Ok(self.is_last_user(slot, record)),
+            Some(0) if self.replaced == 0 => Ok(self.is_last_user(slot, record)),
+            // It may have claimed under the set before.
+            Some(0) if self.is_last_user(slot, record) => Ok(true),
+            Some(0) => unjudged(look),
             Some(_) => Ok(!self.is_dead_above_0(slot, claim, record, look)),
             None if record == Record::RELEASED => Ok(false),
             None if record.is_comparable() => Ok(!record.is_gone()),
-            None => Err(Fault::Unjudged),
+            None => unjudged(look),
         }
     }
 
@@ -536,6 +573,14 @@ pub(super) fn vacate(record: &AtomicU64, own: Record, lower: impl FnOnce()) {
     }
 }
 
+/// What can't be told counts as alive until the time limit.
+fn unjudged(look: Look) -> Result<bool, Fault> {
+    match look {
+        Look::Short | Look::Long => Ok(true),
+        Look::Last => Err(Fault::Unjudged),
+    }
+}
+
 /// "Is 0" and "add 1, with undo", at once.
 fn take(slot: u32) -> [Op; 2] {
     let index = slot as u16;
@@ -585,8 +630,13 @@ mod tests {
         /// `amount` is what the ended process added to a semaphore of 1.
         fn changed_by(amount: i16) -> World {
             let mode = Mode::new(0o600);
-            let set = sem::get(sysv::Key::PRIVATE, COUNT + 1, sem::GetFlags::CREATE, mode)
-                .expect("a set");
+            let set = sem::get(
+                sysv::Key::PRIVATE,
+                COUNT + TAGS,
+                sem::GetFlags::CREATE,
+                mode,
+            )
+            .expect("a set");
             sem::set_value(set, SLOT as u16, 1).expect("the set");
             let living = Command::new("cat").stdin(Stdio::piped()).spawn();
             // SAFETY: the child makes two system calls and ends.
@@ -613,6 +663,7 @@ mod tests {
             Slots {
                 set: Some(self.set),
                 records: &self.records,
+                replaced: 0,
             }
         }
 
@@ -649,12 +700,21 @@ mod tests {
         }
 
         /// The same where the set can't be read.
-        fn unread(&self) -> Result<bool, Fault> {
+        fn unread(&self, look: Look) -> Result<bool, Fault> {
             let unreadable = Slots {
                 set: None,
-                records: &self.records,
+                ..self.slots()
             };
-            self.judge(unreadable, Look::Last)
+            self.judge(unreadable, look)
+        }
+
+        /// The same where the set is not the first one.
+        fn replaced(&self, look: Look) -> Result<bool, Fault> {
+            let later = Slots {
+                replaced: 1,
+                ..self.slots()
+            };
+            self.judge(later, look)
         }
     }
 
@@ -722,6 +782,17 @@ mod tests {
                     world.record(elsewhere(world.ended()));
                     assert!(world.is_dead(Short), "it changed it last, and ended");
                 }
+                "the same, and *replaced* is not 0" => {
+                    world.semaphore(0).record(elsewhere(own));
+                    let judged = looks.map(|look| world.replaced(look).ok());
+                    assert_eq!(judged, [Some(true); 3], "this process changed it last");
+                    world.record(elsewhere(world.living()));
+                    assert_eq!(
+                        [Short, Long].map(|look| world.replaced(look).ok()),
+                        [Some(true); 2]
+                    );
+                    assert!(matches!(world.replaced(Last), Err(Fault::Unjudged)));
+                }
                 "semaphore above 0" => {
                     for record in [world.living(), elsewhere(world.ended()), own] {
                         world.semaphore(1).record(record);
@@ -751,17 +822,18 @@ mod tests {
                     assert!(!dead(Last), "not comparable");
                 }
                 "semaphore unreadable, record 0" => {
-                    assert!(!world.unread().expect("it can be told"));
+                    assert!(!world.unread(Last).expect("it can be told"));
                 }
                 "semaphore unreadable, record comparable" => {
                     world.record(world.living());
-                    assert!(world.unread().expect("it can be told"));
+                    assert!(world.unread(Last).expect("it can be told"));
                     world.record(world.ended());
-                    assert!(!world.unread().expect("it can be told"));
+                    assert!(!world.unread(Last).expect("it can be told"));
                 }
                 "semaphore unreadable, record not comparable" => {
                     world.record(elsewhere(world.ended()));
-                    assert!(matches!(world.unread(), Err(Fault::Unjudged)));
+                    assert!(matches!(world.unread(Last), Err(Fault::Unjudged)));
+                    assert!(world.unread(Long).expect("alive so far"));
                 }
                 _ => panic!("a row that this test does not know: {row:?}"),
             }
@@ -772,7 +844,7 @@ mod tests {
     fn a_slot_is_claimed_only_from_the_released_and_the_gone() {
         let world = World::changed_by(1);
         let claims = AtomicU32::new(0);
-        sem::set_values(world.set, &[0; COUNT as usize + 1]).expect("the set");
+        sem::set_values(world.set, &[0; COUNT as usize + 2]).expect("the set");
         // One each that has left its namespace, is gone, and is released; the semaphore of one is up.
         world.records[0].store(world.living().0, Relaxed);
         world.records[1].store(world.ended().0, Relaxed);
@@ -799,25 +871,30 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_the_one_that_the_format_says() {
+    fn the_tags_are_those_that_the_format_says() {
         let identity = |unique, id| Identity {
             segment: shm::Id::from_raw(id),
             unique,
             slots: COUNT,
         };
         let text = crate::contract::section("Slots");
-        assert!(text.contains("`(unique + shmid) mod 32767 + 1`"), "{text}");
-        assert_eq!(identity(0, 0).tag(), 1);
-        assert_eq!(identity(32766, 0).tag(), 32767);
-        assert_eq!(identity(32766, 1).tag(), 1);
-        assert_eq!(identity(u64::MAX, 1).tag(), 1, "it wraps");
+        assert!(text.contains("`shmid mod 32767 + 1`"), "{text}");
+        assert!(text.contains("`unique mod 32767 + 1`"), "{text}");
+        assert_eq!(identity(0, 0).tags(), [1, 1]);
+        assert_eq!(identity(32766, 32767).tags(), [1, 32767]);
+        assert_eq!(identity(32767, 32766).tags(), [32767, 1]);
     }
 
     #[test]
-    fn a_set_is_tagged_once_and_one_without_a_tag_is_lost() {
+    fn a_set_is_tagged_once_and_one_without_tags_is_lost() {
         let world = World::changed_by(1);
         let mode = Mode::new(0o600);
-        let fresh = sem::get(sysv::Key::PRIVATE, COUNT + 1, sem::GetFlags::CREATE, mode);
+        let fresh = sem::get(
+            sysv::Key::PRIVATE,
+            COUNT + TAGS,
+            sem::GetFlags::CREATE,
+            mode,
+        );
         let set = fresh.expect("a set");
         let word = AtomicU32::new(set.as_raw().cast_unsigned() + 1);
         let segment = shm::get(sysv::Key::PRIVATE, 1, shm::GetFlags::CREATE, mode);
@@ -839,7 +916,11 @@ mod tests {
         assert!(is_still(set, identity).expect("the set"));
         tag(&word, other).expect("the set");
         assert!(matches!(find(other), Err(Fault::Damaged(_))));
-        assert!(find(identity).is_ok(), "the first tag stays");
+        assert!(find(identity).is_ok(), "the first tags stay");
+        let word_now = word.load(Relaxed);
+        assert_eq!(to_remove(word_now, &stat, segment), Some(set));
+        let stranger = shm::Id::from_raw(segment.as_raw() ^ 1);
+        assert_eq!(to_remove(word_now, &stat, stranger), None);
         word.store(world.set.as_raw().cast_unsigned() + 1, Relaxed);
         assert!(matches!(find(identity), Err(Fault::Damaged(_))), "in use");
         word.store(0, Relaxed);

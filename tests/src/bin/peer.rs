@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
-use shm_core::sysv::{sem, shm};
+use shm_core::sysv::{self, sem, shm};
 use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
 use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
 
@@ -259,7 +259,12 @@ fn leave_and_write(key: Key, times: u64) -> Outcome {
         return Ok(());
     }
     // A stranger's segments and semaphores, with the ids that these had.
-    let _stranger = SharedBox::<[u64; 8192]>::create_new(key, [0; 8192])?;
+    let stranger = SharedBox::<[u64; 8192]>::create_new(key, [0; 8192])?;
+    let mut strangers = vec![stranger.id()];
+    while strangers.len() < 4096 && !strangers.contains(&shared.id()) {
+        let flags = shm::GetFlags::CREATE;
+        strangers.push(shm::get(Key::PRIVATE, 1, flags, sysv::Mode::new(0o600))?);
+    }
     println!("left");
     let base = u64::from(std::process::id()) << 32;
     let mut written = 0;
@@ -276,6 +281,24 @@ fn leave_and_write(key: Key, times: u64) -> Outcome {
         println!("{}", matches!(result, Err(shm_core::Error::Left { .. })));
     }
     println!("{}", shared.get().is_ok() && view.get().is_ok());
+    // Nothing is done to, or told of, what the old id leads to here.
+    let left =
+        |result: Result<bool, shm_core::Error>| matches!(result, Err(shm_core::Error::Left { .. }));
+    println!(
+        "{}",
+        left(shared.remove().map(|()| true))
+            && left(shared.info().map(|_| true))
+            && left(view.info().map(|_| true))
+            && left(shared.is_removed())
+            && left(view.is_removed())
+    );
+    drop((shared, view));
+    println!(
+        "{}",
+        strangers
+            .iter()
+            .all(|id| shm::stat(*id).is_ok_and(|stat| !stat.dest))
+    );
     Ok(())
 }
 
@@ -501,7 +524,7 @@ fn fork_and_claim_in_threads(key: Key) -> Outcome {
 
 /// How many slots of a box with the usual number of them have a record of this process.
 fn own_records(segment: shm::Id) -> usize {
-    const SLOTS: usize = 249;
+    const SLOTS: usize = 248;
     let memory = Memory::attach(segment);
     let first = memory.len() - 320 - (SLOTS * 8).next_multiple_of(64);
     let all = memory.read(first, SLOTS * 8);

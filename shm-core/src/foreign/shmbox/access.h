@@ -210,7 +210,7 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 			return SHMBOX_ETIMEDOUT;
 		if (now - looked >= 250 * SHMBOX_MS_) {
 			/* Another program may have removed it, which leaves no trace in memory. */
-			if (box->writable ? shmbox_recheck_(box) == SHMBOX_EREMOVED : shmbox_is_orphan_(box))
+			if (box->writable ? shmbox_recheck_(box) == SHMBOX_EREMOVED : shmbox_is_orphan_(box) == 1)
 				return SHMBOX_EREMOVED;
 			looked = now;
 		}
@@ -237,7 +237,11 @@ static inline int shmbox_close_(shmbox *box)
 		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
 	box->claim = 0;
 	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
-	doomed = !box->left && shmbox_is_orphan_(box) && shmbox_find_set_(box) == 0;
+	doomed = !box->left && shmbox_is_orphan_(box) == 1;
+	/* Where no commit has noticed, those who stay attached are told by this. */
+	if (doomed && box->writable && shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == 0)
+		shmbox_bury_(box);
+	doomed = doomed && shmbox_find_set_(box) == 0;
 	shmbox_detach_(box);
 	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
 		shmbox_semctl_(box->set, 0, IPC_RMID, NULL);

@@ -278,11 +278,12 @@ static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
 
 /* The semaphores. */
 
-static inline int shmbox_tag_(const shmbox *box)
+/* What the semaphores behind the slots hold: `which` is 0 for the one that the kernel's id tells, 1 for the other. */
+static inline int shmbox_tag_(const shmbox *box, int which)
 {
-	uint64_t const sum = box->unique + SHMBOX_TO_(uint32_t, box->id);
+	uint64_t const number = which == 0 ? SHMBOX_TO_(uint32_t, box->id) : box->unique;
 
-	return SHMBOX_TO_(int, sum % 32767 + 1);
+	return SHMBOX_TO_(int, number % 32767 + 1);
 }
 
 /* What a failed call on the semaphores means. */
@@ -313,17 +314,32 @@ static inline int shmbox_last_user_lives_(const shmbox *box, uint32_t slot, uint
 	return shmbox_started_with_(record, pid) == 1 && !shmbox_has_ended_(pid) && !shmbox_exits_(pid);
 }
 
-/* "Is 0" and "add so many" in one call, which does both or nothing. */
-static inline int shmbox_raise_(int set, uint32_t index, int by, int undo)
+/* "Is 0" and "add so many", the two halves of what one call of semop does or leaves. */
+static inline void shmbox_if_zero_add_(struct sembuf *halves, uint32_t index, int by, int undo)
+{
+	halves[0].sem_num = halves[1].sem_num = SHMBOX_TO_(unsigned short, index);
+	halves[0].sem_op = 0;
+	halves[0].sem_flg = IPC_NOWAIT;
+	halves[1].sem_op = SHMBOX_TO_(short, by);
+	halves[1].sem_flg = SHMBOX_TO_(short, IPC_NOWAIT | undo);
+}
+
+static inline int shmbox_raise_(int set, uint32_t slot)
 {
 	struct sembuf raise[2];
 
-	raise[0].sem_num = raise[1].sem_num = SHMBOX_TO_(unsigned short, index);
-	raise[0].sem_op = 0;
-	raise[0].sem_flg = IPC_NOWAIT;
-	raise[1].sem_op = SHMBOX_TO_(short, by);
-	raise[1].sem_flg = SHMBOX_TO_(short, IPC_NOWAIT | undo);
+	shmbox_if_zero_add_(raise, slot, 1, SEM_UNDO);
 	return semop(set, raise, 2);
+}
+
+/* Both at once: no process sees a set with one of them. */
+static inline int shmbox_add_tags_(const shmbox *box, int set)
+{
+	struct sembuf add[4];
+
+	shmbox_if_zero_add_(add, box->slots, shmbox_tag_(box, 0), 0);
+	shmbox_if_zero_add_(add + 2, box->slots + 1, shmbox_tag_(box, 1), 0);
+	return semop(set, add, 4);
 }
 
 static inline void shmbox_lower_(int set, uint32_t slot)
@@ -336,33 +352,28 @@ static inline void shmbox_lower_(int set, uint32_t slot)
 	semop(set, &lower, 1);
 }
 
-/* Whether a set with as many semaphores bears this segment's tag: 1, 0 or a code. One whose maker died before it set the tag
- * gets it. */
-static inline int shmbox_is_tagged_(shmbox *box, int set)
+/* Whether a set with as many semaphores bears this segment's tags: 1, 0 or -1 (errno). `none`: whether it bears none. */
+static inline int shmbox_is_tagged_(const shmbox *box, int set, int *none)
 {
-	unsigned short values[SHMBOX_MOST_SLOTS_ + 1];
-	int tag = shmbox_semctl_(set, box->slots, GETVAL, NULL), zeros = 1;
-	uint32_t i;
+	int first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
+	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, NULL);
 
-	if (tag == 0) {
-		if (shmbox_semctl_(set, 0, GETALL, values) < 0)
-			return shmbox_set_failed_(box);
-		for (i = 0; i <= box->slots; i++)
-			zeros &= values[i] == 0;
-		if (zeros && shmbox_raise_(set, box->slots, shmbox_tag_(box), 0) != 0 && errno != EAGAIN)
-			return shmbox_set_failed_(box);
-		/* This process's, or that of another one that found it at the same time. */
-		tag = shmbox_semctl_(set, box->slots, GETVAL, NULL);
-	}
-	return tag < 0 ? shmbox_set_failed_(box) : tag == shmbox_tag_(box);
+	/* They may have been added between the two looks. */
+	if (first == 0 && second > 0)
+		first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
+	*none = first == 0 && second == 0;
+	if (first < 0 || second < 0)
+		return -1;
+	return first == shmbox_tag_(box, 0) && second == shmbox_tag_(box, 1);
 }
 
 /* Whether a set that was found to be this segment's is it still, and in this namespace: 1, 0 or a code. */
 static inline int shmbox_is_still_(shmbox *box, int set)
 {
-	int const tag = shmbox_semctl_(set, box->slots, GETVAL, NULL);
+	int none;
+	int const tagged = shmbox_is_tagged_(box, set, &none);
 
-	return tag >= 0 ? tag == shmbox_tag_(box) : shmbox_is_gone_() ? 0 : shmbox_failed_(box);
+	return tagged >= 0 ? tagged : shmbox_is_gone_() ? 0 : shmbox_failed_(box);
 }
 
 /* Whether a set is this segment's, of which the kernel says `segment`: 0 or a code. */
@@ -370,10 +381,10 @@ static inline int shmbox_check_set_(shmbox *box, int set, const struct shmid_ds 
 {
 	struct semid_ds facts;
 	key_t key;
-	int tagged;
+	int tagged, none;
 
 	if (set < 0)
-		return SHMBOX_EDAMAGED;
+		return set == -1 ? SHMBOX_ESETLOST : SHMBOX_EDAMAGED;
 	memset(&facts, 0, sizeof facts);
 	if (shmbox_semctl_(set, 0, IPC_STAT, &facts) != 0)
 		return shmbox_set_failed_(box);
@@ -382,11 +393,16 @@ static inline int shmbox_check_set_(shmbox *box, int set, const struct shmid_ds 
 #else
 	key = facts.sem_perm.__ipc_perm_key;
 #endif
-	if (key != IPC_PRIVATE || facts.sem_nsems != box->slots + 1 ||
+	if (key != IPC_PRIVATE || facts.sem_nsems != box->slots + 2 ||
 	    (facts.sem_perm.uid != segment->shm_perm.uid && facts.sem_perm.uid != segment->shm_perm.cuid))
 		return SHMBOX_EDAMAGED;
-	tagged = shmbox_is_tagged_(box, set);
-	return tagged < 0 ? tagged : tagged ? 0 : SHMBOX_EDAMAGED;
+	tagged = shmbox_is_tagged_(box, set, &none);
+	if (tagged < 0)
+		return shmbox_set_failed_(box);
+	/* Of one that no process has used, the maker died before the tags, or is about to add them. */
+	if (none && facts.sem_otime == 0)
+		return SHMBOX_ESETLOST;
+	return tagged ? 0 : SHMBOX_EDAMAGED;
 }
 
 /* The id of the set that the segment names; its word is one that others can write. */
@@ -395,7 +411,7 @@ static inline int shmbox_named_set_(const shmbox *box)
 	return SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
 }
 
-/* Makes sure that box->set is this segment's, in this namespace, and now. One system call, or some if the segment names
+/* Makes sure that box->set is this segment's, in this namespace, and now. Two system calls, or some if the segment names
  * another one than before. */
 static inline int shmbox_find_set_(shmbox *box)
 {
@@ -435,6 +451,13 @@ static inline int shmbox_is_own_(const shmbox *box, uint32_t word)
 	return box->claim != 0 && (word & ~SHMBOX_WAITERS_) == box->claim;
 }
 
+/* Whether a set was put in the place of one that was lost: then a semaphore of 0 says nothing of a claimant that may have
+ * claimed under an earlier one. */
+static inline int shmbox_is_replaced_(const shmbox *box)
+{
+	return shmbox_get32_(box, SHMBOX_REPLACED_) != 0;
+}
+
 /* Whether the claim that a lock's word names belongs to a living process: 1, 0, or a code. To act on 0, look with
  * shmbox_recheck_ whether this segment's semaphores said so, and judge again; then exchange the very word that was judged.
  * GETVAL takes the same lock in the kernel as the undo, so whoever reads a 0 sees what the dead one stored. */
@@ -459,9 +482,12 @@ static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
 			return 0;
 		if (comparable)
 			return !shmbox_claimant_is_gone_(box, record);
-		if (value < 0)
-			return SHMBOX_EUNJUDGED;
-		return shmbox_last_user_lives_(box, slot, record);
+		if (value == 0 && shmbox_last_user_lives_(box, slot, record))
+			return 1;
+		if (value == 0 && !shmbox_is_replaced_(box))
+			return 0;
+		/* What can't be told counts as alive until the time limit. */
+		return look == SHMBOX_LAST_ ? SHMBOX_EUNJUDGED : 1;
 	}
 	/* This process before its exec: no program knows of that claim any more. */
 	if (shmbox_is_mine_(box, record) ? !same_image || record != box->record
@@ -542,19 +568,45 @@ static inline int shmbox_bury_(const shmbox *box)
 	return SHMBOX_EREMOVED;
 }
 
-/* Whether the kernel keeps the segment only for those that are attached. */
+/* Whether the kernel keeps the segment only for those that are attached: 1, 0, or SHMBOX_ELEFT if it speaks of another one,
+ * which has the id in the namespace of this thread. */
 static inline int shmbox_is_orphan_(const shmbox *box)
 {
 	struct shmid_ds facts;
 
-	return shmctl(box->id, IPC_STAT, &facts) == 0 && (facts.shm_perm.mode & 01000 /* SHM_DEST */) != 0;
+	if (shmctl(box->id, IPC_STAT, &facts) != 0 || (facts.shm_perm.mode & 01000 /* SHM_DEST */) == 0)
+		return 0;
+	switch (shmbox_leads_here_(box)) {
+	case 1: return 1;
+	case 0: return SHMBOX_ELEFT;
+	default: return 0;
+	}
 }
 
-/* Whether segment, semaphores and process still belong together: 0, SHMBOX_ELEFT or SHMBOX_EREMOVED. What this process may
- * not ask the kernel any more is as it was. */
+/* Whether the record of this handle's slot is this process's; one that a peer overwrote with 0 is made so. */
+static inline int shmbox_keeps_slot_(const shmbox *box)
+{
+	uint32_t const slot = shmbox_slot_(box->claim);
+
+	return shmbox_get_record_(box, slot) == box->record || shmbox_exchange_record_(box, slot, 0, box->record);
+}
+
+/* Raises the semaphore of this handle's slot again: 0 or a code. */
+static inline int shmbox_raise_again_(shmbox *box)
+{
+	if (shmbox_raise_(box->set, shmbox_slot_(box->claim)) == 0)
+		return 0;
+	/* Above 0 by now; or lost at once, or out of this process's rights, where the record goes on to speak for it. */
+	if (errno == EAGAIN || errno == EACCES || shmbox_is_gone_())
+		return 0;
+	return shmbox_failed_(box);
+}
+
+/* Whether segment, semaphores and process still belong together: 0, SHMBOX_ELEFT or SHMBOX_EREMOVED; SHMBOX_ESYSTEM if its
+ * semaphore can't be raised again. What this process may not ask the kernel any more is as it was. */
 static inline int shmbox_recheck_(shmbox *box)
 {
-	int code;
+	int code, orphan;
 
 	shmbox_notice_fork_(box);
 	if (box->left)
@@ -563,15 +615,19 @@ static inline int shmbox_recheck_(shmbox *box)
 	if (code != 0 || (box->claim != 0 && shmbox_value_(box, shmbox_slot_(box->claim)) <= 0)) {
 		if (code == SHMBOX_ELEFT || shmbox_leads_here_(box) == 0 ||
 		    /* Another has the slot: this process was taken for dead. */
-		    (box->claim != 0 && shmbox_get_record_(box, shmbox_slot_(box->claim)) != box->record)) {
+		    (box->claim != 0 && !shmbox_keeps_slot_(box))) {
 			box->left = 1;
 			return SHMBOX_ELEFT;
 		}
 		/* Set by a peer, or of a new set in the place of one that was lost: raised again. */
-		if (code == 0)
-			shmbox_raise_(box->set, shmbox_slot_(box->claim), 1, SEM_UNDO);
+		code = code == 0 ? shmbox_raise_again_(box) : 0;
 	}
-	return shmbox_is_orphan_(box) ? shmbox_bury_(box) : 0;
+	orphan = shmbox_is_orphan_(box);
+	if (orphan == SHMBOX_ELEFT)
+		box->left = 1;
+	if (orphan < 0)
+		return orphan;
+	return orphan ? shmbox_bury_(box) : code;
 }
 
 /* Claims. */
@@ -600,10 +656,12 @@ static inline int shmbox_is_free_(const shmbox *box, uint32_t slot, uint64_t rec
 {
 	if (record == 0)
 		return 1;
-	if (shmbox_value_(box, slot) > 0)
+	/* Another handle of this process may have it. */
+	if (record == box->record || shmbox_value_(box, slot) > 0)
 		return 0;
-	return shmbox_is_comparable_(box, record) ? shmbox_claimant_is_gone_(box, record)
-						  : !shmbox_last_user_lives_(box, slot, record);
+	if (shmbox_is_comparable_(box, record))
+		return shmbox_claimant_is_gone_(box, record);
+	return !shmbox_is_replaced_(box) && !shmbox_last_user_lives_(box, slot, record);
 }
 
 /* Raises the semaphore of a free slot, and records this process there. The slot, or a code. */
@@ -617,7 +675,7 @@ static inline int shmbox_take_slot_(shmbox *box)
 
 		if (!shmbox_is_free_(box, slot, seen))
 			continue;
-		if (shmbox_raise_(box->set, slot, 1, SEM_UNDO) != 0) {
+		if (shmbox_raise_(box->set, slot) != 0) {
 			struct semid_ds facts;
 			int code;
 
@@ -709,12 +767,13 @@ static inline int shmbox_replace_set_(shmbox *box)
 	struct shmid_ds segment;
 	struct semid_ds facts;
 	uint32_t slot;
-	int set;
+	int set, orphan, tagged;
 
 	if (shmctl(box->id, IPC_STAT, &segment) != 0)
 		return shmbox_is_gone_() ? SHMBOX_ELEFT : shmbox_failed_(box);
-	if ((segment.shm_perm.mode & 01000 /* SHM_DEST */) != 0)
-		return shmbox_bury_(box);
+	orphan = shmbox_is_orphan_(box);
+	if (orphan != 0)
+		return orphan < 0 ? orphan : shmbox_bury_(box);
 	/* A set of another user's would be trusted by no other process. */
 	if (geteuid() != 0 && geteuid() != segment.shm_perm.uid && geteuid() != segment.shm_perm.cuid)
 		return SHMBOX_ESETLOST;
@@ -724,7 +783,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 		if (record != 0 && !shmbox_is_comparable_(box, record))
 			return SHMBOX_EUNJUDGED;
 	}
-	set = semget(IPC_PRIVATE, SHMBOX_TO_(int, box->slots + 1), SHMBOX_TO_(int, segment.shm_perm.mode & 0666) | IPC_CREAT);
+	set = semget(IPC_PRIVATE, SHMBOX_TO_(int, box->slots + 2), SHMBOX_TO_(int, segment.shm_perm.mode & 0666) | IPC_CREAT);
 	if (set < 0)
 		return shmbox_failed_(box);
 	SHMBOX_STOP("set: made");
@@ -740,22 +799,42 @@ static inline int shmbox_replace_set_(shmbox *box)
 			return code;
 		}
 	}
+	/* Before: a process that sees the new set sees that it is not the first one. */
+	__atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_REPLACED_), 1, __ATOMIC_ACQ_REL);
+	SHMBOX_STOP("set: counted");
 	/* If another process was faster, its set stays. */
-	if (!shmbox_exchange32_(box, SHMBOX_SET_, &seen, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL))
+	if (!shmbox_exchange32_(box, SHMBOX_SET_, &seen, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL)) {
 		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		return 0;
+	}
 	SHMBOX_STOP("set: installed");
-	return 0;
+	tagged = shmbox_add_tags_(box, set) == 0 ? 0 : shmbox_set_failed_(box);
+	SHMBOX_STOP("set: tagged");
+	/* The segment's remover looked before this set was there; or a process that found it without tags replaced it. */
+	if (shmbox_is_removed_(box) || shmbox_named_set_(box) != set) {
+		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : 0;
+	}
+	return tagged;
 }
 
 /* Claims a slot at the opening. */
 static inline int shmbox_join_(shmbox *box)
 {
-	int code = shmbox_claim_(box);
+	int code = shmbox_claim_(box), tries;
 
-	if (code == SHMBOX_ESETLOST) {
-		code = shmbox_replace_set_(box);
-		if (code == 0)
-			code = shmbox_claim_(box);
+	for (tries = 0; code == SHMBOX_ESETLOST && !shmbox_is_removed_(box) && tries < SHMBOX_TRIES_; tries++) {
+		int replaced;
+
+		/* Another process may have installed one to which it is about to add the tags. */
+		shmbox_rest_a_millisecond_();
+		code = shmbox_claim_(box);
+		if (code != SHMBOX_ESETLOST)
+			break;
+		replaced = shmbox_replace_set_(box);
+		code = replaced != 0 ? replaced : shmbox_claim_(box);
+		if (replaced != 0)
+			break;
 	}
 	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
 	return code != 0 && shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;

@@ -178,7 +178,7 @@ typedef struct shmbox_options {
 
 /*
  * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
- * Each handle that may write takes one of the segment's slots (249, unless more were asked for) when it is opened. Its
+ * Each handle that may write takes one of the segment's slots (248, unless more were asked for) when it is opened. Its
  * members are nobody's but these functions', save `error` and `limit_ms`.
  */
 typedef struct shmbox {
