@@ -59,11 +59,13 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_POINTER_(type, value) static_cast<type>(value)
 #define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
 #define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#define SHMBOX_NULL_ nullptr
 #else
 #define SHMBOX_TO_(type, value) ((type)(value))
 #define SHMBOX_POINTER_(type, value) ((type)(value))
 #define SHMBOX_BITS_(type, value) ((type)(value))
 #define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#define SHMBOX_NULL_ NULL
 #endif
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
@@ -348,7 +350,7 @@ static inline void shmbox_rest_a_millisecond_(void)
 
 	nap.tv_sec = 0;
 	nap.tv_nsec = 1000000;
-	nanosleep(&nap, NULL);
+	nanosleep(&nap, SHMBOX_NULL_);
 }
 
 /* Sleeps until woken, for `nap` nanoseconds at most, or not at all if the word is another one. */
@@ -368,7 +370,7 @@ static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t na
 	time.seconds = nap / (1000 * SHMBOX_MS_);
 	time.nanoseconds = nap % (1000 * SHMBOX_MS_);
 #endif
-	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, NULL, 0);
+	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
 }
 
 static inline void shmbox_wake_(const void *word, int count)
@@ -378,7 +380,7 @@ static inline void shmbox_wake_(const void *word, int count)
 #else
 	long const call = SYS_futex_time64;
 #endif
-	syscall(call, word, 1 /* FUTEX_WAKE */, count, NULL, NULL, 0);
+	syscall(call, word, 1 /* FUTEX_WAKE */, count, SHMBOX_NULL_, SHMBOX_NULL_, 0);
 }
 
 /* A full barrier on every thread of every process that asked for them; 0 if the kernel can't. */
@@ -464,7 +466,7 @@ static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *
 	while (count-- > 0) {
 		const unsigned char *const former = shmbox_name_(form);
 
-		if (!form->wrong && name != NULL && shmbox_same_name_(former, name))
+		if (!form->wrong && name != SHMBOX_NULL_ && shmbox_same_name_(former, name))
 			*was = 1;
 	}
 	return since;
@@ -494,7 +496,7 @@ static inline void shmbox_skip_type_(shmbox_form_ *form, int depth)
 			shmbox_name_(form);
 			shmbox_take_(form, 8);
 			shmbox_skip_type_(form, depth - 1);
-			shmbox_history_(form, NULL, NULL);
+			shmbox_history_(form, SHMBOX_NULL_, SHMBOX_NULL_);
 		}
 		return;
 	case 0x23: /* enum */
@@ -562,7 +564,7 @@ static inline int shmbox_same_field_(shmbox_form_ *newer, shmbox_form_ *older, i
 	if (shmbox_number_(newer, 8) != shmbox_number_(older, 8) || !shmbox_same_type_(newer, older, depth))
 		return 0;
 	*since = shmbox_history_(newer, name, &named);
-	shmbox_history_(older, NULL, NULL);
+	shmbox_history_(older, SHMBOX_NULL_, SHMBOX_NULL_);
 	return named && !newer->wrong && !older->wrong;
 }
 
@@ -636,7 +638,7 @@ static inline int shmbox_extends_(shmbox_form_ newer, shmbox_form_ older)
 		shmbox_name_(&newer);
 		shmbox_take_(&newer, 8);
 		shmbox_skip_type_(&newer, 31);
-		if (shmbox_history_(&newer, NULL, NULL) <= older_version || newer.wrong)
+		if (shmbox_history_(&newer, SHMBOX_NULL_, SHMBOX_NULL_) <= older_version || newer.wrong)
 			return 0;
 	}
 	return !newer.wrong && !older.wrong && newer.at == newer.end && older.at == older.end;
@@ -705,7 +707,7 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
 	if (!shmbox_extends_(mine, theirs))
 		return SHMBOX_EMISMATCH;
-	if (box->writable || type->added == NULL)
+	if (box->writable || type->added == SHMBOX_NULL_)
 		return SHMBOX_ENEEDSUPGRADE;
 	shmbox_take_(&theirs, 3);
 	shmbox_name_(&theirs);
@@ -737,7 +739,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (length > box->room)
 				length = box->room;
 			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
-			if (room == NULL)
+			if (room == SHMBOX_NULL_)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
@@ -800,12 +802,12 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 static inline void shmbox_detach_(shmbox *box)
 {
-	if (box->base != NULL)
+	if (box->base != SHMBOX_NULL_)
 		shmdt(box->base);
-	box->base = NULL;
-	if (box->alive != NULL)
+	box->base = SHMBOX_NULL_;
+	if (box->alive != SHMBOX_NULL_)
 		munmap(box->alive, sizeof(uint32_t));
-	box->alive = NULL;
+	box->alive = SHMBOX_NULL_;
 }
 
 static inline int shmbox_join_(shmbox *box);
@@ -848,7 +850,7 @@ static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
  * an attachment pins what an id means. */
 static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
 {
-	void *const base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
+	void *const base = shmat(box->id, SHMBOX_NULL_, read_only ? SHM_RDONLY : 0);
 	int code;
 
 	if (SHMBOX_BITS_(intptr_t, base) == -1) {
@@ -869,7 +871,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 		code = shmbox_back_(box, facts->shm_segsz, read_only);
 	if (code != 0) {
 		shmdt(box->base);
-		box->base = NULL;
+		box->base = SHMBOX_NULL_;
 		return code;
 	}
 	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
@@ -917,7 +919,7 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
 	int64_t end;
 
-	if (options == NULL)
+	if (options == SHMBOX_NULL_)
 		options = &usual;
 	memset(box, 0, sizeof *box);
 	box->type = type;
@@ -952,7 +954,7 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
 {
-	return box->base != NULL && box->type->fingerprint == type->fingerprint;
+	return box->base != SHMBOX_NULL_ && box->type->fingerprint == type->fingerprint;
 }
 
 /*
@@ -1028,16 +1030,16 @@ static inline int shmbox_read_stat_(const char *path, uint64_t *flags, uint64_t 
 	line[length] = 0;
 	/* The second field is the program's name in brackets, and may have brackets in it. */
 	at = strrchr(line, ')');
-	for (field = 3; field <= 22 && at != NULL; field++) {
+	for (field = 3; field <= 22 && at != SHMBOX_NULL_; field++) {
 		at = strchr(at, ' ');
-		if (at != NULL)
+		if (at != SHMBOX_NULL_)
 			at++;
-		if (at != NULL && field == 9)
-			*flags = strtoull(at, NULL, 10);
-		if (at != NULL && field == 22)
-			*start = strtoull(at, NULL, 10);
+		if (at != SHMBOX_NULL_ && field == 9)
+			*flags = strtoull(at, SHMBOX_NULL_, 10);
+		if (at != SHMBOX_NULL_ && field == 22)
+			*start = strtoull(at, SHMBOX_NULL_, 10);
 	}
-	return at != NULL;
+	return at != SHMBOX_NULL_;
 }
 
 /* Whether each thread of a process has PF_EXITING, and so runs no instruction of its program any more. */
@@ -1106,7 +1108,7 @@ static inline int shmbox_has_ended_(uint32_t pid)
 	watched.found = 0;
 	if (watched.file < 0)
 		return 0;
-	ended = syscall(poll_call, &watched, 1, at_once, NULL, 0) == 1 && (watched.found & 1) != 0;
+	ended = syscall(poll_call, &watched, 1, at_once, SHMBOX_NULL_, 0) == 1 && (watched.found & 1) != 0;
 	close(watched.file);
 	return ended;
 }
@@ -1141,7 +1143,7 @@ static inline uint32_t shmbox_image_(int which)
 {
 	const unsigned char *const random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
 
-	return random == NULL ? 0 : random[which];
+	return random == SHMBOX_NULL_ ? 0 : random[which];
 }
 
 /* The number in the target of a link, such as "pid:[4026531836]"; 0 if there is none. */
@@ -1156,7 +1158,7 @@ static inline uint64_t shmbox_link_(const char *path)
 	target[length] = 0;
 	while (*at != 0 && (*at < '0' || *at > '9'))
 		at++;
-	return strtoull(at, NULL, 10);
+	return strtoull(at, SHMBOX_NULL_, 10);
 }
 
 /* This process's record. Some 20 us. Its namespaces are asked of this thread: a leading one that has ended shows none. */
@@ -1252,13 +1254,13 @@ static inline int shmbox_set_failed_(shmbox *box)
 /* The semaphore of a slot; -1 if it can't be read. */
 static inline int shmbox_value_(const shmbox *box, uint32_t slot)
 {
-	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, NULL);
+	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, SHMBOX_NULL_);
 }
 
 /* The pid, as this process sees it, of the one that changed the semaphore of a slot last; 0 if it can't be told. */
 static inline uint32_t shmbox_last_user_(const shmbox *box, uint32_t slot)
 {
-	int const pid = box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETPID, NULL);
+	int const pid = box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETPID, SHMBOX_NULL_);
 
 	return pid < 0 ? 0 : SHMBOX_TO_(uint32_t, pid);
 }
@@ -1312,12 +1314,12 @@ static inline void shmbox_lower_(int set, uint32_t slot)
 /* Whether a set with as many semaphores bears this segment's tags: 1, 0 or -1 (errno). `none`: whether it bears none. */
 static inline int shmbox_is_tagged_(const shmbox *box, int set, int *none)
 {
-	int first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
-	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, NULL);
+	int first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
+	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, SHMBOX_NULL_);
 
 	/* They may have been added between the two looks. */
 	if (first == 0 && second > 0)
-		first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
+		first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
 	*none = first == 0 && second == 0;
 	if (first < 0 || second < 0)
 		return -1;
@@ -1463,9 +1465,9 @@ static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
 /* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
 static inline void shmbox_notice_fork_(shmbox *box)
 {
-	if (box->alive != NULL ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
+	if (box->alive != SHMBOX_NULL_ ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
 		return;
-	if (box->alive != NULL)
+	if (box->alive != SHMBOX_NULL_)
 		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
 	box->pid = getpid();
 	box->claim = 0;
@@ -1478,7 +1480,7 @@ static inline void shmbox_notice_fork_(shmbox *box)
 static inline void shmbox_watch_forks_(shmbox *box)
 {
 #ifdef MAP_ANONYMOUS
-	void *page = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(SHMBOX_NULL_, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return;
@@ -1497,7 +1499,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
  * namespace ids begin at 0, so the same one may be another's. */
 static inline int shmbox_leads_here_(const shmbox *box)
 {
-	void *const other = shmat(box->id, NULL, SHM_RDONLY);
+	void *const other = shmat(box->id, SHMBOX_NULL_, SHM_RDONLY);
 	struct shmid_ds facts;
 	int here = 0;
 
@@ -1675,7 +1677,7 @@ static inline int shmbox_claim_(shmbox *box)
 		return SHMBOX_ELEFT;
 	if (box->claim != 0)
 		return 0;
-	if (box->alive == NULL)
+	if (box->alive == SHMBOX_NULL_)
 		shmbox_watch_forks_(box);
 	box->record = shmbox_make_record_(box);
 	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
@@ -1752,7 +1754,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 		if (shmbox_semctl_(set, 0, IPC_SET, &facts) != 0) {
 			int const code = shmbox_failed_(box);
 
-			shmbox_semctl_(set, 0, IPC_RMID, NULL);
+			shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 			return code;
 		}
 	}
@@ -1761,7 +1763,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 	SHMBOX_STOP("set: counted");
 	/* If another process was faster, its set stays. */
 	if (!shmbox_exchange32_(box, SHMBOX_SET_, &seen, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL)) {
-		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 		return 0;
 	}
 	SHMBOX_STOP("set: installed");
@@ -1769,7 +1771,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 	SHMBOX_STOP("set: tagged");
 	/* The segment's remover looked before this set was there; or a process that found it without tags replaced it. */
 	if (shmbox_is_removed_(box) || shmbox_named_set_(box) != set) {
-		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : 0;
 	}
 	return tagged;
@@ -2017,7 +2019,7 @@ static inline uint32_t shmbox_length_(const unsigned char *bytes)
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
-	return type->is_valid == NULL || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+	return type->is_valid == SHMBOX_NULL_ || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
 }
 
 /* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
@@ -2028,7 +2030,7 @@ static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, u
 	for (added = type->added; added->since != 0; added++) {
 		if (added->since <= box->earlier)
 			continue;
-		if (added->bytes == NULL)
+		if (added->bytes == SHMBOX_NULL_)
 			memset(value + added->offset, 0, added->size);
 		else
 			memcpy(value + added->offset, added->bytes, added->size);
@@ -2075,7 +2077,7 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
 				if (box->earlier != 0)
 					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
-				if (version != NULL)
+				if (version != SHMBOX_NULL_)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
 			}
@@ -2116,7 +2118,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, cons
 	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("commit: odd");
-	if (type->store != NULL)
+	if (type->store != SHMBOX_NULL_)
 		type->store(box->base, bytes);
 	else
 		shmbox_store_bytes_(box->base, bytes, type->size);
@@ -2129,7 +2131,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, cons
 	if (shmbox_get64_(box, SHMBOX_RANGE_) != 0)
 		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
 	box->awaited = even / 2 + 1;
-	if (version != NULL)
+	if (version != SHMBOX_NULL_)
 		*version = even / 2 + 1;
 	return 0;
 }
@@ -2225,7 +2227,7 @@ static inline int shmbox_close_(shmbox *box)
 	struct shmid_ds facts;
 	int doomed;
 
-	if (box->base == NULL)
+	if (box->base == SHMBOX_NULL_)
 		return 0;
 	shmbox_notice_fork_(box);
 	if (box->held == SHMBOX_HELD_)
@@ -2241,7 +2243,7 @@ static inline int shmbox_close_(shmbox *box)
 	doomed = doomed && shmbox_find_set_(box) == 0;
 	shmbox_detach_(box);
 	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
-		shmbox_semctl_(box->set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
 	return 0;
 }
 
@@ -2287,7 +2289,7 @@ static inline const shmbox_type *st_pid_type_(void)
 		0x00, 0x00, 0x00
 	};
 	static const shmbox_type type = {
-		ST_PID_FINGERPRINT, sizeof(struct st_pid), NULL, st_pid_store_, schema, sizeof schema, NULL
+		ST_PID_FINGERPRINT, sizeof(struct st_pid), SHMBOX_NULL_, st_pid_store_, schema, sizeof schema, SHMBOX_NULL_
 	};
 
 	return &type;
@@ -2296,7 +2298,7 @@ static inline const shmbox_type *st_pid_type_(void)
 /* Attaches the segment of `key`, and checks that it holds a struct st_pid. */
 static inline int st_pid_open(shmbox *box, key_t key)
 {
-	return shmbox_open_(box, st_pid_type_(), key, NULL);
+	return shmbox_open_(box, st_pid_type_(), key, SHMBOX_NULL_);
 }
 
 /* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */

@@ -202,7 +202,7 @@ fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> 
         if exists {
             format!("{name}_{what}_")
         } else {
-            "NULL".to_owned()
+            "SHMBOX_NULL_".to_owned()
         }
     };
     let _ = writeln!(
@@ -212,7 +212,7 @@ fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> 
         added.map_or_else(String::new, list_added),
         function(!schema.any_bits(), "is_valid"),
         function(!is_dense(schema), "store"),
-        added.map_or("NULL", |_| "added"),
+        added.map_or("SHMBOX_NULL_", |_| "added"),
     );
     text.push_str(&FUNCTIONS.replace('@', name));
     let _ = writeln!(text, "\n#endif /* {guard} */");
@@ -230,7 +230,7 @@ fn list_added(added: &[Added]) -> String {
             default,
         } = part;
         let bytes = if default.iter().all(|byte| *byte == 0) {
-            "NULL".to_owned()
+            "SHMBOX_NULL_".to_owned()
         } else {
             let bytes = listed(default);
             let _ = writeln!(
@@ -247,7 +247,7 @@ fn list_added(added: &[Added]) -> String {
     }
     let _ = writeln!(
         text,
-        "\tstatic const shmbox_added added[] = {{\n{list}\t\t{{ 0, 0, 0, NULL }}\n\t}};"
+        "\tstatic const shmbox_added added[] = {{\n{list}\t\t{{ 0, 0, 0, SHMBOX_NULL_ }}\n\t}};"
     );
     text
 }

@@ -20,7 +20,7 @@ static inline uint32_t shmbox_length_(const unsigned char *bytes)
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
 {
-	return type->is_valid == NULL || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+	return type->is_valid == SHMBOX_NULL_ || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
 }
 
 /* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
@@ -31,7 +31,7 @@ static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, u
 	for (added = type->added; added->since != 0; added++) {
 		if (added->since <= box->earlier)
 			continue;
-		if (added->bytes == NULL)
+		if (added->bytes == SHMBOX_NULL_)
 			memset(value + added->offset, 0, added->size);
 		else
 			memcpy(value + added->offset, added->bytes, added->size);
@@ -78,7 +78,7 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
 				if (box->earlier != 0)
 					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
-				if (version != NULL)
+				if (version != SHMBOX_NULL_)
 					*version = seq / 2;
 				return shmbox_judge_(type, value);
 			}
@@ -119,7 +119,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, cons
 	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("commit: odd");
-	if (type->store != NULL)
+	if (type->store != SHMBOX_NULL_)
 		type->store(box->base, bytes);
 	else
 		shmbox_store_bytes_(box->base, bytes, type->size);
@@ -132,7 +132,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, cons
 	if (shmbox_get64_(box, SHMBOX_RANGE_) != 0)
 		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
 	box->awaited = even / 2 + 1;
-	if (version != NULL)
+	if (version != SHMBOX_NULL_)
 		*version = even / 2 + 1;
 	return 0;
 }
@@ -228,7 +228,7 @@ static inline int shmbox_close_(shmbox *box)
 	struct shmid_ds facts;
 	int doomed;
 
-	if (box->base == NULL)
+	if (box->base == SHMBOX_NULL_)
 		return 0;
 	shmbox_notice_fork_(box);
 	if (box->held == SHMBOX_HELD_)
@@ -244,7 +244,7 @@ static inline int shmbox_close_(shmbox *box)
 	doomed = doomed && shmbox_find_set_(box) == 0;
 	shmbox_detach_(box);
 	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
-		shmbox_semctl_(box->set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
 	return 0;
 }
 

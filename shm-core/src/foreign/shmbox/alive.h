@@ -71,16 +71,16 @@ static inline int shmbox_read_stat_(const char *path, uint64_t *flags, uint64_t 
 	line[length] = 0;
 	/* The second field is the program's name in brackets, and may have brackets in it. */
 	at = strrchr(line, ')');
-	for (field = 3; field <= 22 && at != NULL; field++) {
+	for (field = 3; field <= 22 && at != SHMBOX_NULL_; field++) {
 		at = strchr(at, ' ');
-		if (at != NULL)
+		if (at != SHMBOX_NULL_)
 			at++;
-		if (at != NULL && field == 9)
-			*flags = strtoull(at, NULL, 10);
-		if (at != NULL && field == 22)
-			*start = strtoull(at, NULL, 10);
+		if (at != SHMBOX_NULL_ && field == 9)
+			*flags = strtoull(at, SHMBOX_NULL_, 10);
+		if (at != SHMBOX_NULL_ && field == 22)
+			*start = strtoull(at, SHMBOX_NULL_, 10);
 	}
-	return at != NULL;
+	return at != SHMBOX_NULL_;
 }
 
 /* Whether each thread of a process has PF_EXITING, and so runs no instruction of its program any more. */
@@ -149,7 +149,7 @@ static inline int shmbox_has_ended_(uint32_t pid)
 	watched.found = 0;
 	if (watched.file < 0)
 		return 0;
-	ended = syscall(poll_call, &watched, 1, at_once, NULL, 0) == 1 && (watched.found & 1) != 0;
+	ended = syscall(poll_call, &watched, 1, at_once, SHMBOX_NULL_, 0) == 1 && (watched.found & 1) != 0;
 	close(watched.file);
 	return ended;
 }
@@ -184,7 +184,7 @@ static inline uint32_t shmbox_image_(int which)
 {
 	const unsigned char *const random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
 
-	return random == NULL ? 0 : random[which];
+	return random == SHMBOX_NULL_ ? 0 : random[which];
 }
 
 /* The number in the target of a link, such as "pid:[4026531836]"; 0 if there is none. */
@@ -199,7 +199,7 @@ static inline uint64_t shmbox_link_(const char *path)
 	target[length] = 0;
 	while (*at != 0 && (*at < '0' || *at > '9'))
 		at++;
-	return strtoull(at, NULL, 10);
+	return strtoull(at, SHMBOX_NULL_, 10);
 }
 
 /* This process's record. Some 20 us. Its namespaces are asked of this thread: a leading one that has ended shows none. */
@@ -295,13 +295,13 @@ static inline int shmbox_set_failed_(shmbox *box)
 /* The semaphore of a slot; -1 if it can't be read. */
 static inline int shmbox_value_(const shmbox *box, uint32_t slot)
 {
-	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, NULL);
+	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, SHMBOX_NULL_);
 }
 
 /* The pid, as this process sees it, of the one that changed the semaphore of a slot last; 0 if it can't be told. */
 static inline uint32_t shmbox_last_user_(const shmbox *box, uint32_t slot)
 {
-	int const pid = box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETPID, NULL);
+	int const pid = box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETPID, SHMBOX_NULL_);
 
 	return pid < 0 ? 0 : SHMBOX_TO_(uint32_t, pid);
 }
@@ -355,12 +355,12 @@ static inline void shmbox_lower_(int set, uint32_t slot)
 /* Whether a set with as many semaphores bears this segment's tags: 1, 0 or -1 (errno). `none`: whether it bears none. */
 static inline int shmbox_is_tagged_(const shmbox *box, int set, int *none)
 {
-	int first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
-	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, NULL);
+	int first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
+	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, SHMBOX_NULL_);
 
 	/* They may have been added between the two looks. */
 	if (first == 0 && second > 0)
-		first = shmbox_semctl_(set, box->slots, GETVAL, NULL);
+		first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
 	*none = first == 0 && second == 0;
 	if (first < 0 || second < 0)
 		return -1;
@@ -506,9 +506,9 @@ static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
 /* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
 static inline void shmbox_notice_fork_(shmbox *box)
 {
-	if (box->alive != NULL ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
+	if (box->alive != SHMBOX_NULL_ ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
 		return;
-	if (box->alive != NULL)
+	if (box->alive != SHMBOX_NULL_)
 		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
 	box->pid = getpid();
 	box->claim = 0;
@@ -521,7 +521,7 @@ static inline void shmbox_notice_fork_(shmbox *box)
 static inline void shmbox_watch_forks_(shmbox *box)
 {
 #ifdef MAP_ANONYMOUS
-	void *page = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(SHMBOX_NULL_, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return;
@@ -540,7 +540,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
  * namespace ids begin at 0, so the same one may be another's. */
 static inline int shmbox_leads_here_(const shmbox *box)
 {
-	void *const other = shmat(box->id, NULL, SHM_RDONLY);
+	void *const other = shmat(box->id, SHMBOX_NULL_, SHM_RDONLY);
 	struct shmid_ds facts;
 	int here = 0;
 
@@ -718,7 +718,7 @@ static inline int shmbox_claim_(shmbox *box)
 		return SHMBOX_ELEFT;
 	if (box->claim != 0)
 		return 0;
-	if (box->alive == NULL)
+	if (box->alive == SHMBOX_NULL_)
 		shmbox_watch_forks_(box);
 	box->record = shmbox_make_record_(box);
 	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
@@ -795,7 +795,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 		if (shmbox_semctl_(set, 0, IPC_SET, &facts) != 0) {
 			int const code = shmbox_failed_(box);
 
-			shmbox_semctl_(set, 0, IPC_RMID, NULL);
+			shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 			return code;
 		}
 	}
@@ -804,7 +804,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 	SHMBOX_STOP("set: counted");
 	/* If another process was faster, its set stays. */
 	if (!shmbox_exchange32_(box, SHMBOX_SET_, &seen, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL)) {
-		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 		return 0;
 	}
 	SHMBOX_STOP("set: installed");
@@ -812,7 +812,7 @@ static inline int shmbox_replace_set_(shmbox *box)
 	SHMBOX_STOP("set: tagged");
 	/* The segment's remover looked before this set was there; or a process that found it without tags replaced it. */
 	if (shmbox_is_removed_(box) || shmbox_named_set_(box) != set) {
-		shmbox_semctl_(set, 0, IPC_RMID, NULL);
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : 0;
 	}
 	return tagged;

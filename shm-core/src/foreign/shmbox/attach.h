@@ -61,7 +61,7 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
 	if (!shmbox_extends_(mine, theirs))
 		return SHMBOX_EMISMATCH;
-	if (box->writable || type->added == NULL)
+	if (box->writable || type->added == SHMBOX_NULL_)
 		return SHMBOX_ENEEDSUPGRADE;
 	shmbox_take_(&theirs, 3);
 	shmbox_name_(&theirs);
@@ -93,7 +93,7 @@ static inline int shmbox_check_schema_(shmbox *box)
 			if (length > box->room)
 				length = box->room;
 			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
-			if (room == NULL)
+			if (room == SHMBOX_NULL_)
 				return shmbox_failed_(box);
 			unchanged = shmbox_read_room_(box, state, room, length);
 			if (unchanged) {
@@ -156,12 +156,12 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 static inline void shmbox_detach_(shmbox *box)
 {
-	if (box->base != NULL)
+	if (box->base != SHMBOX_NULL_)
 		shmdt(box->base);
-	box->base = NULL;
-	if (box->alive != NULL)
+	box->base = SHMBOX_NULL_;
+	if (box->alive != SHMBOX_NULL_)
 		munmap(box->alive, sizeof(uint32_t));
-	box->alive = NULL;
+	box->alive = SHMBOX_NULL_;
 }
 
 static inline int shmbox_join_(shmbox *box);
@@ -204,7 +204,7 @@ static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
  * an attachment pins what an id means. */
 static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
 {
-	void *const base = shmat(box->id, NULL, read_only ? SHM_RDONLY : 0);
+	void *const base = shmat(box->id, SHMBOX_NULL_, read_only ? SHM_RDONLY : 0);
 	int code;
 
 	if (SHMBOX_BITS_(intptr_t, base) == -1) {
@@ -225,7 +225,7 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 		code = shmbox_back_(box, facts->shm_segsz, read_only);
 	if (code != 0) {
 		shmdt(box->base);
-		box->base = NULL;
+		box->base = SHMBOX_NULL_;
 		return code;
 	}
 	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
@@ -273,7 +273,7 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
 	int64_t end;
 
-	if (options == NULL)
+	if (options == SHMBOX_NULL_)
 		options = &usual;
 	memset(box, 0, sizeof *box);
 	box->type = type;
@@ -308,6 +308,6 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
 {
-	return box->base != NULL && box->type->fingerprint == type->fingerprint;
+	return box->base != SHMBOX_NULL_ && box->type->fingerprint == type->fingerprint;
 }
 

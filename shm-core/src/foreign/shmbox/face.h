@@ -52,11 +52,13 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_POINTER_(type, value) static_cast<type>(value)
 #define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
 #define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
+#define SHMBOX_NULL_ nullptr
 #else
 #define SHMBOX_TO_(type, value) ((type)(value))
 #define SHMBOX_POINTER_(type, value) ((type)(value))
 #define SHMBOX_BITS_(type, value) ((type)(value))
 #define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
+#define SHMBOX_NULL_ NULL
 #endif
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");

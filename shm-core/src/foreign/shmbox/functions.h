@@ -1,7 +1,7 @@
 /* Attaches the segment of `key`, and checks that it holds a struct @. */
 static inline int @_open(shmbox *box, key_t key)
 {
-	return shmbox_open_(box, @_type_(), key, NULL);
+	return shmbox_open_(box, @_type_(), key, SHMBOX_NULL_);
 }
 
 /* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */

@@ -57,7 +57,7 @@ static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *
 	while (count-- > 0) {
 		const unsigned char *const former = shmbox_name_(form);
 
-		if (!form->wrong && name != NULL && shmbox_same_name_(former, name))
+		if (!form->wrong && name != SHMBOX_NULL_ && shmbox_same_name_(former, name))
 			*was = 1;
 	}
 	return since;
@@ -87,7 +87,7 @@ static inline void shmbox_skip_type_(shmbox_form_ *form, int depth)
 			shmbox_name_(form);
 			shmbox_take_(form, 8);
 			shmbox_skip_type_(form, depth - 1);
-			shmbox_history_(form, NULL, NULL);
+			shmbox_history_(form, SHMBOX_NULL_, SHMBOX_NULL_);
 		}
 		return;
 	case 0x23: /* enum */
@@ -155,7 +155,7 @@ static inline int shmbox_same_field_(shmbox_form_ *newer, shmbox_form_ *older, i
 	if (shmbox_number_(newer, 8) != shmbox_number_(older, 8) || !shmbox_same_type_(newer, older, depth))
 		return 0;
 	*since = shmbox_history_(newer, name, &named);
-	shmbox_history_(older, NULL, NULL);
+	shmbox_history_(older, SHMBOX_NULL_, SHMBOX_NULL_);
 	return named && !newer->wrong && !older->wrong;
 }
 
@@ -229,7 +229,7 @@ static inline int shmbox_extends_(shmbox_form_ newer, shmbox_form_ older)
 		shmbox_name_(&newer);
 		shmbox_take_(&newer, 8);
 		shmbox_skip_type_(&newer, 31);
-		if (shmbox_history_(&newer, NULL, NULL) <= older_version || newer.wrong)
+		if (shmbox_history_(&newer, SHMBOX_NULL_, SHMBOX_NULL_) <= older_version || newer.wrong)
 			return 0;
 	}
 	return !newer.wrong && !older.wrong && newer.at == newer.end && older.at == older.end;

@@ -134,7 +134,7 @@ static inline void shmbox_rest_a_millisecond_(void)
 
 	nap.tv_sec = 0;
 	nap.tv_nsec = 1000000;
-	nanosleep(&nap, NULL);
+	nanosleep(&nap, SHMBOX_NULL_);
 }
 
 /* Sleeps until woken, for `nap` nanoseconds at most, or not at all if the word is another one. */
@@ -154,7 +154,7 @@ static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t na
 	time.seconds = nap / (1000 * SHMBOX_MS_);
 	time.nanoseconds = nap % (1000 * SHMBOX_MS_);
 #endif
-	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, NULL, 0);
+	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
 }
 
 static inline void shmbox_wake_(const void *word, int count)
@@ -164,7 +164,7 @@ static inline void shmbox_wake_(const void *word, int count)
 #else
 	long const call = SYS_futex_time64;
 #endif
-	syscall(call, word, 1 /* FUTEX_WAKE */, count, NULL, NULL, 0);
+	syscall(call, word, 1 /* FUTEX_WAKE */, count, SHMBOX_NULL_, SHMBOX_NULL_, 0);
 }
 
 /* A full barrier on every thread of every process that asked for them; 0 if the kernel can't. */
