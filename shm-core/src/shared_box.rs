@@ -212,7 +212,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// another program has put a layout in force that does not go with this one;
     /// [`Error::Damaged`]; [`Error::System`] if the kernel refuses the semaphores that say who is
     /// alive. In a forked child, which claims a slot of its own: [`Error::SlotsTaken`],
-    /// [`Error::SetLost`], [`Error::NoUndo`].
+    /// [`Error::SetLost`], [`Error::NoUndo`]; [`Error::ChildDenied`] in a forked child.
     #[inline]
     pub fn set(&self, value: T) -> Result<u64, Error> {
         self.commit(&value, "set")

@@ -535,7 +535,7 @@ fn kinds_that_come_out_are_documented() {
     drop(upgrade.upgrade(true).open(key).unwrap());
     let error = view.get().unwrap_err();
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
-    assert_documents("shared_box.rs", "get", &error);
+    assert_documents("shared_view.rs", "get", &error);
 
     let error = SharedBox::<u64>::open(Key::PRIVATE).unwrap_err();
     assert_documents("shared_box.rs", "open", &error);

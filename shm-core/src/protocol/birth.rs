@@ -327,7 +327,8 @@ fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), 
         slots::install(word, 0, segment.identity(), stat, mode)?;
     }
     stop!("birth: semaphores installed");
-    slots::tag(word, segment.identity())
+    let set = slots::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+    slots::tag(set, segment.identity())
 }
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps

@@ -6,6 +6,8 @@
 //! (`ipcrm -s`, systemd's `RemoveIPC` at a logout). [`Segment::recheck`] notices, whenever the
 //! version is a multiple of [`EACH`] and on every slow path.
 
+use std::time::Duration;
+
 use super::fault::Fault;
 use super::held::Handle;
 use super::owner::may_remove;
@@ -20,6 +22,9 @@ use crate::sysv::{Kind, Mode, sem};
 
 /// Commits between two looks: some 1 us each time, so one part in fifty of what commits cost.
 pub(super) const EACH: u64 = 1024;
+
+/// Between a look at a set without tags and the next.
+const NAP: Duration = Duration::from_millis(1);
 
 /// Attempts to claim a slot while other processes replace a lost set.
 const TRIES: u32 = 64;
@@ -111,13 +116,19 @@ impl Segment {
     /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
     /// was lost there is a new one then, if each claimant under the old one is gone or known.
     pub(crate) fn join(&self) -> Result<(), Fault> {
-        let claimed = match self.claim() {
-            Err(Fault::SetLost) if !self.state().is_removed() => {
-                self.replace_set()?;
-                self.claim()
+        let mut claimed = self.claim();
+        for attempt in 0..TRIES {
+            if !matches!(claimed, Err(Fault::SetLost)) || self.state().is_removed() {
+                break;
             }
-            claimed => claimed,
-        };
+            if attempt == 0 {
+                // Another process may be about to give the set its tags.
+                std::thread::sleep(NAP);
+            } else {
+                self.replace_set()?;
+            }
+            claimed = self.claim();
+        }
         match claimed {
             // A removal takes the set away once the tombstone is there.
             Err(Fault::SetLost) if self.state().is_removed() => Err(Fault::Removed),
@@ -144,13 +155,12 @@ impl Segment {
         control.replaced.fetch_add(1, AcqRel);
         let made = slots::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
-        slots::tag(&control.set, self.identity())?;
+        let Some(made) = made else { return Ok(()) };
+        slots::tag(made, self.identity())?;
         let removed = self.state().is_removed();
         // Its remover looked for the set before this one was there; or another process found it
         // before it had tags, and replaced it in its turn.
-        if let Some(made) = made
-            && (removed || set_of(control.set.load(Acquire)) != Some(made))
-        {
+        if removed || set_of(control.set.load(Acquire)) != Some(made) {
             let _ = sem::remove(made);
         }
         if removed { Err(Fault::Removed) } else { Ok(()) }
@@ -278,6 +288,8 @@ impl Segment {
         match own.map(|own| slots.raise(own)) {
             // The record is another's: this process was taken for dead.
             Some(Ok(false)) => Err(Fault::Left),
+            Some(Err(fault @ Fault::NoUndo)) => Err(fault),
+            // Where the set is gone, or this process may not change it, the record speaks.
             _ => Ok(()),
         }
     }

@@ -139,7 +139,11 @@ impl Identity {
 
     fn found_tags(self, set: sem::Id) -> Result<[u16; TAGS as usize], sysv::Error> {
         let at = |tag| sem::value(set, self.slots + tag);
-        Ok([at(0)?, at(1)?])
+        match [at(0)?, at(1)?] {
+            // They come both at once, perhaps between these two looks.
+            [0, _] | [_, 0] => Ok([at(0)?, at(1)?]),
+            tags => Ok(tags),
+        }
     }
 }
 
@@ -166,7 +170,7 @@ pub(super) fn create(slots: u16, segment: &shm::Stat, mode: Mode) -> Result<sem:
 }
 
 /// Installs a new set in the place of what `word` held when it was `seen`: 0, or a set that is lost.
-/// Returns it. /// If another process was faster, its set stays. The tags come behind it, see [`tag`].
+/// Returns it. If another process was faster, its set stays. The tags come behind it, see [`tag`].
 pub(super) fn install(
     word: &AtomicU32,
     seen: u32,
@@ -238,10 +242,8 @@ pub(super) fn set_of(word: u32) -> Option<sem::Id> {
     Some(sem::Id::from_raw(id))
 }
 
-/// Gives the set that a control block names its tags, unless it has them: one that this process has
-/// installed, or that a newborn names.
-pub(super) fn tag(word: &AtomicU32, identity: Identity) -> Result<(), Fault> {
-    let set = set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+/// Gives a set its tags, unless it has them: one that this process has made, or that a newborn names.
+pub(super) fn tag(set: sem::Id, identity: Identity) -> Result<(), Fault> {
     let [first, second] = identity.tags().map(|tag| tag as i16);
     let at = identity.slots;
     let mark = [
@@ -911,10 +913,10 @@ mod tests {
         };
         let find = |identity| named(word.load(Relaxed), identity, stat.owners());
         assert!(matches!(find(identity), Err(Fault::SetLost)));
-        tag(&word, identity).expect("the set");
+        tag(set, identity).expect("the set");
         assert_eq!(find(identity).expect("it is tagged"), set);
         assert!(is_still(set, identity).expect("the set"));
-        tag(&word, other).expect("the set");
+        tag(set, other).expect("the set");
         assert!(matches!(find(other), Err(Fault::Damaged(_))));
         assert!(find(identity).is_ok(), "the first tags stay");
         let word_now = word.load(Relaxed);
