@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Item, ItemMod, UseTree, Visibility};
 
@@ -282,14 +282,18 @@ fn flatten(tree: &UseTree, so_far: &mut Path, leaves: &mut Vec<(String, Path)>) 
     }
 }
 
-/// Collects the paths in `tokens`, but for those from `$crate`: they are for the users of a macro.
+/// Collects the paths in `tokens`, but for those from `$crate`, which are for the users of a macro, and for those that say
+/// who may see an item.
 fn paths(tokens: TokenStream, found: &mut Vec<Path>) {
     let mut path = Path::new();
     let mut colons = 0;
     let mut before_is_dollar = false;
+    let mut before_is_pub = false;
     for token in tokens {
         let dollar = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '$');
+        let is_pub = matches!(&token, TokenTree::Ident(ident) if ident == "pub");
         match token {
+            TokenTree::Group(group) if before_is_pub && limits(&group) => {}
             TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
             TokenTree::Ident(ident) if colons == 2 && !path.is_empty() => {
                 path.push(ident.to_string());
@@ -308,8 +312,16 @@ fn paths(tokens: TokenStream, found: &mut Vec<Path>) {
             }
         }
         before_is_dollar = dollar;
+        before_is_pub = is_pub;
     }
     end(&mut path, found);
+}
+
+/// Whether a group behind `pub` is of its own: `(super)` or `(in …)`, and not a tuple.
+fn limits(group: &Group) -> bool {
+    let mut tokens = group.stream().into_iter();
+    let first = tokens.next().map(|token| token.to_string());
+    first.is_some_and(|first| first == "in" || tokens.next().is_none())
 }
 
 fn end(path: &mut Path, found: &mut Vec<Path>) {
