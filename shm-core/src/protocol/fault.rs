@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::slots::Holder;
 use crate::sysv;
 
 /// Why the protocol gave up.
@@ -74,4 +73,34 @@ impl From<sysv::Error> for Fault {
     fn from(error: sysv::Error) -> Fault {
         Fault::System(Box::new(error))
     }
+}
+
+/// A process that has a slot: who keeps a lock, or takes up room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) struct Holder {
+    /// Its pid as this process sees it; 0 if it can't.
+    pub pid: u32,
+    /// What it is doing.
+    pub state: HolderState,
+}
+
+/// What a living claimant is doing, as far as this process can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HolderState {
+    /// It runs, or sleeps.
+    Running,
+    /// A signal or a debugger has stopped it.
+    Stopped,
+    /// It has crashed, and the kernel is still writing its core.
+    DumpingCore,
+    /// It has ended, and the kernel is still freeing what it had.
+    Exiting,
+    /// It does not map the segment any more: it has called `exec`, and lost its memory of the lock.
+    Replaced,
+    /// It has left the IPC namespace of the segment, which it still maps.
+    Left,
+    /// It can't be seen from here: another pid namespace, or no `/proc`.
+    Unseen,
 }

@@ -2,55 +2,37 @@
 //! lock, waiting, birth and repair.
 //!
 //! This module knows no `T`: it deals in bytes, versions and processes. `ARCHITECTURE.md` states
-//! the protocols and their invariants.
+//! the protocols and their invariants. `typed/` and the public types may call it, by the names that
+//! are passed on here; it may call `sysv/`. Of its folders each may call those before it, and all
+//! may say what went wrong (`fault.rs`): `memory/`, `lock/`, `segment/`, `life/`.
 
-mod adoption;
-mod attach;
-mod birth;
 #[cfg(all(test, not(loom)))]
 mod contract;
-mod control;
-mod copy;
-mod cradle;
 mod fault;
-mod futex;
-mod held;
-mod inspect;
-mod latch;
+mod life;
 mod lock;
-mod locked;
-mod membership;
+mod memory;
 #[cfg(all(test, loom))]
 mod models;
-mod owner;
-mod primitive;
-mod proc;
-mod process;
-mod raw;
-mod record;
-mod removal;
-mod replacement;
 mod segment;
-mod slots;
-mod stop;
-mod upgrade;
-mod wait;
 
-pub(crate) use attach::{Access, look_up, open, open_id};
-pub(crate) use birth::{Newborn, Write, create_new, open_or_adopt, open_or_create};
-pub(crate) use control::{ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, State};
-pub(crate) use copy::exact::RawBytes;
-pub(crate) use copy::{Comb, LONG, Span};
 pub(crate) use fault::Fault;
-pub(crate) use held::Mark;
-pub(crate) use locked::{GAP, GAPS, Locked, Payload};
-pub use owner::Owner;
-pub(crate) use process::epoch;
-pub(crate) use raw::RawSegment;
-pub(crate) use removal::{info, is_removed, remove, remove_id};
-pub(crate) use replacement::{Room, make_room, make_room_at, random_nap};
-pub(crate) use segment::Segment;
-pub use slots::HolderState;
+pub use fault::HolderState;
+pub(crate) use life::birth::{Write, create_new, open_or_adopt, open_or_create};
+pub(crate) use life::newborn::Newborn;
+pub(crate) use life::open::{open, open_id};
+pub(crate) use life::removal::{info, is_removed, remove, remove_id};
+pub(crate) use life::replacement::{Room, make_room, make_room_at, random_nap};
+pub(crate) use lock::held::Mark;
+pub(crate) use lock::process::epoch;
+pub(crate) use memory::control::{ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, State};
+pub(crate) use memory::copy::exact::RawBytes;
+pub(crate) use memory::copy::{Comb, LONG, Span};
 #[cfg(shm_stop_points)]
-pub use stop::POINTS;
-pub(crate) use upgrade::Successor;
+pub use memory::stop::POINTS;
+pub(crate) use segment::kernel::{Access, look_up};
+pub(crate) use segment::locked::{GAP, GAPS, Locked, Payload};
+pub use segment::owner::Owner;
+pub(crate) use segment::raw::RawSegment;
+pub(crate) use segment::segment::Segment;
+pub(crate) use segment::upgrade::Successor;

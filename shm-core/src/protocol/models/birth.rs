@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::super::control::State;
-use super::super::copy::{Area, Span};
-use super::super::latch::Latch;
-use super::super::lock;
-use super::super::slots::Claim;
+use super::super::lock::lock;
+use super::super::lock::slots::Claim;
+use super::super::memory::control::State;
+use super::super::memory::copy::{Area, Span};
+use super::super::memory::latch::Latch;
 use super::atomics::{AtomicU32, AtomicU64, Ordering::Relaxed, mortal};
 use super::{BYTES, Count, Model, store};
 

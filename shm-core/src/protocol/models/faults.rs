@@ -16,46 +16,46 @@ use super::{Model, birth, latch, lock, repair, slots, upgrade, wait};
 /// Faults that no model breaks on, and why.
 const HARMLESS: &[(&str, &str)] = &[
     (
-        "lock.rs inherit_from: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
+        "lock/lock.rs inherit_from: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
         "the kernel gave the dead one's slot to this claimant: that orders already",
     ),
     (
-        "lock.rs release: .compare_exchange(claim.word, 0, SeqCst, Relaxed): Order(AcqRel)",
+        "lock/lock.rs release: .compare_exchange(claim.word, 0, SeqCst, Relaxed): Order(AcqRel)",
         "the handshake has a fence of its own; only where that is left out, on x86, must this be a full barrier",
     ),
     (
-        "lock.rs release_marked: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Order(AcqRel)",
+        "lock/lock.rs release_marked: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Order(AcqRel)",
         "as above",
     ),
     (
-        "lock.rs release_marked: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Blind",
+        "lock/lock.rs release_marked: word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed): Blind",
         "it compares for the sake of a lock that a peer tampered with; the models' peers do not",
     ),
     (
-        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(AcqRel)",
+        "lock/wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(AcqRel)",
         "the fence after it does the work",
     ),
     (
-        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Acquire)",
+        "lock/wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Acquire)",
         "as above",
     ),
     (
-        "wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Relaxed)",
+        "lock/wait.rs announce: awaited.fetch_max(version, SeqCst);: Order(Relaxed)",
         "as above",
     ),
     (
-        "control.rs declare_ready: word.compare_exchange(self.0, State::READY.0, Release, Relaxed): Blind",
+        "memory/control.rs declare_ready: word.compare_exchange(self.0, State::READY.0, Release, Relaxed): Blind",
         "it compares for the sake of a creator that gives the newborn up at that moment; the models' creators do not",
     ),
 ];
 
 const SOURCES: &[(&str, &str)] = &[
-    ("latch.rs", include_str!("../latch.rs")),
-    ("lock.rs", include_str!("../lock.rs")),
-    ("wait.rs", include_str!("../wait.rs")),
-    ("control.rs", include_str!("../control.rs")),
-    ("upgrade.rs", include_str!("../upgrade.rs")),
-    ("slots.rs", include_str!("../slots.rs")),
+    ("memory/latch.rs", include_str!("../memory/latch.rs")),
+    ("lock/lock.rs", include_str!("../lock/lock.rs")),
+    ("lock/wait.rs", include_str!("../lock/wait.rs")),
+    ("memory/control.rs", include_str!("../memory/control.rs")),
+    ("segment/upgrade.rs", include_str!("../segment/upgrade.rs")),
+    ("lock/slots.rs", include_str!("../lock/slots.rs")),
 ];
 
 /// Words that a person finds in the source, and that stay the same when lines move: file, function,
@@ -180,32 +180,32 @@ fn every_fault_of_the_latch_is_caught() {
         _ => vec![],
     };
     let models = [latch::models(), repair::models()].concat();
-    assert_caught("latch.rs", &models, relook);
+    assert_caught("memory/latch.rs", &models, relook);
 }
 
 #[test]
 fn every_fault_of_the_lock_is_caught() {
-    assert_caught("lock.rs", &lock::models(), |_, _| vec![]);
+    assert_caught("lock/lock.rs", &lock::models(), |_, _| vec![]);
 }
 
 #[test]
 fn every_fault_of_the_handshake_is_caught() {
-    assert_caught("wait.rs", &wait::models(), |_, _| vec![]);
+    assert_caught("lock/wait.rs", &wait::models(), |_, _| vec![]);
 }
 
 #[test]
 fn every_fault_of_a_birth_is_caught() {
-    assert_caught("control.rs", &birth::models(), |_, _| vec![]);
+    assert_caught("memory/control.rs", &birth::models(), |_, _| vec![]);
 }
 
 #[test]
 fn every_fault_of_an_upgrade_is_caught() {
-    assert_caught("upgrade.rs", &upgrade::models(), |_, _| vec![]);
+    assert_caught("segment/upgrade.rs", &upgrade::models(), |_, _| vec![]);
 }
 
 #[test]
 fn every_fault_of_a_claim_is_caught() {
-    assert_caught("slots.rs", &slots::models(), |_, _| vec![]);
+    assert_caught("lock/slots.rs", &slots::models(), |_, _| vec![]);
 }
 
 #[test]

@@ -26,8 +26,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64 as Count, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::copy::{Area, Span};
-use super::latch::Latch;
+use super::memory::copy::{Area, Span};
+use super::memory::latch::Latch;
 use atomics::{AtomicU32, AtomicU64};
 
 /// Whether the deep runs were asked for.
@@ -94,7 +94,7 @@ impl Board {
     /// Commits a value all of whose words are the version that it is going to be.
     fn commit(&self) -> u64 {
         let latch = self.latch();
-        let next = super::latch::version_of(latch.sequence()) + 1;
+        let next = super::memory::latch::version_of(latch.sequence()) + 1;
         // SAFETY: models call this under the lock, or have one writer at a time.
         let version = unsafe {
             let (version, mirror) = latch.commit(|payload| store(payload, next));

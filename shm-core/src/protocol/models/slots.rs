@@ -15,8 +15,8 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 
-use super::super::record::Record;
-use super::super::slots::{occupy, vacate};
+use super::super::lock::record::Record;
+use super::super::lock::slots::{occupy, vacate};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{Model, Tally};
 

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use loom::thread;
 
-use super::super::control::State;
-use super::super::copy::{Area, Span};
-use super::super::upgrade::{Successor, extend, read_room, read_under};
+use super::super::memory::control::State;
+use super::super::memory::copy::{Area, Span};
+use super::super::segment::upgrade::{Successor, extend, read_room, read_under};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
@@ -53,7 +53,7 @@ impl Plot {
     /// Commits the next version, by a program that knows the new field or by one that does not.
     fn commit(&self, knows: bool) {
         let latch = self.board.latch();
-        let next = super::super::latch::version_of(latch.sequence()) + 1;
+        let next = super::super::memory::latch::version_of(latch.sequence()) + 1;
         let (wide, half) = (next, next as u32);
         let write = |payload: Area| {
             // SAFETY: the payload has two words.

@@ -18,10 +18,10 @@ use loom::sync::atomic::{
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::super::latch::version_of;
-use super::super::lock::{self, Taken};
-use super::super::slots::Claim;
-use super::super::wait;
+use super::super::lock::lock::{self, Taken};
+use super::super::lock::slots::Claim;
+use super::super::lock::wait;
+use super::super::memory::latch::version_of;
 use super::atomics::{interruptible, mortal};
 use super::faults::quietly;
 use super::{Board, Copied, Model};

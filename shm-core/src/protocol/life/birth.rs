@@ -1,0 +1,323 @@
+//! Making a segment, and ending a birth that somebody else began.
+//!
+//! | step of a birth | if the process dies after it |
+//! |---|---|
+//! | `shmget` with the newborn mark in the mode | zeros with the mark: the next `open_or_create` goes on |
+//! | number of slots and *unique* are stored, each by exchange of 0 | the next one uses them, or waits if it would have made another number of slots |
+//! | the slots' semaphore set is installed by compare-exchange | the next one uses it, and tags it |
+//! | the lock is taken | an ordinary takeover |
+//! | header, schema and copies are written | they are written again: the state still says newborn |
+//! | the state says ready | nothing is left to do but the mark, which nobody heeds any more |
+//! | the mark is cleared, the lock let go | - |
+//!
+//! A creator that lives but fails removes the newborn, see `cradle.rs`.
+//!
+//! A death between making the semaphore set and installing it, some instructions later, leaves that
+//! set behind, unused, until it is removed by hand: a private set can't be found by key.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Instant;
+
+use super::adoption;
+use super::cradle::Cradle;
+use super::find::{EXECUTE, Found, Mapped, NEWBORN, find};
+use super::newborn::Newborn;
+use super::open::{NAP, await_ready, retry};
+use super::removal;
+use crate::protocol::fault::Fault;
+use crate::protocol::lock::slots;
+use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed};
+use crate::protocol::memory::control::{Control, FORMAT, MAGIC, State};
+use crate::protocol::memory::stop::stop;
+use crate::protocol::segment::kernel::{Access, attach, look_up};
+use crate::protocol::segment::locked::{Locked, Payload};
+use crate::protocol::segment::segment::Segment;
+use crate::sysv::shm::{self, GetFlags};
+use crate::sysv::{Key, Kind, Mode};
+
+/// Stores a first value under the lock, if that is still this process's after all code of the
+/// caller's: see [`Locked::check_process`]. Called again if the segment was removed before it could
+/// be attached.
+pub(crate) type Write<'a> = dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault> + 'a;
+
+/// Creates the segment of `key`; it must not exist.
+pub(crate) fn create_new(
+    key: Key,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<Segment, Fault> {
+    retry(access.limit, |end| match create(key, access, newborn) {
+        Ok(None) => Ok(None),
+        Ok(Some((mapped, cradle))) => {
+            match complete((mapped, Some(cradle)), access, newborn, Some(write))? {
+                Some((segment, true)) => Ok(Some(segment)),
+                // Somebody's open_or_create was faster with the rest, and so the creator: the next
+                // attempt says that it exists.
+                _ => Ok(None),
+            }
+        }
+        Err(Fault::System(error)) if error.kind() == Kind::Exists => match look_up(key) {
+            Ok(id) => match find(id, access) {
+                Ok(Found::Gone) => Ok(None),
+                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped, end).map(|()| None),
+                _ => Err(Fault::System(error)),
+            },
+            Err(_) => Err(Fault::System(error)),
+        },
+        Err(fault) => Err(fault),
+    })
+}
+
+/// Attaches the segment of `key`, or creates it. The flag says whether this call made it ready.
+pub(crate) fn open_or_create(
+    key: Key,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<(Segment, bool), Fault> {
+    retry(access.limit, |end| {
+        // Declared before what was found, and so dropped after it.
+        let mut cradle = None;
+        let found = match look_up(key) {
+            Ok(id) => find(id, access)?,
+            Err(error) if error.kind() == Kind::NotFound => match create(key, access, newborn) {
+                Ok(Some((mapped, made))) => {
+                    cradle = Some(made);
+                    Found::Newborn(mapped)
+                }
+                Ok(None) => Found::Gone,
+                Err(Fault::System(error)) if error.kind() == Kind::Exists => Found::Gone,
+                Err(fault) => return Err(fault),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let wanted = newborn.geometry.total();
+        match found {
+            Found::Ready(segment) => Ok(Some((segment, false))),
+            Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
+                complete((mapped, cradle.take()), access, newborn, Some(write))
+            }
+            // Not attached meanwhile: another process may look whether anybody uses it.
+            Found::Newborn(mapped) if Instant::now() < end => {
+                drop(mapped);
+                std::thread::sleep(NAP);
+                Ok(None)
+            }
+            Found::Newborn(mapped) => Err(mapped.unfinished(wanted)),
+            Found::Plain(mapped) => adopt(mapped, access, newborn),
+            Found::Tombstone(mapped) => removal::finish(&mapped, end).map(|()| None),
+            Found::Gone => Ok(None),
+        }
+    })
+}
+
+/// Attaches the segment of `key`, which may be another program's of the right size.
+pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
+    retry(access.limit, |end| match find(look_up(key)?, access)? {
+        Found::Ready(segment) => Ok(Some(segment)),
+        Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
+            let completed = complete((mapped, None), access, newborn, None)?;
+            Ok(completed.map(|(segment, _)| segment))
+        }
+        Found::Newborn(mapped) => await_ready(mapped, access, end),
+        Found::Plain(mapped) => {
+            let adopted = adopt(mapped, access, newborn)?;
+            Ok(adopted.map(|(segment, _)| segment))
+        }
+        Found::Tombstone(_) => Err(Fault::Removed),
+        Found::Gone => Ok(None),
+    })
+}
+
+/// Whether this is a newborn around a value that stands already, of the size that this caller would
+/// have given it.
+fn is_adopted(mapped: &Mapped, newborn: &Newborn) -> bool {
+    let state = State(mapped.control().state.load(Relaxed));
+    state == State::ADOPTED && Some(mapped.stat.size) == newborn.geometry.total()
+}
+
+/// Makes another program's segment one of ours, if that is wanted. `None`: it is not what it was.
+fn adopt(
+    mapped: Mapped,
+    access: Access,
+    newborn: &Newborn,
+) -> Result<Option<(Segment, bool)>, Fault> {
+    if !newborn.adopt {
+        return Err(mapped.foreign());
+    }
+    if !adoption::begin(&mapped, newborn)? {
+        return Ok(None);
+    }
+    complete((mapped, None), access, newborn, None)
+}
+
+/// The rights of the group, in a mode.
+const GROUP: u32 = 0o070;
+
+/// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
+fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped, Cradle)>, Fault> {
+    let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
+    let mode = Mode::new(newborn.mode.bits() & !EXECUTE | NEWBORN);
+    // The creator's own group gets no right to what another group is to have.
+    let first = newborn.group.map_or(mode.bits(), |_| mode.bits() & !GROUP);
+    let id = shm::get(
+        key,
+        size,
+        newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
+        Mode::new(first),
+    )?;
+    let cradle = Cradle::new(id, key, size);
+    stop!("birth: segment made");
+    let Some((mapping, stat)) = attach(id, access)? else {
+        return Ok(None);
+    };
+    if !cradle.holds(&stat) {
+        return Ok(None);
+    }
+    if let Some(group) = newborn.group {
+        // Now, when a group that does not exist can still be an error of the call.
+        shm::set(id, stat.uid, group, mode)?;
+    }
+    stop!("birth: segment mapped");
+    // SAFETY: `stat` is of what is mapped, which has the size of a geometry, which ends in a control
+    // block.
+    let mapped = unsafe { Mapped::new(mapping, stat) };
+    Ok(Some((mapped, cradle)))
+}
+
+/// Makes a newborn ready, unless another process was faster. The flag says whether this call did;
+/// `None`: it went away. Without `write` only one whose payload is written already. The cradle is
+/// there if this call made the segment.
+fn complete(
+    (mut mapped, cradle): (Mapped, Option<Cradle>),
+    access: Access,
+    newborn: &Newborn,
+    write: Option<&mut Write<'_>>,
+) -> Result<Option<(Segment, bool)>, Fault> {
+    let id = mapped.mapping.id();
+    let adopted = State(mapped.control().state.load(Relaxed)) == State::ADOPTED;
+    // An adopted segment keeps the mode that it was made with, and the group.
+    let mode = if adopted {
+        Mode::new(mapped.stat.mode.bits() & !EXECUTE)
+    } else {
+        // The semaphore set gets the group from these facts.
+        mapped.stat.gid = newborn.group.unwrap_or(mapped.stat.gid);
+        newborn.mode
+    };
+    if !identify(mapped.control(), newborn) {
+        let end = Instant::now() + access.limit;
+        let segment = await_ready(mapped, access, end)?;
+        return Ok(segment.map(|segment| (segment, false)));
+    }
+    let stat = mapped.stat;
+    let segment = mapped.divided(access, newborn.geometry);
+    let joined = install_slots(&segment, &stat, mode).and_then(|()| segment.join());
+    let state = &segment.control().state;
+    let locked = match joined.and_then(|()| segment.lock_in_any_state()) {
+        Ok(locked) => locked,
+        // It may even have been made ready, and been removed.
+        Err(_) if segment.state().is_removed() => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    stop!("birth: locked");
+    let mut created = false;
+    match State(state.load(Relaxed)) {
+        State::NEWBORN => {
+            if let Some(write) = write {
+                let write = |area| write(&locked, Payload { area, exact: false });
+                // SAFETY: the lock is held, the mapping writable, and the state says newborn.
+                // `write` refuses where the lock is not this process's any more.
+                unsafe {
+                    segment.latch.give_birth(newborn.stored, write)?;
+                    describe(&segment, newborn);
+                }
+                // Its creator may have given it up meanwhile.
+                created = State::NEWBORN.declare_ready(state);
+                stop!("birth: ready");
+                // Only the owner may clear the mark; it means nothing any more.
+                let _ = shm::set(id, stat.uid, stat.gid, mode);
+                stop!("birth: mark cleared");
+            }
+        }
+        State::ADOPTED => {
+            // By a process that died, perhaps, and knew another version of the type.
+            adoption::judge(segment.latch.payload(), newborn)?;
+            // SAFETY: the same, but that the payload is written already.
+            unsafe {
+                segment.latch.adopt(newborn.stored);
+                describe(&segment, newborn);
+            }
+            State::ADOPTED.declare_ready(state);
+            stop!("adoption: ready");
+        }
+        // Whoever removed it did so before it had the set that was made here.
+        state if state.is_removed() => {
+            segment.remove_set(&stat);
+        }
+        _ => {}
+    }
+    drop(locked);
+    drop(segment);
+    stop!("birth: let go");
+    // Looked at again like any other: one path makes every attachment.
+    match find(id, access)? {
+        Found::Ready(segment) => {
+            cradle.into_iter().for_each(Cradle::leave);
+            Ok(Some((segment, created)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Writes everything that a ready segment has besides its value, but for the word that says so.
+///
+/// # Safety
+///
+/// The lock is held, the mapping is writable, and nobody reads yet.
+unsafe fn describe(segment: &Segment, newborn: &Newborn) {
+    stop!("birth: sequence written");
+    let control = segment.control();
+    // SAFETY: the room has `geometry.room` bytes, which `Newborn`'s maker rounded up from the
+    // schema's; the rest is the caller's promise.
+    unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
+    stop!("birth: schema written");
+    control.magic.store(MAGIC, Relaxed);
+    stop!("birth: magic written");
+    control.format.store(FORMAT, Relaxed);
+    control.flags.store(newborn.flags, Relaxed);
+    control
+        .capacity
+        .store(newborn.geometry.capacity as u64, Relaxed);
+    control.room.store(newborn.geometry.room as u64, Relaxed);
+    stop!("birth: header written");
+}
+
+/// Stores what slots and semaphores are found by, unless an earlier creator has. `false`: that one
+/// makes another number of slots.
+fn identify(control: &Control, newborn: &Newborn) -> bool {
+    let slots = u32::from(newborn.geometry.slots);
+    let unique = &control.unique;
+    // Relaxed: the words say what they say by themselves, and never change again.
+    let _ = unique.compare_exchange(0, unique_id(), Relaxed, Relaxed);
+    let stored = control.slots.compare_exchange(0, slots, Relaxed, Relaxed);
+    stop!("birth: identified");
+    stored.is_ok() || stored == Err(slots)
+}
+
+/// Gives a newborn its semaphore set, unless it has one, and the set its tag.
+fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), Fault> {
+    let word = &segment.control().set;
+    if word.load(Acquire) == 0 {
+        slots::install(word, 0, segment.identity(), stat, mode)?;
+    }
+    stop!("birth: semaphores installed");
+    let set = slots::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+    slots::tag(set, segment.identity())
+}
+
+/// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps
+/// with.
+fn unique_id() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,213 @@
+//! What an id leads to: an attached, verified segment, or what else. Nothing is changed on the way.
+
+use std::sync::atomic::{
+    AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
+};
+
+use crate::protocol::fault::Fault;
+use crate::protocol::lock::held::Handle;
+use crate::protocol::memory::atomics::Ordering::Relaxed;
+use crate::protocol::memory::control::{
+    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State,
+};
+use crate::protocol::memory::copy::Area;
+use crate::protocol::memory::latch::Latch;
+use crate::protocol::segment::kernel::{Access, attach};
+use crate::protocol::segment::segment::{Segment, UNREAD};
+use crate::sysv::shm::{self, Attachment, Stat};
+
+/// Execute permission for others, and for nobody else, in a segment's mode: the kernel keeps and
+/// ignores it (shmget(2): "execute permissions are not used by the system"), and no program sets it
+/// by habit, as some do with 0777.
+pub(super) const NEWBORN: u32 = 0o001;
+pub(super) const EXECUTE: u32 = 0o111;
+
+/// What an id led to.
+pub(super) enum Found {
+    Ready(Segment),
+    /// A birth is under way, or was when its process died.
+    Newborn(Mapped),
+    /// No control block: another program made it.
+    Plain(Mapped),
+    /// Removed, but its process did not live to tell the kernel.
+    Tombstone(Mapped),
+    /// Gone, or going: look the key up again.
+    Gone,
+}
+
+/// An attached segment of which only the place of the control block is known.
+pub(super) struct Mapped {
+    pub(super) mapping: Attachment,
+    control: *const Control,
+    pub(super) stat: Stat,
+}
+
+/// Looks at what `id` leads to.
+pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
+    let Some((mapping, stat)) = attach(id, access)? else {
+        return Ok(Found::Gone);
+    };
+    if stat.size < CONTROL || !stat.size.is_multiple_of(LINE) {
+        return Err(Fault::Foreign { size: stat.size });
+    }
+    // SAFETY: `stat` is of what is mapped, and its size was checked above.
+    let mapped = unsafe { Mapped::new(mapping, stat) };
+    let control = mapped.control();
+    let state = State::look(&control.state);
+    if control.magic.load(Relaxed) == MAGIC {
+        if state.is_ready() {
+            return mapped.verified(access).map(Found::Ready);
+        }
+        if state.is_removed() {
+            return Ok(Found::Tombstone(mapped));
+        }
+        if state == State::ADOPTED {
+            return Ok(Found::Newborn(mapped));
+        }
+    }
+    if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
+        return Ok(Found::Newborn(mapped));
+    }
+    // Zero beside the magic number: somebody died when he had just begun to adopt it.
+    if control.magic.load(Relaxed) == MAGIC && state != State::NEWBORN {
+        return Err(Fault::Damaged(
+            "its state word is none that this library writes",
+        ));
+    }
+    Ok(Found::Plain(mapped))
+}
+
+impl Mapped {
+    /// # Safety
+    ///
+    /// `stat` describes the mapped segment, and its size is a multiple of 64 and at least
+    /// [`CONTROL`].
+    pub(super) unsafe fn new(mapping: Attachment, stat: Stat) -> Mapped {
+        let control = mapping
+            .as_ptr()
+            .wrapping_add(stat.size - CONTROL)
+            .cast_const();
+        Mapped {
+            mapping,
+            control: control.cast(),
+            stat,
+        }
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        // SAFETY: `new` was promised a size of at least `CONTROL`, so the block lies within the
+        // mapping, which lives as long as `self`, and a multiple of 64, so it is aligned: shmat(2)
+        // maps on page boundaries. Its words are atomics.
+        unsafe { &*self.control }
+    }
+
+    /// All of it.
+    pub(super) fn area(&self) -> Area {
+        let first = self.mapping.as_ptr().cast_const().cast();
+        // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
+        // segment; nothing but this module touches it.
+        unsafe { Area::new(first, self.stat.size) }
+    }
+
+    /// Whether this library made it, or has begun to: by the magic number, or the newborn's mark.
+    pub(super) fn is_ours(&self) -> bool {
+        let control = self.control();
+        let is_newborn = || {
+            State::look(&control.state) == State::NEWBORN
+                && self.stat.mode.bits() & EXECUTE == NEWBORN
+        };
+        control.magic.load(Relaxed) == MAGIC || is_newborn()
+    }
+
+    /// That another program laid it out.
+    pub(super) fn foreign(&self) -> Fault {
+        if self.control().magic.load(Relaxed) == MAGIC {
+            return Fault::Damaged("its state word is none that this library writes");
+        }
+        Fault::Foreign {
+            size: self.stat.size,
+        }
+    }
+
+    /// That its birth has not ended. `wanted` is the size that the caller would have given it, if it
+    /// is another one.
+    pub(super) fn unfinished(&self, wanted: Option<usize>) -> Fault {
+        Fault::Unfinished {
+            size: self.stat.size,
+            wanted,
+            creator: u32::try_from(self.stat.cpid).unwrap_or(0),
+        }
+    }
+
+    /// Checks the header against the size that the kernel reports, and takes it over. Each word is
+    /// read once.
+    fn verified(self, access: Access) -> Result<Segment, Fault> {
+        let control = self.control();
+        let format = control.format.load(Relaxed);
+        if format != FORMAT {
+            return Err(Fault::Format(format));
+        }
+        let flags = control.flags.load(Relaxed);
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(Fault::Damaged(
+                "its flags are none that this library writes",
+            ));
+        }
+        let capacity = control.capacity.load(Relaxed);
+        let room = control.room.load(Relaxed);
+        let slots = control.slots.load(Relaxed);
+        let Some(geometry) = Geometry::verified(capacity, room, slots, self.stat.size) else {
+            return Err(Fault::Damaged(
+                "the sizes in its control block do not add up to its size",
+            ));
+        };
+        let mut segment = self.divided(access, geometry);
+        segment.flags = flags;
+        Ok(segment)
+    }
+
+    /// The segment under this division, which adds up to its size.
+    pub(super) fn divided(self, access: Access, geometry: Geometry) -> Segment {
+        debug_assert_eq!(geometry.total(), Some(self.stat.size));
+        let base = self.mapping.as_ptr();
+        let area = |offset: usize, bytes: usize| {
+            let first = base.wrapping_add(offset).cast_const().cast();
+            // SAFETY: the areas of a geometry lie within its total, which is the mapping's size, on
+            // multiples of 64; the mapping lives as long as the segment, and nothing but this
+            // module touches it.
+            unsafe { Area::new(first, bytes) }
+        };
+        let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
+        let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
+        // SAFETY: the sequence lies in the control block; a geometry's areas do not overlap.
+        let latch = unsafe {
+            Latch::new(
+                &raw const self.control().seq,
+                area(0, geometry.capacity),
+                mirrors,
+            )
+        };
+        let records = base.wrapping_add(geometry.records_at()).cast_const().cast();
+        Segment {
+            key: self.stat.key,
+            owners: self.stat.owners(),
+            unique: self.control().unique.load(Relaxed),
+            records,
+            control: self.control,
+            handle: Handle::unclaimed(self.mapping.id()),
+            mapping: self.mapping,
+            leftover: None,
+            latch,
+            rooms,
+            geometry,
+            flags: 0,
+            writable: access.writable,
+            limit: access.limit,
+            read_as: ProcessWord::new(UNREAD),
+            write_as: ProcessState::new(0),
+            stored: ProcessSize::new(geometry.capacity),
+            set: ProcessState::new(0),
+            doomed: self.stat.key.is_private(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The end of a segment: under a tombstone of our own, or by somebody else's `ipcrm`.
+//!
+//! | step of a removal | if the process dies after it |
+//! |---|---|
+//! | the state says removed | every call of those attached says so; whoever next creates under the key does the rest |
+//! | the slots' semaphore set is removed | the same |
+//! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
+
+use std::time::Instant;
+
+use super::find::Mapped;
+use crate::protocol::fault::Fault;
+use crate::protocol::memory::atomics::Ordering::{Relaxed, Release};
+use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
+use crate::protocol::memory::stop::stop;
+use crate::protocol::segment::kernel::{look_up, map, remove_set, stat};
+use crate::protocol::segment::owner::may_remove;
+use crate::protocol::segment::segment::{self, Segment};
+use crate::sysv::shm::{self, Stat};
+use crate::sysv::{Key, Kind};
+
+/// Removes the segment: every later call of those attached says so, and the key is free.
+pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
+    let stat = info(segment)?;
+    if segment.state().is_removed() || stat.dest && !segment.doomed {
+        return Err(Fault::Removed);
+    }
+    if !may_remove(&stat) {
+        // The kernel refuses, and says why. No tombstone for a segment that stays.
+        return Ok(shm::remove(segment.id())?);
+    }
+    segment.set_tombstone();
+    stop!("remove: tombstone set");
+    // The set first: as long as the segment is found, another process can end what a death here
+    // leaves undone.
+    segment.remove_set(&stat);
+    stop!("remove: semaphores removed");
+    let removed = shm::remove(segment.id());
+    stop!("remove: segment removed");
+    segment::wake_everybody(segment.control());
+    match removed {
+        Err(error) if error.kind() == Kind::Removed => Err(Fault::Removed),
+        result => Ok(result?),
+    }
+}
+
+/// Removes the segment with this id, whatever it holds and in whatever state, if this library made
+/// it.
+pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
+    let gone = || Fault::Removed;
+    let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
+    if !may_remove(&facts) {
+        // As in `remove`.
+        return Ok(shm::remove(id)?);
+    }
+    let mapping = map(id, true)?.ok_or_else(gone)?;
+    // Once more: what is attached keeps its id, its size and its place.
+    let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
+    let foreign = Fault::Foreign { size: facts.size };
+    if !may_remove(&facts) || facts.size < CONTROL || !facts.size.is_multiple_of(LINE) {
+        return Err(foreign);
+    }
+    mapping.back(facts.size)?;
+    // SAFETY: the facts are of the attached segment, and its size was checked above.
+    let mapped = unsafe { Mapped::new(mapping, facts) };
+    if !mapped.is_ours() {
+        return Err(foreign);
+    }
+    let control = mapped.control();
+    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: whoever
+    // sees the tombstone sees the magic number before it.
+    control.magic.store(MAGIC, Relaxed);
+    let state = State(control.state.load(Relaxed)).removed();
+    control.state.store(state.0, Release);
+    stop!("remove: tombstone set");
+    finish(&mapped, Instant::now())?;
+    segment::wake_everybody(control);
+    Ok(())
+}
+
+/// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
+/// this state.
+pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
+    let control = mapped.control();
+    control.magic.store(MAGIC, Relaxed);
+    // By exchange: it is made ready the same way, so whoever does that at this moment is either
+    // first or fails. Release: whoever sees the tombstone sees the magic number before it.
+    let removed = seen.removed().0;
+    let state = &control.state;
+    state
+        .compare_exchange(seen.0, removed, Release, Relaxed)
+        .is_ok()
+}
+
+/// Ends a removal that its process did not live to end.
+///
+/// If only the owner may do that, and has not when the time is over, the kernel's refusal.
+pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
+    let word = mapped.control().set.load(Relaxed);
+    remove_set(word, &mapped.stat, mapped.mapping.id());
+    stop!("remove: ended for another, semaphores removed");
+    let removed = shm::remove(mapped.mapping.id());
+    stop!("remove: ended for another");
+    match removed {
+        // Its owner may be at it.
+        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= end => {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the tombstone stands, or another program has removed the segment, or the key leads
+/// elsewhere now.
+pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
+    if segment.state().is_removed() {
+        return Ok(true);
+    }
+    let stat = info(segment)?;
+    if stat.dest || segment.key() == Key::PRIVATE {
+        return Ok(stat.dest && !segment.doomed);
+    }
+    match look_up(segment.key()) {
+        Ok(id) => Ok(id != segment.id()),
+        Err(error) if error.kind() == Kind::NotFound => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The kernel's facts of an attached segment, if this thread is where its id leads to it.
+pub(crate) fn info(segment: &Segment) -> Result<Stat, Fault> {
+    match stat(segment.id())? {
+        Some(stat) if segment.leads_here() != Some(false) => Ok(stat),
+        _ => Err(Fault::Left),
+    }
+}

@@ -1,0 +1,172 @@
+//! Who this process is: told apart from its parent after `fork`, and from its former self after
+//! `exec`.
+
+use core::ptr;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// One page that the kernel wipes in a child (madvise(2), `MADV_WIPEONFORK`: "the child process
+/// will see zero-filled pages"); its first word holds the epoch. Until first asked for, and where
+/// there is no such page, a word that stays 0: so that the pointer need not be looked at.
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const NO_PAGE).cast_mut());
+
+static NO_PAGE: AtomicU32 = AtomicU32::new(0);
+
+/// The last epoch given out. Inherited by children, so that theirs are new.
+static LAST: AtomicU32 = AtomicU32::new(0);
+
+/// The word that holds the epoch, or 0 if [`epoch`] must be asked.
+#[inline(always)]
+fn word() -> &'static AtomicU32 {
+    // SAFETY: `PAGE` leads to a static, or to a page that `install` published and that stays mapped
+    // for ever.
+    unsafe { &*PAGE.load(Acquire) }
+}
+
+/// A number that a `fork` changes in the child: what a claim made under another epoch owns belongs
+/// to somebody else. Neither 0 nor [`Stamp::NONE`]'s.
+///
+/// Two loads, and system calls only when first called in a process. Also right after a bare `clone`
+/// that runs no `pthread_atfork` handlers.
+#[inline]
+pub(crate) fn epoch() -> u32 {
+    match word().load(Relaxed) {
+        0 => renew(),
+        epoch => epoch,
+    }
+}
+
+/// An epoch, with the word that says whether it lasts: asking again is one load.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::protocol) struct Stamp {
+    pub(in crate::protocol) epoch: u32,
+    word: &'static AtomicU32,
+}
+
+impl Stamp {
+    /// The epoch of no process.
+    pub(in crate::protocol) const NONE: u32 = u32::MAX;
+
+    /// A stamp of that epoch, if it is seen at first sight to be this process's.
+    #[inline(always)]
+    pub(in crate::protocol) fn at_once(epoch: u32) -> Option<Stamp> {
+        let word = word();
+        (word.load(Relaxed) == epoch).then_some(Stamp { epoch, word })
+    }
+
+    /// The epoch that is.
+    pub(in crate::protocol) fn now() -> Stamp {
+        let epoch = epoch();
+        Stamp {
+            epoch,
+            word: word(),
+        }
+    }
+
+    /// Whether it is seen at first sight that no fork lies between the making of this stamp and
+    /// now. One load.
+    #[inline(always)]
+    pub(in crate::protocol) fn lasts_at_once(self) -> bool {
+        self.word.load(Relaxed) == self.epoch
+    }
+
+    /// Whether no fork lies between the making of this stamp and now.
+    #[inline]
+    pub(in crate::protocol) fn lasts(self) -> bool {
+        self.lasts_at_once() || self.epoch == epoch()
+    }
+}
+
+#[cold]
+fn renew() -> u32 {
+    let word = match word() {
+        none if ptr::eq(none, &NO_PAGE) => install(),
+        page => Some(page),
+    };
+    let Some(word) = word else {
+        // No page that forks wipe (a kernel before 4.14): the pid tells parent and child apart, at
+        // the price of a system call.
+        return std::process::id();
+    };
+    let new = LAST.fetch_add(1, Relaxed).wrapping_add(1);
+    let new = if matches!(new, 0 | Stamp::NONE) {
+        1
+    } else {
+        new
+    };
+    match word.compare_exchange(0, new, Relaxed, Relaxed) {
+        Ok(_) => new,
+        Err(other_thread) => other_thread,
+    }
+}
+
+fn install() -> Option<&'static AtomicU32> {
+    let bytes = size_of::<AtomicU32>();
+    // SAFETY: mmap(2): without MAP_FIXED a new mapping replaces none. The kernel rounds up to a
+    // page and fills it with zeros.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: `page` is a private anonymous mapping of ours, as MADV_WIPEONFORK asks for.
+    let wiped = unsafe { libc::madvise(page, bytes, libc::MADV_WIPEONFORK) } == 0;
+    let none = (&raw const NO_PAGE).cast_mut();
+    let published = wiped
+        && PAGE
+            .compare_exchange(none, page.cast(), Release, Acquire)
+            .is_ok();
+    if !published {
+        // SAFETY: nobody else has seen this mapping.
+        unsafe { libc::munmap(page, bytes) };
+    }
+    // Ours, or another thread's.
+    let word = word();
+    (!ptr::eq(word, &NO_PAGE)).then_some(word)
+}
+
+/// Sixteen bits that this process keeps until `exec` and then most likely changes: the same for every
+/// thread, for children until they `exec`, and for every copy of this library in the process.
+///
+/// `exec` keeps a process's semaphores and wipes its memory. So a claim that is this very process's,
+/// and that bears other bits, was made before. The low half is in the claim's word, the high half in
+/// its record.
+pub(in crate::protocol) fn image() -> u32 {
+    // SAFETY: getauxval(3): AT_RANDOM is "the address of sixteen bytes containing a random value",
+    // or 0 if there is none. The kernel laid them on the stack of the program that was started,
+    // where they stay.
+    unsafe {
+        let random = libc::getauxval(libc::AT_RANDOM) as *const [u8; 2];
+        if random.is_null() {
+            0
+        } else {
+            u16::from_le_bytes(random.read()).into()
+        }
+    }
+}
+
+/// The effective user and group of this process.
+pub(super) fn effective_ids() -> (u32, u32) {
+    // SAFETY: geteuid(2), getegid(2): "These functions are always successful".
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}
+
+/// Makes all that a process stored before it was seen to be gone seen here. `false`: the kernel
+/// can't, so what was seen can't be acted upon.
+///
+/// On x86 stores reach other processors in the order of the program (Intel SDM, volume 3, "Memory
+/// Ordering"), so one that sees that a process has ended sees its stores. Elsewhere the kernel makes
+/// every processor pass a barrier (membarrier(2), `MEMBARRIER_CMD_GLOBAL`).
+pub(super) fn sees_what_others_stored() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "x86")) || super::futex::barrier_global()
+}

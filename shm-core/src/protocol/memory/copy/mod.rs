@@ -1,0 +1,303 @@
+//! Moving bytes into, out of and within a segment while other processes may touch the same bytes.
+//!
+//! A Rust reference or `memcpy` must not be used here: both promise the compiler that nobody else
+//! writes. Two kinds of access make no such promise, and the files below use only those:
+//!
+//! - `words.rs`: relaxed atomic loads and stores of aligned 64-bit words ([`core::sync::atomic`]:
+//!   atomic accesses do not cause data races). The portable way, and the only one under `loom`;
+//! - `vector.rs`: on x86-64, inline assembly. To the compiler an `asm!` block is code that it can't
+//!   look into and that may touch any memory it was not told otherwise about (Rust reference,
+//!   "Inline assembly", "Rules for inline assembly"). The processor touches each byte once, and
+//!   keeps loads in order with loads and stores with stores (x86-TSO), which is more than relaxed
+//!   atomics ask for.
+//!
+//! Nothing here orders or validates: that is the latch's work. [`exact`] is for segments without a
+//! latch.
+
+use std::slice;
+
+use crate::protocol::memory::atomics::AtomicU64;
+use crate::protocol::memory::stop::stop;
+
+mod comb;
+pub(in crate::protocol) mod exact;
+mod span;
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+#[path = "vector.rs"]
+mod way;
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
+#[path = "words.rs"]
+mod way;
+
+pub(crate) use comb::Comb;
+pub(crate) use span::Span;
+
+const WORD: usize = size_of::<u64>();
+
+/// For more bytes than this [`Area::load_long`] is worth its call.
+pub(crate) const LONG: usize = 512;
+
+/// A stretch of 64-bit words in the segment: one copy of the payload, or a schema room.
+///
+/// It is a pointer, not a reference: what it leads to changes under everybody's feet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Area {
+    first: *const AtomicU64,
+    bytes: usize,
+}
+
+impl Area {
+    /// The `bytes` bytes of words from `first` on, a multiple of 64.
+    ///
+    /// # Safety
+    ///
+    /// They stay mapped for as long as this value or a copy of it is used, are aligned to 8 bytes,
+    /// and are touched by nothing in this process but atomics and the files below. Writing needs a
+    /// mapping that may be written.
+    pub(in crate::protocol) unsafe fn new(first: *const AtomicU64, bytes: usize) -> Area {
+        debug_assert!(bytes.is_multiple_of(64));
+        Area { first, bytes }
+    }
+
+    /// The capacity in bytes.
+    pub(in crate::protocol) fn bytes(self) -> usize {
+        self.bytes
+    }
+
+    /// Copies `len` bytes from `offset` on to `dst`, private memory that may be uninitialised
+    /// before.
+    ///
+    /// # Safety
+    ///
+    /// `offset + len <= self.bytes()`, and `dst` is valid for writes of `len` bytes.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn load(self, offset: usize, dst: *mut u8, len: usize) {
+        debug_assert!(self.holds(offset, len));
+        // SAFETY: `new` was promised mapped, aligned words, enough for `offset + len`; `dst` is the
+        // caller's promise.
+        unsafe { way::load(self.first, offset, dst, len) }
+    }
+
+    /// The same for many bytes, to memory that won't be moved: the fastest way from half a KiB on.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::load`].
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn load_long(self, offset: usize, dst: *mut u8, len: usize) {
+        debug_assert!(self.holds(offset, len));
+        // SAFETY: as in `load`.
+        unsafe { way::load_long(self.first, offset, dst, len) }
+    }
+
+    /// Copies `len` bytes from `src`, private memory, to `offset`. All other bytes keep their
+    /// values, provided that the caller is the only writer of the words concerned: it holds the
+    /// lock.
+    ///
+    /// # Safety
+    ///
+    /// `offset + len <= self.bytes()`, `src` is valid for reads of `len` initialised bytes, and the
+    /// mapping is writable.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn store(self, offset: usize, src: *const u8, len: usize) {
+        debug_assert!(self.holds(offset, len));
+        #[cfg(shm_stop_points)]
+        {
+            // SAFETY: as below.
+            unsafe { way::store(self.first, offset, src, len / 2) };
+            stop!("store: half");
+        }
+        // SAFETY: as in `load`, and the mapping is writable.
+        unsafe { way::store(self.first, offset, src, len) }
+    }
+
+    /// Copies stretches of `len` bytes from `src`, private memory, to `offset`: `count` of them,
+    /// `stride` bytes apart on both sides. What lies between them keeps its values, as in
+    /// [`Area::store`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::store`], for each stretch; `count` is at least 1.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn store_strided(
+        self,
+        offset: usize,
+        src: *const u8,
+        (len, count, stride): (usize, usize, usize),
+    ) {
+        debug_assert!(self.holds(offset, (count - 1) * stride + len));
+        #[cfg(shm_stop_points)]
+        {
+            // SAFETY: as below.
+            unsafe { way::store_strided(self.first, offset, src, (len, count / 2, stride)) };
+            stop!("store: half");
+        }
+        // SAFETY: as in `store`.
+        unsafe { way::store_strided(self.first, offset, src, (len, count, stride)) }
+    }
+
+    /// Copies a comb's stretches from `src`, private memory, to `offset`. What lies between them
+    /// keeps its values, as in [`Area::store`]; `exact`: even if somebody without the lock stores
+    /// to it meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// `offset + comb.len() <= self.bytes()`, the mapping is writable, and `src` is mapped private
+    /// memory of `comb.len()` bytes, which are initialised where the stretches are.
+    pub(in crate::protocol) unsafe fn store_comb(
+        self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+        exact: bool,
+    ) {
+        debug_assert!(self.holds(offset, comb.len()));
+        let done = if exact {
+            0
+        } else {
+            // SAFETY: the caller's promises; it holds the lock.
+            unsafe { way::store_blocks(self.first, offset, src, comb) }
+        };
+        stop!("store: half");
+        if done == 0 {
+            for tooth in comb.teeth {
+                let repeat = (tooth.len, comb.count, comb.stride);
+                // SAFETY: the caller's promises: teeth lie within the comb.
+                unsafe { self.store_strided(offset + tooth.offset, src.add(tooth.offset), repeat) };
+            }
+            return;
+        }
+        let rest = Span {
+            offset: done,
+            len: comb.len() - done,
+        };
+        // SAFETY: the caller's promises: these are parts of the comb's stretches.
+        comb.each_within(rest, |at, len| unsafe {
+            way::store(self.first, offset + at, src.add(at), len);
+        });
+    }
+
+    /// A span outside of which the comb's stretches have the bytes at `src` here, at `offset`;
+    /// `None` if they have them everywhere. It begins and ends less than 256 bytes from a
+    /// difference.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::store_comb`], but that the mapping need not be writable.
+    pub(in crate::protocol) unsafe fn difference(
+        self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
+        /// Compared at once.
+        const CHUNK: usize = 256;
+        debug_assert!(self.holds(offset, comb.len()));
+        // SAFETY: the caller's promises.
+        let (done, mut changed) = unsafe { way::differing_blocks(self.first, offset, src, comb) };
+        let rest = Span {
+            offset: done,
+            len: comb.len() - done,
+        };
+        let mut held = [0; CHUNK];
+        comb.each_within(rest, |at, len| {
+            let end = at + len;
+            for at in (at..end).step_by(CHUNK) {
+                let len = CHUNK.min(end - at);
+                let held = &mut held[..len];
+                // SAFETY: the caller's promises: this is a part of a stretch; `held` is as long.
+                let ours = unsafe {
+                    way::load(self.first, offset + at, held.as_mut_ptr(), len);
+                    slice::from_raw_parts(src.add(at), len)
+                };
+                if ours != held {
+                    let span = Span { offset: at, len };
+                    changed = Some(changed.map_or(span, |changed| changed.hull(span)));
+                }
+            }
+        });
+        changed.map(|changed| Span {
+            offset: offset + changed.offset,
+            len: changed.len,
+        })
+    }
+
+    /// Copies the words that hold these bytes of `from` to the same place here.
+    ///
+    /// # Safety
+    ///
+    /// The span lies within both areas, they do not overlap, and this one's mapping is writable.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn copy_from(self, from: Area, span: Span) {
+        debug_assert!(self.holds(span.offset, span.len) && from.holds(span.offset, span.len));
+        let first = span.offset / WORD;
+        // Whole words fit where their bytes fit: areas are multiples of 64 bytes.
+        let len = (span.offset % WORD + span.len).next_multiple_of(WORD);
+        #[cfg(shm_stop_points)]
+        {
+            // SAFETY: as below.
+            unsafe { way::copy(self.first.add(first), from.first.add(first), len / 16 * 8) };
+            stop!("copy: half");
+        }
+        // SAFETY: as in `load` for `from` and in `store` for `self`; word `first` is in both.
+        unsafe { way::copy(self.first.add(first), from.first.add(first), len) }
+    }
+
+    fn holds(self, offset: usize, len: usize) -> bool {
+        offset.checked_add(len).is_some_and(|end| end <= self.bytes)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const BYTES: usize = 320;
+
+    fn words(fill: u8) -> [AtomicU64; BYTES / WORD] {
+        std::array::from_fn(|_| AtomicU64::new(u64::from_ne_bytes([fill; WORD])))
+    }
+
+    fn area(words: &[AtomicU64; BYTES / WORD]) -> Area {
+        // SAFETY: `words` are as many aligned words, which only this area touches; atomics may be
+        // written through a shared reference.
+        unsafe { Area::new(words.as_ptr(), BYTES) }
+    }
+
+    fn bytes(words: &[AtomicU64; BYTES / WORD]) -> Vec<u8> {
+        let all = words.iter().map(|word| word.as_ptr());
+        // SAFETY: nobody writes to them any more.
+        all.flat_map(|word| unsafe { word.read() }.to_ne_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn copies_touch_the_bytes_they_were_asked_for_and_no_others() {
+        let source: Vec<u8> = (0..BYTES).map(|byte| byte as u8 | 0x80).collect();
+        let lens = [0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 255, 256, 257, 310];
+        for offset in [0, 1, 4, 7, 8, 9, 10] {
+            for len in lens {
+                let (one, other) = (words(1), words(2));
+                let span = Span { offset, len };
+                let (mut loaded, mut long) = (vec![3; len], vec![4; len]);
+                // SAFETY: all spans lie within the areas, and `source` and `loaded` have as many
+                // bytes.
+                unsafe {
+                    area(&one).store(offset, source.as_ptr(), len);
+                    area(&one).load(offset, loaded.as_mut_ptr(), len);
+                    area(&one).load_long(offset, long.as_mut_ptr(), len);
+                    area(&other).copy_from(area(&one), span);
+                }
+                assert_eq!((&loaded, &long), (&source[..len].to_vec(), &loaded));
+                let mut wanted = vec![1; BYTES];
+                wanted[offset..offset + len].copy_from_slice(&source[..len]);
+                assert_eq!(bytes(&one), wanted, "{span:?}");
+                let first = offset / WORD * WORD;
+                let end = first + (offset - first + len).next_multiple_of(WORD);
+                let mut whole_words = vec![2; BYTES];
+                whole_words[first..end].copy_from_slice(&wanted[first..end]);
+                assert_eq!(bytes(&other), whole_words, "{span:?}");
+            }
+        }
+    }
+}

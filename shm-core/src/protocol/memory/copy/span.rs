@@ -1,0 +1,25 @@
+//! A range of bytes.
+
+/// Some bytes of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+}
+
+impl Span {
+    /// The first `len` bytes.
+    pub(in crate::protocol) fn whole(len: usize) -> Span {
+        Span { offset: 0, len }
+    }
+
+    /// The least span that holds both.
+    pub(crate) fn hull(self, other: Span) -> Span {
+        let offset = self.offset.min(other.offset);
+        let end = (self.offset + self.len).max(other.offset + other.len);
+        Span {
+            offset,
+            len: end - offset,
+        }
+    }
+}

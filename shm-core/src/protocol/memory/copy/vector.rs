@@ -1,0 +1,362 @@
+//! The way of x86-64: pieces of 16, 8, 4, 2 and 1 bytes that pass through registers, and a loop
+//! from memory to memory for the long ones.
+//!
+//! Each access is in an `asm!` block of its own. None declares `nomem` or `pure`, and stores do not
+//! declare `readonly`, so the compiler moves none across a store or a fence and leaves none out.
+//! Loads are `readonly`: they write nothing but registers. So the address of where a value is read
+//! to stays the compiler's own, and it can save moves of the value on its way to the caller. A
+//! store touches exactly the bytes it was asked for: padding is not even read. Only of long arrays
+//! of padded elements whole blocks are loaded, merged and written (`masked.rs`).
+
+use core::arch::asm;
+use core::arch::x86_64::__m128i;
+
+use crate::protocol::memory::atomics::AtomicU64;
+
+mod masked;
+
+pub(super) use masked::{differing_blocks, store_blocks};
+
+/// From this many bytes on the loop wins over pieces.
+const LOOP_FROM: usize = 256;
+
+/// Bytes in the widest register that is used.
+const WIDEST: usize = 32;
+
+/// The loop's lengths are multiples of this.
+const BLOCK: usize = 64;
+
+/// # Safety
+///
+/// The words from `first` on hold `offset + len` bytes, and `dst` is valid for writes of `len`.
+#[inline(always)]
+pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, len: usize) {
+    // SAFETY: `each_piece` stays within `len`, where both sides are valid. A piece is loaded by
+    // assembly and written to private memory.
+    unsafe {
+        let src = first.cast::<u8>().add(offset);
+        each_piece(len, |at, piece| match piece {
+            Piece::Long(len) => {
+                for block in (at..at + len).step_by(BLOCK) {
+                    let registers = load64(src.add(block));
+                    dst.add(block)
+                        .cast::<[__m128i; 4]>()
+                        .write_unaligned(registers);
+                }
+            }
+            Piece::Sixteen => dst
+                .add(at)
+                .cast::<__m128i>()
+                .write_unaligned(load16(src.add(at))),
+            Piece::Eight => dst
+                .add(at)
+                .cast::<u64>()
+                .write_unaligned(load8(src.add(at))),
+            Piece::Four => dst
+                .add(at)
+                .cast::<u32>()
+                .write_unaligned(load4(src.add(at))),
+            Piece::Two => dst
+                .add(at)
+                .cast::<u16>()
+                .write_unaligned(load2(src.add(at))),
+            Piece::One => dst.add(at).write(load1(src.add(at))),
+        });
+    }
+}
+
+/// The same for many bytes, by the widest registers: twice as fast from some KiB on. Out of line,
+/// so `dst` must be memory: the compiler can't know what becomes of its address.
+///
+/// # Safety
+///
+/// As for [`load`].
+#[inline(never)]
+pub(super) unsafe fn load_long(first: *const AtomicU64, offset: usize, dst: *mut u8, len: usize) {
+    // A store that crosses into the next cache line takes twice the time of one that does not.
+    let head = dst.align_offset(WIDEST).min(len);
+    let blocks = (len - head) / BLOCK * BLOCK;
+    let tail = head + blocks;
+    // SAFETY: the three parts of what the caller promises for all of it.
+    unsafe {
+        load(first, offset, dst, head);
+        if blocks > 0 {
+            copy_long(dst.add(head), first.cast::<u8>().add(offset + head), blocks);
+        }
+        load(first, offset + tail, dst.add(tail), len - tail);
+    }
+}
+
+/// # Safety
+///
+/// `src` is readable for 64 bytes; others may write there meanwhile.
+#[inline(always)]
+unsafe fn load64(src: *const u8) -> [__m128i; 4] {
+    let (a, b, c, d);
+    // SAFETY: four loads of 16 bytes each, as many as the caller vouches for; they demand no
+    // alignment and touch no flags.
+    unsafe {
+        asm!(
+            "movups {a}, [{src}]",
+            "movups {b}, [{src} + 16]",
+            "movups {c}, [{src} + 32]",
+            "movups {d}, [{src} + 48]",
+            src = in(reg) src,
+            a = lateout(xmm_reg) a,
+            b = lateout(xmm_reg) b,
+            c = lateout(xmm_reg) c,
+            d = lateout(xmm_reg) d,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    [a, b, c, d]
+}
+
+/// # Safety
+///
+/// The words from `first` on hold `offset + len` bytes and may be written, and `src` is valid for
+/// reads of `len` initialised bytes.
+#[inline(always)]
+pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u8, len: usize) {
+    // SAFETY: `each_piece` stays within `len`, where both sides are valid. A piece is read from
+    // private memory and stored by assembly.
+    unsafe {
+        let dst = first.cast::<u8>().cast_mut().add(offset);
+        each_piece(len, |at, piece| match piece {
+            Piece::Long(len) => copy_long(dst.add(at), src.add(at), len),
+            Piece::Sixteen => store16(dst.add(at), src.add(at).cast::<__m128i>().read_unaligned()),
+            Piece::Eight => store8(dst.add(at), src.add(at).cast::<u64>().read_unaligned()),
+            Piece::Four => store4(dst.add(at), src.add(at).cast::<u32>().read_unaligned()),
+            Piece::Two => store2(dst.add(at), src.add(at).cast::<u16>().read_unaligned()),
+            Piece::One => store1(dst.add(at), src.add(at).read()),
+        });
+    }
+}
+
+/// Stores `count` stretches of `len` bytes, `stride` bytes apart on both sides; touches nothing
+/// between them.
+///
+/// For arrays of padded elements. A length that the compiler knows makes the stores of a stretch
+/// straight, so each short one has a loop.
+///
+/// # Safety
+///
+/// As for [`store`], for each stretch.
+#[inline(never)]
+pub(super) unsafe fn store_strided(
+    first: *const AtomicU64,
+    offset: usize,
+    src: *const u8,
+    (len, count, stride): (usize, usize, usize),
+) {
+    macro_rules! loops {
+        ($($short:literal)*) => {
+            match len {
+                // SAFETY: the caller's promises: stretch `n` begins `n * stride` bytes after the
+                // first.
+                $($short => unsafe {
+                    for at in (0..count).map(|n| n * stride) {
+                        store(first, offset + at, src.add(at), $short);
+                    }
+                },)*
+                // SAFETY: as above.
+                _ => unsafe {
+                    for at in (0..count).map(|n| n * stride) {
+                        store(first, offset + at, src.add(at), len);
+                    }
+                },
+            }
+        };
+    }
+    loops!(1 2 3 4 5 6 7 8 9 10 12 14 16 18 20 24 28)
+}
+
+/// # Safety
+///
+/// The words from each pointer on hold `len` bytes, a multiple of 8; they do not overlap, and those
+/// of `to` may be written.
+#[inline(always)]
+pub(super) unsafe fn copy(to: *const AtomicU64, from: *const AtomicU64, len: usize) {
+    let (dst, src) = (to.cast::<u8>().cast_mut(), from.cast::<u8>());
+    // SAFETY: `each_piece` stays within `len`, where both sides are valid; `len` has no pieces
+    // below 8.
+    unsafe {
+        each_piece(len, |at, piece| match piece {
+            Piece::Long(len) => copy_long(dst.add(at), src.add(at), len),
+            Piece::Sixteen => store16(dst.add(at), load16(src.add(at))),
+            _ => store8(dst.add(at), load8(src.add(at))),
+        });
+    }
+}
+
+enum Piece {
+    /// A positive multiple of [`BLOCK`].
+    Long(usize),
+    Sixteen,
+    Eight,
+    Four,
+    Two,
+    One,
+}
+
+/// Divides `len` bytes into pieces, in ascending order.
+#[inline(always)]
+fn each_piece(len: usize, mut each: impl FnMut(usize, Piece)) {
+    let mut at = 0;
+    if len >= LOOP_FROM {
+        at = len - len % BLOCK;
+        each(0, Piece::Long(at));
+    }
+    while len - at >= 16 {
+        each(at, Piece::Sixteen);
+        at += 16;
+    }
+    for (bytes, piece) in [
+        (8, Piece::Eight),
+        (4, Piece::Four),
+        (2, Piece::Two),
+        (1, Piece::One),
+    ] {
+        if len & bytes != 0 {
+            each(at, piece);
+            at += bytes;
+        }
+    }
+}
+
+/// A load and a store of one width.
+macro_rules! width {
+    ($load:ident, $store:ident, $type:ty, $class:ident, $instruction:literal, $modifier:literal) => {
+        /// # Safety
+        ///
+        /// `src` is readable for the width; others may write there meanwhile.
+        #[inline(always)]
+        unsafe fn $load(src: *const u8) -> $type {
+            let value;
+            // SAFETY: one load of as many bytes as the caller vouches for; it demands no alignment
+            // and touches no flags.
+            unsafe {
+                asm!(
+                    concat!($instruction, " {value", $modifier, "}, [{src}]"),
+                    src = in(reg) src, value = lateout($class) value, options(nostack, preserves_flags, readonly),
+                );
+            }
+            value
+        }
+
+        /// # Safety
+        ///
+        /// `dst` is writable for the width; others may touch it meanwhile.
+        #[inline(always)]
+        unsafe fn $store(dst: *mut u8, value: $type) {
+            // SAFETY: one store, as in the load above.
+            unsafe {
+                asm!(
+                    concat!($instruction, " [{dst}], {value", $modifier, "}"),
+                    dst = in(reg) dst, value = in($class) value, options(nostack, preserves_flags),
+                );
+            }
+        }
+    };
+}
+
+width!(load16, store16, __m128i, xmm_reg, "movups", "");
+width!(load8, store8, u64, reg, "mov", "");
+width!(load4, store4, u32, reg, "mov", ":e");
+width!(load2, store2, u16, reg, "mov", ":x");
+width!(load1, store1, u8, reg_byte, "mov", "");
+
+/// Copies `len` bytes, each read once and written once.
+///
+/// # Safety
+///
+/// `src` is readable and `dst` writable for `len` bytes, they do not overlap, and `len` is a
+/// positive multiple of [`BLOCK`]. Other threads and processes may touch either meanwhile.
+#[inline]
+unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
+    if std::arch::is_x86_feature_detected!("avx") {
+        // SAFETY: the caller's promises, and the processor has AVX.
+        unsafe { copy_avx(dst, src, len) }
+    } else {
+        // SAFETY: the caller's promises; SSE is part of x86-64.
+        unsafe { copy_sse(dst, src, len) }
+    }
+}
+
+/// # Safety
+///
+/// As for [`copy_long`].
+#[inline(always)]
+unsafe fn copy_sse(dst: *mut u8, src: *const u8, len: usize) {
+    // SAFETY: the loop touches `src[0..len]` and `dst[0..len]` and nothing else: `i` runs from 0 in
+    // steps of 64, and `len` is a positive multiple of 64. No stack is used.
+    unsafe {
+        asm!(
+            "2:",
+            "movups {a}, [{src} + {i}]",
+            "movups {b}, [{src} + {i} + 16]",
+            "movups {c}, [{src} + {i} + 32]",
+            "movups {d}, [{src} + {i} + 48]",
+            "movups [{dst} + {i}], {a}",
+            "movups [{dst} + {i} + 16], {b}",
+            "movups [{dst} + {i} + 32], {c}",
+            "movups [{dst} + {i} + 48], {d}",
+            "add {i}, 64",
+            "cmp {i}, {len}",
+            "jb 2b",
+            src = in(reg) src,
+            dst = in(reg) dst,
+            len = in(reg) len,
+            i = inout(reg) 0usize => _,
+            a = out(xmm_reg) _,
+            b = out(xmm_reg) _,
+            c = out(xmm_reg) _,
+            d = out(xmm_reg) _,
+            options(nostack),
+        );
+    }
+}
+
+/// # Safety
+///
+/// As for [`copy_long`], and the processor has AVX.
+#[inline]
+unsafe fn copy_avx(dst: *mut u8, src: *const u8, len: usize) {
+    // SAFETY: as in `copy_sse`: one block of 64 if `len` is an odd number of them, then steps of
+    // 128 up to `len`. `vzeroupper` ends the use of wide registers as the ABI demands; it clears
+    // halves of all of them, so all are declared as lost (`clobber_abi`): a caller that was itself
+    // compiled for AVX may have had values there.
+    unsafe {
+        asm!(
+            "test rsi, 64",
+            "jz 2f",
+            "vmovups ymm0, [{src}]",
+            "vmovups ymm1, [{src} + 32]",
+            "vmovups [{dst}], ymm0",
+            "vmovups [{dst} + 32], ymm1",
+            "mov eax, 64",
+            "cmp rax, rsi",
+            "jae 3f",
+            "2:",
+            "vmovups ymm0, [{src} + rax]",
+            "vmovups ymm1, [{src} + rax + 32]",
+            "vmovups ymm2, [{src} + rax + 64]",
+            "vmovups ymm3, [{src} + rax + 96]",
+            "vmovups [{dst} + rax], ymm0",
+            "vmovups [{dst} + rax + 32], ymm1",
+            "vmovups [{dst} + rax + 64], ymm2",
+            "vmovups [{dst} + rax + 96], ymm3",
+            "add rax, 128",
+            "cmp rax, rsi",
+            "jb 2b",
+            "3:",
+            "vzeroupper",
+            src = in(reg) src,
+            dst = in(reg) dst,
+            in("rsi") len,
+            inout("rax") 0usize => _,
+            clobber_abi("sysv64"),
+            options(nostack),
+        );
+    }
+}

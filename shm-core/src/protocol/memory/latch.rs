@@ -1,0 +1,346 @@
+//! The latch: a sequence and three copies of the payload, so that readers never wait and never see
+//! a mixture.
+//!
+//! | sequence | meaning | a reader copies | valid if, after the copy, |
+//! |---|---|---|---|
+//! | `2k` | commit `k` stands in the payload | the payload | the sequence is still `2k` |
+//! | `2k - 1` | commit `k` is being written to the payload | mirror `(k-1) % 2`, which holds `k - 1` | the sequence is below `2k + 2` |
+//!
+//! Commit `k` writes the payload, raises the sequence to `2k`, then writes mirror `k % 2`. The
+//! other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a
+//! whole commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
+//! Linux knows the scheme with two copies as `seqcount_latch` (Documentation/locking/seqlock.rst);
+//! the third serves readers of large values, who would starve between two.
+//!
+//! Only the holder of the lock commits or repairs.
+
+use super::atomics::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    fence,
+};
+use super::copy::{Area, Comb, LONG, Span};
+use super::stop::stop;
+
+/// As many bytes as every area is a multiple of.
+static ZEROS: [u8; 64] = [0; 64];
+
+/// Longer reads are made in pieces of this many bytes. A page: its copy takes longer than the look
+/// at the sequence by far.
+const PIECE: usize = 4096;
+
+/// The sequence and the three copies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latch {
+    seq: *const AtomicU64,
+    payload: Area,
+    mirrors: [Area; 2],
+}
+
+/// The commit whose value a sequence promises to readers.
+#[inline(always)]
+pub(crate) fn version_of(seq: u64) -> u64 {
+    seq / 2
+}
+
+impl Latch {
+    /// # Safety
+    ///
+    /// `seq` stays mapped, aligned, and touched by atomics only, for as long as this value or a
+    /// copy of it is used; the three areas are of one size and do not overlap.
+    pub(in crate::protocol) unsafe fn new(
+        seq: *const AtomicU64,
+        payload: Area,
+        mirrors: [Area; 2],
+    ) -> Latch {
+        Latch {
+            seq,
+            payload,
+            mirrors,
+        }
+    }
+
+    #[inline(always)]
+    fn seq(&self) -> &AtomicU64 {
+        // SAFETY: promised to `new`. An atomic may change under a shared reference.
+        unsafe { &*self.seq }
+    }
+
+    /// Payload and mirrors.
+    pub(in crate::protocol) fn copies(&self) -> [Area; 3] {
+        let [even, odd] = self.mirrors;
+        [self.payload, even, odd]
+    }
+
+    /// The sequence now.
+    #[inline(always)]
+    pub(in crate::protocol) fn sequence(&self) -> u64 {
+        self.seq().load(Relaxed)
+    }
+
+    /// Copies some bytes of a committed value to `dst` and says which version it is, or `None` if
+    /// writers overtook the copy: then `dst` holds nothing of use. Every byte of `dst` is written
+    /// in any case.
+    ///
+    /// # Safety
+    ///
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        // SAFETY: the caller's promises; the three areas are of one size.
+        self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
+    }
+
+    /// The same for many bytes: see [`Area::load_long`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::read`].
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        // SAFETY: as in `read`.
+        unsafe {
+            if span.len > PIECE {
+                self.read_in_pieces(span, dst, PIECE)
+            } else {
+                self.read_by(|copy| copy.load_long(span.offset, dst, span.len))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn read_by(&self, load: impl FnOnce(Area)) -> Option<u64> {
+        // Relaxed and fences, no acquire loads: those are not documented to work on read-only pages
+        // (`core::sync::atomic`, "Atomic accesses to read-only memory").
+        let seq = self.sequence();
+        // Pairs with the release fences in `commit`: whoever sees a sequence sees the copy that it
+        // promises.
+        fence(Acquire);
+        let (copy, bound) = if seq.is_multiple_of(2) {
+            (self.payload, seq.wrapping_add(1))
+        } else {
+            (
+                self.mirrors[version_of(seq) as usize % 2],
+                seq.wrapping_add(3),
+            )
+        };
+        load(copy);
+        // Pairs with the same fences: if a byte of a later commit got into the copy, the load below
+        // sees that commit's sequence.
+        fence(Acquire);
+        let now = self.sequence();
+        // The sequence only rises, so all of `seq..bound` is one distance from `seq`; a peer that
+        // sets it back fails here.
+        (now.wrapping_sub(seq) < bound.wrapping_sub(seq)).then_some(version_of(seq))
+    }
+
+    /// The same for a long span: a commit that begins on the way costs one piece of at most `piece`
+    /// bytes, not the whole copy.
+    ///
+    /// Once commit `k + 1` has begun, mirror `k % 2` holds what the payload held: the pieces that
+    /// were copied from there before are good, and the rest comes from the mirror, which has the
+    /// time of a whole commit and more. Copied at once, a value that takes as long to read as to
+    /// write is lost at nearly every even sequence of a writer that never pauses.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::read`].
+    #[inline(never)]
+    pub(in crate::protocol) unsafe fn read_in_pieces(
+        &self,
+        span: Span,
+        dst: *mut u8,
+        piece: usize,
+    ) -> Option<u64> {
+        let seq = self.sequence();
+        // As in `read_by`.
+        fence(Acquire);
+        let version = version_of(seq);
+        let mut done = 0;
+        if seq.is_multiple_of(2) {
+            while done < span.len {
+                let len = piece.min(span.len - done);
+                // SAFETY: `done + len <= span.len`, and the caller's promises.
+                unsafe {
+                    self.payload
+                        .load_long(span.offset + done, dst.add(done), len)
+                };
+                // Pairs with the fences in `commit`, twice: a byte of the next commit in this piece
+                // makes the load below see that commit's sequence; and if it does, the mirror is
+                // whole, which the fence after it passes on.
+                fence(Acquire);
+                if self.sequence() != seq {
+                    fence(Acquire);
+                    break;
+                }
+                done += len;
+            }
+            if done == span.len {
+                return Some(version);
+            }
+        }
+        let mirror = self.mirrors[version as usize % 2];
+        // SAFETY: as above; the areas are of one size.
+        unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
+        // As in `read_by`.
+        fence(Acquire);
+        // Commit `version + 2` writes to this mirror after its even sequence. A peer that set the
+        // sequence back fails here, too.
+        let since = self.sequence().wrapping_sub(version.wrapping_mul(2));
+        (1..4).contains(&since).then_some(version)
+    }
+
+    /// Commits: `write` stores to the payload, which becomes the next version. Returns that version
+    /// and the mirror that is to follow, two versions old: the caller makes it equal to the payload.
+    ///
+    /// A panic in `write` must be impossible: the caller has computed everything before.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, the mapping is writable, and the last holder left its copies
+    /// whole (or they were repaired).
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn commit(&self, write: impl FnOnce(Area)) -> (u64, Area) {
+        stop!("commit: begun");
+        let even = self.sequence() & !1;
+        // Release: mirror `(k-1) % 2` is whole for every reader that sees this odd sequence and
+        // turns to it.
+        self.seq().store(even.wrapping_add(1), Release);
+        // No store to the payload may be seen before the odd sequence.
+        fence(Release);
+        stop!("commit: odd");
+        write(self.payload);
+        stop!("commit: payload written");
+        // SAFETY: the caller's promises.
+        unsafe { self.publish(even.wrapping_add(2)) }
+    }
+
+    /// Ends a commit: the payload stands, under sequence `even`; then the mirror follows.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::commit`].
+    #[inline(always)]
+    unsafe fn publish(&self, even: u64) -> (u64, Area) {
+        let version = version_of(even);
+        // Release: the payload is whole for every reader that sees this even sequence.
+        self.seq().store(even, Release);
+        // No store to the mirror may be seen before the even sequence: readers of the value in it
+        // are told to go.
+        fence(Release);
+        stop!("commit: even");
+        (version, self.mirrors[version as usize % 2])
+    }
+
+    /// The copy that readers of an even sequence read.
+    #[inline(always)]
+    pub(in crate::protocol) fn payload(&self) -> Area {
+        self.payload
+    }
+
+    /// Makes whole what a dead writer left, in whatever step it died. May itself die and be done
+    /// again.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::commit`], but for the state of the copies; `stored` fits in the payload.
+    pub(in crate::protocol) unsafe fn repair(&self, stored: usize) {
+        let whole = Span::whole(stored);
+        let seq = self.sequence();
+        // The dead writer's sequence and the stores below come from different processes. A reader
+        // of the mirror's last value who sees one of the latter must also see the former, or it
+        // would take a mixture of two values for the older: this fence passes on what the load
+        // above has seen. (That the copies read below are those of that sequence, the kernel
+        // orders: see `Slots::alive`.)
+        fence(AcqRel);
+        stop!("repair: begun");
+        if seq.is_multiple_of(2) {
+            // The payload stands; the mirror may be half-written.
+            // SAFETY: one size, no overlap (promised to `new`), writable and fitting (the caller's
+            // promise).
+            unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };
+        } else {
+            // The payload may be half-written; the mirror of the commit before stands. Its value
+            // becomes the next version. SAFETY: as above.
+            unsafe {
+                self.payload
+                    .copy_from(self.mirrors[version_of(seq) as usize % 2], whole);
+                stop!("repair: payload restored");
+                let (_, mirror) = self.publish(seq.wrapping_add(1));
+                mirror.copy_from(self.payload, whole);
+                stop!("commit: mirror written");
+            }
+        }
+    }
+
+    /// Writes the first value, version 1, to all three copies, unless `write` refuses. Nobody reads
+    /// before the segment is ready.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::commit`], but for the state of the copies; the segment is not ready yet, and
+    /// what is promised holds again after `write`, or it refuses.
+    pub(in crate::protocol) unsafe fn give_birth<E>(
+        &self,
+        stored: usize,
+        write: impl FnOnce(Area) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A creator may have died here before: its bytes go.
+        for offset in (0..self.payload.bytes()).step_by(ZEROS.len()) {
+            // SAFETY: the capacity is a multiple of 64 bytes.
+            unsafe { self.payload.store(offset, ZEROS.as_ptr(), ZEROS.len()) };
+        }
+        stop!("birth: payload cleared");
+        write(self.payload)?;
+        // SAFETY: the caller's promise.
+        unsafe { self.adopt(stored) };
+        Ok(())
+    }
+
+    /// Makes what stands in the payload the first value, version 1. Nobody reads before the segment
+    /// is ready.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::give_birth`].
+    pub(in crate::protocol) unsafe fn adopt(&self, stored: usize) {
+        for mirror in self.mirrors {
+            // SAFETY: one size, no overlap.
+            unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
+        }
+        stop!("birth: copies written");
+        self.seq().store(2, Relaxed);
+    }
+
+    /// Copies the payload as the lock's holder sees it: nobody else commits meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            if span.len <= LONG {
+                self.payload.load(span.offset, dst, span.len);
+            } else {
+                self.payload.load_long(span.offset, dst, span.len);
+            }
+        }
+    }
+
+    /// Compares with the payload as the lock's holder sees it: see [`Area::difference`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(in crate::protocol) unsafe fn difference_locked(
+        &self,
+        offset: usize,
+        src: *const u8,
+        comb: Comb<'_>,
+    ) -> Option<Span> {
+        // SAFETY: the caller's promises.
+        unsafe { self.payload.difference(offset, src, comb) }
+    }
+}

@@ -1,8 +1,0 @@
-//! The atomics of the protocol, in one place, so that the model checker can put its own in their
-//! stead.
-
-#[cfg(not(all(test, loom)))]
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-
-#[cfg(all(test, loom))]
-pub(crate) use super::models::atomics::{AtomicU32, AtomicU64, Ordering, fence};

@@ -1,0 +1,306 @@
+//! This process's place in a segment: its claim on a slot, and whether the segment, the semaphores
+//! and the process still belong together.
+//!
+//! Three things can come between them without a store to the segment: the process leaves its IPC
+//! namespace, the segment is removed by another program (`ipcrm -m`), or the semaphore set is
+//! (`ipcrm -s`, systemd's `RemoveIPC` at a logout). [`Segment::recheck`] notices, whenever the
+//! version is a multiple of [`EACH`] and on every slow path.
+
+use std::time::Duration;
+
+use super::kernel;
+use super::owner::may_remove;
+use super::segment::{Segment, wake_everybody};
+use crate::protocol::fault::Fault;
+use crate::protocol::lock::held;
+use crate::protocol::lock::held::{Handle, unpacked};
+use crate::protocol::lock::lock;
+use crate::protocol::lock::process::Stamp;
+use crate::protocol::lock::slots::{self, Claim, Slots, set_of};
+use crate::protocol::memory::atomics::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::protocol::memory::stop::stop;
+use crate::sysv::{Kind, Mode, sem};
+
+/// Commits between two looks: some 1 us each time, so one part in fifty of what commits cost.
+const EACH: u64 = 1024;
+
+/// Between a look at a set without tags and the next.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Attempts to claim a slot while other processes replace a lost set.
+const TRIES: u32 = 64;
+
+impl Segment {
+    fn slots_by(&self, set: Option<sem::Id>) -> Slots<'_> {
+        Slots {
+            set,
+            records: self.records(),
+            replaced: self.control().replaced.load(Relaxed),
+        }
+    }
+
+    /// The witnesses, with the set as it was found last: for looks that cost nothing if they err
+    /// towards *alive*.
+    pub(super) fn witnesses(&self) -> Slots<'_> {
+        self.slots_by(set_of(self.set.load(Relaxed)))
+    }
+
+    /// The witnesses, with the set that was found just now to be this segment's. One system call,
+    /// three where the set is another one than before.
+    pub(in crate::protocol) fn slots(&self) -> Result<Slots<'_>, Fault> {
+        let word = self.control().set.load(Acquire);
+        let known = self.set.load(Relaxed);
+        let identity = self.identity();
+        if word == known
+            && let Some(set) = set_of(known)
+            && slots::is_still(set, identity)?
+        {
+            return Ok(self.slots_by(Some(set)));
+        }
+        let mut found = slots::named(word, identity, self.owners);
+        if let Err(Fault::Damaged(_) | Fault::SetLost) = found {
+            found = match kernel::stat(self.id())? {
+                // It may have got another owner since it was attached.
+                Some(stat) => slots::named(word, identity, stat.owners()),
+                // A segment that is attached has its id for as long.
+                None => Err(Fault::Left),
+            };
+        }
+        match (found, set_of(known)) {
+            (Ok(set), _) => {
+                self.set.store(word, Relaxed);
+                Ok(self.slots_by(Some(set)))
+            }
+            // A peer has overwritten the word with the name of another set, or of none.
+            (Err(Fault::Damaged(_) | Fault::SetLost), Some(set))
+                if word != known && slots::is_still(set, identity)? =>
+            {
+                Ok(self.slots_by(Some(set)))
+            }
+            (Err(fault), _) => Err(fault),
+        }
+    }
+
+    /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
+    /// was lost there is a new one then, if each claimant under the old one is gone or known.
+    pub(crate) fn join(&self) -> Result<(), Fault> {
+        let mut claimed = self.claim();
+        for attempt in 0..TRIES {
+            if !matches!(claimed, Err(Fault::SetLost)) || self.state().is_removed() {
+                break;
+            }
+            if attempt == 0 {
+                // Another process may be about to give the set its tags.
+                std::thread::sleep(NAP);
+            } else {
+                self.replace_set()?;
+            }
+            claimed = self.claim();
+        }
+        match claimed {
+            // A removal takes the set away once the tombstone is there.
+            Err(Fault::SetLost) if self.state().is_removed() => Err(Fault::Removed),
+            claimed => claimed.map(drop),
+        }
+    }
+
+    /// Living claimants find the new set on their slow paths, and raise *their* slots there; until
+    /// then their records speak for them.
+    fn replace_set(&self) -> Result<(), Fault> {
+        let seen = self.control().set.load(Acquire);
+        let stat = kernel::stat(self.id())?.ok_or(Fault::Left)?;
+        let mode = Mode::new(stat.mode.bits() & 0o666);
+        if !may_remove(&stat) {
+            // A set of this process's user would be trusted by no other process.
+            return Err(Fault::SetLost);
+        }
+        let slots = self.slots_by(None);
+        if !slots.can_be_replaced() {
+            return Err(Fault::Unjudged);
+        }
+        let control = self.control();
+        // First: whoever sees the new set sees that it is not the first one.
+        control.replaced.fetch_add(1, AcqRel);
+        let made = slots::install(&control.set, seen, self.identity(), &stat, mode)?;
+        stop!("join: set replaced");
+        let Some(made) = made else { return Ok(()) };
+        slots::tag(made, self.identity())?;
+        let removed = self.state().is_removed();
+        // Its remover looked for the set before this one was there; or another process found it
+        // before it had tags, and replaced it in its turn.
+        if removed || set_of(control.set.load(Acquire)) != Some(made) {
+            let _ = sem::remove(made);
+        }
+        if removed { Err(Fault::Removed) } else { Ok(()) }
+    }
+
+    /// This process's claim on a slot; a forked child makes one of its own.
+    pub(in crate::protocol) fn claim(&self) -> Result<(Claim, Stamp), Fault> {
+        let packed = self.handle.claim.load(Acquire);
+        match Stamp::at_once(packed as u32) {
+            Some(stamp) => Ok((unpacked(packed), stamp)),
+            None => self.claim_slot(),
+        }
+    }
+
+    #[cold]
+    fn claim_slot(&self) -> Result<(Claim, Stamp), Fault> {
+        let stamp = Stamp::now();
+        let stale = self.handle.claim.load(Acquire);
+        if stale as u32 == stamp.epoch {
+            return Ok((unpacked(stale), stamp));
+        }
+        if self.is_left() {
+            return Err(Fault::Left);
+        }
+        let (slots, claim) = match self.claim_in_force() {
+            // What opening the box told of rights holds for the process that opened it.
+            Err(Fault::System(error))
+                if error.kind() == Kind::Denied && unpacked(stale).word != 0 =>
+            {
+                return Err(Fault::ChildDenied);
+            }
+            claimed => claimed?,
+        };
+        stop!("claim: numbered");
+        if lock::inherit(&self.control().lock, claim) {
+            stop!("claim: lock inherited");
+            self.repair();
+            stop!("claim: inherited lock repaired");
+            self.unlock(claim);
+            stop!("claim: inherited lock let go");
+        }
+        self.succeed_former_self(slots, claim);
+        let packed = u64::from(claim.word) << 32 | u64::from(stamp.epoch);
+        let published = self
+            .handle
+            .claim
+            .compare_exchange(stale, packed, Release, Acquire);
+        match published {
+            Ok(_) => {
+                // Until it is seen, a commit goes without a note of this thread's.
+                let name = held::name(self.id(), claim, stamp.epoch);
+                self.handle.lock.store(name, Relaxed);
+                Ok((claim, stamp))
+            }
+            Err(other_thread) => {
+                slots.release(claim);
+                Ok((unpacked(other_thread), stamp))
+            }
+        }
+    }
+
+    /// A claim in the set that the segment names at the end of it.
+    fn claim_in_force(&self) -> Result<(Slots<'_>, Claim), Fault> {
+        for _ in 0..TRIES {
+            let slots = self.slots()?;
+            let claim = slots.claim(&self.control().claims)?;
+            if set_of(self.control().set.load(Acquire)) == slots.set {
+                return Ok((slots, claim));
+            }
+            slots.release(claim);
+        }
+        Err(Fault::Damaged("its semaphore set changes without end"))
+    }
+
+    /// Gives back what this process claimed before it called `exec`, and takes over the lock if it
+    /// held that.
+    fn succeed_former_self(&self, slots: Slots<'_>, claim: Claim) {
+        for slot in slots.of_former_self() {
+            if lock::inherit_from(&self.control().lock, slot, claim) {
+                self.repair();
+                self.unlock(claim);
+            }
+            slots.release_former(slot);
+        }
+    }
+
+    /// Whether this process has left the namespace of the segment, as a recheck found: it must not
+    /// write any more.
+    pub(super) fn is_left(&self) -> bool {
+        let packed = self.handle.claim.load(Relaxed);
+        packed as u32 == Stamp::NONE && unpacked(packed).word != 0
+    }
+
+    /// Looks whether all is what it was, each [`EACH`] commits.
+    #[inline(always)]
+    pub(super) fn look_around(&self, version: u64) {
+        if version.is_multiple_of(EACH) {
+            // What it finds the next call says.
+            let _ = self.recheck();
+        }
+    }
+
+    /// Whether segment, semaphores and process still belong together: see the head of this file.
+    /// Some system calls.
+    #[cold]
+    pub(super) fn recheck(&self) -> Result<(), Fault> {
+        let packed = self.handle.claim.load(Acquire);
+        let own = (Stamp::at_once(packed as u32).is_some()).then(|| unpacked(packed));
+        let checked = match self.slots() {
+            // Removed, set by others, or made anew: what is claimed here is claimed by the record,
+            // if this is the place where it was claimed.
+            Ok(slots) if own.is_none_or(|own| slots.is_raised(own) == Some(true)) => Ok(()),
+            Ok(slots) => self.raise_again(slots, own),
+            Err(Fault::Left) => Err(Fault::Left),
+            Err(_) if self.leads_here() == Some(false) => Err(Fault::Left),
+            Err(_) => Ok(()),
+        };
+        if matches!(checked, Err(Fault::Left)) {
+            self.leave(packed);
+        }
+        checked?;
+        if self.is_orphan()? {
+            self.set_tombstone();
+            wake_everybody(self.control());
+            return Err(Fault::Removed);
+        }
+        Ok(())
+    }
+
+    fn raise_again(&self, slots: Slots<'_>, own: Option<Claim>) -> Result<(), Fault> {
+        if self.leads_here() == Some(false) {
+            return Err(Fault::Left);
+        }
+        match own.map(|own| slots.raise(own)) {
+            // The record is another's: this process was taken for dead.
+            Some(Ok(false)) => Err(Fault::Left),
+            Some(Err(fault @ Fault::NoUndo)) => Err(fault),
+            // Where the set is gone, or this process may not change it, the record speaks.
+            _ => Ok(()),
+        }
+    }
+
+    /// From now on this handle does not write.
+    fn leave(&self, packed: u64) {
+        let left = Handle::left(unpacked(packed));
+        let _ = self
+            .handle
+            .claim
+            .compare_exchange(packed, left, Release, Relaxed);
+        self.write_as_never();
+    }
+
+    /// Gives the claim back. To be called when the attachment ends.
+    pub(super) fn release_claim(&mut self) {
+        let packed = *self.handle.claim.get_mut();
+        let claim = unpacked(packed);
+        if packed as u32 == crate::protocol::lock::process::epoch() {
+            let slots = match self.slots() {
+                Ok(slots) => slots,
+                Err(_) => self.slots_by(None),
+            };
+            slots.release(claim);
+        } else if self.is_left() {
+            // Its semaphore is gone already.
+            self.slots_by(None).release(claim);
+        }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.release_claim();
+        self.leftover = self.leftover().map(Box::new);
+    }
+}

@@ -1,0 +1,52 @@
+//! Whose segments are trusted.
+
+use crate::protocol::fault::Fault;
+use crate::sysv::shm::Stat;
+
+/// Whose segments are trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Owner {
+    /// Owner and creator must each be this process's effective user or root.
+    #[default]
+    SelfOrRoot,
+    /// Besides those, this user may own it or have created it.
+    User(u32),
+    /// Anybody. Whoever owns a segment can change, starve and remove it at any time.
+    Anybody,
+}
+
+impl Owner {
+    fn trusts(self, uid: u32) -> bool {
+        match self {
+            Owner::Anybody => true,
+            _ if uid == 0 || uid == effective_user() => true,
+            Owner::User(user) => uid == user,
+            Owner::SelfOrRoot => false,
+        }
+    }
+
+    /// Refuses a segment whose owner or creator is not trusted.
+    pub(in crate::protocol) fn check(self, stat: &Stat) -> Result<(), Fault> {
+        if self.trusts(stat.uid) && self.trusts(stat.cuid) {
+            return Ok(());
+        }
+        Err(Fault::Untrusted {
+            owner: stat.uid,
+            creator: stat.cuid,
+        })
+    }
+}
+
+/// Whether the kernel lets this process remove the segment: "the effective user ID of the calling
+/// process must match the owner or creator …, or the caller must be privileged" (shmctl(2),
+/// `IPC_RMID`).
+pub(in crate::protocol) fn may_remove(stat: &Stat) -> bool {
+    let own = effective_user();
+    own == 0 || own == stat.uid || own == stat.cuid
+}
+
+fn effective_user() -> u32 {
+    // SAFETY: geteuid(2): "These functions are always successful".
+    unsafe { libc::geteuid() }
+}

@@ -1,0 +1,492 @@
+//! One process's attachment to a segment: the words, the copies, the slot, and what a caller does
+//! with them.
+//!
+//! Everything here is bytes and versions; no type of the caller's is known. `find.rs` makes these
+//! values.
+
+use std::sync::atomic::{
+    AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
+};
+use std::time::{Duration, Instant};
+
+use super::kernel::{self, Leftover};
+use super::upgrade;
+use crate::protocol::fault::Fault;
+use crate::protocol::lock::futex;
+use crate::protocol::lock::held::Handle;
+use crate::protocol::lock::lock;
+use crate::protocol::lock::slots::{Claim, Identity};
+use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
+use crate::protocol::memory::atomics::AtomicU64;
+use crate::protocol::memory::atomics::Ordering::Relaxed;
+use crate::protocol::memory::control::{
+    ALWAYS_NOTIFY, Control, EVERYTHING, Geometry, RAW_WRITERS, State,
+};
+use crate::protocol::memory::copy::{Area, Span};
+use crate::protocol::memory::latch::{Latch, version_of};
+use crate::protocol::memory::stop::stop;
+use crate::sysv::shm::{self, Attachment, Stat};
+use crate::sysv::{Key, Kind};
+
+/// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
+const SIZE_IN_ROOM: usize = 8;
+
+/// Failed copies between two looks at the clock.
+const TRIES: u32 = 64;
+
+/// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
+pub(in crate::protocol) const UNREAD: u64 = u64::MAX;
+
+/// What [`Segment::write_as`] holds where no state lets this process write: no state is that.
+const NEVER: u32 = u32::MAX;
+
+/// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than
+/// falling asleep and waking up cost at least.
+const SPINS: u32 = 32;
+
+/// An attached segment whose division has been verified.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(in crate::protocol) mapping: Attachment,
+    pub(in crate::protocol) control: *const Control,
+    pub(in crate::protocol) latch: Latch,
+    pub(in crate::protocol) rooms: [Area; 2],
+    pub(in crate::protocol) geometry: Geometry,
+    pub(in crate::protocol) key: Key,
+    /// Owner and creator, when it was attached.
+    pub(in crate::protocol) owners: [u32; 2],
+    pub(in crate::protocol) unique: u64,
+    pub(in crate::protocol) flags: u32,
+    pub(in crate::protocol) writable: bool,
+    /// How long to wait for others to get out of the way.
+    pub(in crate::protocol) limit: Duration,
+    /// The state whose schema lets bytes be read as they lie, or [`UNREAD`].
+    pub(in crate::protocol) read_as: ProcessWord,
+    /// The state whose schema was found to let this process write. Changes under the lock only,
+    /// like `stored`.
+    pub(in crate::protocol) write_as: ProcessState,
+    /// Bytes of the value under that schema.
+    pub(in crate::protocol) stored: ProcessSize,
+    /// The records of the slots' claimants, one for each slot.
+    pub(in crate::protocol) records: *const AtomicU64,
+    /// What [`Control::set`] held when the set was found to be this segment's; 0: not looked at yet.
+    pub(in crate::protocol) set: ProcessState,
+    /// This process's claim, if it has one: see [`Segment::is_left`].
+    pub(in crate::protocol) handle: Handle,
+    /// The kernel was told to remove the segment with its last process, and that is no news: it was
+    /// when this process attached, or no key ever led here.
+    pub(in crate::protocol) doomed: bool,
+    /// Dropped after the mapping.
+    pub(in crate::protocol) leftover: Option<Box<Leftover>>,
+}
+
+// SAFETY: the pointers lead into a mapping that belongs to this value, not to a thread, and stays
+// until the value is dropped.
+unsafe impl Send for Segment {}
+// SAFETY: what the pointers lead to is touched by atomics and by `copy/` only, which expect
+// company; the rest is atomics and values that do not change.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    #[inline(always)]
+    pub(in crate::protocol) fn control(&self) -> &Control {
+        // SAFETY: `find.rs` found the control block within the mapping, on a multiple of 64; all
+        // its words are atomics, which may change under a shared reference. On a read-only mapping
+        // only `load` is called.
+        unsafe { &*self.control }
+    }
+
+    #[inline(always)]
+    pub(in crate::protocol) fn state(&self) -> State {
+        State(self.control().state.load(Relaxed))
+    }
+
+    /// The key that led here.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The kernel's id.
+    pub(crate) fn id(&self) -> shm::Id {
+        self.mapping.id()
+    }
+
+    /// Whether writers without the protocol were announced at creation.
+    pub(crate) fn has_raw_writers(&self) -> bool {
+        self.flags & RAW_WRITERS != 0
+    }
+
+    /// Bytes reserved for the payload.
+    pub(crate) fn capacity(&self) -> usize {
+        self.geometry.capacity
+    }
+
+    /// The version that stands. One load.
+    #[inline(always)]
+    pub(crate) fn version(&self) -> u64 {
+        version_of(self.latch.sequence())
+    }
+
+    /// Copies some bytes of a committed value to `dst` and returns its version, unless writers
+    /// overtook the copy or the segment is not what it was: then [`Segment::read`] tells. After
+    /// `Some` all of `dst` is initialised.
+    ///
+    /// No system call, no allocation, no store to the segment, no waiting.
+    ///
+    /// # Safety
+    ///
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
+    /// has not been taken back, and `dst` is valid for writes of as many bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
+            return None;
+        }
+        // SAFETY: the caller's promises; the capacity is the latch's.
+        unsafe { self.latch.read(span, dst) }
+    }
+
+    /// The same for many bytes, to memory that won't be moved.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::try_read`].
+    #[inline(always)]
+    pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
+        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
+            return None;
+        }
+        // SAFETY: as in `try_read`.
+        unsafe { self.latch.read_long(span, dst) }
+    }
+
+    /// Does the same again and again, up to the time limit, as long as the schema of `state` is in
+    /// force: its last look at that comes after the copy. After `Ok` all of `dst` is initialised.
+    ///
+    /// # Safety
+    ///
+    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
+    #[cold]
+    pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
+        // Asked for when it is needed: a read with defaults comes here each time.
+        let mut start = None;
+        loop {
+            for _ in 0..TRIES {
+                let word = &self.control().state;
+                // SAFETY: the caller's promises; the capacity is the latch's.
+                match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
+                    Ok(Some(version)) => return Ok(version),
+                    Ok(None) => {}
+                    Err(()) => return Err(self.changed()),
+                }
+                core::hint::spin_loop();
+            }
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
+            if waited >= self.limit {
+                return Err(Fault::Overtaken { waited });
+            }
+        }
+    }
+
+    /// Whether the schema in force is the one that this process was found to be able to write.
+    #[inline(always)]
+    pub(crate) fn is_written_as_known(&self) -> bool {
+        self.state().0 == self.write_as.load(Relaxed)
+    }
+
+    /// What a state that was not expected says.
+    #[cold]
+    pub(crate) fn changed(&self) -> Fault {
+        match self.state() {
+            state if state.is_ready() => Fault::Changed,
+            state if state.is_removed() => Fault::Removed,
+            _ => Fault::Damaged("its state word is none that this library writes"),
+        }
+    }
+
+    /// Whether the segment has not been removed, whatever schema is in force.
+    #[inline(always)]
+    pub(super) fn check_life(&self) -> Result<(), Fault> {
+        if self.state().is_ready() {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// From now on bytes may be read as they lie as long as `state` stands; `None`: never.
+    pub(crate) fn read_as(&self, state: Option<State>) {
+        let word = state.map_or(UNREAD, |state| u64::from(state.0));
+        self.read_as.store(word, Relaxed);
+    }
+
+    /// The state that [`Segment::read_as`] was told last.
+    pub(crate) fn readable_as(&self) -> Option<State> {
+        u32::try_from(self.read_as.load(Relaxed)).ok().map(State)
+    }
+
+    /// The slots' records.
+    pub(in crate::protocol) fn records(&self) -> &[AtomicU64] {
+        let count = usize::from(self.geometry.slots);
+        // SAFETY: `Mapped::divided` found the records of a geometry with so many slots within the
+        // mapping, on a multiple of 64. They are atomics, which may change under a shared
+        // reference. On a read-only mapping they are only loaded.
+        unsafe { core::slice::from_raw_parts(self.records, count) }
+    }
+
+    /// How long to wait for others to get out of the way.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// From now on this process may write as long as `state` stands, under which the value has
+    /// `stored` bytes. Called under the lock, or before anybody else knows this attachment.
+    pub(crate) fn write_as(&self, state: State, stored: usize) {
+        let stored = stored.min(self.geometry.capacity);
+        self.stored.store(stored, Relaxed);
+        self.write_as.store(state.0, Relaxed);
+    }
+
+    /// Makes the copies whole after a takeover. Before birth is complete there is nothing to
+    /// repair.
+    pub(in crate::protocol) fn repair(&self) {
+        if self.state().is_ready() {
+            // SAFETY: the caller has just taken the lock; lock and repair are called on writable
+            // mappings only; `length_in_force` is within the capacity.
+            unsafe { self.latch.repair(self.length_in_force()) };
+            stop!("repair: done");
+            // How the last commit's mirror differs from the other one is not known any more.
+            self.control().range.store(EVERYTHING, Relaxed);
+            stop!("repair: range forgotten");
+            // Those who wait for what the dead one committed: no later commit looks at so old an
+            // announcement.
+            self.wake_waiters();
+        }
+    }
+
+    /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
+    /// schema which this process has not looked at. The whole capacity where the room says more.
+    pub(super) fn length_in_force(&self) -> usize {
+        let room = self.rooms[State::look(&self.control().state).room()];
+        let mut size = [0; size_of::<u64>()];
+        // SAFETY: a room has at least 64 bytes.
+        unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
+        let capacity = self.geometry.capacity;
+        usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
+    }
+
+    #[inline(always)]
+    pub(in crate::protocol) fn unlock(&self, claim: Claim) {
+        stop!("unlock: begun");
+        let word = &self.control().lock;
+        let slept_on = lock::release(word, claim);
+        stop!("unlock: let go");
+        if slept_on {
+            futex::wake(word.as_ptr(), 1);
+            stop!("unlock: lock's sleeper woken");
+        }
+    }
+
+    /// Sleeps until a version above `version` stands. `false`: the time is over.
+    pub(crate) fn wait(&self, version: u64, deadline: Option<Instant>) -> Result<bool, Fault> {
+        // An answer that is on its way comes before a sleep would have begun, and the committer
+        // need not wake anybody: that saves both sides their system calls.
+        for _ in 0..SPINS {
+            if self.version() > version {
+                return Ok(true);
+            }
+            core::hint::spin_loop();
+        }
+        let mut looked = Instant::now();
+        loop {
+            let seq = self.latch.sequence();
+            if version_of(seq) > version {
+                return Ok(true);
+            }
+            self.check_life()?;
+            let now = Instant::now();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
+            if now.duration_since(looked) >= ANNOUNCED_NAP {
+                if self.is_orphan()? {
+                    return Err(Fault::Removed);
+                }
+                looked = now;
+            }
+            let nap = if self.will_be_woken(version_of(seq).wrapping_add(1)) {
+                ANNOUNCED_NAP
+            } else {
+                UNANNOUNCED_NAP
+            };
+            // Sleeps only if nothing was committed since the look above, which the announcement
+            // lies behind.
+            if self.latch.sequence() == seq {
+                futex::sleep(
+                    seq_low(self.control()),
+                    seq as u32,
+                    left.map_or(nap, |left| left.min(nap)),
+                );
+            }
+        }
+    }
+
+    /// Announces a wait for `version`, if that is possible; whether committers will heed it.
+    fn will_be_woken(&self, version: u64) -> bool {
+        if self.flags & ALWAYS_NOTIFY != 0 {
+            return true;
+        }
+        if !self.writable {
+            return false;
+        }
+        wait::announce(&self.control().awaited, version);
+        stop!("wait: announced");
+        futex::barrier_everywhere()
+    }
+
+    pub(super) fn wake_waiters(&self) {
+        futex::wake(seq_low(self.control()), i32::MAX);
+    }
+
+    /// Copies the beginning of the schema room in force to `dst`, as much as fits on either side;
+    /// returns the state that put it in force.
+    pub(crate) fn read_schema(&self, dst: &mut [u8]) -> Result<State, Fault> {
+        for _ in 0..TRIES {
+            self.check_life()?;
+            if let Some(state) = upgrade::read_room(&self.control().state, self.rooms, dst)
+                && state.is_ready()
+            {
+                return Ok(state);
+            }
+        }
+        Err(Fault::Damaged("its schema changes without end"))
+    }
+
+    /// What tells this segment's set from others.
+    pub(in crate::protocol) fn identity(&self) -> Identity {
+        Identity {
+            segment: self.id(),
+            unique: self.unique,
+            slots: self.geometry.slots,
+        }
+    }
+
+    /// Whether the segment's id leads to this segment, in the namespace of this thread; `None` if it
+    /// may not look. Ids begin at 0 in a new namespace, so the same id may lead to another's.
+    pub(in crate::protocol) fn leads_here(&self) -> Option<bool> {
+        match shm::attach(self.id(), shm::Access::ReadOnly) {
+            Ok(mapping) => Some(self.is_same(&mapping)),
+            Err(error) if error.kind() == Kind::Removed => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    fn is_same(&self, mapping: &Attachment) -> bool {
+        let size = kernel::stat(self.id()).ok().flatten().map(|stat| stat.size);
+        if size != self.geometry.total() {
+            return false;
+        }
+        // SAFETY: `mapping` has as many bytes as this segment's geometry (the kernel's word, asked
+        // while it is attached), so the word that lies behind the payload and the rooms in the one
+        // lies within the other. It is an aligned atomic, which is only loaded.
+        let unique = unsafe { self.unique_in(mapping.as_ptr()) };
+        unique == self.control().unique.load(Relaxed)
+    }
+
+    /// Whether another program has removed the segment (`ipcrm -m`): its key is free, and the next
+    /// process to open that makes a second truth. Where this process may not look it can't be told.
+    pub(super) fn is_orphan(&self) -> Result<bool, Fault> {
+        match kernel::stat(self.id()) {
+            // Without an id, or with an id that leads to another's, it is the process that has left:
+            // the segment is attached.
+            Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !self.doomed)
+                && self.leads_here() != Some(false)),
+            Err(Fault::System(error)) if error.kind() == Kind::Denied => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Sets the tombstone, if the segment is ready.
+    pub(in crate::protocol) fn set_tombstone(&self) {
+        // Relaxed: nothing is told but the word itself. An upgrade that would overwrite it exchanges.
+        let state = self.state().removed();
+        self.control().state.store(state.0, Relaxed);
+    }
+
+    /// Removes the semaphore set that the segment names.
+    pub(in crate::protocol) fn remove_set(&self, stat: &Stat) {
+        let word = self.control().set.load(Relaxed);
+        kernel::remove_set(word, stat, self.id());
+    }
+
+    /// What an attachment leaves, if it may be the last one of a segment that another program has
+    /// removed (`ipcrm -m`), or that was made to go with its last process.
+    ///
+    /// A view does not ask the kernel unless the segment may have gone: that its key still leads to it
+    /// is the usual case, and a set that only a view could remove is as good as left by a death.
+    pub(super) fn leftover(&self) -> Option<Leftover> {
+        if !(self.writable || self.doomed || self.state().is_removed()) {
+            return None;
+        }
+        let stat = kernel::stat(self.id()).ok().flatten()?;
+        if !stat.dest || self.leads_here() == Some(false) {
+            return None;
+        }
+        if !self.doomed && self.writable && self.state().is_ready() {
+            // No commit has noticed: those who stay attached are told by this.
+            self.set_tombstone();
+            wake_everybody(self.control());
+        }
+        Some(Leftover {
+            segment: self.id(),
+            set: self.control().set.load(Relaxed),
+            stat,
+        })
+    }
+
+    /// From now on every call that would write looks closely first.
+    pub(super) fn write_as_never(&self) {
+        self.write_as.store(NEVER, Relaxed);
+    }
+
+    /// The word that tells two creations apart, in a mapping of another place.
+    ///
+    /// # Safety
+    ///
+    /// `base` is the first byte of a mapping of at least as many bytes as this segment has.
+    pub(super) unsafe fn unique_in(&self, base: *const u8) -> u64 {
+        let own_base = self.mapping.as_ptr().cast_const();
+        let word = (&raw const self.control().unique).cast::<u8>();
+        let at = word.addr() - own_base.addr();
+        // SAFETY: the word lies `at` bytes behind the first of this mapping, which has no more bytes
+        // than the other one; both begin on a page, so it is aligned as here. It is an atomic.
+        unsafe { &*base.add(at).cast::<AtomicU64>() }.load(Relaxed)
+    }
+
+    /// Bytes in a schema room.
+    pub(crate) fn room(&self) -> usize {
+        self.geometry.room
+    }
+
+    /// Whether this process may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+}
+
+/// The half of the sequence that changes with each store: a futex is 32 bits wide.
+fn seq_low(control: &Control) -> *const u32 {
+    let word = (&raw const control.seq).cast::<u32>();
+    if cfg!(target_endian = "big") {
+        word.wrapping_add(1)
+    } else {
+        word
+    }
+}
+
+/// Wakes whoever sleeps on a segment for any reason.
+pub(in crate::protocol) fn wake_everybody(control: &Control) {
+    futex::wake(seq_low(control), i32::MAX);
+    futex::wake(control.lock.as_ptr(), i32::MAX);
+}
