@@ -108,6 +108,8 @@ fn a_recycled_pid_does_not_bring_a_dead_owner_back() {
     let pid = dead.pid();
     dead.kill();
     dead.finish();
+    // The kernel counts starts in hundredths of a second: no pid comes back in the same one by itself.
+    std::thread::sleep(Duration::from_millis(20));
     for _ in 0..200 {
         if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
             eprintln!("SKIPPED: a recycled pid: this machine does not let the next pid be chosen");
@@ -136,6 +138,8 @@ fn a_living_process_with_a_dead_owners_pid_is_not_taken_for_it() {
     let pid = dead.pid();
     dead.kill();
     dead.finish();
+    // The kernel counts starts in hundredths of a second: no pid comes back in the same one by itself.
+    std::thread::sleep(Duration::from_millis(20));
     for _ in 0..200 {
         if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
             eprintln!(
