@@ -766,8 +766,8 @@ mod tests {
                 "semaphore 0, record not comparable" => {
                     world.semaphore(0).record(elsewhere(own));
                     assert!(!looks.into_iter().any(dead), "this process changed it last");
-                    world.record(elsewhere(world.living()));
-                    assert!(looks.into_iter().all(dead));
+                    world.record(Record(elsewhere(own).0 ^ 1 << 22));
+                    assert!(looks.into_iter().all(dead), "another start");
                     let world = World::changed_by(-1);
                     world.record(elsewhere(world.ended()));
                     assert!(world.is_dead(Short), "it changed it last, and ended");
@@ -776,7 +776,7 @@ mod tests {
                     world.semaphore(0).record(elsewhere(own));
                     let judged = looks.map(|look| world.replaced(look).ok());
                     assert_eq!(judged, [Some(true); 3], "this process changed it last");
-                    world.record(elsewhere(world.living()));
+                    world.record(Record(elsewhere(own).0 ^ 1 << 22));
                     assert_eq!(
                         [Short, Long].map(|look| world.replaced(look).ok()),
                         [Some(true); 2]
@@ -802,6 +802,7 @@ mod tests {
                 row if row.starts_with("after the first sleep:") => {
                     world.record(world.ended());
                     assert!(!dead(Short) && dead(Long));
+                    assert!(!dead(Last), "no peer has set the semaphore");
                     world.record(Record(world.ended().0 ^ 1 << 22));
                     assert!(!dead(Long), "another start");
                 }
@@ -858,6 +859,84 @@ mod tests {
         slots.release(claim);
         assert_eq!(world.records[2].load(Relaxed), 0);
         assert_eq!(sem::value(world.set, 2).expect("the set"), 0);
+    }
+
+    #[test]
+    fn a_claimant_whose_judged_record_has_changed_gives_the_semaphore_back() {
+        let (own, faster) = (Record::own(), elsewhere(Record::own()));
+        let claim = |changed: bool| {
+            let (record, semaphore) = (AtomicU64::new(0), std::cell::Cell::new(0));
+            let raise = || {
+                semaphore.set(1);
+                if changed {
+                    record.store(faster.0, Relaxed);
+                }
+                Ok(true)
+            };
+            let claimed = occupy(&record, own, |_| true, raise, || semaphore.set(0));
+            let claimed = claimed.expect("nothing is refused");
+            (claimed, semaphore.get(), Record(record.into_inner()))
+        };
+        assert_eq!(claim(false), (true, 1, own));
+        assert_eq!(claim(true), (false, 0, faster));
+    }
+
+    #[test]
+    fn of_a_slot_that_was_given_away_neither_witness_is_touched() {
+        let world = World::changed_by(1);
+        let another = world.living();
+        world.record(another);
+        let claim = Claim::new(SLOT, 5, process::image());
+        let semaphore = || sem::value(world.set, SLOT as u16).expect("the set");
+        let before = semaphore();
+        world.slots().release(claim);
+        assert!(!world.slots().raise(claim).expect("the set"));
+        assert_eq!(world.slots().record(SLOT), another);
+        assert_eq!(semaphore(), before);
+    }
+
+    #[test]
+    fn a_claim_is_raised_again_by_its_own_record_or_over_none() {
+        for record in [Record::own(), Record::RELEASED] {
+            let world = World::changed_by(1);
+            world.semaphore(0).record(record);
+            let claim = Claim::new(SLOT, 5, process::image());
+            assert!(world.slots().raise(claim).expect("the set"));
+            assert_eq!(world.slots().record(SLOT), Record::own());
+            assert_eq!(world.slots().is_raised(claim), Some(true));
+            world.slots().release(claim);
+            assert_eq!(world.slots().is_raised(claim), Some(false));
+        }
+    }
+
+    #[test]
+    fn a_set_is_replaced_only_where_each_claimant_is_known() {
+        let world = World::changed_by(1);
+        assert!(world.slots().can_be_replaced());
+        for (record, known) in [
+            (world.living(), true),
+            (world.ended(), true),
+            (elsewhere(world.ended()), false),
+        ] {
+            world.record(record);
+            assert_eq!(world.slots().can_be_replaced(), known, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn two_claims_of_one_slot_differ_in_their_number() {
+        let world = World::changed_by(1);
+        sem::set_values(world.set, &[0; COUNT as usize + 2]).expect("the set");
+        let claims = AtomicU32::new(7);
+        let slots = world.slots();
+        let [one, other] = [(); 2].map(|()| {
+            let claim = slots.claim(&claims).expect("a free slot");
+            slots.release(claim);
+            claim
+        });
+        assert_eq!(one.slot(), other.slot());
+        assert_ne!(one, other);
+        assert_eq!(claims.load(Relaxed), 9);
     }
 
     #[test]
