@@ -525,7 +525,12 @@ impl<T: SharedLayout> Options<T> {
             Ok(opened) => opened,
             Err(fault) => {
                 let unfit = self.replace_unused && fault.is_unfit();
+                let removed = matches!(fault, Fault::Removed);
                 let error = explain_adoption::<T>(newborn, context)(fault);
+                if removed {
+                    // The time went by while another process was at work.
+                    return Ok(Err(Unfit(error, Ok(Room::Made))));
+                }
                 if !unfit {
                     return Err(error);
                 }
