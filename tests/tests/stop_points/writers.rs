@@ -186,7 +186,12 @@ pub(crate) fn lost_sets(points: &[String], table: &mut Table) -> BTreeSet<String
         sem::remove(world.guard.set()).unwrap();
         let died = world.dies("set", NEW, Some(stop));
         let found = world.look();
+        let installed = world.guard.set();
         let fresh = SharedBox::<[u64; 8]>::open(world.guard.key()).unwrap();
+        if world.guard.set() != installed {
+            // Without tags it was no segment's; or it is the one that was removed.
+            let _ = sem::remove(installed);
+        }
         for shared in [&fresh, &world.shared, &fresh] {
             shared
                 .update(|value| assert_eq!(*value, [found; 8]))
