@@ -119,7 +119,9 @@ fn a_damaged_segment_is_an_error_or_harmless_and_never_written_by_attaching() {
         let claimed = shared.is_ok();
         drop(shared.and_then(|shared| shared.get()));
         if claimed {
-            // It claimed a slot, and repaired what the owner of a made-up lock left.
+            // It claimed a slot, repaired what the owner of a made-up lock left, and made a semaphore
+            // set where the segment named none that exists.
+            guard.watch(memory.id());
             continue;
         }
         assert!(memory.bytes() == bad, "attaching changed a byte");

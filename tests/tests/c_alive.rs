@@ -490,6 +490,8 @@ fn a_stranger_with_the_old_id_that_is_being_removed_tells_a_program_in_c_nothing
 
 #[test]
 fn a_death_in_c_at_any_step_of_the_replacement_of_a_set_leaves_it_to_the_next() {
+    /// A death after these leaves a set that no segment is known to have.
+    const LEAKS: [&str; 2] = ["set: made", "set: installed"];
     let alone = own_ipc_namespace();
     if !alone {
         eprintln!("SKIPPED in part: no IPC namespace of its own is to be had, in which to count");
@@ -503,6 +505,9 @@ fn a_death_in_c_at_any_step_of_the_replacement_of_a_set_leaves_it_to_the_next() 
     let mut deaths = 0;
     for program in c_peers(OUT) {
         let reached = at_each_stop(&steps, |Stop { point, pass }| {
+            if !alone && LEAKS.contains(&&**point) {
+                return false;
+            }
             let guard = Guard::new();
             let _shared = shared(&guard);
             let before = semaphore_sets();
@@ -542,7 +547,8 @@ fn a_death_in_c_at_any_step_of_the_replacement_of_a_set_leaves_it_to_the_next() 
             "set: tagged",
             "claim: recorded",
         ] {
-            assert!(reached.contains(step), "{step}");
+            let tried = alone || !LEAKS.contains(&step);
+            assert!(!tried || reached.contains(step), "{step}");
         }
     }
     println!("{deaths} deaths");
