@@ -212,7 +212,8 @@ pub(in crate::protocol) fn to_remove(
     let identity = Identity {
         segment: id,
         unique: 0,
-        slots: slots.try_into().ok()?,
+        // No segment has more, and a peer may name any set.
+        slots: slots.try_into().ok().filter(|slots| *slots <= MOST_SLOTS)?,
     };
     let (set, _) = alike(word, identity.slots, segment.owners()).ok()?;
     let [first, _] = identity.found_tags(set).ok()?;
