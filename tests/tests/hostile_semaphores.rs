@@ -96,7 +96,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     // What this process calls itself in the lock's word.
     let writer = shared.writer().unwrap();
     let lock = memory.read(memory.len() - 128, 4);
-    let image = u32::from_ne_bytes(lock.clone().try_into().unwrap()) >> 23;
+    let own = u32::from_ne_bytes(lock.try_into().unwrap());
     drop(writer);
     // The last semaphore is no slot.
     let all_slots = |value| {
@@ -113,8 +113,10 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
         matches!(error, Error::SlotsTaken { slots: 248, .. }),
         "{error:?}"
     );
-    // A made-up owner without a record, kept alive with SETVAL.
-    memory.store(memory.len() - 128, u64::from(5 | image << 23), 4);
+    // A made-up owner without a record, kept alive with SETVAL, in a slot far from those that the
+    // handles here took, which follow each other.
+    let far = (own % 1024 + 100) % 248 + 1;
+    memory.store(memory.len() - 128, u64::from(far | own >> 23 << 23), 4);
     let error = shared.set([2; 8]).unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error:?}");
     assert_eq!(shared.get().unwrap(), [1; 8]);
@@ -124,7 +126,6 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     shared.set([4; 8]).unwrap();
     assert_eq!(other.get().unwrap(), [4; 8]);
     // A word with the slot of the asking handle that is not its claim.
-    let own = u32::from_ne_bytes(lock.try_into().unwrap());
     memory.store(memory.len() - 128, u64::from(own ^ 1 << 12), 4);
     shared.set([5; 8]).unwrap();
     // A living owner that a peer declares dead has a record, and keeps the lock.
