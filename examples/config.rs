@@ -77,7 +77,7 @@ fn watch(shared: &SharedBox<Config>) -> Result<(), Box<dyn Error>> {
             seen.version
         )?;
         seen = match shared.wait(seen.version) {
-            Err(shm_core::Error::Removed { .. }) => return Ok(()),
+            Err(error) if error.kind() == shm_core::ErrorKind::Removed => return Ok(()),
             next => next?,
         };
     }

@@ -54,33 +54,19 @@ extern crate self as shm_core;
 pub mod __private;
 #[cfg(all(test, not(loom)))]
 mod contract;
-mod error;
-mod field;
+mod face;
 mod foreign;
-mod inspector;
 pub mod layout;
-mod options;
 mod protocol;
-mod raw_box;
-mod remove;
-mod room;
-mod shared_box;
-mod shared_view;
 pub mod sysv;
 mod typed;
-mod writer;
 
-pub use error::{Context, Error};
-pub use field::Field;
-pub use inspector::{Inspector, InspectorOptions};
+pub use face::{
+    Batch, Error, ErrorKind, Inspector, InspectorOptions, Missing, Options, ParsePlaceError, Place,
+    RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
+};
 pub use layout::{FixedStr, FixedVec, SharedLayout};
-pub use options::Options;
-pub use protocol::{HolderState, Owner};
-pub use raw_box::{RawBox, RawOptions, RawView};
-pub use remove::{remove, remove_id};
-pub use shared_box::SharedBox;
-pub use shared_view::SharedView;
+pub use protocol::{Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;
 pub use sysv::Key;
-pub use typed::Snapshot;
-pub use writer::{Batch, Writer};
+pub use typed::{Field, Snapshot};

@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use shm_core::layout::Value;
-use shm_core::{Error, FixedStr, Inspector, Key, SharedBox, SharedLayout};
+use shm_core::{ErrorKind, FixedStr, Inspector, Key, SharedBox, SharedLayout};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -68,7 +68,7 @@ fn private<T: SharedLayout>(value: T) -> SharedBox<T> {
 
 fn decoded<T: SharedLayout>(value: T) -> Value {
     let shared = private(value);
-    Inspector::open_id(shared.id()).unwrap().value().unwrap()
+    Inspector::open(shared.id()).unwrap().value().unwrap()
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn parts_are_found_by_name_index_and_path() {
 #[test]
 fn it_follows_commits_and_tells_their_versions() {
     let shared = private([1_u16, 2]);
-    let inspector = Inspector::open_id(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id()).unwrap();
     assert_eq!(inspector.version(), 1);
     shared.set([3, 4]).unwrap();
     let seen = inspector.snapshot().unwrap();
@@ -171,7 +171,7 @@ fn it_follows_an_upgrade_while_it_reads() {
         let mut options = SharedBox::options();
         options.capacity(64).remove_on_drop(true);
         let shared = options.create_new(Key::PRIVATE, Job { number }).unwrap();
-        let inspector = Inspector::open_id(shared.id()).unwrap();
+        let inspector = Inspector::open(shared.id()).unwrap();
         let (before, after) = (
             format!("Job {{ number: {number} }}"),
             format!("LaterJob {{ number: {number}, mood: Wild }}"),
@@ -189,7 +189,7 @@ fn it_follows_an_upgrade_while_it_reads() {
                 }
             });
             let mut options = SharedBox::<LaterJob>::options();
-            options.upgrade(true).open_id(shared.id()).unwrap();
+            options.upgrade(true).open(shared.id()).unwrap();
             reader.join().unwrap();
         });
         assert_eq!(&inspector.schema().unwrap(), LaterJob::SCHEMA);
@@ -205,7 +205,11 @@ fn after_a_removal_it_goes_to_what_was_made_anew() {
     let mut inspector = Inspector::open(key).unwrap();
     old.remove().unwrap();
     let new = options.create_new(key, 6_u64).unwrap();
-    assert!(matches!(inspector.value(), Err(Error::Removed { .. })));
+    assert!(
+        inspector
+            .value()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
     inspector.reattach().unwrap();
     assert_eq!(inspector.value().unwrap(), Value::UInt(6));
     assert_eq!(inspector.id(), new.id());
@@ -214,16 +218,24 @@ fn after_a_removal_it_goes_to_what_was_made_anew() {
 #[test]
 fn after_the_removal_it_says_so() {
     let shared = private(1_u32);
-    let inspector = Inspector::open_id(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id()).unwrap();
     shared.remove().unwrap();
-    assert!(matches!(inspector.value(), Err(Error::Removed { .. })));
-    assert!(matches!(inspector.schema(), Err(Error::Removed { .. })));
+    assert!(
+        inspector
+            .value()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        inspector
+            .schema()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
 }
 
 #[test]
 fn what_is_too_large_is_not_read() {
     let shared = private([0_u8; 1000]);
-    let inspector = Inspector::open_id(shared.id()).unwrap().limit(999);
+    let inspector = Inspector::open(shared.id()).unwrap().limit(999);
     assert_eq!(
         inspector.value().unwrap_err().to_string(),
         format!(

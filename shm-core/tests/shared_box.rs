@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shm_core::{Error, Key, SharedBox, SharedView};
+use shm_core::{ErrorKind, Key, SharedBox, SharedView};
 
 fn private<T: shm_core::SharedLayout>(value: T) -> SharedBox<T> {
     SharedBox::options()
@@ -24,7 +24,7 @@ fn a_value_set_is_the_value_read() {
         assert_eq!(shared.snapshot().unwrap().value, [n; 8]);
         assert_eq!(shared.version(), n);
     }
-    let other = SharedView::<[u64; 8]>::open_id(shared.id()).unwrap();
+    let other = SharedView::<[u64; 8]>::open(shared.id()).unwrap();
     assert_eq!(other.get().unwrap(), [9; 8]);
     shared.update(|v| v[3] = 77).unwrap();
     assert_eq!(other.snapshot().unwrap().value[3], 77);
@@ -44,35 +44,62 @@ fn sizes_that_are_no_multiple_of_a_word_keep_their_neighbours() {
 #[test]
 fn writing_beside_this_threads_own_writer_is_an_error_at_once() {
     let shared = private(1u32);
-    let again = SharedBox::<u32>::open_id(shared.id()).unwrap();
+    let again = SharedBox::<u32>::open(shared.id()).unwrap();
     let mut writer = shared.writer().unwrap();
-    assert!(matches!(shared.set(2), Err(Error::Reentrant { .. })));
-    assert!(matches!(again.set(2), Err(Error::Reentrant { .. })));
+    assert!(
+        shared
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+    );
+    assert!(
+        again
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+    );
     writer.set(3).unwrap();
     writer.update(|v| *v += 1).unwrap();
     assert_eq!(writer.get().unwrap(), 4);
     drop(writer);
     assert_eq!(shared.get().unwrap(), 4);
     again.set(5).unwrap();
-    let result = shared.update(|_| assert!(matches!(again.set(9), Err(Error::Reentrant { .. }))));
+    let result = shared.update(|_| {
+        assert!(
+            again
+                .set(9)
+                .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+        )
+    });
     assert_eq!(result.unwrap(), 5);
 }
 
 #[test]
 fn a_removed_segment_says_so_in_every_call() {
     let shared = private(1u32);
-    let view = SharedView::<u32>::open_id(shared.id()).unwrap();
+    let view = SharedView::<u32>::open(shared.id()).unwrap();
     assert!(!shared.is_removed().unwrap());
     shared.remove().unwrap();
     assert!(shared.is_removed().unwrap());
-    assert!(matches!(shared.get(), Err(Error::Removed { .. })));
-    assert!(matches!(shared.set(2), Err(Error::Removed { .. })));
-    assert!(matches!(shared.update(|_| ()), Err(Error::Removed { .. })));
-    assert!(matches!(view.get(), Err(Error::Removed { .. })));
-    assert!(matches!(
-        view.wait_timeout(5, Duration::from_secs(9)),
-        Err(Error::Removed { .. })
-    ));
+    assert!(
+        shared
+            .get()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        shared
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        shared
+            .update(|_| ())
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        view.get()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    let error = view.wait_timeout(5, Duration::from_secs(9)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed);
 }
 
 type Facts = (u64, u64, usize, bool, Key);
@@ -96,7 +123,7 @@ fn a_box_is_a_view_that_may_write() {
         .create_new(Key::PRIVATE, 5u64)
         .unwrap();
     shared.set(6).unwrap();
-    let view = SharedView::<u64>::open_id(shared.id()).unwrap();
+    let view = SharedView::<u64>::open(shared.id()).unwrap();
     let all = (6, 2, 128, true, Key::PRIVATE);
     assert_eq!(facts(&view), all);
     assert_eq!(facts(&shared), all);
@@ -110,7 +137,7 @@ fn a_box_is_a_view_that_may_write() {
 #[test]
 fn a_view_is_told_the_version_that_came() {
     let shared = private(1u64);
-    let view = SharedView::<u64>::open_id(shared.id()).unwrap();
+    let view = SharedView::<u64>::open(shared.id()).unwrap();
     let none = view.wait_version(1, Duration::from_millis(5));
     assert_eq!(none.unwrap(), None);
     std::thread::scope(|s| {

@@ -303,24 +303,24 @@ impl Tally {
 pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
     let (limit, mut options) = (tally.limit, SharedBox::<T>::options());
     options.timeout(limit);
-    if let Some(view) = tally.check("open_id_read_only", || options.open_id_read_only(id)) {
+    if let Some(view) = tally.check("open_id_read_only", || options.open_read_only(id)) {
         on_view(tally, &view);
     }
-    if let Some(shared) = tally.check("open_id", || options.open_id(id)) {
+    if let Some(shared) = tally.check("open_id", || options.open(id)) {
         on_box(tally, &shared);
     }
     let mut upgrading = options.clone();
     upgrading.upgrade(true);
-    if let Some(shared) = tally.check("open_id, upgrade", || upgrading.open_id(id)) {
+    if let Some(shared) = tally.check("open_id, upgrade", || upgrading.open(id)) {
         on_box(tally, &shared);
     }
-    if let Some(raw) = tally.check("RawBox::open_id", || RawBox::<T>::open_id(id)) {
+    if let Some(raw) = tally.check("RawBox::open_id", || RawBox::<T>::open(id)) {
         tally.value("RawBox::get", || raw.get());
         raw.set(T::sample(3));
         tally.check("RawBox::info", || raw.info());
         tally.value("RawBox::get", || raw.get());
     }
-    on_inspector(tally, Inspector::options().timeout(limit).open_id(id));
+    on_inspector(tally, Inspector::options().timeout(limit).open(id));
     let Some(key) = key else { return };
     on_inspector(tally, Inspector::options().timeout(limit).open(key));
     if let Some(view) = tally.check("open_read_only", || options.open_read_only(key)) {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Mode, shm};
-use shm_core::{Error, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_core::{Error, ErrorKind, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
 use shm_tests::Guard;
 
 /// Pseudo-random bytes, the same in every run (xorshift64).
@@ -45,7 +45,8 @@ fn a_segment_of_another_application_is_refused_and_left_alone() {
             assert_eq!(errors.len(), 3);
             for error in errors {
                 assert!(
-                    matches!(error, Error::Foreign { size: s, .. } if s == size),
+                    error.kind() == ErrorKind::Foreign
+                        && error.to_string().contains(&format!("its {size} bytes")),
                     "{error:?}"
                 );
                 let text = error.to_string();
@@ -72,10 +73,7 @@ fn the_mode_bits_of_another_application_do_not_pass_for_a_birth_under_way() {
         let stat = shm::stat(memory.id()).unwrap();
         shm::set(memory.id(), stat.uid, stat.gid, Mode::new(mode)).unwrap();
         for error in attach::<u64>(guard.key()) {
-            assert!(
-                matches!(error, Error::Foreign { .. }),
-                "{mode:o}: {error:?}"
-            );
+            assert!(error.kind() == ErrorKind::Foreign, "{mode:o}: {error:?}");
         }
         assert!(memory.bytes() == vec![0; 4096]);
     }
@@ -110,12 +108,12 @@ fn a_damaged_segment_is_an_error_or_harmless_and_never_written_by_attaching() {
         memory.write(0, &bad);
         let mut options = SharedBox::<u64>::options();
         options.timeout(Duration::from_millis(1));
-        let view = options.open_id_read_only(memory.id());
+        let view = options.open_read_only(memory.id());
         refused += u32::from(view.is_err());
         // It may not be the value, but it may not be a panic, a hang or a crash.
         let _ = view.and_then(|view| view.get());
         assert!(memory.bytes() == bad, "a view changed a byte");
-        let shared = options.open_id(memory.id());
+        let shared = options.open(memory.id());
         let claimed = shared.is_ok();
         drop(shared.and_then(|shared| shared.get()));
         if claimed {
@@ -190,7 +188,7 @@ fn a_byte_that_is_no_bool_is_an_error_that_names_the_field() {
             .get()
             .unwrap_err(),
     ] {
-        assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
+        assert!(error.kind() == ErrorKind::Invalid, "{error:?}");
         let text = error.to_string();
         assert!(text.contains("`on`") && text.contains('7'), "{text}");
     }
@@ -262,7 +260,7 @@ fn sizes_that_no_segment_can_have_leave_nothing_behind() {
                 .unwrap_err(),
         ] {
             assert!(
-                matches!(error, Error::Options { .. } | Error::System { .. }),
+                matches!(error.kind(), ErrorKind::Options | ErrorKind::System),
                 "{error:?}"
             );
             let text = error.to_string();
@@ -280,7 +278,7 @@ fn a_mode_that_is_no_permission_is_refused() {
         .create_new(guard.key(), 1)
         .unwrap_err();
     assert!(
-        matches!(error, Error::Options { .. }) && error.to_string().contains("0o1640"),
+        error.kind() == ErrorKind::Options && error.to_string().contains("0o1640"),
         "{error}"
     );
     guard.assert_nothing_left();

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use shm_core::sysv::{Kind, Mode, shm};
-use shm_core::{Error, SharedBox, SharedLayout, SharedView};
+use shm_core::{Error, ErrorKind, SharedBox, SharedLayout, SharedView};
 use shm_tests::{Guard, Memory, Peer};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -66,8 +66,14 @@ fn who_attaches_to_a_key_that_is_removed_and_made_anew_gets_one_of_them_or_a_cle
     let (mut reads, mut gone) = (0_u64, 0_u64);
     let mut expect = |result: Result<(), Error>| match result {
         Ok(()) => reads += 1,
-        Err(Error::Removed { .. }) => gone += 1,
-        Err(Error::System { source, .. }) if source.kind() == Kind::NotFound => gone += 1,
+        Err(error) if error.kind() == ErrorKind::Removed => gone += 1,
+        Err(error)
+            if error
+                .sysv()
+                .is_some_and(|error| error.kind() == Kind::NotFound) =>
+        {
+            gone += 1
+        }
         Err(error) => panic!("{error}"),
     };
     let mut last = 0;

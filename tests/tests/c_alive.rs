@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use shm_core::sysv::sem;
-use shm_core::{Error, SharedBox, SharedLayout};
+use shm_core::{Error, ErrorKind, SharedBox, SharedLayout};
 use shm_tests::{
     Compiler, Guard, Ledger, Memory, Peer, Stop, at_each_stop, c_peer, c_peers, dies as rust_dies,
     may_change_user, may_unshare, own_ipc_namespace, semaphore_sets, set_slots, slots,
@@ -118,7 +118,9 @@ fn an_owner_that_has_left_its_namespace_keeps_the_lock_whoever_judges() {
         assert!(raised < 2, "the kernel has undone its semaphore");
         let judged = open(&guard, SHORT).unwrap().set(Ledger::new(99));
         match judged {
-            Err(Error::Busy { owner, .. }) => assert_eq!(owner, leaver.pid(), "{program}"),
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                assert_eq!(error.holder().unwrap().pid, leaver.pid(), "{program}");
+            }
             other => panic!("{program}: {other:?}"),
         }
         for judge in c_peers(OUT) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use shm_core::{Error, SharedBox, SharedView};
+use shm_core::{SharedBox, SharedView};
 use shm_tests::{Guard, Peer};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -81,7 +81,9 @@ fn a_stopped_owner_is_named_and_readers_go_on() {
     let error = patient.set(6).unwrap_err();
     let waited = start.elapsed();
     assert!(
-        matches!(error, Error::Busy { owner, .. } if owner == peer.pid()),
+        error
+            .holder()
+            .is_some_and(|holder| holder.pid == peer.pid()),
         "{error:?}"
     );
     assert!(

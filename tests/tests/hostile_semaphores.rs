@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use shm_core::sysv::{Mode, sem};
-use shm_core::{Error, Key, SharedBox, SharedView};
+use shm_core::{ErrorKind, Key, SharedBox, SharedView};
 use shm_tests::every_call::{LIMIT, Plain};
 use shm_tests::{Guard, Memory};
 
@@ -43,7 +43,7 @@ fn the_semaphores_of_another_application_are_not_touched() {
     // counts as lost, and a new one is made.
     name_set(&memory, keyed.0);
     let error = SharedBox::<Plain>::open(guard.key()).unwrap_err();
-    assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    assert!(error.kind() == ErrorKind::Damaged, "{error:?}");
     assert!(error.to_string().contains("not its own"), "{error}");
     name_set(&memory, alike.0);
     let fresh = SharedBox::<Plain>::open(guard.key()).unwrap();
@@ -110,7 +110,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     all_slots(1);
     let error = options.open(guard.key()).unwrap_err();
     assert!(
-        matches!(error, Error::SlotsTaken { slots: 248, .. }),
+        error.kind() == ErrorKind::SlotsTaken && error.to_string().contains("all 248 slots"),
         "{error:?}"
     );
     // A made-up owner without a record, kept alive with SETVAL, in a slot far from those that the
@@ -118,7 +118,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     let far = (own % 1024 + 100) % 248 + 1;
     memory.store(memory.len() - 128, u64::from(far | own >> 23 << 23), 4);
     let error = shared.set([2; 8]).unwrap_err();
-    assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+    assert!(error.kind() == ErrorKind::Busy, "{error:?}");
     assert_eq!(shared.get().unwrap(), [1; 8]);
     // And declared dead.
     all_slots(0);
@@ -133,7 +133,7 @@ fn semaphores_that_others_set_are_an_error_or_a_takeover_and_readers_go_on() {
     all_slots(0);
     let from_outside = || std::thread::scope(|s| s.spawn(|| other.set([6; 8])).join().unwrap());
     let error = from_outside().unwrap_err();
-    assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+    assert!(error.kind() == ErrorKind::Busy, "{error:?}");
     writer.set([7; 8]).unwrap();
     // Not so if the record goes too: then it keeps whole what it reads.
     let records = memory.len() - 320 - 1984;

@@ -43,10 +43,11 @@ fn in_use() -> (u64, u64) {
 }
 
 fn assert_names(error: &Error, limit: Limit, cause: &str) {
-    let Error::System { source, .. } = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(source.kind(), Kind::NoSpace(limit), "{error}");
+    assert_eq!(
+        error.sysv().unwrap().kind(),
+        Kind::NoSpace(limit),
+        "{error}"
+    );
     assert_eq!(error.raw_os_error(), Some(28));
     assert!(error.to_string().contains(cause), "{error}");
 }
@@ -116,7 +117,9 @@ fn too_many_semaphore_sets_names_semmni_and_leaves_no_newborn_behind() {
             SharedView::<u64>::open(KEY).unwrap_err(),
         ] {
             assert!(
-                matches!(&error, Error::System { source, .. } if source.kind() == Kind::NotFound),
+                error
+                    .sysv()
+                    .is_some_and(|error| error.kind() == Kind::NotFound),
                 "{error:?}"
             );
         }
@@ -193,15 +196,12 @@ fn huge_pages_that_are_not_there_are_an_error_and_no_signal() {
             SharedBox::<u64>::open(KEY).unwrap_err(),
             SharedBox::open_or_create(KEY, || 1_u64).unwrap_err(),
             RawBox::<u64>::open(KEY).unwrap_err(),
-            Inspector::open_id(id).unwrap_err(),
+            Inspector::open(id).unwrap_err(),
             adopt.unwrap_err(),
         ];
         shm::remove(id).unwrap();
         for error in errors {
-            let Error::System { source, .. } = &error else {
-                panic!("{error:?}")
-            };
-            assert_eq!(source.kind(), Kind::NoMemory, "{error}");
+            assert_eq!(error.sysv().unwrap().kind(), Kind::NoMemory, "{error}");
             assert!(error.to_string().contains("huge pages"), "{error}");
         }
         assert_eq!(in_use(), (0, 0));

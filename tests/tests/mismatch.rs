@@ -1,7 +1,7 @@
 //! A segment that holds another layout: both are shown, and nothing is touched.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use shm_core::{Error, FixedStr, SharedBox, SharedLayout, SharedView};
+use shm_core::{ErrorKind, FixedStr, SharedBox, SharedLayout, SharedView};
 use shm_tests::Guard;
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -88,7 +88,7 @@ fn the_error_shows_both_layouts_side_by_side() {
         SharedView::<other::StPid>::open(guard.key()).unwrap_err(),
     ] {
         assert!(
-            matches!(&error, Error::Mismatch { name, .. } if name == "StPid"),
+            error.mismatch().is_some() && error.to_string().contains("layout than `StPid`"),
             "{error:?}"
         );
         let text = error.to_string().replace(&guard.arg(), "0x00001234");
@@ -123,12 +123,12 @@ fn sign_and_names_count_as_layout() {
     ];
     for (result, word) in errors {
         let error = result.unwrap_err();
-        assert!(matches!(error, Error::Mismatch { .. }), "{error:?}");
+        assert!(error.kind() == ErrorKind::Mismatch, "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
     }
     // A later version without another field: the schema alone is to be replaced.
     let later = SharedBox::<other::later::StPid>::open(guard.key()).unwrap_err();
-    assert!(matches!(later, Error::NeedsUpgrade { .. }), "{later:?}");
+    assert!(later.kind() == ErrorKind::NeedsUpgrade, "{later:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use shm_core::sysv::{Kind, Mode, sem, shm};
-use shm_core::{Error, Options, Owner, SharedBox, SharedLayout, SharedView};
+use shm_core::{ErrorKind, Options, Owner, SharedBox, SharedLayout, SharedView};
 use shm_tests::{Guard, Memory, NOBODY, Peer, may_change_user};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -147,19 +147,21 @@ fn what_fits_or_can_be_made_to_fit_is_never_replaced() {
     let same = replacing().open_or_create(guard.key(), || Early { words: [2; 8] });
     assert_eq!(same.unwrap().get().unwrap().words, [1; 8]);
     let error = replacing().open_or_create(guard.key(), late).unwrap_err();
-    assert!(matches!(error, Error::NeedsUpgrade { .. }), "{error}");
+    assert!(error.kind() == ErrorKind::NeedsUpgrade, "{error}");
     // No other call replaces anything.
     let error = replacing::<Wanted>().open(guard.key()).unwrap_err();
-    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert!(error.kind() == ErrorKind::Mismatch, "{error}");
     let error = replacing::<Wanted>()
         .open_read_only(guard.key())
         .unwrap_err();
-    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert!(error.kind() == ErrorKind::Mismatch, "{error}");
     let error = replacing()
         .create_new(guard.key(), [1_u32; 24])
         .unwrap_err();
     assert!(
-        matches!(&error, Error::System { source, .. } if source.kind() == Kind::Exists),
+        error
+            .sysv()
+            .is_some_and(|error| error.kind() == Kind::Exists),
         "{error}"
     );
     let upgraded = replacing().upgrade(true).open_or_create(guard.key(), late);
@@ -176,7 +178,7 @@ fn what_fits_or_can_be_made_to_fit_is_never_replaced() {
     let error = replacing()
         .open_or_create(guard.key(), || [1_u32; 24])
         .unwrap_err();
-    assert!(matches!(error, Error::Format { .. }), "{error}");
+    assert!(error.kind() == ErrorKind::Format, "{error}");
     assert!(!shm::stat(id).unwrap().dest);
 }
 
@@ -219,7 +221,6 @@ fn as_long_as_another_process_is_attached_it_stays_and_the_error_says_who() {
                 .unwrap_err()
         };
         let error = refuse();
-        assert_eq!(error.context().unwrap().others, 1, "{kind}: {error}");
         let text = error.to_string();
         assert!(text.contains("it is attached 1 more times"), "{text}");
         let command = text
@@ -270,7 +271,7 @@ fn what_another_user_owns_or_has_made_is_never_replaced() {
         .open_or_create(guard.key(), || [5; 24])
         .map(drop)
         .unwrap_err();
-    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    assert!(error.kind() == ErrorKind::Untrusted, "{error}");
     assert!(!shm::stat(id).unwrap().dest);
     // Trusted, and root may remove it.
     let shared = replacing::<Wanted>()
@@ -345,7 +346,7 @@ fn a_segment_whose_lock_a_living_process_holds_is_not_replaced() {
         .unwrap_err();
     let pid = other.pid();
     assert!(
-        matches!(error, Error::Busy { owner, .. } if owner == pid),
+        error.holder().is_some_and(|holder| holder.pid == pid),
         "{error}"
     );
     assert!(!shm::stat(id).unwrap().dest);

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::Added;
 use crate::layout::{BYTE_ORDER, Field, Fingerprint, Kind, Schema, SharedLayout, is_dense};
-use crate::room;
+use crate::typed::room;
 
 mod bytes;
 pub(super) mod names;

@@ -78,7 +78,7 @@ impl From<sysv::Error> for Fault {
 /// A process that has a slot: who keeps a lock, or takes up room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub(crate) struct Holder {
+pub struct Holder {
     /// Its pid as this process sees it; 0 if it can't.
     pub pid: u32,
     /// What it is doing.

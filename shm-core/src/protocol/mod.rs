@@ -17,7 +17,7 @@ mod models;
 mod segment;
 
 pub(crate) use fault::Fault;
-pub use fault::HolderState;
+pub use fault::{Holder, HolderState};
 pub(crate) use life::birth::{Write, create_new, open_or_adopt, open_or_create};
 pub(crate) use life::newborn::Newborn;
 pub(crate) use life::open::{open, open_id};
@@ -30,9 +30,8 @@ pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};
 #[cfg(shm_stop_points)]
 pub use memory::stop::POINTS;
-pub(crate) use segment::kernel::{Access, look_up};
+pub(crate) use segment::kernel::{Access, attach, look_up};
 pub(crate) use segment::locked::{GAP, GAPS, Locked, Payload};
 pub use segment::owner::Owner;
-pub(crate) use segment::raw::RawSegment;
-pub(crate) use segment::segment::Segment;
+pub(crate) use segment::segment::{SIZE_IN_ROOM, Segment};
 pub(crate) use segment::upgrade::Successor;

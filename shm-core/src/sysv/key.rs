@@ -40,8 +40,7 @@ impl Key {
     /// Others reach such an object by its id only.
     pub const PRIVATE: Self = Self(Repr::Private);
 
-    /// The key with this number; `From<u32>` is the same, so that calls that take a key take
-    /// `0xdeadbeef`.
+    /// The key with this number; `From<u32>` is the same.
     ///
     /// 0 is accepted here and refused on use: it is not [`Key::PRIVATE`].
     #[must_use]
@@ -122,35 +121,9 @@ impl Key {
     }
 }
 
-/// That a [`Key`] is made from such a value: from a `u32` alone. If it were from an `i32` as well, a
-/// literal would be an `i32`, which has no room for `0xdeadbeef`.
-// Of the key, and not of the value: of what a value lacks, the compiler names the outermost trait
-// alone, which would be `Into`, and says nothing else.
-#[diagnostic::on_unimplemented(
-    message = "`{N}` is no key",
-    label = "a key is a `u32` or a `Key`",
-    note = "from text make one with `.parse::<Key>()`",
-    note = "from a `key_t` of C, or another `i32`, make one with `Key::from_raw`",
-    note = "from a path make one with `Key::ftok`; to create a segment without a key say `Key::PRIVATE`"
-)]
-pub trait MadeFrom<N> {
-    #[doc(hidden)]
-    fn made_from(number: N) -> Self;
-}
-
-impl MadeFrom<u32> for Key {
-    fn made_from(number: u32) -> Self {
+impl From<u32> for Key {
+    fn from(number: u32) -> Self {
         Self::new(number)
-    }
-}
-
-/// From a `u32`, and from nothing else.
-impl<N> From<N> for Key
-where
-    Key: MadeFrom<N>,
-{
-    fn from(number: N) -> Self {
-        Self::made_from(number)
     }
 }
 

@@ -1,67 +1,87 @@
-//! A `T` in a segment that somebody else laid out.
+//! A `T` in a segment that another program laid out: no control block, no versions, no lock. Only the
+//! segment's size is known.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::{bytes_of, fmt_segment, invalid, is_valid};
-use crate::error::{Context, Error};
+use super::bytes::{bytes_of, is_valid};
+use super::descriptor::Type;
+use super::failure::Failure;
 use crate::layout::{SharedLayout, for_each_leaf};
-use crate::protocol::{RawBytes, RawSegment};
+use crate::protocol::{Access, Fault, RawBytes, attach};
+use crate::sysv::shm::{Attachment, Id, Stat};
+use crate::sysv::{Key, shm};
 
-/// A segment of somebody else's that has room for a `T`.
+/// A segment that another program laid out and that has room for a `T`.
+///
+/// # Invariants
+///
+/// - **room**: the mapping has `size` bytes, at least those of a `T`.
+/// - **atomics**: in this process only [`RawBytes`] touches them, by atomics.
 #[derive(Debug)]
 pub(crate) struct RawTyped<T> {
-    segment: RawSegment,
+    mapping: Attachment,
+    key: Key,
+    size: usize,
     value: PhantomData<T>,
 }
 
 impl<T: SharedLayout> RawTyped<T> {
-    /// Checks that the segment has room for a `T`.
-    pub(crate) fn new(segment: RawSegment, operation: &'static str) -> Result<RawTyped<T>, Error> {
-        let (size, wanted) = (segment.size(), size_of::<T>());
-        if size < wanted {
-            let context = Context::of_attached(operation, segment.key(), segment.id());
-            return Err(Error::TooSmall {
-                context,
-                size,
-                wanted,
-            });
+    /// Attaches the segment with this id, whatever it holds, if it has room for a `T`.
+    pub(crate) fn open(id: Id, access: Access) -> Result<RawTyped<T>, Failure> {
+        let (mapping, stat) = attach(id, access)?.ok_or(Fault::Removed)?;
+        if stat.size < size_of::<T>() {
+            return Err(Failure::TooSmall { size: stat.size });
         }
         Ok(RawTyped {
-            segment,
+            mapping,
+            key: stat.key,
+            size: stat.size,
             value: PhantomData,
         })
     }
 
-    pub(crate) fn segment(&self) -> &RawSegment {
-        &self.segment
+    /// The key under which the segment was found.
+    pub(crate) fn key(&self) -> Key {
+        self.key
     }
 
-    /// Names the segment, in few words.
-    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_segment::<T>(f, name, self.segment.key(), self.segment.id()).finish()
+    /// The kernel's id.
+    pub(crate) fn id(&self) -> Id {
+        self.mapping.id()
+    }
+
+    /// The kernel's facts.
+    pub(crate) fn info(&self) -> Result<Stat, Failure> {
+        Ok(shm::stat(self.id()).map_err(Fault::from)?)
+    }
+
+    /// Its memory, for as long as `self` is attached.
+    fn bytes(&self) -> RawBytes {
+        // SAFETY: the mapping has `size` bytes (**room**), which only `RawBytes` touches in this
+        // process (**atomics**). It is detached when `self` is dropped, and no method of `self` lets
+        // the bytes out.
+        unsafe { RawBytes::new(self.mapping.as_ptr(), self.size) }
     }
 
     /// Reads the value.
-    pub(crate) fn read(&self, operation: &'static str) -> Result<T, Error> {
-        // SAFETY: `RawTyped::new` found the segment to have at least the bytes of a `T`.
-        let value = unsafe { load::<T>(self.segment.bytes()) };
+    pub(crate) fn read(&self) -> Result<T, Failure> {
+        // SAFETY: the segment has at least the bytes of a `T` (**room**).
+        let value = unsafe { load::<T>(self.bytes()) };
         // SAFETY: `load` leaves no byte uninitialised.
         if unsafe { is_valid(&value) } {
-            // SAFETY: they are a `T`.
+            // SAFETY: its bytes are a valid `T`.
             return Ok(unsafe { value.assume_init() });
         }
-        let context = Context::of_attached(operation, self.segment.key(), self.segment.id());
         // SAFETY: `load` leaves no byte uninitialised.
-        Err(invalid::<T>(0, unsafe { bytes_of(&value) }, context))
+        Err(Type::of::<T>().invalid(0, unsafe { bytes_of(&value) }))
     }
 
-    /// Stores the value, and no byte of its padding.
+    /// Stores the value, and no byte of its padding. Of an attachment for writing only.
     pub(crate) fn store(&self, value: &T) {
-        // SAFETY: `RawTyped::new` found the segment to have at least the bytes of a `T`, and
-        // `RawBox` attaches for writing.
-        unsafe { store(self.segment.bytes(), value) }
+        // SAFETY: the segment has at least the bytes of a `T` (**room**), and `RawBox` attaches for
+        // writing.
+        unsafe { store(self.bytes(), value) }
     }
 }
 

@@ -113,7 +113,7 @@ fn leave(key: Key) -> Outcome {
     while done < 5000 {
         match shared.update(|ledger| *ledger = Ledger::new(ledger.number() + 1)) {
             Ok(_) => done += 1,
-            Err(shm_core::Error::Left { .. }) => break,
+            Err(error) if error.kind() == shm_core::ErrorKind::Left => break,
             Err(error) => return Err(error.into()),
         }
     }
@@ -203,7 +203,7 @@ fn act<const N: usize>(action: &str, key: Key, number: u64) -> Outcome {
                 .timeout(Duration::from_millis(5))
                 .open(key)?;
             match limited.set(value) {
-                Err(shm_core::Error::Busy { .. }) => {}
+                Err(error) if error.kind() == shm_core::ErrorKind::Busy => {}
                 other => return Err(format!("the lock was to be held: {other:?}").into()),
             }
         }

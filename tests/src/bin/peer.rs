@@ -111,8 +111,8 @@ fn main() -> Outcome {
         }
         ["add-by-id", id] => {
             let id = shm::Id::from_raw(id.parse()?);
-            SharedBox::<u64>::open_id(id)?.update(|n| *n += 1)?;
-            say(SharedView::<u64>::open_id(id)?.get())
+            SharedBox::<u64>::open(id)?.update(|n| *n += 1)?;
+            say(SharedView::<u64>::open(id)?.get())
         }
         ["create-rounds"] => create_rounds(),
         ["churn", key, times] => churn(parse(key)?, times.parse()?),
@@ -278,12 +278,20 @@ fn leave_and_write(key: Key, times: u64) -> Outcome {
     println!("{written}");
     println!("{refusal}");
     for result in [shared.update(|_| ()), shared.writer().map(|_| 0)] {
-        println!("{}", matches!(result, Err(shm_core::Error::Left { .. })));
+        println!(
+            "{}",
+            result
+                .as_ref()
+                .is_err_and(|error| error.kind() == shm_core::ErrorKind::Left)
+        );
     }
     println!("{}", shared.get().is_ok() && view.get().is_ok());
     // Nothing is done to, or told of, what the old id leads to here.
-    let left =
-        |result: Result<bool, shm_core::Error>| matches!(result, Err(shm_core::Error::Left { .. }));
+    let left = |result: Result<bool, shm_core::Error>| {
+        result
+            .as_ref()
+            .is_err_and(|error| error.kind() == shm_core::ErrorKind::Left)
+    };
     println!(
         "{}",
         left(shared.remove().map(|()| true))
@@ -561,7 +569,9 @@ fn fork_and_drop(key: Key) -> Outcome {
             .open(key)?;
         check(
             "the child finds the lock busy",
-            matches!(other.set(5), Err(shm_core::Error::Busy { .. })),
+            other
+                .set(5)
+                .is_err_and(|error| error.kind() == shm_core::ErrorKind::Busy),
         )
     })?;
     drop(writer);
@@ -582,7 +592,9 @@ fn in_parent<R>(call: impl FnOnce() -> Result<R, shm_core::Error>) -> Result<R, 
     let parent = std::process::id();
     let result = call();
     if std::process::id() != parent {
-        let refused = matches!(result, Err(shm_core::Error::Forked { .. }));
+        let refused = result
+            .as_ref()
+            .is_err_and(|error| error.kind() == shm_core::ErrorKind::Forked);
         std::process::exit(if refused { 42 } else { 1 });
     }
     Ok(result?)
@@ -650,7 +662,9 @@ fn fork_with_writer(key: Key) -> Outcome {
         let mut inherited = writer.take().ok_or("only the child takes it")?;
         check(
             "the child can't commit",
-            matches!(inherited.set(9), Err(shm_core::Error::Forked { .. })),
+            inherited
+                .set(9)
+                .is_err_and(|error| error.kind() == shm_core::ErrorKind::Forked),
         )?;
         drop(inherited);
         let other = SharedBox::<u64>::options()
@@ -658,7 +672,9 @@ fn fork_with_writer(key: Key) -> Outcome {
             .open(key)?;
         check(
             "the lock is still the parent's",
-            matches!(other.set(9), Err(shm_core::Error::Busy { .. })),
+            other
+                .set(9)
+                .is_err_and(|error| error.kind() == shm_core::ErrorKind::Busy),
         )
     })?;
     let Some(mut writer) = writer else {

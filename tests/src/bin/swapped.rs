@@ -61,13 +61,13 @@ fn main() -> Result<(), Failure> {
     }
     for next in [SMALL, STRANGERS] {
         let id = begin(next)?;
-        if let Ok(raw) = RawBox::<Value>::open_id(id) {
+        if let Ok(raw) = RawBox::<Value>::open(id) {
             std::hint::black_box(raw.get()?);
             trusted(raw.info()?)?;
         }
         let id = begin(next)?;
         // It looks for a control block at the end of the segment.
-        if SharedView::<u64>::open_id(id).is_ok() {
+        if SharedView::<u64>::open(id).is_ok() {
             return Err("a segment of zeros passed for one of the library's".into());
         }
         // The segment of a birth is another one before it was attached.

@@ -6,7 +6,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use shm_core::{Error as Fault, Key, SharedBox, SharedView, Snapshot};
+use shm_core::{ErrorKind, Key, SharedBox, SharedView, Snapshot};
 use shm_tests::family::{CAPACITY, Version};
 use shm_tests::with_version;
 
@@ -83,7 +83,7 @@ fn join<V: Version>(part: &Part) -> Result<SharedBox<V>, Box<dyn Error>> {
     let older = V::VERSION > part.versions[0];
     match options::<V>().open(part.key) {
         Ok(shared) if !older => return Ok(shared),
-        Err(Fault::NeedsUpgrade { .. }) if older => {}
+        Err(error) if older && error.kind() == ErrorKind::NeedsUpgrade => {}
         other => return Err(format!("opened as version {}: {other:?}", V::VERSION).into()),
     }
     let view = SharedView::<V>::open(part.key)?;

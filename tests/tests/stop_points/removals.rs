@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Kind, sem};
-use shm_core::{Error, SharedBox};
+use shm_core::{Error, ErrorKind, SharedBox};
 use shm_tests::{at_each_stop, dies};
 
 use crate::world::{LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, whole};
@@ -47,7 +47,7 @@ fn anew(world: &World<8>, table: &mut Table, set: sem::Id) -> &'static str {
             assert!([OLD, SURVIVOR].contains(&number));
             false
         }
-        Err(Error::Removed { .. }) => true,
+        Err(error) if error.kind() == ErrorKind::Removed => true,
         Err(error) => panic!("{error}"),
     };
     let start = Instant::now();
@@ -58,7 +58,9 @@ fn anew(world: &World<8>, table: &mut Table, set: sem::Id) -> &'static str {
     let waited = world.shared.wait_timeout(u64::MAX / 4, LIMIT / 4);
     assert_eq!(
         read,
-        matches!(waited, Err(Error::Removed { .. })),
+        waited
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed),
         "{waited:?}"
     );
 
@@ -69,8 +71,16 @@ fn anew(world: &World<8>, table: &mut Table, set: sem::Id) -> &'static str {
     {
         Ok(shared) => assert!([OLD, SECOND, SURVIVOR].contains(&whole(&shared.get().unwrap()))),
         // The little time may be over just after it has ended the removal.
-        Err(Error::Unfinished { .. } | Error::Removed { .. }) => assert!(read),
-        Err(Error::System { source, .. }) if source.kind() == Kind::NotFound => assert!(read),
+        Err(error) if matches!(error.kind(), ErrorKind::Unfinished | ErrorKind::Removed) => {
+            assert!(read);
+        }
+        Err(error)
+            if error
+                .sysv()
+                .is_some_and(|error| error.kind() == Kind::NotFound) =>
+        {
+            assert!(read)
+        }
         Err(error) => panic!("{error}"),
     }
     table.in_time("open", start);

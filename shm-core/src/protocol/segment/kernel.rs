@@ -27,10 +27,7 @@ pub(crate) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {
 ///
 /// In this order: only an attachment pins what an id means. Before it the id may be removed and
 /// given to a smaller segment, or to another user's.
-pub(in crate::protocol) fn attach(
-    id: shm::Id,
-    access: Access,
-) -> Result<Option<(Attachment, Stat)>, Fault> {
+pub(crate) fn attach(id: shm::Id, access: Access) -> Result<Option<(Attachment, Stat)>, Fault> {
     let mapping = match map(id, access.writable) {
         Ok(Some(mapping)) => mapping,
         Ok(None) => return Ok(None),

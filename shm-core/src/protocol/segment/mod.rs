@@ -1,5 +1,5 @@
 //! One attachment: what a process knows of a segment, its place there, access under the lock,
-//! upgrades in place; and segments that another program laid out.
+//! upgrades in place.
 //!
 //! `life/` may call it, and what stands above `protocol/`. It may call `lock/`, `memory/` and
 //! `sysv/`. Where attachments come from, and how segments end, it does not know.
@@ -10,7 +10,6 @@ pub(super) mod locked;
 mod locking;
 mod membership;
 pub(super) mod owner;
-pub(super) mod raw;
 #[expect(
     clippy::module_inception,
     reason = "the attachment itself, among what is done with it"

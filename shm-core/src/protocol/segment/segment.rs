@@ -28,8 +28,9 @@ use crate::protocol::memory::stop::stop;
 use crate::sysv::shm::{self, Attachment, Stat};
 use crate::sysv::{Key, Kind};
 
-/// Where a schema room holds the size of the value, a `u64`: see `room.rs`.
-const SIZE_IN_ROOM: usize = 8;
+/// Where a schema room holds the size of the value, a `u64`. The rest of a room is above this
+/// layer.
+pub(crate) const SIZE_IN_ROOM: usize = 8;
 
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
@@ -345,6 +346,8 @@ impl Segment {
         futex::barrier_everywhere()
     }
 
+    // A system call: it may stand far from the commits that nothing waits for.
+    #[cold]
     pub(super) fn wake_waiters(&self) {
         futex::wake(seq_low(self.control()), i32::MAX);
     }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::error::Error;
-use crate::field::Field;
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
 use crate::layout::SharedLayout;
 use crate::protocol::{Locked, Mark};
-use crate::shared_box::update_part;
-use crate::typed::{IN_REGISTERS, Stores, Typed};
+use crate::typed::{Failure, Field, IN_REGISTERS, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
@@ -48,7 +48,7 @@ pub struct Writer<'a, T: SharedLayout> {
 }
 
 impl<'a, T: SharedLayout> Writer<'a, T> {
-    pub(crate) fn new(typed: &'a Typed<T>, mut locked: Locked<'a>) -> Writer<'a, T> {
+    pub(super) fn new(typed: &'a Typed<T>, mut locked: Locked<'a>) -> Writer<'a, T> {
         let kept = locked.keep();
         let closely = locked.looks_closely();
         Writer {
@@ -63,13 +63,12 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
-    /// enum that this one does not know; [`Error::Removed`]; [`Error::Forked`] in a child that was
-    /// forked meanwhile; [`Error::Damaged`].
+    /// [`ErrorKind::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`ErrorKind::Removed`]; [`ErrorKind::Forked`] in a child that was
+    /// forked meanwhile; [`ErrorKind::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
-        self.check("Writer::get")?;
-        self.typed.load(&self.locked, Field::WHOLE, "Writer::get")
+        self.load_for(Field::WHOLE, Operation::WriterGet)
     }
 
     /// The committed value in a box, for values too large for the stack.
@@ -78,8 +77,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// As for [`Writer::get`].
     pub fn get_boxed(&self) -> Result<Box<T>, Error> {
-        self.check("Writer::get_boxed")?;
-        self.typed.load_boxed(&self.locked, "Writer::get_boxed")
+        self.check(Operation::WriterGetBoxed)?;
+        let loaded = self.typed.load_boxed(&self.locked);
+        loaded.map_err(self.explain(Operation::WriterGetBoxed))
     }
 
     /// The version of the committed value. One load.
@@ -93,8 +93,8 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`]; [`Error::Forked`] in a child that was forked meanwhile;
-    /// [`Error::Damaged`].
+    /// [`ErrorKind::Removed`]; [`ErrorKind::Forked`] in a child that was forked meanwhile;
+    /// [`ErrorKind::Damaged`].
     #[inline]
     pub fn set(&mut self, value: T) -> Result<u64, Error> {
         self.set_from(&value)
@@ -113,9 +113,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         if const { size_of::<T>() <= IN_REGISTERS } {
             // As long as its address stays here the value itself can live in registers.
             let copy = *value;
-            return self.commit_checked(&copy, "Writer::set");
+            return self.commit_checked(&copy, Operation::WriterSet);
         }
-        self.commit_checked(value, "Writer::set")
+        self.commit_checked(value, Operation::WriterSet)
     }
 
     /// Changes the value; returns the new version. A panic in `change` commits nothing.
@@ -125,35 +125,51 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`] and [`Writer::get`].
     #[inline]
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
-        self.check("Writer::update")?;
         if const { size_of::<T>() > IN_REGISTERS } {
-            let version = update_part(self.typed, &mut self.locked, change, "Writer::update")?;
+            self.check(Operation::WriterUpdate)?;
+            let updated = self.typed.update(&mut self.locked, change);
+            let version = updated.map_err(self.explain(Operation::WriterUpdate))?;
             self.locked.notify(version, self.closely);
             return Ok(version);
         }
-        let mut value = self
-            .typed
-            .load(&self.locked, Field::WHOLE, "Writer::update")?;
+        let mut value = self.load_for(Field::WHOLE, Operation::WriterUpdate)?;
         change(&mut value);
         if self.locked.check_at_once() {
             return Ok(self.commit(&value));
         }
         // A copy, as in `set_from`.
         let copy = value;
-        self.commit_checked(&copy, "Writer::update")
+        self.commit_checked(&copy, Operation::WriterUpdate)
     }
 
     #[cold]
     #[inline(never)]
-    fn commit_checked(&mut self, value: &T, operation: &'static str) -> Result<u64, Error> {
+    fn commit_checked(&mut self, value: &T, operation: Operation) -> Result<u64, Error> {
         self.check(operation)?;
         Ok(self.commit(value))
     }
 
+    #[inline(always)]
+    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+        Error::of(operation, self.typed.attached())
+    }
+
     /// Whether the lock is still this process's, and the segment what it was.
     #[inline(always)]
-    fn check(&self, operation: &'static str) -> Result<(), Error> {
-        self.locked.check().map_err(self.typed.explain(operation))
+    fn check(&self, operation: Operation) -> Result<(), Error> {
+        let checked = self.locked.check().map_err(Failure::from);
+        checked.map_err(self.explain(operation))
+    }
+
+    #[inline(always)]
+    fn load_for<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        operation: Operation,
+    ) -> Result<F, Error> {
+        self.check(operation)?;
+        let explain = self.explain(operation);
+        self.typed.load(&self.locked, field, explain)
     }
 
     #[inline(always)]
@@ -172,8 +188,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::get`].
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
-        self.check("Writer::load")?;
-        self.typed.load(&self.locked, field, "Writer::load")
+        self.load_for(field, Operation::WriterLoad)
     }
 
     /// Replaces one field; returns the new version.
@@ -183,7 +198,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`].
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
-        self.check("Writer::store")?;
+        self.check(Operation::WriterStore)?;
         let version = self.typed.commit_field(&mut self.locked, field, &value);
         self.locked.notify(version, self.closely);
         Ok(version)
@@ -212,7 +227,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     pub fn batch(&mut self) -> Batch<'_, 'a, T> {
         Batch {
             writer: self,
-            stores: Stores::default(),
+            stores: Stores::new(),
         }
     }
 }
@@ -222,7 +237,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
 #[must_use = "stores are lost unless they are committed"]
 pub struct Batch<'w, 'a, T: SharedLayout> {
     writer: &'w mut Writer<'a, T>,
-    stores: Stores,
+    stores: Stores<T>,
 }
 
 impl<T: SharedLayout> Batch<'_, '_, T> {
@@ -238,7 +253,7 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     ///
     /// As for [`Writer::set`].
     pub fn commit(self) -> Result<u64, Error> {
-        self.writer.check("Batch::commit")?;
+        self.writer.check(Operation::BatchCommit)?;
         let Writer {
             typed,
             locked,
@@ -262,6 +277,6 @@ impl<T: SharedLayout> fmt::Debug for Batch<'_, '_, T> {
 
 impl<T: SharedLayout> fmt::Debug for Writer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.fmt_as("Writer", f)
+        self.typed.attached().fmt_as("Writer", f)
     }
 }

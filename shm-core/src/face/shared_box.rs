@@ -3,16 +3,16 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::error::Error;
-use crate::field::Field;
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
+use super::options::Options;
+use super::place::Place;
+use super::shared_view::SharedView;
+use super::writer::Writer;
 use crate::layout::SharedLayout;
-use crate::options::Options;
 use crate::protocol::{self, Locked};
-use crate::shared_view::SharedView;
-use crate::sysv::Key;
-use crate::sysv::shm;
-use crate::typed::{IN_REGISTERS, ON_STACK, Typed};
-use crate::writer::Writer;
+use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
 ///
@@ -46,7 +46,7 @@ use crate::writer::Writer;
 /// | `info` | 1 | 0 | nobody |
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
 /// | `remove` | 6 | 0 | nobody |
-/// | [`shm_core::remove`](crate::remove) | 11; [`remove_id`](crate::remove_id) 10 | 0 | nobody |
+/// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nobody |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).
@@ -56,8 +56,8 @@ use crate::writer::Writer;
 /// `get`, `snapshot`, `read_into`, `load` and `version` are async-signal-safe: they take no lock,
 /// allocate nothing and make no system call (as long as no other schema has come in force since the
 /// last call outside of a handler). A handler that writes, while its own thread is in a commit of
-/// the same segment, gets [`Error::Reentrant`] at once. A forked child claims a slot of its own at
-/// its first write; commits through an inherited [`Writer`] are [`Error::Forked`].
+/// the same segment, gets [`ErrorKind::Reentrant`] at once. A forked child claims a slot of its own at
+/// its first write; commits through an inherited [`Writer`] are [`ErrorKind::Forked`].
 ///
 /// ```
 /// use shm_core::{FixedStr, SharedBox, SharedLayout};
@@ -92,7 +92,7 @@ pub struct SharedBox<T: SharedLayout> {
 }
 
 impl<T: SharedLayout> SharedBox<T> {
-    pub(crate) fn new(typed: Typed<T>, created: bool, options: Options<T>) -> SharedBox<T> {
+    pub(super) fn new(typed: Typed<T>, created: bool, options: Options<T>) -> SharedBox<T> {
         SharedBox {
             created,
             remove_on_drop: options.removes_on_drop().then(protocol::epoch),
@@ -105,7 +105,7 @@ impl<T: SharedLayout> SharedBox<T> {
         Options::new()
     }
 
-    /// Attaches the segment of `key`, which must exist and hold a `T`, or a later version of it: then
+    /// Attaches the segment of a place, which must exist and hold a `T`, or a later version of it: then
     /// this program reads and writes its own fields, and no byte that it does not know. An earlier
     /// version takes [`Options::upgrade`].
     ///
@@ -114,57 +114,37 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] (no such segment, no permission, no memory); [`Error::Options`] for a key
-    /// that leads to no segment; [`Error::Untrusted`]; [`Error::Foreign`]; [`Error::Format`];
-    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::NeedsUpgrade`]; [`Error::Unfinished`] if a
-    /// birth does not end within the [time limit](Options::timeout); [`Error::Removed`] if a removal
-    /// is under way. Of the claim to write: [`Error::SlotsTaken`], [`Error::SetLost`],
-    /// [`Error::Unjudged`], [`Error::NoUndo`], and [`Error::Left`] if this thread leaves its IPC
+    /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
+    /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::NeedsUpgrade`]; [`ErrorKind::Unfinished`] if a
+    /// birth does not end within the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal
+    /// is under way. Of the claim to write: [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`],
+    /// [`ErrorKind::Unjudged`], [`ErrorKind::NoUndo`], and [`ErrorKind::Left`] if this thread leaves its IPC
     /// namespace meanwhile.
     ///
-    /// With [`Options::upgrade`] also [`Error::NoRoom`], and what taking the lock can say:
-    /// [`Error::Busy`], [`Error::Reentrant`], and [`Error::Forked`] if a default forks. With
-    /// [`Options::adopt`] also [`Error::Invalid`], and these three.
-    pub fn open(key: impl Into<Key>) -> Result<SharedBox<T>, Error> {
-        Self::options().open(key)
+    /// With [`Options::upgrade`] also [`ErrorKind::NoRoom`], and what taking the lock can say:
+    /// [`ErrorKind::Busy`], [`ErrorKind::Reentrant`], and [`ErrorKind::Forked`] if a default forks. With
+    /// [`Options::adopt`] also [`ErrorKind::Invalid`], and these three.
+    pub fn open(place: impl Into<Place>) -> Result<SharedBox<T>, Error> {
+        Self::options().open(place)
     }
 
-    /// Attaches a segment by the kernel's id ([`SharedView::id`]): the only way to one created with
-    /// [`Key::PRIVATE`].
-    ///
-    /// ```
-    /// use shm_core::{Key, SharedBox};
-    ///
-    /// # fn main() -> Result<(), shm_core::Error> {
-    /// let private = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
-    /// let again = SharedBox::<u32>::open_id(private.id())?;
-    /// assert_eq!(again.get()?, 5);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Creates the segment of a key with this value; it must not exist. [`Key::PRIVATE`](crate::Key::PRIVATE)
+    /// makes one that only its [id](SharedView::id) leads to.
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`].
-    pub fn open_id(id: shm::Id) -> Result<SharedBox<T>, Error> {
-        Self::options().open_id(id)
-    }
-
-    /// Creates the segment of `key` with this value; it must not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, and if the kernel
-    /// has no room for it, or no permission; [`Error::Options`] for a mode, group, capacity or key
-    /// that no segment can have; [`Error::NoUndo`]. Where other processes meet it at its birth:
-    /// [`Error::Busy`], [`Error::SlotsTaken`], [`Error::SetLost`], [`Error::Unjudged`],
-    /// [`Error::Damaged`], [`Error::Mismatch`], [`Error::Removed`]; [`Error::Left`] if this thread
+    /// [`ErrorKind::System`] of kind [`Exists`](crate::sysv::Kind::Exists) if it does, and if the kernel
+    /// has no room for it, or no permission; [`ErrorKind::Options`] for a mode, group, capacity or key
+    /// that no segment can have; [`ErrorKind::NoUndo`]. Where other processes meet it at its birth:
+    /// [`ErrorKind::Busy`], [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`], [`ErrorKind::Unjudged`],
+    /// [`ErrorKind::Damaged`], [`ErrorKind::Mismatch`], [`ErrorKind::Removed`]; [`ErrorKind::Left`] if this thread
     /// leaves its IPC namespace meanwhile.
-    pub fn create_new(key: impl Into<Key>, value: T) -> Result<SharedBox<T>, Error> {
-        Self::options().create_new(key, value)
+    pub fn create_new(place: impl Into<Place>, value: T) -> Result<SharedBox<T>, Error> {
+        Self::options().create_new(place, value)
     }
 
-    /// Attaches the segment of `key` if it exists, or else creates it with the value that the
+    /// Attaches the segment of a key if it exists, or else creates it with the value that the
     /// closure gives.
     ///
     /// Of all processes that call this at once, exactly one calls its closure and finds
@@ -172,15 +152,15 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`] and [`SharedBox::create_new`]; [`Error::Removed`] only if other
+    /// As for [`SharedBox::open`] and [`SharedBox::create_new`]; [`ErrorKind::Removed`] only if other
     /// processes removed the segment again and again for the whole [time limit](Options::timeout);
-    /// [`Error::Reentrant`] inside a closure that opens the same key; [`Error::Forked`] in a child
+    /// [`ErrorKind::Reentrant`] inside a closure that opens the same key; [`ErrorKind::Forked`] in a child
     /// that the closure forked.
     pub fn open_or_create(
-        key: impl Into<Key>,
+        place: impl Into<Place>,
         value: impl FnOnce() -> T,
     ) -> Result<SharedBox<T>, Error> {
-        Self::options().open_or_create(key, value)
+        Self::options().open_or_create(place, value)
     }
 
     /// Bytes of a segment that [`create_new`](SharedBox::create_new) makes for a `T`: what a program
@@ -205,17 +185,17 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] if a living process keeps the lock beyond the [time
-    /// limit](Options::timeout), and [`Error::Unjudged`] if whether it lives can't be told;
-    /// [`Error::Reentrant`] inside `update` or beside this thread's own [`Writer`];
-    /// [`Error::Removed`]; [`Error::Left`]; [`Error::Mismatch`], or [`Error::NeedsUpgrade`], if
+    /// [`ErrorKind::Busy`] if a living process keeps the lock beyond the [time
+    /// limit](Options::timeout), and [`ErrorKind::Unjudged`] if whether it lives can't be told;
+    /// [`ErrorKind::Reentrant`] inside `update` or beside this thread's own [`Writer`];
+    /// [`ErrorKind::Removed`]; [`ErrorKind::Left`]; [`ErrorKind::Mismatch`], or [`ErrorKind::NeedsUpgrade`], if
     /// another program has put a layout in force that does not go with this one;
-    /// [`Error::Damaged`]; [`Error::System`] if the kernel refuses the semaphores that say who is
-    /// alive. In a forked child, which claims a slot of its own: [`Error::SlotsTaken`],
-    /// [`Error::SetLost`], [`Error::NoUndo`]; [`Error::ChildDenied`] in a forked child.
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::System`] if the kernel refuses the semaphores that say who is
+    /// alive. In a forked child, which claims a slot of its own: [`ErrorKind::SlotsTaken`],
+    /// [`ErrorKind::SetLost`], [`ErrorKind::NoUndo`]; [`ErrorKind::ChildDenied`] in a forked child.
     #[inline]
     pub fn set(&self, value: T) -> Result<u64, Error> {
-        self.commit(&value, "set")
+        self.commit(&value, Operation::Set)
     }
 
     /// Replaces the value by a copy of the one referred to; returns the new version. For values too
@@ -226,7 +206,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// As for [`SharedBox::set`].
     #[inline]
     pub fn set_from(&self, value: &T) -> Result<u64, Error> {
-        self.commit(value, "set_from")
+        self.commit(value, Operation::SetFrom)
     }
 
     /// Replaces the value if its version is still `version`; returns the new version, or `None` if
@@ -248,9 +228,9 @@ impl<T: SharedLayout> SharedBox<T> {
     /// As for [`SharedBox::set`].
     #[inline]
     pub fn set_if(&self, version: u64, value: T) -> Result<Option<u64>, Error> {
-        let locked = match self.typed.segment().try_lock() {
+        let locked = match self.segment().try_lock() {
             Some(locked) => locked,
-            None => self.lock("set_if")?,
+            None => self.lock(Operation::SetIf)?,
         };
         if locked.version() != version {
             return Ok(None);
@@ -267,27 +247,29 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::set`]; [`Error::Invalid`] if the value is no `T`, as for
-    /// [`SharedView::get`]; [`Error::Forked`] in a child that `change` forked; [`Error::Removed`] also
+    /// As for [`SharedBox::set`]; [`ErrorKind::Invalid`] if the value is no `T`, as for
+    /// [`SharedView::get`]; [`ErrorKind::Forked`] in a child that `change` forked; [`ErrorKind::Removed`] also
     /// if the segment is removed inside `change`. After each of them nothing is committed.
     #[inline]
     pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
-        let mut locked = match self.typed.segment().try_lock() {
+        let mut locked = match self.segment().try_lock() {
             Some(locked) => locked,
-            None => self.lock("update")?,
+            None => self.lock(Operation::Update)?,
         };
         if const { size_of::<T>() > IN_REGISTERS } {
-            let version = update_part(&self.typed, &mut locked, change, "update")?;
+            let updated = self.typed.update(&mut locked, change);
+            let version = updated.map_err(self.explain(Operation::Update))?;
             return Ok(locked.finish(|_| version));
         }
-        let mut value = self.typed.load(&locked, Field::WHOLE, "update")?;
+        let explain = self.explain(Operation::Update);
+        let mut value = self.typed.load(&locked, Field::WHOLE, explain)?;
         change(&mut value);
         if locked.check_at_once() {
             return Ok(locked.finish(|locked| self.typed.commit(locked, &value)));
         }
         // A copy: as long as its address stays here the value itself can live in registers.
         let copy = value;
-        self.commit_checked(locked, &copy, "update")
+        self.commit_checked(locked, &copy)
     }
 
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
@@ -303,9 +285,9 @@ impl<T: SharedLayout> SharedBox<T> {
     /// As for [`SharedBox::set`].
     #[inline]
     pub fn store<F: SharedLayout>(&self, field: Field<T, F>, value: F) -> Result<u64, Error> {
-        let locked = match self.typed.segment().try_lock() {
+        let locked = match self.segment().try_lock() {
             Some(locked) => locked,
-            None => self.lock("store")?,
+            None => self.lock(Operation::Store)?,
         };
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
     }
@@ -318,24 +300,26 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// As for [`SharedBox::set`].
     pub fn writer(&self) -> Result<Writer<'_, T>, Error> {
-        let locked = self.lock("writer")?;
+        let locked = self.lock(Operation::Writer)?;
         Ok(Writer::new(&self.typed, locked))
     }
 
-    /// Removes the segment: every later call of any process attached to it says [`Error::Removed`],
+    /// Removes the segment: every later call of any process attached to it says [`ErrorKind::Removed`],
     /// and the key is free for a new one. The memory is freed when the last process detaches.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] of kind [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user
+    /// [`ErrorKind::System`] of kind [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user
     /// owns or created it, and of kind [`Denied`](crate::sysv::Kind::Denied) if the user may not even
-    /// read it; [`Error::Removed`] if another process was faster; [`Error::Left`].
+    /// read it; [`ErrorKind::Removed`] if another process was faster; [`ErrorKind::Left`].
     pub fn remove(&self) -> Result<(), Error> {
-        protocol::remove(self.typed.segment()).map_err(self.typed.explain("remove"))
+        protocol::remove(self.segment())
+            .map_err(Failure::from)
+            .map_err(self.explain(Operation::Remove))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this box was made with,
-    /// and lets the old one go: after [`Error::Removed`], if the segment has been created anew.
+    /// and lets the old one go: after [`ErrorKind::Removed`], if the segment has been created anew.
     ///
     /// The value and its versions are those of the new segment. After an error the box is as it was.
     /// Where others use the box at the same time (in an [`Arc`](std::sync::Arc), in a `static`):
@@ -343,7 +327,7 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`]; [`Error::Options`] also for a private segment, which has no key.
+    /// As for [`SharedBox::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reattach(&mut self) -> Result<(), Error> {
         let mut fresh = self.reopen()?;
         std::mem::swap(&mut self.view, &mut fresh.view);
@@ -361,7 +345,7 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};
-    /// use shm_core::{Error, SharedBox};
+    /// use shm_core::{Error, ErrorKind, SharedBox};
     ///
     /// # fn main() -> Result<(), Error> {
     /// # let key = shm_core::Key::new(0x7b5d_1022);
@@ -371,7 +355,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// # let new = SharedBox::options().remove_on_drop(true).create_new(key, 6_u32)?;
     /// // In any thread: others keep the old one for as long as they use it.
     /// let mut shared = Arc::clone(&current.read().unwrap());
-    /// if let Err(Error::Removed { .. }) = shared.get() {
+    /// if shared.get().is_err_and(|error| error.kind() == ErrorKind::Removed) {
     ///     shared = Arc::new(shared.reopen()?);
     ///     *current.write().unwrap() = Arc::clone(&shared);
     /// }
@@ -382,14 +366,14 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::open`]; [`Error::Options`] also for a private segment, which has no key.
+    /// As for [`SharedBox::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedBox<T>, Error> {
         self.options.open(self.key())
     }
 
     #[inline(always)]
-    fn commit(&self, value: &T, operation: &'static str) -> Result<u64, Error> {
-        if let Some(locked) = self.typed.segment().try_lock() {
+    fn commit(&self, value: &T, operation: Operation) -> Result<u64, Error> {
+        if let Some(locked) = self.segment().try_lock() {
             return Ok(locked.finish(|locked| self.typed.commit(locked, value)));
         }
         if const { size_of::<T>() <= IN_REGISTERS } {
@@ -402,7 +386,7 @@ impl<T: SharedLayout> SharedBox<T> {
 
     #[cold]
     #[inline(never)]
-    fn commit_slowly(&self, value: &T, operation: &'static str) -> Result<u64, Error> {
+    fn commit_slowly(&self, value: &T, operation: Operation) -> Result<u64, Error> {
         let locked = self.lock(operation)?;
         Ok(locked.finish(|locked| self.typed.commit(locked, value)))
     }
@@ -410,37 +394,19 @@ impl<T: SharedLayout> SharedBox<T> {
     /// Commits under a lock that may have been lost.
     #[cold]
     #[inline(never)]
-    fn commit_checked(
-        &self,
-        locked: Locked<'_>,
-        value: &T,
-        operation: &'static str,
-    ) -> Result<u64, Error> {
-        locked.check().map_err(self.typed.explain(operation))?;
+    fn commit_checked(&self, locked: Locked<'_>, value: &T) -> Result<u64, Error> {
+        let checked = locked.check().map_err(Failure::from);
+        checked.map_err(self.explain(Operation::Update))?;
         Ok(locked.finish(|locked| self.typed.commit(locked, value)))
     }
 
     #[cold]
-    fn lock(&self, operation: &'static str) -> Result<Locked<'_>, Error> {
-        self.typed.lock(operation)
+    fn lock(&self, operation: Operation) -> Result<Locked<'_>, Error> {
+        self.typed
+            .attached()
+            .lock()
+            .map_err(self.explain(operation))
     }
-}
-
-/// Reads the value under the lock, has it changed, and commits the part of it that is other than
-/// before. Waiters are still to be woken.
-pub(crate) fn update_part<T: SharedLayout>(
-    typed: &Typed<T>,
-    locked: &mut Locked<'_>,
-    change: impl FnOnce(&mut T),
-    operation: &'static str,
-) -> Result<u64, Error> {
-    if const { size_of::<T>() <= ON_STACK } {
-        return typed.update_in_place(locked, change, operation);
-    }
-    let mut value = typed.load_boxed(locked, operation)?;
-    change(&mut value);
-    locked.check().map_err(typed.explain(operation))?;
-    Ok(typed.commit_difference(locked, &value))
 }
 
 /// What may be written may be read.
@@ -479,6 +445,6 @@ impl<T: SharedLayout> Drop for SharedBox<T> {
 
 impl<T: SharedLayout> fmt::Debug for SharedBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.fmt_as("SharedBox", f)
+        self.typed.attached().fmt_as("SharedBox", f)
     }
 }

@@ -6,13 +6,16 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::error::{Context, Error};
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
+use super::opening::find_id;
+use super::place::Place;
 use crate::layout::SharedLayout;
-use crate::options::checked;
-use crate::protocol::{Access, Fault, Owner, RawSegment};
+use crate::protocol::{Access, Owner};
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::RawTyped;
+use crate::typed::{Failure, RawTyped, Type};
 
 /// A value of type `T` at the start of a System V segment that somebody else laid out, a C program
 /// for instance.
@@ -34,7 +37,7 @@ use crate::typed::RawTyped;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // As a C program would: shmget(IPC_PRIVATE, 56, IPC_CREAT | 0600)
 /// let id = shm::get(Key::PRIVATE, 56, shm::GetFlags::CREATE, Mode::new(0o600))?;
-/// let raw = RawBox::<[i32; 14]>::open_id(id)?;
+/// let raw = RawBox::<[i32; 14]>::open(id)?;
 /// let mut value = raw.get()?;
 /// value[0] = 7;
 /// raw.set(value);
@@ -48,28 +51,19 @@ pub struct RawBox<T: SharedLayout> {
 }
 
 impl<T: SharedLayout> RawBox<T> {
-    /// Attaches the segment of `key`, which must exist and have at least the bytes of a `T`. Its
+    /// Attaches the segment of a place, which must exist and have at least the bytes of a `T`. Its
     /// owner and creator must be this user or root: [`RawBox::options`] allows others.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] (no such segment, no permission), [`Error::TooSmall`],
-    /// [`Error::Untrusted`], [`Error::Removed`] if it went away meanwhile, [`Error::Options`] for a
+    /// [`ErrorKind::System`] (no such segment, no permission), [`ErrorKind::TooSmall`],
+    /// [`ErrorKind::Untrusted`], [`ErrorKind::Removed`] if it went away meanwhile, [`ErrorKind::Options`] for a
     /// key that leads to no segment.
-    pub fn open(key: impl Into<Key>) -> Result<RawBox<T>, Error> {
-        RawBox::options().open(key)
+    pub fn open(place: impl Into<Place>) -> Result<RawBox<T>, Error> {
+        RawBox::options().open(place)
     }
 
-    /// Attaches a segment by the kernel's id.
-    ///
-    /// # Errors
-    ///
-    /// As for [`RawBox::open`].
-    pub fn open_id(id: shm::Id) -> Result<RawBox<T>, Error> {
-        RawBox::options().open_id(id)
-    }
-
-    /// Attaches the segment of `key` for reading: for that, read permission is enough.
+    /// Attaches the segment of a place for reading: for that, read permission is enough.
     ///
     /// ```
     /// use shm_core::RawBox;
@@ -88,8 +82,8 @@ impl<T: SharedLayout> RawBox<T> {
     /// # Errors
     ///
     /// As for [`RawBox::open`].
-    pub fn open_read_only(key: impl Into<Key>) -> Result<RawView<T>, Error> {
-        RawBox::options().open_read_only(key)
+    pub fn open_read_only(place: impl Into<Place>) -> Result<RawView<T>, Error> {
+        RawBox::options().open_read_only(place)
     }
 
     /// Whom to trust.
@@ -132,46 +126,56 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if they are none.
+    /// [`ErrorKind::Invalid`] if they are none.
     pub fn get(&self) -> Result<T, Error> {
-        self.typed.read("RawBox::get")
+        self.typed.read().map_err(self.explain(Operation::RawGet))
     }
 
     /// The key under which the segment can be found.
     pub fn key(&self) -> Key {
-        self.typed.segment().key()
+        self.typed.key()
     }
 
     /// The kernel's id of the segment.
     pub fn id(&self) -> shm::Id {
-        self.typed.segment().id()
+        self.typed.id()
     }
 
     /// What the kernel knows of the segment. One system call.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
+    /// [`ErrorKind::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
     /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
     /// more.
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        let context = Context::of_attached("RawBox::info", self.key(), self.id());
-        self.typed
-            .segment()
-            .stat()
-            .map_err(|fault| Error::from_fault(fault, context, size_of::<T>()))
+        self.typed.info().map_err(self.explain(Operation::RawInfo))
+    }
+}
+
+impl<T: SharedLayout> RawView<T> {
+    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+        let place = Place::of_segment(self.key(), self.id());
+        move |why| Error::new(why, operation, Some(place), Some(Type::of::<T>()))
+    }
+
+    fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(&format!("{name}<{}>", T::SCHEMA))
+            .field("key", &format_args!("{}", self.key()))
+            .field("id", &format_args!("{}", self.id()))
+            .finish()
     }
 }
 
 impl<T: SharedLayout> fmt::Debug for RawBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.view.typed.fmt_as("RawBox", f)
+        self.fmt_as("RawBox", f)
     }
 }
 
 impl<T: SharedLayout> fmt::Debug for RawView<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.fmt_as("RawView", f)
+        self.fmt_as("RawView", f)
     }
 }
 
@@ -205,68 +209,45 @@ impl<T: SharedLayout> RawOptions<T> {
         self
     }
 
-    /// Attaches the segment of `key`. See [`RawBox::open`].
+    /// Attaches the segment of a place. See [`RawBox::open`].
     ///
     /// # Errors
     ///
     /// As for [`RawBox::open`].
-    pub fn open(&self, key: impl Into<Key>) -> Result<RawBox<T>, Error> {
-        let context = Context::of_key("RawBox::open", checked(key.into(), "RawBox::open")?);
-        let segment = RawSegment::open(context.key, self.access(true));
-        Ok(RawBox {
-            view: RawView::new(segment, context)?,
-        })
+    pub fn open(&self, place: impl Into<Place>) -> Result<RawBox<T>, Error> {
+        let view = self.view(place.into(), true, Operation::RawOpen)?;
+        Ok(RawBox { view })
     }
 
-    /// Attaches a segment by the kernel's id.
+    /// Attaches the segment of a place for reading. See [`RawBox::open_read_only`].
     ///
     /// # Errors
     ///
     /// As for [`RawBox::open`].
-    pub fn open_id(&self, id: shm::Id) -> Result<RawBox<T>, Error> {
-        let context = Context::of_id("RawBox::open_id", id);
-        let segment = RawSegment::open_id(id, self.access(true));
-        Ok(RawBox {
-            view: RawView::new(segment, context)?,
-        })
+    pub fn open_read_only(&self, place: impl Into<Place>) -> Result<RawView<T>, Error> {
+        self.view(place.into(), false, Operation::RawOpenReadOnly)
     }
 
-    /// Attaches the segment of `key` for reading. See [`RawBox::open_read_only`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`RawBox::open`].
-    pub fn open_read_only(&self, key: impl Into<Key>) -> Result<RawView<T>, Error> {
-        let operation = "RawBox::open_read_only";
-        let context = Context::of_key(operation, checked(key.into(), operation)?);
-        RawView::new(RawSegment::open(context.key, self.access(false)), context)
-    }
-
-    /// Attaches a segment for reading by the kernel's id.
-    ///
-    /// # Errors
-    ///
-    /// As for [`RawBox::open`].
-    pub fn open_id_read_only(&self, id: shm::Id) -> Result<RawView<T>, Error> {
-        let context = Context::of_id("RawBox::open_id_read_only", id);
-        RawView::new(RawSegment::open_id(id, self.access(false)), context)
-    }
-
-    /// Nothing is ever waited for.
-    fn access(&self, writable: bool) -> Access {
-        Access {
+    fn view(
+        &self,
+        place: Place,
+        writable: bool,
+        operation: Operation,
+    ) -> Result<RawView<T>, Error> {
+        let access = Access {
             owner: self.owner,
+            // Nothing is ever waited for.
             limit: Duration::ZERO,
             writable,
+        };
+        match find_id(place).and_then(|id| RawTyped::open(id, access)) {
+            Ok(typed) => Ok(RawView { typed }),
+            Err(why) => Err(Error::new(
+                why,
+                operation,
+                Some(place),
+                Some(Type::of::<T>()),
+            )),
         }
-    }
-}
-
-impl<T: SharedLayout> RawView<T> {
-    fn new(segment: Result<RawSegment, Fault>, context: Context) -> Result<RawView<T>, Error> {
-        let segment = segment.map_err(|fault| Error::from_fault(fault, context, size_of::<T>()))?;
-        Ok(RawView {
-            typed: RawTyped::new(segment, context.operation)?,
-        })
     }
 }

@@ -1,6 +1,6 @@
-//! What is no key, and what to make one with.
+//! What is no place, and what to make one with.
 
-use shm_core::{Key, SharedBox, SharedView};
+use shm_core::{Key, Place, SharedBox, SharedView};
 
 fn main() {
     let key_t: i32 = -559_038_737;
@@ -9,6 +9,7 @@ fn main() {
     let _ = SharedBox::<u32>::open(0xdeadbeef);
     let _ = SharedView::<u32>::open(Key::from_raw(key_t));
     let _ = "0x1234".parse::<Key>().map(shm_core::remove);
+    let _ = "id:5".parse::<Place>().map(SharedBox::<u32>::open);
 
     let _ = SharedBox::<u32>::open("0x1234");
     let _ = SharedView::<u32>::open(key_t);

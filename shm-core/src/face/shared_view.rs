@@ -4,14 +4,16 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
-use crate::field::Field;
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
+use super::options::Options;
+use super::place::Place;
 use crate::layout::SharedLayout;
-use crate::options::Options;
-use crate::protocol;
+use crate::protocol::{self, Segment};
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::{Snapshot, Typed};
+use crate::typed::{Failure, Field, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, to be read.
 ///
@@ -40,17 +42,17 @@ use crate::typed::{Snapshot, Typed};
 // In this order, like `SharedBox`.
 #[repr(C)]
 pub struct SharedView<T: SharedLayout> {
-    pub(crate) typed: Typed<T>,
+    pub(super) typed: Typed<T>,
     /// How it was opened, to be opened again.
-    pub(crate) options: Options<T>,
+    pub(super) options: Options<T>,
 }
 
 impl<T: SharedLayout> SharedView<T> {
-    pub(crate) fn new(typed: Typed<T>, options: Options<T>) -> SharedView<T> {
+    pub(super) fn new(typed: Typed<T>, options: Options<T>) -> SharedView<T> {
         SharedView { typed, options }
     }
 
-    /// Attaches the segment of `key` for reading; it must exist and hold a `T`, or a later or an
+    /// Attaches the segment of a place for reading; it must exist and hold a `T`, or a later or an
     /// earlier version of it. Fields that an earlier version lacks read as their defaults, until
     /// somebody [upgrades](Options::upgrade) the segment: until then a read evaluates the
     /// expressions of all these defaults and copies each. Other options:
@@ -58,41 +60,32 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] (no such segment, no permission, no memory); [`Error::Options`] for a key
-    /// that leads to no segment; [`Error::Untrusted`]; [`Error::Foreign`]; [`Error::Format`];
-    /// [`Error::Damaged`]; [`Error::Mismatch`]; [`Error::Unfinished`] if a birth does not end within
-    /// the [time limit](Options::timeout); [`Error::Removed`] if a removal is under way.
-    pub fn open(key: impl Into<Key>) -> Result<SharedView<T>, Error> {
-        Options::new().open_read_only(key)
-    }
-
-    /// Attaches a segment for reading by the kernel's id.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SharedView::open`], without those about the key.
-    pub fn open_id(id: shm::Id) -> Result<SharedView<T>, Error> {
-        Options::new().open_id_read_only(id)
+    /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
+    /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::Unfinished`] if a birth does not end within
+    /// the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal is under way.
+    pub fn open(place: impl Into<Place>) -> Result<SharedView<T>, Error> {
+        Options::new().open_read_only(place)
     }
 
     /// The key under which the segment can be found.
     pub fn key(&self) -> Key {
-        self.typed.segment().key()
+        self.segment().key()
     }
 
     /// The kernel's id of the segment.
     pub fn id(&self) -> shm::Id {
-        self.typed.segment().id()
+        self.segment().id()
     }
 
     /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.
     pub fn capacity(&self) -> usize {
-        self.typed.segment().capacity()
+        self.segment().capacity()
     }
 
     /// Whether the segment was created for [raw writers](Options::raw_writers).
     pub fn raw_writers(&self) -> bool {
-        self.typed.segment().has_raw_writers()
+        self.segment().has_raw_writers()
     }
 
     /// The committed value, copied as a whole. No system call, no allocation, no store to the
@@ -105,15 +98,15 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
-    /// enum that this one does not know; [`Error::Removed`]; [`Error::Overtaken`] if writers replaced
+    /// [`ErrorKind::Invalid`] if a peer stored bytes that are no `T`, or a newer program a variant of an
+    /// enum that this one does not know; [`ErrorKind::Removed`]; [`ErrorKind::Overtaken`] if writers replaced
     /// the value faster than it could be copied, for the whole [time limit](Options::timeout);
-    /// [`Error::Mismatch`], or of a [`SharedBox`](crate::SharedBox) also [`Error::NeedsUpgrade`], if
+    /// [`ErrorKind::Mismatch`], or of a [`SharedBox`](crate::SharedBox) also [`ErrorKind::NeedsUpgrade`], if
     /// another program has put a layout in force that does not go with this one;
-    /// [`Error::Damaged`].
+    /// [`ErrorKind::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
-        self.typed.read_value("get")
+        self.typed.read_value(self.explain(Operation::Get))
     }
 
     /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
@@ -135,7 +128,8 @@ impl<T: SharedLayout> SharedView<T> {
     /// As for [`SharedView::get`].
     #[inline]
     pub fn read_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
-        self.typed.read_with(look, "read_with")
+        self.typed
+            .read_with(look, self.explain(Operation::ReadWith))
     }
 
     /// The committed value in a box, for values too large for the stack. One allocation.
@@ -144,7 +138,9 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::get`].
     pub fn get_boxed(&self) -> Result<Box<T>, Error> {
-        self.typed.read_boxed("get_boxed")
+        self.typed
+            .read_boxed()
+            .map_err(self.explain(Operation::GetBoxed))
     }
 
     /// The committed value and its version.
@@ -154,7 +150,8 @@ impl<T: SharedLayout> SharedView<T> {
     /// As for [`SharedView::get`].
     #[inline]
     pub fn snapshot(&self) -> Result<Snapshot<T>, Error> {
-        self.typed.read(Field::WHOLE, "snapshot")
+        self.typed
+            .read(Field::WHOLE, self.explain(Operation::Snapshot))
     }
 
     /// One field of the committed value, copied as a whole: costs what its bytes cost, however
@@ -168,7 +165,7 @@ impl<T: SharedLayout> SharedView<T> {
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
         self.typed
-            .read(field, "load")
+            .read(field, self.explain(Operation::Load))
             .map(|snapshot| snapshot.value)
     }
 
@@ -181,14 +178,16 @@ impl<T: SharedLayout> SharedView<T> {
     /// general none that was ever shared.
     #[inline]
     pub fn read_into(&self, value: &mut T) -> Result<u64, Error> {
-        self.typed.read_over(value, "read_into")
+        self.typed
+            .read_over(value)
+            .map_err(self.explain(Operation::ReadInto))
     }
 
     /// The version of the committed value: 1 at birth, raised by each commit, by more than 1 after
     /// a writer died. One load.
     #[inline]
     pub fn version(&self) -> u64 {
-        self.typed.segment().version()
+        self.segment().version()
     }
 
     /// Sleeps until a version newer than `version` stands, for ever if none comes; returns the
@@ -201,11 +200,11 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::get`]; [`Error::Removed`] also when another program removed the segment,
-    /// noticed within 250 ms; [`Error::System`] if the kernel does not tell whether it was.
+    /// As for [`SharedView::get`]; [`ErrorKind::Removed`] also when another program removed the segment,
+    /// noticed within 250 ms; [`ErrorKind::System`] if the kernel does not tell whether it was.
     pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
-        self.wait_until(version, None, "wait")?;
-        self.typed.read(Field::WHOLE, "wait")
+        self.wait_until(version, None, Operation::Wait)?;
+        self.typed.read(Field::WHOLE, self.explain(Operation::Wait))
     }
 
     /// Sleeps until a version newer than `version` stands, at most for `timeout`; `None` if none
@@ -219,10 +218,13 @@ impl<T: SharedLayout> SharedView<T> {
         version: u64,
         timeout: Duration,
     ) -> Result<Option<Snapshot<T>>, Error> {
-        if self.wait_until(version, Some(timeout), "wait_timeout")? {
-            return self.typed.read(Field::WHOLE, "wait_timeout").map(Some);
+        let operation = Operation::WaitTimeout;
+        if !self.wait_until(version, Some(timeout), operation)? {
+            return Ok(None);
         }
-        Ok(None)
+        self.typed
+            .read(Field::WHOLE, self.explain(operation))
+            .map(Some)
     }
 
     /// Sleeps until a version newer than `version` stands, at most for `timeout`, and says which it
@@ -231,10 +233,10 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], also when another program removed the segment, noticed within 250 ms;
-    /// [`Error::System`] if the kernel does not tell whether it was; [`Error::Damaged`].
+    /// [`ErrorKind::Removed`], also when another program removed the segment, noticed within 250 ms;
+    /// [`ErrorKind::System`] if the kernel does not tell whether it was; [`ErrorKind::Damaged`].
     pub fn wait_version(&self, version: u64, timeout: Duration) -> Result<Option<u64>, Error> {
-        let came = self.wait_until(version, Some(timeout), "wait_version")?;
+        let came = self.wait_until(version, Some(timeout), Operation::WaitVersion)?;
         Ok(came.then(|| self.version()))
     }
 
@@ -243,11 +245,13 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Left`] if the id leads nowhere, since this thread has left the IPC namespace of the
-    /// segment; [`Error::System`] of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not
+    /// [`ErrorKind::Left`] if the id leads nowhere, since this thread has left the IPC namespace of the
+    /// segment; [`ErrorKind::System`] of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not
     /// read it any more and the kernel has no `SHM_STAT_ANY` (Linux 4.17).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        self.typed.info("info")
+        protocol::info(self.segment())
+            .map_err(Failure::from)
+            .map_err(self.explain(Operation::Info))
     }
 
     /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
@@ -257,17 +261,19 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::info`].
     pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.typed.segment()).map_err(self.typed.explain("is_removed"))
+        protocol::is_removed(self.segment())
+            .map_err(Failure::from)
+            .map_err(self.explain(Operation::IsRemoved))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this view was made
-    /// with, and lets the old one go: after [`Error::Removed`], if the segment has been created anew.
+    /// with, and lets the old one go: after [`ErrorKind::Removed`], if the segment has been created anew.
     ///
     /// The value and its versions are those of the new segment. After an error the view is as it
     /// was. Where others use the view at the same time: [`reopen`](SharedView::reopen).
     ///
     /// ```
-    /// use shm_core::{Error, SharedBox, SharedView};
+    /// use shm_core::{Error, ErrorKind, SharedBox, SharedView};
     ///
     /// # fn main() -> Result<(), Error> {
     /// # let key = shm_core::Key::new(0x7b5d_1012);
@@ -275,7 +281,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// let mut view = SharedView::<u32>::open(key)?;
     /// old.remove()?;
     /// let new = SharedBox::<u32>::options().remove_on_drop(true).create_new(key, 6)?;
-    /// if let Err(Error::Removed { .. }) = view.get() {
+    /// if view.get().is_err_and(|error| error.kind() == ErrorKind::Removed) {
     ///     view.reattach()?;
     /// }
     /// assert_eq!(view.get()?, 6);
@@ -285,7 +291,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::open`]; [`Error::Options`] also for a private segment, which has no key.
+    /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reattach(&mut self) -> Result<(), Error> {
         *self = self.reopen()?;
         Ok(())
@@ -297,7 +303,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::open`]; [`Error::Options`] also for a private segment, which has no key.
+    /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedView<T>, Error> {
         self.options.open_read_only(self.key())
     }
@@ -306,13 +312,24 @@ impl<T: SharedLayout> SharedView<T> {
         &self,
         version: u64,
         timeout: Option<Duration>,
-        operation: &'static str,
+        operation: Operation,
     ) -> Result<bool, Error> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.typed
-            .segment()
-            .wait(version, end)
-            .map_err(self.typed.explain(operation))
+        let waited = self.segment().wait(version, end);
+        waited
+            .map_err(Failure::from)
+            .map_err(self.explain(operation))
+    }
+
+    #[inline(always)]
+    pub(super) fn segment(&self) -> &Segment {
+        self.typed.attached().segment()
+    }
+
+    /// Makes an error of what one of these calls failed for.
+    #[inline(always)]
+    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+        Error::of(operation, self.typed.attached())
     }
 }
 
@@ -324,6 +341,6 @@ impl<T: SharedLayout> AsRef<SharedView<T>> for SharedView<T> {
 
 impl<T: SharedLayout> fmt::Debug for SharedView<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.fmt_as("SharedView", f)
+        self.typed.attached().fmt_as("SharedView", f)
     }
 }

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::error::{Context, Error};
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
+use super::opening::{LONGEST, TIMEOUT, find};
+use super::place::Place;
 use crate::layout::{DecodeError, Schema, Value};
-use crate::options::{LONGEST, TIMEOUT, checked};
 use crate::protocol::{self, Access, Fault, Owner, Segment, State};
-use crate::room;
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::Snapshot;
+use crate::typed::{Failure, Snapshot, room};
 
 /// A value of whatever type in a System V segment, attached for reading only.
 ///
@@ -58,23 +60,14 @@ impl Inspector {
     /// 16 Mi.
     pub const LIMIT: usize = 16 << 20;
 
-    /// Attaches the segment of `key` for reading; it must exist. Its owner and creator must be this
+    /// Attaches the segment of a place for reading; it must exist. Its owner and creator must be this
     /// user or root: [`Inspector::options`] allows others.
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::open`](crate::SharedView::open), but for [`Error::Mismatch`].
-    pub fn open(key: impl Into<Key>) -> Result<Inspector, Error> {
-        Inspector::options().open(key)
-    }
-
-    /// Attaches a segment by the kernel's id.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Inspector::open`].
-    pub fn open_id(id: shm::Id) -> Result<Inspector, Error> {
-        Inspector::options().open_id(id)
+    /// As for [`SharedView::open`](crate::SharedView::open), but for [`ErrorKind::Mismatch`].
+    pub fn open(place: impl Into<Place>) -> Result<Inspector, Error> {
+        Inspector::options().open(place)
     }
 
     /// Whom to trust, and how long to wait.
@@ -87,7 +80,7 @@ impl Inspector {
     }
 
     /// Reads values of at most so many bytes that have at most so many parts; larger ones are
-    /// [`Error::TooLarge`].
+    /// [`ErrorKind::TooLarge`].
     ///
     /// A part (each element of an array is one) takes 48 bytes of memory, so a `[u8; N]` takes 49
     /// times its size.
@@ -97,7 +90,7 @@ impl Inspector {
         self
     }
 
-    /// Attaches the segment that the key leads to now: after [`Error::Removed`].
+    /// Attaches the segment that the key leads to now: after [`ErrorKind::Removed`].
     ///
     /// # Errors
     ///
@@ -112,21 +105,20 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`]; [`Error::Damaged`].
+    /// [`ErrorKind::Removed`]; [`ErrorKind::Damaged`].
     pub fn schema(&self) -> Result<Schema, Error> {
-        self.in_force(self.context("Inspector::schema"))
-            .map(|(_, schema)| schema)
+        self.schema_for(Operation::InspectorSchema)
     }
 
     /// The committed value, of which all parts belong to one commit.
     ///
     /// # Errors
     ///
-    /// [`Error::Removed`], [`Error::Damaged`], [`Error::Invalid`], [`Error::TooLarge`], and
-    /// [`Error::Overtaken`] when the time is over.
+    /// [`ErrorKind::Removed`], [`ErrorKind::Damaged`], [`ErrorKind::Invalid`], [`ErrorKind::TooLarge`], and
+    /// [`ErrorKind::Overtaken`] when the time is over.
     pub fn value(&self) -> Result<Value, Error> {
-        let read = self.read(self.context("Inspector::value"))?;
-        Ok(read.value)
+        let read = self.read().map_err(self.explain(Operation::InspectorValue));
+        read.map(|snapshot| snapshot.value)
     }
 
     /// The committed value and its version.
@@ -135,7 +127,8 @@ impl Inspector {
     ///
     /// As for [`Inspector::value`].
     pub fn snapshot(&self) -> Result<Snapshot<Value>, Error> {
-        self.read(self.context("Inspector::snapshot"))
+        self.read()
+            .map_err(self.explain(Operation::InspectorSnapshot))
     }
 
     /// A C11 and C++17 header for the value as it is laid out now: see [`Schema::c_header`].
@@ -144,8 +137,8 @@ impl Inspector {
     ///
     /// As for [`Inspector::schema`].
     pub fn c_header(&self) -> Result<String, Error> {
-        self.in_force(self.context("Inspector::c_header"))
-            .map(|(_, schema)| schema.c_header())
+        let schema = self.schema_for(Operation::InspectorHeader)?;
+        Ok(schema.c_header())
     }
 
     /// A Python module for the value as it is laid out now: see [`Schema::python_module`].
@@ -154,8 +147,8 @@ impl Inspector {
     ///
     /// As for [`Inspector::schema`].
     pub fn python_module(&self) -> Result<String, Error> {
-        self.in_force(self.context("Inspector::python_module"))
-            .map(|(_, schema)| schema.python_module())
+        let schema = self.schema_for(Operation::InspectorModule)?;
+        Ok(schema.python_module())
     }
 
     /// The version of the committed value. One load.
@@ -179,29 +172,27 @@ impl Inspector {
     ///
     /// As for [`SharedView::info`](crate::SharedView::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        let context = self.context("Inspector::info");
-        protocol::info(&self.segment).map_err(|fault| Error::from_fault(fault, context, 0))
+        protocol::info(&self.segment)
+            .map_err(Failure::from)
+            .map_err(self.explain(Operation::InspectorInfo))
     }
 
-    fn context(&self, operation: &'static str) -> Context {
-        Context::of_attached(operation, self.key(), self.id())
+    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+        let place = Place::of_segment(self.key(), self.id());
+        move |why| Error::new(why, operation, Some(place), None)
     }
 
-    fn in_force(&self, context: Context) -> Result<(State, Schema), Error> {
-        room::in_force(&self.segment, context, 0)
+    fn schema_for(&self, operation: Operation) -> Result<Schema, Error> {
+        let (_, schema) = room::in_force(&self.segment).map_err(self.explain(operation))?;
+        Ok(schema)
     }
 
-    fn read(&self, context: Context) -> Result<Snapshot<Value>, Error> {
+    fn read(&self) -> Result<Snapshot<Value>, Failure> {
         let limit = self.limit;
-        let fault = |fault| Error::from_fault(fault, context, 0);
-        let too_large = |what| Error::TooLarge {
-            context,
-            what,
-            limit,
-        };
+        let too_large = |what| Failure::TooLarge { what, limit };
         let start = Instant::now();
         loop {
-            let (state, schema) = self.in_force(context)?;
+            let (state, schema): (State, Schema) = room::in_force(&self.segment)?;
             if schema.size() > limit {
                 return Err(too_large("bytes"));
             }
@@ -209,19 +200,18 @@ impl Inspector {
                 Ok((bytes, version)) => {
                     return match Value::decode_limited(&schema, &bytes, limit) {
                         Ok(value) => Ok(Snapshot { value, version }),
-                        Err(DecodeError::Invalid(invalid)) => Err(Error::Invalid {
-                            context,
-                            source: Box::new(invalid),
-                        }),
+                        Err(DecodeError::Invalid(invalid)) => {
+                            Err(Failure::Invalid(Box::new(invalid)))
+                        }
                         Err(_) => Err(too_large("parts")),
                     };
                 }
                 Err(Fault::Changed) => (),
-                Err(other) => return Err(fault(other)),
+                Err(fault) => return Err(fault.into()),
             }
             let waited = start.elapsed();
             if waited >= self.segment.limit() {
-                return Err(fault(Fault::Overtaken { waited }));
+                return Err(Fault::Overtaken { waited }.into());
             }
         }
     }
@@ -267,47 +257,29 @@ impl InspectorOptions {
         self
     }
 
-    /// Attaches the segment of `key` for reading. See [`Inspector::open`].
+    /// Attaches the segment of a place for reading. See [`Inspector::open`].
     ///
     /// # Errors
     ///
     /// As for [`Inspector::open`].
-    pub fn open(&self, key: impl Into<Key>) -> Result<Inspector, Error> {
-        let operation = "Inspector::open";
-        let context = Context::of_key(operation, checked(key.into(), operation)?);
-        self.inspector(protocol::open(context.key, self.access()), context)
+    pub fn open(&self, place: impl Into<Place>) -> Result<Inspector, Error> {
+        let place = place.into();
+        self.inspector(place)
+            .map_err(|why| Error::new(why, Operation::InspectorOpen, Some(place), None))
     }
 
-    /// Attaches a segment by the kernel's id. See [`Inspector::open_id`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Inspector::open`].
-    pub fn open_id(&self, id: shm::Id) -> Result<Inspector, Error> {
-        let context = Context::of_id("Inspector::open_id", id);
-        self.inspector(protocol::open_id(id, self.access()), context)
-    }
-
-    fn inspector(
-        &self,
-        segment: Result<Segment, Fault>,
-        context: Context,
-    ) -> Result<Inspector, Error> {
-        let segment = segment.map_err(|fault| Error::from_fault(fault, context, 0))?;
-        let inspector = Inspector {
-            segment,
-            limit: Inspector::LIMIT,
-            options: self.clone(),
-        };
-        inspector.in_force(context)?;
-        Ok(inspector)
-    }
-
-    fn access(&self) -> Access {
-        Access {
+    fn inspector(&self, place: Place) -> Result<Inspector, Failure> {
+        let access = Access {
             owner: self.owner,
             limit: self.timeout,
             writable: false,
-        }
+        };
+        let segment = find(place, access)?;
+        room::in_force(&segment)?;
+        Ok(Inspector {
+            segment,
+            limit: Inspector::LIMIT,
+            options: self.clone(),
+        })
     }
 }

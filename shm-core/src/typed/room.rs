@@ -8,26 +8,26 @@
 //! | 24 | 4 | schema version |
 //! | 28 | 4 | alignment of the value in bytes |
 
-use std::borrow::Cow;
-
-use crate::error::{Context, Error};
-use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, SharedLayout, first_invalid_at};
-use crate::protocol::{Geometry, SLOTS, Segment, State, Successor};
+use super::descriptor::Type;
+use super::failure::Failure;
+use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, first_invalid_at};
+use crate::protocol::{Geometry, SIZE_IN_ROOM, SLOTS, Segment, State, Successor};
 
 const HEADER: usize = 32;
 
 /// Rooms are at least this large, so that a later version of a small struct finds a place.
 const LEAST: usize = 640;
 
-/// The contents of the room for `T`.
-pub(crate) fn contents<T: SharedLayout>() -> Vec<u8> {
-    let encoded = T::SCHEMA.encode();
+/// The contents of the room for a type.
+pub(crate) fn contents(of: &Type) -> Vec<u8> {
+    let encoded = of.schema.encode();
     let mut room = Vec::with_capacity(HEADER + encoded.len());
-    room.extend(T::FINGERPRINT.to_bits().to_ne_bytes());
-    room.extend((size_of::<T>() as u64).to_ne_bytes());
+    room.extend(of.fingerprint.to_bits().to_ne_bytes());
+    debug_assert_eq!(room.len(), SIZE_IN_ROOM);
+    room.extend((of.size() as u64).to_ne_bytes());
     room.extend((encoded.len() as u64).to_ne_bytes());
-    room.extend(T::SCHEMA.version().unwrap_or(1).to_ne_bytes());
-    room.extend((align_of::<T>() as u32).to_ne_bytes());
+    room.extend(of.version().to_ne_bytes());
+    room.extend((of.schema.align() as u32).to_ne_bytes());
     debug_assert_eq!(room.len(), HEADER);
     room.extend(encoded);
     room
@@ -93,46 +93,38 @@ impl Header {
     }
 }
 
-/// Compares the schema in force with that of `T`. No allocation if they are the same.
-pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Result<Judged, Error> {
-    let explain = |fault| Error::from_fault(fault, context, size_of::<T>());
+/// Compares the schema in force with that of a type. No allocation if they are the same.
+pub(crate) fn judge(segment: &Segment, of: &Type) -> Result<Judged, Failure> {
+    let size = of.size();
     let mut header = [0; HEADER];
-    let state = segment.read_schema(&mut header).map_err(explain)?;
+    let state = segment.read_schema(&mut header)?;
     let found = Header::of(&header);
-    let same = found.fingerprint == T::FINGERPRINT.to_bits() && found.size == size_of::<T>() as u64;
-    if same && size_of::<T>() <= segment.capacity() {
+    let same = found.fingerprint == of.fingerprint.to_bits() && found.size == size as u64;
+    if same && size <= segment.capacity() {
         return Ok(Judged {
             state,
-            stored: size_of::<T>(),
+            stored: size,
             fit: Fit::Same,
         });
     }
     // All of it, and again from the start: it may be another one by now.
-    let (state, stored) = in_force(segment, context, size_of::<T>())?;
-    let fit = if stored.fingerprint() == T::FINGERPRINT {
+    let (state, stored) = in_force(segment)?;
+    let fit = if stored.fingerprint() == of.fingerprint {
         // An upgrade came between the two looks.
         Fit::Same
-    } else if stored.extends(T::SCHEMA).is_ok() {
+    } else if stored.extends(of.schema).is_ok() {
         Fit::Newer
-    } else if T::SCHEMA.extends(&stored).is_ok() {
+    } else if of.schema.extends(&stored).is_ok() {
         Fit::Older {
             version: stored.version().unwrap_or(1),
         }
     } else {
-        let difference = Box::new(Mismatch::new(&stored, T::SCHEMA));
-        let name = T::SCHEMA.to_string();
-        return Err(Error::Mismatch {
-            context,
-            name,
-            difference,
-        });
+        let difference = Mismatch::new(&stored, of.schema);
+        return Err(Failure::Mismatch(Box::new(difference)));
     };
     let older = matches!(fit, Fit::Older { .. });
-    if !older && size_of::<T>() > stored.size() {
-        return Err(Error::Damaged {
-            context,
-            what: "its schema has no room for what it names".into(),
-        });
+    if !older && size > stored.size() {
+        return Err(Failure::damaged("its schema has no room for what it names"));
     }
     Ok(Judged {
         state,
@@ -142,63 +134,50 @@ pub(crate) fn judge<T: SharedLayout>(segment: &Segment, context: Context) -> Res
 }
 
 /// The schema in force, and the state that put it there: the value has room for what it says.
-/// `wanted` is the size of the program's type.
-pub(crate) fn in_force(
-    segment: &Segment,
-    context: Context,
-    wanted: usize,
-) -> Result<(State, Schema), Error> {
-    let damaged = |what: Cow<'static, str>| Error::Damaged { context, what };
+pub(crate) fn in_force(segment: &Segment) -> Result<(State, Schema), Failure> {
     // The kernel may have given a huge segment without memory behind it: no more is asked for than
     // a schema can take.
     let mut room = vec![0; segment.room().min(HEADER + MAX_ENCODED)];
-    let state = segment
-        .read_schema(&mut room)
-        .map_err(|fault| Error::from_fault(fault, context, wanted))?;
+    let state = segment.read_schema(&mut room)?;
     let header = Header::of(&room);
     let encoded = usize::try_from(header.len)
         .ok()
         .and_then(|len| room[HEADER..].get(..len))
-        .ok_or_else(|| damaged("its schema is longer than the room for it".into()))?;
-    let stored = Schema::decode(encoded).map_err(|error| damaged(error.to_string().into()))?;
+        .ok_or_else(|| Failure::damaged("its schema is longer than the room for it"))?;
+    let stored =
+        Schema::decode(encoded).map_err(|error| Failure::Damaged(error.to_string().into()))?;
     if !header.says(&stored) || stored.size() > segment.capacity() {
-        return Err(damaged(
-            "its schema and the words before it contradict each other".into(),
+        return Err(Failure::damaged(
+            "its schema and the words before it contradict each other",
         ));
     }
     Ok((state, stored))
 }
 
-/// What `T` puts in the place of an earlier `version` of it.
-pub(crate) fn successor<T: SharedLayout>(
-    segment: &Segment,
-    version: u32,
-    context: Context,
-) -> Result<Successor, Error> {
-    let schema = contents::<T>();
-    let value = size_of::<T>().saturating_sub(segment.capacity());
+/// What a type puts in the place of an earlier `version` of it.
+pub(crate) fn successor(segment: &Segment, of: &Type, version: u32) -> Result<Successor, Failure> {
+    let schema = contents(of);
+    let value = of.size().saturating_sub(segment.capacity());
     let room = schema.len().saturating_sub(segment.room());
     if value > 0 || room > 0 {
-        return Err(Error::NoRoom {
-            context,
+        return Err(Failure::NoRoom {
             value,
             schema: room,
         });
     }
     let mut successor = Successor {
         schema,
-        stored: size_of::<T>(),
+        stored: of.size(),
         missing: Vec::new(),
         defaults: Vec::new(),
     };
-    T::for_each_missing(version, &mut |offset, default| {
+    (of.for_each_missing)(version, &mut |offset, default| {
         successor.push(offset, default)
     });
-    if let Some(source) = invalid_default(T::SCHEMA, version, &successor) {
-        let source = Box::new(source);
-        return Err(Error::Invalid { context, source });
+    match invalid_default(of.schema, version, &successor) {
+        Some(invalid) => Err(Failure::Invalid(Box::new(invalid))),
+        None => Ok(successor),
     }
-    Ok(successor)
 }
 
 /// The first default that is no value of its field: what is put in force is judged first, wherever

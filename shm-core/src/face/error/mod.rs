@@ -1,0 +1,459 @@
+//! The one error of the crate: what was done to which place, why it failed, and what to do next.
+
+mod operation;
+mod text;
+
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) use operation::Operation;
+
+use super::place::{ParsePlaceError, Place};
+use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
+use crate::protocol::{Fault, Holder, HolderState};
+use crate::sysv::shm::Id;
+use crate::sysv::{self, Key, ParseKeyError};
+use crate::typed::{Attached, Failure, Type};
+
+/// What kind of error it is: see [`Error::kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The kernel refused a system call: [`Error::sysv`] tells which, and why.
+    System,
+    /// The segment has no control block: another program laid it out. [`RawBox`](crate::RawBox)
+    /// reads it.
+    Foreign,
+    /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else).
+    TooSmall,
+    /// The segment holds another layout than the program's type has: [`Error::mismatch`].
+    Mismatch,
+    /// The segment holds an earlier version of the program's type, and this call would write.
+    NeedsUpgrade,
+    /// The segment has no room for the program's version of its type: [`Error::missing`].
+    NoRoom,
+    /// The value in the segment is none of its type: a peer stored it. [`Error::invalid`].
+    Invalid,
+    /// The control block, the schema or the semaphore set contradict themselves.
+    Damaged,
+    /// The segment has a format that this version of the library does not know.
+    Format,
+    /// The segment has been removed.
+    Removed,
+    /// A living process kept the lock for the whole time limit: [`Error::holder`].
+    Busy,
+    /// A process began to create the segment and did not end it within the time limit.
+    Unfinished,
+    /// This thread holds the write lock of the segment already.
+    Reentrant,
+    /// The write lock was taken by this process's parent, before the fork.
+    Forked,
+    /// Every slot for writing processes is in use: [`Error::claimants`].
+    SlotsTaken,
+    /// The semaphore set that tells who is alive has been removed (`ipcrm -s`, or systemd's
+    /// `RemoveIPC` at a logout), and this call may not make a new one.
+    SetLost,
+    /// Whether the lock's owner, or a claimant under a semaphore set that was removed, lives can't be
+    /// told from here: this process may not read the semaphores, and the other one belongs to another
+    /// pid namespace.
+    Unjudged,
+    /// A forked child claims a slot of its own, and this one has no right to: the process gave up
+    /// its rights after the box was opened. Reads go on.
+    ChildDenied,
+    /// The kernel, or the sandbox, refuses to undo semaphores when a process dies (`SEM_UNDO`): so
+    /// nothing could tell whether a writer lives.
+    NoUndo,
+    /// This handle has lost its claim to write: the process, or this thread, has left the IPC
+    /// namespace in which it opened the segment (`unshare`, `setns`), or a peer has given its slot to
+    /// another process. Reads go on.
+    Left,
+    /// Writers overtook each of this reader's copies for the whole time limit.
+    Overtaken,
+    /// The segment belongs to, or was created by, a user who is not trusted.
+    Untrusted,
+    /// The value is larger than this [`Inspector`](crate::Inspector) may read.
+    TooLarge,
+    /// A capacity, mode, group, number of slots or place that no segment can have.
+    Options,
+    /// A text does not fit its field.
+    Fit,
+    /// Bytes are no text.
+    Text,
+    /// A text is no key or place.
+    Place,
+}
+
+/// Why an operation on a shared segment failed.
+///
+/// `Display` says it in one or more lines, the last of which names the next step; so does `Debug`,
+/// which is what Rust prints of an error that `main` returns. Programs go by [`Error::kind`].
+/// Whatever the error, the value is as it was; and so is all of the segment.
+///
+/// It takes two words. Those that a signal handler may meet ([`Removed`](ErrorKind::Removed),
+/// [`Overtaken`](ErrorKind::Overtaken), [`Reentrant`](ErrorKind::Reentrant),
+/// [`Forked`](ErrorKind::Forked), [`Busy`](ErrorKind::Busy)) are made without an allocation.
+///
+/// ```
+/// use shm_core::{ErrorKind, Key, SharedBox};
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// # let key = Key::new(0x7b5d_1023);
+/// let shared = SharedBox::create_new(key, 5_u32)?;
+/// let error = SharedBox::<u64>::open(key).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Mismatch);
+/// assert_eq!((error.operation(), error.place()), (Some("open"), Some(key.into())));
+/// assert!(error.mismatch().is_some());
+/// # shared.remove()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Repr);
+
+const _: () = assert!(size_of::<Error>() == 2 * size_of::<u64>());
+
+enum Repr {
+    Brief(Brief),
+    Call(Box<Call>),
+    Text(Box<Text>),
+}
+
+/// One that is made without an allocation.
+struct Brief {
+    why: Why,
+    operation: Operation,
+    way: Way,
+    /// Of the place: key or id.
+    number: u32,
+    /// Of the lock's holder.
+    pid: u32,
+    /// Milliseconds that the call waited; what is more than 32 bits is as good as that.
+    waited: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Why {
+    Removed,
+    Overtaken,
+    Reentrant,
+    Forked,
+    Busy(HolderState),
+}
+
+/// What the number of a place is.
+#[derive(Clone, Copy)]
+enum Way {
+    Nothing,
+    Key,
+    Id,
+}
+
+/// One of a call, with all that is to be told of it.
+struct Call {
+    why: Failure,
+    operation: Operation,
+    place: Option<Place>,
+    /// The program's type, if the call was one of a type.
+    of: Option<&'static Type>,
+    /// How often the segment is attached besides, if that kept it from being replaced; else 0.
+    others: u64,
+}
+
+/// One of a text that is to be put into a value or an argument.
+enum Text {
+    Fit(FitError),
+    Bytes(TextError),
+    Key(ParseKeyError),
+    Place(ParsePlaceError),
+}
+
+/// Bytes that a segment lacks for a later version of its type. One of the numbers is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// Bytes that the reserved capacity lacks.
+    pub value: usize,
+    /// Bytes that the room for the schema lacks.
+    pub schema: usize,
+}
+
+impl Error {
+    /// Of a call for a place; `of` is the type that it was for.
+    #[cold]
+    pub(crate) fn new(
+        why: Failure,
+        operation: Operation,
+        place: Option<Place>,
+        of: Option<&'static Type>,
+    ) -> Error {
+        let brief = |why, pid, waited: Duration| {
+            let (way, number) = match place.map(|place| (place.key(), place.segment_id())) {
+                Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw().cast_unsigned()),
+                Some((_, Some(id))) => (Way::Id, id.as_raw().cast_unsigned()),
+                _ => (Way::Nothing, 0),
+            };
+            Error(Repr::Brief(Brief {
+                why,
+                operation,
+                way,
+                number,
+                pid,
+                waited: u32::try_from(waited.as_millis()).unwrap_or(u32::MAX),
+            }))
+        };
+        match why {
+            Failure::Fault(Fault::Removed) => brief(Why::Removed, 0, Duration::ZERO),
+            Failure::Fault(Fault::Reentrant) => brief(Why::Reentrant, 0, Duration::ZERO),
+            Failure::Fault(Fault::Forked) => brief(Why::Forked, 0, Duration::ZERO),
+            Failure::Fault(Fault::Overtaken { waited }) => brief(Why::Overtaken, 0, waited),
+            Failure::Fault(Fault::Busy { holder, waited }) => {
+                brief(Why::Busy(holder.state), holder.pid, waited)
+            }
+            why => {
+                let (why, others) = match why {
+                    Failure::Kept { why, others } => (*why, others),
+                    why => (why, 0),
+                };
+                Error(Repr::Call(Box::new(Call {
+                    why,
+                    operation,
+                    place: place.filter(|place| !place.key().is_some_and(Key::is_private)),
+                    of,
+                    others,
+                })))
+            }
+        }
+    }
+
+    /// Makes an error of what a call on an attached segment failed for. Nothing is put together
+    /// before that.
+    #[inline]
+    pub(crate) fn of(operation: Operation, attached: &Attached) -> impl FnOnce(Failure) -> Error {
+        move |why| Error::of_attached(why, operation, attached)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
+        let segment = attached.segment();
+        let place = Place::of_segment(segment.key(), segment.id());
+        Error::new(why, operation, Some(place), Some(attached.of()))
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        let call = match &self.0 {
+            Repr::Brief(brief) => return brief.why.kind(),
+            Repr::Call(call) => call,
+            Repr::Text(text) => {
+                return match **text {
+                    Text::Fit(_) => ErrorKind::Fit,
+                    Text::Bytes(_) => ErrorKind::Text,
+                    Text::Key(_) | Text::Place(_) => ErrorKind::Place,
+                };
+            }
+        };
+        match &call.why {
+            Failure::Fault(fault) => kind_of(fault),
+            Failure::NotAdoptable { .. } => ErrorKind::Foreign,
+            Failure::TooSmall { .. } => ErrorKind::TooSmall,
+            Failure::Mismatch(_) => ErrorKind::Mismatch,
+            Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
+            Failure::NoRoom { .. } => ErrorKind::NoRoom,
+            Failure::Invalid(_) => ErrorKind::Invalid,
+            Failure::Damaged(_) | Failure::Kept { .. } => ErrorKind::Damaged,
+            Failure::TooLarge { .. } => ErrorKind::TooLarge,
+            Failure::Options(_) => ErrorKind::Options,
+        }
+    }
+
+    /// The method that failed, `"update"` or `"Writer::set"`; `None` for errors about text.
+    pub fn operation(&self) -> Option<&'static str> {
+        let operation = match &self.0 {
+            Repr::Brief(brief) => brief.operation,
+            Repr::Call(call) => call.operation,
+            Repr::Text(_) => return None,
+        };
+        Some(operation.name())
+    }
+
+    /// Where that was: the key, or the id of a segment that has none or was asked for by it; `None`
+    /// for a segment that was to be created without a key, and for errors about text.
+    pub fn place(&self) -> Option<Place> {
+        match &self.0 {
+            Repr::Brief(brief) => brief.place(),
+            Repr::Call(call) => call.place,
+            Repr::Text(_) => None,
+        }
+    }
+
+    /// Both layouts, field by field, of [`ErrorKind::Mismatch`].
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        match self.why()? {
+            Failure::Mismatch(mismatch) => Some(mismatch),
+            _ => None,
+        }
+    }
+
+    /// The process that kept the lock, of [`ErrorKind::Busy`].
+    pub fn holder(&self) -> Option<Holder> {
+        match self.0 {
+            Repr::Brief(Brief {
+                why: Why::Busy(state),
+                pid,
+                ..
+            }) => Some(Holder { pid, state }),
+            _ => None,
+        }
+    }
+
+    /// The pids of some of the processes that have the slots, of [`ErrorKind::SlotsTaken`]: as far
+    /// as this process can see.
+    pub fn claimants(&self) -> &[u32] {
+        match self.why() {
+            Some(Failure::Fault(Fault::SlotsTaken { pids, .. })) => pids,
+            _ => &[],
+        }
+    }
+
+    /// How many bytes the segment lacks, of [`ErrorKind::NoRoom`].
+    pub fn missing(&self) -> Option<Missing> {
+        match *self.why()? {
+            Failure::NoRoom { value, schema } => Some(Missing { value, schema }),
+            _ => None,
+        }
+    }
+
+    /// The part that is wrong, of [`ErrorKind::Invalid`].
+    pub fn invalid(&self) -> Option<&InvalidValue> {
+        match self.why()? {
+            Failure::Invalid(invalid) => Some(invalid),
+            _ => None,
+        }
+    }
+
+    /// The system call, its errno, cause and next step, of [`ErrorKind::System`].
+    pub fn sysv(&self) -> Option<&sysv::Error> {
+        match self.why()? {
+            Failure::Fault(Fault::System(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The kernel's error number, if a system call failed.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.sysv()?.raw_os_error()
+    }
+
+    fn why(&self) -> Option<&Failure> {
+        match &self.0 {
+            Repr::Call(call) => Some(&call.why),
+            _ => None,
+        }
+    }
+}
+
+impl Brief {
+    fn place(&self) -> Option<Place> {
+        match self.way {
+            Way::Nothing => None,
+            Way::Key => Some(Key::new(self.number).into()),
+            Way::Id => Some(Place::id(Id::from_raw(self.number.cast_signed()))),
+        }
+    }
+}
+
+impl Why {
+    fn kind(self) -> ErrorKind {
+        match self {
+            Why::Removed => ErrorKind::Removed,
+            Why::Overtaken => ErrorKind::Overtaken,
+            Why::Reentrant => ErrorKind::Reentrant,
+            Why::Forked => ErrorKind::Forked,
+            Why::Busy(_) => ErrorKind::Busy,
+        }
+    }
+}
+
+fn kind_of(fault: &Fault) -> ErrorKind {
+    match fault {
+        Fault::System(_) => ErrorKind::System,
+        Fault::Busy { .. } => ErrorKind::Busy,
+        Fault::Reentrant => ErrorKind::Reentrant,
+        Fault::Forked => ErrorKind::Forked,
+        Fault::Removed => ErrorKind::Removed,
+        Fault::SlotsTaken { .. } => ErrorKind::SlotsTaken,
+        Fault::SetLost => ErrorKind::SetLost,
+        Fault::Unjudged => ErrorKind::Unjudged,
+        Fault::ChildDenied => ErrorKind::ChildDenied,
+        Fault::NoUndo => ErrorKind::NoUndo,
+        Fault::Left => ErrorKind::Left,
+        Fault::Overtaken { .. } => ErrorKind::Overtaken,
+        Fault::Foreign { .. } => ErrorKind::Foreign,
+        // Where something is adopted, it is made a `Failure::Invalid` that names the field.
+        Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => ErrorKind::Damaged,
+        Fault::Format(_) => ErrorKind::Format,
+        Fault::Unfinished { .. } => ErrorKind::Unfinished,
+        Fault::Untrusted { .. } => ErrorKind::Untrusted,
+        Fault::TooLarge => ErrorKind::Options,
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Repr::Brief(_) => None,
+            Repr::Call(call) => match &call.why {
+                Failure::Fault(Fault::System(source)) => Some(source.as_ref()),
+                Failure::Invalid(source) => Some(source.as_ref()),
+                _ => None,
+            },
+            Repr::Text(text) => Some(text.source()),
+        }
+    }
+}
+
+impl Text {
+    fn error(self) -> Error {
+        Error(Repr::Text(Box::new(self)))
+    }
+
+    fn source(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Text::Fit(source) => source,
+            Text::Bytes(source) => source,
+            Text::Key(source) => source,
+            Text::Place(source) => source,
+        }
+    }
+}
+
+/// As `Display`: an error that `main` returns is printed by this, and is to be read by people.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<FitError> for Error {
+    fn from(error: FitError) -> Error {
+        Text::Fit(error).error()
+    }
+}
+
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Error {
+        Text::Bytes(error).error()
+    }
+}
+
+impl From<ParseKeyError> for Error {
+    fn from(error: ParseKeyError) -> Error {
+        Text::Key(error).error()
+    }
+}
+
+impl From<ParsePlaceError> for Error {
+    fn from(error: ParsePlaceError) -> Error {
+        Text::Place(error).error()
+    }
+}

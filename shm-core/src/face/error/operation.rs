@@ -1,0 +1,76 @@
+//! The calls that can fail, by name.
+
+macro_rules! operations {
+    ($($call:ident = $name:literal,)+) => {
+        /// A call of the public face.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Operation {
+            $($call,)+
+        }
+
+        impl Operation {
+            /// The method's name, with its type unless that is a `SharedBox` or a `SharedView`.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Operation::$call => $name,)+
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    Open = "open",
+    OpenReadOnly = "open_read_only",
+    CreateNew = "create_new",
+    OpenOrCreate = "open_or_create",
+    SegmentSize = "segment_size",
+    Get = "get",
+    GetBoxed = "get_boxed",
+    Snapshot = "snapshot",
+    ReadWith = "read_with",
+    ReadInto = "read_into",
+    Load = "load",
+    Wait = "wait",
+    WaitTimeout = "wait_timeout",
+    WaitVersion = "wait_version",
+    Info = "info",
+    IsRemoved = "is_removed",
+    Set = "set",
+    SetFrom = "set_from",
+    SetIf = "set_if",
+    Update = "update",
+    Store = "store",
+    Writer = "writer",
+    Remove = "remove",
+    WriterGet = "Writer::get",
+    WriterGetBoxed = "Writer::get_boxed",
+    WriterSet = "Writer::set",
+    WriterUpdate = "Writer::update",
+    WriterLoad = "Writer::load",
+    WriterStore = "Writer::store",
+    BatchCommit = "Batch::commit",
+    RawOpen = "RawBox::open",
+    RawOpenReadOnly = "RawBox::open_read_only",
+    RawGet = "RawBox::get",
+    RawInfo = "RawBox::info",
+    InspectorOpen = "Inspector::open",
+    InspectorSchema = "Inspector::schema",
+    InspectorValue = "Inspector::value",
+    InspectorSnapshot = "Inspector::snapshot",
+    InspectorHeader = "Inspector::c_header",
+    InspectorModule = "Inspector::python_module",
+    InspectorInfo = "Inspector::info",
+}
+
+impl Operation {
+    /// Whether the call was one of this type's.
+    pub(super) fn is_of(self, type_name: &str) -> bool {
+        self.name().split("::").next() == Some(type_name)
+    }
+
+    /// Whether the call asked for no right to write.
+    pub(super) fn is_read_only(self) -> bool {
+        matches!(self, Operation::OpenReadOnly | Operation::RawOpenReadOnly)
+    }
+}

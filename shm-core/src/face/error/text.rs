@@ -1,0 +1,442 @@
+//! What an error says to people: what happened, and the next step.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use super::{Brief, Call, Error, Operation, Place, Repr, Text, Why};
+use crate::protocol::{Fault, HolderState};
+use crate::sysv::{self, Kind, Limit};
+use crate::typed::{Failure, Type};
+
+impl Error {
+    /// What to do next.
+    pub fn hint(&self) -> Cow<'static, str> {
+        match &self.0 {
+            Repr::Brief(brief) => brief.why.hint().into(),
+            Repr::Call(call) => call.hint(),
+            Repr::Text(text) => match **text {
+                Text::Fit(_) => "shorten the text, or cut it with `FixedStr::truncated`",
+                Text::Bytes(_) => {
+                    "read the bytes with `FixedStr::as_bytes`, or `FixedStr::to_string_lossy`"
+                }
+                Text::Key(_) | Text::Place(_) => "write a key as 0x1234 or as a decimal number",
+            }
+            .into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Brief(brief) => brief.fmt(f),
+            Repr::Call(call) => call.fmt(f),
+            // It says what would be right.
+            Repr::Text(text) => fmt::Display::fmt(text.source(), f),
+        }
+    }
+}
+
+/// Names a place in the middle of a sentence.
+struct Named(Option<Place>);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("a private segment"),
+            Some(place) => match place.segment_id() {
+                Some(id) => write!(f, "segment with id {id}"),
+                None => write!(f, "segment {place}"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Brief { why, pid, .. } = *self;
+        let waited = Duration::from_millis(self.waited.into());
+        write!(f, "{} on {}: ", self.operation.name(), Named(self.place()))?;
+        match why {
+            Why::Removed => f.write_str("the segment has been removed")?,
+            Why::Overtaken => write!(
+                f,
+                "for {waited:.1?} writers replaced the value faster than it could be copied"
+            )?,
+            Why::Reentrant => f.write_str("this thread holds the segment's write lock already")?,
+            Why::Forked => {
+                f.write_str("the write lock belongs to the process that forked this one")?;
+            }
+            Why::Busy(state) => {
+                write!(f, "after {waited:.1?} the lock is still held by ")?;
+                match pid {
+                    0 => f.write_str(
+                        "a process that can't be seen from here (another pid namespace)",
+                    )?,
+                    pid if pid == std::process::id() => {
+                        f.write_str("this process, by another box or another thread")?;
+                    }
+                    pid => write!(f, "process {pid}, which {}", doing(state))?,
+                }
+            }
+        }
+        write!(f, "; {}", why.hint())
+    }
+}
+
+impl Why {
+    fn hint(self) -> &'static str {
+        match self {
+            Why::Removed => "open or create the segment again",
+            Why::Overtaken => "allow more time with `Options::timeout`, or write less often",
+            Why::Reentrant => {
+                "use the `Writer`, or the value that `update` lends, instead of the box"
+            }
+            Why::Forked => "drop the writer and take the lock in this process",
+            Why::Busy(state) => hint_of_holder(state),
+        }
+    }
+}
+
+impl Call {
+    fn hint(&self) -> Cow<'static, str> {
+        if let Failure::Fault(Fault::Foreign { .. }) = self.why
+            && self.operation == Operation::Remove
+        {
+            return match self.place.map(|place| (place, place.segment_id())) {
+                Some((_, Some(id))) => format!("if it may go, `ipcrm -m {id}` removes it"),
+                Some((place, _)) => format!("if it may go, `ipcrm -M {place}` removes it"),
+                None => return "".into(),
+            }
+            .into();
+        }
+        self.plain_hint().into()
+    }
+
+    fn plain_hint(&self) -> &'static str {
+        match &self.why {
+            Failure::Fault(fault) => self.hint_of_fault(fault),
+            Failure::NotAdoptable { .. } => {
+                "have that program ask `shmget` for what `Options::segment_size` says and leave all but the value alone, or use `RawBox`"
+            }
+            Failure::TooSmall { .. } => "use the struct that the segment's creator uses",
+            Failure::Mismatch(_) => {
+                "build this program with the layout in the segment, or, if its value may be lost, remove it with `shm_core::remove` and create it anew"
+            }
+            Failure::NeedsUpgrade { .. } => {
+                "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
+            }
+            Failure::NoRoom { .. } => {
+                "reserve more with `Options::capacity` when it is created; `open_or_create` with `Options::replace_unused` gives its value up and makes it anew as soon as no other process is attached"
+            }
+            Failure::Invalid(invalid) if invalid.newer().is_some() => {
+                "use a program of that version; `set` would destroy the newer value"
+            }
+            Failure::Invalid(_) => "find the writer that stored it; `set` replaces the whole value",
+            Failure::Damaged(_) | Failure::Kept { .. } => HINT_OF_DAMAGE,
+            Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
+            Failure::Options(_) => "see `Options`",
+        }
+    }
+
+    fn hint_of_fault(&self, fault: &Fault) -> &'static str {
+        match fault {
+            Fault::System(source) => hint_of_system(self.operation, source),
+            Fault::Foreign { .. } if self.operation.is_read_only() => {
+                "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
+            }
+            Fault::Foreign { .. } => {
+                "`RawBox` reads and writes such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`"
+            }
+            Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => HINT_OF_DAMAGE,
+            Fault::Format(_) => "use the version of shm-core that the segment was created with",
+            Fault::Removed => Why::Removed.hint(),
+            Fault::Reentrant => Why::Reentrant.hint(),
+            Fault::Forked => Why::Forked.hint(),
+            Fault::Overtaken { .. } => Why::Overtaken.hint(),
+            Fault::Busy { holder, .. } => hint_of_holder(holder.state),
+            Fault::Unfinished { .. } => {
+                "`open_or_create` with the type that it was begun with ends the work; or remove it with `shm_core::remove`"
+            }
+            Fault::SlotsTaken { .. } => {
+                "open with `open_read_only` where reading is enough, or make the segment with more `Options::slots`: each open box has one"
+            }
+            Fault::SetLost => {
+                "open the segment for writing as its owner or root, which makes a new set; with systemd, set `RemoveIPC=no` in logind.conf or run as a system user"
+            }
+            Fault::Unjudged => {
+                "open the segment as a user who may read its semaphores, in the pid namespace of its writers; or end all of those"
+            }
+            Fault::ChildDenied => {
+                "let the parent write, or open the box in the child before it gives up its rights"
+            }
+            Fault::NoUndo => {
+                "run on a kernel, or in a sandbox, that supports `SEM_UNDO`; where reading is enough, open with `open_read_only`"
+            }
+            Fault::Left => "open the segment again, in the namespace where it lies",
+            Fault::Untrusted { .. } if self.operation.is_of("RawBox") => {
+                "if they may be trusted, allow them with `RawBox::options().owner(…)`"
+            }
+            Fault::Untrusted { .. } if self.operation.is_of("Inspector") => {
+                "if they may be trusted, allow them with `Inspector::options().owner(…)`"
+            }
+            Fault::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
+            Fault::TooLarge => "see `Options`",
+        }
+    }
+
+    /// The program's type by name.
+    fn name(&self) -> &dyn fmt::Display {
+        match self.of {
+            Some(of) => &of.schema,
+            None => &"its type",
+        }
+    }
+}
+
+const HINT_OF_DAMAGE: &str = "find the writer that did it, then remove the segment with `shm_core::remove` and create it anew";
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Failure::Mismatch(difference) = &self.why {
+            let (place, name) = (Named(self.place), self.name());
+            writeln!(f, "{place} holds a different layout than `{name}`")?;
+            write!(f, "{difference}")?;
+            if self.others > 0 {
+                write!(f, "\n{}", Kept(self))?;
+            }
+            return write!(f, "\n{}", self.hint());
+        }
+        let (operation, place) = (self.operation.name(), Named(self.place));
+        write!(f, "{operation} on {place}: ")?;
+        match &self.why {
+            Failure::Fault(Fault::System(source)) => {
+                return source.fmt_with_hint(&self.hint(), f);
+            }
+            // It says what would be right.
+            Failure::Options(what) => return f.write_str(what),
+            Failure::Fault(fault) => self.fmt_fault(fault, f)?,
+            Failure::NotAdoptable { size, adoptable } => {
+                self.fmt_foreign(*size, f)?;
+                if adoptable == size {
+                    f.write_str(
+                        "; not all of those behind the value are zeros, so it can't be adopted",
+                    )?;
+                } else {
+                    write!(f, "; to be adopted it must have {adoptable}")?;
+                }
+            }
+            Failure::TooSmall { size } => write!(
+                f,
+                "it has {size} bytes, and this program's type has {}",
+                self.of.map_or(0, Type::size)
+            )?,
+            Failure::Mismatch(_) | Failure::Kept { .. } => {}
+            Failure::NeedsUpgrade { found } => write!(
+                f,
+                "the segment holds version {found} of `{}`, and this program writes version {}",
+                self.name(),
+                self.of.map_or(1, Type::version)
+            )?,
+            Failure::NoRoom { value, schema } => {
+                f.write_str("the segment has no room for this program's version of its type: ")?;
+                match (value, schema) {
+                    (value, 0) => write!(f, "{value} bytes are missing for the value")?,
+                    (0, schema) => write!(f, "{schema} bytes are missing for the schema")?,
+                    (value, schema) => write!(
+                        f,
+                        "{value} bytes are missing for the value and {schema} for the schema"
+                    )?,
+                }
+            }
+            Failure::Invalid(invalid) => invalid.fmt(f)?,
+            Failure::Damaged(what) => write!(f, "the segment is damaged: {what}")?,
+            Failure::TooLarge { what, limit } => write!(
+                f,
+                "the value has more than {limit} {what}, the limit of this inspector"
+            )?,
+        }
+        if self.others > 0 {
+            write!(f, "; {}", Kept(self))?;
+        }
+        write!(f, "; {}", self.hint())
+    }
+}
+
+impl Call {
+    fn fmt_foreign(&self, size: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "its {size} bytes hold no control block, so another program laid it out"
+        )?;
+        match self.of.map(Type::size) {
+            Some(wanted) if size < wanted => {
+                write!(f, " (and this program's type has {wanted})")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_fault(&self, fault: &Fault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match fault {
+            // These are brief, or end the sentence themselves.
+            Fault::System(_)
+            | Fault::Busy { .. }
+            | Fault::Reentrant
+            | Fault::Forked
+            | Fault::Overtaken { .. }
+            | Fault::Removed => Ok(()),
+            Fault::Foreign { size } => self.fmt_foreign(*size, f),
+            Fault::Changed => f.write_str(
+                "the segment is damaged: its schema was replaced while the lock was held",
+            ),
+            Fault::Invalid(_) => {
+                f.write_str("the segment is damaged: its bytes are no value of the type")
+            }
+            Fault::Damaged(what) => write!(f, "the segment is damaged: {what}"),
+            Fault::Format(found) => {
+                write!(f, "it has format {found}, and this library knows format 1")
+            }
+            Fault::Unfinished {
+                creator,
+                size,
+                wanted,
+            } => {
+                write!(
+                    f,
+                    "process {creator} began to create it with {size} bytes and has not made it ready"
+                )?;
+                match wanted {
+                    Some(wanted) => write!(
+                        f,
+                        "; this program would have asked for {wanted}, so it can't end the work"
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Fault::SlotsTaken { slots, pids } => {
+                write!(f, "all {slots} slots for writing processes are in use")?;
+                if let [first, others @ ..] = &**pids {
+                    write!(f, ", among others by process {first}")?;
+                    others.iter().try_for_each(|pid| write!(f, ", {pid}"))?;
+                }
+                Ok(())
+            }
+            Fault::SetLost => f.write_str(
+                "the semaphore set that tells which writers live has been removed, by `ipcrm -s` or by systemd's `RemoveIPC` at a logout",
+            ),
+            Fault::Unjudged => f.write_str(
+                "whether another writer lives can't be told from here: its semaphore can't be read, and it belongs to another pid namespace",
+            ),
+            Fault::ChildDenied => f.write_str(
+                "a forked child claims a slot of its own, and this process has no right to: it gave up its rights after the box was opened",
+            ),
+            Fault::NoUndo => f.write_str(
+                "the kernel or the sandbox refuses `SEM_UNDO`, so nothing could tell whether a writer lives",
+            ),
+            Fault::Left => f.write_str(
+                "this process has left the IPC namespace in which it opened the segment, or a peer has given its slot away, and so it has lost its claim to write; reads go on",
+            ),
+            Fault::Untrusted { owner, creator } => write!(
+                f,
+                "it belongs to user {owner} and was created by user {creator}, not by this user or root"
+            ),
+            Fault::TooLarge => f.write_str("no address space holds a segment of that capacity"),
+        }
+    }
+}
+
+/// The next step after a system call that failed: `sysv` does not know what it was for.
+fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
+    match (source.kind(), source.call()) {
+        (Kind::NotFound, _) if operation == Operation::Remove => {
+            "nothing is left to remove, or look for the right key in `ipcs -m`"
+        }
+        (Kind::NotFound, _) => {
+            "create it with `open_or_create`, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
+        }
+        (Kind::Exists, _) => "attach it with `open` or `open_or_create`, or choose another key",
+        (Kind::NoMemory, "shmget") => "choose a smaller capacity, or free memory or swap",
+        (Kind::NoSpace(Limit::HugePages), _) => {
+            "set some aside with `sysctl vm.nr_hugepages=COUNT`, or do without `Options::huge_pages`"
+        }
+        (Kind::NotPermitted, "shmget") => {
+            "give the process CAP_IPC_LOCK, name its group with `sysctl vm.hugetlb_shm_group=GID`, or do without `Options::huge_pages`"
+        }
+        (Kind::Invalid, "shmget") => {
+            "see /sys/kernel/mm/hugepages for the sizes it has, or do without `Options::huge_pages`"
+        }
+        (Kind::NoSpace(Limit::Shmmax), _) => {
+            "choose a smaller capacity, or raise it with `sysctl kernel.shmmax=BYTES`"
+        }
+        (Kind::NoSpace(Limit::Shmmni | Limit::Shmall), _) => {
+            "remove segments that no process uses (`ipcs -m` lists them, `shm_core::remove` of a `Place::id` removes one with its semaphores), or raise it with `sysctl kernel.shmmni=COUNT`, `sysctl kernel.shmall=PAGES`"
+        }
+        (Kind::NoSpace(Limit::Semmni | Limit::Semmns), _) => {
+            "remove sets that no process uses (`ipcs -s`, `ipcrm -s ID`), or raise it: `sysctl -w kernel.sem=\"32000 1024000000 500 32000\"`"
+        }
+        (Kind::NoSpace(Limit::Semmsl), _) => {
+            "raise it: `sysctl -w kernel.sem=\"32000 $(cut -f2- /proc/sys/kernel/sem)\"`"
+        }
+        // The facts could be read, and the mapping was denied.
+        (Kind::Denied, "shmat") if operation.is_read_only() => source.hint(),
+        (Kind::Denied, "shmat") if operation.is_of("RawBox") => {
+            "where reading is enough, use `RawBox::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
+        }
+        (Kind::Denied, "shmat")
+            if !operation.is_of("Inspector") && operation != Operation::Remove =>
+        {
+            "where reading is enough, use `SharedView`; else have its owner change the mode with `sysv::shm::set`"
+        }
+        _ => source.hint(),
+    }
+}
+
+/// The next step where another process keeps the lock.
+fn hint_of_holder(state: HolderState) -> &'static str {
+    match state {
+        HolderState::Stopped => {
+            "let it go on with `kill -CONT` and its pid, or end it with `kill -9`: the lock is free then"
+        }
+        HolderState::DumpingCore | HolderState::Exiting => {
+            "try again: the lock is free as soon as the kernel has done with it"
+        }
+        HolderState::Replaced => {
+            "end that process with `kill` and its pid, or have it open the segment again"
+        }
+        HolderState::Left => {
+            "end that process with `kill` and its pid: it has left by mistake or is about to let go"
+        }
+        _ => "find out why that process keeps the lock, or allow more time with `Options::timeout`",
+    }
+}
+
+/// What the owner of a lock is doing, behind "which".
+fn doing(state: HolderState) -> &'static str {
+    match state {
+        HolderState::Stopped => "is stopped by a signal or a debugger",
+        HolderState::DumpingCore => "has crashed and whose core is still being written",
+        HolderState::Exiting => "has ended and whose memory is still being freed",
+        HolderState::Replaced => {
+            "is alive and has called `exec`, so that it knows nothing of the lock"
+        }
+        HolderState::Left => "is alive and has left its IPC namespace",
+        HolderState::Running | HolderState::Unseen => "is alive",
+    }
+}
+
+/// Why a segment was not replaced.
+struct Kept<'a>(&'a Call);
+
+impl fmt::Display for Kept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.0.place.and_then(Place::key).map_or(0, |key| key.raw());
+        write!(
+            f,
+            "it was not replaced, since it is attached {} more times: \
+             `grep -l SYSV{key:08x} /proc/[0-9]*/maps` names the processes",
+            self.0.others
+        )
+    }
+}

@@ -1,0 +1,25 @@
+//! What a user meets: boxes, views, inspectors, how they are opened, and the error of all of them.
+//!
+//! Only `lib.rs` names this. It may name everything else; it holds no `unsafe` and no protocol. `Options`,
+//! `SharedBox` and `SharedView` name each other, as `File` and `OpenOptions` do in `std`.
+
+mod error;
+mod inspector;
+mod opening;
+mod options;
+mod place;
+mod raw_box;
+mod remove;
+mod shared_box;
+mod shared_view;
+mod writer;
+
+pub use error::{Error, ErrorKind, Missing};
+pub use inspector::{Inspector, InspectorOptions};
+pub use options::Options;
+pub use place::{ParsePlaceError, Place};
+pub use raw_box::{RawBox, RawOptions, RawView};
+pub use remove::remove;
+pub use shared_box::SharedBox;
+pub use shared_view::SharedView;
+pub use writer::{Batch, Writer};

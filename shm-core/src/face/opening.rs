@@ -1,0 +1,369 @@
+//! How a segment is found or made, whatever the type of its value: what stands behind `Options`.
+
+use std::time::{Duration, Instant};
+
+use super::place::Place;
+use crate::protocol::{
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, MOST_SLOTS, Newborn, Owner, RAW_WRITERS, Room,
+    SLOTS, Segment, Write,
+};
+use crate::sysv::shm::{self, GetFlags};
+use crate::sysv::{Key, Mode};
+use crate::typed::{Attached, Failure, Type, room};
+
+/// How long a call waits for another process before it gives up, unless told otherwise.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longer than any program runs, and short enough to be added to any instant.
+pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The owner's right to read and write, in a mode.
+const OWN: u32 = 0o600;
+
+/// How long a program that replaces a segment may be taken for one that uses it.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Attempts to open or create that are made whatever the time limit is.
+const ATTEMPTS: u32 = 3;
+
+/// Why a segment that stands under the key is of no use, and whether it made room.
+struct Unfit(Failure, Result<Room, Fault>);
+
+/// What [`Options`](super::options::Options) say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) mode: u32,
+    pub(super) group: Option<u32>,
+    pub(super) capacity: Option<usize>,
+    pub(super) slots: u16,
+    pub(super) owner: Owner,
+    pub(super) timeout: Duration,
+    pub(super) raw_writers: bool,
+    pub(super) always_notify: bool,
+    pub(super) pages: GetFlags,
+    pub(super) remove_on_drop: bool,
+    pub(super) adopt: bool,
+    pub(super) upgrade: bool,
+    pub(super) replace_unused: bool,
+}
+
+impl Settings {
+    pub(super) const DEFAULT: Settings = Settings {
+        mode: 0o600,
+        group: None,
+        capacity: None,
+        slots: SLOTS,
+        owner: Owner::SelfOrRoot,
+        timeout: TIMEOUT,
+        raw_writers: false,
+        always_notify: false,
+        pages: GetFlags::NONE,
+        remove_on_drop: false,
+        adopt: false,
+        upgrade: false,
+        replace_unused: false,
+    };
+
+    /// Attaches the segment of a place for writing, and adopts or upgrades it if these settings say
+    /// so.
+    pub(super) fn open(&self, place: Place, of: &'static Type) -> Result<Attached, Failure> {
+        let access = self.access(true);
+        let newborn = match place.key() {
+            Some(_) if self.adopt => Some(self.newborn(of)?),
+            _ => None,
+        };
+        self.settled(of, || match (findable(place)?, &newborn) {
+            (Found::Key(key), Some(newborn)) => protocol::open_or_adopt(key, access, newborn)
+                .map_err(|fault| adopting(fault, newborn, of)),
+            (Found::Key(key), None) => Ok(protocol::open(key, access)?),
+            (Found::Id(id), _) => Ok(protocol::open_id(id, access)?),
+        })
+    }
+
+    /// Attaches the segment of a place for reading.
+    pub(super) fn open_read_only(
+        &self,
+        place: Place,
+        of: &'static Type,
+    ) -> Result<Attached, Failure> {
+        let access = self.access(false);
+        self.settled(of, || find(place, access))
+    }
+
+    /// Creates the segment of a place, with the value that `write` stores.
+    pub(super) fn create_new(
+        &self,
+        place: Place,
+        of: &'static Type,
+        write: &mut Write<'_>,
+    ) -> Result<Attached, Failure> {
+        let key = creatable(place)?;
+        let newborn = self.newborn(of)?;
+        let access = self.access(true);
+        self.settled(of, || {
+            Ok(protocol::create_new(key, access, &newborn, write)?)
+        })
+    }
+
+    /// Attaches the segment of a place if it exists, or else creates it with the value that `write`
+    /// stores; says also whether it was created.
+    pub(super) fn open_or_create(
+        &self,
+        place: Place,
+        of: &'static Type,
+        write: &mut Write<'_>,
+    ) -> Result<(Attached, bool), Failure> {
+        let Found::Key(key) = findable(place)? else {
+            return Err(Failure::Options(ID_IS_GIVEN.into()));
+        };
+        let newborn = self.newborn(of)?;
+        let start = Instant::now();
+        let (mut attempts, mut in_use) = (0, None);
+        loop {
+            attempts += 1;
+            let attempt = self.try_open_or_create(key, of, &newborn, write, &mut in_use)?;
+            let (why, room) = match attempt {
+                Ok(opened) => return Ok(opened),
+                Err(Unfit(why, room)) => (why, room?),
+            };
+            match room {
+                Room::Denied => return Err(why),
+                Room::InUse(others) if self.is_out_of_patience(&mut in_use) => {
+                    let why = Box::new(why);
+                    return Err(Failure::Kept { why, others });
+                }
+                Room::InUse(_) => std::thread::sleep(protocol::random_nap()),
+                // Others fill it with what is of no use, again and again.
+                Room::Made if attempts > ATTEMPTS && start.elapsed() >= self.timeout => {
+                    return Err(why);
+                }
+                Room::Made => {}
+            }
+        }
+    }
+
+    /// One attempt; of a segment that is of no use, also what came of making room. `in_use` is since
+    /// when others are attached.
+    fn try_open_or_create(
+        &self,
+        key: Key,
+        of: &'static Type,
+        newborn: &Newborn,
+        write: &mut Write<'_>,
+        in_use: &mut Option<Instant>,
+    ) -> Result<Result<(Attached, bool), Unfit>, Failure> {
+        let (segment, created) =
+            match protocol::open_or_create(key, self.access(true), newborn, write) {
+                Ok(opened) => opened,
+                // The time went by while another process was at work.
+                Err(Fault::Removed) => {
+                    return Ok(Err(Unfit(Fault::Removed.into(), Ok(Room::Made))));
+                }
+                Err(fault) => {
+                    let unfit = self.replace_unused && fault.is_unfit();
+                    let why = adopting(fault, newborn, of);
+                    if !unfit {
+                        return Err(why);
+                    }
+                    let room = self.make_room_at(key, newborn, in_use);
+                    return Ok(Err(Unfit(why, room)));
+                }
+            };
+        let attached = Attached::new(segment, of);
+        match attached.settle(self.upgrade) {
+            Ok(()) => Ok(Ok((attached, created))),
+            // Between the looks at the segment and at its schema.
+            Err(why) if why.is_removed() => Ok(Err(Unfit(why, Ok(Room::Made)))),
+            Err(why) if self.replace_unused && attached.is_unfit(&why) => {
+                let room = protocol::make_room(attached.segment());
+                Ok(Err(Unfit(why, room)))
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Whether a segment has been in use for as long as other programs that replace it, too, may
+    /// take. `since` is when it was found so first.
+    fn is_out_of_patience(&self, since: &mut Option<Instant>) -> bool {
+        let since = since.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.timeout.min(PATIENCE)
+    }
+
+    /// Has a segment removed that can't even be attached, as soon as no other process is attached.
+    fn make_room_at(
+        &self,
+        key: Key,
+        newborn: &Newborn,
+        in_use: &mut Option<Instant>,
+    ) -> Result<Room, Fault> {
+        loop {
+            match protocol::make_room_at(key, self.access(true), newborn.geometry.total())? {
+                Room::InUse(_) if !self.is_out_of_patience(in_use) => {
+                    std::thread::sleep(protocol::random_nap());
+                }
+                room => return Ok(room),
+            }
+        }
+    }
+
+    /// Checks that what `find` gives holds the type. If it has been removed meanwhile, asks again:
+    /// the key leads elsewhere by then.
+    fn settled(
+        &self,
+        of: &'static Type,
+        mut find: impl FnMut() -> Result<Segment, Failure>,
+    ) -> Result<Attached, Failure> {
+        let mut end = None;
+        loop {
+            let attached = Attached::new(find()?, of);
+            match attached.settle(self.upgrade) {
+                Ok(()) => return Ok(attached),
+                Err(why)
+                    if why.is_removed()
+                        && Instant::now()
+                            < *end.get_or_insert_with(|| Instant::now() + self.timeout) => {}
+                Err(why) => return Err(why),
+            }
+        }
+    }
+
+    /// Bytes of a segment that is created with these settings.
+    pub(super) fn segment_size(&self, of: &Type) -> Result<usize, Failure> {
+        let total = self.newborn(of)?.geometry.total();
+        Ok(total.ok_or(Fault::TooLarge)?)
+    }
+
+    fn access(&self, writable: bool) -> Access {
+        Access {
+            owner: self.owner,
+            limit: self.timeout,
+            writable,
+        }
+    }
+
+    fn newborn(&self, of: &Type) -> Result<Newborn, Failure> {
+        let unfit = |what: String| Err(Failure::Options(what.into()));
+        let Settings { mode, slots, .. } = *self;
+        if mode & !0o777 != 0 {
+            return unfit(format!("mode {mode:#o} has bits that are no permissions"));
+        }
+        if !(1..=MOST_SLOTS).contains(&slots) {
+            return unfit(format!(
+                "{slots} slots can't be had: ask for 1 to {MOST_SLOTS}"
+            ));
+        }
+        if mode & OWN != OWN {
+            return unfit(format!(
+                "mode {mode:#o} leaves its own creator without the right to read and write: \
+                 add {OWN:#o} to it"
+            ));
+        }
+        if self.group == Some(u32::MAX) {
+            return unfit(
+                "group -1 does not exist: leave the option out for the creator's own group".into(),
+            );
+        }
+        let size = of.size();
+        let capacity = self.capacity.unwrap_or(size);
+        if capacity < size {
+            let name = of.schema;
+            return unfit(format!(
+                "a capacity of {capacity} bytes has no room for `{name}`, which has {size}"
+            ));
+        }
+        let schema = room::contents(of);
+        let room = room::reserve(schema.len());
+        let geometry = match self.capacity {
+            Some(capacity) => Geometry::for_sizes(capacity, room, slots),
+            None => Geometry::filling(size, room, slots),
+        };
+        let Some(geometry) = geometry else {
+            return unfit(format!(
+                "three times a capacity of {capacity} bytes is more than a process can map"
+            ));
+        };
+        let mut flags = 0;
+        if self.raw_writers {
+            flags |= RAW_WRITERS;
+        }
+        if self.always_notify {
+            flags |= ALWAYS_NOTIFY;
+        }
+        Ok(Newborn {
+            mode: Mode::new(mode & 0o666),
+            flags,
+            get: self.pages,
+            group: self.group,
+            geometry,
+            stored: size,
+            schema,
+            judge: of.bits_are_valid,
+            adopt: self.adopt,
+        })
+    }
+}
+
+/// What a fault says of a call that adopts, if `newborn` says so.
+fn adopting(fault: Fault, newborn: &Newborn, of: &Type) -> Failure {
+    match (fault, newborn.geometry.total()) {
+        (Fault::Invalid(bytes), _) => of.invalid(0, &bytes),
+        (Fault::Foreign { size }, Some(adoptable)) if newborn.adopt => {
+            Failure::NotAdoptable { size, adoptable }
+        }
+        (fault, _) => fault.into(),
+    }
+}
+
+/// A place that can lead to a segment.
+pub(super) enum Found {
+    Key(Key),
+    Id(shm::Id),
+}
+
+/// Refuses what leads to no segment.
+pub(super) fn findable(place: Place) -> Result<Found, Failure> {
+    match (place.key(), place.segment_id()) {
+        (_, Some(id)) => Ok(Found::Id(id)),
+        (Some(key), None) if !key.is_private() => Ok(Found::Key(usable(key)?)),
+        _ => Err(Failure::Options(
+            "a private segment has no key to find it by: create it with `create_new`, and open it with `Place::id`".into(),
+        )),
+    }
+}
+
+/// Attaches the segment of a place, whatever type it holds.
+pub(super) fn find(place: Place, access: Access) -> Result<Segment, Failure> {
+    Ok(match findable(place)? {
+        Found::Key(key) => protocol::open(key, access)?,
+        Found::Id(id) => protocol::open_id(id, access)?,
+    })
+}
+
+/// The id that a place leads to now.
+pub(super) fn find_id(place: Place) -> Result<shm::Id, Failure> {
+    Ok(match findable(place)? {
+        Found::Key(key) => protocol::look_up(key).map_err(Fault::from)?,
+        Found::Id(id) => id,
+    })
+}
+
+const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment under a key, or with `Key::PRIVATE`, and ask it for its id";
+
+/// A key that a segment may be created under.
+fn creatable(place: Place) -> Result<Key, Failure> {
+    match place.key() {
+        Some(key) => usable(key),
+        None => Err(Failure::Options(ID_IS_GIVEN.into())),
+    }
+}
+
+fn usable(key: Key) -> Result<Key, Failure> {
+    if key.is_zero() {
+        return Err(Failure::Options(
+            "key 0 is IPC_PRIVATE, which makes a new segment each time and leads to none: \
+             choose another number, or say `Key::PRIVATE`"
+                .into(),
+        ));
+    }
+    Ok(key)
+}

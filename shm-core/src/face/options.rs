@@ -1,0 +1,432 @@
+//! `Options`: the builder behind every `SharedBox` and `SharedView`.
+
+use std::cell::LazyCell;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+#[cfg(doc)]
+use super::error::ErrorKind;
+use super::error::{Error, Operation};
+use super::opening::{LONGEST, Settings};
+use super::place::Place;
+use super::shared_box::SharedBox;
+use super::shared_view::SharedView;
+use crate::layout::SharedLayout;
+use crate::protocol::{Owner, Write};
+use crate::sysv::Key;
+use crate::sysv::shm::GetFlags;
+use crate::typed::{Failure, Type, Typed, store_first};
+
+/// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
+///
+/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, group, capacity, raw writers,
+/// notification, pages) counts when this call creates it, and is stored with it; an existing
+/// segment keeps what it was created with.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use shm_core::{Key, SharedBox};
+///
+/// # fn main() -> Result<(), shm_core::Error> {
+/// let counter = SharedBox::<u64>::options()
+///     .mode(0o640)
+///     .timeout(Duration::from_millis(200))
+///     .remove_on_drop(true)
+///     .create_new(Key::PRIVATE, 0)?;
+/// assert_eq!(counter.info()?.mode.bits(), 0o640);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Options<T> {
+    settings: Settings,
+    value: PhantomData<T>,
+}
+
+// By hand: options for values that can't be cloned can be.
+impl<T> Clone for Options<T> {
+    fn clone(&self) -> Options<T> {
+        Options { ..*self }
+    }
+}
+
+impl<T: SharedLayout> Options<T> {
+    pub(super) fn new() -> Options<T> {
+        Options {
+            settings: Settings::DEFAULT,
+            value: PhantomData,
+        }
+    }
+
+    /// The permissions of a new segment, as of a file: `0o600` unless told otherwise. Execute bits
+    /// mean nothing and are dropped. The creator's own rights, `0o600`, are always among them: a
+    /// mode without them is refused ([`ErrorKind::Options`]).
+    pub fn mode(&mut self, mode: u32) -> &mut Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// The group that a new segment and its semaphore set belong to, by number: that of its creator
+    /// unless told otherwise. Its members have the rights that the [mode](Options::mode) gives to a
+    /// group.
+    ///
+    /// The creator need not be a member. A number that this user namespace does not know is
+    /// [`ErrorKind::System`] of kind [`Invalid`](crate::sysv::Kind::Invalid), and nothing is created.
+    ///
+    /// ```
+    /// use shm_core::{Key, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let gid = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 0)?.info()?.gid;
+    /// let shared = SharedBox::<u32>::options()
+    ///     .mode(0o660)
+    ///     .group(gid)
+    ///     .remove_on_drop(true)
+    ///     .create_new(Key::PRIVATE, 5)?;
+    /// assert_eq!(shared.info()?.gid, gid);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn group(&mut self, gid: u32) -> &mut Self {
+        self.settings.group = Some(gid);
+        self
+    }
+
+    /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
+    /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
+    /// as much, and 2 to 3 KiB for schema and control block.
+    ///
+    /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
+    /// to 1.3 KiB more than its size.
+    pub fn capacity(&mut self, bytes: usize) -> &mut Self {
+        self.settings.capacity = Some(bytes);
+        self
+    }
+
+    /// How many boxes may be open for writing at once, in all processes together; 248 unless said
+    /// otherwise, at most 1,022.
+    ///
+    /// Each takes 8 bytes of the segment, and 64 bytes of the kernel's memory for its semaphore. Of
+    /// creation only: those who open take what the creator chose.
+    ///
+    /// More than 248 need a kernel that allows as many semaphores in a set, which those since 3.17
+    /// do unless told otherwise (`kernel.sem`, its first number).
+    pub fn slots(&mut self, slots: u16) -> &mut Self {
+        self.settings.slots = slots;
+        self
+    }
+
+    /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
+    pub fn owner(&mut self, owner: Owner) -> &mut Self {
+        self.settings.owner = owner;
+        self
+    }
+
+    /// How long any call waits for another process to get out of the way: 5 s unless told
+    /// otherwise. Waiting for a new value ([`SharedView::wait`]) is not meant by it.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.settings.timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Whether programs without this library store to the value of a new segment: `false` unless
+    /// told otherwise.
+    ///
+    /// Such a store is seen at once by readers and becomes part of the next commit. It has no
+    /// protection: a reader may see half of it, a commit under way may overwrite it, and after the
+    /// death of a writer it may be lost.
+    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
+        self.settings.raw_writers = raw_writers;
+        self
+    }
+
+    /// Whether each commit to a new segment wakes those who wait: `false` unless told otherwise.
+    ///
+    /// A [`SharedView`] can't announce that it waits; without this it looks every 2 ms. With it
+    /// each commit costs one system call.
+    pub fn always_notify(&mut self, always_notify: bool) -> &mut Self {
+        self.settings.always_notify = always_notify;
+        self
+    }
+
+    /// Whether a new segment lies in huge pages (`SHM_HUGETLB`) of the system's default size:
+    /// `false` unless told otherwise.
+    ///
+    /// The administrator must have set some aside (`vm.nr_hugepages`), and the process needs
+    /// `CAP_IPC_LOCK` or the group `vm.hugetlb_shm_group`: shmget(2).
+    ///
+    /// A process that attaches such a segment has the kernel touch all of its pages, so that one that is not
+    /// there is an error and not a `SIGBUS` later: one more system call.
+    pub fn huge_pages(&mut self, huge_pages: bool) -> &mut Self {
+        self.settings.pages = if huge_pages {
+            GetFlags::HUGETLB
+        } else {
+            GetFlags::NONE
+        };
+        self
+    }
+
+    /// Whether dropping the box removes the segment, as [`SharedBox::remove`] does: `false` unless
+    /// told otherwise. Not in a child forked meanwhile.
+    pub fn remove_on_drop(&mut self, remove: bool) -> &mut Self {
+        self.settings.remove_on_drop = remove;
+        self
+    }
+
+    /// Whether `open` and `open_or_create` take over a segment that a program without this library
+    /// made: `false` unless told otherwise.
+    ///
+    /// Such a program asks `shmget` for exactly [`segment_size`](Options::segment_size) bytes and
+    /// may store its struct at offset 0; all other bytes are zeros. What stands at offset 0 becomes
+    /// the first value, and the segment keeps its owner and mode;
+    /// [`created`](SharedBox::created) is `false`. Several programs may adopt it at once, and any
+    /// of them may die: it is adopted once. If the program goes on storing, say
+    /// [`raw_writers`](Options::raw_writers) as well.
+    ///
+    /// [`ErrorKind::Foreign`] if the size is another one or other bytes are not zero, and
+    /// [`ErrorKind::Invalid`] if the bytes at offset 0 are no `T`: then the segment is as it was.
+    /// A segment that was made for another version of the type may have the same size: whatever that
+    /// version lacks is zeros then. A [`SharedView`] adopts nothing.
+    ///
+    /// ```
+    /// use shm_core::sysv::{Mode, shm};
+    /// use shm_core::SharedBox;
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1010);
+    /// let mut options = SharedBox::<u32>::options();
+    /// options.adopt(true).remove_on_drop(true);
+    /// // In C: shmget(key, size, IPC_CREAT | 0640)
+    /// let mode = Mode::new(0o640);
+    /// shm::get(key, options.segment_size()?, shm::GetFlags::CREATE, mode).unwrap();
+    /// let shared = options.open(key)?;
+    /// assert_eq!((shared.get()?, shared.info()?.mode), (0, mode));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(&mut self, adopt: bool) -> &mut Self {
+        self.settings.adopt = adopt;
+        self
+    }
+
+    /// Bytes of a segment that is created with these options: what another program must ask
+    /// `shmget` for if it is to be [adopted](Options::adopt).
+    ///
+    /// It depends on the layout of `T` and on [`capacity`](Options::capacity), and on nothing else:
+    /// the number may be written into a C header.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`] if no segment can have that capacity, or the mode or group of these options.
+    pub fn segment_size(&self) -> Result<usize, Error> {
+        self.settings
+            .segment_size(Type::of::<T>())
+            .map_err(explain::<T>(Operation::SegmentSize, Key::PRIVATE.into()))
+    }
+
+    /// Whether opening a segment that holds an earlier version of the type extends it in place:
+    /// `false` unless told otherwise, and then [`ErrorKind::NeedsUpgrade`] says so.
+    ///
+    /// Fields that the segment lacks get their defaults, under the lock and as one step: a process
+    /// that dies on the way leaves the old layout or the new one. Programs with the earlier version
+    /// stay attached, read and write their own fields, and keep every byte that they do not know.
+    /// There must be room: [`capacity`](Options::capacity) was reserved when the segment was
+    /// created, and room for twice the schema's first length always is.
+    ///
+    /// A [`SharedView`] needs no upgrade: what the segment lacks reads as its default.
+    ///
+    /// ```
+    /// use shm_core::{Error, ErrorKind, SharedBox, SharedLayout, SharedView};
+    ///
+    /// mod before {
+    ///     #[derive(shm_core::SharedLayout, Clone, Copy)]
+    ///     #[repr(C)]
+    ///     pub struct Limits {
+    ///         pub least: u32,
+    ///     }
+    /// }
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[shared(version = 2)]
+    /// #[repr(C)]
+    /// struct Limits {
+    ///     least: u32,
+    ///     #[shared(since = 2, default = 100)]
+    ///     most: u32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1005);
+    /// let old = SharedBox::options()
+    ///     .capacity(256)
+    ///     .remove_on_drop(true)
+    ///     .create_new(key, before::Limits { least: 5 })?;
+    /// let view = SharedView::<Limits>::open(key)?;
+    /// assert_eq!(view.get()?.most, 100);
+    ///
+    /// let refused = SharedBox::<Limits>::open(key);
+    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::NeedsUpgrade));
+    /// let new = SharedBox::<Limits>::options().upgrade(true).open(key)?;
+    /// new.update(|limits| limits.most = 200)?;
+    /// old.update(|limits| limits.least = 7)?;
+    /// let limits = view.get()?;
+    /// assert_eq!((limits.least, limits.most), (7, 200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn upgrade(&mut self, upgrade: bool) -> &mut Self {
+        self.settings.upgrade = upgrade;
+        self
+    }
+
+    /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
+    /// use and nobody else is attached to, and makes a new one: `false` unless told otherwise.
+    ///
+    /// **The value in it is lost.** For values that a program can make again: caches, states that
+    /// are measured anew.
+    ///
+    /// What can't be used is what would be [`ErrorKind::Mismatch`], [`ErrorKind::NoRoom`] (with
+    /// [`upgrade`](Options::upgrade)), [`ErrorKind::Damaged`], [`ErrorKind::Foreign`] (a segment that another
+    /// program laid out), or, of another size than this program would make, [`ErrorKind::Unfinished`].
+    /// What fits stays, and so does what only takes an [`upgrade`](Options::upgrade), what has a
+    /// format that this library does not know, and what belongs to a user who is not
+    /// [trusted](Options::owner) or whose segments this process may not remove.
+    ///
+    /// Others are attached if the kernel counts an attachment besides this call's own, also one of
+    /// this process. For some hundredths of a second it looks again, since another program may be
+    /// trying the same. If others stay, the segment stays as it is, and the error is what it would
+    /// have been, with a word on how many they are. Of many that replace a
+    /// segment at once, one makes the new one.
+    ///
+    /// `open`, `create_new` and views replace nothing.
+    ///
+    /// ```
+    /// use shm_core::{Error, ErrorKind, SharedBox};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1013);
+    /// let old = SharedBox::create_new(key, [1_u8; 3])?;
+    /// let mut options = SharedBox::<u64>::options();
+    /// options.replace_unused(true).remove_on_drop(true);
+    ///
+    /// let refused = options.open_or_create(key, || 5);
+    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Mismatch));
+    /// drop(old);
+    /// let new = options.open_or_create(key, || 5)?;
+    /// assert_eq!((new.get()?, new.created()), (5, true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace_unused(&mut self, replace: bool) -> &mut Self {
+        self.settings.replace_unused = replace;
+        self
+    }
+
+    /// Attaches an existing segment. See [`SharedBox::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open`].
+    pub fn open(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error> {
+        let place = place.into();
+        match self.settings.open(place, Type::of::<T>()) {
+            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), false, self.clone())),
+            Err(why) => Err(explain::<T>(Operation::Open, place)(why)),
+        }
+    }
+
+    /// Attaches an existing segment for reading. See [`SharedView::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::open`].
+    pub fn open_read_only(&self, place: impl Into<Place>) -> Result<SharedView<T>, Error> {
+        let place = place.into();
+        match self.settings.open_read_only(place, Type::of::<T>()) {
+            Ok(attached) => Ok(SharedView::new(Typed::new(attached), self.clone())),
+            Err(why) => Err(explain::<T>(Operation::OpenReadOnly, place)(why)),
+        }
+    }
+
+    /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::create_new`].
+    pub fn create_new(&self, place: impl Into<Place>, value: T) -> Result<SharedBox<T>, Error> {
+        self.create_new_from(place, &value)
+    }
+
+    /// The same, for values too large to be passed around.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::create_new`].
+    pub fn create_new_from(
+        &self,
+        place: impl Into<Place>,
+        value: &T,
+    ) -> Result<SharedBox<T>, Error> {
+        let place = place.into();
+        let write: &mut Write<'_> = &mut |locked, payload| store_first(locked, payload, value);
+        match self.settings.create_new(place, Type::of::<T>(), write) {
+            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
+            Err(why) => Err(explain::<T>(Operation::CreateNew, place)(why)),
+        }
+    }
+
+    /// Attaches the segment if it exists, or else creates it. See [`SharedBox::open_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    pub fn open_or_create(
+        &self,
+        place: impl Into<Place>,
+        value: impl FnOnce() -> T,
+    ) -> Result<SharedBox<T>, Error> {
+        // Made once, however often it is stored.
+        let value = LazyCell::new(value);
+        self.open_or_create_with(place.into(), &mut |locked, payload| {
+            store_first(locked, payload, &*value)
+        })
+    }
+
+    /// The same, for values too large for the stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    pub fn open_or_create_boxed(
+        &self,
+        place: impl Into<Place>,
+        value: impl FnOnce() -> Box<T>,
+    ) -> Result<SharedBox<T>, Error> {
+        // Made once, however often it is stored.
+        let value = LazyCell::new(value);
+        self.open_or_create_with(place.into(), &mut |locked, payload| {
+            store_first(locked, payload, &**value)
+        })
+    }
+
+    fn open_or_create_with(
+        &self,
+        place: Place,
+        write: &mut Write<'_>,
+    ) -> Result<SharedBox<T>, Error> {
+        match self.settings.open_or_create(place, Type::of::<T>(), write) {
+            Ok((attached, created)) => {
+                Ok(SharedBox::new(Typed::new(attached), created, self.clone()))
+            }
+            Err(why) => Err(explain::<T>(Operation::OpenOrCreate, place)(why)),
+        }
+    }
+
+    pub(super) fn removes_on_drop(&self) -> bool {
+        self.settings.remove_on_drop
+    }
+}
+
+fn explain<T: SharedLayout>(operation: Operation, place: Place) -> impl FnOnce(Failure) -> Error {
+    move |why| Error::new(why, operation, Some(place), Some(Type::of::<T>()))
+}

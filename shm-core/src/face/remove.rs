@@ -1,0 +1,45 @@
+//! `remove`: the end of a segment of which only the place is known.
+
+use super::error::{Error, Operation};
+use super::opening::find_id;
+use super::place::Place;
+use crate::protocol;
+
+/// Removes what this library left in a place, whatever type it holds and in whatever state it is: a
+/// box, an unfinished birth, a damaged segment, one of another format.
+///
+/// The semaphore set that belongs to the segment goes with it, unlike with `ipcrm`; if the segment
+/// names one that is not its own, that stays. Every later call of those attached says
+/// [`ErrorKind::Removed`](crate::ErrorKind::Removed), and the key is free for a new segment. About a
+/// dozen system calls. [`Place::id`] is the only way to a private segment that no process has open.
+///
+/// ```
+/// use shm_core::{Error, ErrorKind, SharedBox};
+///
+/// # fn main() -> Result<(), Error> {
+/// # let key = shm_core::Key::new(0x7b5d_1021);
+/// let old = SharedBox::<u32>::create_new(key, 5)?;
+/// let refused = SharedBox::<[u8; 9]>::open(key).unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Mismatch);
+///
+/// shm_core::remove(key)?;
+/// assert_eq!(old.get().unwrap_err().kind(), ErrorKind::Removed);
+/// let new = SharedBox::<[u8; 9]>::create_new(key, [5; 9])?;
+/// # new.remove()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`System`](crate::ErrorKind::System) if the key leads to no segment, or of kind
+/// [`NotPermitted`](crate::sysv::Kind::NotPermitted) unless this user owns or created it;
+/// [`Foreign`](crate::ErrorKind::Foreign) if another program made it: this library removes only what
+/// has its mark; [`Removed`](crate::ErrorKind::Removed) if another process was faster;
+/// [`Options`](crate::ErrorKind::Options) for a key that leads to no segment.
+pub fn remove(place: impl Into<Place>) -> Result<(), Error> {
+    let place = place.into();
+    find_id(place)
+        .and_then(|id| Ok(protocol::remove_id(id)?))
+        .map_err(|why| Error::new(why, Operation::Remove, Some(place), None))
+}

@@ -1,0 +1,264 @@
+//! An attached segment together with the type that this program takes its value for.
+//!
+//! The schema in the segment may be another one than the program's: an earlier or a later version of
+//! it, found at attaching or put in force by another process meanwhile. Of a later version a value
+//! is the beginning, so bytes are read and written as they lie. Of an earlier one it can only be
+//! read: fields that the segment lacks read as their defaults. Both are found out here, off the
+//! paths that are taken when nothing has changed.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::descriptor::Type;
+use super::failure::Failure;
+use super::room::{self, Fit, Judged};
+use crate::layout::later_variant;
+use crate::protocol::{Fault, Locked, Segment, Span, State};
+
+/// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
+const LOOKS: u32 = 100;
+
+/// The state that was found to put an earlier version of the type in force, and which version that
+/// is.
+///
+/// State in the high half, version in the low half; 0: none was found. A word that another thread
+/// has made stale names a state that stands no more, and so does no harm.
+#[derive(Debug, Default)]
+struct Older(AtomicU64);
+
+impl Older {
+    fn get(&self) -> Option<(State, u32)> {
+        let word = self.0.load(Relaxed);
+        (word != 0).then_some((State((word >> 32) as u32), word as u32))
+    }
+
+    fn set(&self, older: Option<(State, u32)>) {
+        let pack = |(state, version): (State, u32)| u64::from(state.0) << 32 | u64::from(version);
+        self.0.store(older.map_or(0, pack), Relaxed);
+    }
+}
+
+/// A segment that holds a value of a type, or of a later or an earlier version of it.
+///
+/// Of an earlier one it may have less bytes than the type: then no state is one under which bytes
+/// are [read](Segment::read_as) or [written](Segment::write_as) as they lie.
+///
+/// # Invariants
+///
+/// - **room**: whatever state [`Segment::read_as`] or [`Segment::write_as`] was told, the segment's
+///   capacity has room for a value of the type.
+// In this order: with the segment at another place, a commit takes ten instructions more.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Attached {
+    segment: Segment,
+    of: &'static Type,
+    /// Where reads put defaults in the place of what the segment lacks.
+    older: Older,
+}
+
+impl Attached {
+    /// Nothing is known of the segment yet: [`Attached::settle`] comes before anything else.
+    pub(crate) fn new(segment: Segment, of: &'static Type) -> Attached {
+        Attached {
+            segment,
+            of,
+            older: Older::default(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    pub(crate) fn of(&self) -> &'static Type {
+        self.of
+    }
+
+    /// Names the segment and the version of its value, in few words.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(&format!("{name}<{}>", self.of.schema))
+            .field("key", &format_args!("{}", self.segment.key()))
+            .field("id", &format_args!("{}", self.segment.id()))
+            .field("version", &self.segment.version())
+            .finish()
+    }
+
+    /// Checks that the segment holds the type, or an earlier or later version of it. An earlier one
+    /// serves for reading; for writing it is upgraded, if `upgrade` says so.
+    pub(crate) fn settle(&self, upgrade: bool) -> Result<(), Failure> {
+        let judged = self.judge()?;
+        let writable = self.segment.is_writable();
+        let upgrade = upgrade && writable && matches!(judged.fit, Fit::Older { .. });
+        if !upgrade {
+            self.go_by(judged)?;
+            self.segment.write_as(judged.state, judged.stored);
+        }
+        if writable {
+            // Now, while the process has the rights that it will write by.
+            self.segment.join()?;
+        }
+        if upgrade {
+            self.upgrade()?;
+        }
+        Ok(())
+    }
+
+    /// Whether such a failure says that the segment is of no use to this program.
+    pub(crate) fn is_unfit(&self, failure: &Failure) -> bool {
+        let is_damaged = |failure: &Failure| {
+            matches!(
+                failure,
+                Failure::Damaged(_) | Failure::Fault(Fault::Damaged(_) | Fault::Changed)
+            )
+        };
+        match failure {
+            Failure::NoRoom { .. } | Failure::Mismatch(_) => true,
+            // Damage of the semaphore set is none of the value.
+            other => is_damaged(other) && self.judge().is_err_and(|now| is_damaged(&now)),
+        }
+    }
+
+    /// Compares the schema in force with that of the type.
+    fn judge(&self) -> Result<Judged, Failure> {
+        room::judge(&self.segment, self.of)
+    }
+
+    /// From now on reads go by what was found.
+    fn go_by(&self, judged: Judged) -> Result<(), Failure> {
+        match judged.fit {
+            Fit::Same | Fit::Newer => {
+                self.segment.read_as(Some(judged.state));
+                self.older.set(None);
+            }
+            Fit::Older { version } if !self.segment.is_writable() => {
+                self.segment.read_as(None);
+                self.older.set(Some((judged.state, version)));
+            }
+            Fit::Older { version } => return Err(Failure::NeedsUpgrade { found: version }),
+        }
+        Ok(())
+    }
+
+    /// Puts the schema of the type in force.
+    fn upgrade(&self) -> Result<(), Failure> {
+        let mut locked = self.segment.lock()?;
+        let mut judged = self.judge()?;
+        if let Fit::Older { version } = judged.fit {
+            let successor = room::successor(&self.segment, self.of, version)?;
+            locked.check()?;
+            judged = Judged {
+                state: locked.upgrade(judged.state, &successor)?,
+                stored: successor.stored,
+                fit: Fit::Same,
+            };
+        }
+        self.segment.write_as(judged.state, judged.stored);
+        self.go_by(judged)
+    }
+
+    /// Takes the write lock, which [`Segment::try_lock`] could not take.
+    #[cold]
+    pub(crate) fn lock(&self) -> Result<Locked<'_>, Failure> {
+        for _ in 0..=LOOKS {
+            let locked = self.segment.lock()?;
+            if self.segment.is_written_as_known() {
+                return Ok(locked);
+            }
+            // As long as the lock is held no other schema comes in force.
+            let judged = self.judge()?;
+            self.go_by(judged)?;
+            self.segment.write_as(judged.state, judged.stored);
+        }
+        Err(Failure::damaged("its schema changes without end"))
+    }
+
+    /// What is wrong with a value of which `bytes`, from `offset` on, were read. If the segment holds
+    /// a later version of the type, they may be a variant which that knows.
+    #[cold]
+    pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
+        let mut failure = self.of.invalid(offset, bytes);
+        if let Failure::Invalid(invalid) = &mut failure
+            && let Ok((_, stored)) = room::in_force(&self.segment)
+            && stored.fingerprint() != self.of.fingerprint
+            && stored.extends(self.of.schema).is_ok()
+            && let Some(variant) = later_variant(self.of.schema, &stored, offset, bytes)
+        {
+            let version = stored.version().unwrap_or(1);
+            **invalid = invalid.as_ref().clone().known_as(variant, version);
+        }
+        failure
+    }
+
+    /// Copies a part of the value to `dst`, what the segment lacks with its defaults; returns the
+    /// version. After `Ok` all bytes of `dst` are initialised.
+    ///
+    /// # Safety
+    ///
+    /// The span lies within a value of the type, and `dst` is valid for writes of as many bytes.
+    #[cold]
+    pub(crate) unsafe fn read(&self, span: Span, dst: *mut u8) -> Result<u64, Failure> {
+        let mut start = None;
+        loop {
+            let read = match (self.older.get(), self.segment.readable_as()) {
+                (Some((state, version)), _) => {
+                    // SAFETY: this function's contract: the span lies within a value, and `dst` has
+                    // room for it.
+                    unsafe { self.read_with_defaults(span, dst, state, version) }
+                }
+                // SAFETY: the span lies within a value of the type (this function's contract), for
+                // which the capacity has room under the state that `read_as` was told (**room**);
+                // `dst` is valid for as many bytes (this function's contract).
+                (None, Some(state)) => unsafe { self.segment.read(state, span, dst) },
+                (None, None) => Err(Fault::Changed),
+            };
+            match read {
+                Err(Fault::Changed) => {}
+                read => return Ok(read?),
+            }
+            let waited = start.get_or_insert_with(Instant::now).elapsed();
+            if waited >= self.segment.limit() {
+                return Err(Fault::Overtaken { waited }.into());
+            }
+            self.go_by(self.judge()?)?;
+        }
+    }
+
+    /// The same in a segment that holds the earlier `version`.
+    ///
+    /// # Safety
+    ///
+    /// The span lies within a value of the type, and `dst` is valid for writes of as many bytes.
+    unsafe fn read_with_defaults(
+        &self,
+        Span { offset, len }: Span,
+        dst: *mut u8,
+        state: State,
+        version: u32,
+    ) -> Result<u64, Fault> {
+        // SAFETY: `dst` is valid for writes of `len` bytes (this function's contract).
+        unsafe { dst.write_bytes(0, len) };
+        // What lies beyond the capacity is among what is missing.
+        let offset_within = offset.min(self.segment.capacity());
+        let within = Span {
+            offset: offset_within,
+            len: len.min(self.segment.capacity() - offset_within),
+        };
+        // SAFETY: `within` was cut to the capacity above, and is no longer than the `len` bytes for
+        // which `dst` is valid.
+        let read = unsafe { self.segment.read(state, within, dst) }?;
+        (self.of.for_each_missing)(version, &mut |at, default| {
+            let start = at.max(offset);
+            let end = (at + default.len()).min(offset + len);
+            if start < end {
+                let part = &default[start - at..end - at];
+                // SAFETY: `offset <= start` and `end <= offset + len`, so these bytes are among the
+                // `len` for which `dst` is valid; `part` is as long, and borrowed from elsewhere.
+                unsafe { dst.add(start - offset).copy_from(part.as_ptr(), part.len()) };
+            }
+        });
+        Ok(read)
+    }
+}

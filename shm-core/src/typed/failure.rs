@@ -1,0 +1,53 @@
+//! What can go wrong between a type and a segment. Who asked, and for which place, the public face
+//! adds.
+
+use std::borrow::Cow;
+
+use crate::layout::{InvalidValue, Mismatch};
+use crate::protocol::Fault;
+
+/// Why a typed access failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Between processes.
+    Fault(Fault),
+    /// Bytes of a segment without a control block, which are not the `adoptable` ones that a call
+    /// would adopt.
+    NotAdoptable { size: usize, adoptable: usize },
+    /// A segment that another program laid out has less bytes than the type.
+    TooSmall { size: usize },
+    /// The segment holds another layout.
+    Mismatch(Box<Mismatch>),
+    /// The segment holds an earlier version, and the call would write.
+    NeedsUpgrade { found: u32 },
+    /// Bytes that capacity and schema room lack for the type.
+    NoRoom { value: usize, schema: usize },
+    /// The value is none of its type.
+    Invalid(Box<InvalidValue>),
+    /// What is stored contradicts itself.
+    Damaged(Cow<'static, str>),
+    /// The value has more `what` than an inspector may read.
+    TooLarge { what: &'static str, limit: usize },
+    /// What was asked for can't be had: what it is, and what would be right.
+    Options(Cow<'static, str>),
+    /// The segment does not fit, and was not replaced since it is attached so often besides.
+    Kept { why: Box<Failure>, others: u64 },
+}
+
+impl Failure {
+    /// Whether the segment has been removed.
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(self, Failure::Fault(Fault::Removed))
+    }
+
+    pub(crate) fn damaged(what: &'static str) -> Failure {
+        Failure::Damaged(what.into())
+    }
+}
+
+impl From<Fault> for Failure {
+    #[inline]
+    fn from(fault: Fault) -> Failure {
+        Failure::Fault(fault)
+    }
+}

@@ -1,0 +1,32 @@
+//! The bridge between a `T` and the bytes in a segment: but for the slices of a `FixedVec`, the one
+//! place outside `sysv` and `protocol` that needs `unsafe` blocks.
+//!
+//! Into a `T`: all its bytes are copied to private memory, then judged, then called a `T`. Out of a
+//! `T`: only bytes that its schema calls part of a field are read, since padding is uninitialised,
+//! and only those are stored, since padding in the segment may hold a field of a newer program.
+//!
+//! Generics end where the value ends: what opens, judges and upgrades goes by a [`Type`]. `face/` and
+//! `foreign/` may call this; it may call `protocol/` and `layout/`. It knows no place and no name of
+//! a call: it says what went wrong ([`Failure`]), and who asked is added above.
+
+mod attached;
+mod bytes;
+mod descriptor;
+mod failure;
+mod field;
+mod gaps;
+mod raw;
+pub(crate) mod room;
+mod stores;
+mod stretches;
+mod value;
+
+pub(crate) use attached::Attached;
+pub(crate) use descriptor::Type;
+pub(crate) use failure::Failure;
+pub use field::Field;
+pub(crate) use raw::RawTyped;
+pub(crate) use stores::Stores;
+pub(crate) use stretches::{for_each_byte_of, for_each_zero_of, store_first};
+pub use value::Snapshot;
+pub(crate) use value::{IN_REGISTERS, Typed};

@@ -1,0 +1,372 @@
+//! `Typed`: reads and commits of whole values and of fields.
+
+use std::marker::PhantomData;
+use std::mem::{self, MaybeUninit};
+
+use super::attached::Attached;
+use super::bytes::{Owed, Spaced, bytes_of, is_valid};
+use super::failure::Failure;
+use super::field::Field;
+use super::gaps::{Gaps, store_whole};
+use super::stores::Stores;
+use super::stretches::{difference, store, store_within};
+use crate::layout::SharedLayout;
+use crate::protocol::{LONG, Locked, Payload, Span};
+
+/// The largest value that is kept on the stack where the heap would do, or twice.
+const ON_STACK: usize = 4096;
+
+/// The largest value that may live in registers from where it is made to where it is stored, if
+/// no other function is told its address.
+pub(crate) const IN_REGISTERS: usize = 256;
+
+/// A value together with the version that it had in the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot<T> {
+    /// The value.
+    pub value: T,
+    /// The version: 1 for the value of birth; each commit raises it.
+    pub version: u64,
+}
+
+/// An [`Attached`] of a `T`.
+///
+/// Methods that take a [`Field`] serve the whole value as well: it is the field at offset 0 that is
+/// as large as the value. Methods that return a value take a function that makes an error of a
+/// [`Failure`], since what passes through one more `Result` is moved once more.
+///
+/// # Invariants
+///
+/// - **type**: the attachment's type is `T`, so where it says that there is room for its type, there
+///   is room for a `T`, and for each of its fields.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Typed<T> {
+    attached: Attached,
+    value: PhantomData<T>,
+}
+
+impl<T: SharedLayout> Typed<T> {
+    /// Of an attachment whose type is `T`.
+    pub(crate) fn new(attached: Attached) -> Typed<T> {
+        assert!(
+            attached.of().fingerprint == T::FINGERPRINT && attached.of().size() == size_of::<T>(),
+            "an attachment is called what it was settled as"
+        );
+        Typed {
+            attached,
+            value: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
+    /// Reads a field.
+    #[inline(always)]
+    pub(crate) fn read<F: SharedLayout, E>(
+        &self,
+        field: Field<T, F>,
+        explain: impl FnOnce(Failure) -> E,
+    ) -> Result<Snapshot<F>, E> {
+        if const { size_of::<F>() > LONG } {
+            let mut place = Spaced::new();
+            let version = match self.read_to_memory(field, &mut place.value) {
+                Ok(version) => version,
+                Err(failure) => return Err(explain(failure)),
+            };
+            // SAFETY: `read_to_memory` made it an `F`.
+            let value = unsafe { place.value.assume_init() };
+            return Ok(Snapshot { value, version });
+        }
+        let mut value = MaybeUninit::uninit();
+        let version = match self.try_read_to(field, &mut value) {
+            Some(version) => version,
+            // Not told of `value`: as long as its address stays here it can live in registers.
+            None => return self.read_persistently(field, explain),
+        };
+        // SAFETY: `try_read_to` made it an `F`.
+        let value = unsafe { value.assume_init() };
+        Ok(Snapshot { value, version })
+    }
+
+    /// Reads the value.
+    ///
+    /// Wherever it comes from, it goes through one place and into one `Ok`: joining two results
+    /// costs a move of a large value. For the same reason this does not drop the version from what
+    /// [`Typed::read`] gives.
+    #[inline(always)]
+    pub(crate) fn read_value<E>(&self, explain: impl FnOnce(Failure) -> E) -> Result<T, E> {
+        if const { size_of::<T>() > LONG } {
+            let mut place = Spaced::<T>::new();
+            if let Err(failure) = self.read_to_memory(Field::WHOLE, &mut place.value) {
+                return Err(explain(failure));
+            }
+            // SAFETY: `read_to_memory` made it a `T`.
+            return Ok(unsafe { place.value.assume_init() });
+        }
+        let mut value = MaybeUninit::uninit();
+        if self.try_read_to(Field::WHOLE, &mut value).is_none() {
+            match self.read_persistently(Field::WHOLE, explain) {
+                Ok(snapshot) => value.write(snapshot.value),
+                Err(error) => return Err(error),
+            };
+        }
+        // SAFETY: `try_read_to` made it a `T`, or a `T` was written to it.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_persistently<F: SharedLayout, E>(
+        &self,
+        field: Field<T, F>,
+        explain: impl FnOnce(Failure) -> E,
+    ) -> Result<Snapshot<F>, E> {
+        let mut value = MaybeUninit::uninit();
+        let version = self.read_to(field, &mut value).map_err(explain)?;
+        // SAFETY: `read_to` made it an `F`.
+        let value = unsafe { value.assume_init() };
+        Ok(Snapshot { value, version })
+    }
+
+    /// Reads the value and lends it to `look` where it lies: nothing is moved.
+    #[inline(always)]
+    pub(crate) fn read_with<R, E>(
+        &self,
+        look: impl FnOnce(&T) -> R,
+        explain: impl FnOnce(Failure) -> E,
+    ) -> Result<R, E> {
+        let mut place = Spaced::<T>::new();
+        match self.fill(&mut place.value) {
+            // SAFETY: `fill` made it a `T`.
+            Ok(_) => Ok(look(unsafe { place.value.assume_init_ref() })),
+            Err(failure) => Err(explain(failure)),
+        }
+    }
+
+    /// Reads the value into a box, without a copy on the stack. One allocation.
+    pub(crate) fn read_boxed(&self) -> Result<Box<T>, Failure> {
+        let mut value = Box::new_uninit();
+        self.fill(&mut value)?;
+        // SAFETY: `fill` made it a `T`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Reads the value over an older one; returns its version. After an error, or a panic of a
+    /// default, `value` is some `T`.
+    #[inline]
+    pub(crate) fn read_over(&self, value: &mut T) -> Result<u64, Failure> {
+        // SAFETY: `MaybeUninit<T>` "is guaranteed to have the same size, alignment, and ABI as
+        // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it:
+        // after `Ok` the one that was read, else that of `Owed`.
+        let owed = Owed(unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() });
+        let version = self.fill(&mut *owed.0)?;
+        mem::forget(owed);
+        Ok(version)
+    }
+
+    /// Fills `place` where it lies. After `Ok` it holds a `T`.
+    #[inline(always)]
+    fn fill(&self, place: &mut MaybeUninit<T>) -> Result<u64, Failure> {
+        if const { size_of::<T>() > LONG } {
+            return self.read_to_memory(Field::WHOLE, place);
+        }
+        match self.try_read_to(Field::WHOLE, place) {
+            Some(version) => Ok(version),
+            None => self.read_to(Field::WHOLE, place),
+        }
+    }
+
+    /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
+    #[inline(always)]
+    fn try_read_to<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+    ) -> Option<u64> {
+        // SAFETY: a field lies within the `T`, for which there is room under the state that
+        // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
+        let version = unsafe {
+            let segment = self.attached.segment();
+            segment.try_read(field.span(), place.as_mut_ptr().cast())
+        }?;
+        // SAFETY: after `Some` all bytes of the place are initialised (`Segment::try_read`).
+        unsafe { is_valid(place) }.then_some(version)
+    }
+
+    /// Fills `place`, by the way for many bytes. After `Ok` it holds an `F`.
+    #[inline(always)]
+    fn read_to_memory<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+    ) -> Result<u64, Failure> {
+        // SAFETY: a field lies within the `T`, for which there is room under the state that
+        // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
+        let version = unsafe {
+            let segment = self.attached.segment();
+            segment.try_read_long(field.span(), place.as_mut_ptr().cast())
+        };
+        match version {
+            // SAFETY: after `Some` all bytes of the place are initialised
+            // (`Segment::try_read_long`).
+            Some(version) if unsafe { is_valid(place) } => Ok(version),
+            _ => self.read_to(field, place),
+        }
+    }
+
+    /// Fills `place`. After `Ok` it holds an `F`.
+    #[cold]
+    #[inline(never)]
+    fn read_to<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+    ) -> Result<u64, Failure> {
+        // SAFETY: a field lies within the `T`, which is the attachment's type (**type**), and the
+        // place has the bytes of an `F`.
+        let version = unsafe { self.attached.read(field.span(), place.as_mut_ptr().cast()) }?;
+        // SAFETY: after `Ok` all bytes of the place are initialised (`Attached::read`).
+        unsafe { self.judge(field, place) }?;
+        Ok(version)
+    }
+
+    /// Reads a field under the lock, to `place`. After `Ok` it holds an `F`.
+    #[inline(always)]
+    fn load_to<F: SharedLayout>(
+        &self,
+        locked: &Locked<'_>,
+        field: Field<T, F>,
+        place: &mut MaybeUninit<F>,
+    ) -> Result<(), Failure> {
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a `T` (**room**, **type**); a field lies within it, and the place
+        // has the bytes of an `F`.
+        unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
+        // SAFETY: all bytes of the place were copied.
+        unsafe { self.judge(field, place) }
+    }
+
+    /// Reads a field under the lock.
+    #[inline(always)]
+    pub(crate) fn load<F: SharedLayout, E>(
+        &self,
+        locked: &Locked<'_>,
+        field: Field<T, F>,
+        explain: impl FnOnce(Failure) -> E,
+    ) -> Result<F, E> {
+        let mut value = MaybeUninit::uninit();
+        match self.load_to(locked, field, &mut value) {
+            // SAFETY: `load_to` made it an `F`.
+            Ok(()) => Ok(unsafe { value.assume_init() }),
+            Err(failure) => Err(explain(failure)),
+        }
+    }
+
+    /// Reads the value under the lock into a box. One allocation.
+    pub(crate) fn load_boxed(&self, locked: &Locked<'_>) -> Result<Box<T>, Failure> {
+        let mut value = Box::new_uninit();
+        self.load_to(locked, Field::WHOLE, &mut value)?;
+        // SAFETY: `load_to` made it a `T`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Reads the value under the lock, has it changed, and commits it: of a large one the part that
+    /// is other than before. Waiters are still to be woken.
+    #[inline(always)]
+    pub(crate) fn update(
+        &self,
+        locked: &mut Locked<'_>,
+        change: impl FnOnce(&mut T),
+    ) -> Result<u64, Failure> {
+        if const { size_of::<T>() > ON_STACK } {
+            let mut value = self.load_boxed(locked)?;
+            change(&mut value);
+            locked.check()?;
+            return Ok(self.commit_difference(locked, &value));
+        }
+        let mut place = MaybeUninit::uninit();
+        self.load_to(locked, Field::WHOLE, &mut place)?;
+        // SAFETY: `load_to` made it a `T`.
+        let value = unsafe { place.assume_init_mut() };
+        change(value);
+        locked.check()?;
+        Ok(self.commit(locked, value))
+    }
+
+    /// Commits a value; returns its version.
+    #[inline(always)]
+    pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+        let gaps = const { Gaps::of::<T>() };
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a `T` (**room**, **type**); the gaps of a `T` lie within it.
+        unsafe {
+            locked.commit(size_of::<T>(), gaps.spans(), |payload| {
+                store_whole(payload, value)
+            })
+        }
+    }
+
+    /// Commits one field; returns the new version.
+    #[inline(always)]
+    pub(crate) fn commit_field<F: SharedLayout>(
+        &self,
+        locked: &mut Locked<'_>,
+        field: Field<T, F>,
+        value: &F,
+    ) -> u64 {
+        let span = field.span();
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a `T` (**room**, **type**); a field lies within it.
+        unsafe { locked.commit_part(span, |payload| store(payload, span.offset, value)) }
+    }
+
+    /// Commits a value of which most bytes are those that stand already: only the others are
+    /// written. Returns the new version.
+    fn commit_difference(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a `T` (**room**, **type**).
+        let changed = unsafe { difference(locked, value) };
+        let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
+        // SAFETY: the locked segment has room for a `T` (**room**, **type**), and the
+        // difference lies within it.
+        unsafe { locked.commit_part(changed, |payload| store_within(payload, changed, value)) }
+    }
+
+    /// Commits stores to fields of a `T`; returns the new version.
+    pub(crate) fn commit_stores(&self, locked: &mut Locked<'_>, stores: &Stores<T>) -> u64 {
+        let write = |payload: Payload| {
+            for (span, bytes) in stores.iter() {
+                // SAFETY: spans lie within a `T` (**within** of `Stores`), for which there is room,
+                // and `bytes` has as many.
+                unsafe { payload.store(span.offset, bytes.as_ptr(), span.len) };
+            }
+        };
+        let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a `T` (**room**, **type**); spans lie within it (**within** of
+        // `Stores`), and so does their hull.
+        unsafe { locked.commit_part(changed, write) }
+    }
+
+    /// # Safety
+    ///
+    /// Every byte of `place` is initialised.
+    #[inline(always)]
+    unsafe fn judge<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        place: &MaybeUninit<F>,
+    ) -> Result<(), Failure> {
+        // SAFETY: every byte of `place` is initialised (this function's contract).
+        if unsafe { is_valid(place) } {
+            return Ok(());
+        }
+        // SAFETY: every byte of `place` is initialised (this function's contract).
+        let bytes = unsafe { bytes_of(place) };
+        Err(self.attached.invalid(field.span().offset, bytes))
+    }
+}
