@@ -2,6 +2,7 @@
 
 mod c;
 mod python;
+mod scope;
 
 use crate::layout::SharedLayout;
 

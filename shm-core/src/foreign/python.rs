@@ -3,11 +3,11 @@
 //! Most of it is the same text for every struct (`python/*.py`); what differs is a class for
 //! each struct and each enum, and the C header, whose functions do what Python can't.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Added;
-use super::c::{self, names::Scope};
+use super::c::{ANY, structs::struct_name};
+use super::scope::{Scope, TypeNames};
 use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
 
 mod names;
@@ -22,7 +22,7 @@ const COMMON: &str = concat!(
     include_str!("python/box.py"),
 );
 
-/// What a module calls of its C header; `@` is the struct's name there.
+/// What a module calls of its C header, whose struct is called [`ANY`].
 const GLUE: &str = include_str!("python/glue.c");
 
 /// What a type without a name is called: the one member of a struct, as in C.
@@ -87,7 +87,7 @@ impl Schema {
             types.text,
             self.fingerprint(),
         );
-        let glue = GLUE.replace('@', &c::struct_name(self));
+        let glue = GLUE.replace(ANY, &struct_name(self));
         let source = format!("{}{glue}", self.c_header_with(added));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
         let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
@@ -99,21 +99,17 @@ impl Schema {
 #[derive(Default)]
 struct Types {
     text: String,
-    /// By their stored forms: names count, since the classes bear them.
-    names: BTreeMap<Vec<u8>, String>,
-    scope: Scope,
+    names: TypeNames,
 }
 
 impl Types {
     /// The name of a struct's or an enum's class, which is defined unless it was before.
     fn name(&mut self, schema: &Schema) -> String {
-        let identity = schema.encode();
-        if let Some(name) = self.names.get(&identity) {
-            return name.clone();
+        if let Some(name) = self.names.of(schema) {
+            return name;
         }
         let name = names::class(schema.name().unwrap_or(NAMELESS));
-        let name = self.scope.give(name);
-        self.names.insert(identity, name.clone());
+        let name = self.names.give(schema, name);
         match schema.kind() {
             Kind::Enum { .. } => self.define_enum(&name, schema),
             _ => {
@@ -130,7 +126,7 @@ impl Types {
 
     /// A struct whose one field is `schema`.
     fn wrap(&mut self, schema: &Schema) -> String {
-        let name = self.scope.give(NAMELESS.to_owned());
+        let name = self.names.scope.give(NAMELESS.to_owned());
         self.define_struct(&name, schema, &[("value", 0, schema)]);
         name
     }

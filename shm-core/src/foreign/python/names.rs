@@ -1,7 +1,7 @@
 //! Names in Python: a schema's own wherever Python, `ctypes` and the rest of the module leave them
 //! free.
 
-use super::super::c::names::ascii;
+use crate::foreign::scope::ascii;
 
 /// No name at all.
 const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except \
