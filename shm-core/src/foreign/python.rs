@@ -1,6 +1,6 @@
 //! A Python module from a schema: `ctypes` classes, checks of their layout, and the protocol.
 //!
-//! Most of it is the same text for every struct (`python/*.py`); what differs is a class for
+//! Most of it is the same text for every struct (`shmbox.py`); what differs is a class for
 //! each struct and each enum, and the C header, whose functions do what Python can't.
 
 use std::fmt::Write;
@@ -12,15 +12,8 @@ use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
 
 mod names;
 
-/// The part that all modules have in common.
-const COMMON: &str = concat!(
-    include_str!("python/face.py"),
-    include_str!("python/kinds.py"),
-    include_str!("python/values.py"),
-    include_str!("python/reader.py"),
-    include_str!("python/functions.py"),
-    include_str!("python/box.py"),
-);
+/// The part that all modules have in common: a module itself, which lacks what it shares.
+const COMMON: &str = include_str!("shmbox.py");
 
 /// What a module calls of its C header, whose struct is called [`ANY`].
 const GLUE: &str = include_str!("python/glue.c");
