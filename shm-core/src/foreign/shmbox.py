@@ -72,18 +72,26 @@ class NoCompiler(ShmboxError):
 
 _BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -12: Busy, -13: Busy, -19: Invalid, -22: Left}
 
+
+def _error(kind, key, what):
+    return kind("segment %#010x: %s" % (key & 0xFFFFFFFF, what))
+
+
 Snapshot = _collections.namedtuple("Snapshot", "value version")
 Snapshot.__doc__ = "A value, and the version that it had in the segment."
 
 
-# What the parts of a value are. A *plain* kind is one number to ctypes, and is encoded and decoded; any other kind is
-# an object of ctypes', which is viewed in place and assigned to.
+# What the parts of a value are. A *plain* kind is one number to ctypes, and is encoded; any other kind is an object of
+# ctypes', which is viewed in place and assigned to.
 
 
 class _Kind:
     plain = False
     # Whether some bytes are no value, so that what was read is to be checked.
     picky = False
+
+    def view(self, raw):
+        return raw
 
     def check(self, raw, path):
         """Raises Invalid if what the segment held is no value."""
@@ -105,9 +113,6 @@ class _Int(_Kind):
             raise OverflowError("%d is not in %d..=%d" % (value, self.least, self.most))
         return value
 
-    def decode(self, raw):
-        return raw
-
 
 class _Float(_Kind):
     plain = True
@@ -121,9 +126,6 @@ class _Float(_Kind):
         if isinstance(value, (str, bytes, bytearray)):
             raise TypeError("a number is wanted, and this is a %s" % type(value).__name__)
         return float(value)
-
-    def decode(self, raw):
-        return raw
 
 
 class _Bool(_Kind):
@@ -140,7 +142,7 @@ class _Bool(_Kind):
             raise ValueError("%d is no bool: True or False is wanted" % value)
         return int(value)
 
-    def decode(self, raw):
+    def view(self, raw):
         return raw != 0
 
     def check(self, raw, path):
@@ -162,7 +164,7 @@ class _Char(_Kind):
             raise ValueError("half of a surrogate pair is no character")
         return code
 
-    def decode(self, raw):
+    def view(self, raw):
         return chr(raw)
 
     def check(self, raw, path):
@@ -183,7 +185,7 @@ class _Enum(_Kind):
     def encode(self, value):
         return int(self.variants(value))
 
-    def decode(self, raw):
+    def view(self, raw):
         # A new struct holds zeros, which may be none of them.
         return self.known.get(raw, raw)
 
@@ -252,9 +254,6 @@ class _Nested(_Kind):
     @property
     def format(self):
         return self.ctype.dtype()
-
-    def view(self, raw):
-        return raw
 
     def assign(self, raw, value):
         if isinstance(value, dict):
@@ -375,8 +374,7 @@ class Array(_abc.Sequence):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        raw = self._raw[self._index(index)]
-        return self._kind.decode(raw) if self._kind.plain else self._kind.view(raw)
+        return self._kind.view(self._raw[self._index(index)])
 
     def __setitem__(self, index, value):
         if isinstance(index, slice):
@@ -463,8 +461,7 @@ class _Field:
     def __get__(self, value, owner):
         if value is None:
             return self
-        raw = self._place.__get__(value, owner)
-        return self._kind.decode(raw) if self._kind.plain else self._kind.view(raw)
+        return self._kind.view(self._place.__get__(value, owner))
 
     def __set__(self, value, new):
         if self._kind.plain:
@@ -575,11 +572,6 @@ def _libc():
     return libc
 
 
-def _failed(key, call):
-    number = _ctypes.get_errno()
-    return ShmboxError("segment %#010x: %s: %s" % (key & 0xFFFFFFFF, call, _os.strerror(number)))
-
-
 class _Reader:
     """Reading on x86-64, where "reads are not reordered with other reads" (Intel SDM 3A, 8.2.2): so the sequence may be
     read in Python and the value by memmove. Linux rests its seqlocks on the same."""
@@ -597,7 +589,10 @@ class _Reader:
             _time.sleep(0.001)
 
     def _error(self, kind, what):
-        return kind("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
+        return _error(kind, self._key, what)
+
+    def _failed(self, call):
+        return self._error(ShmboxError, "%s: %s" % (call, _os.strerror(_ctypes.get_errno())))
 
     def _attach(self, trusted):
         """Whether it is ready; what is neither ready nor about to be is an error."""
@@ -605,7 +600,7 @@ class _Reader:
         number = self._libc.shmget(self._key, 0, 0)
         if number < 0:
             if _ctypes.get_errno() != 2:
-                raise _failed(self._key, "shmget")
+                raise self._failed("shmget")
             raise self._error(NotFound, "no segment has this key: start the program that creates it")
         mapped = self._map(number, trusted)
         if mapped is None:
@@ -638,7 +633,7 @@ class _Reader:
         if base in (None, _ctypes.c_void_p(-1).value):
             if _ctypes.get_errno() in (22, 43):
                 return None
-            raise _failed(self._key, "shmat")
+            raise self._failed("shmat")
         try:
             found = self._ask(number, trusted)
             if found is not None:
@@ -657,7 +652,7 @@ class _Reader:
         if self._libc.shmctl(number, _IPC_STAT, facts) != 0:
             if _ctypes.get_errno() in (22, 43):
                 return None
-            raise _failed(self._key, "shmctl")
+            raise self._failed("shmctl")
         _, owner, _, creator, _, mode = _structs.unpack_from("=iIIIII", facts)
         (size,) = _structs.unpack_from("=Q", facts, 48)
         if trusted is not None and not {owner, creator} <= trusted:
@@ -674,7 +669,7 @@ class _Reader:
             return
         # 22: a kernel before 5.14, which does not know it.
         if self._libc.madvise(base, size, _MADV_POPULATE_READ) != 0 and _ctypes.get_errno() != 22:
-            raise _failed(self._key, "madvise")
+            raise self._failed("madvise")
 
     def _has_magic(self):
         return _ctypes.string_at(self._control + _MAGIC, 8) == b"SHMBOX\x1a\n"
@@ -939,7 +934,7 @@ class _Handle:
 
     def _error(self, code):
         what = self._c.strerror(code).decode()
-        error = _BY_CODE.get(code, ShmboxError)("segment %#010x: %s" % (self._key & 0xFFFFFFFF, what))
+        error = _error(_BY_CODE.get(code, ShmboxError), self._key, what)
         error.code = code if code > -1000 else -1
         return error
 
@@ -1033,7 +1028,7 @@ class SharedBox:
         end = _time.monotonic() + self._timeout
         while not self._open():
             if _time.monotonic() >= end:
-                raise Removed("segment %#010x is removed and made anew all the time" % (self.key & 0xFFFFFFFF))
+                raise _error(Removed, self.key, "it is removed and made anew all the time")
             _time.sleep(0.001)
 
     def _open(self):
@@ -1169,7 +1164,7 @@ class SharedBox:
 
     def _writer(self):
         if self._read_only:
-            raise ShmboxError("segment %#010x was opened for reading only" % (self.key & 0xFFFFFFFF))
+            raise _error(ShmboxError, self.key, "it was opened for reading only")
         return self._handle()
 
     def _handle(self):
@@ -1185,7 +1180,7 @@ class SharedBox:
         if handle.id == self._reading.id:
             return handle
         handle.close()
-        raise Removed("segment %#010x has been removed and made anew: open it again" % (self.key & 0xFFFFFFFF))
+        raise _error(Removed, self.key, "it has been removed and made anew: open it again")
 
     def close(self):
         """Detaches."""
