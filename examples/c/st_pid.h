@@ -62,15 +62,21 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
 #define SHMBOX_POINTER_(type, value) static_cast<type>(value)
 #define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
-#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
 #define SHMBOX_NULL_ nullptr
 #else
 #define SHMBOX_TO_(type, value) ((type)(value))
 #define SHMBOX_POINTER_(type, value) ((type)(value))
 #define SHMBOX_BITS_(type, value) ((type)(value))
-#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
 #define SHMBOX_NULL_ NULL
 #endif
+
+/* What must hold of a struct, and of each of its members. */
+#define SHMBOX_STRUCT_(name, size, align) \
+	SHMBOX_STATIC_ASSERT(sizeof(struct name) == size, "size of struct " #name); \
+	SHMBOX_STATIC_ASSERT(__alignof__(struct name) == align, "alignment of struct " #name)
+#define SHMBOX_MEMBER_(name, member, offset, size) \
+	SHMBOX_STATIC_ASSERT(offsetof(struct name, member) == offset, "offset of " #name "." #member); \
+	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_POINTER_(struct name *, SHMBOX_NULL_)->member) == size, "size of " #name "." #member)
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
@@ -2220,12 +2226,9 @@ struct st_pid {
 	int32_t pid;
 	char names[51];
 };
-SHMBOX_STATIC_ASSERT(sizeof(struct st_pid) == 56, "size of struct st_pid");
-SHMBOX_STATIC_ASSERT(__alignof__(struct st_pid) == 4, "alignment of struct st_pid");
-SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, pid) == 0, "offset of st_pid.pid");
-SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, pid) == 4, "size of st_pid.pid");
-SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, names) == 4, "offset of st_pid.names");
-SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, names) == 51, "size of st_pid.names");
+SHMBOX_STRUCT_(st_pid, 56, 4);
+SHMBOX_MEMBER_(st_pid, pid, 0, 4);
+SHMBOX_MEMBER_(st_pid, names, 4, 51);
 static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 {
 	shmbox_store_bytes_(to + 0, from + 0, 55);

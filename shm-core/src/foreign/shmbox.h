@@ -55,15 +55,21 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
 #define SHMBOX_POINTER_(type, value) static_cast<type>(value)
 #define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
-#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
 #define SHMBOX_NULL_ nullptr
 #else
 #define SHMBOX_TO_(type, value) ((type)(value))
 #define SHMBOX_POINTER_(type, value) ((type)(value))
 #define SHMBOX_BITS_(type, value) ((type)(value))
-#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
 #define SHMBOX_NULL_ NULL
 #endif
+
+/* What must hold of a struct, and of each of its members. */
+#define SHMBOX_STRUCT_(name, size, align) \
+	SHMBOX_STATIC_ASSERT(sizeof(struct name) == size, "size of struct " #name); \
+	SHMBOX_STATIC_ASSERT(__alignof__(struct name) == align, "alignment of struct " #name)
+#define SHMBOX_MEMBER_(name, member, offset, size) \
+	SHMBOX_STATIC_ASSERT(offsetof(struct name, member) == offset, "offset of " #name "." #member); \
+	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_POINTER_(struct name *, SHMBOX_NULL_)->member) == size, "size of " #name "." #member)
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
@@ -2212,8 +2218,10 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 #define SHMBOX_EXAMPLE
 
 struct any_struct {
-	int value;
+	int32_t value;
 };
+SHMBOX_STRUCT_(any_struct, 4, 4);
+SHMBOX_MEMBER_(any_struct, value, 0, 4);
 
 static inline const shmbox_type *any_struct_type_(void)
 {

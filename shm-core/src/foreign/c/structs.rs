@@ -124,27 +124,10 @@ impl Types {
         } else {
             String::new()
         };
-        let mut checks = String::new();
-        let size = schema.size();
-        let _ = writeln!(
-            checks,
-            "SHMBOX_STATIC_ASSERT(sizeof(struct {name}) == {size}, \"size of struct {name}\");"
-        );
-        let _ = writeln!(
-            checks,
-            "SHMBOX_STATIC_ASSERT(__alignof__(struct {name}) == {align}, \"alignment of struct {name}\");"
-        );
+        let mut checks = format!("SHMBOX_STRUCT_({name}, {}, {align});\n", schema.size());
         for (member, field) in members.iter().zip(&names) {
-            let offset = member.offset;
-            let size = member.size();
-            let _ = writeln!(
-                checks,
-                "SHMBOX_STATIC_ASSERT(offsetof(struct {name}, {field}) == {offset}, \"offset of {name}.{field}\");"
-            );
-            let _ = writeln!(
-                checks,
-                "SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_({name}, {field}) == {size}, \"size of {name}.{field}\");"
-            );
+            let (offset, size) = (member.offset, member.size());
+            let _ = writeln!(checks, "SHMBOX_MEMBER_({name}, {field}, {offset}, {size});");
         }
         let functions = bytes::functions(&self.names, name, schema, members);
         // gcc warns where a type that asks for its alignment is packed; the assertions check what counts.
