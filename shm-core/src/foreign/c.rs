@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 
-use super::Added;
 use crate::layout::{BYTE_ORDER, Schema, is_dense};
 use crate::room;
 
@@ -50,14 +49,42 @@ impl Schema {
         self.c_header_with(None)
     }
 
-    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
-    pub(crate) fn c_header_with(&self, added: Option<&[Added]>) -> String {
+    /// The same, with what tells the defaults of the type's fields: no schema knows them.
+    pub(crate) fn c_header_with(&self, missing: Option<Missing>) -> String {
         // Where no field came later, there is no default to know.
         let complete = self.fields().iter().all(|field| field.since() <= 1);
-        let added = added.or(complete.then_some(&[]));
-        let added = added.filter(|_| self.version() > Some(1));
-        header(self, added)
+        let added = match missing {
+            Some(missing) => Some(added(self, missing)),
+            None => complete.then(Vec::new),
+        };
+        header(self, added.filter(|_| self.version() > Some(1)).as_deref())
     }
+}
+
+/// [`SharedLayout::for_each_missing`](crate::SharedLayout::for_each_missing) of a type.
+pub(crate) type Missing = fn(u32, &mut dyn FnMut(usize, &[u8]));
+
+/// Bytes that came with a version of a struct.
+struct Added {
+    since: u32,
+    offset: usize,
+    default: Vec<u8>,
+}
+
+/// What a type adds to its earlier versions.
+fn added(schema: &Schema, missing: Missing) -> Vec<Added> {
+    let fields = schema.fields();
+    let mut added = Vec::new();
+    // Of all versions, the first one lacks most.
+    missing(1, &mut |offset, default| {
+        let field = fields.iter().rfind(|field| field.offset() <= offset);
+        added.push(Added {
+            since: field.map_or(1, |field| field.since()),
+            offset,
+            default: default.to_vec(),
+        });
+    });
+    added
 }
 
 fn header(schema: &Schema, added: Option<&[Added]>) -> String {

@@ -5,8 +5,7 @@
 
 use std::fmt::Write;
 
-use super::Added;
-use super::c::{ANY, structs::struct_name};
+use super::c::{ANY, Missing, structs::struct_name};
 use super::scope::{Scope, TypeNames};
 use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
 
@@ -60,8 +59,8 @@ impl Schema {
         self.python_module_with(None)
     }
 
-    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
-    pub(crate) fn python_module_with(&self, added: Option<&[Added]>) -> String {
+    /// The same, with what tells the defaults of the type's fields: no schema knows them.
+    pub(crate) fn python_module_with(&self, missing: Option<Missing>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
             Kind::Struct { .. } => types.name(self),
@@ -81,7 +80,7 @@ impl Schema {
             self.fingerprint(),
         );
         let glue = GLUE.replace(ANY, &struct_name(self));
-        let source = format!("{}{glue}", self.c_header_with(added));
+        let source = format!("{}{glue}", self.c_header_with(missing));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
         let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
         text
