@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layout::Schema;
 
+/// Whether `list`, with spaces between its words, has this one.
+pub(super) fn is_among(name: &str, list: &str) -> bool {
+    list.split(' ').any(|taken| taken == name)
+}
+
 /// Letters beyond ASCII by their numbers: not every compiler takes them.
 pub(super) fn ascii(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());

@@ -818,17 +818,14 @@ static inline void shmbox_add_number_(shmbox_path_ *path, uint32_t number)
 	shmbox_add_(path, digit);
 }
 
-/* /proc/PID and what follows it; /proc/self for 0. */
+/* /proc/PID and what follows it. */
 static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
 {
 	shmbox_path_ path;
 
 	path.length = 0;
 	shmbox_add_(&path, "/proc/");
-	if (pid == 0)
-		shmbox_add_(&path, "self");
-	else
-		shmbox_add_number_(&path, pid);
+	shmbox_add_number_(&path, pid);
 	shmbox_add_(&path, rest);
 	return path;
 }
@@ -961,11 +958,6 @@ static inline uint32_t shmbox_record_pid_(uint64_t record)
 	return SHMBOX_TO_(uint32_t, record & 0x3fffff);
 }
 
-static inline uint64_t shmbox_record_start_(uint64_t record)
-{
-	return record >> 22 & 0x3fffff;
-}
-
 /* The bytes at AT_RANDOM that a process keeps until exec: the first is in the claim's word, the second in the record. */
 static inline uint32_t shmbox_image_(int which)
 {
@@ -1046,7 +1038,7 @@ static inline int shmbox_started_with_(uint64_t record, uint32_t pid)
 
 	if (pid == 0 || !shmbox_read_stat_(path.text, &flags, &start))
 		return -1;
-	return (start & 0x3fffff) == shmbox_record_start_(record);
+	return (start & 0x3fffff) == (record >> 22 & 0x3fffff);
 }
 
 /* Whether the claimant has ended, or runs nothing of its program any more. 1 is for good. */
@@ -1608,17 +1600,15 @@ static inline int shmbox_join_(shmbox *box)
 	int code = shmbox_claim_(box), tries;
 
 	for (tries = 0; code == SHMBOX_ESETLOST && !shmbox_is_removed_(box) && tries < SHMBOX_TRIES_; tries++) {
-		int replaced;
-
 		/* Another process may have installed one to which it is about to add the tags. */
 		shmbox_rest_a_millisecond_();
 		code = shmbox_claim_(box);
 		if (code != SHMBOX_ESETLOST)
 			break;
-		replaced = shmbox_replace_set_(box);
-		code = replaced != 0 ? replaced : shmbox_claim_(box);
-		if (replaced != 0)
+		code = shmbox_replace_set_(box);
+		if (code != 0)
 			break;
+		code = shmbox_claim_(box);
 	}
 	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
 	return code != 0 && shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;

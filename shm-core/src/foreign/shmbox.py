@@ -418,9 +418,7 @@ class Vec(Array, _abc.MutableSequence):
         return min(self._owner.len, self.capacity)
 
     def __setitem__(self, index, value):
-        if not isinstance(index, slice):
-            return super().__setitem__(index, value)
-        if index.step not in (None, 1):
+        if not isinstance(index, slice) or index.step not in (None, 1):
             return super().__setitem__(index, value)
         start, stop, _ = index.indices(len(self))
         rest = [_copied(one) for one in self[max(start, stop):]]
@@ -1020,11 +1018,7 @@ class SharedBox:
         self._owner, self._timeout = owner, _seconds(timeout, "timeout")
         # A handle of the C functions', once one is needed. The first one is in use: two threads may open one at once.
         self._calling = []
-        if owner == "anybody":
-            trusted = None
-        else:
-            trusted = {0, _os.geteuid()} | (set() if owner is None else {owner})
-        self._trusted = trusted
+        self._trusted = None if owner == "anybody" else {0, _os.geteuid(), owner}
         end = _time.monotonic() + self._timeout
         while not self._open():
             if _time.monotonic() >= end:

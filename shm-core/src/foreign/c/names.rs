@@ -1,6 +1,6 @@
 //! Names that a C and a C++ compiler accept for what a schema calls by Rust's.
 
-use crate::foreign::scope::ascii;
+use crate::foreign::scope::{ascii, is_among};
 use crate::layout::Primitive;
 
 /// Words that are no names in C11 to C23 or in C++17 and C++20.
@@ -55,10 +55,6 @@ const CONSTANT_PREFIXES: &str = "abday abmon adj af ai aio alt altmon am arg at 
     syminfo sync sys syscall t tcp tcpi tcpolen tcpopt temp tfd th thousands time timer timespec timeval tiocm \
     tiocpkt tiocser tmp trap try tss tty ttydef uchar uint uint16 uint32 uint64 uint8 uintmax uintptr uio ul ullong \
     ulong umount user ushrt utime utmpx ver w wait wchar wint word wrde wtmpx x xattr";
-
-fn is_among(name: &str, list: &str) -> bool {
-    list.split(' ').any(|taken| taken == name)
-}
 
 /// Whether a macro may replace the name, wherever that stands. In capitals all names belong to macros:
 /// `INT_MAX`, `SYS_read`, `PRIu64`.
