@@ -10,6 +10,10 @@
  * Linux, with the __atomic builtins of gcc and clang. Nothing to link. The functions without a trailing underscore
  * return 0 or a negative SHMBOX_E... code.
  *
+ * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
+ * and schema; repair; processes; records; semaphores; verdicts; leaving; claims; the lock; opening; reading; writing;
+ * waiting.
+ *
  * With -std=c11 include this before any header of the system, or define _DEFAULT_SOURCE: strict C hides syscall().
  */
 #ifndef SHMBOX_H_1
@@ -58,15 +62,21 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
 #define SHMBOX_POINTER_(type, value) static_cast<type>(value)
 #define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
-#define SHMBOX_SIZE_OF_(name, member) sizeof(name::member)
 #define SHMBOX_NULL_ nullptr
 #else
 #define SHMBOX_TO_(type, value) ((type)(value))
 #define SHMBOX_POINTER_(type, value) ((type)(value))
 #define SHMBOX_BITS_(type, value) ((type)(value))
-#define SHMBOX_SIZE_OF_(name, member) sizeof(((struct name *)0)->member)
 #define SHMBOX_NULL_ NULL
 #endif
+
+/* What must hold of a struct, and of each of its members. */
+#define SHMBOX_STRUCT_(name, size, align) \
+	SHMBOX_STATIC_ASSERT(sizeof(struct name) == size, "size of struct " #name); \
+	SHMBOX_STATIC_ASSERT(__alignof__(struct name) == align, "alignment of struct " #name)
+#define SHMBOX_MEMBER_(name, member, offset, size) \
+	SHMBOX_STATIC_ASSERT(offsetof(struct name, member) == offset, "offset of " #name "." #member); \
+	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_POINTER_(struct name *, SHMBOX_NULL_)->member) == size, "size of " #name "." #member)
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
@@ -77,6 +87,8 @@ SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 #if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && !(defined(__i386__) && defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8))
 #error "this target has no lock-free 64-bit atomics, which processes need to share memory"
 #endif
+
+/* ---- What a user sees ---- */
 
 /* What a function returns if it is not 0. */
 enum {
@@ -207,12 +219,13 @@ typedef struct shmbox {
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
 	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
 	pid_t pid;
-	key_t key;
 	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
 	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
 	int writable, held;
 	int left;               /* the process has left the segment's IPC namespace: it does not write by this handle */
 } shmbox;
+
+/* ---- Words: where they are, and what they hold ---- */
 
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
@@ -263,7 +276,9 @@ static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t 
 	return __atomic_compare_exchange_n(shmbox_u32_at_(box, offset), expected, wanted, 0, order, __ATOMIC_RELAXED);
 }
 
-/* Copies. Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
+/* ---- Copies ---- */
+
+/* Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
 
 static inline size_t shmbox_load_word_(const void *from)
 {
@@ -322,7 +337,16 @@ static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
 	return box->base + box->capacity * SHMBOX_TO_(size_t, 1 + version % 2);
 }
 
-/* System calls. */
+/* ---- System calls ---- */
+
+/* 32-bit targets of late have the calls with 64-bit times alone. */
+#ifdef SYS_futex
+#define SHMBOX_FUTEX_ SYS_futex
+typedef long shmbox_kernel_time_;
+#else
+#define SHMBOX_FUTEX_ SYS_futex_time64
+typedef int64_t shmbox_kernel_time_;
+#endif
 
 static inline int shmbox_failed_(shmbox *box)
 {
@@ -357,30 +381,16 @@ static inline void shmbox_rest_a_millisecond_(void)
 static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t nap)
 {
 	/* The kernel's struct, which has another size than libc's where time_t was widened. */
-#ifdef SYS_futex
-	struct { long seconds, nanoseconds; } time;
-	long const call = SYS_futex;
+	struct { shmbox_kernel_time_ seconds, nanoseconds; } time;
 
-	time.seconds = SHMBOX_TO_(long, nap / (1000 * SHMBOX_MS_));
-	time.nanoseconds = SHMBOX_TO_(long, nap % (1000 * SHMBOX_MS_));
-#else
-	struct { int64_t seconds, nanoseconds; } time;
-	long const call = SYS_futex_time64;
-
-	time.seconds = nap / (1000 * SHMBOX_MS_);
-	time.nanoseconds = nap % (1000 * SHMBOX_MS_);
-#endif
-	syscall(call, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
+	time.seconds = SHMBOX_TO_(shmbox_kernel_time_, nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = SHMBOX_TO_(shmbox_kernel_time_, nap % (1000 * SHMBOX_MS_));
+	syscall(SHMBOX_FUTEX_, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
 }
 
 static inline void shmbox_wake_(const void *word, int count)
 {
-#ifdef SYS_futex
-	long const call = SYS_futex;
-#else
-	long const call = SYS_futex_time64;
-#endif
-	syscall(call, word, 1 /* FUTEX_WAKE */, count, SHMBOX_NULL_, SHMBOX_NULL_, 0);
+	syscall(SHMBOX_FUTEX_, word, 1 /* FUTEX_WAKE */, count, SHMBOX_NULL_, SHMBOX_NULL_, 0);
 }
 
 /* A full barrier on every thread of every process that asked for them; 0 if the kernel can't. */
@@ -407,10 +417,10 @@ static inline int shmbox_is_gone_(void)
 	return errno == EINVAL || errno == EIDRM;
 }
 
-/*
- * Stored forms of schemas, side by side: whether a newer one is an older one and what was added since. What comes from a
- * segment may be any bytes: each step takes at least one of them, and types nest at most 32 deep.
- */
+/* ---- Stored forms of schemas, side by side ---- */
+
+/* Whether a newer one is an older one and what was added since. What comes from a segment may be any bytes: each step takes
+ * at least one of them, and types nest at most 32 deep. */
 
 typedef struct shmbox_form_ {
 	const unsigned char *at, *end;
@@ -451,6 +461,11 @@ static inline const unsigned char *shmbox_name_(shmbox_form_ *form)
 	return form->wrong ? shmbox_take_(form, 1) : length;
 }
 
+static inline int shmbox_same_number_(shmbox_form_ *a, shmbox_form_ *b, size_t bytes)
+{
+	return shmbox_number_(a, bytes) == shmbox_number_(b, bytes);
+}
+
 static inline int shmbox_same_name_(const unsigned char *a, const unsigned char *b)
 {
 	/* The lengths first: behind the shorter one there may be nothing to look at. */
@@ -472,51 +487,6 @@ static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *
 	return since;
 }
 
-static inline void shmbox_skip_type_(shmbox_form_ *form, int depth)
-{
-	uint64_t const tag = shmbox_number_(form, 1);
-	uint64_t count;
-
-	if (depth == 0)
-		form->wrong = 1;
-	if (form->wrong)
-		return;
-	switch (tag) {
-	case 0x20: /* array */
-		shmbox_take_(form, 8);
-		shmbox_skip_type_(form, depth - 1);
-		return;
-	case 0x21: /* text */
-		shmbox_take_(form, 8);
-		return;
-	case 0x22: /* struct */
-		shmbox_name_(form);
-		shmbox_take_(form, 4 + 8 + 8);
-		for (count = shmbox_number_(form, 8); count > 0 && !form->wrong; count--) {
-			shmbox_name_(form);
-			shmbox_take_(form, 8);
-			shmbox_skip_type_(form, depth - 1);
-			shmbox_history_(form, SHMBOX_NULL_, SHMBOX_NULL_);
-		}
-		return;
-	case 0x23: /* enum */
-		shmbox_name_(form);
-		shmbox_take_(form, 1);
-		for (count = shmbox_number_(form, 8); count > 0 && !form->wrong; count--) {
-			shmbox_name_(form);
-			shmbox_take_(form, 16);
-		}
-		return;
-	case 0x24: /* vector */
-		shmbox_take_(form, 16);
-		shmbox_skip_type_(form, depth - 1);
-		return;
-	default:
-		if (tag < 1 || tag > 14)
-			form->wrong = 1;
-	}
-}
-
 /* Whether the older variants are all there, in their order, perhaps between others. */
 static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older)
 {
@@ -524,7 +494,7 @@ static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older
 
 	shmbox_name_(newer);
 	shmbox_name_(older);
-	if (shmbox_number_(newer, 1) != shmbox_number_(older, 1))
+	if (!shmbox_same_number_(newer, older, 1))
 		return 0;
 	left = shmbox_number_(newer, 8);
 	wanted = shmbox_number_(older, 8);
@@ -561,7 +531,7 @@ static inline int shmbox_same_field_(shmbox_form_ *newer, shmbox_form_ *older, i
 	const unsigned char *const name = shmbox_name_(older);
 	int named = shmbox_same_name_(shmbox_name_(newer), name);
 
-	if (shmbox_number_(newer, 8) != shmbox_number_(older, 8) || !shmbox_same_type_(newer, older, depth))
+	if (!shmbox_same_number_(newer, older, 8) || !shmbox_same_type_(newer, older, depth))
 		return 0;
 	*since = shmbox_history_(newer, name, &named);
 	shmbox_history_(older, SHMBOX_NULL_, SHMBOX_NULL_);
@@ -578,15 +548,14 @@ static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, in
 	if (depth == 0 || tag != shmbox_number_(older, 1) || newer->wrong || older->wrong)
 		return 0;
 	switch (tag) {
-	case 0x20:
-		return shmbox_number_(newer, 8) == shmbox_number_(older, 8) && shmbox_same_type_(newer, older, depth - 1);
-	case 0x21:
-		return shmbox_number_(newer, 8) == shmbox_number_(older, 8);
-	case 0x22:
+	case 0x20: /* array */
+		return shmbox_same_number_(newer, older, 8) && shmbox_same_type_(newer, older, depth - 1);
+	case 0x21: /* text */
+		return shmbox_same_number_(newer, older, 8);
+	case 0x22: /* struct */
 		shmbox_name_(newer);
 		shmbox_name_(older);
-		if (shmbox_number_(newer, 4) < shmbox_number_(older, 4) ||
-		    shmbox_number_(newer, 8) != shmbox_number_(older, 8))
+		if (shmbox_number_(newer, 4) < shmbox_number_(older, 4) || !shmbox_same_number_(newer, older, 8))
 			return 0;
 		/* The alignments may differ: between a 32-bit and a 64-bit program. */
 		shmbox_take_(newer, 8);
@@ -598,11 +567,11 @@ static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, in
 			if (!shmbox_same_field_(newer, older, depth - 1, &since))
 				return 0;
 		return 1;
-	case 0x23:
+	case 0x23: /* enum */
 		return shmbox_same_variants_(newer, older);
-	case 0x24:
-		return shmbox_number_(newer, 8) == shmbox_number_(older, 8) &&
-			shmbox_number_(newer, 8) == shmbox_number_(older, 8) && shmbox_same_type_(newer, older, depth - 1);
+	case 0x24: /* vector */
+		return shmbox_same_number_(newer, older, 8) && shmbox_same_number_(newer, older, 8) &&
+			shmbox_same_type_(newer, older, depth - 1);
 	default:
 		return tag >= 1 && tag <= 14;
 	}
@@ -634,17 +603,21 @@ static inline int shmbox_extends_(shmbox_form_ newer, shmbox_form_ older)
 	for (; older_count > 0; older_count--, newer_count--)
 		if (!shmbox_same_field_(&newer, &older, 31, &since) || since > older_version)
 			return 0;
+	if (older.wrong || older.at != older.end)
+		return 0;
 	for (; newer_count > 0; newer_count--) {
 		shmbox_name_(&newer);
 		shmbox_take_(&newer, 8);
-		shmbox_skip_type_(&newer, 31);
-		if (shmbox_history_(&newer, SHMBOX_NULL_, SHMBOX_NULL_) <= older_version || newer.wrong)
+		/* A type is its own equal: this goes past it. */
+		older = newer;
+		if (!shmbox_same_type_(&newer, &older, 31) ||
+		    shmbox_history_(&newer, SHMBOX_NULL_, SHMBOX_NULL_) <= older_version || newer.wrong)
 			return 0;
 	}
-	return !newer.wrong && !older.wrong && newer.at == newer.end && older.at == older.end;
+	return !newer.wrong && newer.at == newer.end;
 }
 
-/* Sequence, state and schema. */
+/* ---- State and schema ---- */
 
 /* The half of the sequence that changes with each store: a futex has 32 bits. */
 static inline const void *shmbox_seq_low_(const shmbox *box)
@@ -767,206 +740,68 @@ static inline int shmbox_check_(shmbox *box)
 	return shmbox_check_schema_(box);
 }
 
-/* Attaching. */
-
-static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
-{
-	return options->trust == SHMBOX_TRUST_ANYBODY || user == 0 || user == geteuid() ||
-		(options->trust == SHMBOX_TRUST_USER && user == options->user);
-}
-
-/* Checks the words that say how the segment is divided, each read once. */
-static inline int shmbox_check_header_(shmbox *box, uint64_t size)
-{
-	uint32_t const format = shmbox_get32_(box, SHMBOX_FORMAT_);
-	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
-	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
-	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
-	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
-
-	if (format != 1)
-		return SHMBOX_EFORMAT;
-	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
-		return SHMBOX_EDAMAGED;
-	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
-	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
-	    capacity * 3 + room * 2 + (slots + 7) / 8 * 64 + SHMBOX_CONTROL_ != size)
-		return SHMBOX_EDAMAGED;
-	box->slots = slots;
-	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
-	box->flags = flags;
-	box->capacity = SHMBOX_TO_(size_t, capacity);
-	box->room = SHMBOX_TO_(size_t, room);
-	return 0;
-}
-
-static inline void shmbox_detach_(shmbox *box)
-{
-	if (box->base != SHMBOX_NULL_)
-		shmdt(box->base);
-	box->base = SHMBOX_NULL_;
-	if (box->alive != SHMBOX_NULL_)
-		munmap(box->alive, sizeof(uint32_t));
-	box->alive = SHMBOX_NULL_;
-}
-
-static inline int shmbox_join_(shmbox *box);
-
-/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
-enum { SHMBOX_AGAIN_ = 1 };
-
-/* Asks what box->id is, and whether its owner is trusted. */
-static inline int shmbox_ask_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
-{
-	if (shmctl(box->id, IPC_STAT, facts) != 0)
-		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
-	if (!shmbox_is_trusted_(facts->shm_perm.uid, options) || !shmbox_is_trusted_(facts->shm_perm.cuid, options))
-		return SHMBOX_EUNTRUSTED;
-	return 0;
-}
-
-/* Touches huge pages in the kernel, where it is an error and no signal that there are none. Those of other sizes are
- * found when they are needed. */
-static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
-{
-	/* The smallest ones that Linux has there. */
-#if defined __x86_64__ || defined __i386__
-	uintptr_t const huge = 2 << 20;
-#else
-	uintptr_t const huge = 64 << 10;
-#endif
-
-	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
-	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
-		return 0;
-	/* EINVAL: a kernel before 5.14, which does not know it. */
-	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
-	    errno == EINVAL)
-		return 0;
-	return shmbox_failed_(box);
-}
-
-/* Maps the segment of box->id, as far as the place of its control block is known. Mapped first and asked then, since only
- * an attachment pins what an id means. */
-static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
-{
-	void *const base = shmat(box->id, SHMBOX_NULL_, read_only ? SHM_RDONLY : 0);
-	int code;
-
-	if (SHMBOX_BITS_(intptr_t, base) == -1) {
-		int const error = errno;
-
-		/* Whose it is says more than what may not be done with it. */
-		code = shmbox_ask_(box, options, facts);
-		if (code == SHMBOX_AGAIN_ || code == SHMBOX_EUNTRUSTED)
-			return code;
-		errno = error;
-		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
-	}
-	box->base = SHMBOX_POINTER_(unsigned char *, base);
-	code = shmbox_ask_(box, options, facts);
-	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
-		code = SHMBOX_EFOREIGN;
-	if (code == 0)
-		code = shmbox_back_(box, facts->shm_segsz, read_only);
-	if (code != 0) {
-		shmdt(box->base);
-		box->base = SHMBOX_NULL_;
-		return code;
-	}
-	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
-	return 0;
-}
-
-static inline int shmbox_has_magic_(const shmbox *box)
-{
-	uint64_t const magic = shmbox_get64_(box, SHMBOX_MAGIC_);
-
-	return memcmp(&magic, "SHMBOX\x1a\n", 8) == 0;
-}
-
-/* Attaches what box->id leads to, and checks it. */
-static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
-{
-	struct shmid_ds facts;
-	uint32_t state;
-	int code = shmbox_map_(box, options, options->read_only, &facts);
-
-	if (code != 0)
-		return code;
-	state = shmbox_get32_(box, SHMBOX_STATE_);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
-		/* Execute permission for others alone marks a segment that is being made. */
-		code = SHMBOX_AGAIN_;
-	else if (!shmbox_has_magic_(box))
-		code = SHMBOX_EFOREIGN;
-	else if (state == SHMBOX_ADOPTED_)
-		code = SHMBOX_AGAIN_;
-	else
-		code = shmbox_life_(state);
-	if (code == 0)
-		code = shmbox_check_header_(box, facts.shm_segsz);
-	if (code == 0)
-		code = shmbox_check_schema_(box);
-	if (code != 0)
-		shmbox_detach_(box);
-	return code;
-}
-
-static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
-{
-	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
-	int64_t end;
-
-	if (options == SHMBOX_NULL_)
-		options = &usual;
-	memset(box, 0, sizeof *box);
-	box->type = type;
-	box->key = key;
-	box->set = -1;
-	box->pid = getpid();
-	box->writable = !options->read_only;
-	box->limit_ms = options->limit_ms;
-	end = shmbox_now_() + shmbox_limit_(box);
-	if (key == IPC_PRIVATE)
-		return SHMBOX_EARGUMENT;
-	for (;;) {
-		int code;
-
-		/* It asks for no size: more than there is would be a bare EINVAL. */
-		box->id = shmget(key, 0, 0);
-		if (box->id < 0)
-			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
-		code = shmbox_attach_(box, options);
-		if (code == 0 && box->writable) {
-			code = shmbox_join_(box);
-			if (code != 0)
-				shmbox_detach_(box);
-		}
-		if (code != SHMBOX_AGAIN_)
-			return code;
-		if (shmbox_now_() >= end)
-			return SHMBOX_EUNFINISHED;
-		shmbox_rest_a_millisecond_();
-	}
-}
-
 static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
 {
 	return box->base != SHMBOX_NULL_ && box->type->fingerprint == type->fingerprint;
 }
 
-/*
- * Who is alive: for each slot a semaphore, which the kernel undoes when its claimant dies, and a record of who that is. A
- * claimant is dead only if no witness says that it lives: see "Slots", "Records" and "Verdict" of FORMAT.md.
- */
+/* ---- Repair: what an owner of the lock that died left ---- */
+
+/* Makes the copies whole. May itself be cut short, and done again. */
+static inline void shmbox_repair_(shmbox *box)
+{
+	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+	uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
+	uint64_t header[4];
+	size_t stored = box->capacity;
+	uint64_t version;
+
+	if (shmbox_life_(state) != 0)
+		return;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
+	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
+		stored = SHMBOX_TO_(size_t, header[1]);
+	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
+	__atomic_thread_fence(__ATOMIC_ACQ_REL);
+	SHMBOX_STOP("repair: begun");
+	version = seq / 2 + seq % 2;
+	if (seq % 2 != 0) {
+		shmbox_copy_within_(box->base, shmbox_mirror_(box, seq / 2), stored);
+		SHMBOX_STOP("repair: payload restored");
+		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), seq + 1, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+	shmbox_copy_within_(shmbox_mirror_(box, version), box->base, stored);
+	SHMBOX_STOP("repair: done");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	shmbox_wake_waiters_(box);
+}
+
+static inline void shmbox_release_(shmbox *box)
+{
+	uint32_t expected = box->claim;
+
+	SHMBOX_STOP("unlock: begun");
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		return;
+	SHMBOX_STOP("unlock: sleepers");
+	/* Any other word is not this claim's: somebody tampered with the semaphores and took the lock from the living. */
+	expected = box->claim | SHMBOX_WAITERS_;
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
+}
+
+/* ---- Processes: what the kernel says of them ---- */
+
+/* Who is alive: for each slot a semaphore, which the kernel undoes when its claimant dies, and a record of who that is. A
+ * claimant is dead only if no witness says that it lives: see "Slots", "Records" and "Verdict" of FORMAT.md. */
 
 /* How closely to look at an owner whose semaphore says that it lives: it may be in its exit, and a peer may have set the
  * semaphore of a dead one. */
 enum { SHMBOX_SHORT_, SHMBOX_LONG_, SHMBOX_LAST_ };
 
-/* What the kernel says of processes. Each answer that may err errs towards alive. Nothing here allocates. */
+/* Each answer that may err errs towards alive. Nothing here allocates. */
 
 typedef struct shmbox_path_ {
 	char text[80];
@@ -990,17 +825,14 @@ static inline void shmbox_add_number_(shmbox_path_ *path, uint32_t number)
 	shmbox_add_(path, digit);
 }
 
-/* /proc/PID and what follows it; /proc/self for 0. */
+/* /proc/PID and what follows it. */
 static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
 {
 	shmbox_path_ path;
 
 	path.length = 0;
 	shmbox_add_(&path, "/proc/");
-	if (pid == 0)
-		shmbox_add_(&path, "self");
-	else
-		shmbox_add_number_(&path, pid);
+	shmbox_add_number_(&path, pid);
 	shmbox_add_(&path, rest);
 	return path;
 }
@@ -1126,16 +958,11 @@ static inline int shmbox_sees_stores_(void)
 #endif
 }
 
-/* Records. */
+/* ---- Records ---- */
 
 static inline uint32_t shmbox_record_pid_(uint64_t record)
 {
 	return SHMBOX_TO_(uint32_t, record & 0x3fffff);
-}
-
-static inline uint64_t shmbox_record_start_(uint64_t record)
-{
-	return record >> 22 & 0x3fffff;
 }
 
 /* The bytes at AT_RANDOM that a process keeps until exec: the first is in the claim's word, the second in the record. */
@@ -1218,7 +1045,7 @@ static inline int shmbox_started_with_(uint64_t record, uint32_t pid)
 
 	if (pid == 0 || !shmbox_read_stat_(path.text, &flags, &start))
 		return -1;
-	return (start & 0x3fffff) == shmbox_record_start_(record);
+	return (start & 0x3fffff) == (record >> 22 & 0x3fffff);
 }
 
 /* Whether the claimant has ended, or runs nothing of its program any more. 1 is for good. */
@@ -1235,7 +1062,7 @@ static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
 		shmbox_sees_stores_();
 }
 
-/* The semaphores. */
+/* ---- Semaphores ---- */
 
 /* What the semaphores behind the slots hold: `which` is 0 for the one that the kernel's id tells, 1 for the other. */
 static inline int shmbox_tag_(const shmbox *box, int which)
@@ -1397,7 +1224,7 @@ static inline int shmbox_find_set_(shmbox *box)
 	return code;
 }
 
-/* Verdicts. */
+/* ---- Verdicts ---- */
 
 static inline uint32_t shmbox_slot_(uint32_t word)
 {
@@ -1460,7 +1287,7 @@ static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
 	return !(shmbox_started_with_(record, pid) == 1 && shmbox_exits_(pid) && shmbox_sees_stores_());
 }
 
-/* Leaving, and losing. */
+/* ---- Leaving, and losing ---- */
 
 /* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
 static inline void shmbox_notice_fork_(shmbox *box)
@@ -1589,10 +1416,7 @@ static inline int shmbox_recheck_(shmbox *box)
 	return orphan ? shmbox_bury_(box) : code;
 }
 
-/* Claims. */
-
-static inline void shmbox_repair_(shmbox *box);
-static inline void shmbox_release_(shmbox *box);
+/* ---- Claims ---- */
 
 /* Takes over a lock that names this slot, whose claimant died holding it. */
 static inline void shmbox_inherit_(shmbox *box, uint32_t slot)
@@ -1783,68 +1607,21 @@ static inline int shmbox_join_(shmbox *box)
 	int code = shmbox_claim_(box), tries;
 
 	for (tries = 0; code == SHMBOX_ESETLOST && !shmbox_is_removed_(box) && tries < SHMBOX_TRIES_; tries++) {
-		int replaced;
-
 		/* Another process may have installed one to which it is about to add the tags. */
 		shmbox_rest_a_millisecond_();
 		code = shmbox_claim_(box);
 		if (code != SHMBOX_ESETLOST)
 			break;
-		replaced = shmbox_replace_set_(box);
-		code = replaced != 0 ? replaced : shmbox_claim_(box);
-		if (replaced != 0)
+		code = shmbox_replace_set_(box);
+		if (code != 0)
 			break;
+		code = shmbox_claim_(box);
 	}
 	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
 	return code != 0 && shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
 }
 
-/* The lock, and what an owner that died left. */
-
-/* Makes the copies whole. May itself be cut short, and done again. */
-static inline void shmbox_repair_(shmbox *box)
-{
-	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
-	uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
-	uint64_t header[4];
-	size_t stored = box->capacity;
-	uint64_t version;
-
-	if (shmbox_life_(state) != 0)
-		return;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
-	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
-		stored = SHMBOX_TO_(size_t, header[1]);
-	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
-	__atomic_thread_fence(__ATOMIC_ACQ_REL);
-	SHMBOX_STOP("repair: begun");
-	version = seq / 2 + seq % 2;
-	if (seq % 2 != 0) {
-		shmbox_copy_within_(box->base, shmbox_mirror_(box, seq / 2), stored);
-		SHMBOX_STOP("repair: payload restored");
-		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), seq + 1, __ATOMIC_RELEASE);
-		__atomic_thread_fence(__ATOMIC_RELEASE);
-	}
-	shmbox_copy_within_(shmbox_mirror_(box, version), box->base, stored);
-	SHMBOX_STOP("repair: done");
-	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
-	shmbox_wake_waiters_(box);
-}
-
-static inline void shmbox_release_(shmbox *box)
-{
-	uint32_t expected = box->claim;
-
-	SHMBOX_STOP("unlock: begun");
-	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
-		return;
-	SHMBOX_STOP("unlock: sleepers");
-	/* Any other word is not this claim's: somebody tampered with the semaphores and took the lock from the living. */
-	expected = box->claim | SHMBOX_WAITERS_;
-	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
-		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
-}
+/* ---- The lock ---- */
 
 /* Waits for the lock, and takes it over from an owner that is dead. */
 static inline int shmbox_contend_(shmbox *box)
@@ -1997,24 +1774,230 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 	return code;
 }
 
-/* Reading. */
+/* ---- Opening and closing ---- */
 
-/* For generated functions: whether four bytes are a Unicode scalar value. */
-static inline int shmbox_is_char_(const unsigned char *bytes)
+static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
 {
-	uint32_t value;
-
-	memcpy(&value, bytes, sizeof value);
-	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+	return options->trust == SHMBOX_TRUST_ANYBODY || user == 0 || user == geteuid() ||
+		(options->trust == SHMBOX_TRUST_USER && user == options->user);
 }
 
-/* The length of a vector: how many of its items count. */
+/* Checks the words that say how the segment is divided, each read once. */
+static inline int shmbox_check_header_(shmbox *box, uint64_t size)
+{
+	uint32_t const format = shmbox_get32_(box, SHMBOX_FORMAT_);
+	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
+	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
+	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
+	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
+
+	if (format != 1)
+		return SHMBOX_EFORMAT;
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+		return SHMBOX_EDAMAGED;
+	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
+	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
+	    capacity * 3 + room * 2 + (slots + 7) / 8 * 64 + SHMBOX_CONTROL_ != size)
+		return SHMBOX_EDAMAGED;
+	box->slots = slots;
+	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
+	box->flags = flags;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
+	return 0;
+}
+
+static inline void shmbox_detach_(shmbox *box)
+{
+	if (box->base != SHMBOX_NULL_)
+		shmdt(box->base);
+	box->base = SHMBOX_NULL_;
+	if (box->alive != SHMBOX_NULL_)
+		munmap(box->alive, sizeof(uint32_t));
+	box->alive = SHMBOX_NULL_;
+}
+
+/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
+enum { SHMBOX_AGAIN_ = 1 };
+
+/* Asks what box->id is, and whether its owner is trusted. */
+static inline int shmbox_ask_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
+{
+	if (shmctl(box->id, IPC_STAT, facts) != 0)
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if (!shmbox_is_trusted_(facts->shm_perm.uid, options) || !shmbox_is_trusted_(facts->shm_perm.cuid, options))
+		return SHMBOX_EUNTRUSTED;
+	return 0;
+}
+
+/* Touches huge pages in the kernel, where it is an error and no signal that there are none. Those of other sizes are
+ * found when they are needed. */
+static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
+{
+	/* The smallest ones that Linux has there. */
+#if defined __x86_64__ || defined __i386__
+	uintptr_t const huge = 2 << 20;
+#else
+	uintptr_t const huge = 64 << 10;
+#endif
+
+	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
+	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+		return 0;
+	/* EINVAL: a kernel before 5.14, which does not know it. */
+	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
+	    errno == EINVAL)
+		return 0;
+	return shmbox_failed_(box);
+}
+
+/* Maps the segment of box->id, as far as the place of its control block is known. Mapped first and asked then, since only
+ * an attachment pins what an id means. */
+static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
+{
+	void *const base = shmat(box->id, SHMBOX_NULL_, read_only ? SHM_RDONLY : 0);
+	int code;
+
+	if (SHMBOX_BITS_(intptr_t, base) == -1) {
+		int const error = errno;
+
+		/* Whose it is says more than what may not be done with it. */
+		code = shmbox_ask_(box, options, facts);
+		if (code == SHMBOX_AGAIN_ || code == SHMBOX_EUNTRUSTED)
+			return code;
+		errno = error;
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	}
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
+	code = shmbox_ask_(box, options, facts);
+	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
+		code = SHMBOX_EFOREIGN;
+	if (code == 0)
+		code = shmbox_back_(box, facts->shm_segsz, read_only);
+	if (code != 0) {
+		shmdt(box->base);
+		box->base = SHMBOX_NULL_;
+		return code;
+	}
+	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
+	return 0;
+}
+
+static inline int shmbox_has_magic_(const shmbox *box)
+{
+	uint64_t const magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+
+	return memcmp(&magic, "SHMBOX\x1a\n", 8) == 0;
+}
+
+/* Attaches what box->id leads to, and checks it. */
+static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
+{
+	struct shmid_ds facts;
+	uint32_t state;
+	int code = shmbox_map_(box, options, options->read_only, &facts);
+
+	if (code != 0)
+		return code;
+	state = shmbox_get32_(box, SHMBOX_STATE_);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
+		/* Execute permission for others alone marks a segment that is being made. */
+		code = SHMBOX_AGAIN_;
+	else if (!shmbox_has_magic_(box))
+		code = SHMBOX_EFOREIGN;
+	else if (state == SHMBOX_ADOPTED_)
+		code = SHMBOX_AGAIN_;
+	else
+		code = shmbox_life_(state);
+	if (code == 0)
+		code = shmbox_check_header_(box, facts.shm_segsz);
+	if (code == 0)
+		code = shmbox_check_schema_(box);
+	if (code != 0)
+		shmbox_detach_(box);
+	return code;
+}
+
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
+{
+	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int64_t end;
+
+	if (options == SHMBOX_NULL_)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	end = shmbox_now_() + shmbox_limit_(box);
+	if (key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int code;
+
+		/* It asks for no size: more than there is would be a bare EINVAL. */
+		box->id = shmget(key, 0, 0);
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code == 0 && box->writable) {
+			code = shmbox_join_(box);
+			if (code != 0)
+				shmbox_detach_(box);
+		}
+		if (code != SHMBOX_AGAIN_)
+			return code;
+		if (shmbox_now_() >= end)
+			return SHMBOX_EUNFINISHED;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+/* Lets go of all that the handle holds. A handle that is not open is left alone. */
+static inline int shmbox_close_(shmbox *box)
+{
+	struct shmid_ds facts;
+	int doomed;
+
+	if (box->base == SHMBOX_NULL_)
+		return 0;
+	shmbox_notice_fork_(box);
+	if (box->held == SHMBOX_HELD_)
+		shmbox_unlock_(box, box->type);
+	if (box->claim != 0)
+		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
+	box->claim = 0;
+	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
+	doomed = !box->left && shmbox_is_orphan_(box) == 1;
+	/* Where no commit has noticed, those who stay attached are told by this. */
+	if (doomed && box->writable && shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == 0)
+		shmbox_bury_(box);
+	doomed = doomed && shmbox_find_set_(box) == 0;
+	shmbox_detach_(box);
+	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
+		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
+	return 0;
+}
+
+/* ---- Reading ---- */
+
+/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
 static inline uint32_t shmbox_length_(const unsigned char *bytes)
 {
 	uint32_t length;
 
 	memcpy(&length, bytes, sizeof length);
 	return length;
+}
+
+static inline int shmbox_is_char_(const unsigned char *bytes)
+{
+	uint32_t const value = shmbox_length_(bytes);
+
+	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
 }
 
 static inline int shmbox_judge_(const shmbox_type *type, const void *value)
@@ -2100,7 +2083,7 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value
 	return shmbox_judge_(type, value);
 }
 
-/* Writing. */
+/* ---- Writing ---- */
 
 /* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
 static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
@@ -2158,7 +2141,7 @@ static inline int shmbox_set_(shmbox *box, const shmbox_type *type, const void *
 	return code;
 }
 
-/* Waiting. */
+/* ---- Waiting ---- */
 
 static inline int shmbox_version_(shmbox *box, const shmbox_type *type, uint64_t *version)
 {
@@ -2221,32 +2204,6 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 	}
 }
 
-/* Lets go of all that the handle holds. A handle that is not open is left alone. */
-static inline int shmbox_close_(shmbox *box)
-{
-	struct shmid_ds facts;
-	int doomed;
-
-	if (box->base == SHMBOX_NULL_)
-		return 0;
-	shmbox_notice_fork_(box);
-	if (box->held == SHMBOX_HELD_)
-		shmbox_unlock_(box, box->type);
-	if (box->claim != 0)
-		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
-	box->claim = 0;
-	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
-	doomed = !box->left && shmbox_is_orphan_(box) == 1;
-	/* Where no commit has noticed, those who stay attached are told by this. */
-	if (doomed && box->writable && shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == 0)
-		shmbox_bury_(box);
-	doomed = doomed && shmbox_find_set_(box) == 0;
-	shmbox_detach_(box);
-	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
-		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
-	return 0;
-}
-
 #endif /* SHMBOX_H_1 */
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -2259,12 +2216,9 @@ struct st_pid {
 	int32_t pid;
 	char names[51];
 };
-SHMBOX_STATIC_ASSERT(sizeof(struct st_pid) == 56, "size of struct st_pid");
-SHMBOX_STATIC_ASSERT(__alignof__(struct st_pid) == 4, "alignment of struct st_pid");
-SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, pid) == 0, "offset of st_pid.pid");
-SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, pid) == 4, "size of st_pid.pid");
-SHMBOX_STATIC_ASSERT(offsetof(struct st_pid, names) == 4, "offset of st_pid.names");
-SHMBOX_STATIC_ASSERT(SHMBOX_SIZE_OF_(st_pid, names) == 51, "size of st_pid.names");
+SHMBOX_STRUCT_(st_pid, 56, 4);
+SHMBOX_MEMBER_(st_pid, pid, 0, 4);
+SHMBOX_MEMBER_(st_pid, names, 4, 51);
 static inline void st_pid_store_(unsigned char *to, const unsigned char *from)
 {
 	shmbox_store_bytes_(to + 0, from + 0, 55);

@@ -171,6 +171,17 @@ fn every_compiler_takes_several_headers_in_one_program() {
 }
 
 #[test]
+fn what_all_headers_have_in_common_compiles_alone() {
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shm-core/src/foreign");
+    let include = |file: &str| format!("#include \"{}\"\n", foreign.join(file).display());
+    let header = include("shmbox.h");
+    let text = [&*header, &header, &include("python/glue.c")].concat();
+    with_each_compiler("alone", &text, &["-c"], |_, _| ());
+    // The example of it is in no other header.
+    assert!(!StPid::c_header().contains("any_struct"));
+}
+
+#[test]
 fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
     // Where clang has no such warning, or gcc has none of this name, that is no fault.
     const BOTH: [&str; 4] = [

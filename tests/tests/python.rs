@@ -105,6 +105,15 @@ fn alice() -> StPid {
 }
 
 #[test]
+fn what_all_modules_have_in_common_is_a_module() {
+    if let Some(python) = Python::find("what_all_modules_have_in_common", OUT) {
+        let common = include_str!("../../shm-core/src/foreign/shmbox.py");
+        python.write("shmbox", common);
+        python.run("import shmbox", &[]);
+    }
+}
+
+#[test]
 fn every_kind_of_field_crosses_in_both_directions() {
     let Some(python) = Python::find("every_kind_of_field", OUT) else {
         return;

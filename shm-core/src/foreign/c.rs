@@ -1,39 +1,25 @@
 //! A C11 and C++17 header from a schema: the struct, checks of its layout, and the functions that
 //! speak the protocol.
 //!
-//! Most of it is the same text for every struct (`shmbox/*.h`); what differs is a description of
+//! Most of it is the same text for every struct (`shmbox.h`); what differs is a description of
 //! the struct, and thin functions that give the common ones its type.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Added;
-use crate::layout::{BYTE_ORDER, Field, Fingerprint, Kind, Schema, SharedLayout, is_dense};
+use crate::layout::{BYTE_ORDER, Schema, is_dense};
 use crate::typed::room;
 
 mod bytes;
-pub(super) mod names;
-mod types;
+mod names;
+pub(super) mod structs;
 
-use names::Scope;
-use types::Member;
+/// One header that compiles alone. Cut at [`CUT`], it is the part that all headers have in common, an example of what
+/// differs, and the functions of one struct, which is called [`ANY`].
+const SHMBOX: &str = include_str!("shmbox.h");
+const CUT: &str = "/* cut here */\n";
 
-/// The part that all headers have in common.
-const COMMON: &str = concat!(
-    include_str!("shmbox/face.h"),
-    include_str!("shmbox/words.h"),
-    include_str!("shmbox/schema.h"),
-    include_str!("shmbox/attach.h"),
-    include_str!("shmbox/alive.h"),
-    include_str!("shmbox/lock.h"),
-    include_str!("shmbox/access.h"),
-);
-
-/// The functions of one struct; `@` is its name in C.
-const FUNCTIONS: &str = include_str!("shmbox/functions.h");
-
-/// What a type without a name is called: the one member of a struct.
-const NAMELESS: &str = "SharedValue";
+/// What a struct is called where each has its own name.
+pub(super) const ANY: &str = "any_struct";
 
 impl Schema {
     /// A header for C11 and C++17 with this layout as a struct, and with functions that share it
@@ -63,114 +49,49 @@ impl Schema {
         self.c_header_with(None)
     }
 
-    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
-    pub(crate) fn c_header_with(&self, added: Option<&[Added]>) -> String {
+    /// The same, with what tells the defaults of the type's fields: no schema knows them.
+    pub(crate) fn c_header_with(&self, missing: Option<Missing>) -> String {
         // Where no field came later, there is no default to know.
         let complete = self.fields().iter().all(|field| field.since() <= 1);
-        let added = added.or(complete.then_some(&[]));
-        let added = added.filter(|_| self.version() > Some(1));
-        let mut types = Types::default();
-        let name = match self.kind() {
-            Kind::Struct { .. } => types.name(self),
-            _ => types.wrap(self),
+        let added = match missing {
+            Some(missing) => Some(added(self, missing)),
+            None => complete.then(Vec::new),
         };
-        header(self, &name, &types.text, added)
+        header(self, added.filter(|_| self.version() > Some(1)).as_deref())
     }
 }
 
-/// The types defined so far.
-#[derive(Default)]
-struct Types {
-    text: String,
-    /// By identity.
-    names: BTreeMap<u64, String>,
-    scope: Scope,
+/// [`SharedLayout::for_each_missing`](crate::SharedLayout::for_each_missing) of a type.
+pub(crate) type Missing = fn(u32, &mut dyn FnMut(usize, &[u8]));
+
+/// Bytes that came with a version of a struct.
+struct Added {
+    since: u32,
+    offset: usize,
+    default: Vec<u8>,
 }
 
-impl Types {
-    /// The name in C of a struct or an enum, which is defined unless it was before.
-    fn name(&mut self, schema: &Schema) -> String {
-        let identity = identity(schema);
-        if let Some(name) = self.names.get(&identity) {
-            return name.clone();
-        }
-        let name = match schema.kind() {
-            Kind::Vec { .. } => types::vec_name(schema),
-            _ => names::snake(schema.name().unwrap_or(NAMELESS)),
-        };
-        let name = self.scope.give(name);
-        self.names.insert(identity, name.clone());
-        match schema.kind() {
-            Kind::Enum { .. } => types::define_enum(self, &name, schema, identity),
-            Kind::Vec {
-                element,
-                capacity,
-                offset,
-            } => {
-                let members = vec_members(element, capacity, offset);
-                types::define_struct(self, &name, schema, &members, identity);
-            }
-            _ => {
-                let members: Vec<_> = schema.fields().iter().map(member).collect();
-                types::define_struct(self, &name, schema, &members, identity);
-            }
-        }
-        name
-    }
-
-    /// A struct whose one member is `schema`.
-    fn wrap(&mut self, schema: &Schema) -> String {
-        let name = self.scope.give(names::snake(NAMELESS));
-        let members = [Member {
-            name: "value".to_owned(),
-            offset: 0,
-            schema,
-            count: None,
-        }];
-        types::define_struct(self, &name, schema, &members, identity(schema));
-        name
-    }
+/// What a type adds to its earlier versions.
+fn added(schema: &Schema, missing: Missing) -> Vec<Added> {
+    let fields = schema.fields();
+    let mut added = Vec::new();
+    // Of all versions, the first one lacks most.
+    missing(1, &mut |offset, default| {
+        let field = fields.iter().rfind(|field| field.offset() <= offset);
+        added.push(Added {
+            since: field.map_or(1, |field| field.since()),
+            offset,
+            default: default.to_vec(),
+        });
+    });
+    added
 }
 
-fn member(field: &Field) -> Member<'_> {
-    Member {
-        name: field.name().to_owned(),
-        offset: field.offset() as u64,
-        schema: field.schema(),
-        count: None,
-    }
-}
-
-fn vec_members(element: &Schema, capacity: u64, offset: u64) -> [Member<'_>; 2] {
-    let len = Member {
-        name: "len".to_owned(),
-        offset: 0,
-        schema: u32::SCHEMA,
-        count: None,
-    };
-    let items = Member {
-        name: "items".to_owned(),
-        offset,
-        schema: element,
-        count: Some(capacity),
-    };
-    [len, items]
-}
-
-/// What two definitions of one C type have in common: everything, names and alignments too.
-fn identity(schema: &Schema) -> u64 {
-    Fingerprint::of_bytes(&schema.encode()).to_bits()
-}
-
-/// The name of the struct that `c_header` makes of a schema.
-pub(super) fn struct_name(schema: &Schema) -> String {
-    match schema.kind() {
-        Kind::Struct { name, .. } => names::snake(name),
-        _ => names::snake(NAMELESS),
-    }
-}
-
-fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> String {
+fn header(schema: &Schema, added: Option<&[Added]>) -> String {
+    let mut parts = SHMBOX.split(CUT);
+    let mut part = || parts.next().unwrap_or_default();
+    let (common, _example, functions) = (part(), part(), part());
+    let (name, types) = (structs::struct_name(schema), structs::definitions(schema));
     let fingerprint = schema.fingerprint();
     let bits = fingerprint.to_bits();
     let upper = name.to_ascii_uppercase();
@@ -180,7 +101,7 @@ fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> 
     let mut text = format!(
         "/*\n * `{schema}`, schema version {version}, {size} bytes, shared with Rust programs that use shm-core.\n\
          \x20* Generated from the Rust type: change it there.\n */\n\
-         #ifndef {guard}\n#define {guard}\n\n{COMMON}\n\
+         #ifndef {guard}\n#define {guard}\n\n{common}\n\
          #if __BYTE_ORDER__ != __ORDER_{order}_ENDIAN__\n\
          #error \"this header was generated for processors of the other byte order\"\n#endif\n{types}\n"
     );
@@ -214,7 +135,7 @@ fn header(schema: &Schema, name: &str, types: &str, added: Option<&[Added]>) -> 
         function(!is_dense(schema), "store"),
         added.map_or("SHMBOX_NULL_", |_| "added"),
     );
-    text.push_str(&FUNCTIONS.replace('@', name));
+    text.push_str(&functions.replace(ANY, &name));
     let _ = writeln!(text, "\n#endif /* {guard} */");
     text
 }

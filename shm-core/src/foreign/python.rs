@@ -1,28 +1,20 @@
 //! A Python module from a schema: `ctypes` classes, checks of their layout, and the protocol.
 //!
-//! Most of it is the same text for every struct (`python/*.py`); what differs is a class for
+//! Most of it is the same text for every struct (`shmbox.py`); what differs is a class for
 //! each struct and each enum, and the C header, whose functions do what Python can't.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Added;
-use super::c::{self, names::Scope};
+use super::c::{ANY, Missing, structs::struct_name};
+use super::scope::{Scope, TypeNames};
 use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
 
 mod names;
 
-/// The part that all modules have in common.
-const COMMON: &str = concat!(
-    include_str!("python/face.py"),
-    include_str!("python/kinds.py"),
-    include_str!("python/values.py"),
-    include_str!("python/reader.py"),
-    include_str!("python/functions.py"),
-    include_str!("python/box.py"),
-);
+/// The part that all modules have in common: a module itself, which lacks what it shares.
+const COMMON: &str = include_str!("shmbox.py");
 
-/// What a module calls of its C header; `@` is the struct's name there.
+/// What a module calls of its C header, whose struct is called [`ANY`].
 const GLUE: &str = include_str!("python/glue.c");
 
 /// What a type without a name is called: the one member of a struct, as in C.
@@ -67,8 +59,8 @@ impl Schema {
         self.python_module_with(None)
     }
 
-    /// The same, with what the type adds to its earlier versions: no schema knows defaults.
-    pub(crate) fn python_module_with(&self, added: Option<&[Added]>) -> String {
+    /// The same, with what tells the defaults of the type's fields: no schema knows them.
+    pub(crate) fn python_module_with(&self, missing: Option<Missing>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
             Kind::Struct { .. } => types.name(self),
@@ -87,8 +79,8 @@ impl Schema {
             types.text,
             self.fingerprint(),
         );
-        let glue = GLUE.replace('@', &c::struct_name(self));
-        let source = format!("{}{glue}", self.c_header_with(added));
+        let glue = GLUE.replace(ANY, &struct_name(self));
+        let source = format!("{}{glue}", self.c_header_with(missing));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
         let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
         text
@@ -99,21 +91,17 @@ impl Schema {
 #[derive(Default)]
 struct Types {
     text: String,
-    /// By their stored forms: names count, since the classes bear them.
-    names: BTreeMap<Vec<u8>, String>,
-    scope: Scope,
+    names: TypeNames,
 }
 
 impl Types {
     /// The name of a struct's or an enum's class, which is defined unless it was before.
     fn name(&mut self, schema: &Schema) -> String {
-        let identity = schema.encode();
-        if let Some(name) = self.names.get(&identity) {
-            return name.clone();
+        if let Some(name) = self.names.of(schema) {
+            return name;
         }
         let name = names::class(schema.name().unwrap_or(NAMELESS));
-        let name = self.scope.give(name);
-        self.names.insert(identity, name.clone());
+        let name = self.names.give(schema, name);
         match schema.kind() {
             Kind::Enum { .. } => self.define_enum(&name, schema),
             _ => {
@@ -130,7 +118,7 @@ impl Types {
 
     /// A struct whose one field is `schema`.
     fn wrap(&mut self, schema: &Schema) -> String {
-        let name = self.scope.give(NAMELESS.to_owned());
+        let name = self.names.scope.give(NAMELESS.to_owned());
         self.define_struct(&name, schema, &[("value", 0, schema)]);
         name
     }

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
 use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Variant};
-use crate::foreign::Added;
 
 /// A plain-data type that may live in shared memory.
 ///
@@ -73,14 +72,14 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// [`Schema::c_header`].
     #[must_use]
     fn c_header() -> String {
-        Self::SCHEMA.c_header_with(Some(&Added::of::<Self>()))
+        Self::SCHEMA.c_header_with(Some(Self::for_each_missing))
     }
 
     /// A Python module with this type as a `ctypes` class, and with functions that share it: see
     /// [`Schema::python_module`].
     #[must_use]
     fn python_module() -> String {
-        Self::SCHEMA.python_module_with(Some(&Added::of::<Self>()))
+        Self::SCHEMA.python_module_with(Some(Self::for_each_missing))
     }
 
     /// Calls `each` with offset and bytes of whatever a value of schema version `older` of this type

@@ -3,13 +3,62 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::Types;
-use super::types::{Member, primitive_type};
-use crate::layout::{Kind, Primitive, Schema, Variant, is_dense};
+use super::names::primitive_type;
+use crate::foreign::scope::TypeNames;
+use crate::layout::{Field, Kind, Primitive, Schema, SharedLayout as _, Variant, is_dense};
 
-/// The functions `…_is_valid_` and `…_store_` of a struct, as far as it needs them.
+/// One member of a struct, before its name in C is known.
+pub(super) struct Member<'a> {
+    pub(super) name: &'a str,
+    pub(super) offset: u64,
+    pub(super) schema: &'a Schema,
+    /// An array of so many; the items of a vector are no schema of their own.
+    pub(super) count: Option<u64>,
+}
+
+impl<'a> Member<'a> {
+    /// The members of a struct or a vector.
+    pub(super) fn of(schema: &'a Schema) -> Vec<Self> {
+        match schema.kind() {
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            } => {
+                let items = Member {
+                    name: "items",
+                    offset,
+                    schema: element,
+                    count: Some(capacity),
+                };
+                vec![Member::at(0, "len", u32::SCHEMA), items]
+            }
+            _ => {
+                let fields = schema.fields().iter();
+                let member = |f: &'a Field| Member::at(f.offset() as u64, f.name(), f.schema());
+                fields.map(member).collect()
+            }
+        }
+    }
+
+    /// One member.
+    pub(super) fn at(offset: u64, name: &'a str, schema: &'a Schema) -> Self {
+        Member {
+            name,
+            offset,
+            schema,
+            count: None,
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.schema.size() as u64 * self.count.unwrap_or(1)
+    }
+}
+
+/// The functions `…_is_valid_` and `…_store_` of a struct, as far as it needs them. The types of its members have names.
 pub(super) fn functions(
-    types: &mut Types,
+    names: &TypeNames,
     name: &str,
     schema: &Schema,
     members: &[Member<'_>],
@@ -21,8 +70,8 @@ pub(super) fn functions(
                 element,
                 capacity,
                 offset,
-            } => check_vec(types, element, capacity, offset),
-            _ => members.iter().filter_map(|m| check(types, m)).collect(),
+            } => check_vec(names, element, capacity, offset),
+            _ => members.iter().filter_map(|m| check(names, m)).collect(),
         };
         define(
             &mut text,
@@ -33,8 +82,7 @@ pub(super) fn functions(
     }
     if !is_dense(schema) {
         let head = format!("void {name}_store_(unsigned char *to, const unsigned char *from)");
-        let stores = stores(types, members);
-        define(&mut text, &head, &stores, "");
+        define(&mut text, &head, &stores(names, members), "");
     }
     text
 }
@@ -57,8 +105,7 @@ fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
 }
 
 /// What an array of arrays consists of in the end, and of how many.
-fn flat<'a>(member: &Member<'a>) -> (&'a Schema, u64) {
-    let (mut element, mut count) = (member.schema, member.count.unwrap_or(1));
+fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
     while let Kind::Array {
         element: inner,
         len,
@@ -71,60 +118,42 @@ fn flat<'a>(member: &Member<'a>) -> (&'a Schema, u64) {
 }
 
 /// The statement that refuses wrong bytes of a member; `None` if all are right.
-fn check(types: &mut Types, member: &Member<'_>) -> Option<String> {
-    let (element, count) = flat(member);
+fn check(names: &TypeNames, member: &Member<'_>) -> Option<String> {
+    let (element, count) = flat(member.schema, member.count.unwrap_or(1));
+    refuse(names, element, member.offset, &count.to_string())
+}
+
+/// The statement that refuses `count` elements from `offset` on, where one has wrong bytes.
+fn refuse(names: &TypeNames, element: &Schema, offset: u64, count: &str) -> Option<String> {
     if element.any_bits() {
         return None;
     }
-    let offset = member.offset;
-    let at = if count == 1 {
-        format!("bytes + {offset}")
+    let (each, tab, at) = if count == "1" {
+        (String::new(), "", format!("bytes + {offset}"))
     } else {
-        format!("bytes + {offset} + i * {}", element.size())
+        let each = format!("for (i = 0; i < {count}; i++)\n\t\t");
+        let at = format!("bytes + {offset} + i * {}", element.size());
+        (each, "\t", at)
     };
-    let refuse = refuse(types, element, &at);
-    Some(if count == 1 {
-        refuse
-    } else {
-        let refuse = refuse.replace('\n', "\n\t");
-        format!("for (i = 0; i < {count}; i++)\n\t\t{refuse}")
-    })
-}
-
-/// The statement that refuses wrong bytes of a type without dimensions.
-fn refuse(types: &mut Types, element: &Schema, at: &str) -> String {
     let wrong = match element.kind() {
         Kind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
         Kind::Primitive(_) => format!("*({at}) > 1"),
-        _ => format!("!{}_is_valid_({at})", types.name(element)),
+        _ => format!("!{}_is_valid_({at})", names.of(element)?),
     };
-    format!("if ({wrong})\n\t\treturn 0;")
+    Some(format!("{each}if ({wrong})\n\t\t{tab}return 0;"))
 }
 
 /// The statements that refuse a wrong length, and wrong items within it.
-fn check_vec(types: &mut Types, element: &Schema, capacity: u64, offset: u64) -> Vec<String> {
-    let mut checks = vec![format!(
-        "if (shmbox_length_(bytes) > UINT32_C({capacity}))\n\t\treturn 0;"
-    )];
-    let items = Member {
-        name: String::new(),
-        offset,
-        schema: element,
-        count: None,
-    };
-    let (element, count) = flat(&items);
-    if !element.any_bits() {
-        let at = format!("bytes + {offset} + i * {}", element.size());
-        let refuse = refuse(types, element, &at).replace('\n', "\n\t");
-        checks.push(format!(
-            "for (i = 0; i < SHMBOX_TO_(size_t, shmbox_length_(bytes)) * {count}; i++)\n\t\t{refuse}"
-        ));
-    }
-    checks
+fn check_vec(names: &TypeNames, element: &Schema, capacity: u64, offset: u64) -> Vec<String> {
+    let length = format!("if (shmbox_length_(bytes) > UINT32_C({capacity}))\n\t\treturn 0;");
+    let (element, each) = flat(element, 1);
+    let count = format!("SHMBOX_TO_(size_t, shmbox_length_(bytes)) * {each}");
+    let items = refuse(names, element, offset, &count);
+    [Some(length), items].into_iter().flatten().collect()
 }
 
 /// The statements that store the members: neighbours without padding in one go.
-fn stores(types: &mut Types, members: &[Member<'_>]) -> Vec<String> {
+fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
     let mut stores = Vec::new();
     let mut pending: Option<(u64, u64)> = None;
     let flush = |pending: &mut Option<(u64, u64)>, stores: &mut Vec<String>| {
@@ -149,8 +178,8 @@ fn stores(types: &mut Types, members: &[Member<'_>]) -> Vec<String> {
             continue;
         }
         flush(&mut pending, &mut stores);
-        let (element, count) = flat(member);
-        let (name, size) = (types.name(element), element.size());
+        let (element, count) = flat(member.schema, member.count.unwrap_or(1));
+        let (name, size) = (names.of(element).unwrap_or_default(), element.size());
         stores.push(if count == 1 {
             format!("{name}_store_(to + {offset}, from + {offset});")
         } else {
@@ -195,6 +224,17 @@ pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -
 fn case(value: i128) -> String {
     match u64::try_from(value) {
         Ok(value) if value > u64::from(u32::MAX >> 1) => format!("UINT64_C({value})"),
-        _ => super::types::literal(value),
+        _ => literal(value),
+    }
+}
+
+/// An integer constant of at most 64 bits.
+pub(super) fn literal(value: i128) -> String {
+    match i32::try_from(value) {
+        Ok(i32::MIN) => "(-2147483647 - 1)".to_owned(),
+        Ok(value) => value.to_string(),
+        Err(_) if value == i128::from(i64::MIN) => "(-INT64_C(9223372036854775807) - 1)".to_owned(),
+        Err(_) if value < 0 => format!("(-INT64_C({}))", -value),
+        Err(_) => format!("INT64_C({value})"),
     }
 }

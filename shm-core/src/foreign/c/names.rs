@@ -1,6 +1,7 @@
 //! Names that a C and a C++ compiler accept for what a schema calls by Rust's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::foreign::scope::{ascii, is_among};
+use crate::layout::Primitive;
 
 /// Words that are no names in C11 to C23 or in C++17 and C++20.
 const KEYWORDS: &str = "_Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local alignas \
@@ -54,10 +55,6 @@ const CONSTANT_PREFIXES: &str = "abday abmon adj af ai aio alt altmon am arg at 
     syminfo sync sys syscall t tcp tcpi tcpolen tcpopt temp tfd th thousands time timer timespec timeval tiocm \
     tiocpkt tiocser tmp trap try tss tty ttydef uchar uint uint16 uint32 uint64 uint8 uintmax uintptr uio ul ullong \
     ulong umount user ushrt utime utmpx ver w wait wchar wint word wrde wtmpx x xattr";
-
-fn is_among(name: &str, list: &str) -> bool {
-    list.split(' ').any(|taken| taken == name)
-}
 
 /// Whether a macro may replace the name, wherever that stands. In capitals all names belong to macros:
 /// `INT_MAX`, `SYS_read`, `PRIu64`.
@@ -138,40 +135,23 @@ pub(super) fn screaming_part(name: &str) -> String {
     separated(name).to_ascii_uppercase()
 }
 
-/// Letters beyond ASCII by their numbers: not every compiler takes them.
-pub(in crate::foreign) fn ascii(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => plain.push(letter),
-            other => plain.push_str(&format!("u{:04x}", u32::from(other))),
-        }
-    }
-    plain
-}
-
-/// Names of one scope, each given once.
-#[derive(Debug, Default)]
-pub(in crate::foreign) struct Scope {
-    given: BTreeSet<String>,
-    /// From which number on to look, by name: else a thousand equal names would take a million
-    /// looks.
-    numbers: BTreeMap<String, u32>,
-}
-
-impl Scope {
-    /// `name`, or with a number behind it if that was given before.
-    pub(in crate::foreign) fn give(&mut self, name: String) -> String {
-        if self.given.insert(name.clone()) {
-            return name;
-        }
-        let number = self.numbers.entry(name.clone()).or_insert(2);
-        let mut free = format!("{name}_{number}");
-        while !self.given.insert(free.clone()) {
-            *number += 1;
-            free = format!("{name}_{number}");
-        }
-        free
+/// The type of a primitive.
+pub(super) fn primitive_type(primitive: Primitive) -> &'static str {
+    match primitive {
+        Primitive::U8 => "uint8_t",
+        Primitive::U16 => "uint16_t",
+        Primitive::U32 => "uint32_t",
+        Primitive::U64 => "uint64_t",
+        Primitive::U128 => "shmbox_u128",
+        Primitive::I8 => "int8_t",
+        Primitive::I16 => "int16_t",
+        Primitive::I32 => "int32_t",
+        Primitive::I64 => "int64_t",
+        Primitive::I128 => "shmbox_i128",
+        Primitive::F32 => "float",
+        Primitive::F64 => "double",
+        Primitive::Bool => "bool",
+        Primitive::Char => "uint32_t /* char: a Unicode scalar value */",
     }
 }
 
@@ -309,15 +289,5 @@ mod tests {
             }
         }
         assert!(seen > 1000, "{seen} names");
-    }
-
-    #[test]
-    fn no_name_is_given_twice() {
-        let mut scope = Scope::default();
-        let mut give = |name: &str| scope.give(name.to_owned());
-        assert_eq!(
-            [give("a"), give("a_2"), give("a"), give("a")],
-            ["a", "a_2", "a_3", "a_4"]
-        );
     }
 }

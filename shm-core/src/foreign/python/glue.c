@@ -91,7 +91,7 @@ static int shmbox_py_begin_(shmbox_py *self)
 
 		if (code == 0) {
 			self->box.limit_ms = nap > SHMBOX_MS_ ? (int)(nap / SHMBOX_MS_) : 1;
-			code = shmbox_py_code_(&self->box, @_lock(&self->box));
+			code = shmbox_py_code_(&self->box, any_struct_lock(&self->box));
 			self->box.limit_ms = self->opened.limit_ms;
 			if (code != 0)
 				shmbox_py_leave_(self);
@@ -107,7 +107,7 @@ static int shmbox_py_begin_(shmbox_py *self)
 static int shmbox_py_end_(shmbox_py *self, int code)
 {
 	code = shmbox_py_code_(&self->box, code);
-	@_unlock(&self->box);
+	any_struct_unlock(&self->box);
 	shmbox_py_leave_(self);
 	return code;
 }
@@ -123,7 +123,7 @@ SHMBOX_PY_ int shmbox_py_free(shmbox_py *self)
 
 	if (code != 0)
 		return code;
-	@_close(&self->box);
+	any_struct_close(&self->box);
 	free(self);
 	return 0;
 }
@@ -140,13 +140,13 @@ SHMBOX_PY_ const char *shmbox_py_strerror(int code)
 
 SHMBOX_PY_ size_t shmbox_py_size(void)
 {
-	return sizeof(struct @);
+	return sizeof(struct any_struct);
 }
 
 SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int limit_ms, int trust, uid_t user)
 {
 	shmbox_options const options = { read_only, limit_ms, trust, user };
-	int const code = @_open_with(&self->box, key, &options);
+	int const code = any_struct_open_with(&self->box, key, &options);
 
 	self->opened = self->box;
 	/* Copies claim nothing, and leave it to the handle that writes to notice a fork. */
@@ -161,21 +161,21 @@ SHMBOX_PY_ int shmbox_py_get(const shmbox_py *self, void *value, uint64_t *versi
 {
 	shmbox box = self->opened;
 
-	return shmbox_py_code_(&box, shmbox_get_(&box, @_type_(), value, version));
+	return shmbox_py_code_(&box, shmbox_get_(&box, any_struct_type_(), value, version));
 }
 
 SHMBOX_PY_ int shmbox_py_version(const shmbox_py *self, uint64_t *version)
 {
 	shmbox box = self->opened;
 
-	return shmbox_py_code_(&box, @_version(&box, version));
+	return shmbox_py_code_(&box, any_struct_version(&box, version));
 }
 
 SHMBOX_PY_ int shmbox_py_wait(const shmbox_py *self, uint64_t version, int timeout_ms)
 {
 	shmbox box = self->opened;
 
-	return shmbox_py_code_(&box, @_wait(&box, version, timeout_ms));
+	return shmbox_py_code_(&box, any_struct_wait(&box, version, timeout_ms));
 }
 
 SHMBOX_PY_ int shmbox_py_set(shmbox_py *self, const void *value, uint64_t *version)
@@ -186,7 +186,7 @@ SHMBOX_PY_ int shmbox_py_set(shmbox_py *self, const void *value, uint64_t *versi
 	if (code != 0)
 		return code;
 	thread = PyEval_SaveThread();
-	code = shmbox_py_end_(self, shmbox_commit_held_(&self->box, @_type_(), value, version));
+	code = shmbox_py_end_(self, shmbox_commit_held_(&self->box, any_struct_type_(), value, version));
 	PyEval_RestoreThread(thread);
 	return code;
 }
@@ -199,13 +199,13 @@ SHMBOX_PY_ int shmbox_py_update(shmbox_py *self, void *value, uint64_t *version,
 
 	if (code != 0)
 		return code;
-	code = shmbox_load_(&self->box, @_type_(), value);
+	code = shmbox_load_(&self->box, any_struct_type_(), value);
 	if (code == 0 || code == SHMBOX_EINVALID) {
 		result = PyObject_CallObject(change, NULL);
 		code = SHMBOX_PY_RAISED_;
 		if (result != NULL) {
 			Py_DecRef(result);
-			code = shmbox_commit_held_(&self->box, @_type_(), value, version);
+			code = shmbox_commit_held_(&self->box, any_struct_type_(), value, version);
 		}
 	}
 	return shmbox_py_end_(self, code);

@@ -1,7 +1,7 @@
 //! Names in Python: a schema's own wherever Python, `ctypes` and the rest of the module leave them
 //! free.
 
-use super::super::c::names::ascii;
+use crate::foreign::scope::{ascii, is_among};
 
 /// No name at all.
 const KEYWORDS: &str = "False None True and as assert async await break class continue def del elif else except \
@@ -58,10 +58,7 @@ fn free(name: &str, taken: &[&str]) -> String {
         // Python, ctypes, enum and this module keep such names for themselves.
         plain.insert(0, 'x');
     }
-    if taken
-        .iter()
-        .any(|names| names.split(' ').any(|name| name == plain))
-    {
+    if taken.iter().any(|names| is_among(&plain, names)) {
         plain.push('_');
     }
     plain

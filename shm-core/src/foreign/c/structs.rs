@@ -1,0 +1,270 @@
+//! Structs and enums in C, laid out as the schema says on every target.
+//!
+//! Where a member's natural place is the right one, on 64-bit targets and on i386 (which aligns 8
+//! bytes to 4), it is declared plainly. Elsewhere attributes and padding put it in its place, and
+//! assertions let the compiler check all of it.
+
+use std::fmt::Write;
+
+use super::bytes::{self, Member, literal};
+use super::names::{self, primitive_type};
+use crate::foreign::scope::{Scope, TypeNames};
+use crate::layout::{Fingerprint, Kind, Primitive, Schema, Variant};
+
+/// What a type without a name is called: the one member of a struct.
+const NAMELESS: &str = "SharedValue";
+
+/// The name of the struct for a schema: of its own, or around the value.
+pub(in crate::foreign) fn struct_name(schema: &Schema) -> String {
+    match schema.kind() {
+        Kind::Struct { name, .. } => names::snake(name),
+        _ => names::snake(NAMELESS),
+    }
+}
+
+/// The definitions of a struct for this schema and of all types in it.
+pub(super) fn definitions(schema: &Schema) -> String {
+    let mut types = Types::default();
+    if let Kind::Struct { .. } = schema.kind() {
+        types.name(schema);
+    } else {
+        let name = types.names.scope.give(struct_name(schema));
+        types.define_struct(&name, schema, &[Member::at(0, "value", schema)]);
+    }
+    types.text
+}
+
+/// The types defined so far.
+#[derive(Default)]
+struct Types {
+    text: String,
+    names: TypeNames,
+}
+
+/// The C type of a member: `uint64_t` and `[3][4]`.
+struct Declared {
+    base: String,
+    dimensions: String,
+    /// On 64-bit targets.
+    align: u64,
+    /// 32-bit targets may align it to less.
+    weak: bool,
+}
+
+const QUIET: &str = "#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \"-Wpacked-not-aligned\"
+#endif
+";
+const LOUD: &str = "#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+";
+
+impl Types {
+    /// The name in C of a struct, an enum or a vector, which is defined unless it was before.
+    fn name(&mut self, schema: &Schema) -> String {
+        if let Some(name) = self.names.of(schema) {
+            return name;
+        }
+        let name = self.names.give(schema, type_name(schema));
+        if let Kind::Enum { repr, variants, .. } = schema.kind() {
+            self.guarded("enum", &name, schema, &enum_text(&name, repr, variants));
+        } else {
+            self.define_struct(&name, schema, &Member::of(schema));
+        }
+        name
+    }
+
+    /// Defines the struct `name` with these members, behind a guard that lets other headers define the
+    /// same one.
+    fn define_struct(&mut self, name: &str, schema: &Schema, members: &[Member<'_>]) {
+        let align = schema.align() as u64;
+        let declared: Vec<_> = members
+            .iter()
+            .map(|member| {
+                let mut declared = self.declare(member.schema);
+                if let Some(count) = member.count {
+                    declared.dimensions.insert_str(0, &format!("[{count}]"));
+                }
+                declared
+            })
+            .collect();
+        // One attribute for all of a packed struct, where that is enough.
+        let packed = align == 1 && declared.iter().any(|d| d.align > 1);
+        let mut scope = Scope::default();
+        let names: Vec<_> = members
+            .iter()
+            .map(|m| scope.give(names::member(m.name)))
+            .collect();
+
+        let mut body = String::new();
+        let mut end = 0;
+        let mut natural = 1;
+        for ((member, declared), name) in members.iter().zip(&declared).zip(&names) {
+            let (attribute, align) = if packed {
+                (String::new(), 1)
+            } else {
+                place(declared, member.offset, align)
+            };
+            natural = natural.max(align);
+            pad(&mut body, &mut scope, end, member.offset, align);
+            let Declared {
+                base, dimensions, ..
+            } = declared;
+            let _ = writeln!(body, "\t{base} {name}{dimensions}{attribute};");
+            end = member.offset + member.size();
+        }
+        pad(&mut body, &mut scope, end, schema.size() as u64, align);
+
+        let attribute = if packed {
+            " __attribute__((__packed__))".to_owned()
+        } else if natural < align {
+            format!(" __attribute__((__aligned__({align})))")
+        } else {
+            String::new()
+        };
+        let mut checks = format!("SHMBOX_STRUCT_({name}, {}, {align});\n", schema.size());
+        for (member, field) in members.iter().zip(&names) {
+            let (offset, size) = (member.offset, member.size());
+            let _ = writeln!(checks, "SHMBOX_MEMBER_({name}, {field}, {offset}, {size});");
+        }
+        let functions = bytes::functions(&self.names, name, schema, members);
+        // gcc warns where a type that asks for its alignment is packed; the assertions check what counts.
+        let (quiet, loud) = if packed || body.contains("__packed__") {
+            (QUIET, LOUD)
+        } else {
+            ("", "")
+        };
+        let text =
+            format!("{quiet}struct{attribute} {name} {{\n{body}}};\n{loud}{checks}{functions}");
+        self.guarded("struct", name, schema, &text);
+    }
+
+    fn declare(&mut self, schema: &Schema) -> Declared {
+        let plain = |base: String, align, weak| Declared {
+            base,
+            dimensions: String::new(),
+            align,
+            weak,
+        };
+        match schema.kind() {
+            Kind::Primitive(primitive) => {
+                let size = primitive.size() as u64;
+                plain(primitive_type(primitive).to_owned(), size, size == 8)
+            }
+            Kind::Array { element, len } => {
+                let mut declared = self.declare(element);
+                declared.dimensions.insert_str(0, &format!("[{len}]"));
+                declared
+            }
+            Kind::Str { size } => Declared {
+                dimensions: format!("[{size}]"),
+                ..plain("char".to_owned(), 1, false)
+            },
+            Kind::Struct { .. } | Kind::Vec { .. } => {
+                let name = self.name(schema);
+                plain(format!("struct {name}"), schema.align() as u64, false)
+            }
+            Kind::Enum { repr, .. } => {
+                let size = repr.size() as u64;
+                // No typedef: in C++ a member may not have the name of its type.
+                let name = self.name(schema);
+                let base = format!("{} /* enum {name} */", primitive_type(repr));
+                plain(base, size, size == 8)
+            }
+        }
+    }
+
+    /// Two headers may define one type, if they agree in everything: names and alignments too.
+    fn guarded(&mut self, kind: &str, name: &str, schema: &Schema, text: &str) {
+        let identity = Fingerprint::of_bytes(&schema.encode()).to_bits();
+        let guard = format!("SHMBOX_TYPE_{name}");
+        let _ = write!(
+            self.text,
+            "\n#ifndef {guard}\n#define {guard} 0x{identity:016x}\n{text}\
+             #elif {guard} != 0x{identity:016x}\n\
+             #error \"two headers define different layouts of {kind} {name}: generate both from one version of it\"\n\
+             #endif\n"
+        );
+    }
+}
+
+/// Padding in front of `offset`, where the compiler would not leave as much by itself.
+fn pad(body: &mut String, scope: &mut Scope, end: u64, offset: u64, align: u64) {
+    if end.next_multiple_of(align) < offset {
+        let name = scope.give(format!("padding_{end}"));
+        let _ = writeln!(body, "\tunsigned char {name}[{}];", offset - end);
+    }
+}
+
+/// What puts a member at `offset` of a struct with this alignment: an attribute, or none; and to
+/// what it is aligned then.
+fn place(declared: &Declared, offset: u64, of_struct: u64) -> (String, u64) {
+    let natural = declared.align;
+    if offset.is_multiple_of(natural) && of_struct >= natural {
+        let attribute = if declared.weak {
+            format!(" __attribute__((__aligned__({natural})))")
+        } else {
+            String::new()
+        };
+        return (attribute, natural);
+    }
+    let lowest = if offset == 0 {
+        of_struct
+    } else {
+        1 << offset.trailing_zeros()
+    };
+    let align = lowest.min(of_struct);
+    let attribute = if align == 1 {
+        " __attribute__((__packed__))".to_owned()
+    } else {
+        format!(" __attribute__((__packed__, __aligned__({align})))")
+    };
+    (attribute, align)
+}
+
+/// What a type is called: a vector by its elements and its capacity.
+fn type_name(schema: &Schema) -> String {
+    match schema.kind() {
+        Kind::Primitive(primitive) => primitive.name().to_owned(),
+        Kind::Array { element, len } => format!("{}_{len}", type_name(element)),
+        Kind::Str { size } => format!("text_{size}"),
+        Kind::Vec {
+            element, capacity, ..
+        } => format!("{}_vec_{capacity}", type_name(element)),
+        Kind::Struct { name, .. } | Kind::Enum { name, .. } => names::snake(name),
+    }
+}
+
+/// The constants of the enum `name`, which is an integer of the enum's size.
+fn enum_text(name: &str, repr: Primitive, variants: &[Variant]) -> String {
+    let prefix = names::screaming(name);
+    let mut text = String::new();
+    let small = |value: i128| i32::try_from(value).is_ok();
+    let mut scope = Scope::default();
+    let mut constants = String::new();
+    let mut macros = String::new();
+    for variant in variants {
+        let constant = format!("{prefix}_{}", names::screaming_part(variant.name()));
+        let constant = scope.give(constant);
+        let value = variant.value();
+        if small(value) {
+            let _ = writeln!(constants, "\t{constant} = {},", literal(value));
+        } else if let Ok(value) = i64::try_from(value) {
+            let _ = writeln!(macros, "#define {constant} {}", literal(value.into()));
+        } else if let Ok(value) = u64::try_from(value) {
+            let _ = writeln!(macros, "#define {constant} UINT64_C({value})");
+        } else {
+            // No literal has so many bits.
+            let bits = value.cast_unsigned();
+            let _ = writeln!(macros, "/* {constant}: {bits:#034x} */");
+        }
+    }
+    if !constants.is_empty() {
+        let _ = writeln!(text, "enum {{\n{}\n}};", constants.trim_end_matches(",\n"));
+    }
+    text.push_str(&macros);
+    text.push_str(&bytes::enum_function(name, repr, variants));
+    text
+}

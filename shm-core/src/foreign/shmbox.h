@@ -1,0 +1,2300 @@
+/*
+ * The part that all headers made by shm-core have in common: the protocol of FORMAT.md, format 1, for C11 and C++17 on
+ * Linux, with the __atomic builtins of gcc and clang. Nothing to link. The functions without a trailing underscore
+ * return 0 or a negative SHMBOX_E... code.
+ *
+ * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
+ * and schema; repair; processes; records; semaphores; verdicts; leaving; claims; the lock; opening; reading; writing;
+ * waiting.
+ *
+ * With -std=c11 include this before any header of the system, or define _DEFAULT_SOURCE: strict C hides syscall().
+ */
+#ifndef SHMBOX_H_1
+#define SHMBOX_H_1
+
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__GLIBC__) && !defined(__USE_MISC)
+#error "include this header before the headers of the system, or define _DEFAULT_SOURCE"
+#endif
+
+#ifdef __cplusplus
+#define SHMBOX_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#else
+#define SHMBOX_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#endif
+
+/* Casts that neither language warns of: between numbers, where one target needs what another has already; between
+ * pointers; and between a pointer and a number. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename To, typename From> static inline To shmbox_to_(From value)
+{
+	return static_cast<To>(value);
+}
+}
+#define SHMBOX_TO_(type, value) shmbox_to_<type>(value)
+#define SHMBOX_POINTER_(type, value) static_cast<type>(value)
+#define SHMBOX_BITS_(type, value) reinterpret_cast<type>(value)
+#define SHMBOX_NULL_ nullptr
+#else
+#define SHMBOX_TO_(type, value) ((type)(value))
+#define SHMBOX_POINTER_(type, value) ((type)(value))
+#define SHMBOX_BITS_(type, value) ((type)(value))
+#define SHMBOX_NULL_ NULL
+#endif
+
+/* What must hold of a struct, and of each of its members. */
+#define SHMBOX_STRUCT_(name, size, align) \
+	SHMBOX_STATIC_ASSERT(sizeof(struct name) == size, "size of struct " #name); \
+	SHMBOX_STATIC_ASSERT(__alignof__(struct name) == align, "alignment of struct " #name)
+#define SHMBOX_MEMBER_(name, member, offset, size) \
+	SHMBOX_STATIC_ASSERT(offsetof(struct name, member) == offset, "offset of " #name "." #member); \
+	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_POINTER_(struct name *, SHMBOX_NULL_)->member) == size, "size of " #name "." #member)
+
+SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
+
+/*
+ * 2 is always; 1 may be a library, with a lock of each process's own. clang says 1 also for i386 from the Pentium on, of
+ * integers that are not aligned to 8; those here are.
+ */
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && !(defined(__i386__) && defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8))
+#error "this target has no lock-free 64-bit atomics, which processes need to share memory"
+#endif
+
+/* ---- What a user sees ---- */
+
+/* What a function returns if it is not 0. */
+enum {
+	SHMBOX_ESYSTEM = -1,        /* a system call failed; the handle's `error` is its errno */
+	SHMBOX_ENOTFOUND = -2,      /* the key leads to no segment */
+	SHMBOX_EFOREIGN = -3,       /* another program laid the segment out: it has no control block */
+	SHMBOX_EUNTRUSTED = -4,     /* its owner or creator is neither this user nor root */
+	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
+	SHMBOX_EFORMAT = -6,        /* a format that this header does not know */
+	SHMBOX_EMISMATCH = -7,      /* another layout than this header's struct */
+	SHMBOX_ENEEDSUPGRADE = -8,  /* an earlier version of this header's struct, which can be read, and written after an upgrade */
+	SHMBOX_EREMOVED = -9,       /* the segment has been removed */
+	SHMBOX_EUNFINISHED = -11,   /* its creator has not made it ready within the limit */
+	SHMBOX_EBUSY = -12,         /* a living process kept the lock for the whole limit */
+	SHMBOX_EOVERTAKEN = -13,    /* writers were faster than this reader for the whole limit */
+	SHMBOX_ESLOTS = -14,        /* all slots for writing processes are in use */
+	SHMBOX_EREENTRANT = -15,    /* this handle holds the lock already, or a signal's handler came in the middle of its commit */
+	SHMBOX_EUNLOCKED = -16,     /* this handle does not hold the lock */
+	SHMBOX_EFORKED = -17,       /* the lock was taken by the parent, before the fork */
+	SHMBOX_EREADONLY = -18,     /* attached for reading only */
+	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
+	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
+	SHMBOX_EARGUMENT = -21,     /* key 0, or a handle that is not open for this struct */
+	SHMBOX_ELEFT = -22,         /* this process has left the segment's IPC namespace, or lost its slot: it can only read */
+	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
+	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
+	SHMBOX_ENOUNDO = -25        /* the kernel undoes no semaphores when a process dies */
+};
+
+static inline const char *shmbox_strerror(int code)
+{
+	switch (code) {
+	case 0: return "success";
+	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
+	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`, in its container if it runs in one";
+	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
+	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
+	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
+	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";
+	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
+	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
+	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
+	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
+	case SHMBOX_EBUSY: return "a living process keeps the lock";
+	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";
+	case SHMBOX_ESLOTS: return "all slots for writing processes are in use: close handles that write no more";
+	case SHMBOX_EREENTRANT: return "this handle holds the lock already";
+	case SHMBOX_EUNLOCKED: return "this handle does not hold the lock";
+	case SHMBOX_EFORKED: return "the lock belongs to the process that forked this one";
+	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
+	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
+	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
+	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
+	case SHMBOX_ELEFT: return "this process has left the segment's IPC namespace (setns, unshare), or a peer took its slot: it can read, and write after it has opened the segment again there";
+	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
+	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
+	case SHMBOX_ENOUNDO: return "the kernel refuses to undo semaphores when a process dies, which writers need: this sandbox lacks SEM_UNDO; what opens it for reading only works";
+	default: return "not a code of shmbox";
+	}
+}
+
+/* A test may define it, before the first include, to stop or kill the process at a named step. */
+#ifndef SHMBOX_STOP
+#define SHMBOX_STOP(step) ((void)0)
+#endif
+
+/* u128 and i128: two halves, so that 32-bit compilers have them too. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef struct shmbox_u128 { uint64_t low; uint64_t high; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { uint64_t low; int64_t high; } __attribute__((__aligned__(16))) shmbox_i128;
+#else
+typedef struct shmbox_u128 { uint64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_u128;
+typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__aligned__(16))) shmbox_i128;
+#endif
+
+/* Bytes that came with a version of a struct, and their defaults. */
+typedef struct shmbox_added {
+	uint32_t since; /* 0: the end of the list */
+	size_t offset, size;
+	const unsigned char *bytes; /* NULL: zeros */
+} shmbox_added;
+
+/* What a generated header tells of its struct. */
+typedef struct shmbox_type {
+	uint64_t fingerprint;
+	size_t size;
+	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
+	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
+	const unsigned char *schema; /* the stored form */
+	size_t schema_length;
+	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
+} shmbox_type;
+
+/* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
+enum {
+	SHMBOX_TRUST_SELF = 0, /* this process's effective user and root */
+	SHMBOX_TRUST_USER = 1, /* these, and `user` */
+	SHMBOX_TRUST_ANYBODY = 2
+};
+
+/* How to attach; all zeros is what `..._open` does. */
+typedef struct shmbox_options {
+	int read_only; /* asks for no right to write, never writes, and reads earlier versions of the struct too */
+	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
+	int trust;     /* SHMBOX_TRUST_... */
+	uid_t user;
+} shmbox_options;
+
+/*
+ * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
+ * Each handle that may write takes one of the segment's slots (248, unless more were asked for) when it is opened. Its
+ * members are nobody's but these functions', save `error` and `limit_ms`.
+ */
+typedef struct shmbox {
+	int error;              /* errno of the last SHMBOX_ESYSTEM */
+	int limit_ms;           /* as in shmbox_options; may be changed at any time */
+	const shmbox_type *type;
+	unsigned char *base;    /* NULL: not open */
+	unsigned char *control;
+	size_t capacity, room;  /* bytes of each copy, of each schema room */
+	size_t stored;          /* bytes of the value in the segment, which may have fields that this program does not know */
+	uint32_t flags;
+	uint32_t slots;         /* how many there are */
+	uint64_t unique;        /* tells the segment's creation from others of its id */
+	uint64_t record;        /* what tells who claimed a slot; see `claim` */
+	uint32_t state;         /* the state word for which the schema was checked */
+	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
+	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
+	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
+	pid_t pid;
+	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
+	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
+	int writable, held;
+	int left;               /* the process has left the segment's IPC namespace: it does not write by this handle */
+} shmbox;
+
+/* ---- Words: where they are, and what they hold ---- */
+
+enum {
+	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
+	SHMBOX_ROOM_ = 24, SHMBOX_UNIQUE_ = 32, SHMBOX_SLOTS_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68,
+	SHMBOX_REPLACED_ = 72, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
+};
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
+enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
+enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
+enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
+#define SHMBOX_WAITERS_ UINT32_C(0x80000000)
+#define SHMBOX_MS_ INT64_C(1000000)
+
+/* The words of a segment: aligned on every target (i386 aligns uint64_t to 4), whatever type the bytes had. */
+typedef uint32_t __attribute__((__may_alias__)) shmbox_u32_;
+typedef uint64_t __attribute__((__may_alias__, __aligned__(8))) shmbox_u64_;
+typedef size_t __attribute__((__may_alias__)) shmbox_word_;
+
+static inline shmbox_u32_ *shmbox_u32_at_(const shmbox *box, size_t offset)
+{
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u32_ *, place);
+}
+
+static inline shmbox_u64_ *shmbox_u64_at_(const shmbox *box, size_t offset)
+{
+	void *const place = box->control + offset;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, place);
+}
+
+/* Readers use relaxed loads and fences, never a load that a target may make of a compare-exchange: their page may be
+ * read-only. */
+static inline uint32_t shmbox_get32_(const shmbox *box, size_t offset)
+{
+	return __atomic_load_n(shmbox_u32_at_(box, offset), __ATOMIC_RELAXED);
+}
+
+static inline uint64_t shmbox_get64_(const shmbox *box, size_t offset)
+{
+	return __atomic_load_n(shmbox_u64_at_(box, offset), __ATOMIC_RELAXED);
+}
+
+static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t *expected, uint32_t wanted, int order)
+{
+	return __atomic_compare_exchange_n(shmbox_u32_at_(box, offset), expected, wanted, 0, order, __ATOMIC_RELAXED);
+}
+
+/* ---- Copies ---- */
+
+/* Others may write to a segment at any time, so each access is atomic; what a copy is worth, the sequence says. */
+
+static inline size_t shmbox_load_word_(const void *from)
+{
+	return __atomic_load_n(SHMBOX_POINTER_(const shmbox_word_ *, from), __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_word_(void *to, size_t word)
+{
+	__atomic_store_n(SHMBOX_POINTER_(shmbox_word_ *, to), word, __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_load_bytes_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, from) % sizeof(shmbox_word_) != 0; length--)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
+		size_t const word = shmbox_load_word_(from);
+
+		memcpy(to, &word, sizeof word);
+		to += sizeof word;
+		from += sizeof word;
+	}
+	for (; length > 0; length--)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_store_bytes_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	for (; length > 0 && SHMBOX_BITS_(uintptr_t, to) % sizeof(shmbox_word_) != 0; length--)
+		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
+	for (; length >= sizeof(shmbox_word_); length -= sizeof(shmbox_word_)) {
+		size_t word;
+
+		memcpy(&word, from, sizeof word);
+		shmbox_store_word_(to, word);
+		to += sizeof word;
+		from += sizeof word;
+	}
+	for (; length > 0; length--)
+		__atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
+}
+
+/* From one copy of the payload to another: both begin on multiples of 64. */
+static inline void shmbox_copy_within_(unsigned char *to, const unsigned char *from, size_t length)
+{
+	size_t at = 0;
+
+	for (; at + sizeof(shmbox_word_) <= length; at += sizeof(shmbox_word_))
+		shmbox_store_word_(to + at, shmbox_load_word_(from + at));
+	for (; at < length; at++)
+		__atomic_store_n(to + at, __atomic_load_n(from + at, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
+{
+	return box->base + box->capacity * SHMBOX_TO_(size_t, 1 + version % 2);
+}
+
+/* ---- System calls ---- */
+
+/* 32-bit targets of late have the calls with 64-bit times alone. */
+#ifdef SYS_futex
+#define SHMBOX_FUTEX_ SYS_futex
+typedef long shmbox_kernel_time_;
+#else
+#define SHMBOX_FUTEX_ SYS_futex_time64
+typedef int64_t shmbox_kernel_time_;
+#endif
+
+static inline int shmbox_failed_(shmbox *box)
+{
+	box->error = errno;
+	return SHMBOX_ESYSTEM;
+}
+
+/* Nanoseconds of the monotonic clock. */
+static inline int64_t shmbox_now_(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return SHMBOX_TO_(int64_t, now.tv_sec) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.tv_nsec);
+}
+
+static inline int64_t shmbox_limit_(const shmbox *box)
+{
+	return (box->limit_ms > 0 ? box->limit_ms : 5000) * SHMBOX_MS_;
+}
+
+static inline void shmbox_rest_a_millisecond_(void)
+{
+	struct timespec nap;
+
+	nap.tv_sec = 0;
+	nap.tv_nsec = 1000000;
+	nanosleep(&nap, SHMBOX_NULL_);
+}
+
+/* Sleeps until woken, for `nap` nanoseconds at most, or not at all if the word is another one. */
+static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t nap)
+{
+	/* The kernel's struct, which has another size than libc's where time_t was widened. */
+	struct { shmbox_kernel_time_ seconds, nanoseconds; } time;
+
+	time.seconds = SHMBOX_TO_(shmbox_kernel_time_, nap / (1000 * SHMBOX_MS_));
+	time.nanoseconds = SHMBOX_TO_(shmbox_kernel_time_, nap % (1000 * SHMBOX_MS_));
+	syscall(SHMBOX_FUTEX_, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
+}
+
+static inline void shmbox_wake_(const void *word, int count)
+{
+	syscall(SHMBOX_FUTEX_, word, 1 /* FUTEX_WAKE */, count, SHMBOX_NULL_, SHMBOX_NULL_, 0);
+}
+
+/* A full barrier on every thread of every process that asked for them; 0 if the kernel can't. */
+static inline int shmbox_barrier_everywhere_(void)
+{
+#ifdef SYS_membarrier
+	return syscall(SYS_membarrier, 2 /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */, 0, 0) == 0;
+#else
+	return 0;
+#endif
+}
+
+static inline int shmbox_semctl_(int set, uint32_t index, int command, void *facts)
+{
+	union { int value; void *facts; } argument;
+
+	argument.facts = facts;
+	return semctl(set, SHMBOX_TO_(int, index), command, argument);
+}
+
+/* Whether a call failed because what it named has been removed. */
+static inline int shmbox_is_gone_(void)
+{
+	return errno == EINVAL || errno == EIDRM;
+}
+
+/* ---- Stored forms of schemas, side by side ---- */
+
+/* Whether a newer one is an older one and what was added since. What comes from a segment may be any bytes: each step takes
+ * at least one of them, and types nest at most 32 deep. */
+
+typedef struct shmbox_form_ {
+	const unsigned char *at, *end;
+	int wrong; /* set for good by whoever asks for more than there is */
+} shmbox_form_;
+
+/* The next `length` bytes; zeros where the form has ended. */
+static inline const unsigned char *shmbox_take_(shmbox_form_ *form, size_t length)
+{
+	static const unsigned char zeros[256] = { 0 };
+	const unsigned char *const at = form->at;
+
+	if (form->wrong || SHMBOX_TO_(size_t, form->end - at) < length) {
+		form->wrong = 1;
+		return zeros;
+	}
+	form->at += length;
+	return at;
+}
+
+/* The next integer: little-endian on every machine. */
+static inline uint64_t shmbox_number_(shmbox_form_ *form, size_t bytes)
+{
+	const unsigned char *const at = shmbox_take_(form, bytes);
+	uint64_t number = 0;
+
+	while (bytes-- > 0)
+		number = number << 8 | at[bytes];
+	return number;
+}
+
+/* A name, with the byte for its length in front. */
+static inline const unsigned char *shmbox_name_(shmbox_form_ *form)
+{
+	const unsigned char *const length = shmbox_take_(form, 1);
+
+	shmbox_take_(form, *length);
+	return form->wrong ? shmbox_take_(form, 1) : length;
+}
+
+static inline int shmbox_same_number_(shmbox_form_ *a, shmbox_form_ *b, size_t bytes)
+{
+	return shmbox_number_(a, bytes) == shmbox_number_(b, bytes);
+}
+
+static inline int shmbox_same_name_(const unsigned char *a, const unsigned char *b)
+{
+	/* The lengths first: behind the shorter one there may be nothing to look at. */
+	return *a == *b && memcmp(a + 1, b + 1, *a) == 0;
+}
+
+/* What stands behind a field's type: since when it exists, and whether it once was called `name`. */
+static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *name, int *was)
+{
+	uint32_t const since = SHMBOX_TO_(uint32_t, shmbox_number_(form, 4));
+	uint64_t count = shmbox_number_(form, 1);
+
+	while (count-- > 0) {
+		const unsigned char *const former = shmbox_name_(form);
+
+		if (!form->wrong && name != SHMBOX_NULL_ && shmbox_same_name_(former, name))
+			*was = 1;
+	}
+	return since;
+}
+
+/* Whether the older variants are all there, in their order, perhaps between others. */
+static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older)
+{
+	uint64_t left, wanted;
+
+	shmbox_name_(newer);
+	shmbox_name_(older);
+	if (!shmbox_same_number_(newer, older, 1))
+		return 0;
+	left = shmbox_number_(newer, 8);
+	wanted = shmbox_number_(older, 8);
+	for (; wanted > 0 && !older->wrong; wanted--) {
+		const unsigned char *const name = shmbox_name_(older);
+		const unsigned char *const value = shmbox_take_(older, 16);
+
+		for (;; left--) {
+			const unsigned char *const candidate = shmbox_name_(newer);
+			const unsigned char *const its_value = shmbox_take_(newer, 16);
+
+			if (left == 0 || newer->wrong || older->wrong)
+				return 0;
+			if (shmbox_same_name_(candidate, name)) {
+				if (memcmp(its_value, value, 16) != 0)
+					return 0;
+				left--;
+				break;
+			}
+		}
+	}
+	for (; left > 0 && !newer->wrong; left--) {
+		shmbox_name_(newer);
+		shmbox_take_(newer, 16);
+	}
+	return 1;
+}
+
+static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, int depth);
+
+/* Whether the next field of the older struct is the next one of the newer. `since`: of the newer. */
+static inline int shmbox_same_field_(shmbox_form_ *newer, shmbox_form_ *older, int depth, uint32_t *since)
+{
+	const unsigned char *const name = shmbox_name_(older);
+	int named = shmbox_same_name_(shmbox_name_(newer), name);
+
+	if (!shmbox_same_number_(newer, older, 8) || !shmbox_same_type_(newer, older, depth))
+		return 0;
+	*since = shmbox_history_(newer, name, &named);
+	shmbox_history_(older, SHMBOX_NULL_, SHMBOX_NULL_);
+	return named && !newer->wrong && !older->wrong;
+}
+
+/* Whether bytes of the older type are one of the newer type: structs inside have not grown. */
+static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, int depth)
+{
+	uint64_t const tag = shmbox_number_(newer, 1);
+	uint64_t count;
+	uint32_t since;
+
+	if (depth == 0 || tag != shmbox_number_(older, 1) || newer->wrong || older->wrong)
+		return 0;
+	switch (tag) {
+	case 0x20: /* array */
+		return shmbox_same_number_(newer, older, 8) && shmbox_same_type_(newer, older, depth - 1);
+	case 0x21: /* text */
+		return shmbox_same_number_(newer, older, 8);
+	case 0x22: /* struct */
+		shmbox_name_(newer);
+		shmbox_name_(older);
+		if (shmbox_number_(newer, 4) < shmbox_number_(older, 4) || !shmbox_same_number_(newer, older, 8))
+			return 0;
+		/* The alignments may differ: between a 32-bit and a 64-bit program. */
+		shmbox_take_(newer, 8);
+		shmbox_take_(older, 8);
+		count = shmbox_number_(newer, 8);
+		if (count != shmbox_number_(older, 8))
+			return 0;
+		for (; count > 0; count--)
+			if (!shmbox_same_field_(newer, older, depth - 1, &since))
+				return 0;
+		return 1;
+	case 0x23: /* enum */
+		return shmbox_same_variants_(newer, older);
+	case 0x24: /* vector */
+		return shmbox_same_number_(newer, older, 8) && shmbox_same_number_(newer, older, 8) &&
+			shmbox_same_type_(newer, older, depth - 1);
+	default:
+		return tag >= 1 && tag <= 14;
+	}
+}
+
+/* Whether the struct of the newer form has all fields of the older one where they were, and says of all others that they
+ * came later. */
+static inline int shmbox_extends_(shmbox_form_ newer, shmbox_form_ older)
+{
+	/* Form 1, one byte order, and a struct on both sides. */
+	const unsigned char *const head = shmbox_take_(&newer, 3);
+	uint64_t newer_count, older_count, newer_version, older_version;
+	uint32_t since;
+
+	if (memcmp(head, shmbox_take_(&older, 3), 3) != 0 || head[0] != 1 || head[2] != 0x22)
+		return 0;
+	shmbox_name_(&newer);
+	shmbox_name_(&older);
+	newer_version = shmbox_number_(&newer, 4);
+	older_version = shmbox_number_(&older, 4);
+	if (newer_version <= older_version || shmbox_number_(&newer, 8) < shmbox_number_(&older, 8))
+		return 0;
+	shmbox_take_(&newer, 8);
+	shmbox_take_(&older, 8);
+	newer_count = shmbox_number_(&newer, 8);
+	older_count = shmbox_number_(&older, 8);
+	if (newer_count < older_count)
+		return 0;
+	for (; older_count > 0; older_count--, newer_count--)
+		if (!shmbox_same_field_(&newer, &older, 31, &since) || since > older_version)
+			return 0;
+	if (older.wrong || older.at != older.end)
+		return 0;
+	for (; newer_count > 0; newer_count--) {
+		shmbox_name_(&newer);
+		shmbox_take_(&newer, 8);
+		/* A type is its own equal: this goes past it. */
+		older = newer;
+		if (!shmbox_same_type_(&newer, &older, 31) ||
+		    shmbox_history_(&newer, SHMBOX_NULL_, SHMBOX_NULL_) <= older_version || newer.wrong)
+			return 0;
+	}
+	return !newer.wrong && newer.at == newer.end;
+}
+
+/* ---- State and schema ---- */
+
+/* The half of the sequence that changes with each store: a futex has 32 bits. */
+static inline const void *shmbox_seq_low_(const shmbox *box)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return box->control + SHMBOX_SEQ_;
+#else
+	return box->control + SHMBOX_SEQ_ + 4;
+#endif
+}
+
+static inline void shmbox_wake_waiters_(const shmbox *box)
+{
+	shmbox_wake_(shmbox_seq_low_(box), INT_MAX);
+}
+
+/* Copies the beginning of the schema room that `state` names. 0: the state is another one by now, and the copy may be of
+ * anything. */
+static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to, size_t length)
+{
+	const unsigned char *room = box->base + box->capacity * 3 + box->room * (state >> 8 & 1);
+
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return shmbox_get32_(box, SHMBOX_STATE_) == state;
+}
+
+/* What a state that is not "ready" means. */
+static inline int shmbox_life_(uint32_t state)
+{
+	switch (state & 0xff) {
+	case SHMBOX_READY_: return 0;
+	case SHMBOX_REMOVED_: return SHMBOX_EREMOVED;
+	default: return SHMBOX_EDAMAGED;
+	}
+}
+
+static inline int shmbox_is_removed_(const shmbox *box)
+{
+	return shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == SHMBOX_EREMOVED;
+}
+
+/* Whether a program of this header may use a segment with this schema, which is another one than its own. `earlier`: the
+ * version of the schema, if this program is to read it with defaults for what it lacks. */
+static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, size_t read, uint32_t *earlier)
+{
+	const shmbox_type *const type = box->type;
+	shmbox_form_ mine, theirs;
+	uint64_t header[4];
+
+	memcpy(header, room, sizeof header);
+	if (header[2] > read - sizeof header || header[1] == 0 || header[1] > box->capacity)
+		return SHMBOX_EDAMAGED;
+	mine.at = type->schema;
+	mine.end = type->schema + type->schema_length;
+	theirs.at = room + sizeof header;
+	theirs.end = theirs.at + header[2];
+	mine.wrong = theirs.wrong = 0;
+	if (shmbox_extends_(theirs, mine))
+		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
+	if (!shmbox_extends_(mine, theirs))
+		return SHMBOX_EMISMATCH;
+	if (box->writable || type->added == SHMBOX_NULL_)
+		return SHMBOX_ENEEDSUPGRADE;
+	shmbox_take_(&theirs, 3);
+	shmbox_name_(&theirs);
+	*earlier = SHMBOX_TO_(uint32_t, shmbox_number_(&theirs, 4));
+	return 0;
+}
+
+/* Checks the schema in force: at the first attach, and again when another one is in force. */
+static inline int shmbox_check_schema_(shmbox *box)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+
+	do {
+		uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+		uint64_t header[4];
+		uint32_t earlier = 0;
+		unsigned char *room;
+		size_t length;
+		int code = shmbox_life_(state), unchanged;
+
+		if (code != 0)
+			return code;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!shmbox_read_room_(box, state, header, sizeof header))
+			continue;
+		if (header[0] != box->type->fingerprint || header[1] != box->type->size || header[1] > box->capacity) {
+			/* No more than a schema can take, whatever room there is. */
+			length = SHMBOX_ROOM_HEADER_ + SHMBOX_MAX_SCHEMA_;
+			if (length > box->room)
+				length = box->room;
+			room = SHMBOX_POINTER_(unsigned char *, malloc(length));
+			if (room == SHMBOX_NULL_)
+				return shmbox_failed_(box);
+			unchanged = shmbox_read_room_(box, state, room, length);
+			if (unchanged) {
+				memcpy(header, room, sizeof header);
+				code = shmbox_compare_(box, room, length, &earlier);
+			}
+			free(room);
+			if (!unchanged)
+				continue;
+			if (code != 0)
+				return code;
+		}
+		box->stored = SHMBOX_TO_(size_t, header[1]);
+		box->earlier = earlier;
+		box->state = state;
+		return 0;
+	} while (shmbox_now_() < end);
+	return SHMBOX_EOVERTAKEN;
+}
+
+static inline int shmbox_check_(shmbox *box)
+{
+	if (shmbox_get32_(box, SHMBOX_STATE_) == box->state)
+		return 0;
+	return shmbox_check_schema_(box);
+}
+
+static inline int shmbox_is_open_(const shmbox *box, const shmbox_type *type)
+{
+	return box->base != SHMBOX_NULL_ && box->type->fingerprint == type->fingerprint;
+}
+
+/* ---- Repair: what an owner of the lock that died left ---- */
+
+/* Makes the copies whole. May itself be cut short, and done again. */
+static inline void shmbox_repair_(shmbox *box)
+{
+	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+	uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
+	uint64_t header[4];
+	size_t stored = box->capacity;
+	uint64_t version;
+
+	if (shmbox_life_(state) != 0)
+		return;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	/* Of the schema in force, which this process need not know yet; the whole capacity if that says more. */
+	if (shmbox_read_room_(box, state, header, sizeof header) && header[1] < stored)
+		stored = SHMBOX_TO_(size_t, header[1]);
+	/* A reader that sees one of the stores below must also see the dead writer's sequence. */
+	__atomic_thread_fence(__ATOMIC_ACQ_REL);
+	SHMBOX_STOP("repair: begun");
+	version = seq / 2 + seq % 2;
+	if (seq % 2 != 0) {
+		shmbox_copy_within_(box->base, shmbox_mirror_(box, seq / 2), stored);
+		SHMBOX_STOP("repair: payload restored");
+		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), seq + 1, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+	shmbox_copy_within_(shmbox_mirror_(box, version), box->base, stored);
+	SHMBOX_STOP("repair: done");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	shmbox_wake_waiters_(box);
+}
+
+static inline void shmbox_release_(shmbox *box)
+{
+	uint32_t expected = box->claim;
+
+	SHMBOX_STOP("unlock: begun");
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		return;
+	SHMBOX_STOP("unlock: sleepers");
+	/* Any other word is not this claim's: somebody tampered with the semaphores and took the lock from the living. */
+	expected = box->claim | SHMBOX_WAITERS_;
+	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
+		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
+}
+
+/* ---- Processes: what the kernel says of them ---- */
+
+/* Who is alive: for each slot a semaphore, which the kernel undoes when its claimant dies, and a record of who that is. A
+ * claimant is dead only if no witness says that it lives: see "Slots", "Records" and "Verdict" of FORMAT.md. */
+
+/* How closely to look at an owner whose semaphore says that it lives: it may be in its exit, and a peer may have set the
+ * semaphore of a dead one. */
+enum { SHMBOX_SHORT_, SHMBOX_LONG_, SHMBOX_LAST_ };
+
+/* Each answer that may err errs towards alive. Nothing here allocates. */
+
+typedef struct shmbox_path_ {
+	char text[80];
+	size_t length;
+} shmbox_path_;
+
+static inline void shmbox_add_(shmbox_path_ *path, const char *text)
+{
+	for (; *text != 0 && path->length + 1 < sizeof path->text; text++)
+		path->text[path->length++] = *text;
+	path->text[path->length] = 0;
+}
+
+static inline void shmbox_add_number_(shmbox_path_ *path, uint32_t number)
+{
+	char digit[2] = { 0, 0 };
+
+	if (number > 9)
+		shmbox_add_number_(path, number / 10);
+	digit[0] = "0123456789"[number % 10];
+	shmbox_add_(path, digit);
+}
+
+/* /proc/PID and what follows it. */
+static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
+{
+	shmbox_path_ path;
+
+	path.length = 0;
+	shmbox_add_(&path, "/proc/");
+	shmbox_add_number_(&path, pid);
+	shmbox_add_(&path, rest);
+	return path;
+}
+
+/* open(2) without <fcntl.h>, which has macros with names of fields. */
+static inline int shmbox_open_file_(const char *path)
+{
+	return SHMBOX_TO_(int, syscall(SYS_openat, -100 /* AT_FDCWD */, path, 02000000 /* O_CLOEXEC */, 0));
+}
+
+/* The flags of a process or thread, and when it started in clock ticks since boot: fields 9 and 22 of its file `stat`. 0 if
+ * that can't be read. */
+static inline int shmbox_read_stat_(const char *path, uint64_t *flags, uint64_t *start)
+{
+	char line[1024];
+	const char *at;
+	int const file = shmbox_open_file_(path);
+	int field;
+	ssize_t length;
+
+	if (file < 0)
+		return 0;
+	length = read(file, line, sizeof line - 1);
+	close(file);
+	if (length <= 0)
+		return 0;
+	line[length] = 0;
+	/* The second field is the program's name in brackets, and may have brackets in it. */
+	at = strrchr(line, ')');
+	for (field = 3; field <= 22 && at != SHMBOX_NULL_; field++) {
+		at = strchr(at, ' ');
+		if (at != SHMBOX_NULL_)
+			at++;
+		if (at != SHMBOX_NULL_ && field == 9)
+			*flags = strtoull(at, SHMBOX_NULL_, 10);
+		if (at != SHMBOX_NULL_ && field == 22)
+			*start = strtoull(at, SHMBOX_NULL_, 10);
+	}
+	return at != SHMBOX_NULL_;
+}
+
+/* Whether each thread of a process has PF_EXITING, and so runs no instruction of its program any more. */
+static inline int shmbox_exits_once_(uint32_t pid)
+{
+	shmbox_path_ const threads = shmbox_proc_(pid, "/task");
+	uint64_t entries[128];
+	const char *const bytes = SHMBOX_POINTER_(const char *, SHMBOX_POINTER_(const void *, entries));
+	int const directory = shmbox_open_file_(threads.text);
+	int exits = 1, any = 0;
+	long length;
+
+	if (directory < 0)
+		return 0;
+	while (exits && (length = syscall(SYS_getdents64, directory, entries, sizeof entries)) != 0) {
+		long at;
+		unsigned short step;
+
+		/* getdents64(2): the length of an entry is at 16, its name at 19. */
+		for (at = 0; exits && at < length; at += step) {
+			shmbox_path_ path = threads;
+			uint64_t flags = 0, start = 0;
+
+			memcpy(&step, bytes + at + 16, sizeof step);
+			if (bytes[at + 19] == '.')
+				continue;
+			shmbox_add_(&path, "/");
+			shmbox_add_(&path, bytes + at + 19);
+			shmbox_add_(&path, "/stat");
+			/* One that can't be read may be one that has ended, or one that may not be read. */
+			exits = shmbox_read_stat_(path.text, &flags, &start) && (flags & 4 /* PF_EXITING */) != 0;
+			any = 1;
+		}
+		if (length < 0)
+			exits = 0;
+	}
+	close(directory);
+	return exits && any;
+}
+
+/* Twice: a thread that began behind the first walk was begun by one that the first walk found running. */
+static inline int shmbox_exits_(uint32_t pid)
+{
+	return shmbox_exits_once_(pid) && shmbox_exits_once_(pid);
+}
+
+/* Whether a process has ended, though its parent has not waited for it: its pidfd is readable. */
+static inline int shmbox_has_ended_(uint32_t pid)
+{
+#ifdef SYS_pidfd_open
+	long const open_call = SYS_pidfd_open;
+#else
+	long const open_call = 434;
+#endif
+#ifdef SYS_ppoll
+	long const poll_call = SYS_ppoll;
+#else
+	long const poll_call = SYS_ppoll_time64;
+#endif
+	struct { int file; short events, found; } watched;
+	int64_t const at_once[2] = { 0, 0 };
+	int ended;
+
+	watched.file = SHMBOX_TO_(int, syscall(open_call, SHMBOX_TO_(long, pid), 0));
+	watched.events = 1 /* POLLIN */;
+	watched.found = 0;
+	if (watched.file < 0)
+		return 0;
+	ended = syscall(poll_call, &watched, 1, at_once, SHMBOX_NULL_, 0) == 1 && (watched.found & 1) != 0;
+	close(watched.file);
+	return ended;
+}
+
+/* Makes all that a process stored before it was seen to be gone seen here. x86 keeps stores in order. */
+static inline int shmbox_sees_stores_(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return 1;
+#elif defined(SYS_membarrier)
+	return syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0) == 0;
+#else
+	return 0;
+#endif
+}
+
+/* ---- Records ---- */
+
+static inline uint32_t shmbox_record_pid_(uint64_t record)
+{
+	return SHMBOX_TO_(uint32_t, record & 0x3fffff);
+}
+
+/* The bytes at AT_RANDOM that a process keeps until exec: the first is in the claim's word, the second in the record. */
+static inline uint32_t shmbox_image_(int which)
+{
+	const unsigned char *const random = SHMBOX_BITS_(const unsigned char *, getauxval(25 /* AT_RANDOM */));
+
+	return random == SHMBOX_NULL_ ? 0 : random[which];
+}
+
+/* The number in the target of a link, such as "pid:[4026531836]"; 0 if there is none. */
+static inline uint64_t shmbox_link_(const char *path)
+{
+	char target[64];
+	ssize_t const length = readlink(path, target, sizeof target - 1);
+	const char *at = target;
+
+	if (length <= 0)
+		return 0;
+	target[length] = 0;
+	while (*at != 0 && (*at < '0' || *at > '9'))
+		at++;
+	return strtoull(at, SHMBOX_NULL_, 10);
+}
+
+/* This process's record. Some 20 us. Its namespaces are asked of this thread: a leading one that has ended shows none. */
+static inline uint64_t shmbox_make_record_(const shmbox *box)
+{
+	uint64_t const record = (SHMBOX_TO_(uint64_t, box->pid) & 0x3fffff) | SHMBOX_TO_(uint64_t, shmbox_image_(1)) << 56;
+	uint64_t const pids = shmbox_link_("/proc/thread-self/ns/pid");
+	uint64_t flags = 0, start = 0, space;
+
+	/* Without /proc it is not comparable. */
+	if (pids == 0 || !shmbox_read_stat_("/proc/self/stat", &flags, &start))
+		return record;
+	space = (pids + 61 * shmbox_link_("/proc/thread-self/ns/time")) & 0xfff;
+	return record | (start & 0x3fffff) << 22 | (space == 0 ? 1 : space) << 44;
+}
+
+static inline shmbox_u64_ *shmbox_record_at_(const shmbox *box, uint32_t slot)
+{
+	void *const place = box->base + box->capacity * 3 + box->room * 2 + SHMBOX_TO_(size_t, slot) * 8;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, place);
+}
+
+static inline uint64_t shmbox_get_record_(const shmbox *box, uint32_t slot)
+{
+	return __atomic_load_n(shmbox_record_at_(box, slot), __ATOMIC_ACQUIRE);
+}
+
+static inline int shmbox_exchange_record_(const shmbox *box, uint32_t slot, uint64_t seen, uint64_t wanted)
+{
+	return __atomic_compare_exchange_n(shmbox_record_at_(box, slot), &seen, wanted, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* Whether pid and start mean here what they meant to the claimant. */
+static inline int shmbox_is_comparable_(const shmbox *box, uint64_t record)
+{
+	return (record >> 44 & 0xfff) != 0 && ((record ^ box->record) >> 44 & 0xfff) == 0;
+}
+
+/* Whether this very process made it, in this program or before an exec. */
+static inline int shmbox_is_mine_(const shmbox *box, uint64_t record)
+{
+	return shmbox_is_comparable_(box, record) && (record ^ box->record) << 8 == 0;
+}
+
+/* Whether /proc is that of this process's pid namespace: where it is an outer one's, pids lead to other processes. */
+static inline int shmbox_knows_proc_(const shmbox *box)
+{
+	return shmbox_link_("/proc/self") == SHMBOX_TO_(uint64_t, box->pid);
+}
+
+/* Whether the process of this pid started when the claimant did: 1, 0, or -1 if it can't be told. */
+static inline int shmbox_started_with_(uint64_t record, uint32_t pid)
+{
+	shmbox_path_ const path = shmbox_proc_(pid, "/stat");
+	uint64_t flags = 0, start = 0;
+
+	if (pid == 0 || !shmbox_read_stat_(path.text, &flags, &start))
+		return -1;
+	return (start & 0x3fffff) == (record >> 22 & 0x3fffff);
+}
+
+/* Whether the claimant has ended, or runs nothing of its program any more. 1 is for good. */
+static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
+{
+	uint32_t const pid = shmbox_record_pid_(record);
+
+	if (record == 0)
+		return 1;
+	if (!shmbox_is_comparable_(box, record) || shmbox_is_mine_(box, record) || pid == 0)
+		return 0;
+	return ((syscall(SYS_kill, SHMBOX_TO_(long, pid), 0) != 0 && errno == ESRCH) || shmbox_has_ended_(pid) ||
+		(shmbox_knows_proc_(box) && (shmbox_started_with_(record, pid) == 0 || shmbox_exits_(pid)))) &&
+		shmbox_sees_stores_();
+}
+
+/* ---- Semaphores ---- */
+
+/* What the semaphores behind the slots hold: `which` is 0 for the one that the kernel's id tells, 1 for the other. */
+static inline int shmbox_tag_(const shmbox *box, int which)
+{
+	uint64_t const number = which == 0 ? SHMBOX_TO_(uint32_t, box->id) : box->unique;
+
+	return SHMBOX_TO_(int, number % 32767 + 1);
+}
+
+/* What a failed call on the semaphores means. */
+static inline int shmbox_set_failed_(shmbox *box)
+{
+	return shmbox_is_gone_() ? SHMBOX_ESETLOST : shmbox_failed_(box);
+}
+
+/* The semaphore of a slot; -1 if it can't be read. */
+static inline int shmbox_value_(const shmbox *box, uint32_t slot)
+{
+	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, SHMBOX_NULL_);
+}
+
+/* The pid, as this process sees it, of the one that changed the semaphore of a slot last; 0 if it can't be told. */
+static inline uint32_t shmbox_last_user_(const shmbox *box, uint32_t slot)
+{
+	int const pid = box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETPID, SHMBOX_NULL_);
+
+	return pid < 0 ? 0 : SHMBOX_TO_(uint32_t, pid);
+}
+
+/* Whether that one is the process of a record, and lives. */
+static inline int shmbox_last_user_lives_(const shmbox *box, uint32_t slot, uint64_t record)
+{
+	uint32_t const pid = shmbox_last_user_(box, slot);
+
+	return shmbox_started_with_(record, pid) == 1 && !shmbox_has_ended_(pid) && !shmbox_exits_(pid);
+}
+
+/* "Is 0" and "add so many", the two halves of what one call of semop does or leaves. */
+static inline void shmbox_if_zero_add_(struct sembuf *halves, uint32_t index, int by, int undo)
+{
+	halves[0].sem_num = halves[1].sem_num = SHMBOX_TO_(unsigned short, index);
+	halves[0].sem_op = 0;
+	halves[0].sem_flg = IPC_NOWAIT;
+	halves[1].sem_op = SHMBOX_TO_(short, by);
+	halves[1].sem_flg = SHMBOX_TO_(short, IPC_NOWAIT | undo);
+}
+
+static inline int shmbox_raise_(int set, uint32_t slot)
+{
+	struct sembuf raise[2];
+
+	shmbox_if_zero_add_(raise, slot, 1, SEM_UNDO);
+	return semop(set, raise, 2);
+}
+
+/* Both at once: no process sees a set with one of them. */
+static inline int shmbox_add_tags_(const shmbox *box, int set)
+{
+	struct sembuf add[4];
+
+	shmbox_if_zero_add_(add, box->slots, shmbox_tag_(box, 0), 0);
+	shmbox_if_zero_add_(add + 2, box->slots + 1, shmbox_tag_(box, 1), 0);
+	return semop(set, add, 4);
+}
+
+static inline void shmbox_lower_(int set, uint32_t slot)
+{
+	struct sembuf lower;
+
+	lower.sem_num = SHMBOX_TO_(unsigned short, slot);
+	lower.sem_op = -1;
+	lower.sem_flg = IPC_NOWAIT | SEM_UNDO;
+	semop(set, &lower, 1);
+}
+
+/* Whether a set with as many semaphores bears this segment's tags: 1, 0 or -1 (errno). `none`: whether it bears none. */
+static inline int shmbox_is_tagged_(const shmbox *box, int set, int *none)
+{
+	int first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
+	int const second = first < 0 ? -1 : shmbox_semctl_(set, box->slots + 1, GETVAL, SHMBOX_NULL_);
+
+	/* They may have been added between the two looks. */
+	if (first == 0 && second > 0)
+		first = shmbox_semctl_(set, box->slots, GETVAL, SHMBOX_NULL_);
+	*none = first == 0 && second == 0;
+	if (first < 0 || second < 0)
+		return -1;
+	return first == shmbox_tag_(box, 0) && second == shmbox_tag_(box, 1);
+}
+
+/* Whether a set that was found to be this segment's is it still, and in this namespace: 1, 0 or a code. */
+static inline int shmbox_is_still_(shmbox *box, int set)
+{
+	int none;
+	int const tagged = shmbox_is_tagged_(box, set, &none);
+
+	return tagged >= 0 ? tagged : shmbox_is_gone_() ? 0 : shmbox_failed_(box);
+}
+
+/* Whether a set is this segment's, of which the kernel says `segment`: 0 or a code. */
+static inline int shmbox_check_set_(shmbox *box, int set, const struct shmid_ds *segment)
+{
+	struct semid_ds facts;
+	key_t key;
+	int tagged, none;
+
+	if (set < 0)
+		return set == -1 ? SHMBOX_ESETLOST : SHMBOX_EDAMAGED;
+	memset(&facts, 0, sizeof facts);
+	if (shmbox_semctl_(set, 0, IPC_STAT, &facts) != 0)
+		return shmbox_set_failed_(box);
+#ifdef __GLIBC__
+	key = facts.sem_perm.__key;
+#else
+	key = facts.sem_perm.__ipc_perm_key;
+#endif
+	if (key != IPC_PRIVATE || facts.sem_nsems != box->slots + 2 ||
+	    (facts.sem_perm.uid != segment->shm_perm.uid && facts.sem_perm.uid != segment->shm_perm.cuid))
+		return SHMBOX_EDAMAGED;
+	tagged = shmbox_is_tagged_(box, set, &none);
+	if (tagged < 0)
+		return shmbox_set_failed_(box);
+	/* Of one that no process has used, the maker died before the tags, or is about to add them. */
+	if (none && facts.sem_otime == 0)
+		return SHMBOX_ESETLOST;
+	return tagged ? 0 : SHMBOX_EDAMAGED;
+}
+
+/* The id of the set that the segment names; its word is one that others can write. */
+static inline int shmbox_named_set_(const shmbox *box)
+{
+	return SHMBOX_TO_(int, __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE) - 1);
+}
+
+/* Makes sure that box->set is this segment's, in this namespace, and now. Two system calls, or some if the segment names
+ * another one than before. */
+static inline int shmbox_find_set_(shmbox *box)
+{
+	int const named = shmbox_named_set_(box), known = box->set;
+	struct shmid_ds segment;
+	int code;
+
+	if (named == known && known >= 0) {
+		int const still = shmbox_is_still_(box, known);
+
+		if (still != 0)
+			return still < 0 ? still : 0;
+	}
+	/* A segment that is attached has its id for as long, in its own namespace. */
+	if (shmctl(box->id, IPC_STAT, &segment) != 0)
+		return shmbox_is_gone_() ? SHMBOX_ELEFT : shmbox_failed_(box);
+	code = shmbox_check_set_(box, named, &segment);
+	if (code == 0)
+		box->set = named;
+	/* A peer may have overwritten the word. */
+	else if (known >= 0 && named != known && (code == SHMBOX_EDAMAGED || code == SHMBOX_ESETLOST) &&
+		 shmbox_is_still_(box, known) == 1)
+		code = 0;
+	return code;
+}
+
+/* ---- Verdicts ---- */
+
+static inline uint32_t shmbox_slot_(uint32_t word)
+{
+	return (word & 0x3ff) - 1;
+}
+
+/* Whether a word of the lock is this handle's claim, whoever sleeps on it. */
+static inline int shmbox_is_own_(const shmbox *box, uint32_t word)
+{
+	return box->claim != 0 && (word & ~SHMBOX_WAITERS_) == box->claim;
+}
+
+/* Whether a set was put in the place of one that was lost: then a semaphore of 0 says nothing of a claimant that may have
+ * claimed under an earlier one. */
+static inline int shmbox_is_replaced_(const shmbox *box)
+{
+	return shmbox_get32_(box, SHMBOX_REPLACED_) != 0;
+}
+
+/* Whether the claim that a lock's word names belongs to a living process: 1, 0, or a code. To act on 0, look with
+ * shmbox_recheck_ whether this segment's semaphores said so, and judge again; then exchange the very word that was judged.
+ * GETVAL takes the same lock in the kernel as the undo, so whoever reads a 0 sees what the dead one stored. */
+static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
+{
+	uint32_t const slot = shmbox_slot_(word);
+	int const same_image = (word >> 23 & 0xff) == shmbox_image_(0);
+	uint64_t record;
+	uint32_t pid;
+	int value, comparable;
+
+	if (slot >= box->slots)
+		return 0;
+	record = shmbox_get_record_(box, slot);
+	/* A word with this handle's slot that is not its claim: a peer made it up. */
+	if (box->claim != 0 && slot == shmbox_slot_(box->claim) && record == box->record)
+		return shmbox_is_own_(box, word);
+	comparable = shmbox_is_comparable_(box, record);
+	value = shmbox_value_(box, slot);
+	if (value <= 0) {
+		if (record == 0)
+			return 0;
+		if (comparable)
+			return !shmbox_claimant_is_gone_(box, record);
+		if (value == 0 && shmbox_last_user_lives_(box, slot, record))
+			return 1;
+		if (value == 0 && !shmbox_is_replaced_(box))
+			return 0;
+		/* What can't be told counts as alive until the time limit. */
+		return look == SHMBOX_LAST_ ? SHMBOX_EUNJUDGED : 1;
+	}
+	/* This process before its exec: no program knows of that claim any more. */
+	if (shmbox_is_mine_(box, record) ? !same_image || record != box->record
+					 : !same_image && !comparable && shmbox_last_user_(box, slot) == SHMBOX_TO_(uint32_t, box->pid))
+		return 0;
+	if (look == SHMBOX_SHORT_ || !comparable)
+		return 1;
+	pid = shmbox_record_pid_(record);
+	if (shmbox_last_user_(box, slot) != pid)
+		return look != SHMBOX_LAST_ || !shmbox_claimant_is_gone_(box, record);
+	return !(shmbox_started_with_(record, pid) == 1 && shmbox_exits_(pid) && shmbox_sees_stores_());
+}
+
+/* ---- Leaving, and losing ---- */
+
+/* Notes a fork: the child has the memory and none of the kernel's promises to its parent. */
+static inline void shmbox_notice_fork_(shmbox *box)
+{
+	if (box->alive != SHMBOX_NULL_ ? __atomic_load_n(box->alive, __ATOMIC_RELAXED) != 0 : box->pid == getpid())
+		return;
+	if (box->alive != SHMBOX_NULL_)
+		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
+	box->pid = getpid();
+	box->claim = 0;
+	box->awaited = 0;
+	if (box->held == SHMBOX_HELD_)
+		box->held = SHMBOX_HELD_BY_PARENT_;
+}
+
+/* A page that tells a child from its parent (madvise(2), MADV_WIPEONFORK). Before Linux 4.14 the pid has to do. */
+static inline void shmbox_watch_forks_(shmbox *box)
+{
+#ifdef MAP_ANONYMOUS
+	void *page = mmap(SHMBOX_NULL_, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
+		munmap(page, sizeof(uint32_t));
+		return;
+	}
+	box->alive = SHMBOX_POINTER_(uint32_t *, page);
+	*box->alive = 1;
+#else
+	(void)box;
+#endif
+}
+
+/* Whether the segment's id leads to this segment, in the namespace of this thread: 1, 0, or -1 if it may not look. In a new
+ * namespace ids begin at 0, so the same one may be another's. */
+static inline int shmbox_leads_here_(const shmbox *box)
+{
+	void *const other = shmat(box->id, SHMBOX_NULL_, SHM_RDONLY);
+	struct shmid_ds facts;
+	int here = 0;
+
+	if (SHMBOX_BITS_(intptr_t, other) == -1)
+		return shmbox_is_gone_() ? 0 : -1;
+	if (shmctl(box->id, IPC_STAT, &facts) == 0 &&
+	    facts.shm_segsz == SHMBOX_TO_(size_t, box->control - box->base) + SHMBOX_CONTROL_) {
+		shmbox there = *box;
+
+		there.control = SHMBOX_POINTER_(unsigned char *, other) + (box->control - box->base);
+		here = shmbox_get64_(&there, SHMBOX_UNIQUE_) == shmbox_get64_(box, SHMBOX_UNIQUE_);
+	}
+	shmdt(other);
+	return here;
+}
+
+/* Tells all that another program has removed the segment (`ipcrm -m`), which leaves no trace in memory. */
+static inline int shmbox_bury_(const shmbox *box)
+{
+	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
+
+	__atomic_store_n(shmbox_u32_at_(box, SHMBOX_STATE_), (state & ~UINT32_C(0xff)) | SHMBOX_REMOVED_, __ATOMIC_RELAXED);
+	shmbox_wake_waiters_(box);
+	shmbox_wake_(box->control + SHMBOX_LOCK_, INT_MAX);
+	return SHMBOX_EREMOVED;
+}
+
+/* Whether the kernel keeps the segment only for those that are attached: 1, 0, or SHMBOX_ELEFT if it speaks of another one,
+ * which has the id in the namespace of this thread. */
+static inline int shmbox_is_orphan_(const shmbox *box)
+{
+	struct shmid_ds facts;
+
+	if (shmctl(box->id, IPC_STAT, &facts) != 0 || (facts.shm_perm.mode & 01000 /* SHM_DEST */) == 0)
+		return 0;
+	switch (shmbox_leads_here_(box)) {
+	case 1: return 1;
+	case 0: return SHMBOX_ELEFT;
+	default: return 0;
+	}
+}
+
+/* Whether the record of this handle's slot is this process's; one that a peer overwrote with 0 is made so. */
+static inline int shmbox_keeps_slot_(const shmbox *box)
+{
+	uint32_t const slot = shmbox_slot_(box->claim);
+
+	return shmbox_get_record_(box, slot) == box->record || shmbox_exchange_record_(box, slot, 0, box->record);
+}
+
+/* Raises the semaphore of this handle's slot again: 0 or a code. */
+static inline int shmbox_raise_again_(shmbox *box)
+{
+	if (shmbox_raise_(box->set, shmbox_slot_(box->claim)) == 0)
+		return 0;
+	/* Above 0 by now; or lost at once, or out of this process's rights, where the record goes on to speak for it. */
+	if (errno == EAGAIN || errno == EACCES || shmbox_is_gone_())
+		return 0;
+	return shmbox_failed_(box);
+}
+
+/* Whether segment, semaphores and process still belong together: 0, SHMBOX_ELEFT or SHMBOX_EREMOVED; SHMBOX_ESYSTEM if its
+ * semaphore can't be raised again. What this process may not ask the kernel any more is as it was. */
+static inline int shmbox_recheck_(shmbox *box)
+{
+	int code, orphan;
+
+	shmbox_notice_fork_(box);
+	if (box->left)
+		return SHMBOX_ELEFT;
+	code = shmbox_find_set_(box);
+	if (code != 0 || (box->claim != 0 && shmbox_value_(box, shmbox_slot_(box->claim)) <= 0)) {
+		if (code == SHMBOX_ELEFT || shmbox_leads_here_(box) == 0 ||
+		    /* Another has the slot: this process was taken for dead. */
+		    (box->claim != 0 && !shmbox_keeps_slot_(box))) {
+			box->left = 1;
+			return SHMBOX_ELEFT;
+		}
+		/* Set by a peer, or of a new set in the place of one that was lost: raised again. */
+		code = code == 0 ? shmbox_raise_again_(box) : 0;
+	}
+	orphan = shmbox_is_orphan_(box);
+	if (orphan == SHMBOX_ELEFT)
+		box->left = 1;
+	if (orphan < 0)
+		return orphan;
+	return orphan ? shmbox_bury_(box) : code;
+}
+
+/* ---- Claims ---- */
+
+/* Takes over a lock that names this slot, whose claimant died holding it. */
+static inline void shmbox_inherit_(shmbox *box, uint32_t slot)
+{
+	uint32_t seen = shmbox_get32_(box, SHMBOX_LOCK_);
+	int again;
+
+	/* Twice: a contender may add its mark in between, once. */
+	for (again = 0; again < 2 && shmbox_slot_(seen) == slot && !shmbox_is_own_(box, seen); again++) {
+		if (shmbox_exchange32_(box, SHMBOX_LOCK_, &seen, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
+			shmbox_repair_(box);
+			shmbox_release_(box);
+			break;
+		}
+	}
+}
+
+/* Whether the last claimant of a slot has released it or is gone. Whether there is a new one, its semaphore says. */
+static inline int shmbox_is_free_(const shmbox *box, uint32_t slot, uint64_t record)
+{
+	if (record == 0)
+		return 1;
+	/* Another handle of this process may have it. */
+	if (record == box->record || shmbox_value_(box, slot) > 0)
+		return 0;
+	if (shmbox_is_comparable_(box, record))
+		return shmbox_claimant_is_gone_(box, record);
+	return !shmbox_is_replaced_(box) && !shmbox_last_user_lives_(box, slot, record);
+}
+
+/* Raises the semaphore of a free slot, and records this process there. The slot, or a code. */
+static inline int shmbox_take_slot_(shmbox *box)
+{
+	uint32_t step;
+
+	for (step = 0; step < box->slots; step++) {
+		uint32_t const slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % box->slots;
+		uint64_t const seen = shmbox_get_record_(box, slot);
+
+		if (!shmbox_is_free_(box, slot, seen))
+			continue;
+		if (shmbox_raise_(box->set, slot) != 0) {
+			struct semid_ds facts;
+			int code;
+
+			if (errno == EAGAIN)
+				continue;
+			if (errno == EACCES || errno == ENOMEM || errno == ENOSPC)
+				return shmbox_failed_(box);
+			code = shmbox_set_failed_(box);
+			/* If the set is there, it is the undo that is refused. */
+			return shmbox_semctl_(box->set, 0, IPC_STAT, &facts) == 0 ? SHMBOX_ENOUNDO : code;
+		}
+		SHMBOX_STOP("claim: semaphore raised");
+		if (shmbox_exchange_record_(box, slot, seen, box->record)) {
+			SHMBOX_STOP("claim: recorded");
+			return SHMBOX_TO_(int, slot);
+		}
+		shmbox_lower_(box->set, slot);
+	}
+	return SHMBOX_ESLOTS;
+}
+
+/* Gives a slot back: the semaphore only if it is known to be this segment's. */
+static inline void shmbox_give_back_(shmbox *box, uint32_t slot, uint64_t record)
+{
+	int const released = shmbox_exchange_record_(box, slot, record, 0);
+
+	SHMBOX_STOP("claim: record released");
+	if (released && !box->left && shmbox_find_set_(box) == 0)
+		shmbox_lower_(box->set, slot);
+	SHMBOX_STOP("claim: given back");
+}
+
+/* Takes a slot for this handle, unless it has one. */
+static inline int shmbox_claim_(shmbox *box)
+{
+	uint32_t slot, tries, none = 0;
+
+	shmbox_notice_fork_(box);
+	if (box->left)
+		return SHMBOX_ELEFT;
+	if (box->claim != 0)
+		return 0;
+	if (box->alive == SHMBOX_NULL_)
+		shmbox_watch_forks_(box);
+	box->record = shmbox_make_record_(box);
+	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
+		int code = shmbox_find_set_(box), taken;
+		uint32_t number;
+
+		if (code != 0)
+			return code;
+		taken = shmbox_take_slot_(box);
+		if (taken < 0)
+			return taken;
+		slot = SHMBOX_TO_(uint32_t, taken);
+		number = __atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_CLAIMS_), 1, __ATOMIC_RELAXED);
+		if (shmbox_named_set_(box) != box->set) {
+			shmbox_give_back_(box, slot, box->record);
+			continue;
+		}
+		number = (slot + 1) | (number & 0x1fff) << 10 | shmbox_image_(0) << 23;
+		/* A handler of a signal may have been faster, by the same handle. */
+		if (!__atomic_compare_exchange_n(&box->claim, &none, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			shmbox_give_back_(box, slot, box->record);
+			return 0;
+		}
+		SHMBOX_STOP("claim: numbered");
+		/* No other process can tell any more that the last claimant died holding the lock. */
+		shmbox_inherit_(box, slot);
+		/* What this process claimed before it called exec. */
+		for (slot = 0; slot < box->slots; slot++) {
+			uint64_t const record = shmbox_get_record_(box, slot);
+
+			if (shmbox_is_mine_(box, record) && record != box->record) {
+				shmbox_inherit_(box, slot);
+				shmbox_give_back_(box, slot, record);
+			}
+		}
+		return 0;
+	}
+	return SHMBOX_EDAMAGED;
+}
+
+/* Puts a new set in the place of one that was lost, if each claimant under that is known here or gone. Those that live find
+ * it, and raise their slots there. */
+static inline int shmbox_replace_set_(shmbox *box)
+{
+	uint32_t seen = __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE);
+	struct shmid_ds segment;
+	struct semid_ds facts;
+	uint32_t slot;
+	int set, orphan, tagged;
+
+	if (shmctl(box->id, IPC_STAT, &segment) != 0)
+		return shmbox_is_gone_() ? SHMBOX_ELEFT : shmbox_failed_(box);
+	orphan = shmbox_is_orphan_(box);
+	if (orphan != 0)
+		return orphan < 0 ? orphan : shmbox_bury_(box);
+	/* A set of another user's would be trusted by no other process. */
+	if (geteuid() != 0 && geteuid() != segment.shm_perm.uid && geteuid() != segment.shm_perm.cuid)
+		return SHMBOX_ESETLOST;
+	for (slot = 0; slot < box->slots; slot++) {
+		uint64_t const record = shmbox_get_record_(box, slot);
+
+		if (record != 0 && !shmbox_is_comparable_(box, record))
+			return SHMBOX_EUNJUDGED;
+	}
+	set = semget(IPC_PRIVATE, SHMBOX_TO_(int, box->slots + 2), SHMBOX_TO_(int, segment.shm_perm.mode & 0666) | IPC_CREAT);
+	if (set < 0)
+		return shmbox_failed_(box);
+	SHMBOX_STOP("set: made");
+	if (segment.shm_perm.uid != geteuid() || segment.shm_perm.gid != getegid()) {
+		memset(&facts, 0, sizeof facts);
+		facts.sem_perm.uid = segment.shm_perm.uid;
+		facts.sem_perm.gid = segment.shm_perm.gid;
+		facts.sem_perm.mode = segment.shm_perm.mode & 0666;
+		if (shmbox_semctl_(set, 0, IPC_SET, &facts) != 0) {
+			int const code = shmbox_failed_(box);
+
+			shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
+			return code;
+		}
+	}
+	/* Before: a process that sees the new set sees that it is not the first one. */
+	__atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_REPLACED_), 1, __ATOMIC_ACQ_REL);
+	SHMBOX_STOP("set: counted");
+	/* If another process was faster, its set stays. */
+	if (!shmbox_exchange32_(box, SHMBOX_SET_, &seen, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL)) {
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
+		return 0;
+	}
+	SHMBOX_STOP("set: installed");
+	tagged = shmbox_add_tags_(box, set) == 0 ? 0 : shmbox_set_failed_(box);
+	SHMBOX_STOP("set: tagged");
+	/* The segment's remover looked before this set was there; or a process that found it without tags replaced it. */
+	if (shmbox_is_removed_(box) || shmbox_named_set_(box) != set) {
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
+		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : 0;
+	}
+	return tagged;
+}
+
+/* Claims a slot at the opening. */
+static inline int shmbox_join_(shmbox *box)
+{
+	int code = shmbox_claim_(box), tries;
+
+	for (tries = 0; code == SHMBOX_ESETLOST && !shmbox_is_removed_(box) && tries < SHMBOX_TRIES_; tries++) {
+		/* Another process may have installed one to which it is about to add the tags. */
+		shmbox_rest_a_millisecond_();
+		code = shmbox_claim_(box);
+		if (code != SHMBOX_ESETLOST)
+			break;
+		code = shmbox_replace_set_(box);
+		if (code != 0)
+			break;
+		code = shmbox_claim_(box);
+	}
+	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
+	return code != 0 && shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
+}
+
+/* ---- The lock ---- */
+
+/* Waits for the lock, and takes it over from an owner that is dead. */
+static inline int shmbox_contend_(shmbox *box)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+	int spins, code, look = SHMBOX_SHORT_;
+
+	for (spins = 0; spins < SHMBOX_SPINS_; spins++) {
+		uint32_t free = 0;
+
+		if (shmbox_get32_(box, SHMBOX_LOCK_) == 0 &&
+		    shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
+			return 0;
+	}
+	for (;;) {
+		uint32_t const seen = shmbox_get32_(box, SHMBOX_LOCK_);
+		int const owned = (seen & 0x3ff) != 0;
+		int64_t left;
+
+		/* This is the handler of a signal that came in the middle of a commit by this handle. */
+		if (shmbox_is_own_(box, seen))
+			return SHMBOX_EREENTRANT;
+		code = owned ? shmbox_is_alive_(box, seen, look) : 0;
+		if (owned && code == 0) {
+			code = shmbox_recheck_(box);
+			if (code == 0)
+				code = shmbox_is_alive_(box, seen, look);
+		}
+		if (code < 0)
+			return code;
+		if (code == 0) {
+			uint32_t judged = seen;
+
+			/* With the mark: others may sleep, and must be woken in their turn. */
+			if (shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, box->claim | SHMBOX_WAITERS_, __ATOMIC_ACQUIRE)) {
+				SHMBOX_STOP("lock: taken over");
+				if (owned)
+					shmbox_repair_(box);
+				return 0;
+			}
+		} else if ((seen & SHMBOX_WAITERS_) == 0) {
+			uint32_t judged = seen;
+
+			shmbox_exchange32_(box, SHMBOX_LOCK_, &judged, seen | SHMBOX_WAITERS_, __ATOMIC_RELAXED);
+			SHMBOX_STOP("lock: waiter marked");
+		}
+		if (shmbox_is_removed_(box))
+			return SHMBOX_EREMOVED;
+		left = end - shmbox_now_();
+		if (left <= 0 && look == SHMBOX_LAST_)
+			return SHMBOX_EBUSY;
+		if (code == 1 && left > 0)
+			shmbox_sleep_(box->control + SHMBOX_LOCK_, seen | SHMBOX_WAITERS_, left < SHMBOX_MS_ ? left : SHMBOX_MS_);
+		if (code == 1)
+			code = shmbox_recheck_(box);
+		if (code < 0)
+			return code;
+		/* The last look is made when the limit has been reached, whatever it is. */
+		look = shmbox_now_() >= end ? SHMBOX_LAST_ : SHMBOX_LONG_;
+	}
+}
+
+static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
+{
+	uint32_t free = 0;
+	int code;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	if (!box->writable)
+		return SHMBOX_EREADONLY;
+	code = shmbox_claim_(box);
+	if (code == 0 && box->held == SHMBOX_HELD_)
+		return SHMBOX_EREENTRANT;
+	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
+		code = shmbox_contend_(box);
+	/* Whatever went wrong on the way, that the segment has been removed is the reason. */
+	if (code != 0)
+		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
+	SHMBOX_STOP("lock: taken");
+	/* Only the lock's owner changes the schema, so from here on it stays. */
+	code = shmbox_check_(box);
+	if (code != 0) {
+		shmbox_release_(box);
+		return code;
+	}
+	box->held = SHMBOX_HELD_;
+	box->awaited = 0;
+	return 0;
+}
+
+/* Whether this process holds the lock by this handle, of a segment that is what it was. */
+static inline int shmbox_check_held_(shmbox *box, const shmbox_type *type)
+{
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	shmbox_notice_fork_(box);
+	if (box->held == SHMBOX_HELD_BY_PARENT_)
+		return SHMBOX_EFORKED;
+	if (box->held != SHMBOX_HELD_)
+		return SHMBOX_EUNLOCKED;
+	if (box->left)
+		return SHMBOX_ELEFT;
+	return shmbox_check_(box);
+}
+
+/* Wakes those who wait for the version that was committed; 0: none was. Between commit and this look stands a full barrier. */
+static inline void shmbox_notify_(shmbox *box, uint64_t version)
+{
+	if (version == 0)
+		return;
+	if (shmbox_get64_(box, SHMBOX_AWAITED_) >= version || (box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
+		shmbox_wake_waiters_(box);
+	/* What that finds, the next call says. */
+	if (version % 1024 == 0)
+		shmbox_recheck_(box);
+}
+
+/* The version whose waiters are still to be woken. */
+static inline uint64_t shmbox_take_awaited_(shmbox *box)
+{
+	uint64_t const version = box->awaited;
+
+	box->awaited = 0;
+	return version;
+}
+
+static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
+{
+	int code = shmbox_check_held_(box, type);
+	uint64_t version;
+
+	if (code == SHMBOX_EFORKED)
+		box->held = 0;
+	if (code == SHMBOX_EARGUMENT || box->held != SHMBOX_HELD_)
+		return code;
+	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
+	box->held = 0;
+	/* Before it is let go: from then on the handler of a signal may commit by this handle. */
+	version = shmbox_take_awaited_(box);
+	shmbox_release_(box);
+	SHMBOX_STOP("unlock: let go");
+	/* On x86 the locked exchange that freed the lock is a full barrier already. */
+#if defined(__x86_64__) || defined(__i386__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+	shmbox_notify_(box, version);
+	return code;
+}
+
+/* ---- Opening and closing ---- */
+
+static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
+{
+	return options->trust == SHMBOX_TRUST_ANYBODY || user == 0 || user == geteuid() ||
+		(options->trust == SHMBOX_TRUST_USER && user == options->user);
+}
+
+/* Checks the words that say how the segment is divided, each read once. */
+static inline int shmbox_check_header_(shmbox *box, uint64_t size)
+{
+	uint32_t const format = shmbox_get32_(box, SHMBOX_FORMAT_);
+	uint32_t const flags = shmbox_get32_(box, SHMBOX_FLAGS_);
+	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
+	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
+	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
+
+	if (format != 1)
+		return SHMBOX_EFORMAT;
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+		return SHMBOX_EDAMAGED;
+	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
+	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
+	    capacity * 3 + room * 2 + (slots + 7) / 8 * 64 + SHMBOX_CONTROL_ != size)
+		return SHMBOX_EDAMAGED;
+	box->slots = slots;
+	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
+	box->flags = flags;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
+	return 0;
+}
+
+static inline void shmbox_detach_(shmbox *box)
+{
+	if (box->base != SHMBOX_NULL_)
+		shmdt(box->base);
+	box->base = SHMBOX_NULL_;
+	if (box->alive != SHMBOX_NULL_)
+		munmap(box->alive, sizeof(uint32_t));
+	box->alive = SHMBOX_NULL_;
+}
+
+/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
+enum { SHMBOX_AGAIN_ = 1 };
+
+/* Asks what box->id is, and whether its owner is trusted. */
+static inline int shmbox_ask_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
+{
+	if (shmctl(box->id, IPC_STAT, facts) != 0)
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if (!shmbox_is_trusted_(facts->shm_perm.uid, options) || !shmbox_is_trusted_(facts->shm_perm.cuid, options))
+		return SHMBOX_EUNTRUSTED;
+	return 0;
+}
+
+/* Touches huge pages in the kernel, where it is an error and no signal that there are none. Those of other sizes are
+ * found when they are needed. */
+static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
+{
+	/* The smallest ones that Linux has there. */
+#if defined __x86_64__ || defined __i386__
+	uintptr_t const huge = 2 << 20;
+#else
+	uintptr_t const huge = 64 << 10;
+#endif
+
+	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
+	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+		return 0;
+	/* EINVAL: a kernel before 5.14, which does not know it. */
+	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
+	    errno == EINVAL)
+		return 0;
+	return shmbox_failed_(box);
+}
+
+/* Maps the segment of box->id, as far as the place of its control block is known. Mapped first and asked then, since only
+ * an attachment pins what an id means. */
+static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int read_only, struct shmid_ds *facts)
+{
+	void *const base = shmat(box->id, SHMBOX_NULL_, read_only ? SHM_RDONLY : 0);
+	int code;
+
+	if (SHMBOX_BITS_(intptr_t, base) == -1) {
+		int const error = errno;
+
+		/* Whose it is says more than what may not be done with it. */
+		code = shmbox_ask_(box, options, facts);
+		if (code == SHMBOX_AGAIN_ || code == SHMBOX_EUNTRUSTED)
+			return code;
+		errno = error;
+		return shmbox_is_gone_() ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	}
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
+	code = shmbox_ask_(box, options, facts);
+	if (code == 0 && (facts->shm_segsz < SHMBOX_CONTROL_ || facts->shm_segsz % 64 != 0))
+		code = SHMBOX_EFOREIGN;
+	if (code == 0)
+		code = shmbox_back_(box, facts->shm_segsz, read_only);
+	if (code != 0) {
+		shmdt(box->base);
+		box->base = SHMBOX_NULL_;
+		return code;
+	}
+	box->control = box->base + facts->shm_segsz - SHMBOX_CONTROL_;
+	return 0;
+}
+
+static inline int shmbox_has_magic_(const shmbox *box)
+{
+	uint64_t const magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+
+	return memcmp(&magic, "SHMBOX\x1a\n", 8) == 0;
+}
+
+/* Attaches what box->id leads to, and checks it. */
+static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
+{
+	struct shmid_ds facts;
+	uint32_t state;
+	int code = shmbox_map_(box, options, options->read_only, &facts);
+
+	if (code != 0)
+		return code;
+	state = shmbox_get32_(box, SHMBOX_STATE_);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
+		/* Execute permission for others alone marks a segment that is being made. */
+		code = SHMBOX_AGAIN_;
+	else if (!shmbox_has_magic_(box))
+		code = SHMBOX_EFOREIGN;
+	else if (state == SHMBOX_ADOPTED_)
+		code = SHMBOX_AGAIN_;
+	else
+		code = shmbox_life_(state);
+	if (code == 0)
+		code = shmbox_check_header_(box, facts.shm_segsz);
+	if (code == 0)
+		code = shmbox_check_schema_(box);
+	if (code != 0)
+		shmbox_detach_(box);
+	return code;
+}
+
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
+{
+	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int64_t end;
+
+	if (options == SHMBOX_NULL_)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	end = shmbox_now_() + shmbox_limit_(box);
+	if (key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int code;
+
+		/* It asks for no size: more than there is would be a bare EINVAL. */
+		box->id = shmget(key, 0, 0);
+		if (box->id < 0)
+			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+		code = shmbox_attach_(box, options);
+		if (code == 0 && box->writable) {
+			code = shmbox_join_(box);
+			if (code != 0)
+				shmbox_detach_(box);
+		}
+		if (code != SHMBOX_AGAIN_)
+			return code;
+		if (shmbox_now_() >= end)
+			return SHMBOX_EUNFINISHED;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+/* Lets go of all that the handle holds. A handle that is not open is left alone. */
+static inline int shmbox_close_(shmbox *box)
+{
+	struct shmid_ds facts;
+	int doomed;
+
+	if (box->base == SHMBOX_NULL_)
+		return 0;
+	shmbox_notice_fork_(box);
+	if (box->held == SHMBOX_HELD_)
+		shmbox_unlock_(box, box->type);
+	if (box->claim != 0)
+		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
+	box->claim = 0;
+	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
+	doomed = !box->left && shmbox_is_orphan_(box) == 1;
+	/* Where no commit has noticed, those who stay attached are told by this. */
+	if (doomed && box->writable && shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == 0)
+		shmbox_bury_(box);
+	doomed = doomed && shmbox_find_set_(box) == 0;
+	shmbox_detach_(box);
+	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
+		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
+	return 0;
+}
+
+/* ---- Reading ---- */
+
+/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
+static inline uint32_t shmbox_length_(const unsigned char *bytes)
+{
+	uint32_t length;
+
+	memcpy(&length, bytes, sizeof length);
+	return length;
+}
+
+static inline int shmbox_is_char_(const unsigned char *bytes)
+{
+	uint32_t const value = shmbox_length_(bytes);
+
+	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+}
+
+static inline int shmbox_judge_(const shmbox_type *type, const void *value)
+{
+	return type->is_valid == SHMBOX_NULL_ || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+}
+
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		if (added->since <= box->earlier)
+			continue;
+		if (added->bytes == SHMBOX_NULL_)
+			memset(value + added->offset, 0, added->size);
+		else
+			memcpy(value + added->offset, added->bytes, added->size);
+	}
+}
+
+/* How many bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+{
+	if (box->earlier == 0 || box->stored >= type->size)
+		return type->size;
+	memset(value, 0, type->size);
+	return box->stored;
+}
+
+static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
+{
+	int64_t end = 0;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int tries;
+
+		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
+			int const code = shmbox_check_(box);
+			uint64_t seq, now;
+			size_t length;
+
+			if (code != 0)
+				return code;
+			length = shmbox_readable_(box, type, value);
+			seq = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
+					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
+			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
+			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
+				if (version != SHMBOX_NULL_)
+					*version = seq / 2;
+				return shmbox_judge_(type, value);
+			}
+		}
+		if (end == 0)
+			end = shmbox_now_() + shmbox_limit_(box);
+		else if (shmbox_now_() >= end)
+			return SHMBOX_EOVERTAKEN;
+	}
+}
+
+/* Under the lock. */
+static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value)
+{
+	int const code = shmbox_check_held_(box, type);
+
+	if (code != 0)
+		return code;
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base, type->size);
+	return shmbox_judge_(type, value);
+}
+
+/* ---- Writing ---- */
+
+/* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
+static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
+	int code = shmbox_check_held_(box, type);
+	uint64_t even;
+
+	if (code == 0)
+		code = shmbox_judge_(type, value);
+	if (code != 0)
+		return code;
+	even = shmbox_get64_(box, SHMBOX_SEQ_) & ~UINT64_C(1);
+	SHMBOX_STOP("commit: begun");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: odd");
+	if (type->store != SHMBOX_NULL_)
+		type->store(box->base, bytes);
+	else
+		shmbox_store_bytes_(box->base, bytes, type->size);
+	SHMBOX_STOP("commit: payload written");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 2, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: even");
+	shmbox_copy_within_(shmbox_mirror_(box, even / 2 + 1), box->base, box->stored);
+	SHMBOX_STOP("commit: mirror written");
+	if (shmbox_get64_(box, SHMBOX_RANGE_) != 0)
+		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	box->awaited = even / 2 + 1;
+	if (version != SHMBOX_NULL_)
+		*version = even / 2 + 1;
+	return 0;
+}
+
+static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	int const code = shmbox_commit_held_(box, type, value, version);
+
+	if (code == 0) {
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		shmbox_notify_(box, shmbox_take_awaited_(box));
+	}
+	return code;
+}
+
+static inline int shmbox_set_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	int code = shmbox_lock_(box, type);
+
+	if (code == 0) {
+		code = shmbox_commit_held_(box, type, value, version);
+		shmbox_unlock_(box, type);
+	}
+	return code;
+}
+
+/* ---- Waiting ---- */
+
+static inline int shmbox_version_(shmbox *box, const shmbox_type *type, uint64_t *version)
+{
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	*version = shmbox_get64_(box, SHMBOX_SEQ_) / 2;
+	return shmbox_check_(box);
+}
+
+/* Announces a wait for `version`; whether those who commit will heed it. */
+static inline int shmbox_will_be_woken_(const shmbox *box, uint64_t version)
+{
+	uint64_t seen;
+
+	if ((box->flags & SHMBOX_ALWAYS_NOTIFY_) != 0)
+		return 1;
+	if (!box->writable)
+		return 0;
+	seen = shmbox_get64_(box, SHMBOX_AWAITED_);
+	while (seen < version && !__atomic_compare_exchange_n(shmbox_u64_at_(box, SHMBOX_AWAITED_), &seen, version, 0,
+							      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	/* Either a writer sees this announcement, or the caller's next look sees its commit. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	SHMBOX_STOP("wait: announced");
+	return shmbox_barrier_everywhere_();
+}
+
+static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t version, int timeout_ms)
+{
+	int64_t now, looked, end;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	now = looked = shmbox_now_();
+	end = now + timeout_ms * SHMBOX_MS_;
+	for (;; now = shmbox_now_()) {
+		uint64_t const seq = shmbox_get64_(box, SHMBOX_SEQ_);
+		int64_t nap;
+		int code;
+
+		if (seq / 2 > version)
+			return 0;
+		code = shmbox_check_(box);
+		if (code != 0)
+			return code;
+		if (timeout_ms >= 0 && now >= end)
+			return SHMBOX_ETIMEDOUT;
+		if (now - looked >= 250 * SHMBOX_MS_) {
+			/* Another program may have removed it, which leaves no trace in memory. */
+			if (box->writable ? shmbox_recheck_(box) == SHMBOX_EREMOVED : shmbox_is_orphan_(box) == 1)
+				return SHMBOX_EREMOVED;
+			looked = now;
+		}
+		nap = (shmbox_will_be_woken_(box, seq / 2 + 1) ? 250 : 2) * SHMBOX_MS_;
+		if (timeout_ms >= 0 && end - now < nap)
+			nap = end - now;
+		if (shmbox_get64_(box, SHMBOX_SEQ_) == seq)
+			shmbox_sleep_(shmbox_seq_low_(box), SHMBOX_TO_(uint32_t, seq), nap);
+	}
+}
+
+#endif /* SHMBOX_H_1 */
+/* cut here */
+/*
+ * What a generated header has besides, for an example: what it tells of its struct, and the struct's functions. The generator
+ * cuts this text at the three lines that say so, takes what is before the first and what is between the last two, and puts
+ * the name of its own struct into that.
+ */
+#ifndef SHMBOX_EXAMPLE
+#define SHMBOX_EXAMPLE
+
+struct any_struct {
+	int32_t value;
+};
+SHMBOX_STRUCT_(any_struct, 4, 4);
+SHMBOX_MEMBER_(any_struct, value, 0, 4);
+
+static inline const shmbox_type *any_struct_type_(void)
+{
+	static const shmbox_type type = {
+		0, sizeof(struct any_struct), SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_
+	};
+
+	return &type;
+}
+
+/* cut here */
+/* Attaches the segment of `key`, and checks that it holds a struct any_struct. */
+static inline int any_struct_open(shmbox *box, key_t key)
+{
+	return shmbox_open_(box, any_struct_type_(), key, SHMBOX_NULL_);
+}
+
+/* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
+static inline int any_struct_open_read_only(shmbox *box, key_t key)
+{
+	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };
+
+	return shmbox_open_(box, any_struct_type_(), key, &options);
+}
+
+/* The same with options of the caller's. */
+static inline int any_struct_open_with(shmbox *box, key_t key, const shmbox_options *options)
+{
+	return shmbox_open_(box, any_struct_type_(), key, options);
+}
+
+/* Detaches, and lets go of lock and slot. */
+static inline int any_struct_close(shmbox *box)
+{
+	return shmbox_close_(box);
+}
+
+/* A consistent copy of the value, and its version unless `version` is NULL. No system call; never waits for a writer. */
+static inline int any_struct_get(shmbox *box, struct any_struct *value, uint64_t *version)
+{
+	return shmbox_get_(box, any_struct_type_(), value, version);
+}
+
+/* Commits a value: all of it or, if this process dies, nothing. */
+static inline int any_struct_set(shmbox *box, const struct any_struct *value, uint64_t *version)
+{
+	return shmbox_set_(box, any_struct_type_(), value, version);
+}
+
+/* Takes the lock: until `any_struct_unlock`, or the death of this process, nobody else commits. */
+static inline int any_struct_lock(shmbox *box)
+{
+	return shmbox_lock_(box, any_struct_type_());
+}
+
+/* The value under the lock. */
+static inline int any_struct_load(shmbox *box, struct any_struct *value)
+{
+	return shmbox_load_(box, any_struct_type_(), value);
+}
+
+/* Commits under the lock, as often as one likes. */
+static inline int any_struct_commit(shmbox *box, const struct any_struct *value, uint64_t *version)
+{
+	return shmbox_commit_(box, any_struct_type_(), value, version);
+}
+
+/* Lets the lock go. */
+static inline int any_struct_unlock(shmbox *box)
+{
+	return shmbox_unlock_(box, any_struct_type_());
+}
+
+/* The version that stands: each commit raises it. */
+static inline int any_struct_version(shmbox *box, uint64_t *version)
+{
+	return shmbox_version_(box, any_struct_type_(), version);
+}
+
+/* Sleeps until a version above `version` stands; SHMBOX_ETIMEDOUT after `timeout_ms`, if that is not negative. */
+static inline int any_struct_wait(shmbox *box, uint64_t version, int timeout_ms)
+{
+	return shmbox_wait_(box, any_struct_type_(), version, timeout_ms);
+}
+/* cut here */
+#endif /* SHMBOX_EXAMPLE */
