@@ -71,18 +71,6 @@ const CIRCLES: &[&[&str]] = &[
     ],
     &["layout/compare.rs", "layout/mismatch.rs"],
     &["options.rs", "shared_box.rs", "shared_view.rs", "writer.rs"],
-    &["sysv/diagnose/mod.rs", "sysv/error.rs", "sysv/key.rs"],
-    &[
-        "sysv/diagnose/sem.rs",
-        "sysv/sem/mod.rs",
-        "sysv/sem/op.rs",
-        "sysv/sem/system.rs",
-    ],
-    &[
-        "sysv/diagnose/shm.rs",
-        "sysv/shm/mod.rs",
-        "sysv/shm/system.rs",
-    ],
     &["typed.rs", "typed/older.rs"],
 ];
 

@@ -20,7 +20,7 @@ use core::fmt;
 use core::ops::BitOr;
 use std::time::SystemTime;
 
-use super::diagnose;
+use super::diagnose::{self, SET};
 use super::error::Error;
 use super::key::Key;
 use super::mode::Mode;
@@ -28,11 +28,11 @@ use super::syscalls;
 use super::time_of;
 
 mod op;
-mod system;
+mod seminfo;
 mod value;
 
 pub use op::{Op, op, op_timeout};
-pub use system::{Limits, Usage, limits, sets, stat_index, stat_index_any, usage};
+pub use seminfo::{Limits, Usage, limits, sets, stat_index, stat_index_any, usage};
 pub use value::{pid, set_value, set_values, value, values, waiting_increase, waiting_zero};
 
 /// The kernel's number for one semaphore set, valid until the set is removed.
@@ -163,7 +163,7 @@ impl Stat {
 pub fn stat(id: Id) -> Result<Stat, Error> {
     syscalls::semctl_stat(id.0, libc::IPC_STAT)
         .map(|(_, ds)| Stat::new(&ds))
-        .map_err(|errno| diagnose::semctl(errno, "IPC_STAT", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_STAT", id.0))
 }
 
 /// Gives the set another owner and other permissions (`IPC_SET`). One system call; for owner,
@@ -175,9 +175,9 @@ pub fn stat(id: Id) -> Result<Stat, Error> {
 /// [`Invalid`](super::Kind::Invalid) for a mode with other bits than `0o777`, or for `u32::MAX` as
 /// a user or group.
 pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
-    diagnose::check_set("semctl", id.0, uid, gid, mode)?;
+    SET.check_set(id.0, uid, gid, mode)?;
     syscalls::semctl_set(id.0, uid, gid, mode.bits())
-        .map_err(|errno| diagnose::semctl(errno, "IPC_SET", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_SET", id.0))
 }
 
 /// Removes the set at once; whoever waits on it is woken with [`Removed`](super::Kind::Removed)
@@ -191,5 +191,5 @@ pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
 pub fn remove(id: Id) -> Result<(), Error> {
     syscalls::semctl_plain(id.0, 0, libc::IPC_RMID)
         .map(drop)
-        .map_err(|errno| diagnose::semctl(errno, "IPC_RMID", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_RMID", id.0))
 }

@@ -1,7 +1,7 @@
 //! The values of a set, read and set directly, and who waits for them.
 
 use super::{Id, Stat, limits};
-use crate::sysv::diagnose;
+use crate::sysv::diagnose::{self, SET};
 use crate::sysv::error::Error;
 use crate::sysv::syscalls;
 
@@ -74,7 +74,7 @@ pub fn values(id: Id) -> Result<Vec<u16>, Error> {
     let (count, mut room) = room_for(id, "GETALL")?;
     // SAFETY: `room_for` made room for any set that can have this id.
     unsafe { syscalls::semctl_getall(id.0, &mut room) }
-        .map_err(|errno| diagnose::semctl(errno, "GETALL", id.0))?;
+        .map_err(|errno| SET.control(errno, "GETALL", id.0))?;
     room.truncate(count);
     Ok(room)
 }
@@ -99,7 +99,7 @@ pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
     room[..count].copy_from_slice(values);
     // SAFETY: `room_for` made room for any set that can have this id.
     unsafe { syscalls::semctl_setall(id.0, &mut room) }
-        .map_err(|errno| diagnose::semctl(errno, "SETALL", id.0))
+        .map_err(|errno| SET.control(errno, "SETALL", id.0))
 }
 
 /// The number of semaphores, and zeros for the largest set that can have this id when the kernel
@@ -108,7 +108,7 @@ pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
 /// thousands of removals, could make a larger one.)
 fn room_for(id: Id, command: &'static str) -> Result<(usize, Vec<u16>), Error> {
     let (_, ds) = syscalls::semctl_stat(id.0, libc::IPC_STAT)
-        .map_err(|errno| diagnose::semctl(errno, command, id.0))?;
+        .map_err(|errno| SET.control(errno, command, id.0))?;
     let count = Stat::new(&ds).count;
     let largest = usize::try_from(limits()?.semmsl).unwrap_or(usize::MAX);
     Ok((count, vec![0; count.max(largest)]))
