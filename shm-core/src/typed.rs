@@ -26,7 +26,6 @@ use older::Older;
 pub(crate) use raw::RawTyped;
 pub(crate) use stretches::store_first;
 use stretches::{difference, for_each_stretch, store, store_within};
-pub(crate) use stretches::{for_each_byte_of, for_each_zero_of};
 
 /// The largest value that is kept on the stack where the heap would do, or twice.
 pub(crate) const ON_STACK: usize = 4096;

@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Fields, Generics, Index, LitStr, Member, Token, Type};
 
-use crate::types::Finding;
+use crate::field_type::Finding;
 
 /// A type under `#[derive(SharedLayout)]`.
 pub(crate) struct Model<'a> {

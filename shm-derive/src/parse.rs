@@ -10,8 +10,8 @@ use syn::{
 };
 
 use crate::ctxt::Ctxt;
+use crate::field_type;
 use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Word};
-use crate::types;
 
 pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
     Model {
@@ -107,7 +107,7 @@ fn reprs(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Repr> {
 }
 
 fn mentions_repr(tokens: TokenStream) -> bool {
-    types::any_ident(tokens, &|ident| ident.unraw() == "repr")
+    field_type::any_ident(tokens, &|ident| ident.unraw() == "repr")
 }
 
 fn repr(meta: &Meta) -> Repr {
@@ -170,7 +170,7 @@ fn fields<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Field<'a>> {
                 .map_or_else(|| Member::from(index), Member::from),
             ty: &field.ty,
             history: history(cx, &field.attrs),
-            findings: types::examine(&field.ty),
+            findings: field_type::examine(&field.ty),
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 
-use super::SharedLayout;
+use super::{Schema, SharedLayout};
 
 /// Up to `N` elements in place, and how many there are.
 ///
@@ -58,6 +58,34 @@ impl<T: Copy, const N: usize> Copy for FixedVec<T, N> {}
 // SAFETY: `Zeroable`: "inhabited, and the all-zeroes bit pattern is valid": with a length of 0 no
 // element has to be a `T`, and zeros are initialised bytes.
 unsafe impl<T: SharedLayout, const N: usize> bytemuck::Zeroable for FixedVec<T, N> {}
+
+// SAFETY: `repr(C)`: a `u32` and then, at the next multiple of their alignment, N places for a `T`;
+// `Schema::fixed_vec` computes the same, `assert_shared` compares size and alignment, and it refuses
+// to compile for N = 0. `MaybeUninit<T>` has the size and alignment of `T`. What the schema calls
+// part of an element is initialised in all N places: the type's invariant. It is valid if the length
+// is at most N and the elements that it counts are a `T`; it has no other invariant.
+unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
+    const SCHEMA: &'static Schema = &Schema::fixed_vec(T::SCHEMA, N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        if bytes.len() != size_of::<Self>() {
+            return false;
+        }
+        let Some(len) = bytes.first_chunk() else {
+            return false;
+        };
+        let len = u32::from_ne_bytes(*len) as usize;
+        if len > N {
+            return false;
+        }
+        if const { T::SCHEMA.any_bits() } {
+            return true;
+        }
+        let elements = &bytes[const { Self::SCHEMA.align() }..][..len * size_of::<T>()];
+        elements.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
+    }
+}
 
 impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
     /// Without elements.

@@ -1,12 +1,14 @@
 //! What a `T` in shared memory is: its schema, its fingerprint, which of its bytes carry values, and
 //! which other versions of it may share a segment.
 //!
-//! This module knows no segment: it describes types and judges bytes.
+//! This module knows no segment: it describes types and judges bytes. It calls nothing above it, but
+//! for two methods of [`Schema`] that `foreign` adds, which write the headers and modules that
+//! [`SharedLayout`] offers.
 //!
 #![doc = include_str!("own_types.md")]
 
+mod added;
 mod canonical;
-mod compare;
 mod declare;
 mod decode;
 mod extends;
@@ -22,6 +24,7 @@ mod shared_layout;
 mod validity;
 mod value;
 
+pub(crate) use added::Added;
 pub use canonical::Fingerprint;
 pub(crate) use canonical::{BYTE_ORDER, MAX_ENCODED};
 pub use decode::SchemaError;

@@ -197,6 +197,23 @@ impl Collector {
     }
 }
 
+/// Calls `each` with offset and length of every stretch that is not padding.
+pub(super) fn for_each_stretch(schema: &Schema, mut each: impl FnMut(usize, usize)) {
+    let mut first = 0;
+    loop {
+        let window = Runs::of(schema, first);
+        for run in window.as_slice() {
+            for repetition in 0..run.count {
+                each(run.offset + repetition * run.stride, run.len);
+            }
+        }
+        if !window.more() {
+            return;
+        }
+        first += Runs::WINDOW;
+    }
+}
+
 /// Calls `each` with offset, bytes and count of the parts of a value that have no parts, all but
 /// padding: primitives, enums and texts, those of a plain array at once.
 pub(crate) fn for_each_leaf(

@@ -1,11 +1,12 @@
 //! The trait that says a type may live in shared memory, and the types of the language that do.
 
 use std::marker::PhantomData;
+use std::slice;
 
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
-use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Variant};
-use crate::foreign::Added;
+use super::runs::for_each_stretch;
+use super::{Added, Field, Fingerprint, Primitive, Runs, Schema, Variant};
 
 /// A plain-data type that may live in shared memory.
 ///
@@ -73,14 +74,14 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// [`Schema::c_header`].
     #[must_use]
     fn c_header() -> String {
-        Self::SCHEMA.c_header_with(Some(&Added::of::<Self>()))
+        Self::SCHEMA.c_header_with(Some(&Added::of(Self::SCHEMA, Self::for_each_missing)))
     }
 
     /// A Python module with this type as a `ctypes` class, and with functions that share it: see
     /// [`Schema::python_module`].
     #[must_use]
     fn python_module() -> String {
-        Self::SCHEMA.python_module_with(Some(&Added::of::<Self>()))
+        Self::SCHEMA.python_module_with(Some(&Added::of(Self::SCHEMA, Self::for_each_missing)))
     }
 
     /// Calls `each` with offset and bytes of whatever a value of schema version `older` of this type
@@ -98,13 +99,27 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// its offset where the value itself is at `offset`.
     #[doc(hidden)]
     fn for_each_byte(&self, offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
-        crate::typed::for_each_byte_of(self, offset, each);
+        let bytes = (&raw const *self).cast::<u8>();
+        for_each_stretch(Self::SCHEMA, |at, len| {
+            // SAFETY: `SharedLayout`: "every byte that the schema calls part of a field is
+            // initialised in every value", and its size is that of the type, so a stretch lies
+            // within `self` and is initialised. `self` is borrowed as long as the slice is in use,
+            // and "nothing that can change behind a shared reference" is in it.
+            each(offset + at, unsafe {
+                slice::from_raw_parts(bytes.add(at), len)
+            });
+        });
     }
 
     /// For the derive: what [`for_each_byte`](Self::for_each_byte) does, of a value of zeros.
     #[doc(hidden)]
     fn for_each_zero(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
-        crate::typed::for_each_zero_of::<Self>(offset, each);
+        const ZEROS: [u8; 256] = [0; 256];
+        for_each_stretch(Self::SCHEMA, |at, len| {
+            for start in (0..len).step_by(ZEROS.len()) {
+                each(offset + at + start, &ZEROS[..ZEROS.len().min(len - start)]);
+            }
+        });
     }
 
     /// For the derive: what a struct has to know of a field of this type.
@@ -203,9 +218,6 @@ macro_rules! assert_shared {
 /// Names bytemuck's proof that the type has no padding.
 const fn no_padding<T: NoUninit>() {}
 
-/// Names bytemuck's proof that every bit pattern is a value.
-const fn any_bits<T: AnyBitPattern>() {}
-
 macro_rules! primitives {
     ($($type:ident: $primitive:ident, $bits_are_valid:ident;)+) => { $(
         const _: () = {
@@ -275,45 +287,5 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {
             return true;
         }
         bytes.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
-    }
-}
-
-// SAFETY: a `repr(transparent)` array of N bytes; any bytes are a valid one (`AnyBitPattern`,
-// checked below), and `Schema::fixed_str` refuses to compile for N = 0.
-unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
-    const SCHEMA: &'static Schema = &Schema::fixed_str(N);
-
-    #[inline]
-    fn bits_are_valid(bytes: &[u8]) -> bool {
-        const { any_bits::<Self>() };
-        always::<Self>(bytes)
-    }
-}
-
-// SAFETY: `repr(C)`: a `u32` and then, at the next multiple of their alignment, N places for a `T`;
-// `Schema::fixed_vec` computes the same, `assert_shared` compares size and alignment, and it refuses
-// to compile for N = 0. `MaybeUninit<T>` has the size and alignment of `T`. What the schema calls
-// part of an element is initialised in all N places: the type's invariant. It is valid if the length
-// is at most N and the elements that it counts are a `T`; it has no other invariant.
-unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
-    const SCHEMA: &'static Schema = &Schema::fixed_vec(T::SCHEMA, N);
-
-    #[inline]
-    fn bits_are_valid(bytes: &[u8]) -> bool {
-        if bytes.len() != size_of::<Self>() {
-            return false;
-        }
-        let Some(len) = bytes.first_chunk() else {
-            return false;
-        };
-        let len = u32::from_ne_bytes(*len) as usize;
-        if len > N {
-            return false;
-        }
-        if const { T::SCHEMA.any_bits() } {
-            return true;
-        }
-        let elements = &bytes[const { Self::SCHEMA.align() }..][..len * size_of::<T>()];
-        elements.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
     }
 }

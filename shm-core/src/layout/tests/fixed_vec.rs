@@ -114,7 +114,7 @@ fn all_places_are_initialised() {
     vec.pop();
     let moved = Box::new(vec);
     let mut found = Vec::new();
-    crate::typed::for_each_byte_of(&*moved, 100, &mut |offset, bytes| {
+    moved.for_each_byte(100, &mut |offset, bytes| {
         found.push((
             offset,
             bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>(),

@@ -2,12 +2,12 @@
 
 mod any_schema;
 mod c_header;
-#[cfg(not(loom))]
-mod contract;
 mod extends;
 mod fingerprint;
 mod fixed_str;
 mod fixed_vec;
+#[cfg(not(loom))]
+mod format;
 mod mismatch;
 mod python_module;
 mod runs;

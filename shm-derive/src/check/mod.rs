@@ -5,8 +5,8 @@ mod history;
 use syn::Fields;
 
 use crate::ctxt::Ctxt;
+use crate::field_type::Verdict;
 use crate::model::{Body, Field, Model, Repr, Variant, Word};
-use crate::types::Verdict;
 
 /// The segment begins on a page; copies inside it begin on cache lines, which are this long.
 const MAX_ALIGN: u64 = 64;

@@ -5,13 +5,10 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use super::extends::only_adds;
-use super::mismatch::{Cell, Row, Rows};
-use super::{Field, Kind, Schema};
-
-mod types;
-
-use types::{difference_of_type, innermost_are_structs, same_bytes};
+use super::rows::{Cell, Row, Rows};
+use super::type_difference::{difference_of_type, innermost_are_structs, same_bytes};
+use crate::layout::extends::only_adds;
+use crate::layout::{Field, Kind, Schema};
 
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.

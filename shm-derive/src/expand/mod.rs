@@ -18,8 +18,8 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Generics, Member, Type, parse_quote};
 
+use crate::field_type::{self, Finding, Verdict};
 use crate::model::{Body, Field, Model, Variant};
-use crate::types::{self, Finding, Verdict};
 
 /// `SharedLayout`, bytemuck's traits, and the checks that need the finished type.
 pub(crate) fn implementation(model: &Model) -> TokenStream {
@@ -327,7 +327,7 @@ fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
 }
 
 fn mentions_param(model: &Model, ty: &Type) -> bool {
-    types::any_ident(ty, &|ident| {
+    field_type::any_ident(ty, &|ident| {
         model
             .generics
             .type_params()
@@ -342,7 +342,7 @@ fn mentions_param(model: &Model, ty: &Type) -> bool {
 /// Whether `ty` borrows through one of the type's lifetimes; any other but `'static` is the
 /// compiler's to refuse.
 fn mentions_lifetime(model: &Model, ty: &Type) -> bool {
-    types::any_ident(ty, &|ident| {
+    field_type::any_ident(ty, &|ident| {
         model
             .generics
             .lifetimes()
