@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Added;
-use crate::layout::{BYTE_ORDER, Field, Fingerprint, Kind, Schema, SharedLayout, is_dense};
+use crate::layout::{
+    BYTE_ORDER, FieldSchema, Fingerprint, Schema, SharedLayout, TypeKind, is_dense,
+};
 use crate::room;
 
 mod bytes;
@@ -71,7 +73,7 @@ impl Schema {
         let added = added.filter(|_| self.version() > Some(1));
         let mut types = Types::default();
         let name = match self.kind() {
-            Kind::Struct { .. } => types.name(self),
+            TypeKind::Struct { .. } => types.name(self),
             _ => types.wrap(self),
         };
         header(self, &name, &types.text, added)
@@ -95,14 +97,14 @@ impl Types {
             return name.clone();
         }
         let name = match schema.kind() {
-            Kind::Vec { .. } => types::vec_name(schema),
+            TypeKind::Vec { .. } => types::vec_name(schema),
             _ => names::snake(schema.name().unwrap_or(NAMELESS)),
         };
         let name = self.scope.give(name);
         self.names.insert(identity, name.clone());
         match schema.kind() {
-            Kind::Enum { .. } => types::define_enum(self, &name, schema, identity),
-            Kind::Vec {
+            TypeKind::Enum { .. } => types::define_enum(self, &name, schema, identity),
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -132,7 +134,7 @@ impl Types {
     }
 }
 
-fn member(field: &Field) -> Member<'_> {
+fn member(field: &FieldSchema) -> Member<'_> {
     Member {
         name: field.name().to_owned(),
         offset: field.offset() as u64,
@@ -165,7 +167,7 @@ fn identity(schema: &Schema) -> u64 {
 /// The name of the struct that `c_header` makes of a schema.
 pub(super) fn struct_name(schema: &Schema) -> String {
     match schema.kind() {
-        Kind::Struct { name, .. } => names::snake(name),
+        TypeKind::Struct { name, .. } => names::snake(name),
         _ => names::snake(NAMELESS),
     }
 }

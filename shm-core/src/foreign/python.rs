@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::Added;
 use super::c::{self, names::Scope};
-use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
+use crate::layout::{BYTE_ORDER, Primitive, Schema, TypeKind};
 
 mod names;
 
@@ -71,7 +71,7 @@ impl Schema {
     pub(crate) fn python_module_with(&self, added: Option<&[Added]>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
-            Kind::Struct { .. } => types.name(self),
+            TypeKind::Struct { .. } => types.name(self),
             _ => types.wrap(self),
         };
         let order = if BYTE_ORDER == 1 { "little" } else { "big" };
@@ -115,7 +115,7 @@ impl Types {
         let name = self.scope.give(name);
         self.names.insert(identity, name.clone());
         match schema.kind() {
-            Kind::Enum { .. } => self.define_enum(&name, schema),
+            TypeKind::Enum { .. } => self.define_enum(&name, schema),
             _ => {
                 let fields: Vec<_> = schema
                     .fields()
@@ -157,7 +157,7 @@ impl Types {
     }
 
     fn define_enum(&mut self, name: &str, schema: &Schema) {
-        let Kind::Enum { repr, variants, .. } = schema.kind() else {
+        let TypeKind::Enum { repr, variants, .. } = schema.kind() else {
             return;
         };
         let mut scope = Scope::default();
@@ -182,13 +182,13 @@ impl Types {
             hint: hint.to_owned(),
         };
         match schema.kind() {
-            Kind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
-            Kind::Str { size } => described(format!("_Text({size})"), "str"),
-            Kind::Array { element, len } => {
+            TypeKind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
+            TypeKind::Str { size } => described(format!("_Text({size})"), "str"),
+            TypeKind::Array { element, len } => {
                 let Described { kind, hint } = self.describe(element);
                 described(format!("_Array({kind}, {len})"), &format!("Array[{hint}]"))
             }
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -198,11 +198,11 @@ impl Types {
                 let kind = format!("_Vec({kind}, {capacity}, {offset}, {size})");
                 described(kind, &format!("Vec[{hint}]"))
             }
-            Kind::Struct { .. } => {
+            TypeKind::Struct { .. } => {
                 let name = self.name(schema);
                 described(format!("_Nested({name})"), &name)
             }
-            Kind::Enum { repr, .. } => {
+            TypeKind::Enum { repr, .. } => {
                 let name = self.name(schema);
                 let kind = match repr {
                     Primitive::U128 => format!("_Bytes16(False, {name})"),

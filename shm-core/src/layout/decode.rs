@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, tag};
 use super::schema::{Names, Ref, Shape};
-use super::{Field, Primitive, Schema, Variant};
+use super::{FieldSchema, Primitive, Schema, Variant};
 
 impl Schema {
     /// The layout whose stored form is `bytes`, all of them.
@@ -304,7 +304,7 @@ impl<'a> Source<'a> {
                 return Err(source.error(Fault::SinceFalls { since, before }));
             }
             last_since = since;
-            Ok(Field {
+            Ok(FieldSchema {
                 name,
                 offset,
                 schema: Ref::Owned(Box::new(schema)),

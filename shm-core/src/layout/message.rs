@@ -1,7 +1,7 @@
 //! Words put together by a `const fn`: for a panic at compile time, and for `Display`, in the same
 //! words.
 
-use super::{Kind, Schema};
+use super::{Schema, TypeKind};
 
 /// A text in place. What does not fit is cut off.
 pub(super) struct Message {
@@ -83,20 +83,20 @@ impl Message {
 
     const fn type_of(&mut self, schema: &Schema) {
         match schema.kind() {
-            Kind::Primitive(primitive) => self.text(primitive.name()),
-            Kind::Array { element, len } => {
+            TypeKind::Primitive(primitive) => self.text(primitive.name()),
+            TypeKind::Array { element, len } => {
                 self.text("[");
                 self.type_of(element);
                 self.text("; ");
                 self.number(len as i128);
                 self.text("]");
             }
-            Kind::Str { size } => {
+            TypeKind::Str { size } => {
                 self.text("FixedStr<");
                 self.number(size as i128);
                 self.text(">");
             }
-            Kind::Vec {
+            TypeKind::Vec {
                 element, capacity, ..
             } => {
                 self.text("FixedVec<");
@@ -105,7 +105,7 @@ impl Message {
                 self.number(capacity as i128);
                 self.text(">");
             }
-            Kind::Struct { name, .. } | Kind::Enum { name, .. } => self.text(name),
+            TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => self.text(name),
         }
     }
 }

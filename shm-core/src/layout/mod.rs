@@ -37,7 +37,7 @@ pub use mismatch::Mismatch;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};
 pub(crate) use runs::{for_each_leaf, is_dense};
-pub use schema::{Field, Kind, Schema, Variant};
+pub use schema::{FieldSchema, Schema, TypeKind, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};

@@ -1,6 +1,6 @@
 //! Which bytes of a value carry it, and which are padding.
 
-use super::{Kind, Primitive, Schema};
+use super::{Primitive, Schema, TypeKind};
 
 /// `count` stretches of `len` bytes, the first at `offset`, each `stride` bytes after the one
 /// before.
@@ -99,18 +99,18 @@ struct Collector {
 impl Collector {
     const fn walk(&mut self, schema: &Schema, base: u64, repeat: Repeat) {
         match schema.kind() {
-            Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => {
+            TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => {
                 self.emit(base, schema.size, repeat)
             }
-            Kind::Struct { fields, .. } => {
+            TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() && !self.window.more {
                     self.walk(fields[i].schema(), base + fields[i].offset, repeat);
                     i += 1;
                 }
             }
-            Kind::Array { element, len } => self.array(element, len, base, repeat),
-            Kind::Vec {
+            TypeKind::Array { element, len } => self.array(element, len, base, repeat),
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -222,14 +222,16 @@ pub(crate) fn for_each_leaf(
     each: &mut impl FnMut(usize, usize, usize),
 ) {
     match schema.kind() {
-        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => each(base, schema.size(), 1),
-        Kind::Struct { fields, .. } => {
+        TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => {
+            each(base, schema.size(), 1)
+        }
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 for_each_leaf(field.schema(), base + field.offset(), each);
             }
         }
-        Kind::Array { element, len } => leaves_of_array(element, len as usize, base, each),
-        Kind::Vec {
+        TypeKind::Array { element, len } => leaves_of_array(element, len as usize, base, each),
+        TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -246,7 +248,10 @@ fn leaves_of_array(
     base: usize,
     each: &mut impl FnMut(usize, usize, usize),
 ) {
-    if matches!(element.kind(), Kind::Primitive(_) | Kind::Enum { .. }) {
+    if matches!(
+        element.kind(),
+        TypeKind::Primitive(_) | TypeKind::Enum { .. }
+    ) {
         return each(base, element.size(), len);
     }
     for index in 0..len {
@@ -257,9 +262,9 @@ fn leaves_of_array(
 /// Whether every byte carries a value.
 pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {
-        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => true,
-        Kind::Array { element, .. } => is_dense(element),
-        Kind::Vec {
+        TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => true,
+        TypeKind::Array { element, .. } => is_dense(element),
+        TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -268,7 +273,7 @@ pub(crate) const fn is_dense(schema: &Schema) -> bool {
                 && schema.size == offset + capacity * element.size;
             is_full && is_dense(element)
         }
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             let mut end = 0;
             let mut i = 0;
             while i < fields.len() {

@@ -6,7 +6,7 @@ use std::slice;
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
 use super::runs::for_each_stretch;
-use super::{Added, Field, Fingerprint, Primitive, Runs, Schema, Variant};
+use super::{Added, FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 
 /// A plain-data type that may live in shared memory.
 ///
@@ -139,7 +139,7 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     }
 
     #[doc(hidden)]
-    const FIELDS: &'static [Field] = &[];
+    const FIELDS: &'static [FieldSchema] = &[];
 
     #[doc(hidden)]
     const VARIANTS: &'static [Variant] = &[];

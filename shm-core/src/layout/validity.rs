@@ -5,7 +5,7 @@ use std::fmt;
 
 use std::ops::ControlFlow;
 
-use super::{Kind, Primitive, Schema, Variant};
+use super::{Primitive, Schema, TypeKind, Variant};
 
 /// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
 /// are.
@@ -40,14 +40,14 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
     let (mut schema, mut offset) = (schema, offset);
     while schema.size() > bytes.len() {
         match schema.kind() {
-            Kind::Struct { fields, .. } => {
+            TypeKind::Struct { fields, .. } => {
                 let field = fields.iter().rfind(|field| field.offset() <= offset)?;
                 path.push('.');
                 path.push_str(field.name());
                 offset -= field.offset();
                 schema = field.schema();
             }
-            Kind::Array { element, .. } => {
+            TypeKind::Array { element, .. } => {
                 path.push_str(&format!("[{}]", offset / element.size()));
                 offset %= element.size();
                 schema = element;
@@ -71,13 +71,13 @@ pub(crate) fn later_variant<'a>(
     while mine.size() > bytes.len() {
         match (mine.kind(), theirs.kind()) {
             // The fields of the earlier one are the first fields of the later one.
-            (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+            (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
                 let last = fields.iter().rposition(|field| field.offset() <= offset)?;
                 offset -= fields[last].offset();
                 mine = fields[last].schema();
                 theirs = all.get(last)?.schema();
             }
-            (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
+            (TypeKind::Array { element, .. }, TypeKind::Array { element: other, .. }) => {
                 offset %= element.size();
                 (mine, theirs) = (element, other);
             }
@@ -101,7 +101,7 @@ fn find_variant<'a>(
         each.try_for_each(|bytes| find_variant(mine, later, bytes))
     };
     match (mine.kind(), later.kind()) {
-        (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+        (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
             fields.iter().zip(all).try_for_each(|(field, other)| {
                 let end = field.offset() + field.schema().size();
                 match bytes.get(field.offset()..end) {
@@ -110,16 +110,16 @@ fn find_variant<'a>(
                 }
             })
         }
-        (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
+        (TypeKind::Array { element, .. }, TypeKind::Array { element: other, .. }) => {
             elements(element, other, bytes, usize::MAX)
         }
         (
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
             },
-            Kind::Vec { element: other, .. },
+            TypeKind::Vec { element: other, .. },
         ) => match vec_len(capacity, bytes) {
             Ok(len) => {
                 let bytes = bytes.get(offset as usize..).unwrap_or_default();
@@ -127,7 +127,7 @@ fn find_variant<'a>(
             }
             Err(_) => ControlFlow::Break(None),
         },
-        (Kind::Enum { repr, variants, .. }, Kind::Enum { variants: all, .. })
+        (TypeKind::Enum { repr, variants, .. }, TypeKind::Enum { variants: all, .. })
             if !is_variant(repr, variants, bytes) =>
         {
             let value = load(repr, bytes);
@@ -159,7 +159,7 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
         return;
     }
     match schema.kind() {
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 if let Some(bytes) =
                     bytes.get_mut(field.offset()..field.offset() + field.schema().size())
@@ -168,22 +168,22 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 }
             }
         }
-        Kind::Array { element, .. } => {
+        TypeKind::Array { element, .. } => {
             for bytes in bytes.chunks_exact_mut(element.size()) {
                 make_valid(element, bytes);
             }
         }
-        Kind::Enum { repr, variants, .. } => {
+        TypeKind::Enum { repr, variants, .. } => {
             if !is_variant(repr, variants, bytes) {
                 store(variants[0].value(), bytes);
             }
         }
-        Kind::Primitive(primitive) => {
+        TypeKind::Primitive(primitive) => {
             if !accepts(primitive, bytes) {
                 bytes.fill(0);
             }
         }
-        Kind::Vec {
+        TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -200,7 +200,7 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 }
             }
         },
-        Kind::Str { .. } => {}
+        TypeKind::Str { .. } => {}
     }
 }
 
@@ -288,15 +288,15 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
         return None;
     }
     match schema.kind() {
-        Kind::Struct { fields, .. } => fields.iter().find_map(|field| {
+        TypeKind::Struct { fields, .. } => fields.iter().find_map(|field| {
             let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
             Some(find(field.schema(), bytes)?.within(&format!(".{}", field.name())))
         }),
-        Kind::Array { element, .. } => bytes
+        TypeKind::Array { element, .. } => bytes
             .chunks_exact(element.size())
             .enumerate()
             .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
-        Kind::Vec {
+        TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -310,10 +310,10 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
                 .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
             Err(_) => Some(misfit(schema, bytes)),
         },
-        Kind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
-        Kind::Primitive(primitive) if accepts(primitive, bytes) => None,
-        Kind::Enum { .. } | Kind::Primitive(_) => Some(misfit(schema, bytes)),
-        Kind::Str { .. } => None,
+        TypeKind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
+        TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
+        TypeKind::Enum { .. } | TypeKind::Primitive(_) => Some(misfit(schema, bytes)),
+        TypeKind::Str { .. } => None,
     }
 }
 
@@ -321,16 +321,16 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
 /// length.
 pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
     let holds = match schema.kind() {
-        Kind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
-        Kind::Enum {
+        TypeKind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
+        TypeKind::Enum {
             repr: Primitive::U128,
             ..
         } => (load(Primitive::U128, bytes) as u128).to_string(),
-        Kind::Primitive(primitive)
-        | Kind::Enum {
+        TypeKind::Primitive(primitive)
+        | TypeKind::Enum {
             repr: primitive, ..
         } => load(primitive, bytes).to_string(),
-        Kind::Vec { capacity, .. } => {
+        TypeKind::Vec { capacity, .. } => {
             let len = vec_len(capacity, bytes);
             format!(
                 "a length of {}",

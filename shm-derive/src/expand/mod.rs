@@ -189,7 +189,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         // is valid if each of its fields is.
         #[automatically_derived]
         unsafe #header {
-            const FIELDS: &'static [#krate::layout::Field] = {
+            const FIELDS: &'static [#krate::layout::FieldSchema] = {
                 #(let _ = #further;)*
                 &[#(#described),*]
             };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Types;
 use super::types::{Member, primitive_type};
-use crate::layout::{Kind, Primitive, Schema, Variant, is_dense};
+use crate::layout::{Primitive, Schema, TypeKind, Variant, is_dense};
 
 /// The functions `…_is_valid_` and `…_store_` of a struct, as far as it needs them.
 pub(super) fn functions(
@@ -17,7 +17,7 @@ pub(super) fn functions(
     let mut text = String::new();
     if !schema.any_bits() {
         let checks: Vec<_> = match schema.kind() {
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -59,7 +59,7 @@ fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
 /// What an array of arrays consists of in the end, and of how many.
 fn flat<'a>(member: &Member<'a>) -> (&'a Schema, u64) {
     let (mut element, mut count) = (member.schema, member.count.unwrap_or(1));
-    while let Kind::Array {
+    while let TypeKind::Array {
         element: inner,
         len,
     } = element.kind()
@@ -94,8 +94,8 @@ fn check(types: &mut Types, member: &Member<'_>) -> Option<String> {
 /// The statement that refuses wrong bytes of a type without dimensions.
 fn refuse(types: &mut Types, element: &Schema, at: &str) -> String {
     let wrong = match element.kind() {
-        Kind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
-        Kind::Primitive(_) => format!("*({at}) > 1"),
+        TypeKind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
+        TypeKind::Primitive(_) => format!("*({at}) > 1"),
         _ => format!("!{}_is_valid_({at})", types.name(element)),
     };
     format!("if ({wrong})\n\t\treturn 0;")

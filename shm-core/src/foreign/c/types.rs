@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::names::{self, Scope};
 use super::{Types, bytes};
-use crate::layout::{Kind, Primitive, Schema};
+use crate::layout::{Primitive, Schema, TypeKind};
 
 /// One member of a struct, before its name in C is known.
 pub(super) struct Member<'a> {
@@ -174,24 +174,24 @@ fn declare(types: &mut Types, schema: &Schema) -> Declared {
         weak,
     };
     match schema.kind() {
-        Kind::Primitive(primitive) => {
+        TypeKind::Primitive(primitive) => {
             let size = primitive.size() as u64;
             plain(primitive_type(primitive).to_owned(), size, size == 8)
         }
-        Kind::Array { element, len } => {
+        TypeKind::Array { element, len } => {
             let mut declared = declare(types, element);
             declared.dimensions.insert_str(0, &format!("[{len}]"));
             declared
         }
-        Kind::Str { size } => Declared {
+        TypeKind::Str { size } => Declared {
             dimensions: format!("[{size}]"),
             ..plain("char".to_owned(), 1, false)
         },
-        Kind::Struct { .. } | Kind::Vec { .. } => {
+        TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
             let name = types.name(schema);
             plain(format!("struct {name}"), schema.align() as u64, false)
         }
-        Kind::Enum { repr, .. } => {
+        TypeKind::Enum { repr, .. } => {
             let size = repr.size() as u64;
             // No typedef: in C++ a member may not have the name of its type.
             let name = types.name(schema);
@@ -204,13 +204,13 @@ fn declare(types: &mut Types, schema: &Schema) -> Declared {
 /// What a vector is called: by its elements and its capacity.
 pub(super) fn vec_name(schema: &Schema) -> String {
     match schema.kind() {
-        Kind::Primitive(primitive) => primitive.name().to_owned(),
-        Kind::Array { element, len } => format!("{}_{len}", vec_name(element)),
-        Kind::Str { size } => format!("text_{size}"),
-        Kind::Vec {
+        TypeKind::Primitive(primitive) => primitive.name().to_owned(),
+        TypeKind::Array { element, len } => format!("{}_{len}", vec_name(element)),
+        TypeKind::Str { size } => format!("text_{size}"),
+        TypeKind::Vec {
             element, capacity, ..
         } => format!("{}_vec_{capacity}", vec_name(element)),
-        Kind::Struct { name, .. } | Kind::Enum { name, .. } => names::snake(name),
+        TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => names::snake(name),
     }
 }
 
@@ -235,7 +235,7 @@ pub(super) fn primitive_type(primitive: Primitive) -> &'static str {
 
 /// Defines the constants of the enum `name`, which is an integer of the enum's size.
 pub(super) fn define_enum(types: &mut Types, name: &str, schema: &Schema, identity: u64) {
-    let Kind::Enum { repr, variants, .. } = schema.kind() else {
+    let TypeKind::Enum { repr, variants, .. } = schema.kind() else {
         return;
     };
     let prefix = names::screaming(name);

@@ -5,7 +5,7 @@
 //! schemas, however hostile they are. Only for the fault that it ends with is a list searched.
 
 use super::words::{Fault, Path};
-use crate::layout::{Field, Kind, Schema, Variant};
+use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// `Err` leaves the path at the field that is at fault.
 pub(super) const fn check<'a>(
@@ -67,7 +67,7 @@ pub(super) const fn check_fields<'a>(
 }
 
 /// Whether `newer` is what `older` is called now.
-const fn is_named(newer: &Field, older: &Field) -> bool {
+const fn is_named(newer: &FieldSchema, older: &FieldSchema) -> bool {
     if same(newer.name(), older.name()) {
         return true;
     }
@@ -83,8 +83,8 @@ const fn is_named(newer: &Field, older: &Field) -> bool {
 
 /// Why `older[i]` is not `newer[i]`.
 const fn displaced<'a>(
-    newer: &'a [Field],
-    older: &'a [Field],
+    newer: &'a [FieldSchema],
+    older: &'a [FieldSchema],
     i: usize,
     path: &mut Path<'a>,
 ) -> Fault<'a> {
@@ -111,7 +111,10 @@ const fn displaced<'a>(
     }
 }
 
-const fn successor_of<'a>(older: &Field, newer: &'a [Field]) -> Option<&'a Field> {
+const fn successor_of<'a>(
+    older: &FieldSchema,
+    newer: &'a [FieldSchema],
+) -> Option<&'a FieldSchema> {
     let mut i = 0;
     while i < newer.len() {
         if is_named(&newer[i], older) {
@@ -122,7 +125,7 @@ const fn successor_of<'a>(older: &Field, newer: &'a [Field]) -> Option<&'a Field
     None
 }
 
-const fn is_known(newer: &Field, older: &[Field]) -> bool {
+const fn is_known(newer: &FieldSchema, older: &[FieldSchema]) -> bool {
     let mut i = 0;
     while i < older.len() {
         if is_named(newer, &older[i]) {
@@ -140,14 +143,14 @@ const fn check_type<'a>(
     path: &mut Path<'a>,
 ) -> Result<(), Fault<'a>> {
     let same = match (newer.kind(), older.kind()) {
-        (Kind::Primitive(newer), Kind::Primitive(older)) => newer.tag() == older.tag(),
-        (Kind::Str { size: newer }, Kind::Str { size: older }) => newer == older,
+        (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),
+        (TypeKind::Str { size: newer }, TypeKind::Str { size: older }) => newer == older,
         (
-            Kind::Array {
+            TypeKind::Array {
                 element: newer,
                 len: newer_len,
             },
-            Kind::Array {
+            TypeKind::Array {
                 element: older,
                 len: older_len,
             },
@@ -160,12 +163,12 @@ const fn check_type<'a>(
             true
         }
         (
-            Kind::Vec {
+            TypeKind::Vec {
                 element: newer,
                 capacity: newer_capacity,
                 offset: newer_offset,
             },
-            Kind::Vec {
+            TypeKind::Vec {
                 element: older,
                 capacity: older_capacity,
                 offset: older_offset,
@@ -178,14 +181,16 @@ const fn check_type<'a>(
             path.pop();
             true
         }
-        (Kind::Struct { .. }, Kind::Struct { .. }) => return check_nested(newer, older, path),
+        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
+            return check_nested(newer, older, path);
+        }
         (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: newer_repr,
                 variants: newer_variants,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: older_repr,
                 variants: older_variants,
                 ..

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use crate::layout::{Field, Kind, Schema, Variant};
+use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// In one word what differs, and in a few more where that does not show in the types' names.
 pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
     match (stored.kind(), mine.kind()) {
-        (Kind::Str { .. }, Kind::Str { .. }) => ("size", None),
+        (TypeKind::Str { .. }, TypeKind::Str { .. }) => ("size", None),
         (
-            Kind::Array {
+            TypeKind::Array {
                 element: a,
                 len: a_len,
             },
-            Kind::Array {
+            TypeKind::Array {
                 element: b,
                 len: b_len,
             },
@@ -27,12 +27,12 @@ pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static st
             }
         }
         (
-            Kind::Vec {
+            TypeKind::Vec {
                 element: a,
                 capacity: a_capacity,
                 offset: a_offset,
             },
-            Kind::Vec {
+            TypeKind::Vec {
                 element: b,
                 capacity: b_capacity,
                 offset: b_offset,
@@ -52,12 +52,12 @@ pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static st
             }
         }
         (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: a,
                 variants: a_variants,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: b,
                 variants: b_variants,
                 ..
@@ -117,24 +117,24 @@ fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
 /// Whether both are arrays, or vectors, of structs in as many places.
 pub(super) fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
     match (stored.kind(), mine.kind()) {
-        (Kind::Struct { .. }, Kind::Struct { .. }) => true,
+        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => true,
         (
-            Kind::Array {
+            TypeKind::Array {
                 element: a,
                 len: a_len,
             },
-            Kind::Array {
+            TypeKind::Array {
                 element: b,
                 len: b_len,
             },
         ) => a_len == b_len && innermost_are_structs(a, b),
         (
-            Kind::Vec {
+            TypeKind::Vec {
                 element: a,
                 capacity: a_capacity,
                 offset: a_offset,
             },
-            Kind::Vec {
+            TypeKind::Vec {
                 element: b,
                 capacity: b_capacity,
                 offset: b_offset,
@@ -151,45 +151,47 @@ pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
         return false;
     }
     match (a.kind(), b.kind()) {
-        (Kind::Primitive(a), Kind::Primitive(b)) => a == b,
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. }) => same_bytes(a, b),
-        (Kind::Str { .. }, Kind::Str { .. }) => true,
+        (TypeKind::Primitive(a), TypeKind::Primitive(b)) => a == b,
+        (TypeKind::Array { element: a, .. }, TypeKind::Array { element: b, .. }) => {
+            same_bytes(a, b)
+        }
+        (TypeKind::Str { .. }, TypeKind::Str { .. }) => true,
         (
-            Kind::Vec {
+            TypeKind::Vec {
                 element: a,
                 capacity: n,
                 offset: o,
             },
-            Kind::Vec {
+            TypeKind::Vec {
                 element: b,
                 capacity: m,
                 offset: p,
             },
         ) => n == m && o == p && same_bytes(a, b),
         (
-            Kind::Struct {
+            TypeKind::Struct {
                 version: v,
                 fields: fs,
                 ..
             },
-            Kind::Struct {
+            TypeKind::Struct {
                 version: w,
                 fields: gs,
                 ..
             },
         ) => {
-            let same_field = |(f, g): (&Field, &Field)| {
+            let same_field = |(f, g): (&FieldSchema, &FieldSchema)| {
                 f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
             };
             v == w && fs.len() == gs.len() && fs.iter().zip(gs).all(same_field)
         }
         (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: r,
                 variants: vs,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: s,
                 variants: ws,
                 ..

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Matrix, State};
 use crate::FixedVec;
-use crate::layout::{Kind, Mismatch, Run, SharedLayout, first_invalid, make_valid};
+use crate::layout::{Mismatch, Run, SharedLayout, TypeKind, first_invalid, make_valid};
 
 crate::assert_shared!(
     FixedVec<u8, 1>,
@@ -28,7 +28,7 @@ struct InC<T, const N: usize> {
 fn it_lies_as_in_c() {
     fn check<T: SharedLayout, const N: usize>() {
         let schema = FixedVec::<T, N>::SCHEMA;
-        let Kind::Vec {
+        let TypeKind::Vec {
             element,
             capacity,
             offset,

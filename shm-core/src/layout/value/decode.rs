@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Value;
 use crate::layout::validity::{self, InvalidValue};
-use crate::layout::{Kind, Primitive, Schema};
+use crate::layout::{Primitive, Schema, TypeKind};
 
 /// Why bytes are no value of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,10 +137,10 @@ enum Shape<'a> {
 impl<'a> Plan<'a> {
     fn of(schema: &'a Schema) -> Plan<'a> {
         let shape = match schema.kind() {
-            Kind::Primitive(primitive) => Shape::Primitive(primitive),
-            Kind::Str { .. } => Shape::Text,
-            Kind::Array { element, .. } => Shape::List(Box::new(Plan::of(element))),
-            Kind::Vec {
+            TypeKind::Primitive(primitive) => Shape::Primitive(primitive),
+            TypeKind::Str { .. } => Shape::Text,
+            TypeKind::Array { element, .. } => Shape::List(Box::new(Plan::of(element))),
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -149,7 +149,7 @@ impl<'a> Plan<'a> {
                 capacity,
                 offset: offset as usize,
             },
-            Kind::Struct { name, fields, .. } => Shape::Struct {
+            TypeKind::Struct { name, fields, .. } => Shape::Struct {
                 name: name.into(),
                 fields: fields
                     .iter()
@@ -159,7 +159,7 @@ impl<'a> Plan<'a> {
                     })
                     .collect(),
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 name,
                 repr,
                 variants,
