@@ -122,7 +122,7 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
     }
     let last = path.path.segments.last()?;
     let name = last.ident.unraw().to_string();
-    // Nobody gives their own type the name of a primitive, and a message without a trait reads
+    // No program gives a type of its own the name of a primitive, and a message without a trait reads
     // better.
     match (name.as_str(), place) {
         ("usize", Place::Inline) => {

@@ -99,7 +99,7 @@ fn reprs(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Repr> {
             }
         } else if is(attr.path(), "cfg_attr") && mentions_repr(attr.meta.to_token_stream()) {
             // The compiler resolves `cfg_attr` before it calls a derive. One that is still here
-            // came by another way, and nobody can say what it will turn into.
+            // came by another way, and what it will turn into is not known.
             cx.fault(attr, "this `repr` is not decided yet when the layout is checked: write `#[repr(C)]` without `cfg_attr`");
         }
     }

@@ -35,7 +35,7 @@ pub(crate) const MAX_ENCODED: usize = 1 << 20;
 ///
 /// Shown as `0x` and sixteen hexadecimal digits. Equal layouts have equal fingerprints, whatever
 /// their structs and enums are called; unequal ones differ except by a chance of 1 in 2^64. It is
-/// no defence against somebody who *wants* two layouts to collide.
+/// no defence against a program that *wants* two layouts to collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 

@@ -1,4 +1,4 @@
-//! Bytes back to a schema. They come from a segment that anybody may have written: every one is
+//! Bytes back to a schema. They come from a segment that any process may have written: every one is
 //! doubted.
 
 use std::fmt;

@@ -48,7 +48,7 @@ unsafe impl<const N: usize> bytemuck::Zeroable for FixedStr<N> {}
 // invariant beyond its bits: its methods take any bytes.
 unsafe impl<const N: usize> bytemuck::Pod for FixedStr<N> {}
 
-// SAFETY: a `repr(transparent)` array of N bytes, any of which are a value (`Pod`, above);
+// SAFETY: a `repr(transparent)` array of N bytes, any of which are a value (`FixedStr` is `Pod`);
 // `Schema::fixed_str` states one byte for each and refuses to compile for N = 0.
 unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
     const SCHEMA: &'static Schema = &Schema::fixed_str(N);

@@ -18,7 +18,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl Message {
-    /// Enough for a path, two types and a sentence, unless somebody means to make it long.
+    /// Enough for a path, two types and a sentence, unless they are made long on purpose.
     const ROOM: usize = 1024;
 
     pub(super) const fn new() -> Message {

@@ -44,7 +44,7 @@ use super::{Added, FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 ///   every bit pattern is one, and then nothing else is asked. (A wrapper of `NonZeroU32` must not
 ///   borrow the schema of `u32`.)
 /// - Bytes for which [`bits_are_valid`](Self::bits_are_valid) is true are a valid value, whatever
-///   is in the padding and whoever wrote them: the type has no invariant that its bits alone do not
+///   is in the padding and whichever process wrote them: the type has no invariant that its bits alone do not
 ///   show. The answer depends on the bytes alone, and comes without a panic.
 /// - All other items keep their defaults, which are computed from these two.
 /// - It contains no address in any guise, no `usize` or `isize`, and nothing that can change behind
@@ -150,7 +150,7 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
 
 /// That an `F` may be shared, and how it looks: only [`SharedLayout::PART`] makes one.
 ///
-/// The derive asks for it by way of traits that may be anybody's, since `#[shared(crate = …)]` names
+/// The derive asks for it by way of traits that may be of any crate, since `#[shared(crate = …)]` names
 /// any path: what comes back is the library's own word for that type all the same.
 #[doc(hidden)]
 pub struct Part<F: ?Sized> {
@@ -229,7 +229,8 @@ macro_rules! primitives {
         // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust
         // reference, "Type layout"), and none of those named here is an address. The block above
         // lets the compiler check size, alignment, and bytemuck's `NoUninit`: "no padding or
-        // uninitialised bytes". Which bits are values is bytemuck's word too.
+        // uninitialised bytes". Which bits are values bytemuck says: all, where it has
+        // `AnyBitPattern`, else those of `CheckedBitPattern`.
         unsafe impl SharedLayout for $type {
             const SCHEMA: &'static Schema = &Schema::primitive(Primitive::$primitive);
 

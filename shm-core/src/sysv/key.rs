@@ -7,7 +7,7 @@ use core::{fmt, str::FromStr};
 ///
 /// [`Key::PRIVATE`] and the *number* 0 are two different keys here. System V gives the number 0 the
 /// meaning "create a private object", so a program that computes or reads a 0 by mistake silently
-/// gets an object that nobody else can find. A key made from the number 0 is therefore refused by
+/// gets an object that no other process can find. A key made from the number 0 is therefore refused by
 /// every call that takes a key.
 ///
 /// ```

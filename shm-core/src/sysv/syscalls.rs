@@ -149,13 +149,14 @@ pub(super) fn shmget(key: i32, size: usize, flags: c_int) -> Result<i32> {
 
 /// # Safety
 ///
-/// With `SHM_REMAP` in `flags`, nobody may use what is mapped in the range that the segment will
-/// cover.
+/// With `SHM_REMAP` in `flags`, the range that the segment will cover holds nothing that is still
+/// used.
 pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonNull<c_void>> {
     let address = core::ptr::without_provenance_mut::<c_void>(address);
     // SAFETY: without `SHM_REMAP` no live mapping is touched: `shmat(2)`: "Normally, an EINVAL
-    // error would result if a mapping already exists in this address range"; with it, the caller
-    // answers for the range. The address is a number to the kernel and is not read through.
+    // error would result if a mapping already exists in this address range"; with it, this function
+    // demands that the range "holds nothing that is still used". The address is a number to the
+    // kernel and is not read through.
     let at = unsafe { libc::shmat(id, address, flags) };
     if at.addr() == usize::MAX {
         return Err(Errno::last());
@@ -163,7 +164,8 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
     NonNull::new(at).ok_or_else(|| {
         // Address 0 can be mapped by the privileged only, where `SHM_RND` leads there, and is no
         // place for a Rust pointer.
-        // SAFETY: it was attached there just now, and nothing uses it.
+        // SAFETY: `shmat` returned this address just now, so a segment is attached there; nothing uses
+        // it, since it was handed to no other code.
         unsafe { libc::shmdt(at) };
         Errno(libc::EINVAL)
     })
@@ -174,15 +176,16 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
 /// `at` came from `shmat`, was not detached since, and nothing uses that mapping any more.
 pub(super) unsafe fn shmdt(at: NonNull<c_void>) -> Result<()> {
     // SAFETY: `shmdt(2)`: "the to-be-detached segment must be currently attached with shmaddr equal
-    // to the value returned by the attaching shmat() call", which the caller promises, together
-    // with the end of all use.
+    // to the value returned by the attaching shmat() call": this function demands that `at` "came
+    // from `shmat`, was not detached since, and nothing uses that mapping any more".
     ret(unsafe { libc::shmdt(at.as_ptr()) }).map(drop)
 }
 
 /// Whether a mapping that begins here is of huge pages: `madvise(2)` refuses to let those grow cold.
 /// (Locked memory, too, and it is there already.)
 pub(super) fn is_of_huge_pages(at: NonNull<c_void>) -> bool {
-    // SAFETY: `madvise(2)`: MADV_COLD changes when pages are reclaimed, and nothing else.
+    // SAFETY: `madvise(2)`: MADV_COLD "deactivates" pages, which says when they are reclaimed and
+    // leaves what they hold; an address where nothing is mapped is an error (`ENOMEM`).
     let code = unsafe { libc::madvise(at.as_ptr(), 1, libc::MADV_COLD) };
     ret(code) == Err(Errno(libc::EINVAL))
 }
@@ -194,7 +197,8 @@ pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Res
     } else {
         libc::MADV_POPULATE_READ
     };
-    // SAFETY: `madvise(2)`: "Populate (prefault) page tables", "without actually" writing or reading.
+    // SAFETY: `madvise(2)`: both advices "populate (prefault) page tables", "without actually" writing
+    // or reading; an address where nothing is mapped is an error (`ENOMEM`).
     match ret(unsafe { libc::madvise(at.as_ptr(), bytes, advice) }) {
         // A kernel before 5.14, which does not know it.
         Err(Errno(libc::EINVAL)) => Ok(()),
@@ -242,7 +246,8 @@ pub(super) fn shm_limits() -> Result<(i32, ShmInfo)> {
     // of type shminfo (thus, a cast is required)"; `ShmInfo` is that structure with the kernel's
     // spare words.
     let highest = ret(unsafe { libc::shmctl(0, libc::IPC_INFO, info.as_mut_ptr().cast()) })?;
-    // SAFETY: integers only, zeroed before the call.
+    // SAFETY: `ShmInfo` has integers only, for which the zeros it began with are valid, and so is all
+    // the kernel writes.
     Ok((highest, unsafe { info.assume_init() }))
 }
 
@@ -251,7 +256,8 @@ pub(super) fn shm_usage() -> Result<(i32, ShmUsage)> {
     let mut usage = MaybeUninit::<ShmUsage>::zeroed();
     // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is.
     let highest = ret(unsafe { libc::shmctl(0, SHM_INFO, usage.as_mut_ptr().cast()) })?;
-    // SAFETY: integers only, zeroed before the call.
+    // SAFETY: `ShmUsage` has integers only, for which the zeros it began with are valid, and so is all
+    // the kernel writes.
     Ok((highest, unsafe { usage.assume_init() }))
 }
 
@@ -283,8 +289,10 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     };
-    // SAFETY: as for `semop`; `timeout` is "the timespec structure whose address is passed in the
-    // timeout argument" and is only read: "the contents of timeout are left unchanged".
+    // SAFETY: `semop(2)`: "each of the nsops elements in the array pointed to by sops is a structure";
+    // pointer and length are those of one slice, whose operations are read, never written. `timeout`
+    // is "the timespec structure whose address is passed in the timeout argument" and is only read:
+    // "the contents of timeout are left unchanged".
     ret(unsafe { semtimedop(id, ops.as_ptr().cast_mut(), ops.len(), &raw const timeout) }).map(drop)
 }
 
@@ -305,8 +313,8 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
         seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         nanos: timeout.subsec_nanos().into(),
     };
-    // SAFETY: the arguments are those of `semtimedop(2)`: id, a slice's pointer and length, a time
-    // to read.
+    // SAFETY: the call takes an id, "the array pointed to by sops" with its length, which are those of
+    // one slice, and a time; `semop(2)` has the kernel read array and time, and write neither.
     let code = unsafe {
         libc::syscall(
             SEMTIMEDOP_TIME64,
@@ -334,7 +342,8 @@ pub(super) fn semctl_stat(id: i32, command: c_int) -> Result<(i32, SemidDs)> {
     // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf";
     // `ds` is one.
     let value = ret(unsafe { libc::semctl(id, 0, command, arg) })?;
-    // SAFETY: integers only, zeroed before the call.
+    // SAFETY: `SemidDs` has integers only, for which the zeros it began with are valid, and so is all
+    // the kernel writes.
     Ok((value, unsafe { ds.assume_init() }))
 }
 
@@ -383,7 +392,8 @@ pub(super) unsafe fn semctl_getall(id: i32, values: &mut [u16]) -> Result<()> {
         array: values.as_mut_ptr(),
     };
     // SAFETY: `semctl(2)`: "return semval for all semaphores of the set into arg.array": one
-    // `unsigned short` for each semaphore, for which the caller promises room.
+    // `unsigned short` for each semaphore. This function demands that the set "has at most
+    // `values.len()` semaphores when the kernel looks".
     ret(unsafe { libc::semctl(id, 0, libc::GETALL, arg) }).map(drop)
 }
 
@@ -397,7 +407,8 @@ pub(super) unsafe fn semctl_setall(id: i32, values: &mut [u16]) -> Result<()> {
         array: values.as_mut_ptr(),
     };
     // SAFETY: `semctl(2)`: "set the semval values for all semaphores of the set using arg.array":
-    // one `unsigned short` is read for each semaphore, and the caller promises so many.
+    // one `unsigned short` is read for each semaphore. This function demands that the set "has at
+    // most `values.len()` semaphores when the kernel looks".
     ret(unsafe { libc::semctl(id, 0, libc::SETALL, arg) }).map(drop)
 }
 
@@ -411,7 +422,8 @@ pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
     // SAFETY: `semctl(2)`: both commands return "information in the structure pointed to by
     // arg.__buf. This structure is of type seminfo", which `SemInfo` is.
     let highest = ret(unsafe { libc::semctl(0, 0, command, arg) })?;
-    // SAFETY: integers only, zeroed before the call.
+    // SAFETY: `SemInfo` has integers only, for which the zeros it began with are valid, and so is all
+    // the kernel writes.
     Ok((highest, unsafe { info.assume_init() }))
 }
 

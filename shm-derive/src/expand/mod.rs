@@ -122,7 +122,7 @@ fn bounded(model: &Model, fields: bool) -> Generics {
     {
         let ty = field.ty;
         if !field.findings.is_empty() {
-            // A bound on a suspect would be taken on trust until somebody uses the type. Bounds on
+            // A bound on a suspect would be taken on trust until the type is used. Bounds on
             // the parameters let the body be checked at once.
             params_are_shared = true;
         } else if fields {

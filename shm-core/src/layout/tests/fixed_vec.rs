@@ -101,7 +101,7 @@ fn its_runs_are_the_length_and_the_elements() {
     );
 }
 
-/// Under Miri this finds any byte that the schema calls part of an element and nobody has set.
+/// Under Miri this finds any byte that the schema calls part of an element and that was never set.
 #[test]
 fn all_places_are_initialised() {
     let mut vec = FixedVec::<Matrix<u16, 1>, 3>::new();

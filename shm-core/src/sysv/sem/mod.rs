@@ -180,8 +180,8 @@ pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
         .map_err(|errno| SET.control(errno, "IPC_SET", id.0))
 }
 
-/// Removes the set at once; whoever waits on it is woken with [`Removed`](super::Kind::Removed)
-/// (`IPC_RMID`).
+/// Removes the set at once; a process that waits on it is woken with
+/// [`Removed`](super::Kind::Removed) (`IPC_RMID`).
 ///
 /// One system call; for owner, creator and the privileged.
 ///

@@ -72,7 +72,8 @@ pub fn set_value(id: Id, index: u16, value: u16) -> Result<(), Error> {
 /// As [`stat`](super::stat).
 pub fn values(id: Id) -> Result<Vec<u16>, Error> {
     let (count, mut room) = room_for(id, "GETALL")?;
-    // SAFETY: `room_for` made room for any set that can have this id.
+    // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
+    // this id when the kernel looks".
     unsafe { syscalls::semctl_getall(id.0, &mut room) }
         .map_err(|errno| SET.control(errno, "GETALL", id.0))?;
     room.truncate(count);
@@ -97,15 +98,16 @@ pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
         return Err(diagnose::wrong_count(id.0, count, values.len()));
     }
     room[..count].copy_from_slice(values);
-    // SAFETY: `room_for` made room for any set that can have this id.
+    // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
+    // this id when the kernel looks".
     unsafe { syscalls::semctl_setall(id.0, &mut room) }
         .map_err(|errno| SET.control(errno, "SETALL", id.0))
 }
 
-/// The number of semaphores, and zeros for the largest set that can have this id when the kernel
-/// looks: the set itself, or one created since, which has at most `semmsl` semaphores. (Only an
-/// administrator who raises `semmsl` just then, while the same id comes round after tens of
-/// thousands of removals, could make a larger one.)
+/// The number of semaphores, and as many values as the largest set has that can have this id when the
+/// kernel looks: the set itself, or one created since, which has at most `semmsl` semaphores. (Only
+/// if `semmsl` is raised just then, while the same id comes round after tens of thousands of
+/// removals, could it be larger.)
 fn room_for(id: Id, command: &'static str) -> Result<(usize, Vec<u16>), Error> {
     let (_, ds) = syscalls::semctl_stat(id.0, libc::IPC_STAT)
         .map_err(|errno| SET.control(errno, command, id.0))?;
