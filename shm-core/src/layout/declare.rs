@@ -268,17 +268,16 @@ impl FieldSchema {
         }
         if since > 1 && !has_default && !schema.zeros_are_valid() {
             let mut message = Message::new();
-            message.write(&[
-                Text("a segment older than version "),
-                Number(since as i128),
-                Text(" lacks field `"),
-                Text(name),
-                Text("`, and zero bytes are no `"),
-                Type(schema),
-                Text("`: write `#[shared(since = "),
-                Number(since as i128),
-                Text(", default = …)]` to say what it is there"),
-            ]);
+            message.write(
+                "a segment older than version {} lacks field `{}`, and zero bytes are no \
+                 `{}`: write `#[shared(since = {}, default = …)]` to say what it is there",
+                &[
+                    Number(since as i128),
+                    Text(name),
+                    Type(schema),
+                    Number(since as i128),
+                ],
+            );
             panic!("{}", message.as_str());
         }
         FieldSchema {

@@ -10,6 +10,7 @@ pub(super) struct Message {
 }
 
 /// What a text is put together from.
+#[derive(Clone, Copy)]
 pub(super) enum Piece<'a> {
     Text(&'a str),
     Number(i128),
@@ -36,19 +37,27 @@ impl Message {
         }
     }
 
-    pub(super) const fn write(&mut self, pieces: &[Piece<'_>]) {
-        let mut i = 0;
-        while i < pieces.len() {
-            match pieces[i] {
+    /// Writes `template` with the pieces in the places of its `{}`.
+    pub(super) const fn write(&mut self, template: &str, pieces: &[Piece<'_>]) {
+        let (mut rest, mut at, mut piece) = (template, 0, 0);
+        while at < rest.len() {
+            if rest.as_bytes()[at] != b'{' {
+                at += 1;
+                continue;
+            }
+            self.text(rest.split_at(at).0);
+            match pieces[piece] {
                 Piece::Text(text) => self.text(text),
                 Piece::Number(number) => self.number(number),
                 Piece::Type(schema) => self.type_of(schema),
             }
-            i += 1;
+            rest = rest.split_at(at + "{}".len()).1;
+            (at, piece) = (0, piece + 1);
         }
+        self.text(rest);
     }
 
-    const fn text(&mut self, text: &str) {
+    pub(super) const fn text(&mut self, text: &str) {
         let mut len = text.len();
         if len > Self::ROOM - self.len {
             len = Self::ROOM - self.len;

@@ -109,15 +109,18 @@ impl Collector {
                     i += 1;
                 }
             }
-            TypeKind::Array { element, len } => self.array(element, len, base, repeat),
-            TypeKind::Vec {
-                element,
-                capacity,
-                offset,
-            } => {
+            TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
+        }
+        if let Some(elements) = schema.elements() {
+            if elements.counted {
                 self.emit(base, Primitive::U32.size() as u64, repeat);
-                self.array(element, capacity, base + offset, repeat);
             }
+            self.array(
+                elements.schema,
+                elements.places,
+                base + elements.offset,
+                repeat,
+            );
         }
     }
 
@@ -230,31 +233,23 @@ pub(crate) fn for_each_leaf(
                 for_each_leaf(field.schema(), base + field.offset(), each);
             }
         }
-        TypeKind::Array { element, len } => leaves_of_array(element, len as usize, base, each),
-        TypeKind::Vec {
-            element,
-            capacity,
-            offset,
-        } => {
-            each(base, Primitive::U32.size(), 1);
-            leaves_of_array(element, capacity as usize, base + offset as usize, each);
-        }
+        TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
     }
-}
-
-fn leaves_of_array(
-    element: &Schema,
-    len: usize,
-    base: usize,
-    each: &mut impl FnMut(usize, usize, usize),
-) {
+    let Some(elements) = schema.elements() else {
+        return;
+    };
+    if elements.counted {
+        each(base, Primitive::U32.size(), 1);
+    }
+    let (element, places) = (elements.schema, elements.places as usize);
+    let base = base + elements.offset as usize;
     if matches!(
         element.kind(),
         TypeKind::Primitive(_) | TypeKind::Enum { .. }
     ) {
-        return each(base, element.size(), len);
+        return each(base, element.size(), places);
     }
-    for index in 0..len {
+    for index in 0..places {
         for_each_leaf(element, base + index * element.size(), each);
     }
 }

@@ -166,6 +166,26 @@ pub struct Variant {
     pub(super) value: i128,
 }
 
+/// The elements of an array or a `FixedVec`.
+#[derive(Clone, Copy)]
+pub(super) struct Elements<'a> {
+    /// What each of them is.
+    pub(super) schema: &'a Schema,
+    /// How many places there are for one.
+    pub(super) places: u64,
+    /// Where the first one lies.
+    pub(super) offset: u64,
+    /// Whether a length before them says how many there are, as in a `FixedVec`.
+    pub(super) counted: bool,
+}
+
+impl Elements<'_> {
+    /// Whether there are as many places at the same offset.
+    pub(super) const fn lie_as(&self, other: &Elements<'_>) -> bool {
+        self.counted == other.counted && self.places == other.places && self.offset == other.offset
+    }
+}
+
 impl Schema {
     /// The largest alignment that a shared type may have: a segment keeps every copy of the value
     /// on 64-byte boundaries.
@@ -239,6 +259,21 @@ impl Schema {
             Shape::Struct { version, .. } => Some(version),
             _ => None,
         }
+    }
+
+    /// The elements of an array or a `FixedVec`.
+    pub(super) const fn elements(&self) -> Option<Elements<'_>> {
+        let (schema, places, offset, counted) = match &self.shape {
+            Shape::Array { element, len } => (element.get(), *len, 0, false),
+            Shape::Vec { element, capacity } => (element.get(), *capacity, self.align, true),
+            _ => return None,
+        };
+        Some(Elements {
+            schema,
+            places,
+            offset,
+            counted,
+        })
     }
 
     /// The fields of a struct, in ascending order of their offsets; none for any other type.

@@ -2,9 +2,9 @@
 //! and for the repair of a value that must not stay invalid.
 
 use std::fmt;
+use std::ops::{ControlFlow, Range};
 
-use std::ops::ControlFlow;
-
+use super::schema::Elements;
 use super::{Primitive, Schema, TypeKind, Variant};
 
 /// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
@@ -96,10 +96,14 @@ fn find_variant<'a>(
     if mine.any_bits() {
         return ControlFlow::Continue(());
     }
-    let elements = |mine: &Schema, later: &'a Schema, bytes: &[u8], len: usize| {
-        let mut each = bytes.chunks_exact(mine.size()).take(len);
-        each.try_for_each(|bytes| find_variant(mine, later, bytes))
-    };
+    if let (Some(mine), Some(later)) = (mine.elements(), later.elements()) {
+        return match mine.there(bytes) {
+            Ok(there) => bytes[there]
+                .chunks_exact(mine.schema.size())
+                .try_for_each(|bytes| find_variant(mine.schema, later.schema, bytes)),
+            Err(_) => ControlFlow::Break(None),
+        };
+    }
     match (mine.kind(), later.kind()) {
         (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
             fields.iter().zip(all).try_for_each(|(field, other)| {
@@ -110,23 +114,6 @@ fn find_variant<'a>(
                 }
             })
         }
-        (TypeKind::Array { element, .. }, TypeKind::Array { element: other, .. }) => {
-            elements(element, other, bytes, usize::MAX)
-        }
-        (
-            TypeKind::Vec {
-                element,
-                capacity,
-                offset,
-            },
-            TypeKind::Vec { element: other, .. },
-        ) => match vec_len(capacity, bytes) {
-            Ok(len) => {
-                let bytes = bytes.get(offset as usize..).unwrap_or_default();
-                elements(element, other, bytes, len)
-            }
-            Err(_) => ControlFlow::Break(None),
-        },
         (TypeKind::Enum { repr, variants, .. }, TypeKind::Enum { variants: all, .. })
             if !is_variant(repr, variants, bytes) =>
         {
@@ -158,6 +145,15 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
     if schema.any_bits() {
         return;
     }
+    if let Some(elements) = schema.elements() {
+        match elements.there(bytes) {
+            Ok(there) => bytes[there]
+                .chunks_exact_mut(elements.schema.size())
+                .for_each(|bytes| make_valid(elements.schema, bytes)),
+            Err(_) => bytes[..Primitive::U32.size()].fill(0),
+        }
+        return;
+    }
     match schema.kind() {
         TypeKind::Struct { fields, .. } => {
             for field in fields {
@@ -166,11 +162,6 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 {
                     make_valid(field.schema(), bytes);
                 }
-            }
-        }
-        TypeKind::Array { element, .. } => {
-            for bytes in bytes.chunks_exact_mut(element.size()) {
-                make_valid(element, bytes);
             }
         }
         TypeKind::Enum { repr, variants, .. } => {
@@ -183,24 +174,7 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 bytes.fill(0);
             }
         }
-        TypeKind::Vec {
-            element,
-            capacity,
-            offset,
-        } => match vec_len(capacity, bytes) {
-            Ok(len) => bytes
-                .get_mut(offset as usize..)
-                .unwrap_or_default()
-                .chunks_exact_mut(element.size())
-                .take(len)
-                .for_each(|bytes| make_valid(element, bytes)),
-            Err(_) => {
-                if let Some(len) = bytes.get_mut(..Primitive::U32.size()) {
-                    len.fill(0);
-                }
-            }
-        },
-        TypeKind::Str { .. } => {}
+        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
     }
 }
 
@@ -287,33 +261,24 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     if schema.any_bits() {
         return None;
     }
+    if let Some(elements) = schema.elements() {
+        let Ok(there) = elements.there(bytes) else {
+            return Some(misfit(schema, bytes));
+        };
+        return bytes[there]
+            .chunks_exact(elements.schema.size())
+            .enumerate()
+            .find_map(|(i, bytes)| Some(find(elements.schema, bytes)?.within(&format!("[{i}]"))));
+    }
     match schema.kind() {
         TypeKind::Struct { fields, .. } => fields.iter().find_map(|field| {
             let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
             Some(find(field.schema(), bytes)?.within(&format!(".{}", field.name())))
         }),
-        TypeKind::Array { element, .. } => bytes
-            .chunks_exact(element.size())
-            .enumerate()
-            .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
-        TypeKind::Vec {
-            element,
-            capacity,
-            offset,
-        } => match vec_len(capacity, bytes) {
-            Ok(len) => bytes
-                .get(offset as usize..)
-                .unwrap_or_default()
-                .chunks_exact(element.size())
-                .take(len)
-                .enumerate()
-                .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
-            Err(_) => Some(misfit(schema, bytes)),
-        },
         TypeKind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
         TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
         TypeKind::Enum { .. } | TypeKind::Primitive(_) => Some(misfit(schema, bytes)),
-        TypeKind::Str { .. } => None,
+        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => None,
     }
 }
 
@@ -330,12 +295,9 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
         | TypeKind::Enum {
             repr: primitive, ..
         } => load(primitive, bytes).to_string(),
-        TypeKind::Vec { capacity, .. } => {
-            let len = vec_len(capacity, bytes);
-            format!(
-                "a length of {}",
-                len.map_or_else(|len| len, |len| len as u64)
-            )
+        TypeKind::Vec { .. } => {
+            let len = load(Primitive::U32, &bytes[..Primitive::U32.size()]);
+            format!("a length of {len}")
         }
         _ => "something else".to_owned(),
     };
@@ -347,17 +309,21 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
     }
 }
 
-/// How many elements of a `FixedVec` count: none if the bytes end before. `Err` if there is no room
-/// for so many.
-pub(super) fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
-    let Some(len) = bytes.get(..Primitive::U32.size()) else {
-        return Ok(0);
-    };
-    let len = load(Primitive::U32, len) as u64;
-    if len <= capacity {
-        Ok(len as usize)
-    } else {
-        Err(len)
+impl Elements<'_> {
+    /// Where in `bytes` those lie that are there: all places of an array, as many of a `FixedVec` as
+    /// its length says. `Err` is a length for which there are too few places.
+    pub(super) fn there(&self, bytes: &[u8]) -> Result<Range<usize>, u64> {
+        if !self.counted {
+            return Ok(0..bytes.len());
+        }
+        let len = bytes.get(..Primitive::U32.size());
+        let len = len.map_or(0, |len| load(Primitive::U32, len) as u64);
+        if len > self.places {
+            return Err(len);
+        }
+        let start = bytes.len().min(self.offset as usize);
+        let end = start + len as usize * self.schema.size();
+        Ok(start..end.min(bytes.len()))
     }
 }
 

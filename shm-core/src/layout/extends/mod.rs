@@ -159,12 +159,10 @@ pub const fn assert_extends<Newer: SharedLayout, Older: SharedLayout>() {
     let mut path = Path::new();
     if let Err(fault) = check(Newer::SCHEMA, Older::SCHEMA, &mut path) {
         let mut message = Message::new();
-        message.write(&[
-            Piece::Type(Newer::SCHEMA),
-            Piece::Text(" is no safe successor of "),
-            Piece::Type(Older::SCHEMA),
-            Piece::Text(": "),
-        ]);
+        message.write(
+            "{} is no safe successor of {}: ",
+            &[Piece::Type(Newer::SCHEMA), Piece::Type(Older::SCHEMA)],
+        );
         fault.describe(&path, Newer::SCHEMA, Older::SCHEMA, &mut message);
         panic!("{}", message.as_str());
     }

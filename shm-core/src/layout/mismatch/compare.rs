@@ -13,16 +13,8 @@ use crate::layout::{FieldSchema, Schema, TypeKind};
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.
 pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Rows, Vec<String>) {
-    let (stored, mine) = (
-        Place {
-            schema: stored,
-            offset: 0,
-        },
-        Place {
-            schema: mine,
-            offset: 0,
-        },
-    );
+    let whole = |schema| Place { schema, offset: 0 };
+    let (stored, mine) = (whole(stored), whole(mine));
     let mut rows = Rows::default();
     let mut notes = Vec::new();
     match (stored.schema.kind(), mine.schema.kind()) {
@@ -79,17 +71,10 @@ impl<'a> Place<'a> {
 
     /// The first element of an array or a `FixedVec`; of anything else the thing itself.
     fn first_element(self) -> Place<'a> {
-        let (schema, begin) = match self.schema.kind() {
-            TypeKind::Array { element, .. } => (element, 0),
-            TypeKind::Vec {
-                element, offset, ..
-            } => (element, offset),
-            _ => (self.schema, 0),
-        };
-        Place {
-            schema,
-            offset: self.offset + begin,
-        }
+        self.schema.elements().map_or(self, |elements| Place {
+            schema: elements.schema,
+            offset: self.offset + elements.offset,
+        })
     }
 
     fn field(self, field: &'a FieldSchema) -> Place<'a> {

@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn a_message_writes_types_as_display_does(schema in any_schema()) {
         let mut message = Message::new();
-        message.write(&[Piece::Type(&schema)]);
+        message.write("{}", &[Piece::Type(&schema)]);
         let display = schema.to_string();
         prop_assert_eq!(message.as_str(), &display[..display.len().min(message.as_str().len())]);
         prop_assert!(display.len() > 1000 || message.as_str() == display);
