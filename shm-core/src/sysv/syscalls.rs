@@ -133,6 +133,28 @@ const _: () = {
     assert!(offset_of!(libc::shmid_ds, shm_perm) == 0 && offset_of!(SemidDs, sem_perm) == 0);
 };
 
+/// A number as the kernel tells it, in 64 bits.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "c_ulong is narrower on 32-bit targets"
+)]
+pub(super) const fn wide(figure: c_ulong) -> u64 {
+    figure as u64
+}
+
+/// What `call` returns, and what it writes to the place that it is given.
+///
+/// # Safety
+///
+/// `T` consists of integers, and `call` writes there nothing but a `T`.
+unsafe fn filled<T>(call: impl FnOnce(*mut T) -> c_int) -> Result<(c_int, T)> {
+    let mut place = MaybeUninit::<T>::zeroed();
+    let value = ret(call(place.as_mut_ptr()))?;
+    // SAFETY: `filled` demands that `T` "consists of integers", for which the zeros it began with are
+    // valid, and so is whatever was written over them.
+    Ok((value, unsafe { place.assume_init() }))
+}
+
 /// The key in an `ipc_perm`.
 pub(super) fn key_of(perm: &libc::ipc_perm) -> i32 {
     // SAFETY: `ipc_perm` is `repr(C)` and starts with the key, a `key_t` (`shmctl(2)`: "key_t
@@ -210,13 +232,9 @@ pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Res
 /// command's own value too.
 pub(super) fn shmctl_stat(id: i32, command: c_int) -> Result<(i32, libc::shmid_ds)> {
     debug_assert!([libc::IPC_STAT, SHM_STAT, SHM_STAT_ANY].contains(&command));
-    let mut ds = MaybeUninit::<libc::shmid_ds>::zeroed();
-    // SAFETY: `shmctl(2)`: these commands copy "into the shmid_ds structure pointed to by buf";
-    // `ds` is one.
-    let value = ret(unsafe { libc::shmctl(id, command, ds.as_mut_ptr()) })?;
-    // SAFETY: all members are integers, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((value, unsafe { ds.assume_init() }))
+    // SAFETY: `shmctl(2)`: these commands copy "into the shmid_ds structure pointed to by buf", which
+    // consists of integers.
+    unsafe { filled(|ds| libc::shmctl(id, command, ds)) }
 }
 
 pub(super) fn shmctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
@@ -241,24 +259,17 @@ pub(super) fn shmctl_plain(id: i32, command: c_int) -> Result<()> {
 
 /// `IPC_INFO`: the limits in force, and the highest index in use.
 pub(super) fn shm_limits() -> Result<(i32, ShmInfo)> {
-    let mut info = MaybeUninit::<ShmInfo>::zeroed();
     // SAFETY: `shmctl(2)`: `IPC_INFO` writes to "the structure pointed to by buf. This structure is
     // of type shminfo (thus, a cast is required)"; `ShmInfo` is that structure with the kernel's
-    // spare words.
-    let highest = ret(unsafe { libc::shmctl(0, libc::IPC_INFO, info.as_mut_ptr().cast()) })?;
-    // SAFETY: `ShmInfo` has integers only, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((highest, unsafe { info.assume_init() }))
+    // spare words, integers all.
+    unsafe { filled(|info: *mut ShmInfo| libc::shmctl(0, libc::IPC_INFO, info.cast())) }
 }
 
 /// `SHM_INFO`: what is in use, and the highest index in use.
 pub(super) fn shm_usage() -> Result<(i32, ShmUsage)> {
-    let mut usage = MaybeUninit::<ShmUsage>::zeroed();
-    // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is.
-    let highest = ret(unsafe { libc::shmctl(0, SHM_INFO, usage.as_mut_ptr().cast()) })?;
-    // SAFETY: `ShmUsage` has integers only, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((highest, unsafe { usage.assume_init() }))
+    // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is; it consists
+    // of integers.
+    unsafe { filled(|usage: *mut ShmUsage| libc::shmctl(0, SHM_INFO, usage.cast())) }
 }
 
 pub(super) fn semget(key: i32, count: c_int, flags: c_int) -> Result<i32> {
@@ -335,16 +346,9 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
 /// command's own value too.
 pub(super) fn semctl_stat(id: i32, command: c_int) -> Result<(i32, SemidDs)> {
     debug_assert!([libc::IPC_STAT, libc::SEM_STAT, libc::SEM_STAT_ANY].contains(&command));
-    let mut ds = MaybeUninit::<SemidDs>::zeroed();
-    let arg = SemArg {
-        buf: ds.as_mut_ptr(),
-    };
-    // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf";
-    // `ds` is one.
-    let value = ret(unsafe { libc::semctl(id, 0, command, arg) })?;
-    // SAFETY: `SemidDs` has integers only, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((value, unsafe { ds.assume_init() }))
+    // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf",
+    // which consists of integers.
+    unsafe { filled(|buf| libc::semctl(id, 0, command, SemArg { buf })) }
 }
 
 pub(super) fn semctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
@@ -415,16 +419,9 @@ pub(super) unsafe fn semctl_setall(id: i32, values: &mut [u16]) -> Result<()> {
 /// `command` is `IPC_INFO` (limits) or `SEM_INFO` (what is in use); with the highest index in use.
 pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
     debug_assert!([libc::IPC_INFO, libc::SEM_INFO].contains(&command));
-    let mut info = MaybeUninit::<SemInfo>::zeroed();
-    let arg = SemArg {
-        info: info.as_mut_ptr(),
-    };
     // SAFETY: `semctl(2)`: both commands return "information in the structure pointed to by
-    // arg.__buf. This structure is of type seminfo", which `SemInfo` is.
-    let highest = ret(unsafe { libc::semctl(0, 0, command, arg) })?;
-    // SAFETY: `SemInfo` has integers only, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((highest, unsafe { info.assume_init() }))
+    // arg.__buf. This structure is of type seminfo", which `SemInfo` is; it consists of integers.
+    unsafe { filled(|info| libc::semctl(0, 0, command, SemArg { info })) }
 }
 
 /// The effective user and group of this process, which System V permissions go by.

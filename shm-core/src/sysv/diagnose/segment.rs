@@ -1,6 +1,6 @@
 //! What the failures of the segment calls mean.
 
-use core::ffi::{c_int, c_ulong};
+use core::ffi::c_int;
 
 use super::object::{Facts, Gone, SEGMENT};
 use crate::sysv::error::{Error, Kind, Limit, Subject};
@@ -71,7 +71,7 @@ fn bad_size(failure: Error, key: Key, size: usize, huge: bool) -> Error {
             "a new segment of 0 bytes was asked for",
             "give the size of what will lie in it, at least 1",
         ),
-        Ok((_, limits)) if size as u64 > wide(limits.shmmax) => failure.because(
+        Ok((_, limits)) if size as u64 > syscalls::wide(limits.shmmax) => failure.because(
             Kind::NoSpace(Limit::Shmmax),
             format!(
                 "{size} bytes are more than shmmax allows for one segment, {} bytes",
@@ -96,7 +96,7 @@ fn no_space(failure: Error, size: usize) -> Error {
         return failure.other();
     };
     let (most, segments) = (limits.shmmni, usage.used_ids);
-    if u64::from(segments.unsigned_abs()) >= wide(most) {
+    if u64::from(segments.unsigned_abs()) >= syscalls::wide(most) {
         let cause = format!("shmmni allows {most} segments, and {segments} exist");
         return failure.because(Kind::NoSpace(Limit::Shmmni), cause, FREE_SEGMENTS);
     }
@@ -107,14 +107,6 @@ fn no_space(failure: Error, size: usize) -> Error {
         (size as u64).div_ceil(syscalls::page_size()),
     );
     failure.because(Kind::NoSpace(Limit::Shmall), cause, FREE_SEGMENTS)
-}
-
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "c_ulong is narrower on 32-bit targets"
-)]
-fn wide(figure: c_ulong) -> u64 {
-    figure as u64
 }
 
 pub(in crate::sysv) fn shmat(errno: Errno, id: i32, flags: c_int, address: usize) -> Error {

@@ -3,7 +3,8 @@
 use super::{Id, Stat};
 use crate::sysv::diagnose::{self, SEGMENT};
 use crate::sysv::error::Error;
-use crate::sysv::{syscalls, table};
+use crate::sysv::syscalls::{self, wide};
+use crate::sysv::table;
 
 /// The limits of this IPC namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +27,15 @@ pub struct Limits {
 /// # Errors
 ///
 /// Only where the kernel has no System V IPC ([`Unsupported`](crate::sysv::Kind::Unsupported)).
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "c_ulong is narrower on 32-bit targets"
-)]
 pub fn limits() -> Result<Limits, Error> {
     let (_, info) =
         syscalls::shm_limits().map_err(|errno| diagnose::system(errno, "shmctl", "IPC_INFO"))?;
     Ok(Limits {
-        shmmax: info.shmmax as u64,
-        shmmin: info.shmmin as u64,
-        shmmni: info.shmmni as u64,
-        shmseg: info.shmseg as u64,
-        shmall: info.shmall as u64,
+        shmmax: wide(info.shmmax),
+        shmmin: wide(info.shmmin),
+        shmmni: wide(info.shmmni),
+        shmseg: wide(info.shmseg),
+        shmall: wide(info.shmall),
     })
 }
 
@@ -63,18 +60,14 @@ pub struct Usage {
 /// # Errors
 ///
 /// Only where the kernel has no System V IPC ([`Unsupported`](crate::sysv::Kind::Unsupported)).
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "c_ulong is narrower on 32-bit targets"
-)]
 pub fn usage() -> Result<Usage, Error> {
     let (highest, usage) =
         syscalls::shm_usage().map_err(|errno| diagnose::system(errno, "shmctl", "SHM_INFO"))?;
     Ok(Usage {
         segments: usage.used_ids.unsigned_abs().into(),
-        pages: usage.shm_tot as u64,
-        resident: usage.shm_rss as u64,
-        swapped: usage.shm_swp as u64,
+        pages: wide(usage.shm_tot),
+        resident: wide(usage.shm_rss),
+        swapped: wide(usage.shm_swp),
         highest_index: highest.unsigned_abs(),
     })
 }
