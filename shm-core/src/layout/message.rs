@@ -3,6 +3,8 @@
 
 use super::{Schema, TypeKind};
 
+use Piece::{Number, Text, Type};
+
 /// A text in place. What does not fit is cut off.
 pub(super) struct Message {
     bytes: [u8; Message::ROOM],
@@ -47,9 +49,9 @@ impl Message {
             }
             self.text(rest.split_at(at).0);
             match pieces[piece] {
-                Piece::Text(text) => self.text(text),
-                Piece::Number(number) => self.number(number),
-                Piece::Type(schema) => self.type_of(schema),
+                Text(text) => self.text(text),
+                Number(number) => self.number(number),
+                Type(schema) => self.type_of(schema),
             }
             rest = rest.split_at(at + "{}".len()).1;
             (at, piece) = (0, piece + 1);
@@ -94,25 +96,14 @@ impl Message {
         match schema.kind() {
             TypeKind::Primitive(primitive) => self.text(primitive.name()),
             TypeKind::Array { element, len } => {
-                self.text("[");
-                self.type_of(element);
-                self.text("; ");
-                self.number(len as i128);
-                self.text("]");
+                self.write("[{}; {}]", &[Type(element), Number(len as i128)]);
             }
-            TypeKind::Str { size } => {
-                self.text("FixedStr<");
-                self.number(size as i128);
-                self.text(">");
-            }
+            TypeKind::Str { size } => self.write("FixedStr<{}>", &[Number(size as i128)]),
             TypeKind::Vec {
                 element, capacity, ..
             } => {
-                self.text("FixedVec<");
-                self.type_of(element);
-                self.text(", ");
-                self.number(capacity as i128);
-                self.text(">");
+                let pieces = [Type(element), Number(capacity as i128)];
+                self.write("FixedVec<{}, {}>", &pieces);
             }
             TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => self.text(name),
         }

@@ -264,9 +264,9 @@ pub(crate) const fn is_dense(schema: &Schema) -> bool {
             capacity,
             offset,
         } => {
-            let is_full = Primitive::U32.size() as u64 == offset
-                && schema.size == offset + capacity * element.size;
-            is_full && is_dense(element)
+            Primitive::U32.size() as u64 == offset
+                && schema.size == offset + capacity * element.size
+                && is_dense(element)
         }
         TypeKind::Struct { fields, .. } => {
             let mut end = 0;

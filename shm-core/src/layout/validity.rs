@@ -25,7 +25,7 @@ pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     find(schema, bytes.get(..schema.size()).unwrap_or(bytes)).map(InvalidValue::at_top)
 }
 
-/// The same for a part of a value: `bytes` lie at `offset` of a value of this schema and are a
+/// The first part that is not valid in a part of a value: `bytes` lie at `offset` of a value of this schema and are a
 /// field, or a field of one.
 ///
 /// ```
@@ -209,7 +209,7 @@ impl InvalidValue {
         Some((variant, *version))
     }
 
-    /// The same, which a later version of the type calls by the name of this variant.
+    /// This part, which a later version of the type calls by the name of this variant.
     pub(crate) fn known_as(mut self, variant: &Variant, version: u32) -> InvalidValue {
         self.newer = Some(Newer {
             variant: variant.name().to_owned(),
@@ -218,13 +218,13 @@ impl InvalidValue {
         self
     }
 
-    /// The same, seen from one step further up.
+    /// This part, seen from one step further up.
     pub(super) fn within(mut self, step: &str) -> InvalidValue {
         self.path.insert_str(0, step);
         self
     }
 
-    /// The same, seen from the value itself: there is no dot before the first field.
+    /// This part, seen from the value itself: there is no dot before the first field.
     pub(super) fn at_top(mut self) -> InvalidValue {
         self.path = self.path.trim_start_matches('.').to_owned();
         self

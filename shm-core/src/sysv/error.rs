@@ -193,7 +193,7 @@ impl Error {
         self.hint
     }
 
-    /// The same error, which also names the key that led to the id.
+    /// This error, with the key that led to the id.
     ///
     /// Calls that take an id cannot know the key; who does can add it for the reader of the
     /// message.

@@ -307,7 +307,7 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
     ret(unsafe { semtimedop(id, ops.as_ptr().cast_mut(), ops.len(), &raw const timeout) }).map(drop)
 }
 
-/// The same for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
+/// `semop` that sleeps at most `timeout`, for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
 /// straight to the call with 64-bit times, `semtimedop_time64`, number 420 on all of them since
 /// Linux 5.1.
 #[cfg(target_pointer_width = "32")]

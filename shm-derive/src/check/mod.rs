@@ -201,20 +201,15 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
         if matches!(variant.fields, Fields::Unit) {
             continue;
         }
-        if variant.fields.is_empty() {
-            cx.fault(
-                variant.fields,
-                format_args!("a fieldless variant needs no brackets: write `{name}`"),
-            );
+        let fault = if variant.fields.is_empty() {
+            format!("a fieldless variant needs no brackets: write `{name}`")
         } else {
-            cx.fault(
-                variant.fields,
-                format_args!(
-                    "`{name}` carries data, and which of its bytes count depends on the variant, which no schema can say: \
-                     keep the enum fieldless and put the data into a struct beside it"
-                ),
-            );
-        }
+            format!(
+                "`{name}` carries data, and which of its bytes count depends on the variant, which no schema can say: \
+                 keep the enum fieldless and put the data into a struct beside it"
+            )
+        };
+        cx.fault(variant.fields, fault);
     }
     if !model.settings.version_tokens.is_empty() {
         cx.fault(

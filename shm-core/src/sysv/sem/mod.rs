@@ -97,8 +97,12 @@ impl BitOr for GetFlags {
 ///
 /// # Errors
 ///
-/// As [`shm::get`](super::shm::get); the limits are [`Semmsl`](super::Limit::Semmsl),
-/// [`Semmns`](super::Limit::Semmns) and [`Semmni`](super::Limit::Semmni).
+/// [`NotFound`](super::Kind::NotFound), [`Exists`](super::Kind::Exists),
+/// [`Denied`](super::Kind::Denied), [`NoMemory`](super::Kind::NoMemory);
+/// [`Invalid`](super::Kind::Invalid) if the existing set has fewer semaphores (the error tells both
+/// counts), if a new one should have none, for the key 0, or for a mode with other bits than `0o777`;
+/// [`NoSpace`](super::Kind::NoSpace) with [`Semmsl`](super::Limit::Semmsl),
+/// [`Semmns`](super::Limit::Semmns) or [`Semmni`](super::Limit::Semmni).
 pub fn get(key: Key, count: u16, flags: GetFlags, mode: Mode) -> Result<Id, Error> {
     diagnose::check_key_and_mode("semget", key, mode)?;
     let bits = flags.0 | mode.bits().cast_signed();

@@ -122,14 +122,14 @@ pub fn op(id: Id, ops: &[Op]) -> Result<(), Error> {
     }
 }
 
-/// As [`op`], and waits no longer than `timeout` (`semtimedop`).
+/// Does all operations at once, waiting for that no longer than `timeout` (`semtimedop`).
 ///
 /// The time is measured on the monotonic clock over the whole wait, however many signals arrive in
 /// it.
 ///
 /// # Errors
 ///
-/// As [`op`], and [`TimedOut`](crate::sysv::Kind::TimedOut).
+/// [`TimedOut`](crate::sysv::Kind::TimedOut) if the time is over, and each error of [`op`].
 pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
     let raw = checked(id, ops, "semtimedop")?;
     // No deadline if it lies beyond what the clock can count.

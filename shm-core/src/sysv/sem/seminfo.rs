@@ -92,7 +92,7 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, libc::SEM_STAT, "SEM_STAT")
 }
 
-/// As [`stat_index`], and needs no permission (`SEM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the set at this index of the kernel's table; needs no permission (`SEM_STAT_ANY`, since Linux 4.17).
 ///
 /// # Errors
 ///
@@ -114,7 +114,8 @@ fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), 
 ///
 /// # Errors
 ///
-/// As [`usage`]. On kernels before 4.17, an item is an error for each set that this process may not
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where the kernel has no System V IPC. On kernels
+/// before 4.17, an item is an error for each set that this process may not
 /// read.
 pub fn sets() -> Result<impl Iterator<Item = Result<(Id, Stat), Error>>, Error> {
     let highest = usage()?.highest_index;

@@ -21,7 +21,8 @@ pub fn value(id: Id, index: u16) -> Result<u16, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn pid(id: Id, index: u16) -> Result<i32, Error> {
     plain(id, index, libc::GETPID, "GETPID")
 }
@@ -30,7 +31,8 @@ pub fn pid(id: Id, index: u16) -> Result<i32, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn waiting_increase(id: Id, index: u16) -> Result<u32, Error> {
     plain(id, index, libc::GETNCNT, "GETNCNT").map(i32::unsigned_abs)
 }
@@ -39,7 +41,8 @@ pub fn waiting_increase(id: Id, index: u16) -> Result<u32, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn waiting_zero(id: Id, index: u16) -> Result<u32, Error> {
     plain(id, index, libc::GETZCNT, "GETZCNT").map(i32::unsigned_abs)
 }
@@ -56,7 +59,9 @@ fn plain(id: Id, index: u16, command: i32, name: &'static str) -> Result<i32, Er
 ///
 /// # Errors
 ///
-/// As [`value()`], and [`OutOfRange`](crate::sysv::Kind::OutOfRange).
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have,
+/// [`OutOfRange`](crate::sysv::Kind::OutOfRange).
 pub fn set_value(id: Id, index: u16, value: u16) -> Result<(), Error> {
     syscalls::semctl_setval(id.0, index, value)
         .map_err(|errno| diagnose::semaphore(errno, "SETVAL", id.0, index))
@@ -69,7 +74,7 @@ pub fn set_value(id: Id, index: u16, value: u16) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`stat`](super::stat).
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied).
 pub fn values(id: Id) -> Result<Vec<u16>, Error> {
     let (count, mut room) = room_for(id, "GETALL")?;
     // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
@@ -90,7 +95,8 @@ pub fn values(id: Id) -> Result<Vec<u16>, Error> {
 ///
 /// # Errors
 ///
-/// As [`stat`](super::stat); [`Invalid`](crate::sysv::Kind::Invalid) unless `values` has one value
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied);
+/// [`Invalid`](crate::sysv::Kind::Invalid) unless `values` has one value
 /// for each semaphore; [`OutOfRange`](crate::sysv::Kind::OutOfRange).
 pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
     let (count, mut room) = room_for(id, "SETALL")?;

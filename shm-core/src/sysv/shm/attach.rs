@@ -97,7 +97,7 @@ impl AttachOptions {
     ///
     /// # Errors
     ///
-    /// As [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
+    /// Each error of [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
     /// the page size (or of `SHMLBA`) or not free.
     pub fn attach(&self, id: Id) -> Result<Attachment, Error> {
         // SAFETY: without `SHM_REMAP` nothing that is mapped is touched: "an EINVAL error would result
@@ -116,7 +116,7 @@ impl AttachOptions {
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach), and [`Invalid`](crate::sysv::Kind::Invalid) without an address.
+    /// Each error of [`attach`](Self::attach), and [`Invalid`](crate::sysv::Kind::Invalid) without an address.
     pub unsafe fn attach_replacing(&self, id: Id) -> Result<Attachment, Error> {
         // SAFETY: `attach_replacing` demands that the range "must hold nothing that is still used",
         // which is what `call` demands for `SHM_REMAP`.
@@ -186,7 +186,7 @@ impl Attachment {
         self.at.as_ptr().cast()
     }
 
-    /// The same as [`as_ptr`](Self::as_ptr), known not to be null.
+    /// Where the segment begins, known not to be null: valid as long as [`as_ptr`](Self::as_ptr).
     #[must_use]
     pub const fn as_non_null(&self) -> NonNull<u8> {
         self.at.cast()

@@ -83,7 +83,7 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, syscalls::SHM_STAT, "SHM_STAT")
 }
 
-/// As [`stat_index`], and needs no permission (`SHM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the segment at this index of the kernel's table; needs no permission (`SHM_STAT_ANY`, since Linux 4.17).
 ///
 /// # Errors
 ///
@@ -105,7 +105,8 @@ fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), 
 ///
 /// # Errors
 ///
-/// As [`usage`]. On kernels before 4.17, an item is an error for each segment that this process may
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where the kernel has no System V IPC. On kernels
+/// before 4.17, an item is an error for each segment that this process may
 /// not read.
 ///
 /// ```
