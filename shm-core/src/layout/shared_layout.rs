@@ -11,8 +11,8 @@ use super::{Added, FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 /// A plain-data type that may live in shared memory.
 ///
 /// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.
-/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`], arrays and
-/// [`FixedVec`]s of such types, and the structs and fieldless enums that derive it. It does not hold for
+/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`](super::FixedStr), arrays and
+/// [`FixedVec`](super::FixedVec)s of such types, and the structs and fieldless enums that derive it. It does not hold for
 ///
 /// - references, pointers, `Box`, `String`, `Vec`: an address means nothing in another process;
 /// - `usize` and `isize`, which differ between 32-bit and 64-bit processes;

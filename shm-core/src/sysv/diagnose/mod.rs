@@ -20,8 +20,7 @@ pub(super) use object::{SEGMENT, SET, check_key_and_mode};
 pub(super) use segment::{populate, shmat, shmctl, shmdt, shmget, two_page_sizes};
 pub(super) use set::{adds_zero, semaphore, semget, semop, wrong_count};
 
-/// An error is made in two steps: here it says what failed, and [`because`](Error::because) adds what
-/// that means.
+// An error is made in two steps: `new` says what failed, and `because` adds what that means.
 impl Error {
     fn new(
         name: &'static str,

@@ -92,7 +92,8 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, libc::SEM_STAT, "SEM_STAT")
 }
 
-/// Id and facts of the set at this index of the kernel's table; needs no permission (`SEM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the set at this index of the kernel's table (`SEM_STAT_ANY`, since Linux 4.17);
+/// needs no permission.
 ///
 /// # Errors
 ///

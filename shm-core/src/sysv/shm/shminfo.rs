@@ -83,7 +83,8 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, syscalls::SHM_STAT, "SHM_STAT")
 }
 
-/// Id and facts of the segment at this index of the kernel's table; needs no permission (`SHM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the segment at this index of the kernel's table (`SHM_STAT_ANY`, since Linux 4.17);
+/// needs no permission.
 ///
 /// # Errors
 ///
