@@ -4,15 +4,15 @@
 // check     model  -> faults        whether it may live in shared memory
 // expand    model  -> tokens        the impls, or a fallback when there are faults
 //
-// `types` knows field types by sight, and `ctxt` gathers every fault of a type before one of them is reported. Nothing
+// `field_type` knows field types by sight, and `ctxt` gathers every fault of a type before one of them is reported. Nothing
 // here reads a file or the environment: the output depends on the input alone.
 
 mod check;
 mod ctxt;
 mod expand;
+mod field_type;
 mod model;
 mod parse;
-mod types;
 
 use ctxt::Ctxt;
 use proc_macro2::TokenStream;

@@ -3,9 +3,9 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, Fields, Generics, Index, LitStr, Member, Token, Type};
+use syn::{Attribute, Expr, Fields, Generics, Index, LitStr, Member, Token, Type, WherePredicate};
 
-use crate::types::Finding;
+use crate::field_type::Finding;
 
 /// A type under `#[derive(SharedLayout)]`.
 pub(crate) struct Model<'a> {
@@ -96,6 +96,21 @@ impl Model<'_> {
             Body::Struct(fields) => fields,
             Body::Enum(_) | Body::Union(_) => &[],
         }
+    }
+
+    /// The type parameters' names.
+    pub(crate) fn params(&self) -> impl Iterator<Item = &Ident> {
+        self.generics.type_params().map(|param| &param.ident)
+    }
+
+    /// The generics with further bounds.
+    pub(crate) fn generics_with(
+        &self,
+        bounds: impl IntoIterator<Item = WherePredicate>,
+    ) -> Generics {
+        let mut generics = self.generics.clone();
+        generics.make_where_clause().predicates.extend(bounds);
+        generics
     }
 
     /// Whether the type has type or const parameters, so that its facts are known only per

@@ -10,8 +10,8 @@ use syn::{
 };
 
 use crate::ctxt::Ctxt;
+use crate::field_type;
 use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Word};
-use crate::types;
 
 pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
     Model {
@@ -34,37 +34,48 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
     let mut version_tokens = TokenStream::new();
     let mut bytemuck = None;
 
-    for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
-        let read = attr.parse_nested_meta(|meta| {
-            let repeated = if is(&meta.path, "version") {
-                let number: LitInt = meta.value()?.parse()?;
-                let key = &meta.path;
-                version_tokens = quote!(#key = #number);
-                version.replace(schema_version(cx, &number)).is_some()
-            } else if meta.path.is_ident("crate") {
-                krate.replace(crate_override(&meta)?).is_some()
-            } else if is(&meta.path, "bytemuck") {
-                let value = meta.value()?;
-                let wrong = value.error("write `bytemuck = false`, or leave it out");
-                let flag: LitBool = value.parse().map_err(|_| wrong)?;
-                bytemuck.replace(flag.value).is_some()
-            } else {
-                return Err(meta.error(
-                    "unknown key: `#[shared(…)]` knows `version = N`, `crate = path` and `bytemuck = false`",
-                ));
-            };
-            if repeated { Err(meta.error("this key is given twice: keep one")) } else { Ok(()) }
-        });
-        if let Err(fault) = read {
-            cx.syntax(fault);
-        }
-    }
+    read_keys(cx, attrs, |meta| {
+        Ok(if is(&meta.path, "version") {
+            let number: LitInt = meta.value()?.parse()?;
+            let key = &meta.path;
+            version_tokens = quote!(#key = #number);
+            version.replace(schema_version(cx, &number)).is_some()
+        } else if meta.path.is_ident("crate") {
+            krate.replace(crate_override(meta)?).is_some()
+        } else if is(&meta.path, "bytemuck") {
+            let value = meta.value()?;
+            let wrong = value.error("write `bytemuck = false`, or leave it out");
+            let flag: LitBool = value.parse().map_err(|_| wrong)?;
+            bytemuck.replace(flag.value).is_some()
+        } else {
+            let unknown = "unknown key: \
+                `#[shared(…)]` knows `version = N`, `crate = path` and `bytemuck = false`";
+            return Err(meta.error(unknown));
+        })
+    });
 
     Settings {
         krate: krate.unwrap_or_else(|| quote!(::shm_core)),
         version: version.flatten(),
         version_tokens,
         bytemuck: bytemuck.unwrap_or(true),
+    }
+}
+
+/// Reads each key of `#[shared(…)]`; `key` says whether it was there before.
+fn read_keys(
+    cx: &Ctxt,
+    attrs: &[Attribute],
+    mut key: impl FnMut(&ParseNestedMeta) -> syn::Result<bool>,
+) {
+    for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
+        let read = attr.parse_nested_meta(|meta| match key(&meta)? {
+            true => Err(meta.error("this key is given twice: keep one")),
+            false => Ok(()),
+        });
+        if let Err(fault) = read {
+            cx.syntax(fault);
+        }
     }
 }
 
@@ -99,7 +110,7 @@ fn reprs(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Repr> {
             }
         } else if is(attr.path(), "cfg_attr") && mentions_repr(attr.meta.to_token_stream()) {
             // The compiler resolves `cfg_attr` before it calls a derive. One that is still here
-            // came by another way, and nobody can say what it will turn into.
+            // came by another way, and what it will turn into is not known.
             cx.fault(attr, "this `repr` is not decided yet when the layout is checked: write `#[repr(C)]` without `cfg_attr`");
         }
     }
@@ -107,7 +118,7 @@ fn reprs(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Repr> {
 }
 
 fn mentions_repr(tokens: TokenStream) -> bool {
-    types::any_ident(tokens, &|ident| ident.unraw() == "repr")
+    field_type::any_ident(tokens, &|ident| ident.unraw() == "repr")
 }
 
 fn repr(meta: &Meta) -> Repr {
@@ -170,44 +181,38 @@ fn fields<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Field<'a>> {
                 .map_or_else(|| Member::from(index), Member::from),
             ty: &field.ty,
             history: history(cx, &field.attrs),
-            findings: types::examine(&field.ty),
+            findings: field_type::examine(&field.ty),
         })
         .collect()
 }
 
 fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
     let mut history = History::default();
-    for attr in attrs.iter().filter(|attr| is(attr.path(), "shared")) {
-        let read = attr.parse_nested_meta(|meta| {
-            let repeated = if is(&meta.path, "since") {
-                let repeated = !history.since_tokens.is_empty();
-                let key = &meta.path;
-                // Also of one that cannot be read: it is no field without `since`.
-                history.since_tokens = key.to_token_stream();
-                let number: LitInt = meta.value()?.parse()?;
-                history.since_tokens = quote!(#key = #number);
-                history.since = schema_version(cx, &number);
-                repeated
-            } else if is(&meta.path, "default") {
-                let value = meta.value().map_err(|_| {
+    read_keys(cx, attrs, |meta| {
+        Ok(if is(&meta.path, "since") {
+            let repeated = !history.since_tokens.is_empty();
+            let key = &meta.path;
+            // Also of one that cannot be read: it is no field without `since`.
+            history.since_tokens = key.to_token_stream();
+            let number: LitInt = meta.value()?.parse()?;
+            history.since_tokens = quote!(#key = #number);
+            history.since = schema_version(cx, &number);
+            repeated
+        } else if is(&meta.path, "default") {
+            let value = meta.value().map_err(|_| {
                     meta.error("write `default = …` with a value of the field's type, or leave it out for zeros")
                 })?;
-                history.default.replace(value.parse()?).is_some()
-            } else if is(&meta.path, "was") {
-                let value = meta.value()?;
-                let wrong = value.error("write the old name in quotes: `was = \"old_name\"`");
-                history.was.push(value.parse().map_err(|_| wrong)?);
-                false
-            } else {
-                return Err(meta.error(
-                    "unknown key: on a field `#[shared(…)]` knows `since = N`, `default = value` and `was = \"old name\"`",
-                ));
-            };
-            if repeated { Err(meta.error("this key is given twice: keep one")) } else { Ok(()) }
-        });
-        if let Err(fault) = read {
-            cx.syntax(fault);
-        }
-    }
+            history.default.replace(value.parse()?).is_some()
+        } else if is(&meta.path, "was") {
+            let value = meta.value()?;
+            let wrong = value.error("write the old name in quotes: `was = \"old_name\"`");
+            history.was.push(value.parse().map_err(|_| wrong)?);
+            false
+        } else {
+            let unknown = "unknown key: \
+                on a field `#[shared(…)]` knows `since = N`, `default = value` and `was = \"old name\"`";
+            return Err(meta.error(unknown));
+        })
+    });
     history
 }

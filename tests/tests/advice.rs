@@ -534,18 +534,22 @@ fn kinds_that_come_out_are_documented() {
     drop(upgrade.upgrade(true).open(key).unwrap());
     let error = view.get().unwrap_err();
     assert!(error.kind() == ErrorKind::Mismatch, "{error}");
-    assert_documents("shared_view.rs", "get", &error);
+    assert_documents("face/shared_view.rs", "get", &error);
 
     let error = SharedBox::<u64>::open(Key::PRIVATE).unwrap_err();
-    assert_documents("shared_box.rs", "open", &error);
+    assert_documents("face/shared_box.rs", "open", &error);
     let mut removed = old.writer().unwrap();
     guard.memory();
     shm_core::remove(key).unwrap();
-    assert_documents("writer.rs", "get", &removed.get().unwrap_err());
-    assert_documents("writer.rs", "set", &removed.set(value).unwrap_err());
+    assert_documents("face/writer.rs", "get", &removed.get().unwrap_err());
+    assert_documents("face/writer.rs", "set", &removed.set(value).unwrap_err());
     drop(removed);
-    assert_documents("shared_box.rs", "update", &old.update(|_| ()).unwrap_err());
-    assert_documents("shared_box.rs", "remove", &old.remove().unwrap_err());
+    assert_documents(
+        "face/shared_box.rs",
+        "update",
+        &old.update(|_| ()).unwrap_err(),
+    );
+    assert_documents("face/shared_box.rs", "remove", &old.remove().unwrap_err());
     drop(view);
     let id = old.id();
     drop(old);
@@ -553,7 +557,7 @@ fn kinds_that_come_out_are_documented() {
 
     let table = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../shm-core/src/shared_box.rs"
+        "/../shm-core/src/face/shared_box.rs"
     ));
     let table = table.unwrap();
     for call in ["info", "is_removed", "remove"] {
@@ -579,7 +583,7 @@ fn whatever_a_hint_names_exists() {
     ];
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../shm-core/src");
     let mut all = String::new();
-    for folder in ["", "/layout", "/sysv", "/sysv/shm"] {
+    for folder in ["", "/face", "/typed", "/layout", "/sysv", "/sysv/shm"] {
         for entry in fs::read_dir(format!("{source}{folder}")).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
@@ -587,13 +591,23 @@ fn whatever_a_hint_names_exists() {
             }
         }
     }
-    let text = fs::read_to_string(format!("{source}/error.rs")).unwrap();
-    let (_, hints) = text.split_once("fn plain_hint(").unwrap();
-    let (hints, more) = hints.split_once("pub(crate) fn from_fault(").unwrap();
-    let (_, more) = more.split_once("fn hint_of_system(").unwrap();
-    let (more, _) = more.split_once("\n}\n").unwrap();
+    let text = fs::read_to_string(format!("{source}/face/error/text.rs")).unwrap();
+    let function = |name: &str| {
+        let (_, body) = text.split_once(&format!("fn {name}(")).unwrap();
+        let end = body.find("\n    }\n").unwrap_or(body.len());
+        body[..end.min(body.find("\n}\n").unwrap())].to_owned()
+    };
+    let hints = [
+        "hint",
+        "plain_hint",
+        "hint_of_fault",
+        "hint_of_system",
+        "hint_of_holder",
+    ]
+    .map(function)
+    .concat();
     let mut named = 0;
-    for line in hints.lines().chain(more.lines()) {
+    for line in hints.lines() {
         // Text in quotes, not comments.
         if !line.contains('"') || line.trim_start().starts_with("//") {
             continue;

@@ -3,7 +3,7 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use shm_core::layout::{Field, Kind, Schema};
+use shm_core::layout::{FieldSchema, Schema, TypeKind};
 use shm_core::{FixedStr, FixedVec, SharedLayout, assert_shared};
 
 /// `name @offset size` of each field, as the schema has it.
@@ -127,7 +127,7 @@ fn the_schema_bears_the_name_and_version_of_the_struct() {
 
 #[test]
 fn variants_have_their_discriminants_given_or_not() {
-    let Kind::Enum { variants, .. } = Level::SCHEMA.kind() else {
+    let TypeKind::Enum { variants, .. } = Level::SCHEMA.kind() else {
         panic!("an enum")
     };
     let variants: Vec<_> = variants
@@ -206,7 +206,7 @@ struct Grown<T: Default> {
 #[test]
 fn the_past_of_a_field_is_in_the_schema() {
     let fields = Grown::<u64>::SCHEMA.fields();
-    let since: Vec<u32> = fields.iter().map(Field::since).collect();
+    let since: Vec<u32> = fields.iter().map(FieldSchema::since).collect();
     assert_eq!(since, [1, 1, 2, 2, 4, 4]);
     let former: Vec<&str> = fields[1].former_names().collect();
     assert_eq!(former, ["b", "a"]);

@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::mem::offset_of;
 
-use shm_core::layout::{Kind, Schema};
+use shm_core::layout::{Schema, TypeKind};
 use shm_core::sysv::shm;
 use shm_core::{Error, RawBox, SharedBox, SharedLayout};
 use shm_tests::Guard;
@@ -77,13 +77,13 @@ impl Nested {
 fn in_use(schema: &Schema) -> Vec<bool> {
     let mut used = vec![false; schema.size()];
     match schema.kind() {
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 let part = in_use(field.schema());
                 used[field.offset()..][..part.len()].copy_from_slice(&part);
             }
         }
-        Kind::Array { element, .. } => {
+        TypeKind::Array { element, .. } => {
             for part in used.chunks_mut(element.size()) {
                 part.copy_from_slice(&in_use(element));
             }

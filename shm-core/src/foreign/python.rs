@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::c::{ANY, Missing, structs::struct_name};
 use super::scope::{Scope, TypeNames};
-use crate::layout::{BYTE_ORDER, Kind, Primitive, Schema};
+use crate::layout::{BYTE_ORDER, Primitive, Schema, TypeKind};
 
 mod names;
 
@@ -63,7 +63,7 @@ impl Schema {
     pub(crate) fn python_module_with(&self, missing: Option<Missing>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
-            Kind::Struct { .. } => types.name(self),
+            TypeKind::Struct { .. } => types.name(self),
             _ => types.wrap(self),
         };
         let order = if BYTE_ORDER == 1 { "little" } else { "big" };
@@ -103,7 +103,7 @@ impl Types {
         let name = names::class(schema.name().unwrap_or(NAMELESS));
         let name = self.names.give(schema, name);
         match schema.kind() {
-            Kind::Enum { .. } => self.define_enum(&name, schema),
+            TypeKind::Enum { .. } => self.define_enum(&name, schema),
             _ => {
                 let fields: Vec<_> = schema
                     .fields()
@@ -145,7 +145,7 @@ impl Types {
     }
 
     fn define_enum(&mut self, name: &str, schema: &Schema) {
-        let Kind::Enum { repr, variants, .. } = schema.kind() else {
+        let TypeKind::Enum { repr, variants, .. } = schema.kind() else {
             return;
         };
         let mut scope = Scope::default();
@@ -170,13 +170,13 @@ impl Types {
             hint: hint.to_owned(),
         };
         match schema.kind() {
-            Kind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
-            Kind::Str { size } => described(format!("_Text({size})"), "str"),
-            Kind::Array { element, len } => {
+            TypeKind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
+            TypeKind::Str { size } => described(format!("_Text({size})"), "str"),
+            TypeKind::Array { element, len } => {
                 let Described { kind, hint } = self.describe(element);
                 described(format!("_Array({kind}, {len})"), &format!("Array[{hint}]"))
             }
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -186,11 +186,11 @@ impl Types {
                 let kind = format!("_Vec({kind}, {capacity}, {offset}, {size})");
                 described(kind, &format!("Vec[{hint}]"))
             }
-            Kind::Struct { .. } => {
+            TypeKind::Struct { .. } => {
                 let name = self.name(schema);
                 described(format!("_Nested({name})"), &name)
             }
-            Kind::Enum { repr, .. } => {
+            TypeKind::Enum { repr, .. } => {
                 let name = self.name(schema);
                 let kind = match repr {
                     Primitive::U128 => format!("_Bytes16(False, {name})"),

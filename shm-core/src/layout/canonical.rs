@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use super::{Field, Kind, Schema};
+use super::{FieldSchema, Schema, TypeKind};
 
 /// Goes before all else, so that a later form of these bytes cannot be taken for this one.
 pub(super) const FORM: u8 = 1;
@@ -35,7 +35,7 @@ pub(crate) const MAX_ENCODED: usize = 1 << 20;
 ///
 /// Shown as `0x` and sixteen hexadecimal digits. Equal layouts have equal fingerprints, whatever
 /// their structs and enums are called; unequal ones differ except by a chance of 1 in 2^64. It is
-/// no defence against somebody who *wants* two layouts to collide.
+/// no defence against a program that *wants* two layouts to collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
@@ -163,7 +163,7 @@ impl Sink<'_> {
         }
     }
 
-    const fn field(&mut self, field: &Field) {
+    const fn field(&mut self, field: &FieldSchema) {
         self.name(field.name());
         self.u64(field.offset);
         self.schema(field.schema());
@@ -186,17 +186,17 @@ impl Sink<'_> {
 
     const fn schema(&mut self, schema: &Schema) {
         match schema.kind() {
-            Kind::Primitive(primitive) => self.byte(primitive.tag()),
-            Kind::Array { element, len } => {
+            TypeKind::Primitive(primitive) => self.byte(primitive.tag()),
+            TypeKind::Array { element, len } => {
                 self.byte(tag::ARRAY);
                 self.u64(len);
                 self.schema(element);
             }
-            Kind::Str { size } => {
+            TypeKind::Str { size } => {
                 self.byte(tag::STR);
                 self.u64(size);
             }
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -207,7 +207,7 @@ impl Sink<'_> {
                 self.u64(offset);
                 self.schema(element);
             }
-            Kind::Struct {
+            TypeKind::Struct {
                 name,
                 version,
                 fields,
@@ -226,7 +226,7 @@ impl Sink<'_> {
                     i += 1;
                 }
             }
-            Kind::Enum {
+            TypeKind::Enum {
                 name,
                 repr,
                 variants,

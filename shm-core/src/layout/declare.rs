@@ -5,7 +5,7 @@ use super::message::Message;
 use super::message::Piece::{Number, Text, Type};
 use super::schema::{Names, Ref, Shape};
 use super::shared_layout::Part;
-use super::{Field, Primitive, Schema, Variant};
+use super::{FieldSchema, Primitive, Schema, Variant};
 
 impl Schema {
     pub(super) const fn primitive(primitive: Primitive) -> Schema {
@@ -100,7 +100,7 @@ impl Schema {
         version: u32,
         size: usize,
         align: usize,
-        fields: &'static [Field],
+        fields: &'static [FieldSchema],
     ) -> Schema {
         check_name(name);
         assert!(
@@ -200,17 +200,17 @@ impl Schema {
     }
 }
 
-impl Field {
+impl FieldSchema {
     /// A count of one byte says how many there are.
     const MAX_FORMER_NAMES: usize = 255;
 
     /// For the derive: a field of type `F`.
     #[doc(hidden)]
-    pub const fn of<F>(name: &'static str, offset: usize, part: Part<F>) -> Field {
-        Field::new(name, offset, part.schema())
+    pub const fn of<F>(name: &'static str, offset: usize, part: Part<F>) -> FieldSchema {
+        FieldSchema::new(name, offset, part.schema())
     }
 
-    /// For the derive: the same with a history, as for [`Field::evolved`].
+    /// For the derive: the same with a history, as for [`FieldSchema::evolved`].
     #[doc(hidden)]
     #[track_caller]
     pub const fn evolved_of<F>(
@@ -220,8 +220,8 @@ impl Field {
         since: u32,
         former_names: &'static [&'static str],
         has_default: bool,
-    ) -> Field {
-        Field::evolved(
+    ) -> FieldSchema {
+        FieldSchema::evolved(
             name,
             offset,
             part.schema(),
@@ -231,9 +231,13 @@ impl Field {
         )
     }
 
-    pub(super) const fn new(name: &'static str, offset: usize, schema: &'static Schema) -> Field {
+    pub(super) const fn new(
+        name: &'static str,
+        offset: usize,
+        schema: &'static Schema,
+    ) -> FieldSchema {
         check_name(name);
-        Field::evolved(name, offset, schema, 1, &[], false)
+        FieldSchema::evolved(name, offset, schema, 1, &[], false)
     }
 
     /// A field with a history. An older segment without it has a default for it if
@@ -250,11 +254,11 @@ impl Field {
         since: u32,
         former_names: &'static [&'static str],
         has_default: bool,
-    ) -> Field {
+    ) -> FieldSchema {
         check_name(name);
         assert!(since > 0, "schema versions begin with 1");
         assert!(
-            former_names.len() <= Field::MAX_FORMER_NAMES,
+            former_names.len() <= FieldSchema::MAX_FORMER_NAMES,
             "a field keeps at most 255 former names"
         );
         let mut i = 0;
@@ -264,20 +268,19 @@ impl Field {
         }
         if since > 1 && !has_default && !schema.zeros_are_valid() {
             let mut message = Message::new();
-            message.write(&[
-                Text("a segment older than version "),
-                Number(since as i128),
-                Text(" lacks field `"),
-                Text(name),
-                Text("`, and zero bytes are no `"),
-                Type(schema),
-                Text("`: write `#[shared(since = "),
-                Number(since as i128),
-                Text(", default = …)]` to say what it is there"),
-            ]);
+            message.write(
+                "a segment older than version {} lacks field `{}`, and zero bytes are no \
+                 `{}`: write `#[shared(since = {}, default = …)]` to say what it is there",
+                &[
+                    Number(since as i128),
+                    Text(name),
+                    Type(schema),
+                    Number(since as i128),
+                ],
+            );
             panic!("{}", message.as_str());
         }
-        Field {
+        FieldSchema {
             name: Ref::Static(name),
             offset: offset as u64,
             schema: Ref::Static(schema),

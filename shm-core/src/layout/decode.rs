@@ -1,11 +1,12 @@
-//! Bytes back to a schema. They come from a segment that anybody may have written: every one is
+//! Bytes back to a schema. They come from a segment that any process may have written: every one is
 //! doubted.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, tag};
 use super::schema::{Names, Ref, Shape};
-use super::{Field, Primitive, Schema, Variant};
+use super::{FieldSchema, Primitive, Schema, Variant};
 
 impl Schema {
     /// The layout whose stored form is `bytes`, all of them.
@@ -18,19 +19,24 @@ impl Schema {
     pub fn decode(bytes: &[u8]) -> Result<Schema, SchemaError> {
         let mut source = Source { bytes, at: 0 };
         if bytes.len() > MAX_ENCODED {
-            return Err(source.error(Fault::TooLong));
+            return Err(source.error(format!("it is longer than {MAX_ENCODED} bytes")));
         }
-        match source.byte()? {
-            FORM => {}
-            other => return Err(source.error(Fault::Form(other))),
+        let form = source.byte()?;
+        if form != FORM {
+            let fault = format!("its form is {form}, and this program knows form {FORM} only");
+            return Err(source.error(fault));
         }
-        match source.byte()? {
-            BYTE_ORDER => {}
-            other => return Err(source.error(Fault::ByteOrder(other))),
+        let order = source.byte()?;
+        if order != BYTE_ORDER {
+            return Err(source.error(match order {
+                1 => "its program stores integers little-endian, this one does not".to_owned(),
+                2 => "its program stores integers big-endian, this one does not".to_owned(),
+                other => format!("{other} names no byte order"),
+            }));
         }
         let schema = source.schema(1)?;
         if source.at != bytes.len() {
-            return Err(source.error(Fault::TrailingBytes));
+            return Err(source.error("it goes on behind its end"));
         }
         Ok(schema)
     }
@@ -40,93 +46,13 @@ impl Schema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
     at: usize,
-    fault: Fault,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Fault {
-    TooLong,
-    Form(u8),
-    ByteOrder(u8),
-    Ends,
-    TrailingBytes,
-    Tag(u8),
-    TooDeep,
-    NotAName,
-    Empty(&'static str),
-    Repr,
-    Value(i128),
-    Align(u64),
-    Capacity(u64),
-    Items(u64),
-    Size(u64),
-    Offset(u64),
-    Version,
-    Since { since: u32, version: u32 },
-    SinceFalls { since: u32, before: u32 },
+    fault: Cow<'static, str>,
 }
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the stored layout is damaged at its byte {}: ", self.at)?;
-        match self.fault {
-            Fault::TooLong => write!(f, "it is longer than {MAX_ENCODED} bytes"),
-            Fault::Form(form) => write!(
-                f,
-                "its form is {form}, and this program knows form {FORM} only"
-            ),
-            Fault::ByteOrder(1) => write!(
-                f,
-                "its program stores integers little-endian, this one does not"
-            ),
-            Fault::ByteOrder(2) => write!(
-                f,
-                "its program stores integers big-endian, this one does not"
-            ),
-            Fault::ByteOrder(other) => write!(f, "{other} names no byte order"),
-            Fault::Ends => write!(f, "it ends in the middle"),
-            Fault::TrailingBytes => write!(f, "it goes on behind its end"),
-            Fault::Tag(tag) => write!(f, "{tag:#04x} stands for no type"),
-            Fault::TooDeep => write!(f, "its types nest deeper than {}", Schema::MAX_DEPTH),
-            Fault::NotAName => write!(
-                f,
-                "a name is empty, is not UTF-8 or has characters that no identifier has"
-            ),
-            Fault::Empty(what) => write!(f, "there is {what}"),
-            Fault::Repr => write!(f, "an enum is not stored as an integer"),
-            Fault::Value(value) => write!(f, "a variant's value {value} does not fit its enum"),
-            Fault::Align(align) => {
-                write!(
-                    f,
-                    "an alignment of {align}, which is no power of two up to {}",
-                    Schema::MAX_ALIGN
-                )
-            }
-            Fault::Capacity(capacity) => {
-                write!(f, "a `FixedVec` for {capacity} elements")
-            }
-            Fault::Items(offset) => write!(
-                f,
-                "a `FixedVec` whose elements begin at {offset}, which is no power of two from 4 to {}",
-                Schema::MAX_ALIGN
-            ),
-            Fault::Size(size) => write!(f, "a size of {size} bytes, which no such type can have"),
-            Fault::Offset(offset) => {
-                write!(
-                    f,
-                    "a field at offset {offset} overlaps the one before or leaves its struct"
-                )
-            }
-            Fault::Version => write!(f, "a struct of version 0"),
-            Fault::Since { since, version } => write!(
-                f,
-                "a field since version {since} in a struct of version {version}"
-            ),
-            Fault::SinceFalls { since, before } => write!(
-                f,
-                "a field since version {since} behind one since version {before}"
-            ),
-        }
+        let SchemaError { at, fault } = self;
+        write!(f, "the stored layout is damaged at its byte {at}: {fault}")
     }
 }
 
@@ -138,8 +64,11 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn error(&self, fault: Fault) -> SchemaError {
-        SchemaError { at: self.at, fault }
+    fn error(&self, fault: impl Into<Cow<'static, str>>) -> SchemaError {
+        SchemaError {
+            at: self.at,
+            fault: fault.into(),
+        }
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], SchemaError> {
@@ -147,7 +76,7 @@ impl<'a> Source<'a> {
             .bytes
             .get(self.at..)
             .and_then(|rest| rest.get(..len))
-            .ok_or(self.error(Fault::Ends))?;
+            .ok_or_else(|| self.error("it ends in the middle"))?;
         self.at += len;
         Ok(taken)
     }
@@ -175,8 +104,14 @@ impl<'a> Source<'a> {
     fn size(&mut self, size: Option<u64>) -> Result<u64, SchemaError> {
         match size {
             Some(size) if size > 0 && size <= isize::MAX as u64 => Ok(size),
-            _ => Err(self.error(Fault::Size(size.unwrap_or(u64::MAX)))),
+            _ => Err(self.bad_size(size.unwrap_or(u64::MAX))),
         }
+    }
+
+    fn bad_size(&self, size: u64) -> SchemaError {
+        self.error(format!(
+            "a size of {size} bytes, which no such type can have"
+        ))
     }
 
     fn name(&mut self) -> Result<Box<str>, SchemaError> {
@@ -184,7 +119,8 @@ impl<'a> Source<'a> {
         let name = self.take(usize::from(len))?;
         match str::from_utf8(name) {
             Ok(name) if is_identifier(name) => Ok(name.into()),
-            _ => Err(self.error(Fault::NotAName)),
+            _ => Err(self
+                .error("a name is empty, is not UTF-8 or has characters that no identifier has")),
         }
     }
 
@@ -202,7 +138,7 @@ impl<'a> Source<'a> {
     ) -> Result<Ref<[T]>, SchemaError> {
         let count = self.u64()?;
         if count == 0 {
-            return Err(self.error(Fault::Empty(none)));
+            return Err(self.error(none));
         }
         let mut items = Vec::new();
         for _ in 0..count {
@@ -213,7 +149,8 @@ impl<'a> Source<'a> {
 
     fn schema(&mut self, depth: usize) -> Result<Schema, SchemaError> {
         if depth > Schema::MAX_DEPTH {
-            return Err(self.error(Fault::TooDeep));
+            let most = Schema::MAX_DEPTH;
+            return Err(self.error(format!("its types nest deeper than {most}")));
         }
         match self.byte()? {
             tag::ARRAY => {
@@ -243,7 +180,7 @@ impl<'a> Source<'a> {
             tag::ENUM => self.enumeration(),
             other => match Primitive::from_tag(other) {
                 Some(primitive) => Ok(Schema::primitive(primitive)),
-                None => Err(self.error(Fault::Tag(other))),
+                None => Err(self.error(format!("{other:#04x} stands for no type"))),
             },
         }
     }
@@ -251,11 +188,14 @@ impl<'a> Source<'a> {
     fn vec(&mut self, depth: usize) -> Result<Schema, SchemaError> {
         let capacity = self.u64()?;
         if capacity == 0 || capacity > u64::from(u32::MAX) {
-            return Err(self.error(Fault::Capacity(capacity)));
+            return Err(self.error(format!("a `FixedVec` for {capacity} elements")));
         }
         let align = self.u64()?;
         if !align.is_power_of_two() || !(4..=Schema::MAX_ALIGN as u64).contains(&align) {
-            return Err(self.error(Fault::Items(align)));
+            let most = Schema::MAX_ALIGN;
+            return Err(self.error(format!(
+                "a `FixedVec` whose elements begin at {align}, which is no power of two from 4 to {most}"
+            )));
         }
         let element = self.schema(depth + 1)?;
         let size = self.size(Schema::vec_size(&element, capacity, align))?;
@@ -273,38 +213,47 @@ impl<'a> Source<'a> {
         let name = Ref::Owned(self.name()?);
         let version = self.u32()?;
         if version == 0 {
-            return Err(self.error(Fault::Version));
+            return Err(self.error("a struct of version 0"));
         }
         let size = self.u64()?;
         let size = self.size(Some(size))?;
         let align = self.u64()?;
         if !align.is_power_of_two() || align > Schema::MAX_ALIGN as u64 {
-            return Err(self.error(Fault::Align(align)));
+            let most = Schema::MAX_ALIGN;
+            let fault = format!("an alignment of {align}, which is no power of two up to {most}");
+            return Err(self.error(fault));
         }
         if size % align != 0 {
-            return Err(self.error(Fault::Size(size)));
+            return Err(self.bad_size(size));
         }
         let mut free = 0;
         let mut last_since = 1;
-        let fields = self.items("a struct without fields", |source| {
+        let fields = self.items("there is a struct without fields", |source| {
             let name = Ref::Owned(source.name()?);
             let offset = source.u64()?;
             let schema = source.schema(depth + 1)?;
             let end = offset.checked_add(schema.size);
             free = match end {
                 Some(end) if offset >= free && end <= size => end,
-                _ => return Err(source.error(Fault::Offset(offset))),
+                _ => {
+                    return Err(source.error(format!(
+                        "a field at offset {offset} overlaps the one before or leaves its struct"
+                    )));
+                }
             };
             let since = source.u32()?;
             if since == 0 || since > version {
-                return Err(source.error(Fault::Since { since, version }));
+                let fault =
+                    format!("a field since version {since} in a struct of version {version}");
+                return Err(source.error(fault));
             }
             if since < last_since {
-                let before = last_since;
-                return Err(source.error(Fault::SinceFalls { since, before }));
+                return Err(source.error(format!(
+                    "a field since version {since} behind one since version {last_since}"
+                )));
             }
             last_since = since;
-            Ok(Field {
+            Ok(FieldSchema {
                 name,
                 offset,
                 schema: Ref::Owned(Box::new(schema)),
@@ -327,13 +276,14 @@ impl<'a> Source<'a> {
         let name = Ref::Owned(self.name()?);
         let repr = match Primitive::from_tag(self.byte()?) {
             Some(repr) if repr.is_integer() => repr,
-            _ => return Err(self.error(Fault::Repr)),
+            _ => return Err(self.error("an enum is not stored as an integer")),
         };
-        let variants = self.items("an enum without variants", |source| {
+        let variants = self.items("there is an enum without variants", |source| {
             let name = Ref::Owned(source.name()?);
             let value = i128::from_le_bytes(source.array()?);
             if !repr.holds(value) {
-                return Err(source.error(Fault::Value(value)));
+                let fault = format!("a variant's value {value} does not fit its enum");
+                return Err(source.error(fault));
             }
             Ok(Variant { name, value })
         })?;

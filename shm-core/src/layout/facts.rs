@@ -1,16 +1,16 @@
 //! What follows from a schema, computed at compile time for a program's own.
 
-use super::{Kind, Schema};
+use super::{Schema, TypeKind};
 
 impl Schema {
     /// Whether every bit pattern is a value: no `bool`, `char`, enum or `FixedVec` is anywhere inside.
     pub const fn any_bits(&self) -> bool {
         match self.kind() {
-            Kind::Primitive(primitive) => primitive.any_bits(),
-            Kind::Array { element, .. } => element.any_bits(),
-            Kind::Str { .. } => true,
-            Kind::Vec { .. } => false,
-            Kind::Struct { fields, .. } => {
+            TypeKind::Primitive(primitive) => primitive.any_bits(),
+            TypeKind::Array { element, .. } => element.any_bits(),
+            TypeKind::Str { .. } => true,
+            TypeKind::Vec { .. } => false,
+            TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() {
                     if !fields[i].schema().any_bits() {
@@ -20,16 +20,16 @@ impl Schema {
                 }
                 true
             }
-            Kind::Enum { .. } => false,
+            TypeKind::Enum { .. } => false,
         }
     }
 
     /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0.
     pub const fn zeros_are_valid(&self) -> bool {
         match self.kind() {
-            Kind::Primitive(_) | Kind::Str { .. } | Kind::Vec { .. } => true,
-            Kind::Array { element, .. } => element.zeros_are_valid(),
-            Kind::Struct { fields, .. } => {
+            TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Vec { .. } => true,
+            TypeKind::Array { element, .. } => element.zeros_are_valid(),
+            TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() {
                     if !fields[i].schema().zeros_are_valid() {
@@ -39,7 +39,7 @@ impl Schema {
                 }
                 true
             }
-            Kind::Enum { variants, .. } => {
+            TypeKind::Enum { variants, .. } => {
                 let mut i = 0;
                 while i < variants.len() {
                     if variants[i].value == 0 {
@@ -55,8 +55,8 @@ impl Schema {
     /// How many types lie inside each other here; 1 for a type without parts.
     pub(super) const fn depth(&self) -> usize {
         match self.kind() {
-            Kind::Array { element, .. } | Kind::Vec { element, .. } => 1 + element.depth(),
-            Kind::Struct { fields, .. } => {
+            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => 1 + element.depth(),
+            TypeKind::Struct { fields, .. } => {
                 let mut deepest = 0;
                 let mut i = 0;
                 while i < fields.len() {

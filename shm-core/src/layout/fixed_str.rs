@@ -7,6 +7,8 @@ use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use super::{Schema, SharedLayout};
+
 /// Text in place, as C keeps it: `N` bytes, of which the first NUL ends the text.
 ///
 /// Holds up to `N - 1` bytes of text. What this program makes has always a NUL, and NULs only
@@ -45,6 +47,17 @@ unsafe impl<const N: usize> bytemuck::Zeroable for FixedStr<N> {}
 // The one field is `[u8; N]`, which is `Pod`, in a `repr(transparent)` struct. The type keeps no
 // invariant beyond its bits: its methods take any bytes.
 unsafe impl<const N: usize> bytemuck::Pod for FixedStr<N> {}
+
+// SAFETY: a `repr(transparent)` array of N bytes, any of which are a value (`FixedStr` is `Pod`);
+// `Schema::fixed_str` states one byte for each and refuses to compile for N = 0.
+unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
+    const SCHEMA: &'static Schema = &Schema::fixed_str(N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        bytes.len() == N
+    }
+}
 
 impl<const N: usize> FixedStr<N> {
     const HAS_ROOM: () = assert!(

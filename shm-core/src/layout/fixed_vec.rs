@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 
-use super::SharedLayout;
+use super::{Schema, SharedLayout};
 
 /// Up to `N` elements in place, and how many there are.
 ///
@@ -40,10 +40,11 @@ use super::SharedLayout;
 /// ```
 #[repr(C)]
 pub struct FixedVec<T, const N: usize> {
-    /// At most `N`.
+    /// Invariant *counted*: at most `N`, and the first `len` items are a `T`. The methods keep it so,
+    /// and bytes from elsewhere become a `FixedVec` only if `SharedLayout::bits_are_valid` says yes.
     len: u32,
-    /// The first `len` are a `T`. Of all others the bytes that are no padding of a `T` are
-    /// initialised: zeros, or what an element left.
+    /// Invariant *initialised*: in each item the bytes that are no padding of a `T` are initialised:
+    /// an element, zeros, or what an element left.
     items: [MaybeUninit<T>; N],
 }
 
@@ -58,6 +59,34 @@ impl<T: Copy, const N: usize> Copy for FixedVec<T, N> {}
 // SAFETY: `Zeroable`: "inhabited, and the all-zeroes bit pattern is valid": with a length of 0 no
 // element has to be a `T`, and zeros are initialised bytes.
 unsafe impl<T: SharedLayout, const N: usize> bytemuck::Zeroable for FixedVec<T, N> {}
+
+// SAFETY: `repr(C)`: a `u32` and then, at the next multiple of their alignment, N places for a `T`;
+// `Schema::fixed_vec` computes the same, `assert_shared` compares size and alignment, and it refuses
+// to compile for N = 0. `MaybeUninit<T>` has the size and alignment of `T`. *Initialised*: what the
+// schema calls part of an element is so in all N places. `bits_are_valid` checks *counted*, and the
+// type has no other invariant.
+unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
+    const SCHEMA: &'static Schema = &Schema::fixed_vec(T::SCHEMA, N);
+
+    #[inline]
+    fn bits_are_valid(bytes: &[u8]) -> bool {
+        if bytes.len() != size_of::<Self>() {
+            return false;
+        }
+        let Some(len) = bytes.first_chunk() else {
+            return false;
+        };
+        let len = u32::from_ne_bytes(*len) as usize;
+        if len > N {
+            return false;
+        }
+        if const { T::SCHEMA.any_bits() } {
+            return true;
+        }
+        let elements = &bytes[const { Self::SCHEMA.align() }..][..len * size_of::<T>()];
+        elements.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
+    }
+}
 
 impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
     /// Without elements.
@@ -181,9 +210,7 @@ impl<T, const N: usize> FixedVec<T, N> {
 
     /// The elements.
     pub const fn as_slice(&self) -> &[T] {
-        // SAFETY: the first `len` items are a `T` each, and `len` is at most `N`, which both hold
-        // whoever made this: the methods above keep it so, and bytes from elsewhere become a
-        // `FixedVec` only if `SharedLayout::bits_are_valid` has said yes to them.
+        // SAFETY: *counted* (`FixedVec`): `len` is at most `N`, and the first `len` items are a `T`.
         // "`MaybeUninit<T>` is guaranteed to have the same size, alignment, and ABI as `T`."
         unsafe { slice::from_raw_parts(self.items.as_ptr().cast(), self.len()) }
     }
@@ -191,7 +218,9 @@ impl<T, const N: usize> FixedVec<T, N> {
     /// The elements, to change them in place.
     pub const fn as_mut_slice(&mut self) -> &mut [T] {
         let len = self.len();
-        // SAFETY: as in `as_slice`; and what is written through it is a `T` again.
+        // SAFETY: *counted* (`FixedVec`): `len` is at most `N`, and the first `len` items are a `T`;
+        // what is written through the slice is a `T` again, so they stay so. "`MaybeUninit<T>` is
+        // guaranteed to have the same size, alignment, and ABI as `T`."
         unsafe { slice::from_raw_parts_mut(self.items.as_mut_ptr().cast(), len) }
     }
 }

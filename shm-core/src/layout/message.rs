@@ -1,7 +1,9 @@
 //! Words put together by a `const fn`: for a panic at compile time, and for `Display`, in the same
 //! words.
 
-use super::{Kind, Schema};
+use super::{Schema, TypeKind};
+
+use Piece::{Number, Text, Type};
 
 /// A text in place. What does not fit is cut off.
 pub(super) struct Message {
@@ -10,6 +12,7 @@ pub(super) struct Message {
 }
 
 /// What a text is put together from.
+#[derive(Clone, Copy)]
 pub(super) enum Piece<'a> {
     Text(&'a str),
     Number(i128),
@@ -18,7 +21,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl Message {
-    /// Enough for a path, two types and a sentence, unless somebody means to make it long.
+    /// Enough for a path, two types and a sentence, unless they are made long on purpose.
     const ROOM: usize = 1024;
 
     pub(super) const fn new() -> Message {
@@ -36,19 +39,27 @@ impl Message {
         }
     }
 
-    pub(super) const fn write(&mut self, pieces: &[Piece<'_>]) {
-        let mut i = 0;
-        while i < pieces.len() {
-            match pieces[i] {
-                Piece::Text(text) => self.text(text),
-                Piece::Number(number) => self.number(number),
-                Piece::Type(schema) => self.type_of(schema),
+    /// Writes `template` with the pieces in the places of its `{}`.
+    pub(super) const fn write(&mut self, template: &str, pieces: &[Piece<'_>]) {
+        let (mut rest, mut at, mut piece) = (template, 0, 0);
+        while at < rest.len() {
+            if rest.as_bytes()[at] != b'{' {
+                at += 1;
+                continue;
             }
-            i += 1;
+            self.text(rest.split_at(at).0);
+            match pieces[piece] {
+                Text(text) => self.text(text),
+                Number(number) => self.number(number),
+                Type(schema) => self.type_of(schema),
+            }
+            rest = rest.split_at(at + "{}".len()).1;
+            (at, piece) = (0, piece + 1);
         }
+        self.text(rest);
     }
 
-    const fn text(&mut self, text: &str) {
+    pub(super) const fn text(&mut self, text: &str) {
         let mut len = text.len();
         if len > Self::ROOM - self.len {
             len = Self::ROOM - self.len;
@@ -83,29 +94,18 @@ impl Message {
 
     const fn type_of(&mut self, schema: &Schema) {
         match schema.kind() {
-            Kind::Primitive(primitive) => self.text(primitive.name()),
-            Kind::Array { element, len } => {
-                self.text("[");
-                self.type_of(element);
-                self.text("; ");
-                self.number(len as i128);
-                self.text("]");
+            TypeKind::Primitive(primitive) => self.text(primitive.name()),
+            TypeKind::Array { element, len } => {
+                self.write("[{}; {}]", &[Type(element), Number(len as i128)]);
             }
-            Kind::Str { size } => {
-                self.text("FixedStr<");
-                self.number(size as i128);
-                self.text(">");
-            }
-            Kind::Vec {
+            TypeKind::Str { size } => self.write("FixedStr<{}>", &[Number(size as i128)]),
+            TypeKind::Vec {
                 element, capacity, ..
             } => {
-                self.text("FixedVec<");
-                self.type_of(element);
-                self.text(", ");
-                self.number(capacity as i128);
-                self.text(">");
+                let pieces = [Type(element), Number(capacity as i128)];
+                self.write("FixedVec<{}, {}>", &pieces);
             }
-            Kind::Struct { name, .. } | Kind::Enum { name, .. } => self.text(name),
+            TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => self.text(name),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a `T` in shared memory is: its schema, its fingerprint, which of its bytes carry values, and
 //! which other versions of it may share a segment.
 //!
-//! This module knows no segment: it describes types and judges bytes.
+//! This module knows no segment: it describes types and judges bytes. It calls nothing above it, but
+//! for two methods of [`Schema`] that `foreign` adds, which write the headers and modules that
+//! [`SharedLayout`] offers.
 //!
 #![doc = include_str!("own_types.md")]
 
 mod canonical;
-mod compare;
 mod declare;
 mod decode;
 mod extends;
@@ -34,7 +35,7 @@ pub use mismatch::Mismatch;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};
 pub(crate) use runs::{for_each_leaf, is_dense};
-pub use schema::{Field, Kind, Schema, Variant};
+pub use schema::{FieldSchema, Schema, TypeKind, Variant};
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};

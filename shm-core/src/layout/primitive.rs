@@ -25,22 +25,12 @@ pub enum Primitive {
 
 impl Primitive {
     /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`.
-    const ALL: [Primitive; 14] = [
-        Primitive::U8,
-        Primitive::U16,
-        Primitive::U32,
-        Primitive::U64,
-        Primitive::U128,
-        Primitive::I8,
-        Primitive::I16,
-        Primitive::I32,
-        Primitive::I64,
-        Primitive::I128,
-        Primitive::F32,
-        Primitive::F64,
-        Primitive::Bool,
-        Primitive::Char,
-    ];
+    const ALL: [Primitive; 14] = {
+        use Primitive::{Bool, Char, F32, F64, I8, I16, I32, I64, I128, U8, U16, U32, U64, U128};
+        [
+            U8, U16, U32, U64, U128, I8, I16, I32, I64, I128, F32, F64, Bool, Char,
+        ]
+    };
 
     /// The byte that stands for this primitive in the stored form and in the fingerprint.
     pub(super) const fn tag(self) -> u8 {
@@ -102,22 +92,11 @@ impl Primitive {
 
     /// The name Rust gives it.
     pub const fn name(self) -> &'static str {
-        match self {
-            Primitive::U8 => "u8",
-            Primitive::U16 => "u16",
-            Primitive::U32 => "u32",
-            Primitive::U64 => "u64",
-            Primitive::U128 => "u128",
-            Primitive::I8 => "i8",
-            Primitive::I16 => "i16",
-            Primitive::I32 => "i32",
-            Primitive::I64 => "i64",
-            Primitive::I128 => "i128",
-            Primitive::F32 => "f32",
-            Primitive::F64 => "f64",
-            Primitive::Bool => "bool",
-            Primitive::Char => "char",
-        }
+        const NAMES: [&str; Primitive::ALL.len()] = [
+            "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "f32", "f64",
+            "bool", "char",
+        ];
+        NAMES[self as usize]
     }
 
     /// Whether an enum stored as this integer can hold `value`. A `u128` above `i128::MAX` travels

@@ -1,6 +1,6 @@
 //! Which bytes of a value carry it, and which are padding.
 
-use super::{Kind, Primitive, Schema};
+use super::{Primitive, Schema, TypeKind};
 
 /// `count` stretches of `len` bytes, the first at `offset`, each `stride` bytes after the one
 /// before.
@@ -99,25 +99,28 @@ struct Collector {
 impl Collector {
     const fn walk(&mut self, schema: &Schema, base: u64, repeat: Repeat) {
         match schema.kind() {
-            Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => {
+            TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => {
                 self.emit(base, schema.size, repeat)
             }
-            Kind::Struct { fields, .. } => {
+            TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() && !self.window.more {
                     self.walk(fields[i].schema(), base + fields[i].offset, repeat);
                     i += 1;
                 }
             }
-            Kind::Array { element, len } => self.array(element, len, base, repeat),
-            Kind::Vec {
-                element,
-                capacity,
-                offset,
-            } => {
+            TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
+        }
+        if let Some(elements) = schema.elements() {
+            if elements.counted {
                 self.emit(base, Primitive::U32.size() as u64, repeat);
-                self.array(element, capacity, base + offset, repeat);
             }
+            self.array(
+                elements.schema,
+                elements.places,
+                base + elements.offset,
+                repeat,
+            );
         }
     }
 
@@ -197,6 +200,23 @@ impl Collector {
     }
 }
 
+/// Calls `each` with offset and length of every stretch that is not padding.
+pub(super) fn for_each_stretch(schema: &Schema, mut each: impl FnMut(usize, usize)) {
+    let mut first = 0;
+    loop {
+        let window = Runs::of(schema, first);
+        for run in window.as_slice() {
+            for repetition in 0..run.count {
+                each(run.offset + repetition * run.stride, run.len);
+            }
+        }
+        if !window.more() {
+            return;
+        }
+        first += Runs::WINDOW;
+    }
+}
+
 /// Calls `each` with offset, bytes and count of the parts of a value that have no parts, all but
 /// padding: primitives, enums and texts, those of a plain array at once.
 pub(crate) fn for_each_leaf(
@@ -205,34 +225,31 @@ pub(crate) fn for_each_leaf(
     each: &mut impl FnMut(usize, usize, usize),
 ) {
     match schema.kind() {
-        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => each(base, schema.size(), 1),
-        Kind::Struct { fields, .. } => {
+        TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => {
+            each(base, schema.size(), 1)
+        }
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 for_each_leaf(field.schema(), base + field.offset(), each);
             }
         }
-        Kind::Array { element, len } => leaves_of_array(element, len as usize, base, each),
-        Kind::Vec {
-            element,
-            capacity,
-            offset,
-        } => {
-            each(base, Primitive::U32.size(), 1);
-            leaves_of_array(element, capacity as usize, base + offset as usize, each);
-        }
+        TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
     }
-}
-
-fn leaves_of_array(
-    element: &Schema,
-    len: usize,
-    base: usize,
-    each: &mut impl FnMut(usize, usize, usize),
-) {
-    if matches!(element.kind(), Kind::Primitive(_) | Kind::Enum { .. }) {
-        return each(base, element.size(), len);
+    let Some(elements) = schema.elements() else {
+        return;
+    };
+    if elements.counted {
+        each(base, Primitive::U32.size(), 1);
     }
-    for index in 0..len {
+    let (element, places) = (elements.schema, elements.places as usize);
+    let base = base + elements.offset as usize;
+    if matches!(
+        element.kind(),
+        TypeKind::Primitive(_) | TypeKind::Enum { .. }
+    ) {
+        return each(base, element.size(), places);
+    }
+    for index in 0..places {
         for_each_leaf(element, base + index * element.size(), each);
     }
 }
@@ -240,18 +257,18 @@ fn leaves_of_array(
 /// Whether every byte carries a value.
 pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {
-        Kind::Primitive(_) | Kind::Str { .. } | Kind::Enum { .. } => true,
-        Kind::Array { element, .. } => is_dense(element),
-        Kind::Vec {
+        TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => true,
+        TypeKind::Array { element, .. } => is_dense(element),
+        TypeKind::Vec {
             element,
             capacity,
             offset,
         } => {
-            let is_full = Primitive::U32.size() as u64 == offset
-                && schema.size == offset + capacity * element.size;
-            is_full && is_dense(element)
+            Primitive::U32.size() as u64 == offset
+                && schema.size == offset + capacity * element.size
+                && is_dense(element)
         }
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             let mut end = 0;
             let mut i = 0;
             while i < fields.len() {

@@ -60,7 +60,7 @@ pub struct Schema {
     pub(super) shape: Shape,
 }
 
-/// What [`Kind`] shows, with its data owned or static.
+/// What [`TypeKind`] shows, with its data owned or static.
 #[derive(Clone)]
 pub(super) enum Shape {
     Primitive(Primitive),
@@ -69,7 +69,7 @@ pub(super) enum Shape {
         len: u64,
     },
     Str,
-    /// Where the elements begin is the alignment of the whole: see [`Kind::Vec`].
+    /// Where the elements begin is the alignment of the whole: see [`TypeKind::Vec`].
     Vec {
         element: Ref<Schema>,
         capacity: u64,
@@ -77,7 +77,7 @@ pub(super) enum Shape {
     Struct {
         name: Ref<str>,
         version: u32,
-        fields: Ref<[Field]>,
+        fields: Ref<[FieldSchema]>,
     },
     Enum {
         name: Ref<str>,
@@ -89,7 +89,7 @@ pub(super) enum Shape {
 /// What sort of type a [`Schema`] describes, as [`Schema::kind`] shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind<'a> {
+pub enum TypeKind<'a> {
     /// A type without parts.
     Primitive(Primitive),
     /// `[element; len]`.
@@ -125,7 +125,7 @@ pub enum Kind<'a> {
         /// Its schema version: `#[shared(version = …)]`, 1 unless given.
         version: u32,
         /// Its fields, in ascending order of their offsets.
-        fields: &'a [Field],
+        fields: &'a [FieldSchema],
     },
     /// A fieldless enum.
     #[non_exhaustive]
@@ -141,7 +141,7 @@ pub enum Kind<'a> {
 
 /// One field of a struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct FieldSchema {
     pub(super) name: Ref<str>,
     pub(super) offset: u64,
     pub(super) schema: Ref<Schema>,
@@ -164,6 +164,26 @@ pub(super) enum Names {
 pub struct Variant {
     pub(super) name: Ref<str>,
     pub(super) value: i128,
+}
+
+/// The elements of an array or a `FixedVec`.
+#[derive(Clone, Copy)]
+pub(super) struct Elements<'a> {
+    /// What each of them is.
+    pub(super) schema: &'a Schema,
+    /// How many places there are for one.
+    pub(super) places: u64,
+    /// Where the first one lies.
+    pub(super) offset: u64,
+    /// Whether a length before them says how many there are, as in a `FixedVec`.
+    pub(super) counted: bool,
+}
+
+impl Elements<'_> {
+    /// Whether there are as many places at the same offset.
+    pub(super) const fn lie_as(&self, other: &Elements<'_>) -> bool {
+        self.counted == other.counted && self.places == other.places && self.offset == other.offset
+    }
 }
 
 impl Schema {
@@ -191,15 +211,15 @@ impl Schema {
     }
 
     /// What sort of type this is, with its parts.
-    pub const fn kind(&self) -> Kind<'_> {
+    pub const fn kind(&self) -> TypeKind<'_> {
         match &self.shape {
-            Shape::Primitive(primitive) => Kind::Primitive(*primitive),
-            Shape::Array { element, len } => Kind::Array {
+            Shape::Primitive(primitive) => TypeKind::Primitive(*primitive),
+            Shape::Array { element, len } => TypeKind::Array {
                 element: element.get(),
                 len: *len,
             },
-            Shape::Str => Kind::Str { size: self.size },
-            Shape::Vec { element, capacity } => Kind::Vec {
+            Shape::Str => TypeKind::Str { size: self.size },
+            Shape::Vec { element, capacity } => TypeKind::Vec {
                 element: element.get(),
                 capacity: *capacity,
                 offset: self.align,
@@ -208,7 +228,7 @@ impl Schema {
                 name,
                 version,
                 fields,
-            } => Kind::Struct {
+            } => TypeKind::Struct {
                 name: name.get(),
                 version: *version,
                 fields: fields.get(),
@@ -217,7 +237,7 @@ impl Schema {
                 name,
                 repr,
                 variants,
-            } => Kind::Enum {
+            } => TypeKind::Enum {
                 name: name.get(),
                 repr: *repr,
                 variants: variants.get(),
@@ -228,7 +248,7 @@ impl Schema {
     /// The name of a struct or an enum, without path and parameters.
     pub const fn name(&self) -> Option<&str> {
         match self.kind() {
-            Kind::Struct { name, .. } | Kind::Enum { name, .. } => Some(name),
+            TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -241,16 +261,31 @@ impl Schema {
         }
     }
 
+    /// The elements of an array or a `FixedVec`.
+    pub(super) const fn elements(&self) -> Option<Elements<'_>> {
+        let (schema, places, offset, counted) = match &self.shape {
+            Shape::Array { element, len } => (element.get(), *len, 0, false),
+            Shape::Vec { element, capacity } => (element.get(), *capacity, self.align, true),
+            _ => return None,
+        };
+        Some(Elements {
+            schema,
+            places,
+            offset,
+            counted,
+        })
+    }
+
     /// The fields of a struct, in ascending order of their offsets; none for any other type.
-    pub const fn fields(&self) -> &[Field] {
+    pub const fn fields(&self) -> &[FieldSchema] {
         match self.kind() {
-            Kind::Struct { fields, .. } => fields,
+            TypeKind::Struct { fields, .. } => fields,
             _ => &[],
         }
     }
 }
 
-impl Field {
+impl FieldSchema {
     /// The field's name; `0`, `1`, … in a tuple struct.
     pub const fn name(&self) -> &str {
         self.name.get()
@@ -345,13 +380,13 @@ impl fmt::Debug for Schema {
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
-            Kind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
-            Kind::Array { element, len } => write!(f, "[{element}; {len}]"),
-            Kind::Str { size } => write!(f, "FixedStr<{size}>"),
-            Kind::Vec {
+            TypeKind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
+            TypeKind::Array { element, len } => write!(f, "[{element}; {len}]"),
+            TypeKind::Str { size } => write!(f, "FixedStr<{size}>"),
+            TypeKind::Vec {
                 element, capacity, ..
             } => write!(f, "FixedVec<{element}, {capacity}>"),
-            Kind::Struct { name, .. } | Kind::Enum { name, .. } => f.write_str(name),
+            TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => f.write_str(name),
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The trait that says a type may live in shared memory, and the types of the language that do.
 
 use std::marker::PhantomData;
+use std::slice;
 
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
-use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Variant};
+use super::runs::for_each_stretch;
+use super::{FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 
 /// A plain-data type that may live in shared memory.
 ///
 /// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.
-/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`], arrays and
-/// [`FixedVec`]s of such types, and the structs and fieldless enums that derive it. It does not hold for
+/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`](super::FixedStr), arrays and
+/// [`FixedVec`](super::FixedVec)s of such types, and the structs and fieldless enums that derive it. It does not hold for
 ///
 /// - references, pointers, `Box`, `String`, `Vec`: an address means nothing in another process;
 /// - `usize` and `isize`, which differ between 32-bit and 64-bit processes;
@@ -42,7 +44,7 @@ use super::{Field, Fingerprint, FixedStr, FixedVec, Primitive, Runs, Schema, Var
 ///   every bit pattern is one, and then nothing else is asked. (A wrapper of `NonZeroU32` must not
 ///   borrow the schema of `u32`.)
 /// - Bytes for which [`bits_are_valid`](Self::bits_are_valid) is true are a valid value, whatever
-///   is in the padding and whoever wrote them: the type has no invariant that its bits alone do not
+///   is in the padding and whichever process wrote them: the type has no invariant that its bits alone do not
 ///   show. The answer depends on the bytes alone, and comes without a panic.
 /// - All other items keep their defaults, which are computed from these two.
 /// - It contains no address in any guise, no `usize` or `isize`, and nothing that can change behind
@@ -97,13 +99,27 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// its offset where the value itself is at `offset`.
     #[doc(hidden)]
     fn for_each_byte(&self, offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
-        crate::typed::for_each_byte_of(self, offset, each);
+        let bytes = (&raw const *self).cast::<u8>();
+        for_each_stretch(Self::SCHEMA, |at, len| {
+            // SAFETY: `SharedLayout`: "every byte that the schema calls part of a field is
+            // initialised in every value", and its size is that of the type, so a stretch lies
+            // within `self` and is initialised. `self` is borrowed as long as the slice is in use,
+            // and "nothing that can change behind a shared reference" is in it.
+            each(offset + at, unsafe {
+                slice::from_raw_parts(bytes.add(at), len)
+            });
+        });
     }
 
     /// For the derive: what [`for_each_byte`](Self::for_each_byte) does, of a value of zeros.
     #[doc(hidden)]
     fn for_each_zero(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
-        crate::typed::for_each_zero_of::<Self>(offset, each);
+        const ZEROS: [u8; 256] = [0; 256];
+        for_each_stretch(Self::SCHEMA, |at, len| {
+            for start in (0..len).step_by(ZEROS.len()) {
+                each(offset + at + start, &ZEROS[..ZEROS.len().min(len - start)]);
+            }
+        });
     }
 
     /// For the derive: what a struct has to know of a field of this type.
@@ -123,7 +139,7 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     }
 
     #[doc(hidden)]
-    const FIELDS: &'static [Field] = &[];
+    const FIELDS: &'static [FieldSchema] = &[];
 
     #[doc(hidden)]
     const VARIANTS: &'static [Variant] = &[];
@@ -134,7 +150,7 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
 
 /// That an `F` may be shared, and how it looks: only [`SharedLayout::PART`] makes one.
 ///
-/// The derive asks for it by way of traits that may be anybody's, since `#[shared(crate = …)]` names
+/// The derive asks for it by way of traits that may be of any crate, since `#[shared(crate = …)]` names
 /// any path: what comes back is the library's own word for that type all the same.
 #[doc(hidden)]
 pub struct Part<F: ?Sized> {
@@ -202,9 +218,6 @@ macro_rules! assert_shared {
 /// Names bytemuck's proof that the type has no padding.
 const fn no_padding<T: NoUninit>() {}
 
-/// Names bytemuck's proof that every bit pattern is a value.
-const fn any_bits<T: AnyBitPattern>() {}
-
 macro_rules! primitives {
     ($($type:ident: $primitive:ident, $bits_are_valid:ident;)+) => { $(
         const _: () = {
@@ -216,7 +229,8 @@ macro_rules! primitives {
         // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust
         // reference, "Type layout"), and none of those named here is an address. The block above
         // lets the compiler check size, alignment, and bytemuck's `NoUninit`: "no padding or
-        // uninitialised bytes". Which bits are values is bytemuck's word too.
+        // uninitialised bytes". Which bits are values bytemuck says: all, where it has
+        // `AnyBitPattern`, else those of `CheckedBitPattern`.
         unsafe impl SharedLayout for $type {
             const SCHEMA: &'static Schema = &Schema::primitive(Primitive::$primitive);
 
@@ -274,45 +288,5 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {
             return true;
         }
         bytes.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
-    }
-}
-
-// SAFETY: a `repr(transparent)` array of N bytes; any bytes are a valid one (`AnyBitPattern`,
-// checked below), and `Schema::fixed_str` refuses to compile for N = 0.
-unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
-    const SCHEMA: &'static Schema = &Schema::fixed_str(N);
-
-    #[inline]
-    fn bits_are_valid(bytes: &[u8]) -> bool {
-        const { any_bits::<Self>() };
-        always::<Self>(bytes)
-    }
-}
-
-// SAFETY: `repr(C)`: a `u32` and then, at the next multiple of their alignment, N places for a `T`;
-// `Schema::fixed_vec` computes the same, `assert_shared` compares size and alignment, and it refuses
-// to compile for N = 0. `MaybeUninit<T>` has the size and alignment of `T`. What the schema calls
-// part of an element is initialised in all N places: the type's invariant. It is valid if the length
-// is at most N and the elements that it counts are a `T`; it has no other invariant.
-unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
-    const SCHEMA: &'static Schema = &Schema::fixed_vec(T::SCHEMA, N);
-
-    #[inline]
-    fn bits_are_valid(bytes: &[u8]) -> bool {
-        if bytes.len() != size_of::<Self>() {
-            return false;
-        }
-        let Some(len) = bytes.first_chunk() else {
-            return false;
-        };
-        let len = u32::from_ne_bytes(*len) as usize;
-        if len > N {
-            return false;
-        }
-        if const { T::SCHEMA.any_bits() } {
-            return true;
-        }
-        let elements = &bytes[const { Self::SCHEMA.align() }..][..len * size_of::<T>()];
-        elements.chunks_exact(size_of::<T>()).all(T::bits_are_valid)
     }
 }

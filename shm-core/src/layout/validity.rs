@@ -2,10 +2,10 @@
 //! and for the repair of a value that must not stay invalid.
 
 use std::fmt;
+use std::ops::{ControlFlow, Range};
 
-use std::ops::ControlFlow;
-
-use super::{Kind, Primitive, Schema, Variant};
+use super::schema::Elements;
+use super::{Primitive, Schema, TypeKind, Variant};
 
 /// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
 /// are.
@@ -25,7 +25,7 @@ pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     find(schema, bytes.get(..schema.size()).unwrap_or(bytes)).map(InvalidValue::at_top)
 }
 
-/// The same for a part of a value: `bytes` lie at `offset` of a value of this schema and are a
+/// The first part that is not valid in a part of a value: `bytes` lie at `offset` of a value of this schema and are a
 /// field, or a field of one.
 ///
 /// ```
@@ -40,14 +40,14 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
     let (mut schema, mut offset) = (schema, offset);
     while schema.size() > bytes.len() {
         match schema.kind() {
-            Kind::Struct { fields, .. } => {
+            TypeKind::Struct { fields, .. } => {
                 let field = fields.iter().rfind(|field| field.offset() <= offset)?;
                 path.push('.');
                 path.push_str(field.name());
                 offset -= field.offset();
                 schema = field.schema();
             }
-            Kind::Array { element, .. } => {
+            TypeKind::Array { element, .. } => {
                 path.push_str(&format!("[{}]", offset / element.size()));
                 offset %= element.size();
                 schema = element;
@@ -71,13 +71,13 @@ pub(crate) fn later_variant<'a>(
     while mine.size() > bytes.len() {
         match (mine.kind(), theirs.kind()) {
             // The fields of the earlier one are the first fields of the later one.
-            (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+            (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
                 let last = fields.iter().rposition(|field| field.offset() <= offset)?;
                 offset -= fields[last].offset();
                 mine = fields[last].schema();
                 theirs = all.get(last)?.schema();
             }
-            (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
+            (TypeKind::Array { element, .. }, TypeKind::Array { element: other, .. }) => {
                 offset %= element.size();
                 (mine, theirs) = (element, other);
             }
@@ -96,12 +96,16 @@ fn find_variant<'a>(
     if mine.any_bits() {
         return ControlFlow::Continue(());
     }
-    let elements = |mine: &Schema, later: &'a Schema, bytes: &[u8], len: usize| {
-        let mut each = bytes.chunks_exact(mine.size()).take(len);
-        each.try_for_each(|bytes| find_variant(mine, later, bytes))
-    };
+    if let (Some(mine), Some(later)) = (mine.elements(), later.elements()) {
+        return match mine.there(bytes) {
+            Ok(there) => bytes[there]
+                .chunks_exact(mine.schema.size())
+                .try_for_each(|bytes| find_variant(mine.schema, later.schema, bytes)),
+            Err(_) => ControlFlow::Break(None),
+        };
+    }
     match (mine.kind(), later.kind()) {
-        (Kind::Struct { fields, .. }, Kind::Struct { fields: all, .. }) => {
+        (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
             fields.iter().zip(all).try_for_each(|(field, other)| {
                 let end = field.offset() + field.schema().size();
                 match bytes.get(field.offset()..end) {
@@ -110,24 +114,7 @@ fn find_variant<'a>(
                 }
             })
         }
-        (Kind::Array { element, .. }, Kind::Array { element: other, .. }) => {
-            elements(element, other, bytes, usize::MAX)
-        }
-        (
-            Kind::Vec {
-                element,
-                capacity,
-                offset,
-            },
-            Kind::Vec { element: other, .. },
-        ) => match vec_len(capacity, bytes) {
-            Ok(len) => {
-                let bytes = bytes.get(offset as usize..).unwrap_or_default();
-                elements(element, other, bytes, len)
-            }
-            Err(_) => ControlFlow::Break(None),
-        },
-        (Kind::Enum { repr, variants, .. }, Kind::Enum { variants: all, .. })
+        (TypeKind::Enum { repr, variants, .. }, TypeKind::Enum { variants: all, .. })
             if !is_variant(repr, variants, bytes) =>
         {
             let value = load(repr, bytes);
@@ -158,8 +145,17 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
     if schema.any_bits() {
         return;
     }
+    if let Some(elements) = schema.elements() {
+        match elements.there(bytes) {
+            Ok(there) => bytes[there]
+                .chunks_exact_mut(elements.schema.size())
+                .for_each(|bytes| make_valid(elements.schema, bytes)),
+            Err(_) => bytes[..Primitive::U32.size()].fill(0),
+        }
+        return;
+    }
     match schema.kind() {
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 if let Some(bytes) =
                     bytes.get_mut(field.offset()..field.offset() + field.schema().size())
@@ -168,39 +164,17 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 }
             }
         }
-        Kind::Array { element, .. } => {
-            for bytes in bytes.chunks_exact_mut(element.size()) {
-                make_valid(element, bytes);
-            }
-        }
-        Kind::Enum { repr, variants, .. } => {
+        TypeKind::Enum { repr, variants, .. } => {
             if !is_variant(repr, variants, bytes) {
                 store(variants[0].value(), bytes);
             }
         }
-        Kind::Primitive(primitive) => {
+        TypeKind::Primitive(primitive) => {
             if !accepts(primitive, bytes) {
                 bytes.fill(0);
             }
         }
-        Kind::Vec {
-            element,
-            capacity,
-            offset,
-        } => match vec_len(capacity, bytes) {
-            Ok(len) => bytes
-                .get_mut(offset as usize..)
-                .unwrap_or_default()
-                .chunks_exact_mut(element.size())
-                .take(len)
-                .for_each(|bytes| make_valid(element, bytes)),
-            Err(_) => {
-                if let Some(len) = bytes.get_mut(..Primitive::U32.size()) {
-                    len.fill(0);
-                }
-            }
-        },
-        Kind::Str { .. } => {}
+        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
     }
 }
 
@@ -235,7 +209,7 @@ impl InvalidValue {
         Some((variant, *version))
     }
 
-    /// The same, which a later version of the type calls by the name of this variant.
+    /// This part, which a later version of the type calls by the name of this variant.
     pub(crate) fn known_as(mut self, variant: &Variant, version: u32) -> InvalidValue {
         self.newer = Some(Newer {
             variant: variant.name().to_owned(),
@@ -244,13 +218,13 @@ impl InvalidValue {
         self
     }
 
-    /// The same, seen from one step further up.
+    /// This part, seen from one step further up.
     pub(super) fn within(mut self, step: &str) -> InvalidValue {
         self.path.insert_str(0, step);
         self
     }
 
-    /// The same, seen from the value itself: there is no dot before the first field.
+    /// This part, seen from the value itself: there is no dot before the first field.
     pub(super) fn at_top(mut self) -> InvalidValue {
         self.path = self.path.trim_start_matches('.').to_owned();
         self
@@ -287,33 +261,24 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
     if schema.any_bits() {
         return None;
     }
+    if let Some(elements) = schema.elements() {
+        let Ok(there) = elements.there(bytes) else {
+            return Some(misfit(schema, bytes));
+        };
+        return bytes[there]
+            .chunks_exact(elements.schema.size())
+            .enumerate()
+            .find_map(|(i, bytes)| Some(find(elements.schema, bytes)?.within(&format!("[{i}]"))));
+    }
     match schema.kind() {
-        Kind::Struct { fields, .. } => fields.iter().find_map(|field| {
+        TypeKind::Struct { fields, .. } => fields.iter().find_map(|field| {
             let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
             Some(find(field.schema(), bytes)?.within(&format!(".{}", field.name())))
         }),
-        Kind::Array { element, .. } => bytes
-            .chunks_exact(element.size())
-            .enumerate()
-            .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
-        Kind::Vec {
-            element,
-            capacity,
-            offset,
-        } => match vec_len(capacity, bytes) {
-            Ok(len) => bytes
-                .get(offset as usize..)
-                .unwrap_or_default()
-                .chunks_exact(element.size())
-                .take(len)
-                .enumerate()
-                .find_map(|(i, bytes)| Some(find(element, bytes)?.within(&format!("[{i}]")))),
-            Err(_) => Some(misfit(schema, bytes)),
-        },
-        Kind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
-        Kind::Primitive(primitive) if accepts(primitive, bytes) => None,
-        Kind::Enum { .. } | Kind::Primitive(_) => Some(misfit(schema, bytes)),
-        Kind::Str { .. } => None,
+        TypeKind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
+        TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
+        TypeKind::Enum { .. } | TypeKind::Primitive(_) => Some(misfit(schema, bytes)),
+        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => None,
     }
 }
 
@@ -321,21 +286,18 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
 /// length.
 pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
     let holds = match schema.kind() {
-        Kind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
-        Kind::Enum {
+        TypeKind::Primitive(Primitive::Char) => format!("{:#x}", load(Primitive::U32, bytes)),
+        TypeKind::Enum {
             repr: Primitive::U128,
             ..
         } => (load(Primitive::U128, bytes) as u128).to_string(),
-        Kind::Primitive(primitive)
-        | Kind::Enum {
+        TypeKind::Primitive(primitive)
+        | TypeKind::Enum {
             repr: primitive, ..
         } => load(primitive, bytes).to_string(),
-        Kind::Vec { capacity, .. } => {
-            let len = vec_len(capacity, bytes);
-            format!(
-                "a length of {}",
-                len.map_or_else(|len| len, |len| len as u64)
-            )
+        TypeKind::Vec { .. } => {
+            let len = load(Primitive::U32, &bytes[..Primitive::U32.size()]);
+            format!("a length of {len}")
         }
         _ => "something else".to_owned(),
     };
@@ -347,17 +309,21 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
     }
 }
 
-/// How many elements of a `FixedVec` count: none if the bytes end before. `Err` if there is no room
-/// for so many.
-pub(super) fn vec_len(capacity: u64, bytes: &[u8]) -> Result<usize, u64> {
-    let Some(len) = bytes.get(..Primitive::U32.size()) else {
-        return Ok(0);
-    };
-    let len = load(Primitive::U32, len) as u64;
-    if len <= capacity {
-        Ok(len as usize)
-    } else {
-        Err(len)
+impl Elements<'_> {
+    /// Where in `bytes` those lie that are there: all places of an array, as many of a `FixedVec` as
+    /// its length says. `Err` is a length for which there are too few places.
+    pub(super) fn there(&self, bytes: &[u8]) -> Result<Range<usize>, u64> {
+        if !self.counted {
+            return Ok(0..bytes.len());
+        }
+        let len = bytes.get(..Primitive::U32.size());
+        let len = len.map_or(0, |len| load(Primitive::U32, len) as u64);
+        if len > self.places {
+            return Err(len);
+        }
+        let start = bytes.len().min(self.offset as usize);
+        let end = start + len as usize * self.schema.size();
+        Ok(start..end.min(bytes.len()))
     }
 }
 

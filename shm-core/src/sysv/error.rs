@@ -4,9 +4,8 @@
 use core::fmt;
 use std::borrow::Cow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::diagnose;
 use super::key::Key;
 
 /// A System V call that failed, or was not made because it could not have succeeded.
@@ -55,6 +54,12 @@ pub(super) enum Subject {
     Semaphore { id: i32, index: u16 },
     Index(u32),
     Path { path: Box<Path>, id: u8 },
+}
+
+impl Subject {
+    pub(super) fn of_id(id: i32) -> Self {
+        Self::Id { id, key: None }
+    }
 }
 
 /// The sort of failure: what a program decides on.
@@ -188,7 +193,7 @@ impl Error {
         self.hint
     }
 
-    /// The same error, which also names the key that led to the id.
+    /// This error, with the key that led to the id.
     ///
     /// Calls that take an id cannot know the key; who does can add it for the reader of the
     /// message.
@@ -212,27 +217,25 @@ impl Error {
     /// Shows the error with another next step than its own: that of a caller who knows what the
     /// call was for.
     pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.call.name)?;
-        f.write_str("(")?;
-        let comma = match &self.subject {
-            Subject::System => Ok(""),
-            Subject::Key(key) => write!(f, "{key}").map(|()| ", "),
-            Subject::Id { id, key: None } => write!(f, "id {id}").map(|()| ", "),
-            Subject::Id { id, key: Some(key) } => write!(f, "id {id} of key {key}").map(|()| ", "),
-            Subject::Semaphore { id, index } => {
-                write!(f, "id {id}, semaphore {index}").map(|()| ", ")
-            }
-            Subject::Index(index) => write!(f, "index {index}").map(|()| ", "),
-            Subject::Path { path, id } => write!(f, "{path:?}, {id}").map(|()| ", "),
+        write!(f, "{}(", self.call.name)?;
+        match &self.subject {
+            Subject::System => Ok(()),
+            Subject::Key(key) => write!(f, "{key}"),
+            Subject::Id { id, key: None } => write!(f, "id {id}"),
+            Subject::Id { id, key: Some(key) } => write!(f, "id {id} of key {key}"),
+            Subject::Semaphore { id, index } => write!(f, "id {id}, semaphore {index}"),
+            Subject::Index(index) => write!(f, "index {index}"),
+            Subject::Path { path, id } => write!(f, "{path:?}, {id}"),
         }?;
         if let Some(command) = self.call.command {
-            write!(f, "{comma}{command}")?;
+            let alone = matches!(self.subject, Subject::System);
+            write!(f, "{}{command}", if alone { "" } else { ", " })?;
         }
         write!(f, "): {}", self.cause)?;
         // Asked for when the message is read: a key that leads nowhere is ordinary.
         if self.kind == Kind::NotFound
             && matches!(self.subject, Subject::Key(_))
-            && let Some(namespace) = diagnose::own_namespace()
+            && let Some(namespace) = own_namespace()
         {
             let namespace = namespace.display();
             write!(
@@ -248,7 +251,19 @@ impl Error {
     }
 }
 
-/// As `Display`: an error that `main` returns is printed by this, and is to be read by people.
+/// The link of the IPC namespace in which the machine started: the kernel gives it a fixed number
+/// (`PROC_IPC_INIT_INO` in include/linux/proc_ns.h).
+const FIRST_IPC_NAMESPACE: &str = "ipc:[4026531839]";
+
+/// The IPC namespace of this thread, if the machine started in another one: in a container a key
+/// leads to no object from outside. `None` also where `/proc` does not tell.
+fn own_namespace() -> Option<PathBuf> {
+    // Each thread may be in one of its own.
+    let link = std::fs::read_link("/proc/thread-self/ns/ipc").ok()?;
+    (link != Path::new(FIRST_IPC_NAMESPACE)).then_some(link)
+}
+
+/// Prints the message of `Display`: an error that `main` returns is printed by this, and is to be read by people.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

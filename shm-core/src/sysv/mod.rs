@@ -44,8 +44,8 @@
 //! | `EINVAL` | `shmdt` | `Invalid` | find who unmapped the memory |
 //! | `EINVAL` | `semctl`, `semop` | `Invalid` | a semaphore that the set has; at least one operation |
 //! | `EINVAL` | `stat_index` | `NotFound` | a hole in the table: go on with the next index |
-//! | `ENOSPC` | `shmget` | `NoSpace(Shmmni)`, `NoSpace(Shmall)` | remove segments that nobody uses, or raise the limit |
-//! | `ENOSPC` | `semget` | `NoSpace(Semmni)`, `NoSpace(Semmns)` | remove sets that nobody uses, or raise the limit |
+//! | `ENOSPC` | `shmget` | `NoSpace(Shmmni)`, `NoSpace(Shmall)` | remove segments that no process uses, or raise the limit |
+//! | `ENOSPC` | `semget` | `NoSpace(Semmni)`, `NoSpace(Semmns)` | remove sets that no process uses, or raise the limit |
 //! | `ENFILE` | `shmget` | `NoSpace(Files)` | raise `fs.file-max` |
 //! | `ENOMEM` | `shmget`, `shmat`, `semget`, `semop` | `NoMemory` | ask for less, or free memory |
 //! | `ENOMEM` | `shmget` | `NoSpace(HugePages)` | set more huge pages aside, or do without |
@@ -59,6 +59,7 @@
 
 mod diagnose;
 mod error;
+mod ftok;
 mod key;
 mod mode;
 pub mod sem;
@@ -70,6 +71,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use error::{Error, Kind, Limit};
 pub use key::{Key, ParseKeyError};
 pub use mode::Mode;
+
+/// What stands at the places of the kernel's table up to `highest`, without its holes.
+fn table<T>(
+    highest: u32,
+    at: impl Fn(u32) -> Result<T, Error>,
+    at_any: impl Fn(u32) -> Result<T, Error>,
+) -> impl Iterator<Item = Result<T, Error>> {
+    (0..=highest).filter_map(move |index| {
+        // An older kernel answers the unknown command as it does a hole; a hole answers twice
+        // alike.
+        match at_any(index).or_else(|_| at(index)) {
+            Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Removed) => None,
+            found => Some(found),
+        }
+    })
+}
 
 /// The kernel's seconds; 0 stands for "never".
 fn time_of(seconds: i64) -> Option<SystemTime> {

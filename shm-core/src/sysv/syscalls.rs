@@ -133,6 +133,28 @@ const _: () = {
     assert!(offset_of!(libc::shmid_ds, shm_perm) == 0 && offset_of!(SemidDs, sem_perm) == 0);
 };
 
+/// A number as the kernel tells it, in 64 bits.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "c_ulong is narrower on 32-bit targets"
+)]
+pub(super) const fn wide(figure: c_ulong) -> u64 {
+    figure as u64
+}
+
+/// What `call` returns, and what it writes to the place that it is given.
+///
+/// # Safety
+///
+/// `T` consists of integers, and `call` writes there nothing but a `T`.
+unsafe fn filled<T>(call: impl FnOnce(*mut T) -> c_int) -> Result<(c_int, T)> {
+    let mut place = MaybeUninit::<T>::zeroed();
+    let value = ret(call(place.as_mut_ptr()))?;
+    // SAFETY: `filled` demands that `T` "consists of integers", for which the zeros it began with are
+    // valid, and so is whatever was written over them.
+    Ok((value, unsafe { place.assume_init() }))
+}
+
 /// The key in an `ipc_perm`.
 pub(super) fn key_of(perm: &libc::ipc_perm) -> i32 {
     // SAFETY: `ipc_perm` is `repr(C)` and starts with the key, a `key_t` (`shmctl(2)`: "key_t
@@ -149,13 +171,14 @@ pub(super) fn shmget(key: i32, size: usize, flags: c_int) -> Result<i32> {
 
 /// # Safety
 ///
-/// With `SHM_REMAP` in `flags`, nobody may use what is mapped in the range that the segment will
-/// cover.
+/// With `SHM_REMAP` in `flags`, the range that the segment will cover holds nothing that is still
+/// used.
 pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonNull<c_void>> {
     let address = core::ptr::without_provenance_mut::<c_void>(address);
     // SAFETY: without `SHM_REMAP` no live mapping is touched: `shmat(2)`: "Normally, an EINVAL
-    // error would result if a mapping already exists in this address range"; with it, the caller
-    // answers for the range. The address is a number to the kernel and is not read through.
+    // error would result if a mapping already exists in this address range"; with it, this function
+    // demands that the range "holds nothing that is still used". The address is a number to the
+    // kernel and is not read through.
     let at = unsafe { libc::shmat(id, address, flags) };
     if at.addr() == usize::MAX {
         return Err(Errno::last());
@@ -163,7 +186,8 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
     NonNull::new(at).ok_or_else(|| {
         // Address 0 can be mapped by the privileged only, where `SHM_RND` leads there, and is no
         // place for a Rust pointer.
-        // SAFETY: it was attached there just now, and nothing uses it.
+        // SAFETY: `shmat` returned this address just now, so a segment is attached there; nothing uses
+        // it, since it was handed to no other code.
         unsafe { libc::shmdt(at) };
         Errno(libc::EINVAL)
     })
@@ -174,15 +198,16 @@ pub(super) unsafe fn shmat(id: i32, address: usize, flags: c_int) -> Result<NonN
 /// `at` came from `shmat`, was not detached since, and nothing uses that mapping any more.
 pub(super) unsafe fn shmdt(at: NonNull<c_void>) -> Result<()> {
     // SAFETY: `shmdt(2)`: "the to-be-detached segment must be currently attached with shmaddr equal
-    // to the value returned by the attaching shmat() call", which the caller promises, together
-    // with the end of all use.
+    // to the value returned by the attaching shmat() call": this function demands that `at` "came
+    // from `shmat`, was not detached since, and nothing uses that mapping any more".
     ret(unsafe { libc::shmdt(at.as_ptr()) }).map(drop)
 }
 
 /// Whether a mapping that begins here is of huge pages: `madvise(2)` refuses to let those grow cold.
 /// (Locked memory, too, and it is there already.)
 pub(super) fn is_of_huge_pages(at: NonNull<c_void>) -> bool {
-    // SAFETY: `madvise(2)`: MADV_COLD changes when pages are reclaimed, and nothing else.
+    // SAFETY: `madvise(2)`: MADV_COLD "deactivates" pages, which says when they are reclaimed and
+    // leaves what they hold; an address where nothing is mapped is an error (`ENOMEM`).
     let code = unsafe { libc::madvise(at.as_ptr(), 1, libc::MADV_COLD) };
     ret(code) == Err(Errno(libc::EINVAL))
 }
@@ -194,7 +219,8 @@ pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Res
     } else {
         libc::MADV_POPULATE_READ
     };
-    // SAFETY: `madvise(2)`: "Populate (prefault) page tables", "without actually" writing or reading.
+    // SAFETY: `madvise(2)`: both advices "populate (prefault) page tables", "without actually" writing
+    // or reading; an address where nothing is mapped is an error (`ENOMEM`).
     match ret(unsafe { libc::madvise(at.as_ptr(), bytes, advice) }) {
         // A kernel before 5.14, which does not know it.
         Err(Errno(libc::EINVAL)) => Ok(()),
@@ -206,13 +232,9 @@ pub(super) fn populate(at: NonNull<c_void>, bytes: usize, writable: bool) -> Res
 /// command's own value too.
 pub(super) fn shmctl_stat(id: i32, command: c_int) -> Result<(i32, libc::shmid_ds)> {
     debug_assert!([libc::IPC_STAT, SHM_STAT, SHM_STAT_ANY].contains(&command));
-    let mut ds = MaybeUninit::<libc::shmid_ds>::zeroed();
-    // SAFETY: `shmctl(2)`: these commands copy "into the shmid_ds structure pointed to by buf";
-    // `ds` is one.
-    let value = ret(unsafe { libc::shmctl(id, command, ds.as_mut_ptr()) })?;
-    // SAFETY: all members are integers, for which the zeros it began with are valid, and so is all
-    // the kernel writes.
-    Ok((value, unsafe { ds.assume_init() }))
+    // SAFETY: `shmctl(2)`: these commands copy "into the shmid_ds structure pointed to by buf", which
+    // consists of integers.
+    unsafe { filled(|ds| libc::shmctl(id, command, ds)) }
 }
 
 pub(super) fn shmctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
@@ -237,22 +259,17 @@ pub(super) fn shmctl_plain(id: i32, command: c_int) -> Result<()> {
 
 /// `IPC_INFO`: the limits in force, and the highest index in use.
 pub(super) fn shm_limits() -> Result<(i32, ShmInfo)> {
-    let mut info = MaybeUninit::<ShmInfo>::zeroed();
     // SAFETY: `shmctl(2)`: `IPC_INFO` writes to "the structure pointed to by buf. This structure is
     // of type shminfo (thus, a cast is required)"; `ShmInfo` is that structure with the kernel's
-    // spare words.
-    let highest = ret(unsafe { libc::shmctl(0, libc::IPC_INFO, info.as_mut_ptr().cast()) })?;
-    // SAFETY: integers only, zeroed before the call.
-    Ok((highest, unsafe { info.assume_init() }))
+    // spare words, integers all.
+    unsafe { filled(|info: *mut ShmInfo| libc::shmctl(0, libc::IPC_INFO, info.cast())) }
 }
 
 /// `SHM_INFO`: what is in use, and the highest index in use.
 pub(super) fn shm_usage() -> Result<(i32, ShmUsage)> {
-    let mut usage = MaybeUninit::<ShmUsage>::zeroed();
-    // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is.
-    let highest = ret(unsafe { libc::shmctl(0, SHM_INFO, usage.as_mut_ptr().cast()) })?;
-    // SAFETY: integers only, zeroed before the call.
-    Ok((highest, unsafe { usage.assume_init() }))
+    // SAFETY: `shmctl(2)`: `SHM_INFO` returns "a shm_info structure", which `ShmUsage` is; it consists
+    // of integers.
+    unsafe { filled(|usage: *mut ShmUsage| libc::shmctl(0, SHM_INFO, usage.cast())) }
 }
 
 pub(super) fn semget(key: i32, count: c_int, flags: c_int) -> Result<i32> {
@@ -283,12 +300,14 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     };
-    // SAFETY: as for `semop`; `timeout` is "the timespec structure whose address is passed in the
-    // timeout argument" and is only read: "the contents of timeout are left unchanged".
+    // SAFETY: `semop(2)`: "each of the nsops elements in the array pointed to by sops is a structure";
+    // pointer and length are those of one slice, whose operations are read, never written. `timeout`
+    // is "the timespec structure whose address is passed in the timeout argument" and is only read:
+    // "the contents of timeout are left unchanged".
     ret(unsafe { semtimedop(id, ops.as_ptr().cast_mut(), ops.len(), &raw const timeout) }).map(drop)
 }
 
-/// The same for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
+/// `semop` that sleeps at most `timeout`, for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
 /// straight to the call with 64-bit times, `semtimedop_time64`, number 420 on all of them since
 /// Linux 5.1.
 #[cfg(target_pointer_width = "32")]
@@ -305,8 +324,8 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
         seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         nanos: timeout.subsec_nanos().into(),
     };
-    // SAFETY: the arguments are those of `semtimedop(2)`: id, a slice's pointer and length, a time
-    // to read.
+    // SAFETY: the call takes an id, "the array pointed to by sops" with its length, which are those of
+    // one slice, and a time; `semop(2)` has the kernel read array and time, and write neither.
     let code = unsafe {
         libc::syscall(
             SEMTIMEDOP_TIME64,
@@ -327,15 +346,9 @@ pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Re
 /// command's own value too.
 pub(super) fn semctl_stat(id: i32, command: c_int) -> Result<(i32, SemidDs)> {
     debug_assert!([libc::IPC_STAT, libc::SEM_STAT, libc::SEM_STAT_ANY].contains(&command));
-    let mut ds = MaybeUninit::<SemidDs>::zeroed();
-    let arg = SemArg {
-        buf: ds.as_mut_ptr(),
-    };
-    // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf";
-    // `ds` is one.
-    let value = ret(unsafe { libc::semctl(id, 0, command, arg) })?;
-    // SAFETY: integers only, zeroed before the call.
-    Ok((value, unsafe { ds.assume_init() }))
+    // SAFETY: `semctl(2)`: these commands copy "into the semid_ds structure pointed to by arg.buf",
+    // which consists of integers.
+    unsafe { filled(|buf| libc::semctl(id, 0, command, SemArg { buf })) }
 }
 
 pub(super) fn semctl_set(id: i32, uid: u32, gid: u32, mode: u32) -> Result<()> {
@@ -383,7 +396,8 @@ pub(super) unsafe fn semctl_getall(id: i32, values: &mut [u16]) -> Result<()> {
         array: values.as_mut_ptr(),
     };
     // SAFETY: `semctl(2)`: "return semval for all semaphores of the set into arg.array": one
-    // `unsigned short` for each semaphore, for which the caller promises room.
+    // `unsigned short` for each semaphore. This function demands that the set "has at most
+    // `values.len()` semaphores when the kernel looks".
     ret(unsafe { libc::semctl(id, 0, libc::GETALL, arg) }).map(drop)
 }
 
@@ -397,22 +411,17 @@ pub(super) unsafe fn semctl_setall(id: i32, values: &mut [u16]) -> Result<()> {
         array: values.as_mut_ptr(),
     };
     // SAFETY: `semctl(2)`: "set the semval values for all semaphores of the set using arg.array":
-    // one `unsigned short` is read for each semaphore, and the caller promises so many.
+    // one `unsigned short` is read for each semaphore. This function demands that the set "has at
+    // most `values.len()` semaphores when the kernel looks".
     ret(unsafe { libc::semctl(id, 0, libc::SETALL, arg) }).map(drop)
 }
 
 /// `command` is `IPC_INFO` (limits) or `SEM_INFO` (what is in use); with the highest index in use.
 pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
     debug_assert!([libc::IPC_INFO, libc::SEM_INFO].contains(&command));
-    let mut info = MaybeUninit::<SemInfo>::zeroed();
-    let arg = SemArg {
-        info: info.as_mut_ptr(),
-    };
     // SAFETY: `semctl(2)`: both commands return "information in the structure pointed to by
-    // arg.__buf. This structure is of type seminfo", which `SemInfo` is.
-    let highest = ret(unsafe { libc::semctl(0, 0, command, arg) })?;
-    // SAFETY: integers only, zeroed before the call.
-    Ok((highest, unsafe { info.assume_init() }))
+    // arg.__buf. This structure is of type seminfo", which `SemInfo` is; it consists of integers.
+    unsafe { filled(|info| libc::semctl(0, 0, command, SemArg { info })) }
 }
 
 /// The effective user and group of this process, which System V permissions go by.

@@ -27,6 +27,6 @@ pub(crate) use failure::Failure;
 pub use field::Field;
 pub(crate) use raw::RawTyped;
 pub(crate) use stores::Stores;
-pub(crate) use stretches::{for_each_byte_of, for_each_zero_of, store_first};
+pub(crate) use stretches::store_first;
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

@@ -1,8 +1,6 @@
 //! The bytes of a `T` that are not padding: the only ones that are read from a value, and the only
 //! ones that are stored.
 
-use std::slice;
-
 use crate::layout::{Run, Runs, SharedLayout};
 use crate::protocol::{Comb, Fault, Locked, Payload, Span};
 
@@ -62,34 +60,6 @@ pub(super) fn for_each_stretch<T: SharedLayout>(mut each: impl FnMut(usize, usiz
             for repetition in 0..run.count {
                 each(run.offset + repetition * run.stride, run.len);
             }
-        }
-    });
-}
-
-/// Calls `each` with every stretch of `value` that is not padding and its offset,
-/// where the value itself is at `offset`.
-pub(crate) fn for_each_byte_of<T: SharedLayout>(
-    value: &T,
-    offset: usize,
-    each: &mut dyn FnMut(usize, &[u8]),
-) {
-    let bytes = (&raw const *value).cast::<u8>();
-    for_each_stretch::<T>(|at, len| {
-        // SAFETY: a stretch lies within the `T`, and its bytes are initialised (`SharedLayout`: the
-        // schema tells the truth); `value` is borrowed as long as the slice is in use, and nothing
-        // in a shared type changes behind a shared reference.
-        let stretch = unsafe { slice::from_raw_parts(bytes.add(at), len) };
-        each(offset + at, stretch);
-    });
-}
-
-/// Calls `each` with every stretch of a `T` at `offset` that is not padding, as zeros.
-pub(crate) fn for_each_zero_of<T: SharedLayout>(offset: usize, each: &mut dyn FnMut(usize, &[u8])) {
-    const ZEROS: [u8; 256] = [0; 256];
-    for_each_stretch::<T>(|at, len| {
-        for start in (0..len).step_by(ZEROS.len()) {
-            let zeros = &ZEROS[..ZEROS.len().min(len - start)];
-            each(offset + at + start, zeros);
         }
     });
 }

@@ -17,20 +17,20 @@ const MAX_NAME: usize = 255;
 pub(super) fn faults(cx: &Ctxt, model: &Model, fields: &[Field]) {
     order(cx, model, fields);
     for field in fields {
-        if let Some(default) = &field.history.default
-            && field.history.since_tokens.is_empty()
-        {
+        let history = &field.history;
+        let instead = match history.since {
+            _ if history.since_tokens.is_empty() => {
+                "write `since = N` beside this default, or remove it"
+            }
+            Some(1) => "remove this default",
+            _ => continue,
+        };
+        if let Some(default) = &history.default {
             cx.fault(
                 default,
-                "no segment lacks a field that has been there since version 1: \
-                 write `since = N` beside this default, or remove it",
-            );
-        } else if let Some(default) = &field.history.default
-            && field.history.since == Some(1)
-        {
-            cx.fault(
-                default,
-                "no segment lacks a field that has been there since version 1: remove this default",
+                format_args!(
+                    "no segment lacks a field that has been there since version 1: {instead}"
+                ),
             );
         }
     }
@@ -64,21 +64,20 @@ fn order(cx: &Ctxt, model: &Model, fields: &[Field]) {
         match newest {
             Some(before) if since < before.since() => {
                 let (name, before, newer) = (field.name(), before.name(), before.since());
+                let stands = format!(
+                    "`{name}` stands behind `{before}`, which is new since version {newer}"
+                );
                 if field.history.since_tokens.is_empty() {
-                    cx.fault(
-                        &field.member,
-                        format_args!(
-                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
-                             if `{name}` is new as well, write `#[shared(since = N)]` above it, and else move it up"
-                        ),
+                    let hint = format!(
+                        "if `{name}` is new as well, write `#[shared(since = N)]` above it, and else move it up"
                     );
+                    cx.fault(&field.member, format_args!("{stands}: {hint}"));
                 } else {
+                    let hint =
+                        "new fields go behind all others, since the older ones keep their places";
                     cx.fault(
                         &field.history.since_tokens,
-                        format_args!(
-                            "`{name}` stands behind `{before}`, which is new since version {newer}: \
-                             new fields go behind all others, since the older ones keep their places"
-                        ),
+                        format_args!("{stands}: {hint}"),
                     );
                 }
             }
@@ -102,31 +101,28 @@ fn former_names(cx: &Ctxt, fields: &[Field]) {
         }
         for was in &field.history.was {
             let name = was.value();
-            if !is_name(was) {
-                cx.fault(
-                    was,
-                    "this is no name of a field: write it as it stood in the struct, without `r#`",
-                );
+            let fault = if !is_name(was) {
+                "this is no name of a field: write it as it stood in the struct, without `r#`"
+                    .to_owned()
             } else if name == field.name() {
-                cx.fault(was, "this is the name that the field has now: remove it");
+                "this is the name that the field has now: remove it".to_owned()
             } else if present.contains(&name) {
-                cx.fault(
-                    was,
-                    format_args!(
-                        "another field is called `{name}` now, so an older segment's `{name}` could be either: \
-                         give that field a new name"
-                    ),
-                );
-            } else if let Some(other) = former.insert(name.clone(), field.name()) {
-                cx.fault(
-                    was,
-                    if other == field.name() {
+                format!(
+                    "another field is called `{name}` now, so an older segment's `{name}` could be either: \
+                     give that field a new name"
+                )
+            } else {
+                match former.insert(name.clone(), field.name()) {
+                    None => continue,
+                    Some(other) if other == field.name() => {
                         "this former name is given twice: keep one".to_owned()
-                    } else {
-                        format!("`{other}` was called `{name}` as well, and only one of them can have been: keep one")
-                    },
-                );
-            }
+                    }
+                    Some(other) => format!(
+                        "`{other}` was called `{name}` as well, and only one of them can have been: keep one"
+                    ),
+                }
+            };
+            cx.fault(was, fault);
         }
     }
 }

@@ -12,31 +12,14 @@ use crate::model::{Body, Model};
 pub(super) fn traits(model: &Model) -> TokenStream {
     let krate = &model.settings.krate;
     let bytemuck = quote!(#krate::__private::bytemuck);
-    let mut generics = model.generics.clone();
-    let params: Vec<Ident> = generics
-        .type_params()
-        .map(|param| param.ident.clone())
-        .collect();
-    let clause = generics.make_where_clause();
-    clause
-        .predicates
-        .push(parse_quote!(for<'__shm> Self: ::core::marker::Copy));
-    for param in &params {
-        clause.predicates.push(parse_quote!(#param: 'static));
-    }
     let implement = |name: &str, further: &[TokenStream], body: TokenStream| {
         let rule = format_ident!("{name}");
-        let mut generics = generics.clone();
-        let clause = generics.make_where_clause();
-        for field in model.fields() {
-            let ty = field.ty;
-            clause
-                .predicates
-                .push(parse_quote!(for<'__shm> #ty: #bytemuck::#rule));
-        }
-        for bound in further {
-            clause.predicates.push(parse_quote!(for<'__shm> #bound));
-        }
+        let mut bounds = vec![parse_quote!(for<'__shm> Self: ::core::marker::Copy)];
+        bounds.extend(model.params().map(|param| parse_quote!(#param: 'static)));
+        let types = model.fields().iter().map(|field| field.ty);
+        bounds.extend(types.map(|ty| parse_quote!(for<'__shm> #ty: #bytemuck::#rule)));
+        bounds.extend(further.iter().map(|bound| parse_quote!(for<'__shm> #bound)));
+        let generics = model.generics_with(bounds);
         let ident = model.ident;
         let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
         quote! {

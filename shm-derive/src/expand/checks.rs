@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Generics, parse_quote};
+use syn::parse_quote;
 
 use super::located;
 use crate::model::{Field, Model};
@@ -39,7 +39,9 @@ pub(super) fn complete(model: &Model, fields: &[Field]) -> TokenStream {
 pub(super) fn copy(model: &Model) -> TokenStream {
     let krate = &model.settings.krate;
     let ident = model.ident;
-    let generics = bounded_params(model);
+    // What `#[derive(Clone, Copy)]` gives `Copy` for: every type parameter is shared.
+    let shared = |param| parse_quote!(#param: #krate::layout::SharedLayout);
+    let generics = model.generics_with(model.params().map(shared));
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let span = ident.span();
@@ -52,24 +54,6 @@ pub(super) fn copy(model: &Model) -> TokenStream {
             }
         };
     }
-}
-
-/// The user's generics with every type parameter shared: what `#[derive(Clone, Copy)]` gives `Copy`
-/// for.
-fn bounded_params(model: &Model) -> Generics {
-    let krate = &model.settings.krate;
-    let mut generics = model.generics.clone();
-    let params: Vec<Ident> = generics
-        .type_params()
-        .map(|param| param.ident.clone())
-        .collect();
-    let clause = generics.make_where_clause();
-    for param in &params {
-        clause
-            .predicates
-            .push(parse_quote!(#param: #krate::layout::SharedLayout));
-    }
-    generics
 }
 
 /// Lets `cargo check` evaluate what depends on the finished type: its size, alignment and nesting.

@@ -14,7 +14,7 @@ pub(super) fn description(model: &Model, field: &Field, part: &TokenStream) -> T
     let history = &field.history;
     let since = field.since();
     if since == 1 && history.was.is_empty() {
-        return quote!(#krate::layout::Field::of::<#ty>(#name, #offset, #part));
+        return quote!(#krate::layout::FieldSchema::of::<#ty>(#name, #offset, #part));
     }
     let was = history.was.iter().map(syn::LitStr::value);
     let has_default = history.default.is_some();
@@ -27,7 +27,10 @@ pub(super) fn description(model: &Model, field: &Field, part: &TokenStream) -> T
         quote!(#name, #offset, #part, #since, &[#(#was),*], #has_default),
     );
     arguments.set_span(at(last));
-    let function = located(quote!(#krate::layout::Field::evolved_of::<#ty>), there);
+    let function = located(
+        quote!(#krate::layout::FieldSchema::evolved_of::<#ty>),
+        there,
+    );
     quote!(#function #arguments)
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use super::names::primitive_type;
 use crate::foreign::scope::TypeNames;
-use crate::layout::{Field, Kind, Primitive, Schema, SharedLayout as _, Variant, is_dense};
+use crate::layout::{
+    FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_dense,
+};
 
 /// One member of a struct, before its name in C is known.
 pub(super) struct Member<'a> {
@@ -20,7 +22,7 @@ impl<'a> Member<'a> {
     /// The members of a struct or a vector.
     pub(super) fn of(schema: &'a Schema) -> Vec<Self> {
         match schema.kind() {
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -35,7 +37,8 @@ impl<'a> Member<'a> {
             }
             _ => {
                 let fields = schema.fields().iter();
-                let member = |f: &'a Field| Member::at(f.offset() as u64, f.name(), f.schema());
+                let member =
+                    |f: &'a FieldSchema| Member::at(f.offset() as u64, f.name(), f.schema());
                 fields.map(member).collect()
             }
         }
@@ -66,7 +69,7 @@ pub(super) fn functions(
     let mut text = String::new();
     if !schema.any_bits() {
         let checks: Vec<_> = match schema.kind() {
-            Kind::Vec {
+            TypeKind::Vec {
                 element,
                 capacity,
                 offset,
@@ -106,7 +109,7 @@ fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
 
 /// What an array of arrays consists of in the end, and of how many.
 fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
-    while let Kind::Array {
+    while let TypeKind::Array {
         element: inner,
         len,
     } = element.kind()
@@ -136,8 +139,8 @@ fn refuse(names: &TypeNames, element: &Schema, offset: u64, count: &str) -> Opti
         (each, "\t", at)
     };
     let wrong = match element.kind() {
-        Kind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
-        Kind::Primitive(_) => format!("*({at}) > 1"),
+        TypeKind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
+        TypeKind::Primitive(_) => format!("*({at}) > 1"),
         _ => format!("!{}_is_valid_({at})", names.of(element)?),
     };
     Some(format!("{each}if ({wrong})\n\t\t{tab}return 0;"))

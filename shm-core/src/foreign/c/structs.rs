@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::bytes::{self, Member, literal};
 use super::names::{self, primitive_type};
 use crate::foreign::scope::{Scope, TypeNames};
-use crate::layout::{Fingerprint, Kind, Primitive, Schema, Variant};
+use crate::layout::{Fingerprint, Primitive, Schema, TypeKind, Variant};
 
 /// What a type without a name is called: the one member of a struct.
 const NAMELESS: &str = "SharedValue";
@@ -17,7 +17,7 @@ const NAMELESS: &str = "SharedValue";
 /// The name of the struct for a schema: of its own, or around the value.
 pub(in crate::foreign) fn struct_name(schema: &Schema) -> String {
     match schema.kind() {
-        Kind::Struct { name, .. } => names::snake(name),
+        TypeKind::Struct { name, .. } => names::snake(name),
         _ => names::snake(NAMELESS),
     }
 }
@@ -25,7 +25,7 @@ pub(in crate::foreign) fn struct_name(schema: &Schema) -> String {
 /// The definitions of a struct for this schema and of all types in it.
 pub(super) fn definitions(schema: &Schema) -> String {
     let mut types = Types::default();
-    if let Kind::Struct { .. } = schema.kind() {
+    if let TypeKind::Struct { .. } = schema.kind() {
         types.name(schema);
     } else {
         let name = types.names.scope.give(struct_name(schema));
@@ -68,7 +68,7 @@ impl Types {
             return name;
         }
         let name = self.names.give(schema, type_name(schema));
-        if let Kind::Enum { repr, variants, .. } = schema.kind() {
+        if let TypeKind::Enum { repr, variants, .. } = schema.kind() {
             self.guarded("enum", &name, schema, &enum_text(&name, repr, variants));
         } else {
             self.define_struct(&name, schema, &Member::of(schema));
@@ -149,24 +149,24 @@ impl Types {
             weak,
         };
         match schema.kind() {
-            Kind::Primitive(primitive) => {
+            TypeKind::Primitive(primitive) => {
                 let size = primitive.size() as u64;
                 plain(primitive_type(primitive).to_owned(), size, size == 8)
             }
-            Kind::Array { element, len } => {
+            TypeKind::Array { element, len } => {
                 let mut declared = self.declare(element);
                 declared.dimensions.insert_str(0, &format!("[{len}]"));
                 declared
             }
-            Kind::Str { size } => Declared {
+            TypeKind::Str { size } => Declared {
                 dimensions: format!("[{size}]"),
                 ..plain("char".to_owned(), 1, false)
             },
-            Kind::Struct { .. } | Kind::Vec { .. } => {
+            TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
                 let name = self.name(schema);
                 plain(format!("struct {name}"), schema.align() as u64, false)
             }
-            Kind::Enum { repr, .. } => {
+            TypeKind::Enum { repr, .. } => {
                 let size = repr.size() as u64;
                 // No typedef: in C++ a member may not have the name of its type.
                 let name = self.name(schema);
@@ -227,13 +227,13 @@ fn place(declared: &Declared, offset: u64, of_struct: u64) -> (String, u64) {
 /// What a type is called: a vector by its elements and its capacity.
 fn type_name(schema: &Schema) -> String {
     match schema.kind() {
-        Kind::Primitive(primitive) => primitive.name().to_owned(),
-        Kind::Array { element, len } => format!("{}_{len}", type_name(element)),
-        Kind::Str { size } => format!("text_{size}"),
-        Kind::Vec {
+        TypeKind::Primitive(primitive) => primitive.name().to_owned(),
+        TypeKind::Array { element, len } => format!("{}_{len}", type_name(element)),
+        TypeKind::Str { size } => format!("text_{size}"),
+        TypeKind::Vec {
             element, capacity, ..
         } => format!("{}_vec_{capacity}", type_name(element)),
-        Kind::Struct { name, .. } | Kind::Enum { name, .. } => names::snake(name),
+        TypeKind::Struct { name, .. } | TypeKind::Enum { name, .. } => names::snake(name),
     }
 }
 

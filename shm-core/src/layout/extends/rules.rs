@@ -4,8 +4,8 @@
 //! ones of the newer one: so one walk side by side is enough, and takes time in proportion to the
 //! schemas, however hostile they are. Only for the fault that it ends with is a list searched.
 
-use super::words::{Fault, Path};
-use crate::layout::{Field, Kind, Schema, Variant};
+use super::words::{Fault, Pair, Path};
+use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// `Err` leaves the path at the field that is at fault.
 pub(super) const fn check<'a>(
@@ -30,9 +30,9 @@ pub(super) const fn check<'a>(
             path.push(fields[i].name());
             let since = fields[i].since;
             return Err(if is_old {
-                Fault::SinceTooHigh { since }
+                Fault::SinceTooHigh(since)
             } else {
-                Fault::SinceTooLow { since }
+                Fault::SinceTooLow(since)
             });
         }
         i += 1;
@@ -67,7 +67,7 @@ pub(super) const fn check_fields<'a>(
 }
 
 /// Whether `newer` is what `older` is called now.
-const fn is_named(newer: &Field, older: &Field) -> bool {
+const fn is_named(newer: &FieldSchema, older: &FieldSchema) -> bool {
     if same(newer.name(), older.name()) {
         return true;
     }
@@ -83,8 +83,8 @@ const fn is_named(newer: &Field, older: &Field) -> bool {
 
 /// Why `older[i]` is not `newer[i]`.
 const fn displaced<'a>(
-    newer: &'a [Field],
-    older: &'a [Field],
+    newer: &'a [FieldSchema],
+    older: &'a [FieldSchema],
     i: usize,
     path: &mut Path<'a>,
 ) -> Fault<'a> {
@@ -92,9 +92,7 @@ const fn displaced<'a>(
     let Some(now) = successor_of(field, newer) else {
         path.push(field.name());
         return if i < newer.len() && newer[i].offset == field.offset {
-            Fault::Replaced {
-                by: newer[i].name(),
-            }
+            Fault::ReplacedBy(newer[i].name())
         } else {
             Fault::Removed
         };
@@ -102,16 +100,19 @@ const fn displaced<'a>(
     if i < newer.len() && !is_known(&newer[i], older) {
         // What moved, moved because of this.
         path.push(newer[i].name());
-        return Fault::Inserted { before: now.name() };
+        return Fault::InsertedBefore(now.name());
     }
     path.push(now.name());
-    Fault::Moved {
+    Fault::Moved(Pair {
         newer: now.offset,
         older: field.offset,
-    }
+    })
 }
 
-const fn successor_of<'a>(older: &Field, newer: &'a [Field]) -> Option<&'a Field> {
+const fn successor_of<'a>(
+    older: &FieldSchema,
+    newer: &'a [FieldSchema],
+) -> Option<&'a FieldSchema> {
     let mut i = 0;
     while i < newer.len() {
         if is_named(&newer[i], older) {
@@ -122,7 +123,7 @@ const fn successor_of<'a>(older: &Field, newer: &'a [Field]) -> Option<&'a Field
     None
 }
 
-const fn is_known(newer: &Field, older: &[Field]) -> bool {
+const fn is_known(newer: &FieldSchema, older: &[FieldSchema]) -> bool {
     let mut i = 0;
     while i < older.len() {
         if is_named(newer, &older[i]) {
@@ -139,63 +140,39 @@ const fn check_type<'a>(
     older: &'a Schema,
     path: &mut Path<'a>,
 ) -> Result<(), Fault<'a>> {
+    if let (Some(newer), Some(older)) = (newer.elements(), older.elements())
+        && newer.lie_as(&older)
+    {
+        path.push(Path::ELEMENT);
+        if let Err(fault) = check_type(newer.schema, older.schema, path) {
+            return Err(fault);
+        }
+        path.pop();
+        return Ok(());
+    }
     let same = match (newer.kind(), older.kind()) {
-        (Kind::Primitive(newer), Kind::Primitive(older)) => newer.tag() == older.tag(),
-        (Kind::Str { size: newer }, Kind::Str { size: older }) => newer == older,
-        (
-            Kind::Array {
-                element: newer,
-                len: newer_len,
-            },
-            Kind::Array {
-                element: older,
-                len: older_len,
-            },
-        ) if newer_len == older_len => {
-            path.push(Path::ELEMENT);
-            if let Err(fault) = check_type(newer, older, path) {
-                return Err(fault);
-            }
-            path.pop();
-            true
+        (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),
+        (TypeKind::Str { size: newer }, TypeKind::Str { size: older }) => newer == older,
+        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
+            return check_nested(newer, older, path);
         }
         (
-            Kind::Vec {
-                element: newer,
-                capacity: newer_capacity,
-                offset: newer_offset,
-            },
-            Kind::Vec {
-                element: older,
-                capacity: older_capacity,
-                offset: older_offset,
-            },
-        ) if newer_capacity == older_capacity && newer_offset == older_offset => {
-            path.push(Path::ELEMENT);
-            if let Err(fault) = check_type(newer, older, path) {
-                return Err(fault);
-            }
-            path.pop();
-            true
-        }
-        (Kind::Struct { .. }, Kind::Struct { .. }) => return check_nested(newer, older, path),
-        (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: newer_repr,
                 variants: newer_variants,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: older_repr,
                 variants: older_variants,
                 ..
             },
         ) => {
             if newer_repr.tag() != older_repr.tag() {
-                return Err(Fault::EnumRepr {
+                return Err(Fault::EnumRepr(Pair {
                     newer: newer_repr,
                     older: older_repr,
-                });
+                }));
             }
             return check_variants(newer_variants, older_variants);
         }
@@ -204,7 +181,7 @@ const fn check_type<'a>(
     if same {
         Ok(())
     } else {
-        Err(Fault::Retyped { newer, older })
+        Err(Fault::Retyped(Pair { newer, older }))
     }
 }
 
@@ -219,16 +196,18 @@ const fn check_nested<'a>(
     }
     if newer.fields().len() > older.fields().len() {
         path.push(newer.fields()[older.fields().len()].name());
-        return Err(Fault::NestedField { of: newer });
+        return Err(Fault::NestedFieldOf(newer));
     }
     if newer.size != older.size {
-        return Err(Fault::NestedSize {
+        return Err(Fault::NestedSize(Pair {
             newer: newer.size,
             older: older.size,
-        });
+        }));
     }
     match (newer.version(), older.version()) {
-        (Some(newer), Some(older)) if newer < older => Err(Fault::NestedVersion { newer, older }),
+        (Some(newer), Some(older)) if newer < older => {
+            Err(Fault::NestedVersion(Pair { newer, older }))
+        }
         _ => Ok(()),
     }
 }
@@ -246,11 +225,10 @@ const fn check_variants<'a>(newer: &'a [Variant], older: &'a [Variant]) -> Resul
             return Err(lost_variant(newer, variant));
         }
         if newer[at].value != variant.value {
-            return Err(Fault::VariantRenumbered {
-                name: variant.name(),
-                newer: newer[at].value,
-                older: variant.value,
-            });
+            return Err(Fault::VariantRenumbered(Pair {
+                newer: &newer[at],
+                older: variant,
+            }));
         }
         at += 1;
         i += 1;
@@ -260,23 +238,21 @@ const fn check_variants<'a>(newer: &'a [Variant], older: &'a [Variant]) -> Resul
 
 /// Why `variant` does not come where it should.
 const fn lost_variant<'a>(newer: &'a [Variant], variant: &'a Variant) -> Fault<'a> {
-    let (name, older) = (variant.name(), variant.value);
     let mut i = 0;
     while i < newer.len() {
-        if same(newer[i].name(), name) {
-            return if newer[i].value == older {
-                Fault::VariantsReordered { name }
+        if same(newer[i].name(), variant.name()) {
+            return if newer[i].value == variant.value {
+                Fault::VariantsReordered(variant.name())
             } else {
-                Fault::VariantRenumbered {
-                    name,
-                    newer: newer[i].value,
-                    older,
-                }
+                Fault::VariantRenumbered(Pair {
+                    newer: &newer[i],
+                    older: variant,
+                })
             };
         }
         i += 1;
     }
-    Fault::VariantRemoved { name, value: older }
+    Fault::VariantRemoved(variant)
 }
 
 /// `==` of texts is no `const fn`.

@@ -2,63 +2,34 @@
 
 use crate::layout::message::Message;
 use crate::layout::message::Piece::{Number, Text, Type};
-use crate::layout::{Primitive, Schema};
+use crate::layout::{Primitive, Schema, Variant};
 
 /// What is wrong with the field that a path leads to, or with the struct as a whole.
-///
-/// `newer` and `older` are what the two schemas say.
 pub(super) enum Fault<'a> {
     NotStructs,
     Version,
     Smaller,
-    Moved {
-        newer: u64,
-        older: u64,
-    },
-    Retyped {
-        newer: &'a Schema,
-        older: &'a Schema,
-    },
+    Moved(Pair<u64>),
+    Retyped(Pair<&'a Schema>),
     Removed,
-    Replaced {
-        by: &'a str,
-    },
-    Inserted {
-        before: &'a str,
-    },
-    SinceTooLow {
-        since: u32,
-    },
-    SinceTooHigh {
-        since: u32,
-    },
-    NestedField {
-        of: &'a Schema,
-    },
-    NestedSize {
-        newer: u64,
-        older: u64,
-    },
-    NestedVersion {
-        newer: u32,
-        older: u32,
-    },
-    EnumRepr {
-        newer: Primitive,
-        older: Primitive,
-    },
-    VariantRemoved {
-        name: &'a str,
-        value: i128,
-    },
-    VariantRenumbered {
-        name: &'a str,
-        newer: i128,
-        older: i128,
-    },
-    VariantsReordered {
-        name: &'a str,
-    },
+    ReplacedBy(&'a str),
+    InsertedBefore(&'a str),
+    SinceTooLow(u32),
+    SinceTooHigh(u32),
+    NestedFieldOf(&'a Schema),
+    NestedSize(Pair<u64>),
+    NestedVersion(Pair<u32>),
+    EnumRepr(Pair<Primitive>),
+    VariantRemoved(&'a Variant),
+    VariantRenumbered(Pair<&'a Variant>),
+    VariantsReordered(&'a str),
+}
+
+/// What the two schemas say.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<T> {
+    pub(super) newer: T,
+    pub(super) older: T,
 }
 
 /// Names of fields from the outside to the inside; [`Path::ELEMENT`] for those of an array.
@@ -95,7 +66,8 @@ impl<'a> Path<'a> {
         while i < self.len {
             let step = self.steps[i];
             let is_field = step.as_bytes()[0] != b'[';
-            message.write(&[Text(if i > 0 && is_field { "." } else { "" }), Text(step)]);
+            message.text(if i > 0 && is_field { "." } else { "" });
+            message.text(step);
             i += 1;
         }
     }
@@ -120,160 +92,111 @@ impl Fault<'_> {
         message: &mut Message,
     ) {
         let (Some(new_version), Some(old_version)) = (newer.version(), older.version()) else {
-            return message.write(&[Text(
-                "only structs have versions that can follow each other",
-            )]);
+            return message.write("only structs have versions that can follow each other", &[]);
         };
-        let (new_version, old_version) = (new_version as i128, old_version as i128);
+        let (new_version, version) = (new_version as i128, Number(old_version as i128));
         if path.len > 0 {
-            message.write(&[Text("field `")]);
+            message.write("field `", &[]);
             path.write(message);
-            message.write(&[Text("` ")]);
+            message.write("` ", &[]);
         }
         match *self {
             Fault::NotStructs => {}
-            Fault::Version => message.write(&[
-                Text("its version "),
-                Number(new_version),
-                Text(" is not above version "),
-                Number(old_version),
-                Text(" of the older one: write `#[shared(version = "),
-                Number(old_version + 1),
-                Text(")]` above it"),
-            ]),
-            Fault::Smaller => message.write(&[
-                Text("it has "),
-                Number(newer.size as i128),
-                Text(" bytes, and version "),
-                Number(old_version),
-                Text(" has "),
-                Number(older.size as i128),
-                Text(": a struct only grows, so keep its `repr`"),
-            ]),
-            Fault::Moved { newer, older } => message.write(&[
-                Text("lies at offset "),
-                Number(newer as i128),
-                Text(", and in version "),
-                Number(old_version),
-                Text(" at offset "),
-                Number(older as i128),
-                Text(": a field keeps its place, and new ones go behind all others"),
-            ]),
-            Fault::Retyped { newer, older } => message.write(&[
-                Text("is `"),
-                Type(newer),
-                Text("`, and in version "),
-                Number(old_version),
-                Text(" it is `"),
-                Type(older),
-                Text(
-                    "`: a field keeps its type, so leave it and add another one behind all others",
-                ),
-            ]),
-            Fault::Removed => message.write(&[
-                Text("of version "),
-                Number(old_version),
-                Text(" is missing: a field stays, even if nothing uses it any more"),
-            ]),
-            Fault::Replaced { by } => message.write(&[
-                Text("of version "),
-                Number(old_version),
-                Text(" is missing: if `"),
-                Text(by),
-                Text("` in its place is its new name, write `#[shared(was = \""),
-                Text(path.last()),
-                Text("\")]` there, and else keep it"),
-            ]),
-            Fault::Inserted { before } => message.write(&[
-                Text("is new and stands before `"),
-                Text(before),
-                Text("`: new fields go behind all others"),
-            ]),
-            Fault::SinceTooLow { since: 1 } => message.write(&[
-                Text("is not in version "),
-                Number(old_version),
-                Text(": write `#[shared(since = "),
-                Number(new_version),
-                Text(")]` above it"),
-            ]),
-            Fault::SinceTooLow { since } => message.write(&[
-                Text("says `since = "),
-                Number(since as i128),
-                Text("`, but version "),
-                Number(old_version),
-                Text(" lacks it: write `since = "),
-                Number(new_version),
-                Text("`"),
-            ]),
-            Fault::SinceTooHigh { since } => message.write(&[
-                Text("says `since = "),
-                Number(since as i128),
-                Text("`, but version "),
-                Number(old_version),
-                Text(" has it already: write the version that brought it"),
-            ]),
-            Fault::NestedField { of } => message.write(&[
-                Text("is new, and `"),
-                Type(of),
-                Text(
-                    "` lies inside another struct, where it cannot grow: leave it as it is, \
-                      and add a field of a new type behind all others of the outermost struct",
-                ),
-            ]),
-            Fault::NestedSize { newer, older } => message.write(&[
-                Text("has "),
-                Number(newer as i128),
-                Text(" bytes, and in version "),
-                Number(old_version),
-                Text(" it has "),
-                Number(older as i128),
-                Text(": a struct inside another one keeps its size"),
-            ]),
-            Fault::NestedVersion { newer, older } => message.write(&[
-                Text("is of version "),
-                Number(newer as i128),
-                Text(", and in version "),
-                Number(old_version),
-                Text(" of the whole it is of version "),
-                Number(older as i128),
-                Text(": versions only rise"),
-            ]),
-            Fault::EnumRepr { newer, older } => message.write(&[
-                Text("is stored as `"),
-                Text(newer.name()),
-                Text("`, and in version "),
-                Number(old_version),
-                Text(" as `"),
-                Text(older.name()),
-                Text("`: an enum keeps its integer"),
-            ]),
-            Fault::VariantRemoved { name, value } => message.write(&[
-                Text("lacks the variant `"),
-                Text(name),
-                Text(" = "),
-                Number(value),
-                Text("` of version "),
-                Number(old_version),
-                Text(": a variant stays, even if nothing uses it any more"),
-            ]),
-            Fault::VariantRenumbered { name, newer, older } => message.write(&[
-                Text("has the variant `"),
-                Text(name),
-                Text(" = "),
-                Number(newer),
-                Text("`, which in version "),
-                Number(old_version),
-                Text(" is "),
-                Number(older),
-                Text(": a variant keeps its value"),
-            ]),
-            Fault::VariantsReordered { name } => message.write(&[
-                Text("has the variant `"),
-                Text(name),
-                Text("` in another order than version "),
-                Number(old_version),
-                Text(": variants keep their order, and new ones may stand between them"),
-            ]),
+            Fault::Version => message.write(
+                "its version {} is not above version {} of the older one: write \
+                 `#[shared(version = {})]` above it",
+                &[
+                    Number(new_version),
+                    version,
+                    Number(old_version as i128 + 1),
+                ],
+            ),
+            Fault::Smaller => message.write(
+                "it has {} bytes, and version {} has {}: a struct only grows, so keep its \
+                 `repr`",
+                &[
+                    Number(newer.size as i128),
+                    version,
+                    Number(older.size as i128),
+                ],
+            ),
+            Fault::Moved(Pair { newer, older }) => message.write(
+                "lies at offset {}, and in version {} at offset {}: a field keeps its \
+                 place, and new ones go behind all others",
+                &[Number(newer as i128), version, Number(older as i128)],
+            ),
+            Fault::Retyped(Pair { newer, older }) => message.write(
+                "is `{}`, and in version {} it is `{}`: a field keeps its type, so leave \
+                 it and add another one behind all others",
+                &[Type(newer), version, Type(older)],
+            ),
+            Fault::Removed => message.write(
+                "of version {} is missing: a field stays, even if nothing uses it any \
+                 more",
+                &[version],
+            ),
+            Fault::ReplacedBy(by) => message.write(
+                "of version {} is missing: if `{}` in its place is its new name, write \
+                 `#[shared(was = \"{}\")]` there, and else keep it",
+                &[version, Text(by), Text(path.last())],
+            ),
+            Fault::InsertedBefore(before) => message.write(
+                "is new and stands before `{}`: new fields go behind all others",
+                &[Text(before)],
+            ),
+            Fault::SinceTooLow(1) => message.write(
+                "is not in version {}: write `#[shared(since = {})]` above it",
+                &[version, Number(new_version)],
+            ),
+            Fault::SinceTooLow(since) => message.write(
+                "says `since = {}`, but version {} lacks it: write `since = {}`",
+                &[Number(since as i128), version, Number(new_version)],
+            ),
+            Fault::SinceTooHigh(since) => message.write(
+                "says `since = {}`, but version {} has it already: write the version that \
+                 brought it",
+                &[Number(since as i128), version],
+            ),
+            Fault::NestedFieldOf(of) => message.write(
+                "is new, and `{}` lies inside another struct, where it cannot grow: leave \
+                 it as it is, and add a field of a new type behind all others of the \
+                 outermost struct",
+                &[Type(of)],
+            ),
+            Fault::NestedSize(Pair { newer, older }) => message.write(
+                "has {} bytes, and in version {} it has {}: a struct inside another one \
+                 keeps its size",
+                &[Number(newer as i128), version, Number(older as i128)],
+            ),
+            Fault::NestedVersion(Pair { newer, older }) => message.write(
+                "is of version {}, and in version {} of the whole it is of version {}: \
+                 versions only rise",
+                &[Number(newer as i128), version, Number(older as i128)],
+            ),
+            Fault::EnumRepr(Pair { newer, older }) => message.write(
+                "is stored as `{}`, and in version {} as `{}`: an enum keeps its integer",
+                &[Text(newer.name()), version, Text(older.name())],
+            ),
+            Fault::VariantRemoved(variant) => message.write(
+                "lacks the variant `{} = {}` of version {}: a variant stays, even if \
+                 nothing uses it any more",
+                &[Text(variant.name()), Number(variant.value), version],
+            ),
+            Fault::VariantRenumbered(Pair { newer, older }) => message.write(
+                "has the variant `{} = {}`, which in version {} is {}: a variant keeps \
+                 its value",
+                &[
+                    Text(newer.name()),
+                    Number(newer.value),
+                    version,
+                    Number(older.value),
+                ],
+            ),
+            Fault::VariantsReordered(name) => message.write(
+                "has the variant `{}` in another order than version {}: variants keep \
+                 their order, and new ones may stand between them",
+                &[Text(name), version],
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::layout::schema::{Names, Ref, Shape};
-use crate::layout::{Field, Primitive, Schema, Variant};
+use crate::layout::{FieldSchema, Primitive, Schema, Variant};
 
 fn name() -> impl Strategy<Value = String> {
     let parts = vec!["x", "Pos", "_", "names", "größe", "型", "0"];
@@ -90,7 +90,7 @@ fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64
             if is_new {
                 since = version;
             }
-            Field {
+            FieldSchema {
                 name: owned(name),
                 offset,
                 schema: Ref::Owned(schema.into()),

@@ -6,23 +6,23 @@ use super::any_schema::any_schema;
 use super::{leak, structure};
 use crate::layout::message::{Message, Piece};
 use crate::layout::schema::{Names, Ref, Shape};
-use crate::layout::{Field, Kind, Primitive, Schema, SharedLayout, Variant};
+use crate::layout::{FieldSchema, Primitive, Schema, SharedLayout, TypeKind, Variant};
 
 /// Each part without parts of its own: where it lies, what it is, and which values it may have if
 /// not all.
 fn leaves(schema: &Schema, base: usize, found: &mut Vec<(usize, String, Vec<i128>)>) {
     match schema.kind() {
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 leaves(field.schema(), base + field.offset(), found);
             }
         }
-        Kind::Array { element, len } => {
+        TypeKind::Array { element, len } => {
             for i in 0..len as usize {
                 leaves(element, base + i * element.size(), found);
             }
         }
-        Kind::Vec {
+        TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -32,7 +32,7 @@ fn leaves(schema: &Schema, base: usize, found: &mut Vec<(usize, String, Vec<i128
                 leaves(element, base + offset as usize + i * element.size(), found);
             }
         }
-        Kind::Enum { repr, variants, .. } => {
+        TypeKind::Enum { repr, variants, .. } => {
             let mut values: Vec<i128> = variants.iter().map(Variant::value).collect();
             values.sort_unstable();
             found.push((base, repr.to_string(), values));
@@ -73,7 +73,7 @@ fn next_version(older: &Schema, added: Option<Schema>) -> Schema {
     if let Some(schema) = added {
         let end = newer.size;
         newer.size = (end + schema.size).next_multiple_of(newer.align);
-        list.push(Field {
+        list.push(FieldSchema {
             name: Ref::Static("added"),
             offset: end,
             schema: Ref::Owned(schema.into()),
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn a_message_writes_types_as_display_does(schema in any_schema()) {
         let mut message = Message::new();
-        message.write(&[Piece::Type(&schema)]);
+        message.write("{}", &[Piece::Type(&schema)]);
         let display = schema.to_string();
         prop_assert_eq!(message.as_str(), &display[..display.len().min(message.as_str().len())]);
         prop_assert!(display.len() > 1000 || message.as_str() == display);
@@ -162,8 +162,8 @@ fn an_obstacle_names_the_field() {
 fn time_grows_with_the_length_only() {
     const MANY: usize = 500_000;
     let fields = |version, prefix: char| {
-        let fields: Vec<Field> = (0..MANY)
-            .map(|i| Field::new(leak(format!("{prefix}{i}")), i, u8::SCHEMA))
+        let fields: Vec<FieldSchema> = (0..MANY)
+            .map(|i| FieldSchema::new(leak(format!("{prefix}{i}")), i, u8::SCHEMA))
             .collect();
         Schema::structure("S", version, MANY, 1, leak(fields))
     };

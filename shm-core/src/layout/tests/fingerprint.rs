@@ -1,7 +1,7 @@
 //! The fingerprint tells apart what must be told apart, and nothing else.
 
 use super::{leak, structure};
-use crate::layout::{Field, Fingerprint, FixedStr, Schema, SharedLayout, Variant};
+use crate::layout::{FieldSchema, Fingerprint, FixedStr, Schema, SharedLayout, Variant};
 
 fn point(fields: [(&'static str, usize, &Schema); 2]) -> Fingerprint {
     structure("Point", 1, 8, 4, &fields).fingerprint()
@@ -33,8 +33,8 @@ fn alignment_does_not_count_so_that_32_and_64_bit_programs_agree() {
 #[test]
 fn the_past_does_not_count() {
     let of = |since, was: &'static [&'static str]| {
-        let y = Field::evolved("y", 4, i32::SCHEMA, since, was, false);
-        let fields = vec![Field::new("x", 0, i32::SCHEMA), y];
+        let y = FieldSchema::evolved("y", 4, i32::SCHEMA, since, was, false);
+        let fields = vec![FieldSchema::new("x", 0, i32::SCHEMA), y];
         Schema::structure("Point", 2, 8, 4, leak(fields)).fingerprint()
     };
     assert_eq!(of(1, &[]), of(2, &[]));

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Matrix, State};
 use crate::FixedVec;
-use crate::layout::{Kind, Mismatch, Run, SharedLayout, first_invalid, make_valid};
+use crate::layout::{Mismatch, Run, SharedLayout, TypeKind, first_invalid, make_valid};
 
 crate::assert_shared!(
     FixedVec<u8, 1>,
@@ -28,7 +28,7 @@ struct InC<T, const N: usize> {
 fn it_lies_as_in_c() {
     fn check<T: SharedLayout, const N: usize>() {
         let schema = FixedVec::<T, N>::SCHEMA;
-        let Kind::Vec {
+        let TypeKind::Vec {
             element,
             capacity,
             offset,
@@ -101,7 +101,7 @@ fn its_runs_are_the_length_and_the_elements() {
     );
 }
 
-/// Under Miri this finds any byte that the schema calls part of an element and nobody has set.
+/// Under Miri this finds any byte that the schema calls part of an element and that was never set.
 #[test]
 fn all_places_are_initialised() {
     let mut vec = FixedVec::<Matrix<u16, 1>, 3>::new();
@@ -114,7 +114,7 @@ fn all_places_are_initialised() {
     vec.pop();
     let moved = Box::new(vec);
     let mut found = Vec::new();
-    crate::typed::for_each_byte_of(&*moved, 100, &mut |offset, bytes| {
+    moved.for_each_byte(100, &mut |offset, bytes| {
         found.push((
             offset,
             bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>(),

@@ -1,7 +1,7 @@
 //! The table of a mismatch says what differs, in columns.
 
 use super::{leak, structure};
-use crate::layout::{Field, FixedStr, Mismatch, Schema, SharedLayout, Variant};
+use crate::layout::{FieldSchema, FixedStr, Mismatch, Schema, SharedLayout, Variant};
 
 #[track_caller]
 fn assert_shows(stored: &Schema, mine: &Schema, table: &str) {
@@ -183,11 +183,11 @@ fn alignment_which_the_fingerprint_leaves_out_is_no_difference() {
 #[test]
 fn the_broken_rule_is_said_below() {
     let of = |version, fields: &[(&'static str, usize, &Schema)], since| {
-        let fields: Vec<Field> = fields
+        let fields: Vec<FieldSchema> = fields
             .iter()
             .map(|&(name, offset, schema)| {
                 let since = if name == "uid" { since } else { 1 };
-                Field::evolved(name, offset, leak(schema.clone()), since, &[], false)
+                FieldSchema::evolved(name, offset, leak(schema.clone()), since, &[], false)
             })
             .collect();
         Schema::structure("StPid", version, 8, 4, leak(fields))

@@ -2,12 +2,12 @@
 
 mod any_schema;
 mod c_header;
-#[cfg(not(loom))]
-mod contract;
 mod extends;
 mod fingerprint;
 mod fixed_str;
 mod fixed_vec;
+#[cfg(not(loom))]
+mod format;
 mod mismatch;
 mod python_module;
 mod runs;
@@ -17,7 +17,7 @@ mod value;
 
 use std::mem::offset_of;
 
-use super::{Field, Schema, SharedLayout, Variant};
+use super::{FieldSchema, Schema, SharedLayout, Variant};
 
 /// What the derive writes for a struct with padding, parameters and an array.
 #[derive(Clone, Copy)]
@@ -37,9 +37,9 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for Matrix<T, N> {
         align_of::<Self>(),
         Self::FIELDS,
     );
-    const FIELDS: &'static [Field] = &[
-        Field::new("on", offset_of!(Self, on), bool::SCHEMA),
-        Field::new("cells", offset_of!(Self, cells), <[T; N]>::SCHEMA),
+    const FIELDS: &'static [FieldSchema] = &[
+        FieldSchema::new("on", offset_of!(Self, on), bool::SCHEMA),
+        FieldSchema::new("cells", offset_of!(Self, cells), <[T; N]>::SCHEMA),
     ];
 
     fn bits_are_valid(bytes: &[u8]) -> bool {
@@ -81,9 +81,9 @@ pub(super) fn structure(
     align: usize,
     fields: &[(&'static str, usize, &Schema)],
 ) -> Schema {
-    let fields: Vec<Field> = fields
+    let fields: Vec<FieldSchema> = fields
         .iter()
-        .map(|&(name, offset, schema)| Field::new(name, offset, leak(schema.clone())))
+        .map(|&(name, offset, schema)| FieldSchema::new(name, offset, leak(schema.clone())))
         .collect();
     Schema::structure(name, version, size, align, leak(fields))
 }

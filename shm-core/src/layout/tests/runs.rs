@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::any_schema::any_schema;
 use super::{Matrix, leak, structure};
-use crate::layout::{Kind, Run, Runs, Schema, SharedLayout};
+use crate::layout::{Run, Runs, Schema, SharedLayout, TypeKind};
 
 fn once(offset: usize, len: usize) -> Run {
     Run {
@@ -111,17 +111,17 @@ fn many_runs_take_several_windows() {
 /// Which bytes carry a value, found without thinking: byte by byte.
 fn mask(schema: &Schema, base: usize, mask_bytes: &mut [bool]) {
     match schema.kind() {
-        Kind::Struct { fields, .. } => {
+        TypeKind::Struct { fields, .. } => {
             for field in fields {
                 mask(field.schema(), base + field.offset(), mask_bytes);
             }
         }
-        Kind::Array { element, len, .. } => {
+        TypeKind::Array { element, len, .. } => {
             for i in 0..len as usize {
                 mask(element, base + i * element.size(), mask_bytes);
             }
         }
-        Kind::Vec {
+        TypeKind::Vec {
             element,
             capacity,
             offset,

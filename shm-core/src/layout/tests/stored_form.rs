@@ -7,7 +7,8 @@ use super::any_schema::any_schema;
 use super::{Matrix, State, leak, structure};
 use crate::layout::canonical::MAX_ENCODED;
 use crate::layout::{
-    Field, FixedVec, Kind, Mismatch, Runs, Schema, SharedLayout, first_invalid, make_valid,
+    FieldSchema, FixedVec, Mismatch, Runs, Schema, SharedLayout, TypeKind, first_invalid,
+    make_valid,
 };
 
 /// Does with a stranger's schema all that a program may do with it.
@@ -85,7 +86,7 @@ fn a_constant_and_its_stored_form_are_one() {
     assert_eq!(decoded.fingerprint(), Matrix::<State, 5>::FINGERPRINT);
     assert!(matches!(
         decoded.kind(),
-        Kind::Struct {
+        TypeKind::Struct {
             name: "Matrix",
             version: 1,
             ..
@@ -145,8 +146,8 @@ fn each_lie_is_refused() {
 #[test]
 fn each_lie_about_the_past_is_refused() {
     let fields = vec![
-        Field::evolved("a", 0, u32::SCHEMA, 2, &["old", "older"], false),
-        Field::evolved("b", 4, u32::SCHEMA, 3, &[], false),
+        FieldSchema::evolved("a", 0, u32::SCHEMA, 2, &["old", "older"], false),
+        FieldSchema::evolved("b", 4, u32::SCHEMA, 3, &[], false),
     ];
     let good = Schema::structure("S", 3, 8, 4, leak(fields)).encode();
     let version = 1 + 1 + 1 + 2;

@@ -8,8 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Value;
+use crate::layout::schema::Elements;
 use crate::layout::validity::{self, InvalidValue};
-use crate::layout::{Kind, Primitive, Schema};
+use crate::layout::{Primitive, Schema, TypeKind};
 
 /// Why bytes are no value of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,12 +117,7 @@ struct Plan<'a> {
 enum Shape<'a> {
     Primitive(Primitive),
     Text,
-    List(Box<Plan<'a>>),
-    Vec {
-        element: Box<Plan<'a>>,
-        capacity: u64,
-        offset: usize,
-    },
+    List(Elements<'a>, Box<Plan<'a>>),
     Struct {
         name: Arc<str>,
         fields: Vec<(Arc<str>, usize, Plan<'a>)>,
@@ -136,20 +132,15 @@ enum Shape<'a> {
 
 impl<'a> Plan<'a> {
     fn of(schema: &'a Schema) -> Plan<'a> {
+        if let Some(elements) = schema.elements() {
+            let shape = Shape::List(elements, Box::new(Plan::of(elements.schema)));
+            return Plan { schema, shape };
+        }
         let shape = match schema.kind() {
-            Kind::Primitive(primitive) => Shape::Primitive(primitive),
-            Kind::Str { .. } => Shape::Text,
-            Kind::Array { element, .. } => Shape::List(Box::new(Plan::of(element))),
-            Kind::Vec {
-                element,
-                capacity,
-                offset,
-            } => Shape::Vec {
-                element: Box::new(Plan::of(element)),
-                capacity,
-                offset: offset as usize,
-            },
-            Kind::Struct { name, fields, .. } => Shape::Struct {
+            TypeKind::Primitive(primitive) => Shape::Primitive(primitive),
+            // Those with elements are above.
+            TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => Shape::Text,
+            TypeKind::Struct { name, fields, .. } => Shape::Struct {
                 name: name.into(),
                 fields: fields
                     .iter()
@@ -159,7 +150,7 @@ impl<'a> Plan<'a> {
                     })
                     .collect(),
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 name,
                 repr,
                 variants,
@@ -190,16 +181,9 @@ impl<'a> Plan<'a> {
                 primitive_of(*primitive, bytes).ok_or_else(|| self.invalid(bytes))
             }
             Shape::Text => Ok(text_of(bytes)),
-            Shape::List(element) => element.decode_list(bytes, left),
-            Shape::Vec {
-                element,
-                capacity,
-                offset,
-            } => {
-                let len = validity::vec_len(*capacity, bytes).map_err(|_| self.invalid(bytes))?;
-                // In every schema there is room for as many elements as the capacity says.
-                let bytes = &bytes[*offset..][..len * element.schema.size()];
-                element.decode_list(bytes, left)
+            Shape::List(elements, element) => {
+                let there = elements.there(bytes).map_err(|_| self.invalid(bytes))?;
+                element.decode_list(&bytes[there], left)
             }
             Shape::Struct { name, fields } => {
                 let decode = |(name, offset, plan): &(Arc<str>, usize, Plan<'_>)| {

@@ -20,7 +20,7 @@ use core::fmt;
 use core::ops::BitOr;
 use std::time::SystemTime;
 
-use super::diagnose;
+use super::diagnose::{self, SET};
 use super::error::Error;
 use super::key::Key;
 use super::mode::Mode;
@@ -28,11 +28,11 @@ use super::syscalls;
 use super::time_of;
 
 mod op;
-mod system;
+mod seminfo;
 mod value;
 
 pub use op::{Op, op, op_timeout};
-pub use system::{Limits, Usage, limits, sets, stat_index, stat_index_any, usage};
+pub use seminfo::{Limits, Usage, limits, sets, stat_index, stat_index_any, usage};
 pub use value::{pid, set_value, set_values, value, values, waiting_increase, waiting_zero};
 
 /// The kernel's number for one semaphore set, valid until the set is removed.
@@ -97,8 +97,12 @@ impl BitOr for GetFlags {
 ///
 /// # Errors
 ///
-/// As [`shm::get`](super::shm::get); the limits are [`Semmsl`](super::Limit::Semmsl),
-/// [`Semmns`](super::Limit::Semmns) and [`Semmni`](super::Limit::Semmni).
+/// [`NotFound`](super::Kind::NotFound), [`Exists`](super::Kind::Exists),
+/// [`Denied`](super::Kind::Denied), [`NoMemory`](super::Kind::NoMemory);
+/// [`Invalid`](super::Kind::Invalid) if the existing set has fewer semaphores (the error tells both
+/// counts), if a new one should have none, for the key 0, or for a mode with other bits than `0o777`;
+/// [`NoSpace`](super::Kind::NoSpace) with [`Semmsl`](super::Limit::Semmsl),
+/// [`Semmns`](super::Limit::Semmns) or [`Semmni`](super::Limit::Semmni).
 pub fn get(key: Key, count: u16, flags: GetFlags, mode: Mode) -> Result<Id, Error> {
     diagnose::check_key_and_mode("semget", key, mode)?;
     let bits = flags.0 | mode.bits().cast_signed();
@@ -163,7 +167,7 @@ impl Stat {
 pub fn stat(id: Id) -> Result<Stat, Error> {
     syscalls::semctl_stat(id.0, libc::IPC_STAT)
         .map(|(_, ds)| Stat::new(&ds))
-        .map_err(|errno| diagnose::semctl(errno, "IPC_STAT", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_STAT", id.0))
 }
 
 /// Gives the set another owner and other permissions (`IPC_SET`). One system call; for owner,
@@ -175,13 +179,13 @@ pub fn stat(id: Id) -> Result<Stat, Error> {
 /// [`Invalid`](super::Kind::Invalid) for a mode with other bits than `0o777`, or for `u32::MAX` as
 /// a user or group.
 pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
-    diagnose::check_set("semctl", id.0, uid, gid, mode)?;
+    SET.check_set(id.0, uid, gid, mode)?;
     syscalls::semctl_set(id.0, uid, gid, mode.bits())
-        .map_err(|errno| diagnose::semctl(errno, "IPC_SET", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_SET", id.0))
 }
 
-/// Removes the set at once; whoever waits on it is woken with [`Removed`](super::Kind::Removed)
-/// (`IPC_RMID`).
+/// Removes the set at once; a process that waits on it is woken with
+/// [`Removed`](super::Kind::Removed) (`IPC_RMID`).
 ///
 /// One system call; for owner, creator and the privileged.
 ///
@@ -191,5 +195,5 @@ pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
 pub fn remove(id: Id) -> Result<(), Error> {
     syscalls::semctl_plain(id.0, 0, libc::IPC_RMID)
         .map(drop)
-        .map_err(|errno| diagnose::semctl(errno, "IPC_RMID", id.0))
+        .map_err(|errno| SET.control(errno, "IPC_RMID", id.0))
 }

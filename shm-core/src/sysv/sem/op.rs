@@ -68,12 +68,8 @@ impl Op {
         self.0.sem_num
     }
 
-    pub(in crate::sysv) const fn adds_zero(&self) -> bool {
+    const fn adds_zero(&self) -> bool {
         self.0.sem_flg & ADDS_ZERO != 0
-    }
-
-    pub(in crate::sysv) const fn alters(&self) -> bool {
-        self.0.sem_op != 0
     }
 }
 
@@ -120,20 +116,20 @@ pub fn op(id: Id, ops: &[Op]) -> Result<(), Error> {
         match syscalls::semop(id.0, raw) {
             Err(Errno(libc::EINTR)) => {}
             other => {
-                return other.map_err(|errno| diagnose::semop(errno, "semop", id.0, ops, false));
+                return other.map_err(|errno| diagnose::semop(errno, "semop", id.0, raw, false));
             }
         }
     }
 }
 
-/// As [`op`], and waits no longer than `timeout` (`semtimedop`).
+/// Does all operations at once, waiting for that no longer than `timeout` (`semtimedop`).
 ///
 /// The time is measured on the monotonic clock over the whole wait, however many signals arrive in
 /// it.
 ///
 /// # Errors
 ///
-/// As [`op`], and [`TimedOut`](crate::sysv::Kind::TimedOut).
+/// [`TimedOut`](crate::sysv::Kind::TimedOut) if the time is over, and each error of [`op`].
 pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
     let raw = checked(id, ops, "semtimedop")?;
     // No deadline if it lies beyond what the clock can count.
@@ -149,7 +145,7 @@ pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
             Err(Errno(libc::EINTR)) => remaining = left(),
             other => {
                 return other.map_err(|errno| {
-                    diagnose::semop(errno, "semtimedop", id.0, ops, left().is_zero())
+                    diagnose::semop(errno, "semtimedop", id.0, raw, left().is_zero())
                 });
             }
         }

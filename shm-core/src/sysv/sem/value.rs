@@ -1,7 +1,7 @@
 //! The values of a set, read and set directly, and who waits for them.
 
 use super::{Id, Stat, limits};
-use crate::sysv::diagnose;
+use crate::sysv::diagnose::{self, SET};
 use crate::sysv::error::Error;
 use crate::sysv::syscalls;
 
@@ -21,7 +21,8 @@ pub fn value(id: Id, index: u16) -> Result<u16, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn pid(id: Id, index: u16) -> Result<i32, Error> {
     plain(id, index, libc::GETPID, "GETPID")
 }
@@ -30,7 +31,8 @@ pub fn pid(id: Id, index: u16) -> Result<i32, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn waiting_increase(id: Id, index: u16) -> Result<u32, Error> {
     plain(id, index, libc::GETNCNT, "GETNCNT").map(i32::unsigned_abs)
 }
@@ -39,7 +41,8 @@ pub fn waiting_increase(id: Id, index: u16) -> Result<u32, Error> {
 ///
 /// # Errors
 ///
-/// As [`value`].
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have.
 pub fn waiting_zero(id: Id, index: u16) -> Result<u32, Error> {
     plain(id, index, libc::GETZCNT, "GETZCNT").map(i32::unsigned_abs)
 }
@@ -56,7 +59,9 @@ fn plain(id: Id, index: u16, command: i32, name: &'static str) -> Result<i32, Er
 ///
 /// # Errors
 ///
-/// As [`value()`], and [`OutOfRange`](crate::sysv::Kind::OutOfRange).
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied),
+/// [`Invalid`](crate::sysv::Kind::Invalid) for a semaphore the set does not have,
+/// [`OutOfRange`](crate::sysv::Kind::OutOfRange).
 pub fn set_value(id: Id, index: u16, value: u16) -> Result<(), Error> {
     syscalls::semctl_setval(id.0, index, value)
         .map_err(|errno| diagnose::semaphore(errno, "SETVAL", id.0, index))
@@ -69,12 +74,13 @@ pub fn set_value(id: Id, index: u16, value: u16) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`stat`](super::stat).
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied).
 pub fn values(id: Id) -> Result<Vec<u16>, Error> {
     let (count, mut room) = room_for(id, "GETALL")?;
-    // SAFETY: `room_for` made room for any set that can have this id.
+    // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
+    // this id when the kernel looks".
     unsafe { syscalls::semctl_getall(id.0, &mut room) }
-        .map_err(|errno| diagnose::semctl(errno, "GETALL", id.0))?;
+        .map_err(|errno| SET.control(errno, "GETALL", id.0))?;
     room.truncate(count);
     Ok(room)
 }
@@ -89,7 +95,8 @@ pub fn values(id: Id) -> Result<Vec<u16>, Error> {
 ///
 /// # Errors
 ///
-/// As [`stat`](super::stat); [`Invalid`](crate::sysv::Kind::Invalid) unless `values` has one value
+/// [`Removed`](crate::sysv::Kind::Removed), [`Denied`](crate::sysv::Kind::Denied);
+/// [`Invalid`](crate::sysv::Kind::Invalid) unless `values` has one value
 /// for each semaphore; [`OutOfRange`](crate::sysv::Kind::OutOfRange).
 pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
     let (count, mut room) = room_for(id, "SETALL")?;
@@ -97,18 +104,19 @@ pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
         return Err(diagnose::wrong_count(id.0, count, values.len()));
     }
     room[..count].copy_from_slice(values);
-    // SAFETY: `room_for` made room for any set that can have this id.
+    // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
+    // this id when the kernel looks".
     unsafe { syscalls::semctl_setall(id.0, &mut room) }
-        .map_err(|errno| diagnose::semctl(errno, "SETALL", id.0))
+        .map_err(|errno| SET.control(errno, "SETALL", id.0))
 }
 
-/// The number of semaphores, and zeros for the largest set that can have this id when the kernel
-/// looks: the set itself, or one created since, which has at most `semmsl` semaphores. (Only an
-/// administrator who raises `semmsl` just then, while the same id comes round after tens of
-/// thousands of removals, could make a larger one.)
+/// The number of semaphores, and as many values as the largest set has that can have this id when the
+/// kernel looks: the set itself, or one created since, which has at most `semmsl` semaphores. (Only
+/// if `semmsl` is raised just then, while the same id comes round after tens of thousands of
+/// removals, could it be larger.)
 fn room_for(id: Id, command: &'static str) -> Result<(usize, Vec<u16>), Error> {
     let (_, ds) = syscalls::semctl_stat(id.0, libc::IPC_STAT)
-        .map_err(|errno| diagnose::semctl(errno, command, id.0))?;
+        .map_err(|errno| SET.control(errno, command, id.0))?;
     let count = Stat::new(&ds).count;
     let largest = usize::try_from(limits()?.semmsl).unwrap_or(usize::MAX);
     Ok((count, vec![0; count.max(largest)]))

@@ -97,10 +97,11 @@ impl AttachOptions {
     ///
     /// # Errors
     ///
-    /// As [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
+    /// Each error of [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
     /// the page size (or of `SHMLBA`) or not free.
     pub fn attach(&self, id: Id) -> Result<Attachment, Error> {
-        // SAFETY: the flags do not have `SHM_REMAP`.
+        // SAFETY: without `SHM_REMAP` nothing that is mapped is touched: "an EINVAL error would result
+        // if a mapping already exists in this address range" (`shmat(2)`).
         unsafe { self.call(id, 0) }
     }
 
@@ -115,15 +116,17 @@ impl AttachOptions {
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach), and [`Invalid`](crate::sysv::Kind::Invalid) without an address.
+    /// Each error of [`attach`](Self::attach), and [`Invalid`](crate::sysv::Kind::Invalid) without an address.
     pub unsafe fn attach_replacing(&self, id: Id) -> Result<Attachment, Error> {
-        // SAFETY: the caller promises that nobody uses the range.
+        // SAFETY: `attach_replacing` demands that the range "must hold nothing that is still used",
+        // which is what `call` demands for `SHM_REMAP`.
         unsafe { self.call(id, libc::SHM_REMAP) }
     }
 
     /// # Safety
     ///
-    /// With `SHM_REMAP` in `extra`, nobody uses the range that the segment will cover.
+    /// With `SHM_REMAP` in `extra`, the range that the segment will cover holds nothing that is
+    /// still used.
     unsafe fn call(&self, id: Id, extra: i32) -> Result<Attachment, Error> {
         let mut flags = extra;
         if self.access == Access::ReadOnly {
@@ -136,7 +139,8 @@ impl AttachOptions {
             flags |= libc::SHM_RND;
         }
         let address = self.address.map_or(0, NonZeroUsize::get);
-        // SAFETY: the same obligation, passed on.
+        // SAFETY: `SHM_REMAP` is in `flags` only if it is in `extra`, and then `call` demands that
+        // the range holds nothing that is still used, which is what `syscalls::shmat` demands.
         let at = unsafe { syscalls::shmat(id.as_raw(), address, flags) }
             .map_err(|errno| diagnose::shmat(errno, id.as_raw(), flags, address))?;
         Ok(Attachment {
@@ -155,6 +159,8 @@ impl AttachOptions {
 ///
 /// After `fork`, the child has the mapping and a copy of this value; each of the two detaches for
 /// itself. `exec` detaches.
+// Invariant *mapped*: `at` is what `shmat` returned for `id`, and stays attached until this value
+// detaches it, once: in `detach`, which consumes the value, or in `Drop`.
 #[derive(Debug)]
 #[must_use = "dropping it detaches the segment"]
 pub struct Attachment {
@@ -168,7 +174,8 @@ pub struct Attachment {
 // process", whichever thread calls.
 unsafe impl Send for Attachment {}
 // SAFETY: through a shared reference it gives out copies of a pointer, an id and an access mode,
-// all fixed at the start; what is done through the pointer is in the `unsafe` of who does it.
+// none of which ever changes. It makes no access through the pointer itself: whatever code does has
+// an `unsafe` of its own.
 unsafe impl Sync for Attachment {}
 
 impl Attachment {
@@ -179,7 +186,7 @@ impl Attachment {
         self.at.as_ptr().cast()
     }
 
-    /// The same as [`as_ptr`](Self::as_ptr), known not to be null.
+    /// Where the segment begins, known not to be null: valid as long as [`as_ptr`](Self::as_ptr).
     #[must_use]
     pub const fn as_non_null(&self) -> NonNull<u8> {
         self.at.cast()
@@ -225,12 +232,13 @@ impl Attachment {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::sysv::Kind::Invalid) if no segment is attached there any more: someone
-    /// unmapped it behind our back.
+    /// [`Invalid`](crate::sysv::Kind::Invalid) if no segment is attached there any more: other code
+    /// of this process has unmapped it.
     pub fn detach(self) -> Result<(), Error> {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `at` is from `shmat`; this value owned it, is consumed here, and its `Drop` does
-        // not run.
+        // SAFETY: *mapped* (`Attachment`): `at` is from `shmat` and still attached. This value is
+        // consumed and its `Drop` does not run, so it is detached once; `as_ptr` hands out pointers
+        // that are "valid until this value is dropped", so none is used after this.
         unsafe { syscalls::shmdt(this.at) }
             .map_err(|errno| diagnose::shmdt(errno, this.id.as_raw()))
     }
@@ -238,9 +246,9 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        // SAFETY: `at` is from `shmat`, and is detached here for the first time: `detach` consumes
-        // the value without dropping it. Pointers handed out are valid until now only, as `as_ptr`
-        // says.
+        // SAFETY: *mapped* (`Attachment`): `at` is from `shmat` and still attached, since `detach`
+        // consumes the value without dropping it. `as_ptr` hands out pointers that are "valid until
+        // this value is dropped", so none is used after this.
         let _ = unsafe { syscalls::shmdt(self.at) };
     }
 }

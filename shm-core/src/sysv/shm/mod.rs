@@ -18,7 +18,7 @@ use core::fmt;
 use core::ops::BitOr;
 use std::time::SystemTime;
 
-use super::diagnose;
+use super::diagnose::{self, SEGMENT};
 use super::error::Error;
 use super::key::Key;
 use super::mode::Mode;
@@ -26,10 +26,10 @@ use super::syscalls::{self, SHM_DEST, SHM_HUGE_SHIFT, SHM_LOCKED};
 use super::time_of;
 
 mod attach;
-mod system;
+mod shminfo;
 
 pub use attach::{Access, AttachOptions, Attachment, attach};
-pub use system::{Limits, Usage, limits, segments, stat_index, stat_index_any, usage};
+pub use shminfo::{Limits, Usage, limits, segments, stat_index, stat_index_any, usage};
 
 /// The kernel's number for one segment, valid until the segment is gone.
 ///
@@ -149,7 +149,7 @@ pub fn get(key: Key, size: usize, flags: GetFlags, mode: Mode) -> Result<Id, Err
     let bits = flags.0 | mode.bits().cast_signed();
     syscalls::shmget(key.raw(), size, bits)
         .map(Id)
-        .map_err(|errno| diagnose::shmget(errno, key, size, flags, mode))
+        .map_err(|errno| diagnose::shmget(errno, key, size, flags.0, mode))
 }
 
 /// What the kernel knows of a segment.
@@ -251,7 +251,7 @@ pub fn stat(id: Id) -> Result<Stat, Error> {
 /// [`Invalid`](super::Kind::Invalid) for a mode with other bits than `0o777`, or for `u32::MAX` as
 /// a user or group.
 pub fn set(id: Id, uid: u32, gid: u32, mode: Mode) -> Result<(), Error> {
-    diagnose::check_set("shmctl", id.0, uid, gid, mode)?;
+    SEGMENT.check_set(id.0, uid, gid, mode)?;
     syscalls::shmctl_set(id.0, uid, gid, mode.bits())
         .map_err(|errno| diagnose::shmctl(errno, "IPC_SET", id.0))
 }

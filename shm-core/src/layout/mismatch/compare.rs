@@ -5,31 +5,20 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use super::extends::only_adds;
-use super::mismatch::{Cell, Row, Rows};
-use super::{Field, Kind, Schema};
-
-mod types;
-
-use types::{difference_of_type, innermost_are_structs, same_bytes};
+use super::rows::{Cell, Row, Rows};
+use super::type_difference::{difference_of_type, innermost_are_structs, same_bytes};
+use crate::layout::extends::only_adds;
+use crate::layout::{FieldSchema, Schema, TypeKind};
 
 /// One row for each field of either layout, and notes on what concerns the whole. At least one of
 /// them tells something.
 pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Rows, Vec<String>) {
-    let (stored, mine) = (
-        Place {
-            schema: stored,
-            offset: 0,
-        },
-        Place {
-            schema: mine,
-            offset: 0,
-        },
-    );
+    let whole = |schema| Place { schema, offset: 0 };
+    let (stored, mine) = (whole(stored), whole(mine));
     let mut rows = Rows::default();
     let mut notes = Vec::new();
     match (stored.schema.kind(), mine.schema.kind()) {
-        (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
+        (TypeKind::Struct { fields: a, .. }, TypeKind::Struct { fields: b, .. }) => {
             compare_fields(Path::Whole, (stored, a), (mine, b), &mut rows);
             let rows_agree = rows.agree();
             notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
@@ -82,20 +71,13 @@ impl<'a> Place<'a> {
 
     /// The first element of an array or a `FixedVec`; of anything else the thing itself.
     fn first_element(self) -> Place<'a> {
-        let (schema, begin) = match self.schema.kind() {
-            Kind::Array { element, .. } => (element, 0),
-            Kind::Vec {
-                element, offset, ..
-            } => (element, offset),
-            _ => (self.schema, 0),
-        };
-        Place {
-            schema,
-            offset: self.offset + begin,
-        }
+        self.schema.elements().map_or(self, |elements| Place {
+            schema: elements.schema,
+            offset: self.offset + elements.offset,
+        })
     }
 
-    fn field(self, field: &'a Field) -> Place<'a> {
+    fn field(self, field: &'a FieldSchema) -> Place<'a> {
         Place {
             schema: field.schema(),
             offset: self.offset + field.offset,
@@ -121,7 +103,7 @@ fn compare(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) 
         return row(moved.then(|| "offset differs".to_owned()));
     }
     match (stored.schema.kind(), mine.schema.kind()) {
-        (Kind::Struct { fields: a, .. }, Kind::Struct { fields: b, .. }) => {
+        (TypeKind::Struct { fields: a, .. }, TypeKind::Struct { fields: b, .. }) => {
             let mut inner = Rows::default();
             compare_fields(path, (stored, a), (mine, b), &mut inner);
             let inner_agree = inner.agree();
@@ -153,11 +135,11 @@ fn compare(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) 
 /// A row for each field of either struct, in the order of the segment.
 fn compare_fields(
     path: Path<'_>,
-    (stored, stored_fields): (Place<'_>, &[Field]),
-    (mine, mine_fields): (Place<'_>, &[Field]),
+    (stored, stored_fields): (Place<'_>, &[FieldSchema]),
+    (mine, mine_fields): (Place<'_>, &[FieldSchema]),
     rows: &mut Rows,
 ) {
-    let full_path = |field: &Field| Path::Field(&path, field.name()).to_string();
+    let full_path = |field: &FieldSchema| Path::Field(&path, field.name()).to_string();
     let (partners, only_mine) = pair(stored_fields, mine_fields);
     let mut only_mine = only_mine.into_iter().peekable();
     let mut put_only_mine = |rows: &mut Rows, before: u64| {
@@ -197,16 +179,16 @@ fn compare_fields(
 /// bytes; then those of mine that are left over. Each of mine is one field's partner: of stored ones
 /// that repeat a name, the first one's.
 fn pair<'a>(
-    stored: &[Field],
-    mine: &'a [Field],
+    stored: &[FieldSchema],
+    mine: &'a [FieldSchema],
 ) -> (
-    Vec<Option<&'a Field>>,
-    impl IntoIterator<Item = &'a Field> + use<'a>,
+    Vec<Option<&'a FieldSchema>>,
+    impl IntoIterator<Item = &'a FieldSchema> + use<'a>,
 ) {
-    let stored_names: HashSet<&str> = stored.iter().map(Field::name).collect();
-    let mut by_name: HashMap<&str, &Field> =
+    let stored_names: HashSet<&str> = stored.iter().map(FieldSchema::name).collect();
+    let mut by_name: HashMap<&str, &FieldSchema> =
         mine.iter().map(|field| (field.name(), field)).collect();
-    let mut left: BTreeMap<u64, &Field> = mine
+    let mut left: BTreeMap<u64, &FieldSchema> = mine
         .iter()
         .filter(|field| !stored_names.contains(field.name()))
         .map(|field| (field.offset, field))

@@ -5,8 +5,8 @@ mod history;
 use syn::Fields;
 
 use crate::ctxt::Ctxt;
+use crate::field_type::Verdict;
 use crate::model::{Body, Field, Model, Repr, Variant, Word};
-use crate::types::Verdict;
 
 /// The segment begins on a page; copies inside it begin on cache lines, which are this long.
 const MAX_ALIGN: u64 = 64;
@@ -41,33 +41,31 @@ fn struct_repr(cx: &Ctxt, model: &Model) {
     let mut faulty = false;
     let mut partial = None;
     for repr in &model.reprs {
-        match &repr.word {
-            Word::C | Word::Transparent => laid_out = true,
-            Word::Packed => partial = Some(repr),
+        let fault = match &repr.word {
+            Word::C | Word::Transparent => {
+                laid_out = true;
+                continue;
+            }
+            Word::Packed => {
+                partial = Some(repr);
+                continue;
+            }
             Word::Align(bytes) => {
                 if align(cx, repr, *bytes) {
                     partial = Some(repr);
                 }
+                continue;
             }
             Word::Rust => {
-                cx.fault(
-                    &repr.tokens,
-                    "`repr(Rust)` lets every build order the fields anew: write `#[repr(C)]`",
-                );
-                faulty = true;
+                "`repr(Rust)` lets every build order the fields anew: write `#[repr(C)]`".to_owned()
             }
             Word::Integer(word) | Word::Native(word) => {
-                cx.fault(
-                    &repr.tokens,
-                    format_args!("`repr({word})` is for enums: write `#[repr(C)]` for a struct"),
-                );
-                faulty = true;
+                format!("`repr({word})` is for enums: write `#[repr(C)]` for a struct")
             }
-            Word::Other(word) => {
-                cx.fault(&repr.tokens, unknown_repr(word, "`#[repr(C)]`"));
-                faulty = true;
-            }
-        }
+            Word::Other(word) => unknown_repr(word, "`#[repr(C)]`"),
+        };
+        cx.fault(&repr.tokens, fault);
+        faulty = true;
     }
     if laid_out || faulty {
         return;
@@ -127,71 +125,48 @@ fn struct_fields(cx: &Ctxt, model: &Model, fields: &[Field]) {
 fn enum_repr(cx: &Ctxt, model: &Model) {
     let mut integer: Option<&Repr> = None;
     let mut faulty = false;
-    let mut fault = |repr: &Repr, message: String| {
-        cx.fault(&repr.tokens, message);
-        faulty = true;
-    };
     let given = model
         .integer()
         .map_or_else(|| "i32".to_owned(), ToString::to_string);
     for repr in &model.reprs {
-        match &repr.word {
-            Word::Integer(word) => match integer {
-                Some(first) if first.word != repr.word => {
-                    fault(
-                        repr,
-                        format!(
-                            "an enum has one size: keep either `{}` or `{word}`",
-                            first.tokens
-                        ),
-                    );
-                }
-                _ => integer = Some(repr),
-            },
-            Word::C => fault(
-                repr,
-                match model.integer() {
-                    Some(integer) => {
-                        format!(
-                            "`C` adds nothing to the integer of a fieldless enum: write `#[repr({integer})]`"
-                        )
-                    }
-                    None => "the C compiler chooses the size of a `repr(C)` enum: \
-                             write `#[repr(i32)]`, or with the integer that it chose"
-                        .to_owned(),
-                },
+        let fault = match (&repr.word, integer) {
+            (Word::Integer(word), Some(first)) if first.word != repr.word => {
+                let first = &first.tokens;
+                format!("an enum has one size: keep either `{first}` or `{word}`")
+            }
+            (Word::Integer(_), _) => {
+                integer = Some(repr);
+                continue;
+            }
+            (Word::C, _) if model.integer().is_some() => format!(
+                "`C` adds nothing to the integer of a fieldless enum: write `#[repr({given})]`"
             ),
-            Word::Native(word) => {
+            (Word::C, _) => "the C compiler chooses the size of a `repr(C)` enum: \
+                 write `#[repr(i32)]`, or with the integer that it chose"
+                .to_owned(),
+            (Word::Native(word), _) => {
                 let fixed = if word == "usize" { "u64" } else { "i64" };
-                fault(
-                    repr,
-                    format!(
-                        "`{word}` differs between 32-bit and 64-bit processes: write `#[repr({fixed})]`"
-                    ),
-                );
+                format!(
+                    "`{word}` differs between 32-bit and 64-bit processes: write `#[repr({fixed})]`"
+                )
             }
-            Word::Rust => fault(
-                repr,
-                format!("`repr(Rust)` leaves the size of the enum open: write `#[repr({given})]`"),
-            ),
-            Word::Transparent => {
-                fault(
-                    repr,
-                    format!("a transparent enum stores no discriminant: write `#[repr({given})]`"),
-                );
+            (Word::Rust, _) => {
+                format!("`repr(Rust)` leaves the size of the enum open: write `#[repr({given})]`")
             }
-            Word::Packed | Word::Align(_) => {
+            (Word::Transparent, _) => {
+                format!("a transparent enum stores no discriminant: write `#[repr({given})]`")
+            }
+            (Word::Packed | Word::Align(_), _) => {
                 let word = repr.tokens.to_string().replace(' ', "");
-                fault(
-                    repr,
-                    format!(
-                        "an enum is exactly as large as its integer: write `#[repr({given})]`, \
-                         and `{word}` on the struct that holds it"
-                    ),
-                );
+                format!(
+                    "an enum is exactly as large as its integer: write `#[repr({given})]`, \
+                     and `{word}` on the struct that holds it"
+                )
             }
-            Word::Other(word) => fault(repr, unknown_repr(word, &format!("`#[repr({given})]`"))),
-        }
+            (Word::Other(word), _) => unknown_repr(word, &format!("`#[repr({given})]`")),
+        };
+        cx.fault(&repr.tokens, fault);
+        faulty = true;
     }
     if integer.is_none() && !faulty {
         cx.fault(
@@ -226,20 +201,15 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
         if matches!(variant.fields, Fields::Unit) {
             continue;
         }
-        if variant.fields.is_empty() {
-            cx.fault(
-                variant.fields,
-                format_args!("a fieldless variant needs no brackets: write `{name}`"),
-            );
+        let fault = if variant.fields.is_empty() {
+            format!("a fieldless variant needs no brackets: write `{name}`")
         } else {
-            cx.fault(
-                variant.fields,
-                format_args!(
-                    "`{name}` carries data, and which of its bytes count depends on the variant, which no schema can say: \
-                     keep the enum fieldless and put the data into a struct beside it"
-                ),
-            );
-        }
+            format!(
+                "`{name}` carries data, and which of its bytes count depends on the variant, which no schema can say: \
+                 keep the enum fieldless and put the data into a struct beside it"
+            )
+        };
+        cx.fault(variant.fields, fault);
     }
     if !model.settings.version_tokens.is_empty() {
         cx.fault(

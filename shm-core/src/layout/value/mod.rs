@@ -1,7 +1,7 @@
 //! A value as a tree of named parts, for those who do not have its Rust type: bytes and a schema
 //! are enough to make one.
 //!
-//! Both may come from anybody. Bytes that are no value are an error that names the part; time and
+//! Both may come from any process. Bytes that are no value are an error that names the part; time and
 //! memory are bounded by the schema, the bytes, and a number of parts.
 
 use std::fmt;

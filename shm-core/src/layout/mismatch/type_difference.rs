@@ -2,62 +2,35 @@
 
 use std::collections::HashMap;
 
-use crate::layout::{Field, Kind, Schema, Variant};
+use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// In one word what differs, and in a few more where that does not show in the types' names.
 pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
+    if let (Some(a), Some(b)) = (stored.elements(), mine.elements())
+        && a.counted == b.counted
+    {
+        return if a.offset != b.offset {
+            let (a, b) = (a.offset, b.offset);
+            let detail =
+                format!("its elements begin at {a} in the segment, at {b} in this program");
+            ("layout", Some(detail))
+        } else if a.places == b.places {
+            difference_of_type(a.schema, b.schema)
+        } else if same_bytes(a.schema, b.schema) {
+            ("size", None)
+        } else {
+            ("type", None)
+        };
+    }
     match (stored.kind(), mine.kind()) {
-        (Kind::Str { .. }, Kind::Str { .. }) => ("size", None),
+        (TypeKind::Str { .. }, TypeKind::Str { .. }) => ("size", None),
         (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => {
-            if a_len != b_len && same_bytes(a, b) {
-                ("size", None)
-            } else if a_len == b_len {
-                difference_of_type(a, b)
-            } else {
-                ("type", None)
-            }
-        }
-        (
-            Kind::Vec {
-                element: a,
-                capacity: a_capacity,
-                offset: a_offset,
-            },
-            Kind::Vec {
-                element: b,
-                capacity: b_capacity,
-                offset: b_offset,
-            },
-        ) => {
-            if a_offset != b_offset {
-                let detail = format!(
-                    "its elements begin at {a_offset} in the segment, at {b_offset} in this program"
-                );
-                ("layout", Some(detail))
-            } else if a_capacity != b_capacity && same_bytes(a, b) {
-                ("size", None)
-            } else if a_capacity == b_capacity {
-                difference_of_type(a, b)
-            } else {
-                ("type", None)
-            }
-        }
-        (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: a,
                 variants: a_variants,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: b,
                 variants: b_variants,
                 ..
@@ -116,31 +89,12 @@ fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
 
 /// Whether both are arrays, or vectors, of structs in as many places.
 pub(super) fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
-    match (stored.kind(), mine.kind()) {
-        (Kind::Struct { .. }, Kind::Struct { .. }) => true,
-        (
-            Kind::Array {
-                element: a,
-                len: a_len,
-            },
-            Kind::Array {
-                element: b,
-                len: b_len,
-            },
-        ) => a_len == b_len && innermost_are_structs(a, b),
-        (
-            Kind::Vec {
-                element: a,
-                capacity: a_capacity,
-                offset: a_offset,
-            },
-            Kind::Vec {
-                element: b,
-                capacity: b_capacity,
-                offset: b_offset,
-            },
-        ) => (a_capacity, a_offset) == (b_capacity, b_offset) && innermost_are_structs(a, b),
-        _ => false,
+    match (stored.elements(), mine.elements()) {
+        (Some(a), Some(b)) => a.lie_as(&b) && innermost_are_structs(a.schema, b.schema),
+        _ => {
+            let is_struct = |schema: &Schema| matches!(schema.kind(), TypeKind::Struct { .. });
+            is_struct(stored) && is_struct(mine)
+        }
     }
 }
 
@@ -150,46 +104,36 @@ pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
     if a.size != b.size {
         return false;
     }
+    if let (Some(a), Some(b)) = (a.elements(), b.elements()) {
+        return a.lie_as(&b) && same_bytes(a.schema, b.schema);
+    }
     match (a.kind(), b.kind()) {
-        (Kind::Primitive(a), Kind::Primitive(b)) => a == b,
-        (Kind::Array { element: a, .. }, Kind::Array { element: b, .. }) => same_bytes(a, b),
-        (Kind::Str { .. }, Kind::Str { .. }) => true,
+        (TypeKind::Primitive(a), TypeKind::Primitive(b)) => a == b,
+        (TypeKind::Str { .. }, TypeKind::Str { .. }) => true,
         (
-            Kind::Vec {
-                element: a,
-                capacity: n,
-                offset: o,
-            },
-            Kind::Vec {
-                element: b,
-                capacity: m,
-                offset: p,
-            },
-        ) => n == m && o == p && same_bytes(a, b),
-        (
-            Kind::Struct {
+            TypeKind::Struct {
                 version: v,
                 fields: fs,
                 ..
             },
-            Kind::Struct {
+            TypeKind::Struct {
                 version: w,
                 fields: gs,
                 ..
             },
         ) => {
-            let same_field = |(f, g): (&Field, &Field)| {
+            let same_field = |(f, g): (&FieldSchema, &FieldSchema)| {
                 f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
             };
             v == w && fs.len() == gs.len() && fs.iter().zip(gs).all(same_field)
         }
         (
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: r,
                 variants: vs,
                 ..
             },
-            Kind::Enum {
+            TypeKind::Enum {
                 repr: s,
                 variants: ws,
                 ..

@@ -18,8 +18,8 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Generics, Member, Type, parse_quote};
 
+use crate::field_type::{self, Finding, Verdict};
 use crate::model::{Body, Field, Model, Variant};
-use crate::types::{self, Finding, Verdict};
 
 /// `SharedLayout`, bytemuck's traits, and the checks that need the finished type.
 pub(crate) fn implementation(model: &Model) -> TokenStream {
@@ -102,43 +102,27 @@ fn header(model: &Model, generics: &Generics) -> TokenStream {
 /// false: that the type has to be `Copy` is said by [`checks::copy`], in words.
 fn bounded(model: &Model, fields: bool) -> Generics {
     let krate = &model.settings.krate;
-    let mut generics = model.generics.clone();
-    let params: Vec<Ident> = generics
-        .type_params()
-        .map(|param| param.ident.clone())
-        .collect();
-    let clause = generics.make_where_clause();
-    clause
-        .predicates
-        .push(parse_quote!(for<'__shm> Self: #krate::__private::advice::Movable));
-    for param in &params {
-        clause.predicates.push(parse_quote!(#param: 'static));
-    }
+    let shared = quote!(#krate::layout::SharedLayout);
+    let mut bounds = vec![parse_quote!(for<'__shm> Self: #krate::__private::advice::Movable)];
+    bounds.extend(model.params().map(|param| parse_quote!(#param: 'static)));
     let mut params_are_shared = !fields;
-    for field in model
-        .fields()
-        .iter()
-        .filter(|field| mentions_param(model, field.ty))
-    {
+    for field in model.fields() {
         let ty = field.ty;
+        if !mentions_param(model, ty) {
+            continue;
+        }
         if !field.findings.is_empty() {
-            // A bound on a suspect would be taken on trust until somebody uses the type. Bounds on
+            // A bound on a suspect would be taken on trust until the type is used. Bounds on
             // the parameters let the body be checked at once.
             params_are_shared = true;
         } else if fields {
-            clause
-                .predicates
-                .push(parse_quote!(#ty: #krate::layout::SharedLayout));
+            bounds.push(parse_quote!(#ty: #shared));
         }
     }
     if params_are_shared {
-        for param in &params {
-            clause
-                .predicates
-                .push(parse_quote!(#param: #krate::layout::SharedLayout));
-        }
+        bounds.extend(model.params().map(|param| parse_quote!(#param: #shared)));
     }
-    generics
+    model.generics_with(bounds)
 }
 
 fn structure(model: &Model, fields: &[Field]) -> TokenStream {
@@ -189,7 +173,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         // is valid if each of its fields is.
         #[automatically_derived]
         unsafe #header {
-            const FIELDS: &'static [#krate::layout::Field] = {
+            const FIELDS: &'static [#krate::layout::FieldSchema] = {
                 #(let _ = #further;)*
                 &[#(#described),*]
             };
@@ -327,22 +311,16 @@ fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
 }
 
 fn mentions_param(model: &Model, ty: &Type) -> bool {
-    types::any_ident(ty, &|ident| {
-        model
-            .generics
-            .type_params()
-            .any(|param| param.ident == *ident)
-            || model
-                .generics
-                .const_params()
-                .any(|param| param.ident == *ident)
+    let consts = || model.generics.const_params().map(|param| &param.ident);
+    field_type::any_ident(ty, &|ident| {
+        model.params().chain(consts()).any(|param| param == ident)
     })
 }
 
 /// Whether `ty` borrows through one of the type's lifetimes; any other but `'static` is the
 /// compiler's to refuse.
 fn mentions_lifetime(model: &Model, ty: &Type) -> bool {
-    types::any_ident(ty, &|ident| {
+    field_type::any_ident(ty, &|ident| {
         model
             .generics
             .lifetimes()

@@ -1,9 +1,9 @@
 //! Semaphore sets as a whole: limits, what is in use, and a walk over the kernel's table.
 
 use super::{Id, Stat};
-use crate::sysv::diagnose;
-use crate::sysv::error::{Error, Kind};
-use crate::sysv::syscalls;
+use crate::sysv::diagnose::{self, SET};
+use crate::sysv::error::Error;
+use crate::sysv::{syscalls, table};
 
 /// The limits of this IPC namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,8 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, libc::SEM_STAT, "SEM_STAT")
 }
 
-/// As [`stat_index`], and needs no permission (`SEM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the set at this index of the kernel's table (`SEM_STAT_ANY`, since Linux 4.17);
+/// needs no permission.
 ///
 /// # Errors
 ///
@@ -104,7 +105,7 @@ pub fn stat_index_any(index: u32) -> Result<(Id, Stat), Error> {
 fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), Error> {
     syscalls::semctl_stat(index.cast_signed(), command)
         .map(|(id, ds)| (Id(id), Stat::new(&ds)))
-        .map_err(|errno| diagnose::index(errno, "semctl", name, index))
+        .map_err(|errno| SET.index(errno, name, index))
 }
 
 /// All semaphore sets of this IPC namespace, also those this process may not read.
@@ -114,16 +115,10 @@ fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), 
 ///
 /// # Errors
 ///
-/// As [`usage`]. On kernels before 4.17, an item is an error for each set that this process may not
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where the kernel has no System V IPC. On kernels
+/// before 4.17, an item is an error for each set that this process may not
 /// read.
 pub fn sets() -> Result<impl Iterator<Item = Result<(Id, Stat), Error>>, Error> {
     let highest = usage()?.highest_index;
-    Ok((0..=highest).filter_map(|index| {
-        // An older kernel answers the unknown command as it does a hole; a hole answers twice
-        // alike.
-        match stat_index_any(index).or_else(|_| stat_index(index)) {
-            Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Removed) => None,
-            found => Some(found),
-        }
-    }))
+    Ok(table(highest, stat_index, stat_index_any))
 }

@@ -40,6 +40,9 @@ pub(crate) fn examine(ty: &Type) -> Vec<Finding<'_>> {
     findings
 }
 
+const SLICE: &str = "write `FixedVec<T, N>`, or an array `[T; N]`";
+const CHOICE: &str = "write a concrete type, or a fieldless enum that names the choice";
+
 fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
     let verdict = match ty {
         Type::Group(group) => return walk(&group.elem, place, findings),
@@ -72,32 +75,29 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
         | Type::TraitObject(_)
         | Type::Slice(_)
         | Type::ImplTrait(_) => {
-            let instead = match ty {
-                Type::Reference(reference) if is_named(&reference.elem, "str") => {
-                    "write `FixedStr<N>`"
+            let address = "an address means nothing in another process";
+            let (fault, instead) = match ty {
+                Type::Slice(_) => ("a slice has no fixed size", SLICE),
+                Type::ImplTrait(_) => ("the layout of a hidden type is unknown", CHOICE),
+                Type::Reference(to) if is_named(&to.elem, "str") => {
+                    (address, "write `FixedStr<N>`")
                 }
-                Type::Reference(reference) if matches!(&*reference.elem, Type::Slice(_)) => {
-                    "write `FixedVec<T, N>`, or an array `[T; N]`"
-                }
-                Type::Reference(_) => {
-                    "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice"
-                }
-                Type::Ptr(_) => {
-                    "hold the value itself, or a `u64` offset or index that means the same everywhere"
-                }
-                Type::BareFn(_) => "write a fieldless enum that names the function to call",
-                Type::Slice(_) => "write `FixedVec<T, N>`, or an array `[T; N]`",
-                _ => "write a concrete type, or a fieldless enum that names the choice",
+                Type::Reference(to) if matches!(&*to.elem, Type::Slice(_)) => (address, SLICE),
+                Type::Reference(_) => (
+                    address,
+                    "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice",
+                ),
+                Type::Ptr(_) => (
+                    address,
+                    "hold the value itself, or a `u64` offset or index that means the same everywhere",
+                ),
+                Type::BareFn(_) => (
+                    address,
+                    "write a fieldless enum that names the function to call",
+                ),
+                _ => (address, CHOICE),
             };
-            match ty {
-                Type::Slice(_) => certain(&format!("a slice has no fixed size: {instead}")),
-                Type::ImplTrait(_) => certain(&format!(
-                    "the layout of a hidden type is unknown: {instead}"
-                )),
-                _ => certain(&format!(
-                    "an address means nothing in another process: {instead}"
-                )),
-            }
+            certain(&format!("{fault}: {instead}"))
         }
         // A macro, `_`, or syntax of the future: the trait bound judges it.
         _ => return,
@@ -122,23 +122,18 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
     }
     let last = path.path.segments.last()?;
     let name = last.ident.unraw().to_string();
-    // Nobody gives their own type the name of a primitive, and a message without a trait reads
+    // No program gives a type of its own the name of a primitive, and a message without a trait reads
     // better.
-    match (name.as_str(), place) {
-        ("usize", Place::Inline) => {
-            return Some(certain(
-                "`usize` differs between 32-bit and 64-bit processes: write `u64`",
-            ));
+    if place == Place::Inline {
+        let message = match name.as_str() {
+            "usize" => "`usize` differs between 32-bit and 64-bit processes: write `u64`",
+            "isize" => "`isize` differs between 32-bit and 64-bit processes: write `i64`",
+            "str" => "`str` has no fixed size: write `FixedStr<N>`",
+            _ => "",
+        };
+        if !message.is_empty() {
+            return Some(certain(message));
         }
-        ("isize", Place::Inline) => {
-            return Some(certain(
-                "`isize` differs between 32-bit and 64-bit processes: write `i64`",
-            ));
-        }
-        ("str", Place::Inline) => {
-            return Some(certain("`str` has no fixed size: write `FixedStr<N>`"));
-        }
-        _ => {}
     }
     let suspect = match name.as_str() {
         "usize" | "isize" => "SameWidth",

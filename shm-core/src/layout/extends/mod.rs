@@ -22,7 +22,7 @@ impl Schema {
     ///
     /// - each field of `older` is here at the same offset, with the same type, and under the same
     ///   name or one that lists the old one as a former name;
-    /// - each field that `older` lacks says so by its [`since`](super::Field::since), and no other;
+    /// - each field that `older` lacks says so by its [`since`](super::FieldSchema::since), and no other;
     /// - structs inside are the same down to the last field, but for renamed ones;
     /// - enums inside have all variants of the older ones with the same values, in the same order,
     ///   and possibly more.
@@ -159,12 +159,10 @@ pub const fn assert_extends<Newer: SharedLayout, Older: SharedLayout>() {
     let mut path = Path::new();
     if let Err(fault) = check(Newer::SCHEMA, Older::SCHEMA, &mut path) {
         let mut message = Message::new();
-        message.write(&[
-            Piece::Type(Newer::SCHEMA),
-            Piece::Text(" is no safe successor of "),
-            Piece::Type(Older::SCHEMA),
-            Piece::Text(": "),
-        ]);
+        message.write(
+            "{} is no safe successor of {}: ",
+            &[Piece::Type(Newer::SCHEMA), Piece::Type(Older::SCHEMA)],
+        );
         fault.describe(&path, Newer::SCHEMA, Older::SCHEMA, &mut message);
         panic!("{}", message.as_str());
     }

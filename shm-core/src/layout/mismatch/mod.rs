@@ -3,7 +3,13 @@
 use std::fmt;
 
 use super::Schema;
-use super::compare::rows_and_notes;
+
+mod compare;
+mod rows;
+mod type_difference;
+
+use compare::rows_and_notes;
+use rows::{Cell, Row};
 
 /// The difference between the layout in a segment and this program's, as a table.
 ///
@@ -23,25 +29,7 @@ pub struct Mismatch {
     notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub path: String,
-    pub stored: Option<Cell>,
-    pub mine: Option<Cell>,
-    /// What differs, in words; `None` where nothing does.
-    pub mark: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cell {
-    pub type_name: String,
-    pub offset: u64,
-}
-
 impl Mismatch {
-    /// The longest table, in rows.
-    const MAX_ROWS: usize = 40;
-
     /// The difference between the layout `stored` in a segment and `mine`, this program's.
     pub fn new(stored: &Schema, mine: &Schema) -> Mismatch {
         let (rows, mut notes) = rows_and_notes(stored, mine);
@@ -103,80 +91,5 @@ impl fmt::Display for Mismatch {
             write!(f, "\n  {note}")?;
         }
         Ok(())
-    }
-}
-
-impl Cell {
-    fn offset_text(&self) -> String {
-        format!("@{}", self.offset)
-    }
-
-    fn texts(cell: &Option<Cell>) -> (&str, String) {
-        match cell {
-            Some(cell) => (&cell.type_name, cell.offset_text()),
-            None => ("-", String::new()),
-        }
-    }
-}
-
-/// The rows of a table that is being made: as many are kept as one shows, the others are counted.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    kept: Vec<Row>,
-    differing: usize,
-    agreeing: usize,
-    /// Whether a field of one side has one of the other beside it in some row.
-    pub(super) has_pair: bool,
-}
-
-impl Rows {
-    /// Adds a row that has this mark; `row` makes it, if it is kept.
-    pub(super) fn push(&mut self, mark: Option<String>, row: impl FnOnce(Option<String>) -> Row) {
-        let count = match mark {
-            Some(_) => &mut self.differing,
-            None => &mut self.agreeing,
-        };
-        *count += 1;
-        if *count <= Mismatch::MAX_ROWS {
-            self.kept.push(row(mark));
-        }
-    }
-
-    /// Adds the rows of a part.
-    pub(super) fn append(&mut self, part: Rows) {
-        let (differing, agreeing) = (self.differing, self.agreeing);
-        for row in part.kept {
-            self.push(row.mark.clone(), |_| row);
-        }
-        self.differing = differing + part.differing;
-        self.agreeing = agreeing + part.agreeing;
-        self.has_pair |= part.has_pair;
-    }
-
-    /// Whether no row has a mark.
-    pub(super) fn agree(&self) -> bool {
-        self.differing == 0
-    }
-
-    /// The rows to show: differing ones before agreeing ones where there is no room for all. Notes
-    /// count what is left out.
-    fn shown(mut self, notes: &mut Vec<String>) -> Vec<Row> {
-        let differing = self.differing.min(Mismatch::MAX_ROWS);
-        let agreeing = self.agreeing.min(Mismatch::MAX_ROWS - differing);
-        let mut room_for_agreeing = agreeing;
-        self.kept.retain(|row| {
-            let fits = row.mark.is_some() || room_for_agreeing > 0;
-            room_for_agreeing -= usize::from(fits && row.mark.is_none());
-            fits
-        });
-        if self.differing > differing {
-            let more = self.differing - differing;
-            notes.push(format!("... and {more} more that differ"));
-        }
-        if self.agreeing > agreeing {
-            let more = self.agreeing - agreeing;
-            notes.push(format!("... and {more} more that agree"));
-        }
-        self.kept
     }
 }

@@ -1,9 +1,10 @@
 //! Segments as a whole: limits, what is in use, and a walk over the kernel's table.
 
 use super::{Id, Stat};
-use crate::sysv::diagnose;
-use crate::sysv::error::{Error, Kind};
-use crate::sysv::syscalls;
+use crate::sysv::diagnose::{self, SEGMENT};
+use crate::sysv::error::Error;
+use crate::sysv::syscalls::{self, wide};
+use crate::sysv::table;
 
 /// The limits of this IPC namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +27,15 @@ pub struct Limits {
 /// # Errors
 ///
 /// Only where the kernel has no System V IPC ([`Unsupported`](crate::sysv::Kind::Unsupported)).
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "c_ulong is narrower on 32-bit targets"
-)]
 pub fn limits() -> Result<Limits, Error> {
     let (_, info) =
         syscalls::shm_limits().map_err(|errno| diagnose::system(errno, "shmctl", "IPC_INFO"))?;
     Ok(Limits {
-        shmmax: info.shmmax as u64,
-        shmmin: info.shmmin as u64,
-        shmmni: info.shmmni as u64,
-        shmseg: info.shmseg as u64,
-        shmall: info.shmall as u64,
+        shmmax: wide(info.shmmax),
+        shmmin: wide(info.shmmin),
+        shmmni: wide(info.shmmni),
+        shmseg: wide(info.shmseg),
+        shmall: wide(info.shmall),
     })
 }
 
@@ -63,18 +60,14 @@ pub struct Usage {
 /// # Errors
 ///
 /// Only where the kernel has no System V IPC ([`Unsupported`](crate::sysv::Kind::Unsupported)).
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "c_ulong is narrower on 32-bit targets"
-)]
 pub fn usage() -> Result<Usage, Error> {
     let (highest, usage) =
         syscalls::shm_usage().map_err(|errno| diagnose::system(errno, "shmctl", "SHM_INFO"))?;
     Ok(Usage {
         segments: usage.used_ids.unsigned_abs().into(),
-        pages: usage.shm_tot as u64,
-        resident: usage.shm_rss as u64,
-        swapped: usage.shm_swp as u64,
+        pages: wide(usage.shm_tot),
+        resident: wide(usage.shm_rss),
+        swapped: wide(usage.shm_swp),
         highest_index: highest.unsigned_abs(),
     })
 }
@@ -90,7 +83,8 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, syscalls::SHM_STAT, "SHM_STAT")
 }
 
-/// As [`stat_index`], and needs no permission (`SHM_STAT_ANY`, since Linux 4.17).
+/// Id and facts of the segment at this index of the kernel's table (`SHM_STAT_ANY`, since Linux 4.17);
+/// needs no permission.
 ///
 /// # Errors
 ///
@@ -102,7 +96,7 @@ pub fn stat_index_any(index: u32) -> Result<(Id, Stat), Error> {
 fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), Error> {
     syscalls::shmctl_stat(index.cast_signed(), command)
         .map(|(id, ds)| (Id(id), Stat::new(&ds)))
-        .map_err(|errno| diagnose::index(errno, "shmctl", name, index))
+        .map_err(|errno| SEGMENT.index(errno, name, index))
 }
 
 /// All segments of this IPC namespace, also those this process may not read.
@@ -112,7 +106,8 @@ fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), 
 ///
 /// # Errors
 ///
-/// As [`usage`]. On kernels before 4.17, an item is an error for each segment that this process may
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where the kernel has no System V IPC. On kernels
+/// before 4.17, an item is an error for each segment that this process may
 /// not read.
 ///
 /// ```
@@ -126,12 +121,5 @@ fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), 
 /// ```
 pub fn segments() -> Result<impl Iterator<Item = Result<(Id, Stat), Error>>, Error> {
     let highest = usage()?.highest_index;
-    Ok((0..=highest).filter_map(|index| {
-        // An older kernel answers the unknown command as it does a hole; a hole answers twice
-        // alike.
-        match stat_index_any(index).or_else(|_| stat_index(index)) {
-            Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Removed) => None,
-            found => Some(found),
-        }
-    }))
+    Ok(table(highest, stat_index, stat_index_any))
 }
