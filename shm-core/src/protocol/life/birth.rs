@@ -25,7 +25,7 @@ use super::newborn::Newborn;
 use super::open::{NAP, await_ready, retry};
 use super::removal;
 use crate::protocol::fault::Fault;
-use crate::protocol::lock::slots;
+use crate::protocol::lock::set;
 use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed};
 use crate::protocol::memory::control::{Control, FORMAT, MAGIC, State};
 use crate::protocol::memory::stop::stop;
@@ -309,11 +309,11 @@ fn identify(control: &Control, newborn: &Newborn) -> bool {
 fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), Fault> {
     let word = &segment.control().set;
     if word.load(Acquire) == 0 {
-        slots::install(word, 0, segment.identity(), stat, mode)?;
+        set::install(word, 0, segment.identity(), stat, mode)?;
     }
     stop!("birth: semaphores installed");
-    let set = slots::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
-    slots::tag(set, segment.identity())
+    let set = set::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+    set::tag(set, segment.identity())
 }
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps

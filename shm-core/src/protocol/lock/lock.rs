@@ -3,7 +3,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | 0 | free |
-//! | bits 0..31 | the owner's [claim](super::slots): slot + 1, number and image |
+//! | bits 0..31 | the owner's [claim](super::claim): slot + 1, number and image |
 //! | bit 31 | somebody sleeps: the owner wakes one when it lets go |
 //!
 //! A contender that finds the owner's slot without a living claimant puts its own word in place of
@@ -11,7 +11,7 @@
 //! more (see `Slots::alive`), either the judgement still holds or the exchange fails. Whoever takes over repairs before anything else. Sleeps are short naps: a
 //! sleeper whose wake-up went to somebody who died with it looks again by itself.
 
-use super::slots::Claim;
+use super::claim::Claim;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
     AtomicU32,
@@ -145,7 +145,7 @@ fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::protocol::lock::slots::SLOT_BITS;
+    use crate::protocol::lock::claim::SLOT_BITS;
 
     #[test]
     fn an_owner_is_judged_by_its_claim_whether_others_sleep_or_not() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock;
-use super::super::lock::slots::Claim;
 use super::super::memory::control::State;
 use super::super::memory::copy::{Area, Span};
 use super::super::memory::latch::Latch;

@@ -14,8 +14,8 @@ use loom::sync::atomic::{
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock::{self, Taken};
-use super::super::lock::slots::Claim;
 use super::atomics::{AtomicU32, mortal};
 use super::{Count, Model, Tally};
 

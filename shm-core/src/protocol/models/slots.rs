@@ -202,6 +202,9 @@ enum Fate {
 /// Stores of a round: the exchange of the record, its release, the semaphore.
 const STORES: u32 = 3;
 
+/// What a process does with the slot.
+type Act = Box<dyn FnOnce(&Process, &Tally) + Send>;
+
 fn model(fate: Fate, earlier: u64, others: &'static [u64], wrong: Wrong) -> Model {
     let name = format!(
         "slot after {earlier}, {} others, the first {fate:?}",
@@ -209,7 +212,7 @@ fn model(fate: Fate, earlier: u64, others: &'static [u64], wrong: Wrong) -> Mode
     );
     Model::new(name, 3, move |tally| {
         let slot = Slot::left_by(earlier);
-        let spawn = |own: u64, act: Box<dyn FnOnce(&Process, &Tally) + Send>| {
+        let spawn = |own: u64, act: Act| {
             let (slot, tally) = (slot.clone(), tally.clone());
             thread::spawn(move || act(&Process::new(&slot, own, wrong), &tally))
         };

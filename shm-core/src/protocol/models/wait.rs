@@ -18,8 +18,8 @@ use loom::sync::atomic::{
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock::{self, Taken};
-use super::super::lock::slots::Claim;
 use super::super::lock::wait;
 use super::super::memory::latch::version_of;
 use super::atomics::{interruptible, mortal};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::owner::Owner;
 use crate::protocol::fault::Fault;
-use crate::protocol::lock::slots;
+use crate::protocol::lock::set;
 use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
 use crate::sysv::{self, Key, Kind, Mode, sem};
 
@@ -106,7 +106,7 @@ impl Drop for Leftover {
 /// Removes the semaphore set of a segment. One that can't be removed is left: it holds nothing but
 /// zeros.
 pub(in crate::protocol) fn remove_set(word: u32, stat: &Stat, segment: shm::Id) {
-    if let Some(set) = slots::to_remove(word, stat, segment) {
+    if let Some(set) = set::to_remove(word, stat, segment) {
         let _ = sem::remove(set);
     }
 }

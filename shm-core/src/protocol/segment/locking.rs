@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::locked::Locked;
 use super::segment::Segment;
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::futex;
 use crate::protocol::lock::held::{self, Commit, unpacked};
 use crate::protocol::lock::lock;
 use crate::protocol::lock::process::Stamp;
-use crate::protocol::lock::slots::{Claim, Look};
+use crate::protocol::lock::verdict::Look;
 use crate::protocol::memory::atomics::Ordering::Acquire;
 use crate::protocol::memory::stop::stop;
 

@@ -12,11 +12,13 @@ use super::kernel;
 use super::owner::may_remove;
 use super::segment::{Segment, wake_everybody};
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
 use crate::protocol::lock::held::{Handle, unpacked};
 use crate::protocol::lock::lock;
 use crate::protocol::lock::process::Stamp;
-use crate::protocol::lock::slots::{self, Claim, Slots, set_of};
+use crate::protocol::lock::set::{self, set_of};
+use crate::protocol::lock::slots::Slots;
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::protocol::memory::stop::stop;
 use crate::sysv::{Kind, Mode, sem};
@@ -53,15 +55,15 @@ impl Segment {
         let identity = self.identity();
         if word == known
             && let Some(set) = set_of(known)
-            && slots::is_still(set, identity)?
+            && set::is_still(set, identity)?
         {
             return Ok(self.slots_by(Some(set)));
         }
-        let mut found = slots::named(word, identity, self.owners);
+        let mut found = set::named(word, identity, self.owners);
         if let Err(Fault::Damaged(_) | Fault::SetLost) = found {
             found = match kernel::stat(self.id())? {
                 // It may have got another owner since it was attached.
-                Some(stat) => slots::named(word, identity, stat.owners()),
+                Some(stat) => set::named(word, identity, stat.owners()),
                 // A segment that is attached has its id for as long.
                 None => Err(Fault::Left),
             };
@@ -73,7 +75,7 @@ impl Segment {
             }
             // A peer has overwritten the word with the name of another set, or of none.
             (Err(Fault::Damaged(_) | Fault::SetLost), Some(set))
-                if word != known && slots::is_still(set, identity)? =>
+                if word != known && set::is_still(set, identity)? =>
             {
                 Ok(self.slots_by(Some(set)))
             }
@@ -121,10 +123,10 @@ impl Segment {
         let control = self.control();
         // First: whoever sees the new set sees that it is not the first one.
         control.replaced.fetch_add(1, AcqRel);
-        let made = slots::install(&control.set, seen, self.identity(), &stat, mode)?;
+        let made = set::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
         let Some(made) = made else { return Ok(()) };
-        slots::tag(made, self.identity())?;
+        set::tag(made, self.identity())?;
         let removed = self.state().is_removed();
         // Its remover looked for the set before this one was there; or another process found it
         // before it had tags, and replaced it in its turn.
