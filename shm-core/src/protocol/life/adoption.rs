@@ -66,7 +66,7 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
 /// them, and has the newborn's capacity at least.
 pub(super) fn judge(area: Area, newborn: &Newborn) -> Result<(), Fault> {
     let mut value = vec![0; newborn.stored];
-    // SAFETY: a newborn's value fits in its capacity.
+    // SAFETY: in bounds: the area has the newborn's capacity at least, in which its value fits.
     unsafe { area.load(0, value.as_mut_ptr(), value.len()) };
     if (newborn.judge)(&value) {
         Ok(())
@@ -90,7 +90,7 @@ fn is_zero(mapped: &Mapped, from: usize, to: usize) -> bool {
     let mut chunk = [0_u8; CHUNK];
     (from..to).step_by(CHUNK).all(|offset| {
         let part = &mut chunk[..CHUNK.min(to - offset)];
-        // SAFETY: `to` is at most the segment's size.
+        // SAFETY: in bounds: `to` is at most the segment's size, and `part` ends there at the latest.
         unsafe { mapped.area().load(offset, part.as_mut_ptr(), part.len()) };
         part.iter().all(|byte| *byte == 0)
     })

@@ -180,8 +180,8 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped,
         shm::set(id, stat.uid, group, mode)?;
     }
     stop!("birth: segment mapped");
-    // SAFETY: `stat` is of what is mapped, which has the size of a geometry, which ends in a control
-    // block.
+    // SAFETY: **described**: `stat` is of what is mapped, and has the size of a geometry, which ends in a
+    // control block.
     let mapped = unsafe { Mapped::new(mapping, stat) };
     Ok(Some((mapped, cradle)))
 }
@@ -226,8 +226,9 @@ fn complete(
         State::NEWBORN => {
             if let Some(write) = write {
                 let write = |area| write(&locked, Payload { area, exact: false });
-                // SAFETY: the lock is held, the mapping writable, and the state says newborn.
-                // `write` refuses where the lock is not this process's any more.
+                // SAFETY: **owned**: `locked` is the lock, of a writable mapping, and `write` refuses
+                // where it is not this process's any more. The state says newborn, so nothing reads;
+                // the geometry was made for `stored` bytes.
                 unsafe {
                     segment.latch.give_birth(newborn.stored, write)?;
                     describe(&segment, newborn);
@@ -243,7 +244,8 @@ fn complete(
         State::ADOPTED => {
             // By a process that died, perhaps, and knew another version of the type.
             adoption::judge(segment.latch.payload(), newborn)?;
-            // SAFETY: the same, but that the payload is written already.
+            // SAFETY: **owned**: `locked` is the lock, of a writable mapping. The state says adopted, so
+            // nothing reads; the geometry was made for `stored` bytes.
             unsafe {
                 segment.latch.adopt(newborn.stored);
                 describe(&segment, newborn);
@@ -274,12 +276,12 @@ fn complete(
 ///
 /// # Safety
 ///
-/// The lock is held, the mapping is writable, and nobody reads yet.
+/// The lock is held, the mapping is writable, and the segment is not ready yet.
 unsafe fn describe(segment: &Segment, newborn: &Newborn) {
     stop!("birth: sequence written");
     let control = segment.control();
-    // SAFETY: the room has `geometry.room` bytes, which `Newborn`'s maker rounded up from the
-    // schema's; the rest is the caller's promise.
+    // SAFETY: the room has `geometry.room` bytes, which the newborn's maker rounded up from the
+    // schema's; the mapping is writable, and the lock is held.
     unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
     stop!("birth: schema written");
     control.magic.store(MAGIC, Relaxed);

@@ -54,7 +54,8 @@ impl Drop for Cradle {
             }
             return;
         };
-        // SAFETY: `stat` is of what is mapped, and has the size of a geometry.
+        // SAFETY: **described**: `stat` was asked for once the segment was mapped, and has the size of a
+        // geometry.
         let mapped = unsafe { Mapped::new(mapping, stat) };
         if mapped.control().lock.load(Relaxed) != 0 {
             // Somebody's `open_or_create` is about to make it ready.

@@ -50,7 +50,7 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     let gone = || Fault::Removed;
     let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
     if !may_remove(&facts) {
-        // As in `remove`.
+        // The kernel refuses, and says why.
         return Ok(shm::remove(id)?);
     }
     let mapping = map(id, true)?.ok_or_else(gone)?;
@@ -61,7 +61,8 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
         return Err(foreign);
     }
     mapping.back(facts.size)?;
-    // SAFETY: the facts are of the attached segment, and its size was checked above.
+    // SAFETY: **described**: the facts were asked for once the segment was mapped; the size was checked
+    // above.
     let mapped = unsafe { Mapped::new(mapping, facts) };
     if !mapped.is_ours() {
         return Err(foreign);

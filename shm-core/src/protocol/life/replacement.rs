@@ -90,7 +90,8 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         Err(room) => return Ok(room),
     };
     if stat.size >= CONTROL && stat.size.is_multiple_of(LINE) {
-        // SAFETY: `stat` is of this id, and its size was checked just now.
+        // SAFETY: **described**: `stat` was asked for once the segment was mapped; its size was checked
+        // just now.
         let mapped = unsafe { Mapped::new(mapping, stat) };
         let state = State(mapped.control().state.load(Relaxed));
         if mapped.is_ours() {

@@ -77,8 +77,8 @@ pub(in crate::protocol) fn acquire(
             continue;
         }
         // With the mark: others may sleep as this process did, and must be woken in their turn.
-        // Acquire as in `try_acquire`; after a death it pairs with nothing in memory, and the
-        // repair has a fence of its own.
+        // Acquire pairs with the release in `release`; after a death it pairs with nothing in memory,
+        // and the repair has a fence of its own.
         if word
             .compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed)
             .is_ok()
@@ -137,7 +137,7 @@ pub(in crate::protocol) fn release(word: &AtomicU32, claim: Claim) -> bool {
 
 #[cold]
 fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
-    // SeqCst as in `release`.
+    // SeqCst: the release that `try_acquire` pairs with, and one half of the handshake in `wait.rs`.
     word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed)
         .is_ok()
 }

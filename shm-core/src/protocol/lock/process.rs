@@ -127,7 +127,7 @@ fn install() -> Option<&'static AtomicU32> {
             .compare_exchange(none, page.cast(), Release, Acquire)
             .is_ok();
     if !published {
-        // SAFETY: nobody else has seen this mapping.
+        // SAFETY: the mapping was made above, and no other thread has been told of it.
         unsafe { libc::munmap(page, bytes) };
     }
     // Ours, or another thread's.

@@ -30,6 +30,18 @@ static ZEROS: [u8; 64] = [0; 64];
 const PIECE: usize = 4096;
 
 /// The sequence and the three copies.
+///
+/// # Invariants
+///
+/// - **sequence**: `seq` stays mapped and aligned for as long as this value or a copy of it is used, and
+///   is touched by atomics only.
+/// - **alike**: the three areas are of one size and do not overlap: what lies within one lies within
+///   each.
+///
+/// What a committer promises beside them:
+///
+/// - **owned**: the caller holds the lock, so no other commits or repairs, and the mapping is writable.
+/// - **whole**: the last owner left its copies whole, or they were repaired.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latch {
     seq: *const AtomicU64,
@@ -46,8 +58,7 @@ pub(crate) fn version_of(seq: u64) -> u64 {
 impl Latch {
     /// # Safety
     ///
-    /// `seq` stays mapped, aligned, and touched by atomics only, for as long as this value or a
-    /// copy of it is used; the three areas are of one size and do not overlap.
+    /// The [invariants](Latch#invariants) hold: sequence, alike.
     pub(in crate::protocol) unsafe fn new(
         seq: *const AtomicU64,
         payload: Area,
@@ -62,7 +73,7 @@ impl Latch {
 
     #[inline(always)]
     fn seq(&self) -> &AtomicU64 {
-        // SAFETY: promised to `new`. An atomic may change under a shared reference.
+        // SAFETY: by **sequence**. An atomic may change under a shared reference.
         unsafe { &*self.seq }
     }
 
@@ -87,7 +98,7 @@ impl Latch {
     /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: the caller's promises; the three areas are of one size.
+        // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
         self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
     }
 
@@ -95,10 +106,10 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::read`].
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: as in `read`.
+        // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
         unsafe {
             if span.len > PIECE {
                 self.read_in_pieces(span, dst, PIECE)
@@ -144,7 +155,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::read`].
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(never)]
     pub(in crate::protocol) unsafe fn read_in_pieces(
         &self,
@@ -153,14 +164,15 @@ impl Latch {
         piece: usize,
     ) -> Option<u64> {
         let seq = self.sequence();
-        // As in `read_by`.
+        // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
+        // it promises.
         fence(Acquire);
         let version = version_of(seq);
         let mut done = 0;
         if seq.is_multiple_of(2) {
             while done < span.len {
                 let len = piece.min(span.len - done);
-                // SAFETY: `done + len <= span.len`, and the caller's promises.
+                // SAFETY: `done + len <= span.len`; the span fits in the payload, and `dst` takes it.
                 unsafe {
                     self.payload
                         .load_long(span.offset + done, dst.add(done), len)
@@ -180,9 +192,10 @@ impl Latch {
             }
         }
         let mirror = self.mirrors[version as usize % 2];
-        // SAFETY: as above; the areas are of one size.
+        // SAFETY: the span fits in the payload, and so in the mirror (**alike**); `dst` takes its bytes.
         unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
-        // As in `read_by`.
+        // Pairs with the fences in `commit`: a byte of a later commit in the mirror makes the load
+        // below see that commit's sequence.
         fence(Acquire);
         // Commit `version + 2` writes to this mirror after its even sequence. A peer that set the
         // sequence back fails here, too.
@@ -197,8 +210,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// The caller holds the lock, the mapping is writable, and the last holder left its copies
-    /// whole (or they were repaired).
+    /// **owned** and **whole**, see [`Latch`].
     #[inline(always)]
     pub(in crate::protocol) unsafe fn commit(&self, write: impl FnOnce(Area)) -> (u64, Area) {
         stop!("commit: begun");
@@ -211,7 +223,7 @@ impl Latch {
         stop!("commit: odd");
         write(self.payload);
         stop!("commit: payload written");
-        // SAFETY: the caller's promises.
+        // SAFETY: **owned**, and `write` has just stored a value.
         unsafe { self.publish(even.wrapping_add(2)) }
     }
 
@@ -219,7 +231,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`].
+    /// **owned**, see [`Latch`]; the payload holds a value.
     #[inline(always)]
     unsafe fn publish(&self, even: u64) -> (u64, Area) {
         let version = version_of(even);
@@ -243,7 +255,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies; `stored` fits in the payload.
+    /// **owned**, see [`Latch`]; `stored` fits in the payload.
     pub(in crate::protocol) unsafe fn repair(&self, stored: usize) {
         let whole = Span::whole(stored);
         let seq = self.sequence();
@@ -256,12 +268,12 @@ impl Latch {
         stop!("repair: begun");
         if seq.is_multiple_of(2) {
             // The payload stands; the mirror may be half-written.
-            // SAFETY: one size, no overlap (promised to `new`), writable and fitting (the caller's
-            // promise).
+            // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };
         } else {
             // The payload may be half-written; the mirror of the commit before stands. Its value
-            // becomes the next version. SAFETY: as above.
+            // becomes the next version.
+            // SAFETY: payload and mirrors are **alike**, writable (**owned**), and `stored` fits.
             unsafe {
                 self.payload
                     .copy_from(self.mirrors[version_of(seq) as usize % 2], whole);
@@ -278,8 +290,8 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies; the segment is not ready yet, and
-    /// what is promised holds again after `write`, or it refuses.
+    /// **owned**, see [`Latch`], also after `write`, or that refuses; `stored` fits in the payload. The
+    /// segment is not ready yet.
     pub(in crate::protocol) unsafe fn give_birth<E>(
         &self,
         stored: usize,
@@ -287,12 +299,12 @@ impl Latch {
     ) -> Result<(), E> {
         // A creator may have died here before: its bytes go.
         for offset in (0..self.payload.bytes()).step_by(ZEROS.len()) {
-            // SAFETY: the capacity is a multiple of 64 bytes.
+            // SAFETY: the capacity is a multiple of 64 bytes, and writable (**owned**).
             unsafe { self.payload.store(offset, ZEROS.as_ptr(), ZEROS.len()) };
         }
         stop!("birth: payload cleared");
         write(self.payload)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `write` has not refused, so **owned** still holds; `stored` fits.
         unsafe { self.adopt(stored) };
         Ok(())
     }
@@ -302,10 +314,10 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::give_birth`].
+    /// **owned**, see [`Latch`]; `stored` fits in the payload. The segment is not ready yet.
     pub(in crate::protocol) unsafe fn adopt(&self, stored: usize) {
         for mirror in self.mirrors {
-            // SAFETY: one size, no overlap.
+            // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
         }
         stop!("birth: copies written");
@@ -319,7 +331,7 @@ impl Latch {
     /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the caller's promises.
+        // SAFETY: the span fits in the payload, and `dst` takes its bytes.
         unsafe {
             if span.len <= LONG {
                 self.payload.load(span.offset, dst, span.len);
@@ -333,14 +345,15 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As there.
+    /// `offset + comb.len()` fits in the payload, and `src` has `comb.len()` bytes, which are
+    /// initialised where the stretches are.
     pub(in crate::protocol) unsafe fn difference_locked(
         &self,
         offset: usize,
         src: *const u8,
         comb: Comb<'_>,
     ) -> Option<Span> {
-        // SAFETY: the caller's promises.
+        // SAFETY: the comb fits in the payload, and `src` has its bytes.
         unsafe { self.payload.difference(offset, src, comb) }
     }
 }

@@ -30,9 +30,9 @@ struct Guarded {
     takeovers: Count,
 }
 
-// SAFETY: what the models are there to show: whoever touches the cell owns the lock.
+// SAFETY: what the models are there to show: a thread that touches the cell owns the lock.
 unsafe impl Sync for Guarded {}
-// SAFETY: as above.
+// SAFETY: the cell is all that is no atomic, and a thread that touches it owns the lock.
 unsafe impl Send for Guarded {}
 
 /// What a model gets wrong on purpose.
@@ -141,7 +141,7 @@ impl Guarded {
 
     /// What an owner does.
     fn work(&self) {
-        // SAFETY: loom checks.
+        // SAFETY: loom checks that no two threads access the cell at once.
         self.cell.with_mut(|value| unsafe { *value += 1 });
     }
 
@@ -174,7 +174,7 @@ fn living(contenders: u32, rounds: usize, preemptions: usize) -> Model {
             for other in others {
                 other.join().expect("its own panic comes first");
             }
-            // SAFETY: loom checks.
+            // SAFETY: loom checks that no two threads access the cell at once.
             let total = guarded.cell.with(|value| unsafe { *value });
             assert_eq!(total, u64::from(contenders) * rounds as u64);
         },

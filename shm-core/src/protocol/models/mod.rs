@@ -82,12 +82,13 @@ impl Board {
     }
 
     fn latch(&self) -> Latch {
-        // SAFETY: the words live as long as the board; a copy's words lie side by side.
+        // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as
+        // the board, which each actor keeps.
         let [payload, even, odd] = self
             .copies
             .each_ref()
             .map(|words| unsafe { Area::new(words.as_ptr(), BYTES) });
-        // SAFETY: one size, no overlap; the actors keep the board.
+        // SAFETY: sequence: an atomic of the board, which each actor keeps. Alike: three arrays of one size.
         unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
     }
 
@@ -95,7 +96,7 @@ impl Board {
     fn commit(&self) -> u64 {
         let latch = self.latch();
         let next = super::memory::latch::version_of(latch.sequence()) + 1;
-        // SAFETY: models call this under the lock, or have one writer at a time.
+        // SAFETY: **owned**, **whole**: models call this under the lock, or have one writer at a time.
         let version = unsafe {
             let (version, mirror) = latch.commit(|payload| store(payload, next));
             mirror.copy_from(latch.payload(), Span::whole(BYTES));
@@ -106,7 +107,7 @@ impl Board {
     }
 
     fn repair(&self) {
-        // SAFETY: as in `commit`.
+        // SAFETY: **owned**: models call this under the lock, or have one writer at a time.
         unsafe { self.latch().repair(BYTES) };
     }
 

@@ -35,9 +35,9 @@ struct Slot {
     cell: UnsafeCell<u64>,
 }
 
-// SAFETY: what the models are there to show: whoever touches the cell holds the slot.
+// SAFETY: what the models are there to show: a thread that touches the cell holds the slot.
 unsafe impl Sync for Slot {}
-// SAFETY: as above.
+// SAFETY: the cell is all that is no atomic, and a thread that touches it holds the slot.
 unsafe impl Send for Slot {}
 
 /// What a model gets wrong on purpose.
@@ -160,7 +160,7 @@ impl Process {
 
     /// What a holder does.
     fn work(&self) {
-        // SAFETY: loom checks.
+        // SAFETY: loom checks that no two threads access the cell at once.
         self.slot.cell.with_mut(|value| unsafe { *value += 1 });
     }
 

@@ -65,7 +65,7 @@ impl Plot {
                 }
             }
         };
-        // SAFETY: one after the other commits; all copies have `BYTES` bytes.
+        // SAFETY: **owned**, **whole**: one after the other commits; all copies have `BYTES` bytes.
         unsafe {
             let (_, mirror) = latch.commit(write);
             mirror.copy_from(latch.payload(), Span::whole(BYTES));

@@ -15,7 +15,7 @@ impl Segment {
             ));
         }
         let mut bytes = vec![0; len];
-        // SAFETY: `len` bytes lie within the capacity, and `bytes` has as many.
+        // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
         let version = unsafe { self.read(state, Span::whole(len), bytes.as_mut_ptr()) }?;
         Ok((bytes, version))
     }

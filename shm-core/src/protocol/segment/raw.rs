@@ -53,8 +53,8 @@ impl RawSegment {
 
     /// Its memory, for as long as `self` is attached.
     pub(crate) fn bytes(&self) -> RawBytes {
-        // SAFETY: the mapping has `size` bytes; in this process only `exact` touches it, with
-        // atomics. It is detached when `self` is dropped, as the caller is told.
+        // SAFETY: mapped: `size` bytes, the kernel's word, for as long as `self` is attached, which is how
+        // long the bytes may be used. Shared: in this process only `exact.rs` touches them, by atomics.
         unsafe { RawBytes::new(self.mapping.as_ptr(), self.size) }
     }
 }

@@ -46,6 +46,15 @@ const NEVER: u32 = u32::MAX;
 const SPINS: u32 = 32;
 
 /// An attached segment whose division has been verified.
+///
+/// # Invariants
+///
+/// - **divided**: `geometry` adds up to the size of what is mapped, and `control`, `latch`, `rooms` and
+///   `records` are its parts: each within the mapping, on a multiple of 64 bytes, none over another.
+/// - **mapped**: the mapping is this value's own, and stays until it is dropped.
+/// - **shared**: nothing in this process touches those parts but atomics and the files of `copy/`; on a
+///   mapping that is not `writable` they only load.
+/// - **fits**: `stored` is at most the capacity.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(in crate::protocol) mapping: Attachment,
@@ -81,19 +90,18 @@ pub(crate) struct Segment {
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }
 
-// SAFETY: the pointers lead into a mapping that belongs to this value, not to a thread, and stays
-// until the value is dropped.
+// SAFETY: the pointers lead into a mapping that is this value's own (**mapped**), and no thread's.
 unsafe impl Send for Segment {}
-// SAFETY: what the pointers lead to is touched by atomics and by `copy/` only, which expect
-// company; the rest is atomics and values that do not change.
+// SAFETY: what the pointers lead to is **shared**: atomics and `copy/` expect other threads; the rest
+// is atomics and values that do not change.
 unsafe impl Sync for Segment {}
 
 impl Segment {
     #[inline(always)]
     pub(in crate::protocol) fn control(&self) -> &Control {
-        // SAFETY: `find.rs` found the control block within the mapping, on a multiple of 64; all
-        // its words are atomics, which may change under a shared reference. On a read-only mapping
-        // only `load` is called.
+        // SAFETY: by **divided** and **mapped** the control block is there, aligned, as long as `self`.
+        // All its words are atomics, which may change under a shared reference; on a read-only mapping
+        // they are only loaded (**shared**).
         unsafe { &*self.control }
     }
 
@@ -143,7 +151,8 @@ impl Segment {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: the caller's promises; the capacity is the latch's.
+        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read(span, dst) }
     }
 
@@ -151,13 +160,15 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
+    /// has not been taken back, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: as in `try_read`.
+        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read_long(span, dst) }
     }
 
@@ -174,7 +185,8 @@ impl Segment {
         loop {
             for _ in 0..TRIES {
                 let word = &self.control().state;
-                // SAFETY: the caller's promises; the capacity is the latch's.
+                // SAFETY: the span lies within the capacity, which is the payload's size (**divided**);
+                // `dst` takes its bytes.
                 match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
                     Ok(Some(version)) => return Ok(version),
                     Ok(None) => {}
@@ -229,9 +241,9 @@ impl Segment {
     /// The slots' records.
     pub(in crate::protocol) fn records(&self) -> &[AtomicU64] {
         let count = usize::from(self.geometry.slots);
-        // SAFETY: `Mapped::divided` found the records of a geometry with so many slots within the
-        // mapping, on a multiple of 64. They are atomics, which may change under a shared
-        // reference. On a read-only mapping they are only loaded.
+        // SAFETY: by **divided** and **mapped** as many records as the geometry has slots are there,
+        // aligned, as long as `self`. They are atomics, which may change under a shared reference; on a
+        // read-only mapping they are only loaded (**shared**).
         unsafe { core::slice::from_raw_parts(self.records, count) }
     }
 
@@ -252,8 +264,8 @@ impl Segment {
     /// repair.
     pub(in crate::protocol) fn repair(&self) {
         if self.state().is_ready() {
-            // SAFETY: the caller has just taken the lock; lock and repair are called on writable
-            // mappings only; `length_in_force` is within the capacity.
+            // SAFETY: this thread has just taken the lock, which is done on writable mappings only: so
+            // the copies are **owned**, as the latch asks. `length_in_force` is within the capacity.
             unsafe { self.latch.repair(self.length_in_force()) };
             stop!("repair: done");
             // How the last commit's mirror differs from the other one is not known any more.
@@ -270,7 +282,7 @@ impl Segment {
     pub(super) fn length_in_force(&self) -> usize {
         let room = self.rooms[State::look(&self.control().state).room()];
         let mut size = [0; size_of::<u64>()];
-        // SAFETY: a room has at least 64 bytes.
+        // SAFETY: a room has at least 64 bytes (`Geometry::verified`), and `size` has its eight.
         unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
         let capacity = self.geometry.capacity;
         usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
@@ -388,9 +400,8 @@ impl Segment {
         if size != self.geometry.total() {
             return false;
         }
-        // SAFETY: `mapping` has as many bytes as this segment's geometry (the kernel's word, asked
-        // while it is attached), so the word that lies behind the payload and the rooms in the one
-        // lies within the other. It is an aligned atomic, which is only loaded.
+        // SAFETY: `mapping` has as many bytes as this segment's geometry: the kernel said so just now,
+        // while it was attached.
         let unique = unsafe { self.unique_in(mapping.as_ptr()) };
         unique == self.control().unique.load(Relaxed)
     }

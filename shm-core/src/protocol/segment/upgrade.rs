@@ -73,7 +73,7 @@ pub(in crate::protocol) fn read_room(
     let seen = State::look(state);
     let room = rooms[seen.room()];
     let len = dst.len().min(room.bytes());
-    // SAFETY: `len` bytes fit on both sides.
+    // SAFETY: `len` is at most the length of the room and that of `dst`.
     unsafe { room.load(0, dst.as_mut_ptr(), len) };
     // Pairs with the fence in `extend`: if a byte of a later schema got into the copy, the load
     // below sees a later state.
@@ -87,7 +87,7 @@ pub(in crate::protocol) fn read_room(
 ///
 /// # Safety
 ///
-/// As for [`Latch::read`].
+/// The span fits in the payload, and `dst` is valid for writes of as many bytes.
 pub(in crate::protocol) unsafe fn read_under(
     word: &AtomicU32,
     state: State,
@@ -95,7 +95,7 @@ pub(in crate::protocol) unsafe fn read_under(
     span: Span,
     dst: *mut u8,
 ) -> Result<Option<u64>, ()> {
-    // SAFETY: the caller's promises.
+    // SAFETY: the span fits in the payload, and `dst` takes its bytes.
     let version = unsafe { latch.read_long(span, dst) };
     // After the fence that ends the copy: if a commit under a later schema got into it, this sees
     // that schema's state.
@@ -126,14 +126,15 @@ pub(in crate::protocol) unsafe fn extend(
     fence(AcqRel);
     for copy in latch.copies() {
         for (span, default) in successor.iter() {
-            // SAFETY: the caller's promises.
+            // SAFETY: each default fits the payload, and so its copies; they are writable, and the lock is
+            // held.
             unsafe { copy.store(span.offset, default.as_ptr(), default.len()) };
         }
         stop!("upgrade: defaults in a copy");
     }
     let next = old.succeeded();
     let schema = &successor.schema;
-    // SAFETY: the caller's promises.
+    // SAFETY: the schema fits a room, the mapping is writable, and the lock is held.
     unsafe { rooms[next.room()].store(0, schema.as_ptr(), schema.len()) };
     stop!("upgrade: schema written");
     // Release pairs with the acquire fence in `State::look`, and with that of a reader of the value

@@ -149,7 +149,10 @@ pub(in super::super) unsafe fn differing_blocks(
         return (0, None);
     };
     let (mut earliest, mut latest) = (usize::MAX, 0);
-    // SAFETY: as in `store_blocks`, but that nothing is stored.
+    // SAFETY: the loop reads `src[0..len]` and `dst[0..len]`: `rcx` runs from 0 in steps of 128, and
+    // `len` is a positive multiple of 128, at most `comb.len()`. `rax` stays below the stride, so the
+    // mask is read up to its stride plus 128. The processor has AVX2 (`Mask::of`). `vzeroupper` and
+    // the list of lost registers: see `copy_avx`.
     unsafe {
         asm!(
             "2:",
