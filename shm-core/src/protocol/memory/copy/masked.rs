@@ -6,7 +6,7 @@
 
 use core::arch::asm;
 
-use super::super::{Comb, Span};
+use super::{Comb, Span};
 use crate::protocol::memory::atomics::AtomicU64;
 
 /// The largest stride that a mask is made for; longer ones have long teeth.
@@ -74,7 +74,7 @@ impl Mask {
 /// their only writer. `src` is mapped for `comb.len()` bytes, and they are initialised where teeth
 /// are.
 #[inline]
-pub(in super::super) unsafe fn store_blocks(
+pub(super) unsafe fn store_blocks(
     first: *const AtomicU64,
     offset: usize,
     src: *const u8,
@@ -139,7 +139,7 @@ pub(in super::super) unsafe fn store_blocks(
 /// The words from `first` on hold `offset + comb.len()` bytes. `src` is mapped for `comb.len()`
 /// bytes, and they are initialised where teeth are.
 #[inline]
-pub(in super::super) unsafe fn differing_blocks(
+pub(super) unsafe fn differing_blocks(
     first: *const AtomicU64,
     offset: usize,
     src: *const u8,

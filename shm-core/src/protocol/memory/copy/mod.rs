@@ -21,13 +21,18 @@ use crate::protocol::memory::stop::stop;
 
 mod comb;
 pub(in crate::protocol) mod exact;
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+mod masked;
 mod span;
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
-#[path = "vector.rs"]
-mod way;
+mod vector;
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
-#[path = "words.rs"]
-mod way;
+mod words;
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+use vector as way;
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
+use words as way;
 
 pub(crate) use comb::Comb;
 pub(crate) use span::Span;

@@ -13,9 +13,7 @@ use core::arch::x86_64::__m128i;
 
 use crate::protocol::memory::atomics::AtomicU64;
 
-mod masked;
-
-pub(super) use masked::{differing_blocks, store_blocks};
+pub(super) use super::masked::{differing_blocks, store_blocks};
 
 /// From this many bytes on the loop wins over pieces.
 const LOOP_FROM: usize = 256;
