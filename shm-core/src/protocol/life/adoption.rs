@@ -27,8 +27,8 @@ use crate::protocol::memory::stop::stop;
 /// Bytes looked at at once.
 const CHUNK: usize = 4096;
 
-/// Turns a plain segment into a newborn around its value. `false`: it is plain no more, somebody
-/// else has begun.
+/// Turns another program's segment into a newborn around its value. `false`: it is not what it was, another process
+/// has begun.
 pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     if Some(mapped.stat.size) != newborn.geometry.total() {
         return Err(mapped.foreign());
@@ -53,11 +53,11 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     judged?;
     control.magic.store(MAGIC, Relaxed);
     stop!("adoption: magic written");
-    let (plain, adopted) = (State::NEWBORN.0, State::ADOPTED.0);
+    let (foreign, adopted) = (State::NEWBORN.0, State::ADOPTED.0);
     // Release: whoever sees the state sees the magic number.
     let begun = control
         .state
-        .compare_exchange(plain, adopted, Release, Relaxed);
+        .compare_exchange(foreign, adopted, Release, Relaxed);
     stop!("adoption: begun");
     Ok(begun.is_ok())
 }

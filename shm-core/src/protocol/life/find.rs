@@ -28,7 +28,7 @@ pub(super) enum Found {
     /// A birth is under way, or was when its process died.
     Newborn(Mapped),
     /// No control block: another program made it.
-    Plain(Mapped),
+    Foreign(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -80,7 +80,7 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
             "its state word is none that this library writes",
         ));
     }
-    Ok(Found::Plain(mapped))
+    Ok(Found::Foreign(mapped))
 }
 
 impl Mapped {

@@ -74,14 +74,14 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     let state = State(control.state.load(Relaxed)).removed();
     control.state.store(state.0, Release);
     stop!("remove: tombstone set");
-    finish(&mapped, Instant::now())?;
+    end(&mapped, Instant::now())?;
     segment::wake_everybody(control);
     Ok(())
 }
 
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
 /// this state.
-pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
+pub(super) fn try_set_tombstone(mapped: &Mapped, seen: State) -> bool {
     let control = mapped.control();
     control.magic.store(MAGIC, Relaxed);
     // By exchange: it is made ready the same way, so whoever does that at this moment is either
@@ -96,7 +96,7 @@ pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
 /// Ends a removal that its process did not live to end.
 ///
 /// If only the owner may do that, and has not when the time is over, the kernel's refusal.
-pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
+pub(super) fn end(mapped: &Mapped, limit: Instant) -> Result<(), Fault> {
     let word = mapped.control().set.load(Relaxed);
     remove_set(word, &mapped.stat, mapped.mapping.id());
     stop!("remove: ended for another, semaphores removed");
@@ -104,7 +104,7 @@ pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
     stop!("remove: ended for another");
     match removed {
         // Its owner may be at it.
-        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= end => {
+        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= limit => {
             Err(error.into())
         }
         _ => Ok(()),

@@ -80,7 +80,7 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         return Ok(Room::Made);
     };
     match find(id, access) {
-        Ok(Found::Plain(_)) | Err(Fault::Foreign { .. } | Fault::Damaged(_)) => {}
+        Ok(Found::Foreign(_)) | Err(Fault::Foreign { .. } | Fault::Damaged(_)) => {}
         Ok(Found::Newborn(newborn)) if Some(newborn.stat.size) != wanted => {}
         Ok(_) => return Ok(Room::Made),
         Err(fault) => return Err(fault),
@@ -96,9 +96,9 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         let state = State(mapped.control().state.load(Relaxed));
         if mapped.is_ours() {
             // Else it is another state by now.
-            if removal::bury(&mapped, state) {
+            if removal::try_set_tombstone(&mapped, state) {
                 stop!("replace: tombstone set");
-                removal::finish(&mapped, Instant::now())?;
+                removal::end(&mapped, Instant::now())?;
             }
             return Ok(Room::Made);
         }

@@ -75,7 +75,7 @@ impl Guarded {
     }
 
     /// The kernel's part of a death.
-    fn bury(&self, slot: u32) {
+    fn undo(&self, slot: u32) {
         // An exchange, though a store would do: loom takes a store and another's exchange of the
         // same word for unordered.
         self.semaphores[slot as usize].swap(0, Release);
@@ -195,7 +195,7 @@ fn dying(contenders: u32, stores: u32, preemptions: usize) -> Model {
                 let (guarded, tally, claim) = (guarded.clone(), tally.clone(), claims[0]);
                 move || {
                     let _ = mortal(stores, || guarded.round(claim, &tally, Wrong::default()));
-                    guarded.bury(0);
+                    guarded.undo(0);
                 }
             });
             let contend = |claim: Claim| {
@@ -223,7 +223,7 @@ pub(super) fn heir(wrong: Wrong, preemptions: usize) -> Model {
         let dead = guarded.claim(0, wrong).expect("free");
         assert!(lock::try_acquire(&guarded.word, dead));
         let contender = guarded.claim(1, wrong).expect("free");
-        guarded.bury(0);
+        guarded.undo(0);
         let heir = thread::spawn({
             let (guarded, tally) = (guarded.clone(), tally.clone());
             move || {

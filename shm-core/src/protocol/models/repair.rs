@@ -73,13 +73,13 @@ fn model(
         };
         dead.join().expect("its own panic comes first");
         board.repair();
-        finish(&board, first, stores);
+        check_what_stands(&board, first, stores);
         reader.join().expect("its own panic comes first");
     })
 }
 
 /// What stands after the repair, and a commit on top of it.
-fn finish(board: &Arc<Board>, first: u64, stores: u32) {
+fn check_what_stands(board: &Arc<Board>, first: u64, stores: u32) {
     let seen = board.read().expect("nobody else writes");
     // A commit counts from its even sequence on, which is the store after the odd one and the
     // payload.

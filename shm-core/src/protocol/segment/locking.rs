@@ -55,7 +55,7 @@ impl Segment {
 
     pub(in crate::protocol) fn lock_in_any_state(&self) -> Result<Locked<'_>, Fault> {
         debug_assert!(self.writable);
-        let (claim, stamp) = self.claim()?;
+        let (claim, stamp) = self.own_claim()?;
         let commit = Commit::begin(&self.handle);
         if !lock::try_acquire(&self.control().lock, claim)
             && let Err(fault) = self.lock_contended(claim)

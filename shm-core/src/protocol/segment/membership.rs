@@ -86,7 +86,7 @@ impl Segment {
     /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
     /// was lost there is a new one then, if each claimant under the old one is gone or known.
     pub(crate) fn join(&self) -> Result<(), Fault> {
-        let mut claimed = self.claim();
+        let mut claimed = self.own_claim();
         for attempt in 0..TRIES {
             if !matches!(claimed, Err(Fault::SetLost)) || self.state().is_removed() {
                 break;
@@ -97,7 +97,7 @@ impl Segment {
             } else {
                 self.replace_set()?;
             }
-            claimed = self.claim();
+            claimed = self.own_claim();
         }
         match claimed {
             // A removal takes the set away once the tombstone is there.
@@ -137,7 +137,7 @@ impl Segment {
     }
 
     /// This process's claim on a slot; a forked child makes one of its own.
-    pub(in crate::protocol) fn claim(&self) -> Result<(Claim, Stamp), Fault> {
+    pub(in crate::protocol) fn own_claim(&self) -> Result<(Claim, Stamp), Fault> {
         let packed = self.handle.claim.load(Acquire);
         match Stamp::at_once(packed as u32) {
             Some(stamp) => Ok((unpacked(packed), stamp)),

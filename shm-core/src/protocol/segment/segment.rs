@@ -345,7 +345,7 @@ impl Segment {
         }
     }
 
-    /// Announces a wait for `version`, if that is possible; whether committers will heed it.
+    /// Announces a wait for `version`, if that is possible; whether committers will look at that.
     fn will_be_woken(&self, version: u64) -> bool {
         if self.flags & ALWAYS_NOTIFY != 0 {
             return true;
