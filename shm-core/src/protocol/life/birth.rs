@@ -1,4 +1,4 @@
-//! Making a segment, and ending a birth that somebody else began.
+//! Making a segment, and ending a birth that another process began.
 //!
 //! | step of a birth | if the process dies after it |
 //! |---|---|
@@ -52,7 +52,7 @@ pub(crate) fn create_new(
         Ok(Some((mapped, guard))) => {
             match complete((mapped, Some(guard)), access, newborn, Some(write))? {
                 Some((segment, true)) => Ok(Some(segment)),
-                // Somebody's open_or_create was faster with the rest, and so the creator: the next
+                // Another's open_or_create was faster with the rest, and so the creator: the next
                 // attempt says that it exists.
                 _ => Ok(None),
             }
@@ -98,7 +98,7 @@ pub(crate) fn open_or_create(
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
                 complete((mapped, guard.take()), access, newborn, Some(write))
             }
-            // Not attached meanwhile: another process may look whether anybody uses it.
+            // Not attached meanwhile: another process may look whether it is in use.
             Found::Newborn(mapped) if Instant::now() < end => {
                 drop(mapped);
                 std::thread::sleep(NAP);
@@ -253,7 +253,7 @@ fn complete(
             State::ADOPTED.declare_ready(state);
             stop!("adoption: ready");
         }
-        // Whoever removed it did so before it had the set that was made here.
+        // Its remover did so before it had the set that was made here.
         state if state.is_removed() => {
             segment.remove_set(&stat);
         }

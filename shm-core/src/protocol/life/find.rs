@@ -16,7 +16,7 @@ use crate::protocol::segment::kernel::{Access, attach};
 use crate::protocol::segment::segment::{Segment, UNREAD};
 use crate::sysv::shm::{self, Attachment, Stat};
 
-/// Execute permission for others, and for nobody else, in a segment's mode: the kernel keeps and
+/// Execute permission for others alone in a segment's mode: the kernel keeps and
 /// ignores it (shmget(2): "execute permissions are not used by the system"), and no program sets it
 /// by habit, as some do with 0777.
 pub(super) const NEWBORN: u32 = 0o001;
@@ -74,7 +74,7 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
         return Ok(Found::Newborn(mapped));
     }
-    // Zero beside the magic number: somebody died when he had just begun to adopt it.
+    // Zero beside the magic number: a process died when it had just begun to adopt it.
     if control.magic.load(Relaxed) == MAGIC && state != State::NEWBORN {
         return Err(Fault::Damaged(
             "its state word is none that this library writes",

@@ -71,7 +71,7 @@ pub(super) fn retry<R>(
     }
 }
 
-/// Waits until somebody else has made the newborn ready. `None`: it went away instead.
+/// Waits until another process has made the newborn ready. `None`: it went away instead.
 pub(super) fn await_ready(
     mapped: Mapped,
     access: Access,

@@ -1,8 +1,8 @@
-//! The end of a segment: under a tombstone of our own, or by somebody else's `ipcrm`.
+//! The end of a segment: under a tombstone of our own, or by another program's `ipcrm`.
 //!
 //! | step of a removal | if the process dies after it |
 //! |---|---|
-//! | the state says removed | every call of those attached says so; whoever next creates under the key does the rest |
+//! | the state says removed | every call of those attached says so; the next creator under the key does the rest |
 //! | the slots' semaphore set is removed | the same |
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
 
@@ -37,7 +37,7 @@ pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     stop!("remove: semaphores removed");
     let removed = shm::remove(segment.id());
     stop!("remove: segment removed");
-    segment::wake_everybody(segment.control());
+    segment::wake_all(segment.control());
     match removed {
         Err(error) if error.kind() == Kind::Removed => Err(Fault::Removed),
         result => Ok(result?),
@@ -68,14 +68,14 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
         return Err(foreign);
     }
     let control = mapped.control();
-    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: whoever
-    // sees the tombstone sees the magic number before it.
+    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: a process
+    // that sees the tombstone sees the magic number before it.
     control.magic.store(MAGIC, Relaxed);
     let state = State(control.state.load(Relaxed)).removed();
     control.state.store(state.0, Release);
     stop!("remove: tombstone set");
     end(&mapped, Instant::now())?;
-    segment::wake_everybody(control);
+    segment::wake_all(control);
     Ok(())
 }
 
@@ -84,8 +84,8 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
 pub(super) fn try_set_tombstone(mapped: &Mapped, seen: State) -> bool {
     let control = mapped.control();
     control.magic.store(MAGIC, Relaxed);
-    // By exchange: it is made ready the same way, so whoever does that at this moment is either
-    // first or fails. Release: whoever sees the tombstone sees the magic number before it.
+    // By exchange: it is made ready the same way, so a creator that does so at this moment is either
+    // first or fails. Release: a process that sees the tombstone sees the magic number before it.
     let removed = seen.removed().0;
     let state = &control.state;
     state

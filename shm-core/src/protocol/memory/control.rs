@@ -87,7 +87,7 @@ pub(crate) struct Control {
     _line3: [AtomicU32; 15],
 
     // Line 4: what waiters write.
-    /// The highest version somebody sleeps for, see `wait.rs`.
+    /// The highest version that a waiter sleeps for, see `wait.rs`.
     pub(crate) awaited: AtomicU64,
     _line4: [AtomicU32; 14],
 }

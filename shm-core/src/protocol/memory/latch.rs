@@ -10,7 +10,7 @@
 //! other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a
 //! whole commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
 //! Linux knows the scheme with two copies as `seqcount_latch` (Documentation/locking/seqlock.rst);
-//! the third serves readers of large values, who would starve between two.
+//! the third serves readers of large values, which would starve between two.
 //!
 //! Only the holder of the lock commits or repairs.
 
@@ -124,8 +124,8 @@ impl Latch {
         // Relaxed and fences, no acquire loads: those are not documented to work on read-only pages
         // (`core::sync::atomic`, "Atomic accesses to read-only memory").
         let seq = self.sequence();
-        // Pairs with the release fences in `commit`: whoever sees a sequence sees the copy that it
-        // promises.
+        // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
+        // it promises.
         fence(Acquire);
         let (copy, bound) = if seq.is_multiple_of(2) {
             (self.payload, seq.wrapping_add(1))
@@ -260,7 +260,7 @@ impl Latch {
         let whole = Span::whole(stored);
         let seq = self.sequence();
         // The dead writer's sequence and the stores below come from different processes. A reader
-        // of the mirror's last value who sees one of the latter must also see the former, or it
+        // of the mirror's last value that sees one of the latter must also see the former, or it
         // would take a mixture of two values for the older: this fence passes on what the load
         // above has seen. (That the copies read below are those of that sequence, the kernel
         // orders: see `Slots::alive`.)
@@ -285,8 +285,8 @@ impl Latch {
         }
     }
 
-    /// Writes the first value, version 1, to all three copies, unless `write` refuses. Nobody reads
-    /// before the segment is ready.
+    /// Writes the first value, version 1, to all three copies, unless `write` refuses. No process
+    /// reads before the segment is ready.
     ///
     /// # Safety
     ///
@@ -309,8 +309,8 @@ impl Latch {
         Ok(())
     }
 
-    /// Makes what stands in the payload the first value, version 1. Nobody reads before the segment
-    /// is ready.
+    /// Makes what stands in the payload the first value, version 1. No process reads before the
+    /// segment is ready.
     ///
     /// # Safety
     ///
@@ -324,7 +324,7 @@ impl Latch {
         self.seq().store(2, Relaxed);
     }
 
-    /// Copies the payload as the lock's holder sees it: nobody else commits meanwhile.
+    /// Copies the payload as the lock's owner sees it: no other commits meanwhile.
     ///
     /// # Safety
     ///

@@ -61,7 +61,7 @@ impl Newborn {
                 Ok::<(), ()>(())
             })
         };
-        born.expect("nobody refuses");
+        born.expect("no `write` refuses");
         self.header.store(value, Relaxed);
         State::NEWBORN.declare_ready(&self.state);
         self.births.fetch_add(1, Relaxed);

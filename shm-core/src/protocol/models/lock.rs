@@ -61,7 +61,7 @@ impl Guarded {
         })
     }
 
-    /// semop(2): "is 0" and "add 1". `None`: somebody alive has it.
+    /// semop(2): "is 0" and "add 1". `None`: a living process has it.
     fn claim(&self, slot: u32, wrong: Wrong) -> Option<Claim> {
         self.semaphores[slot as usize]
             .compare_exchange(0, 1, AcqRel, Relaxed)
@@ -275,5 +275,5 @@ fn no_two_own_the_lock_and_a_dead_owner_is_followed_once() {
         .iter()
         .map(|model| model.check().special.load(Relaxed))
         .sum();
-    assert!(takeovers > 0, "nobody ever took over");
+    assert!(takeovers > 0, "no contender ever took over");
 }

@@ -4,7 +4,7 @@
 //! Each model runs the code of `latch.rs`, `lock.rs`, `slots.rs`, `wait.rs` or `birth.rs` itself, on loom's
 //! atomics, in every order that loom finds with a bounded number of preemptions. What is not memory
 //! is modelled by hand and never stronger than what the kernel promises: a semaphore is one atomic
-//! word, exchanged by whoever asks for it, whose fall to 0 comes after all that its dead claimant
+//! word, exchanged by each process that asks for it, whose fall to 0 comes after all that its dead claimant
 //! did, a futex is a mutex around "compare, then sleep".
 //!
 //! `faults.rs` then makes every fence, order, store and exchange that the models meet wrong, one by
@@ -102,7 +102,7 @@ impl Board {
             mirror.copy_from(latch.payload(), Span::whole(BYTES));
             version
         };
-        assert_eq!(version, next, "somebody else committed meanwhile");
+        assert_eq!(version, next, "another thread committed meanwhile");
         version
     }
 

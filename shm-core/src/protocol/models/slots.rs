@@ -308,5 +308,5 @@ fn no_two_living_hold_one_slot_and_none_is_lost() {
         .iter()
         .map(|model| model.check().special.load(Relaxed))
         .sum();
-    assert!(claims > 0, "nobody ever got the slot");
+    assert!(claims > 0, "no process ever got the slot");
 }

@@ -16,7 +16,7 @@ use super::super::segment::upgrade::{Successor, extend, read_room, read_under};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
-/// What the new field holds before anybody commits to it.
+/// What the new field holds before a writer commits to it.
 const DEFAULT: u32 = 77;
 
 /// Where the new field is.

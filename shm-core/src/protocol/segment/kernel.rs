@@ -70,7 +70,7 @@ pub(in crate::protocol) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == Kind::Removed => Ok(None),
         // To a process that has given up its rights since it attached, the kernel still tells what
-        // it tells everybody who asks by the place in its table.
+        // it tells every process that asks by the place in its table.
         Err(error) if error.kind() == Kind::Denied => stat_unasked(id).ok_or_else(|| error.into()),
         Err(error) => Err(error.into()),
     }
@@ -87,7 +87,7 @@ fn stat_unasked(id: shm::Id) -> Option<Option<Stat>> {
 }
 
 /// What is left of a segment that was to go with its last process, if that was this one. Dropped
-/// behind the mapping: only who has detached can tell whether it was the last to do so.
+/// behind the mapping: only a process that has detached can tell whether it was the last to do so.
 #[derive(Debug)]
 pub(in crate::protocol) struct Leftover {
     pub(in crate::protocol) segment: shm::Id,

@@ -182,7 +182,7 @@ impl<'a> Locked<'a> {
         let exact = segment.has_raw_writers();
         let write = |area| write(Payload { area, exact });
         // Before the commit, whose first store needs the same cache line. If it is not completed,
-        // whoever takes over stores this again.
+        // the owner that takes over stores this again.
         segment.control().range.store(EVERYTHING, Relaxed);
         stop!("commit: range noted");
         // SAFETY: the lock is known to be held: **owned**, **whole**.

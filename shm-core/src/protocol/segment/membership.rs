@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::kernel;
 use super::owner::may_remove;
-use super::segment::{Segment, wake_everybody};
+use super::segment::{Segment, wake_all};
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
@@ -121,7 +121,7 @@ impl Segment {
             return Err(Fault::Unjudged);
         }
         let control = self.control();
-        // First: whoever sees the new set sees that it is not the first one.
+        // First: a process that sees the new set sees that it is not the first one.
         control.replaced.fetch_add(1, AcqRel);
         let made = set::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
@@ -254,7 +254,7 @@ impl Segment {
         checked?;
         if self.is_orphan()? {
             self.set_tombstone();
-            wake_everybody(self.control());
+            wake_all(self.control());
             return Err(Fault::Removed);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A segment that somebody else laid out: no control block, no versions, no lock. Only its size is
+//! A segment that another program laid out: no control block, no versions, no lock. Only its size is
 //! known.
 
 use super::kernel::{Access, attach, look_up};
@@ -7,7 +7,7 @@ use crate::protocol::memory::copy::exact::RawBytes;
 use crate::sysv::Key;
 use crate::sysv::shm::{self, Attachment, Stat};
 
-/// An attached segment of somebody else's.
+/// An attached segment of another program's.
 #[derive(Debug)]
 pub(crate) struct RawSegment {
     mapping: Attachment,

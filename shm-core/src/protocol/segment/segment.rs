@@ -253,7 +253,7 @@ impl Segment {
     }
 
     /// From now on this process may write as long as `state` stands, under which the value has
-    /// `stored` bytes. Called under the lock, or before anybody else knows this attachment.
+    /// `stored` bytes. Called under the lock, or before another thread knows this attachment.
     pub(crate) fn write_as(&self, state: State, stored: usize) {
         let stored = stored.min(self.geometry.capacity);
         self.stored.store(stored, Relaxed);
@@ -303,7 +303,7 @@ impl Segment {
     /// Sleeps until a version above `version` stands. `false`: the time is over.
     pub(crate) fn wait(&self, version: u64, deadline: Option<Instant>) -> Result<bool, Fault> {
         // An answer that is on its way comes before a sleep would have begun, and the committer
-        // need not wake anybody: that saves both sides their system calls.
+        // need not wake the waiter: that saves both sides their system calls.
         for _ in 0..SPINS {
             if self.version() > version {
                 return Ok(true);
@@ -448,7 +448,7 @@ impl Segment {
         if !self.doomed && self.writable && self.state().is_ready() {
             // No commit has noticed: those who stay attached are told by this.
             self.set_tombstone();
-            wake_everybody(self.control());
+            wake_all(self.control());
         }
         Some(Leftover {
             segment: self.id(),
@@ -497,8 +497,8 @@ fn seq_low(control: &Control) -> *const u32 {
     }
 }
 
-/// Wakes whoever sleeps on a segment for any reason.
-pub(in crate::protocol) fn wake_everybody(control: &Control) {
+/// Wakes all who sleep on a segment, for whatever reason.
+pub(in crate::protocol) fn wake_all(control: &Control) {
     futex::wake(seq_low(control), i32::MAX);
     futex::wake(control.lock.as_ptr(), i32::MAX);
 }

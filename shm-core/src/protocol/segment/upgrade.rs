@@ -1,13 +1,13 @@
 //! A newer schema in the place of an older one, while those attached read and write on.
 //!
 //! Invariant: **the state names the schema room in force. The other room, and every byte of the
-//! three copies that the schema in force calls nobody's, are scratch of the lock's owner.** So a
+//! three copies that the schema in force gives to no field, are scratch of the lock's owner.** So a
 //! schema is laid out beside the one in force, and one word commits it.
 //!
 //! | step, under the lock | if the process dies after it |
 //! |---|---|
 //! | the schema in force is looked at again; there is room for the new one | nothing was written |
-//! | the new fields' defaults go into the payload and both mirrors | the old schema stands, and calls these bytes nobody's |
+//! | the new fields' defaults go into the payload and both mirrors | the old schema stands, and gives these bytes to no field |
 //! | the new schema goes into room (g + 1) mod 2 | the same: the next upgrade writes all of it again |
 //! | state "ready, g" becomes "ready, g + 1" by compare-exchange | the new schema stands, and all that it names |
 //! | the lock is let go | - |
@@ -121,8 +121,8 @@ pub(in crate::protocol) unsafe fn extend(
     successor: &Successor,
 ) -> Option<State> {
     stop!("upgrade: begun");
-    // `old`, the sequence and the stores below come from different processes. Whoever sees one of
-    // the latter (in a room, or in a word that it shares with a field) must also see the former.
+    // `old`, the sequence and the stores below come from different processes. A reader that
+    // sees one of the latter (in a room, or in a word that it shares with a field) must also see the former.
     fence(AcqRel);
     for copy in latch.copies() {
         for (span, default) in successor.iter() {

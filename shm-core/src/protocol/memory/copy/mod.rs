@@ -1,6 +1,6 @@
 //! Moving bytes into, out of and within a segment while other processes may touch the same bytes.
 //!
-//! A Rust reference or `memcpy` must not be used here: both promise the compiler that nobody else
+//! A Rust reference or `memcpy` must not be used here: both promise the compiler that no other thread
 //! writes. Two kinds of access make no such promise, and the files below use only those:
 //!
 //! - `words.rs`: relaxed atomic loads and stores of aligned 64-bit words ([`core::sync::atomic`]:
@@ -150,7 +150,7 @@ impl Area {
     }
 
     /// Copies a comb's stretches from `src`, private memory, to `offset`. What lies between them
-    /// keeps its values, as in [`Area::store`]; `exact`: even if somebody without the lock stores
+    /// keeps its values, as in [`Area::store`]; `exact`: even if a writer without the lock stores
     /// to it meanwhile.
     ///
     /// # Safety
