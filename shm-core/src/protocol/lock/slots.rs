@@ -173,13 +173,9 @@ impl Slots<'_> {
         let mut pids = Vec::new();
         for slot in 0..self.count() {
             let record = self.record(slot);
-            let pid = if record.is_comparable() && !record.is_gone() {
-                record.pid()
-            } else {
-                continue;
-            };
-            if !pids.contains(&pid) && pids.len() < NAMED {
-                pids.push(pid);
+            let known = pids.len() == NAMED || pids.contains(&record.pid());
+            if !known && record.is_comparable() && !record.is_gone() {
+                pids.push(record.pid());
             }
         }
         pids.into()

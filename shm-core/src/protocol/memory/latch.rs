@@ -6,9 +6,15 @@
 //! | `2k` | commit `k` stands in the payload | the payload | the sequence is still `2k` |
 //! | `2k - 1` | commit `k` is being written to the payload | mirror `(k-1) % 2`, which holds `k - 1` | the sequence is below `2k + 2` |
 //!
-//! Commit `k` writes the payload, raises the sequence to `2k`, then writes mirror `k % 2`. The
-//! other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a
-//! whole commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
+//! | step of commit `k` | if the writer dies after it |
+//! |---|---|
+//! | the sequence becomes `2k - 1` | readers copy mirror `(k-1) % 2`; the repair makes its value commit `k` |
+//! | the payload is written | the same |
+//! | the sequence becomes `2k` | commit `k` stands; the repair makes mirror `k % 2` its equal |
+//! | mirror `k % 2` is written | all is whole; the repair copies that mirror once more |
+//!
+//! The other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a whole
+//! commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
 //! Linux knows the scheme with two copies as `seqcount_latch` (Documentation/locking/seqlock.rst);
 //! the third serves readers of large values, which would starve between two.
 //!
@@ -19,7 +25,7 @@ use super::atomics::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     fence,
 };
-use super::copy::{Area, Comb, LONG, Span};
+use super::copy::{Area, Span};
 use super::stop::stop;
 
 /// As many bytes as every area is a multiple of.
@@ -322,38 +328,5 @@ impl Latch {
         }
         stop!("birth: copies written");
         self.seq().store(2, Relaxed);
-    }
-
-    /// Copies the payload as the lock's owner sees it: no other commits meanwhile.
-    ///
-    /// # Safety
-    ///
-    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
-    #[inline(always)]
-    pub(in crate::protocol) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the span fits in the payload, and `dst` takes its bytes.
-        unsafe {
-            if span.len <= LONG {
-                self.payload.load(span.offset, dst, span.len);
-            } else {
-                self.payload.load_long(span.offset, dst, span.len);
-            }
-        }
-    }
-
-    /// Compares with the payload as the lock's holder sees it: see [`Area::difference`].
-    ///
-    /// # Safety
-    ///
-    /// `offset + comb.len()` fits in the payload, and `src` has `comb.len()` bytes, which are
-    /// initialised where the stretches are.
-    pub(in crate::protocol) unsafe fn difference_locked(
-        &self,
-        offset: usize,
-        src: *const u8,
-        comb: Comb<'_>,
-    ) -> Option<Span> {
-        // SAFETY: the comb fits in the payload, and `src` has its bytes.
-        unsafe { self.payload.difference(offset, src, comb) }
     }
 }

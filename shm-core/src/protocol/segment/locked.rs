@@ -12,7 +12,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::wait;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, State};
-use crate::protocol::memory::copy::{Area, Comb, Span};
+use crate::protocol::memory::copy::{Area, Comb, LONG, Span};
 use crate::protocol::memory::stop::stop;
 
 /// The span that a range word names; `None` if it names everything, or more than there is.
@@ -146,7 +146,7 @@ impl<'a> Locked<'a> {
         comb: Comb<'_>,
     ) -> Option<Span> {
         // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
-        unsafe { self.segment.latch.difference_locked(offset, src, comb) }
+        unsafe { self.segment.latch.payload().difference(offset, src, comb) }
     }
 
     /// Copies some bytes of the payload to `dst`, raw writers' stores included. All of `dst` is
@@ -158,7 +158,19 @@ impl<'a> Locked<'a> {
     #[inline(always)]
     pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) {
         // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
-        unsafe { self.segment.latch.load_locked(span, dst) };
+        unsafe {
+            if span.len <= LONG {
+                self.segment
+                    .latch
+                    .payload()
+                    .load(span.offset, dst, span.len);
+            } else {
+                self.segment
+                    .latch
+                    .payload()
+                    .load_long(span.offset, dst, span.len);
+            }
+        }
     }
 
     /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.

@@ -108,6 +108,13 @@ impl Segment {
 
     /// Living claimants find the new set on their slow paths, and raise *their* slots there; until
     /// then their records speak for them.
+    ///
+    /// | step | if the process dies after it |
+    /// |---|---|
+    /// | *replaced* is raised | the set is still lost: the next that opens makes one; claimants of other pid namespaces count as alive |
+    /// | a set is made | it is left behind, unused |
+    /// | it is installed by compare-exchange | a set without tags that no process has used counts as lost |
+    /// | it gets its tags | - |
     fn replace_set(&self) -> Result<(), Fault> {
         let seen = self.control().set.load(Acquire);
         let stat = kernel::stat(self.id())?.ok_or(Fault::Left)?;

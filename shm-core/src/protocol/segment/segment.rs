@@ -201,6 +201,20 @@ impl Segment {
         }
     }
 
+    /// The first `len` bytes of a committed value and its version, as long as the schema of `state`
+    /// is in force.
+    pub(crate) fn read_bytes(&self, state: State, len: usize) -> Result<(Vec<u8>, u64), Fault> {
+        if len > self.capacity() {
+            return Err(Fault::Damaged(
+                "its schema says that the value is larger than the room for it",
+            ));
+        }
+        let mut bytes = vec![0; len];
+        // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
+        let version = unsafe { self.read(state, Span::whole(len), bytes.as_mut_ptr()) }?;
+        Ok((bytes, version))
+    }
+
     /// Whether the schema in force is the one that this process was found to be able to write.
     #[inline(always)]
     pub(crate) fn is_written_as_known(&self) -> bool {
@@ -400,10 +414,12 @@ impl Segment {
         if size != self.geometry.total() {
             return false;
         }
+        let at = self.control.addr() - self.mapping.as_ptr().addr();
         // SAFETY: `mapping` has as many bytes as this segment's geometry: the kernel said so just now,
-        // while it was attached.
-        let unique = unsafe { self.unique_in(mapping.as_ptr()) };
-        unique == self.control().unique.load(Relaxed)
+        // while it was attached. Both begin on a page, so its control block lies where this one's does
+        // (**divided**), aligned. It is atomics, which are only loaded.
+        let other = unsafe { &*mapping.as_ptr().add(at).cast::<Control>() };
+        other.unique.load(Relaxed) == self.control().unique.load(Relaxed)
     }
 
     /// Whether another program has removed the segment (`ipcrm -m`): its key is free, and the next
@@ -460,20 +476,6 @@ impl Segment {
     /// From now on every call that would write looks closely first.
     pub(super) fn write_as_never(&self) {
         self.write_as.store(NEVER, Relaxed);
-    }
-
-    /// The word that tells two creations apart, in a mapping of another place.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first byte of a mapping of at least as many bytes as this segment has.
-    pub(super) unsafe fn unique_in(&self, base: *const u8) -> u64 {
-        let own_base = self.mapping.as_ptr().cast_const();
-        let word = (&raw const self.control().unique).cast::<u8>();
-        let at = word.addr() - own_base.addr();
-        // SAFETY: the word lies `at` bytes behind the first of this mapping, which has no more bytes
-        // than the other one; both begin on a page, so it is aligned as here. It is an atomic.
-        unsafe { &*base.add(at).cast::<AtomicU64>() }.load(Relaxed)
     }
 
     /// Bytes in a schema room.
