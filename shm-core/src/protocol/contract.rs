@@ -1,9 +1,9 @@
 //! The tables of `FORMAT.md` on segment, control block, state, lock and slots, compared with the
 //! code.
 
+use super::lock::claim::Claim;
 use super::lock::lock::WAITERS;
 use super::lock::record::Record;
-use super::lock::slots::Claim;
 use super::memory::control::{ALWAYS_NOTIFY, CONTROL, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State};
 use super::memory::control::{Control, RAW_WRITERS};
 use crate::contract::{bits, mask, section, table};

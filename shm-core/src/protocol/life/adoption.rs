@@ -1,7 +1,7 @@
 //! Making a segment of another program's one of ours, around the value that stands in it.
 //!
 //! A program that knows nothing of the protocol asks `shmget` for exactly the bytes that a birth
-//! would ask for, and perhaps stores its struct at offset 0. Whoever adopts the segment begins the
+//! would ask for, and perhaps stores its struct at offset 0. The adopter begins the
 //! birth of which the payload is already done; from the second step on it is a newborn like any
 //! other, and `birth.rs` says how it ends.
 //!
@@ -9,7 +9,7 @@
 //! |---|---|
 //! | the value is judged, all other bytes are found to be zeros | nothing was written |
 //! | the magic number is written | the next one begins anew: this word and the value apart, all is zero |
-//! | the state says adopted | a newborn: whoever would make one of this size ends its birth, the others wait |
+//! | the state says adopted | a newborn: a process that would make one of this size ends its birth, the others wait |
 //! | the steps of a birth, but that the payload is not written | as for a birth |
 //!
 //! Two that adopt at once: the second finds the state changed, at the latest by its own exchange,
@@ -27,8 +27,8 @@ use crate::protocol::memory::stop::stop;
 /// Bytes looked at at once.
 const CHUNK: usize = 4096;
 
-/// Turns a plain segment into a newborn around its value. `false`: it is plain no more, somebody
-/// else has begun.
+/// Turns another program's segment into a newborn around its value. `false`: it is not what it was, another process
+/// has begun.
 pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     if Some(mapped.stat.size) != newborn.geometry.total() {
         return Err(mapped.foreign());
@@ -36,10 +36,10 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     let control = mapped.control();
     let judged = judge(mapped.area(), newborn);
     let zeros = rest_is_zero(mapped, newborn.stored);
-    // Another's steps are seen in order: whoever has seen one of its bytes sees its state below.
+    // Another's steps are seen in order: an adopter that has seen one of its bytes sees its state below.
     fence(Acquire);
     if State(control.state.load(Relaxed)) != State::NEWBORN {
-        // Acquire: who has begun wrote the magic number before the state. Where it is missing, the
+        // Acquire: the one that has begun wrote the magic number before the state. Where it is missing, the
         // state is another program's bytes, and will not change.
         fence(Acquire);
         return match control.magic.load(Relaxed) {
@@ -53,11 +53,11 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
     judged?;
     control.magic.store(MAGIC, Relaxed);
     stop!("adoption: magic written");
-    let (plain, adopted) = (State::NEWBORN.0, State::ADOPTED.0);
-    // Release: whoever sees the state sees the magic number.
+    let (foreign, adopted) = (State::NEWBORN.0, State::ADOPTED.0);
+    // Release: a process that sees the state sees the magic number.
     let begun = control
         .state
-        .compare_exchange(plain, adopted, Release, Relaxed);
+        .compare_exchange(foreign, adopted, Release, Relaxed);
     stop!("adoption: begun");
     Ok(begun.is_ok())
 }
@@ -66,7 +66,7 @@ pub(super) fn begin(mapped: &Mapped, newborn: &Newborn) -> Result<bool, Fault> {
 /// them, and has the newborn's capacity at least.
 pub(super) fn judge(area: Area, newborn: &Newborn) -> Result<(), Fault> {
     let mut value = vec![0; newborn.stored];
-    // SAFETY: a newborn's value fits in its capacity.
+    // SAFETY: in bounds: the area has the newborn's capacity at least, in which its value fits.
     unsafe { area.load(0, value.as_mut_ptr(), value.len()) };
     if (newborn.judge)(&value) {
         Ok(())
@@ -75,8 +75,8 @@ pub(super) fn judge(area: Area, newborn: &Newborn) -> Result<(), Fault> {
     }
 }
 
-/// Whether all bytes behind the value are zeros, but for the magic number that somebody may have
-/// written who then died.
+/// Whether all bytes behind the value are zeros, but for the magic number, which an adopter may have
+/// written that then died.
 fn rest_is_zero(mapped: &Mapped, value: usize) -> bool {
     let magic = mapped.stat.size - CONTROL + core::mem::offset_of!(Control, magic);
     let behind = magic + size_of::<u64>();
@@ -90,7 +90,7 @@ fn is_zero(mapped: &Mapped, from: usize, to: usize) -> bool {
     let mut chunk = [0_u8; CHUNK];
     (from..to).step_by(CHUNK).all(|offset| {
         let part = &mut chunk[..CHUNK.min(to - offset)];
-        // SAFETY: `to` is at most the segment's size.
+        // SAFETY: in bounds: `to` is at most the segment's size, and `part` ends there at the latest.
         unsafe { mapped.area().load(offset, part.as_mut_ptr(), part.len()) };
         part.iter().all(|byte| *byte == 0)
     })

@@ -1,4 +1,4 @@
-//! Making a segment, and ending a birth that somebody else began.
+//! Making a segment, and ending a birth that another process began.
 //!
 //! | step of a birth | if the process dies after it |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | the slots' semaphore set is installed by compare-exchange | the next one uses it, and tags it |
 //! | the lock is taken | an ordinary takeover |
 //! | header, schema and copies are written | they are written again: the state still says newborn |
-//! | the state says ready | nothing is left to do but the mark, which nobody heeds any more |
+//! | the state says ready | nothing is left to do but the mark, which means nothing any more |
 //! | the mark is cleared, the lock let go | - |
 //!
-//! A creator that lives but fails removes the newborn, see `cradle.rs`.
+//! A creator that lives but fails removes the newborn, see `guard.rs`.
 //!
 //! A death between making the semaphore set and installing it, some instructions later, leaves that
 //! set behind, unused, until it is removed by hand: a private set can't be found by key.
@@ -19,13 +19,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
 
 use super::adoption;
-use super::cradle::Cradle;
 use super::find::{EXECUTE, Found, Mapped, NEWBORN, find};
+use super::guard::Guard;
 use super::newborn::Newborn;
 use super::open::{NAP, await_ready, retry};
 use super::removal;
 use crate::protocol::fault::Fault;
-use crate::protocol::lock::slots;
+use crate::protocol::lock::set;
 use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed};
 use crate::protocol::memory::control::{Control, FORMAT, MAGIC, State};
 use crate::protocol::memory::stop::stop;
@@ -49,10 +49,10 @@ pub(crate) fn create_new(
 ) -> Result<Segment, Fault> {
     retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
-        Ok(Some((mapped, cradle))) => {
-            match complete((mapped, Some(cradle)), access, newborn, Some(write))? {
+        Ok(Some((mapped, guard))) => {
+            match complete((mapped, Some(guard)), access, newborn, Some(write))? {
                 Some((segment, true)) => Ok(Some(segment)),
-                // Somebody's open_or_create was faster with the rest, and so the creator: the next
+                // Another's open_or_create was faster with the rest, and so the creator: the next
                 // attempt says that it exists.
                 _ => Ok(None),
             }
@@ -60,7 +60,7 @@ pub(crate) fn create_new(
         Err(Fault::System(error)) if error.kind() == Kind::Exists => match look_up(key) {
             Ok(id) => match find(id, access) {
                 Ok(Found::Gone) => Ok(None),
-                Ok(Found::Tombstone(mapped)) => removal::finish(&mapped, end).map(|()| None),
+                Ok(Found::Tombstone(mapped)) => removal::end(&mapped, end).map(|()| None),
                 _ => Err(Fault::System(error)),
             },
             Err(_) => Err(Fault::System(error)),
@@ -78,12 +78,12 @@ pub(crate) fn open_or_create(
 ) -> Result<(Segment, bool), Fault> {
     retry(access.limit, |end| {
         // Declared before what was found, and so dropped after it.
-        let mut cradle = None;
+        let mut guard = None;
         let found = match look_up(key) {
             Ok(id) => find(id, access)?,
             Err(error) if error.kind() == Kind::NotFound => match create(key, access, newborn) {
                 Ok(Some((mapped, made))) => {
-                    cradle = Some(made);
+                    guard = Some(made);
                     Found::Newborn(mapped)
                 }
                 Ok(None) => Found::Gone,
@@ -96,17 +96,17 @@ pub(crate) fn open_or_create(
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete((mapped, cradle.take()), access, newborn, Some(write))
+                complete((mapped, guard.take()), access, newborn, Some(write))
             }
-            // Not attached meanwhile: another process may look whether anybody uses it.
+            // Not attached meanwhile: another process may look whether it is in use.
             Found::Newborn(mapped) if Instant::now() < end => {
                 drop(mapped);
                 std::thread::sleep(NAP);
                 Ok(None)
             }
             Found::Newborn(mapped) => Err(mapped.unfinished(wanted)),
-            Found::Plain(mapped) => adopt(mapped, access, newborn),
-            Found::Tombstone(mapped) => removal::finish(&mapped, end).map(|()| None),
+            Found::Foreign(mapped) => adopt(mapped, access, newborn),
+            Found::Tombstone(mapped) => removal::end(&mapped, end).map(|()| None),
             Found::Gone => Ok(None),
         }
     })
@@ -121,7 +121,7 @@ pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Resu
             Ok(completed.map(|(segment, _)| segment))
         }
         Found::Newborn(mapped) => await_ready(mapped, access, end),
-        Found::Plain(mapped) => {
+        Found::Foreign(mapped) => {
             let adopted = adopt(mapped, access, newborn)?;
             Ok(adopted.map(|(segment, _)| segment))
         }
@@ -156,7 +156,7 @@ fn adopt(
 const GROUP: u32 = 0o070;
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
-fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped, Cradle)>, Fault> {
+fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped, Guard)>, Fault> {
     let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
     let mode = Mode::new(newborn.mode.bits() & !EXECUTE | NEWBORN);
     // The creator's own group gets no right to what another group is to have.
@@ -167,12 +167,12 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped,
         newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
         Mode::new(first),
     )?;
-    let cradle = Cradle::new(id, key, size);
+    let guard = Guard::new(id, key, size);
     stop!("birth: segment made");
     let Some((mapping, stat)) = attach(id, access)? else {
         return Ok(None);
     };
-    if !cradle.holds(&stat) {
+    if !guard.is_of(&stat) {
         return Ok(None);
     }
     if let Some(group) = newborn.group {
@@ -180,17 +180,17 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped,
         shm::set(id, stat.uid, group, mode)?;
     }
     stop!("birth: segment mapped");
-    // SAFETY: `stat` is of what is mapped, which has the size of a geometry, which ends in a control
-    // block.
+    // SAFETY: **described**: `stat` is of what is mapped, and has the size of a geometry, which ends in a
+    // control block.
     let mapped = unsafe { Mapped::new(mapping, stat) };
-    Ok(Some((mapped, cradle)))
+    Ok(Some((mapped, guard)))
 }
 
 /// Makes a newborn ready, unless another process was faster. The flag says whether this call did;
-/// `None`: it went away. Without `write` only one whose payload is written already. The cradle is
+/// `None`: it went away. Without `write` only one whose payload is written already. The guard is
 /// there if this call made the segment.
 fn complete(
-    (mut mapped, cradle): (Mapped, Option<Cradle>),
+    (mut mapped, guard): (Mapped, Option<Guard>),
     access: Access,
     newborn: &Newborn,
     write: Option<&mut Write<'_>>,
@@ -226,8 +226,9 @@ fn complete(
         State::NEWBORN => {
             if let Some(write) = write {
                 let write = |area| write(&locked, Payload { area, exact: false });
-                // SAFETY: the lock is held, the mapping writable, and the state says newborn.
-                // `write` refuses where the lock is not this process's any more.
+                // SAFETY: **owned**: `locked` is the lock, of a writable mapping, and `write` refuses
+                // where it is not this process's any more. The state says newborn, so nothing reads;
+                // the geometry was made for `stored` bytes.
                 unsafe {
                     segment.latch.give_birth(newborn.stored, write)?;
                     describe(&segment, newborn);
@@ -243,7 +244,8 @@ fn complete(
         State::ADOPTED => {
             // By a process that died, perhaps, and knew another version of the type.
             adoption::judge(segment.latch.payload(), newborn)?;
-            // SAFETY: the same, but that the payload is written already.
+            // SAFETY: **owned**: `locked` is the lock, of a writable mapping. The state says adopted, so
+            // nothing reads; the geometry was made for `stored` bytes.
             unsafe {
                 segment.latch.adopt(newborn.stored);
                 describe(&segment, newborn);
@@ -251,7 +253,7 @@ fn complete(
             State::ADOPTED.declare_ready(state);
             stop!("adoption: ready");
         }
-        // Whoever removed it did so before it had the set that was made here.
+        // Its remover did so before it had the set that was made here.
         state if state.is_removed() => {
             segment.remove_set(&stat);
         }
@@ -263,7 +265,7 @@ fn complete(
     // Looked at again like any other: one path makes every attachment.
     match find(id, access)? {
         Found::Ready(segment) => {
-            cradle.into_iter().for_each(Cradle::leave);
+            guard.into_iter().for_each(Guard::disarm);
             Ok(Some((segment, created)))
         }
         _ => Ok(None),
@@ -274,12 +276,12 @@ fn complete(
 ///
 /// # Safety
 ///
-/// The lock is held, the mapping is writable, and nobody reads yet.
+/// The lock is held, the mapping is writable, and the segment is not ready yet.
 unsafe fn describe(segment: &Segment, newborn: &Newborn) {
     stop!("birth: sequence written");
     let control = segment.control();
-    // SAFETY: the room has `geometry.room` bytes, which `Newborn`'s maker rounded up from the
-    // schema's; the rest is the caller's promise.
+    // SAFETY: the room has `geometry.room` bytes, which the newborn's maker rounded up from the
+    // schema's; the mapping is writable, and the lock is held.
     unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
     stop!("birth: schema written");
     control.magic.store(MAGIC, Relaxed);
@@ -309,11 +311,11 @@ fn identify(control: &Control, newborn: &Newborn) -> bool {
 fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), Fault> {
     let word = &segment.control().set;
     if word.load(Acquire) == 0 {
-        slots::install(word, 0, segment.identity(), stat, mode)?;
+        set::install(word, 0, segment.identity(), stat, mode)?;
     }
     stop!("birth: semaphores installed");
-    let set = slots::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
-    slots::tag(set, segment.identity())
+    let set = set::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
+    set::tag(set, segment.identity())
 }
 
 /// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps

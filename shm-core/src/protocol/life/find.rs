@@ -16,7 +16,7 @@ use crate::protocol::segment::kernel::{Access, attach};
 use crate::protocol::segment::segment::{Segment, UNREAD};
 use crate::sysv::shm::{self, Attachment, Stat};
 
-/// Execute permission for others, and for nobody else, in a segment's mode: the kernel keeps and
+/// Execute permission for others alone in a segment's mode: the kernel keeps and
 /// ignores it (shmget(2): "execute permissions are not used by the system"), and no program sets it
 /// by habit, as some do with 0777.
 pub(super) const NEWBORN: u32 = 0o001;
@@ -28,7 +28,7 @@ pub(super) enum Found {
     /// A birth is under way, or was when its process died.
     Newborn(Mapped),
     /// No control block: another program made it.
-    Plain(Mapped),
+    Foreign(Mapped),
     /// Removed, but its process did not live to tell the kernel.
     Tombstone(Mapped),
     /// Gone, or going: look the key up again.
@@ -36,6 +36,11 @@ pub(super) enum Found {
 }
 
 /// An attached segment of which only the place of the control block is known.
+///
+/// # Invariants
+///
+/// **described**: `stat` is of what is mapped, and its size is a multiple of 64 and at least [`CONTROL`]:
+/// so the last `CONTROL` bytes are within the mapping, which begins on a page (shmat(2)), and aligned.
 pub(super) struct Mapped {
     pub(super) mapping: Attachment,
     control: *const Control,
@@ -50,7 +55,8 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     if stat.size < CONTROL || !stat.size.is_multiple_of(LINE) {
         return Err(Fault::Foreign { size: stat.size });
     }
-    // SAFETY: `stat` is of what is mapped, and its size was checked above.
+    // SAFETY: **described**: `attach` asked for `stat` once the segment was mapped; its size was checked
+    // above.
     let mapped = unsafe { Mapped::new(mapping, stat) };
     let control = mapped.control();
     let state = State::look(&control.state);
@@ -68,20 +74,19 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     if state == State::NEWBORN && stat.mode.bits() & EXECUTE == NEWBORN {
         return Ok(Found::Newborn(mapped));
     }
-    // Zero beside the magic number: somebody died when he had just begun to adopt it.
+    // Zero beside the magic number: a process died when it had just begun to adopt it.
     if control.magic.load(Relaxed) == MAGIC && state != State::NEWBORN {
         return Err(Fault::Damaged(
             "its state word is none that this library writes",
         ));
     }
-    Ok(Found::Plain(mapped))
+    Ok(Found::Foreign(mapped))
 }
 
 impl Mapped {
     /// # Safety
     ///
-    /// `stat` describes the mapped segment, and its size is a multiple of 64 and at least
-    /// [`CONTROL`].
+    /// The [invariant](Mapped#invariants) holds: described.
     pub(super) unsafe fn new(mapping: Attachment, stat: Stat) -> Mapped {
         let control = mapping
             .as_ptr()
@@ -95,17 +100,17 @@ impl Mapped {
     }
 
     pub(super) fn control(&self) -> &Control {
-        // SAFETY: `new` was promised a size of at least `CONTROL`, so the block lies within the
-        // mapping, which lives as long as `self`, and a multiple of 64, so it is aligned: shmat(2)
-        // maps on page boundaries. Its words are atomics.
+        // SAFETY: by **described** the block lies within the mapping, which lives as long as `self`, and is
+        // aligned. Its words are atomics.
         unsafe { &*self.control }
     }
 
     /// All of it.
     pub(super) fn area(&self) -> Area {
         let first = self.mapping.as_ptr().cast_const().cast();
-        // SAFETY: the mapping has `stat.size` bytes, begins on a page, and lives as long as the
-        // segment; nothing but this module touches it.
+        // SAFETY: mapped, words: `stat.size` bytes, a multiple of 64, from a page's first on (**described**),
+        // for as long as `self`, which each use is shorter than. Shared: by this mapping only the
+        // control block is touched besides, by atomics.
         unsafe { Area::new(first, self.stat.size) }
     }
 
@@ -172,14 +177,15 @@ impl Mapped {
         let base = self.mapping.as_ptr();
         let area = |offset: usize, bytes: usize| {
             let first = base.wrapping_add(offset).cast_const().cast();
-            // SAFETY: the areas of a geometry lie within its total, which is the mapping's size, on
-            // multiples of 64; the mapping lives as long as the segment, and nothing but this
-            // module touches it.
+            // SAFETY: mapped, words: the areas of a geometry lie within its total, which is the mapping's
+            // size, on multiples of 64, and the mapping goes into the segment with them. Shared: only
+            // the segment touches them, by `copy/`.
             unsafe { Area::new(first, bytes) }
         };
         let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
         let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
-        // SAFETY: the sequence lies in the control block; a geometry's areas do not overlap.
+        // SAFETY: sequence: an atomic of the control block, which goes into the segment with the mapping.
+        // Alike: payload and mirrors have the geometry's capacity, and its areas do not overlap.
         let latch = unsafe {
             Latch::new(
                 &raw const self.control().seq,

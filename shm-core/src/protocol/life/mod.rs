@@ -5,8 +5,8 @@
 
 pub(super) mod adoption;
 pub(super) mod birth;
-mod cradle;
 mod find;
+mod guard;
 pub(super) mod newborn;
 pub(super) mod open;
 pub(super) mod removal;

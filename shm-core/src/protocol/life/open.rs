@@ -27,7 +27,7 @@ pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
     retry(access.limit, |end| match find(look_up(key)?, access)? {
         Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(newborn) => await_ready(newborn, access, end),
-        Found::Plain(plain) => Err(plain.foreign()),
+        Found::Foreign(mapped) => Err(mapped.foreign()),
         Found::Tombstone(_) => Err(Fault::Removed),
         Found::Gone => Ok(None),
     })
@@ -38,7 +38,7 @@ pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
     let segment = match find(id, access)? {
         Found::Ready(segment) => Some(segment),
         Found::Newborn(newborn) => await_ready(newborn, access, Instant::now() + access.limit)?,
-        Found::Plain(plain) => return Err(plain.foreign()),
+        Found::Foreign(mapped) => return Err(mapped.foreign()),
         Found::Tombstone(_) | Found::Gone => None,
     };
     segment.ok_or(Fault::Removed)
@@ -71,7 +71,7 @@ pub(super) fn retry<R>(
     }
 }
 
-/// Waits until somebody else has made the newborn ready. `None`: it went away instead.
+/// Waits until another process has made the newborn ready. `None`: it went away instead.
 pub(super) fn await_ready(
     mapped: Mapped,
     access: Access,

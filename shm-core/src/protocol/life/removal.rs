@@ -1,8 +1,8 @@
-//! The end of a segment: under a tombstone of our own, or by somebody else's `ipcrm`.
+//! The end of a segment: under a tombstone of our own, or by another program's `ipcrm`.
 //!
 //! | step of a removal | if the process dies after it |
 //! |---|---|
-//! | the state says removed | every call of those attached says so; whoever next creates under the key does the rest |
+//! | the state says removed | every call of those attached says so; the next creator under the key does the rest |
 //! | the slots' semaphore set is removed | the same |
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
 
@@ -37,7 +37,7 @@ pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     stop!("remove: semaphores removed");
     let removed = shm::remove(segment.id());
     stop!("remove: segment removed");
-    segment::wake_everybody(segment.control());
+    segment::wake_all(segment.control());
     match removed {
         Err(error) if error.kind() == Kind::Removed => Err(Fault::Removed),
         result => Ok(result?),
@@ -50,7 +50,7 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     let gone = || Fault::Removed;
     let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
     if !may_remove(&facts) {
-        // As in `remove`.
+        // The kernel refuses, and says why.
         return Ok(shm::remove(id)?);
     }
     let mapping = map(id, true)?.ok_or_else(gone)?;
@@ -61,30 +61,31 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
         return Err(foreign);
     }
     mapping.back(facts.size)?;
-    // SAFETY: the facts are of the attached segment, and its size was checked above.
+    // SAFETY: **described**: the facts were asked for once the segment was mapped; the size was checked
+    // above.
     let mapped = unsafe { Mapped::new(mapping, facts) };
     if !mapped.is_ours() {
         return Err(foreign);
     }
     let control = mapped.control();
-    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: whoever
-    // sees the tombstone sees the magic number before it.
+    // Of a newborn it may be missing, and the tombstone means nothing without it. Release: a process
+    // that sees the tombstone sees the magic number before it.
     control.magic.store(MAGIC, Relaxed);
     let state = State(control.state.load(Relaxed)).removed();
     control.state.store(state.0, Release);
     stop!("remove: tombstone set");
-    finish(&mapped, Instant::now())?;
-    segment::wake_everybody(control);
+    end(&mapped, Instant::now())?;
+    segment::wake_all(control);
     Ok(())
 }
 
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
 /// this state.
-pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
+pub(super) fn try_set_tombstone(mapped: &Mapped, seen: State) -> bool {
     let control = mapped.control();
     control.magic.store(MAGIC, Relaxed);
-    // By exchange: it is made ready the same way, so whoever does that at this moment is either
-    // first or fails. Release: whoever sees the tombstone sees the magic number before it.
+    // By exchange: it is made ready the same way, so a creator that does so at this moment is either
+    // first or fails. Release: a process that sees the tombstone sees the magic number before it.
     let removed = seen.removed().0;
     let state = &control.state;
     state
@@ -95,7 +96,7 @@ pub(super) fn bury(mapped: &Mapped, seen: State) -> bool {
 /// Ends a removal that its process did not live to end.
 ///
 /// If only the owner may do that, and has not when the time is over, the kernel's refusal.
-pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
+pub(super) fn end(mapped: &Mapped, limit: Instant) -> Result<(), Fault> {
     let word = mapped.control().set.load(Relaxed);
     remove_set(word, &mapped.stat, mapped.mapping.id());
     stop!("remove: ended for another, semaphores removed");
@@ -103,7 +104,7 @@ pub(super) fn finish(mapped: &Mapped, end: Instant) -> Result<(), Fault> {
     stop!("remove: ended for another");
     match removed {
         // Its owner may be at it.
-        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= end => {
+        Err(error) if error.kind() == Kind::NotPermitted && Instant::now() >= limit => {
             Err(error.into())
         }
         _ => Ok(()),

@@ -1,21 +1,21 @@
-//! Making room for a new segment where one stands that the program can't use and nobody else is
+//! Making room for a new segment where one stands that the program can't use and no other process is
 //! attached to.
 //!
 //! | step | if the process dies after it |
 //! |---|---|
 //! | the segment is attached, judged unfit, and found to have no other attachment | nothing has changed |
 //! | its lock is taken, if it has one that can be; attachments are counted again | an ordinary takeover |
-//! | the state says removed | whoever next creates under the key ends the removal |
+//! | the state says removed | the next creator under the key ends the removal |
 //! | its semaphore set is removed, then the segment | the key is free |
 //! | a new one is born | see `birth.rs` |
 //!
 //! The attachment stays until the segment is removed. So of two that would replace it at once, at
-//! most one counts a single attachment; whoever counts more detaches and looks again a little
-//! later. And who attaches after the second count commits nothing: that takes the lock, under which
+//! most one counts a single attachment; one that counts more detaches and looks again a little
+//! later. A process that attaches after the second count commits nothing: that takes the lock, under which
 //! the tombstone is found.
 //!
-//! A segment without a control block has neither lock nor tombstone: who attaches it between count
-//! and removal keeps a segment that nobody finds any more.
+//! A segment without a control block has neither lock nor tombstone: a process that attaches it
+//! between count and removal keeps a segment that no other finds any more.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ pub(crate) fn make_room(segment: &Segment) -> Result<Room, Fault> {
     let locked = match segment.lock() {
         Ok(locked) => Some(locked),
         Err(Fault::Removed) => return Ok(Room::Made),
-        // Nobody can take it: so nobody commits either.
+        // No process can take it: so none commits either.
         Err(Fault::Damaged(_) | Fault::SetLost | Fault::Unjudged | Fault::NoUndo) => None,
         Err(fault) => return Err(fault),
     };
@@ -80,7 +80,7 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         return Ok(Room::Made);
     };
     match find(id, access) {
-        Ok(Found::Plain(_)) | Err(Fault::Foreign { .. } | Fault::Damaged(_)) => {}
+        Ok(Found::Foreign(_)) | Err(Fault::Foreign { .. } | Fault::Damaged(_)) => {}
         Ok(Found::Newborn(newborn)) if Some(newborn.stat.size) != wanted => {}
         Ok(_) => return Ok(Room::Made),
         Err(fault) => return Err(fault),
@@ -90,14 +90,15 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         Err(room) => return Ok(room),
     };
     if stat.size >= CONTROL && stat.size.is_multiple_of(LINE) {
-        // SAFETY: `stat` is of this id, and its size was checked just now.
+        // SAFETY: **described**: `stat` was asked for once the segment was mapped; its size was checked
+        // just now.
         let mapped = unsafe { Mapped::new(mapping, stat) };
         let state = State(mapped.control().state.load(Relaxed));
         if mapped.is_ours() {
             // Else it is another state by now.
-            if removal::bury(&mapped, state) {
+            if removal::try_set_tombstone(&mapped, state) {
                 stop!("replace: tombstone set");
-                removal::finish(&mapped, Instant::now())?;
+                removal::end(&mapped, Instant::now())?;
             }
             return Ok(Room::Made);
         }

@@ -15,9 +15,9 @@ use std::sync::atomic::{
     compiler_fence,
 };
 
+use super::claim::Claim;
 use super::lock;
 use super::process::Stamp;
-use super::slots::Claim;
 use crate::sysv::shm;
 
 /// How many locks of one thread are noted. Where a thread holds more at once, those beyond are

@@ -3,15 +3,16 @@
 //! | word | meaning |
 //! |---|---|
 //! | 0 | free |
-//! | bits 0..31 | the owner's [claim](super::slots): slot + 1, number and image |
-//! | bit 31 | somebody sleeps: the owner wakes one when it lets go |
+//! | bits 0..31 | the owner's [claim](super::claim): slot + 1, number and image |
+//! | bit 31 | contenders sleep: the owner wakes one when it lets go |
 //!
 //! A contender that finds the owner's slot without a living claimant puts its own word in place of
 //! *the very word it judged*. Unless that word has come back meanwhile, which takes 8,192 claims and
-//! more (see `Slots::alive`), either the judgement still holds or the exchange fails. Whoever takes over repairs before anything else. Sleeps are short naps: a
-//! sleeper whose wake-up went to somebody who died with it looks again by itself.
+//! more (see `Slots::alive`), either the judgement still holds or the exchange fails. A contender
+//! that takes over repairs before anything else. Sleeps are short naps: a sleeper whose wake-up went
+//! to a process that died with it looks again by itself.
 
-use super::slots::Claim;
+use super::claim::Claim;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
     AtomicU32,
@@ -19,7 +20,7 @@ use crate::protocol::memory::atomics::{
 };
 use crate::protocol::memory::stop::stop;
 
-/// Somebody sleeps.
+/// Contenders sleep.
 pub(in crate::protocol) const WAITERS: u32 = 1 << 31;
 
 /// Looks before the first sleep: a commit of a small value is over sooner than a system call.
@@ -28,7 +29,7 @@ const SPINS: u32 = if cfg!(all(test, loom)) { 1 } else { 100 };
 /// How the lock was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) enum Taken {
-    /// From nobody: the last owner let go.
+    /// From no owner: the last one let go.
     Free,
     /// From a dead owner, whose work may be half-done.
     Over,
@@ -47,7 +48,7 @@ pub(in crate::protocol) fn try_acquire(word: &AtomicU32, claim: Claim) -> bool {
 /// `alive` judges an owner. `rest` is called each time the lock could not be taken, with the slot
 /// of its living owner, if it has one, and the word to sleep on; it returns at the latest when the
 /// word has changed or a nap is over, and ends the attempt with an error when the limit is reached.
-/// Without an owner it must not sleep: no mark was left, so nobody would wake it.
+/// Without an owner it must not sleep: no mark was left, so no owner would wake it.
 #[cold]
 pub(in crate::protocol) fn acquire(
     word: &AtomicU32,
@@ -77,8 +78,8 @@ pub(in crate::protocol) fn acquire(
             continue;
         }
         // With the mark: others may sleep as this process did, and must be woken in their turn.
-        // Acquire as in `try_acquire`; after a death it pairs with nothing in memory, and the
-        // repair has a fence of its own.
+        // Acquire pairs with the release in `release`; after a death it pairs with nothing in memory,
+        // and the repair has a fence of its own.
         if word
             .compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed)
             .is_ok()
@@ -120,8 +121,8 @@ pub(in crate::protocol) fn inherit_from(word: &AtomicU32, slot: u32, claim: Clai
 
 /// Lets go, and says whether a sleeper must be woken.
 ///
-/// A word that is not this claim's stays as it is: somebody tampered with the slots and took the
-/// lock from a living owner.
+/// A word that is not this claim's stays as it is: a peer tampered with the slots, and the lock was
+/// taken from a living owner.
 #[inline(always)]
 pub(in crate::protocol) fn release(word: &AtomicU32, claim: Claim) -> bool {
     // SeqCst holds the release that `try_acquire` pairs with, and makes the exchange one half of
@@ -137,7 +138,7 @@ pub(in crate::protocol) fn release(word: &AtomicU32, claim: Claim) -> bool {
 
 #[cold]
 fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
-    // SeqCst as in `release`.
+    // SeqCst: the release that `try_acquire` pairs with, and one half of the handshake in `wait.rs`.
     word.compare_exchange(claim.word | WAITERS, 0, SeqCst, Relaxed)
         .is_ok()
 }
@@ -145,7 +146,7 @@ fn release_marked(word: &AtomicU32, claim: Claim) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::protocol::lock::slots::SLOT_BITS;
+    use crate::protocol::lock::claim::SLOT_BITS;
 
     #[test]
     fn an_owner_is_judged_by_its_claim_whether_others_sleep_or_not() {

@@ -1,9 +1,13 @@
 //! Who may write, who lives, who sleeps: the lock's word, slots and records of its claimants, and
 //! what the kernel says of processes.
 //!
+//! Of who lives: `verdict` asks `slots`, which asks `set` (the kernel's semaphores) and `record`.
+//! Each of them names a claimant by its `claim`.
+//!
 //! `segment/` and `life/` may call it. It may call `memory/` and `sysv/`. It knows a segment by its
 //! words and its id.
 
+pub(super) mod claim;
 pub(super) mod futex;
 pub(super) mod held;
 #[expect(
@@ -14,5 +18,9 @@ pub(super) mod lock;
 mod proc;
 pub(super) mod process;
 pub(super) mod record;
+pub(super) mod set;
 pub(super) mod slots;
+#[cfg(all(test, not(loom)))]
+mod tests;
+pub(super) mod verdict;
 pub(super) mod wait;

@@ -26,7 +26,7 @@ fn word() -> &'static AtomicU32 {
 }
 
 /// A number that a `fork` changes in the child: what a claim made under another epoch owns belongs
-/// to somebody else. Neither 0 nor [`Stamp::NONE`]'s.
+/// to another process. Neither 0 nor [`Stamp::NONE`]'s.
 ///
 /// Two loads, and system calls only when first called in a process. Also right after a bare `clone`
 /// that runs no `pthread_atfork` handlers.
@@ -127,7 +127,7 @@ fn install() -> Option<&'static AtomicU32> {
             .compare_exchange(none, page.cast(), Release, Acquire)
             .is_ok();
     if !published {
-        // SAFETY: nobody else has seen this mapping.
+        // SAFETY: the mapping was made above, and no other thread has been told of it.
         unsafe { libc::munmap(page, bytes) };
     }
     // Ours, or another thread's.

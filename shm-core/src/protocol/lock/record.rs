@@ -10,7 +10,7 @@
 //! | 0..22 | pid |
 //! | 22..44 | when the process started: the low bits of clock ticks since boot; 0 without `/proc` |
 //! | 44..56 | pid and time namespace, so that pid and start are compared only where they mean the same; 0: not known |
-//! | 56..64 | what the process keeps until `exec`, beside the 8 bits in the [claim's word](super::slots) |
+//! | 56..64 | what the process keeps until `exec`, beside the 8 bits in the [claim's word](super::claim) |
 //!
 //! A record is stored by compare-exchange of the one that was judged: with a plain store, two
 //! processes that judge one dead claim would both have the slot.

@@ -25,13 +25,13 @@ use crate::protocol::memory::atomics::{
     fence,
 };
 
-/// Between two looks of a waiter that nobody need wake: the most that it sees a value late.
+/// Between two looks of a waiter that no committer need wake: the most that it sees a value late.
 pub(in crate::protocol) const UNANNOUNCED_NAP: Duration = Duration::from_millis(2);
 
 /// Between two looks of a waiter that will be woken; it looks whether the segment still exists.
 pub(in crate::protocol) const ANNOUNCED_NAP: Duration = Duration::from_millis(250);
 
-/// Announces that somebody waits for `version`.
+/// Announces that a process waits for `version`.
 ///
 /// The caller looks at the sequence again before it sleeps.
 #[inline]

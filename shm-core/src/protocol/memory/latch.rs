@@ -6,11 +6,17 @@
 //! | `2k` | commit `k` stands in the payload | the payload | the sequence is still `2k` |
 //! | `2k - 1` | commit `k` is being written to the payload | mirror `(k-1) % 2`, which holds `k - 1` | the sequence is below `2k + 2` |
 //!
-//! Commit `k` writes the payload, raises the sequence to `2k`, then writes mirror `k % 2`. The
-//! other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a
-//! whole commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
+//! | step of commit `k` | if the writer dies after it |
+//! |---|---|
+//! | the sequence becomes `2k - 1` | readers copy mirror `(k-1) % 2`; the repair makes its value commit `k` |
+//! | the payload is written | the same |
+//! | the sequence becomes `2k` | commit `k` stands; the repair makes mirror `k % 2` its equal |
+//! | mirror `k % 2` is written | all is whole; the repair copies that mirror once more |
+//!
+//! The other mirror holds `k - 1` all the while, so a reader that meets a writer has the time of a whole
+//! commit for its copy, and whatever instruction a writer dies at, one complete copy stands.
 //! Linux knows the scheme with two copies as `seqcount_latch` (Documentation/locking/seqlock.rst);
-//! the third serves readers of large values, who would starve between two.
+//! the third serves readers of large values, which would starve between two.
 //!
 //! Only the holder of the lock commits or repairs.
 
@@ -19,7 +25,7 @@ use super::atomics::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     fence,
 };
-use super::copy::{Area, Comb, LONG, Span};
+use super::copy::{Area, Span};
 use super::stop::stop;
 
 /// As many bytes as every area is a multiple of.
@@ -30,6 +36,18 @@ static ZEROS: [u8; 64] = [0; 64];
 const PIECE: usize = 4096;
 
 /// The sequence and the three copies.
+///
+/// # Invariants
+///
+/// - **sequence**: `seq` stays mapped and aligned for as long as this value or a copy of it is used, and
+///   is touched by atomics only.
+/// - **alike**: the three areas are of one size and do not overlap: what lies within one lies within
+///   each.
+///
+/// What a committer promises beside them:
+///
+/// - **owned**: the caller holds the lock, so no other commits or repairs, and the mapping is writable.
+/// - **whole**: the last owner left its copies whole, or they were repaired.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latch {
     seq: *const AtomicU64,
@@ -46,8 +64,7 @@ pub(crate) fn version_of(seq: u64) -> u64 {
 impl Latch {
     /// # Safety
     ///
-    /// `seq` stays mapped, aligned, and touched by atomics only, for as long as this value or a
-    /// copy of it is used; the three areas are of one size and do not overlap.
+    /// The [invariants](Latch#invariants) hold: sequence, alike.
     pub(in crate::protocol) unsafe fn new(
         seq: *const AtomicU64,
         payload: Area,
@@ -62,7 +79,7 @@ impl Latch {
 
     #[inline(always)]
     fn seq(&self) -> &AtomicU64 {
-        // SAFETY: promised to `new`. An atomic may change under a shared reference.
+        // SAFETY: by **sequence**. An atomic may change under a shared reference.
         unsafe { &*self.seq }
     }
 
@@ -87,7 +104,7 @@ impl Latch {
     /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: the caller's promises; the three areas are of one size.
+        // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
         self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
     }
 
@@ -95,10 +112,10 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::read`].
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: as in `read`.
+        // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
         unsafe {
             if span.len > PIECE {
                 self.read_in_pieces(span, dst, PIECE)
@@ -113,8 +130,8 @@ impl Latch {
         // Relaxed and fences, no acquire loads: those are not documented to work on read-only pages
         // (`core::sync::atomic`, "Atomic accesses to read-only memory").
         let seq = self.sequence();
-        // Pairs with the release fences in `commit`: whoever sees a sequence sees the copy that it
-        // promises.
+        // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
+        // it promises.
         fence(Acquire);
         let (copy, bound) = if seq.is_multiple_of(2) {
             (self.payload, seq.wrapping_add(1))
@@ -144,7 +161,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::read`].
+    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
     #[inline(never)]
     pub(in crate::protocol) unsafe fn read_in_pieces(
         &self,
@@ -153,14 +170,15 @@ impl Latch {
         piece: usize,
     ) -> Option<u64> {
         let seq = self.sequence();
-        // As in `read_by`.
+        // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
+        // it promises.
         fence(Acquire);
         let version = version_of(seq);
         let mut done = 0;
         if seq.is_multiple_of(2) {
             while done < span.len {
                 let len = piece.min(span.len - done);
-                // SAFETY: `done + len <= span.len`, and the caller's promises.
+                // SAFETY: `done + len <= span.len`; the span fits in the payload, and `dst` takes it.
                 unsafe {
                     self.payload
                         .load_long(span.offset + done, dst.add(done), len)
@@ -180,9 +198,10 @@ impl Latch {
             }
         }
         let mirror = self.mirrors[version as usize % 2];
-        // SAFETY: as above; the areas are of one size.
+        // SAFETY: the span fits in the payload, and so in the mirror (**alike**); `dst` takes its bytes.
         unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
-        // As in `read_by`.
+        // Pairs with the fences in `commit`: a byte of a later commit in the mirror makes the load
+        // below see that commit's sequence.
         fence(Acquire);
         // Commit `version + 2` writes to this mirror after its even sequence. A peer that set the
         // sequence back fails here, too.
@@ -197,8 +216,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// The caller holds the lock, the mapping is writable, and the last holder left its copies
-    /// whole (or they were repaired).
+    /// **owned** and **whole**, see [`Latch`].
     #[inline(always)]
     pub(in crate::protocol) unsafe fn commit(&self, write: impl FnOnce(Area)) -> (u64, Area) {
         stop!("commit: begun");
@@ -211,7 +229,7 @@ impl Latch {
         stop!("commit: odd");
         write(self.payload);
         stop!("commit: payload written");
-        // SAFETY: the caller's promises.
+        // SAFETY: **owned**, and `write` has just stored a value.
         unsafe { self.publish(even.wrapping_add(2)) }
     }
 
@@ -219,7 +237,7 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`].
+    /// **owned**, see [`Latch`]; the payload holds a value.
     #[inline(always)]
     unsafe fn publish(&self, even: u64) -> (u64, Area) {
         let version = version_of(even);
@@ -243,12 +261,12 @@ impl Latch {
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies; `stored` fits in the payload.
+    /// **owned**, see [`Latch`]; `stored` fits in the payload.
     pub(in crate::protocol) unsafe fn repair(&self, stored: usize) {
         let whole = Span::whole(stored);
         let seq = self.sequence();
         // The dead writer's sequence and the stores below come from different processes. A reader
-        // of the mirror's last value who sees one of the latter must also see the former, or it
+        // of the mirror's last value that sees one of the latter must also see the former, or it
         // would take a mixture of two values for the older: this fence passes on what the load
         // above has seen. (That the copies read below are those of that sequence, the kernel
         // orders: see `Slots::alive`.)
@@ -256,12 +274,12 @@ impl Latch {
         stop!("repair: begun");
         if seq.is_multiple_of(2) {
             // The payload stands; the mirror may be half-written.
-            // SAFETY: one size, no overlap (promised to `new`), writable and fitting (the caller's
-            // promise).
+            // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };
         } else {
             // The payload may be half-written; the mirror of the commit before stands. Its value
-            // becomes the next version. SAFETY: as above.
+            // becomes the next version.
+            // SAFETY: payload and mirrors are **alike**, writable (**owned**), and `stored` fits.
             unsafe {
                 self.payload
                     .copy_from(self.mirrors[version_of(seq) as usize % 2], whole);
@@ -273,13 +291,13 @@ impl Latch {
         }
     }
 
-    /// Writes the first value, version 1, to all three copies, unless `write` refuses. Nobody reads
-    /// before the segment is ready.
+    /// Writes the first value, version 1, to all three copies, unless `write` refuses. No process
+    /// reads before the segment is ready.
     ///
     /// # Safety
     ///
-    /// As for [`Latch::commit`], but for the state of the copies; the segment is not ready yet, and
-    /// what is promised holds again after `write`, or it refuses.
+    /// **owned**, see [`Latch`], also after `write`, or that refuses; `stored` fits in the payload. The
+    /// segment is not ready yet.
     pub(in crate::protocol) unsafe fn give_birth<E>(
         &self,
         stored: usize,
@@ -287,60 +305,28 @@ impl Latch {
     ) -> Result<(), E> {
         // A creator may have died here before: its bytes go.
         for offset in (0..self.payload.bytes()).step_by(ZEROS.len()) {
-            // SAFETY: the capacity is a multiple of 64 bytes.
+            // SAFETY: the capacity is a multiple of 64 bytes, and writable (**owned**).
             unsafe { self.payload.store(offset, ZEROS.as_ptr(), ZEROS.len()) };
         }
         stop!("birth: payload cleared");
         write(self.payload)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `write` has not refused, so **owned** still holds; `stored` fits.
         unsafe { self.adopt(stored) };
         Ok(())
     }
 
-    /// Makes what stands in the payload the first value, version 1. Nobody reads before the segment
-    /// is ready.
+    /// Makes what stands in the payload the first value, version 1. No process reads before the
+    /// segment is ready.
     ///
     /// # Safety
     ///
-    /// As for [`Latch::give_birth`].
+    /// **owned**, see [`Latch`]; `stored` fits in the payload. The segment is not ready yet.
     pub(in crate::protocol) unsafe fn adopt(&self, stored: usize) {
         for mirror in self.mirrors {
-            // SAFETY: one size, no overlap.
+            // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
         }
         stop!("birth: copies written");
         self.seq().store(2, Relaxed);
-    }
-
-    /// Copies the payload as the lock's holder sees it: nobody else commits meanwhile.
-    ///
-    /// # Safety
-    ///
-    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
-    #[inline(always)]
-    pub(in crate::protocol) unsafe fn load_locked(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the caller's promises.
-        unsafe {
-            if span.len <= LONG {
-                self.payload.load(span.offset, dst, span.len);
-            } else {
-                self.payload.load_long(span.offset, dst, span.len);
-            }
-        }
-    }
-
-    /// Compares with the payload as the lock's holder sees it: see [`Area::difference`].
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    pub(in crate::protocol) unsafe fn difference_locked(
-        &self,
-        offset: usize,
-        src: *const u8,
-        comb: Comb<'_>,
-    ) -> Option<Span> {
-        // SAFETY: the caller's promises.
-        unsafe { self.payload.difference(offset, src, comb) }
     }
 }

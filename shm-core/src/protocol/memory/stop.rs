@@ -14,10 +14,9 @@ macro_rules! stop {
 
 #[cfg(shm_stop_points)]
 macro_rules! stop {
-    ($point:literal $(, $left:expr)?) => {{
-        const { crate::protocol::memory::stop::assert_listed($point) };
+    ($point:literal $(, $left:expr)?) => {
         crate::protocol::memory::stop::at($point, None $(.or(Some($left)))?)
-    }};
+    };
 }
 
 pub(crate) use stop;
@@ -88,34 +87,13 @@ pub const POINTS: &[&str] = &[
     "remove: ended for another",
 ];
 
-/// Fails to compile for a point that is missing from [`POINTS`].
-#[cfg(shm_stop_points)]
-pub(crate) const fn assert_listed(point: &str) {
-    let mut index = 0;
-    while index < POINTS.len() {
-        if same(point.as_bytes(), POINTS[index].as_bytes()) {
-            return;
-        }
-        index += 1;
-    }
-    panic!("this stop point is not in the list");
-}
-
-#[cfg(shm_stop_points)]
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut index = 0;
-    while index < a.len() && index < b.len() && a[index] == b[index] {
-        index += 1;
-    }
-    index == a.len() && index == b.len()
-}
-
 /// Ends the process, if the environment says so.
 #[cfg(shm_stop_points)]
 pub(crate) fn at(point: &str, left: Option<crate::sysv::sem::Id>) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+    assert!(POINTS.contains(&point), "{point} is not in the list");
     static WANTED: OnceLock<Option<(u32, String)>> = OnceLock::new();
     static PASSED: AtomicU32 = AtomicU32::new(0);
     let wanted = WANTED.get_or_init(|| {

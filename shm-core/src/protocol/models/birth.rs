@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock;
-use super::super::lock::slots::Claim;
 use super::super::memory::control::State;
 use super::super::memory::copy::{Area, Span};
 use super::super::memory::latch::Latch;
@@ -39,12 +39,13 @@ impl Newborn {
     }
 
     fn latch(&self) -> Latch {
-        // SAFETY: as for `Board::latch`.
+        // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as
+        // `self`, which each actor keeps.
         let [payload, even, odd] = self
             .copies
             .each_ref()
             .map(|words| unsafe { Area::new(words.as_ptr(), CAPACITY * 8) });
-        // SAFETY: as above.
+        // SAFETY: sequence: an atomic of `self`, which each actor keeps. Alike: three arrays of one size.
         unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
     }
 
@@ -53,14 +54,14 @@ impl Newborn {
         if State(self.state.load(Relaxed)) != State::NEWBORN {
             return;
         }
-        // SAFETY: the lock is held, the state says newborn.
+        // SAFETY: **owned**: the lock is held. The state says newborn, so nothing reads.
         let born = unsafe {
             self.latch().give_birth(BYTES, |payload| {
                 store(payload, value);
                 Ok::<(), ()>(())
             })
         };
-        born.expect("nobody refuses");
+        born.expect("no `write` refuses");
         self.header.store(value, Relaxed);
         State::NEWBORN.declare_ready(&self.state);
         self.births.fetch_add(1, Relaxed);

@@ -14,8 +14,8 @@ use loom::sync::atomic::{
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock::{self, Taken};
-use super::super::lock::slots::Claim;
 use super::atomics::{AtomicU32, mortal};
 use super::{Count, Model, Tally};
 
@@ -30,9 +30,9 @@ struct Guarded {
     takeovers: Count,
 }
 
-// SAFETY: what the models are there to show: whoever touches the cell owns the lock.
+// SAFETY: what the models are there to show: a thread that touches the cell owns the lock.
 unsafe impl Sync for Guarded {}
-// SAFETY: as above.
+// SAFETY: the cell is all that is no atomic, and a thread that touches it owns the lock.
 unsafe impl Send for Guarded {}
 
 /// What a model gets wrong on purpose.
@@ -61,7 +61,7 @@ impl Guarded {
         })
     }
 
-    /// semop(2): "is 0" and "add 1". `None`: somebody alive has it.
+    /// semop(2): "is 0" and "add 1". `None`: a living process has it.
     fn claim(&self, slot: u32, wrong: Wrong) -> Option<Claim> {
         self.semaphores[slot as usize]
             .compare_exchange(0, 1, AcqRel, Relaxed)
@@ -75,7 +75,7 @@ impl Guarded {
     }
 
     /// The kernel's part of a death.
-    fn bury(&self, slot: u32) {
+    fn undo(&self, slot: u32) {
         // An exchange, though a store would do: loom takes a store and another's exchange of the
         // same word for unordered.
         self.semaphores[slot as usize].swap(0, Release);
@@ -141,7 +141,7 @@ impl Guarded {
 
     /// What an owner does.
     fn work(&self) {
-        // SAFETY: loom checks.
+        // SAFETY: loom checks that no two threads access the cell at once.
         self.cell.with_mut(|value| unsafe { *value += 1 });
     }
 
@@ -174,7 +174,7 @@ fn living(contenders: u32, rounds: usize, preemptions: usize) -> Model {
             for other in others {
                 other.join().expect("its own panic comes first");
             }
-            // SAFETY: loom checks.
+            // SAFETY: loom checks that no two threads access the cell at once.
             let total = guarded.cell.with(|value| unsafe { *value });
             assert_eq!(total, u64::from(contenders) * rounds as u64);
         },
@@ -195,7 +195,7 @@ fn dying(contenders: u32, stores: u32, preemptions: usize) -> Model {
                 let (guarded, tally, claim) = (guarded.clone(), tally.clone(), claims[0]);
                 move || {
                     let _ = mortal(stores, || guarded.round(claim, &tally, Wrong::default()));
-                    guarded.bury(0);
+                    guarded.undo(0);
                 }
             });
             let contend = |claim: Claim| {
@@ -223,7 +223,7 @@ pub(super) fn heir(wrong: Wrong, preemptions: usize) -> Model {
         let dead = guarded.claim(0, wrong).expect("free");
         assert!(lock::try_acquire(&guarded.word, dead));
         let contender = guarded.claim(1, wrong).expect("free");
-        guarded.bury(0);
+        guarded.undo(0);
         let heir = thread::spawn({
             let (guarded, tally) = (guarded.clone(), tally.clone());
             move || {
@@ -275,5 +275,5 @@ fn no_two_own_the_lock_and_a_dead_owner_is_followed_once() {
         .iter()
         .map(|model| model.check().special.load(Relaxed))
         .sum();
-    assert!(takeovers > 0, "nobody ever took over");
+    assert!(takeovers > 0, "no contender ever took over");
 }

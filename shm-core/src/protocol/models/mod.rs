@@ -4,7 +4,7 @@
 //! Each model runs the code of `latch.rs`, `lock.rs`, `slots.rs`, `wait.rs` or `birth.rs` itself, on loom's
 //! atomics, in every order that loom finds with a bounded number of preemptions. What is not memory
 //! is modelled by hand and never stronger than what the kernel promises: a semaphore is one atomic
-//! word, exchanged by whoever asks for it, whose fall to 0 comes after all that its dead claimant
+//! word, exchanged by each process that asks for it, whose fall to 0 comes after all that its dead claimant
 //! did, a futex is a mutex around "compare, then sleep".
 //!
 //! `faults.rs` then makes every fence, order, store and exchange that the models meet wrong, one by
@@ -82,12 +82,13 @@ impl Board {
     }
 
     fn latch(&self) -> Latch {
-        // SAFETY: the words live as long as the board; a copy's words lie side by side.
+        // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as
+        // the board, which each actor keeps.
         let [payload, even, odd] = self
             .copies
             .each_ref()
             .map(|words| unsafe { Area::new(words.as_ptr(), BYTES) });
-        // SAFETY: one size, no overlap; the actors keep the board.
+        // SAFETY: sequence: an atomic of the board, which each actor keeps. Alike: three arrays of one size.
         unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
     }
 
@@ -95,18 +96,18 @@ impl Board {
     fn commit(&self) -> u64 {
         let latch = self.latch();
         let next = super::memory::latch::version_of(latch.sequence()) + 1;
-        // SAFETY: models call this under the lock, or have one writer at a time.
+        // SAFETY: **owned**, **whole**: models call this under the lock, or have one writer at a time.
         let version = unsafe {
             let (version, mirror) = latch.commit(|payload| store(payload, next));
             mirror.copy_from(latch.payload(), Span::whole(BYTES));
             version
         };
-        assert_eq!(version, next, "somebody else committed meanwhile");
+        assert_eq!(version, next, "another thread committed meanwhile");
         version
     }
 
     fn repair(&self) {
-        // SAFETY: as in `commit`.
+        // SAFETY: **owned**: models call this under the lock, or have one writer at a time.
         unsafe { self.latch().repair(BYTES) };
     }
 

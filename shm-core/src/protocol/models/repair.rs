@@ -1,4 +1,4 @@
-//! A writer that dies at any store, somebody who repairs and may die of it too, and a reader all
+//! A writer that dies at any store, an owner that repairs and may die of it too, and a reader all
 //! the while.
 //!
 //! The death reaches the survivor as the kernel brings it: after all that the dead process stored.
@@ -73,14 +73,14 @@ fn model(
         };
         dead.join().expect("its own panic comes first");
         board.repair();
-        finish(&board, first, stores);
+        check_what_stands(&board, first, stores);
         reader.join().expect("its own panic comes first");
     })
 }
 
 /// What stands after the repair, and a commit on top of it.
-fn finish(board: &Arc<Board>, first: u64, stores: u32) {
-    let seen = board.read().expect("nobody else writes");
+fn check_what_stands(board: &Arc<Board>, first: u64, stores: u32) {
+    let seen = board.read().expect("no other thread writes");
     // A commit counts from its even sequence on, which is the store after the odd one and the
     // payload.
     let committed = (0..COMMITS as u32)
@@ -93,7 +93,7 @@ fn finish(board: &Arc<Board>, first: u64, stores: u32) {
     );
     let version = board.commit();
     assert!(version > seen.version);
-    let seen = board.read().expect("nobody else writes");
+    let seen = board.read().expect("no other thread writes");
     assert_eq!((seen.version, seen.value), (version, version));
 }
 

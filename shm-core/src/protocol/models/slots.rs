@@ -35,9 +35,9 @@ struct Slot {
     cell: UnsafeCell<u64>,
 }
 
-// SAFETY: what the models are there to show: whoever touches the cell holds the slot.
+// SAFETY: what the models are there to show: a thread that touches the cell holds the slot.
 unsafe impl Sync for Slot {}
-// SAFETY: as above.
+// SAFETY: the cell is all that is no atomic, and a thread that touches it holds the slot.
 unsafe impl Send for Slot {}
 
 /// What a model gets wrong on purpose.
@@ -160,7 +160,7 @@ impl Process {
 
     /// What a holder does.
     fn work(&self) {
-        // SAFETY: loom checks.
+        // SAFETY: loom checks that no two threads access the cell at once.
         self.slot.cell.with_mut(|value| unsafe { *value += 1 });
     }
 
@@ -202,6 +202,9 @@ enum Fate {
 /// Stores of a round: the exchange of the record, its release, the semaphore.
 const STORES: u32 = 3;
 
+/// What a process does with the slot.
+type Act = Box<dyn FnOnce(&Process, &Tally) + Send>;
+
 fn model(fate: Fate, earlier: u64, others: &'static [u64], wrong: Wrong) -> Model {
     let name = format!(
         "slot after {earlier}, {} others, the first {fate:?}",
@@ -209,7 +212,7 @@ fn model(fate: Fate, earlier: u64, others: &'static [u64], wrong: Wrong) -> Mode
     );
     Model::new(name, 3, move |tally| {
         let slot = Slot::left_by(earlier);
-        let spawn = |own: u64, act: Box<dyn FnOnce(&Process, &Tally) + Send>| {
+        let spawn = |own: u64, act: Act| {
             let (slot, tally) = (slot.clone(), tally.clone());
             thread::spawn(move || act(&Process::new(&slot, own, wrong), &tally))
         };
@@ -305,5 +308,5 @@ fn no_two_living_hold_one_slot_and_none_is_lost() {
         .iter()
         .map(|model| model.check().special.load(Relaxed))
         .sum();
-    assert!(claims > 0, "nobody ever got the slot");
+    assert!(claims > 0, "no process ever got the slot");
 }

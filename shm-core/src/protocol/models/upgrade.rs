@@ -16,7 +16,7 @@ use super::super::segment::upgrade::{Successor, extend, read_room, read_under};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
-/// What the new field holds before anybody commits to it.
+/// What the new field holds before a writer commits to it.
 const DEFAULT: u32 = 77;
 
 /// Where the new field is.
@@ -65,7 +65,7 @@ impl Plot {
                 }
             }
         };
-        // SAFETY: one after the other commits; all copies have `BYTES` bytes.
+        // SAFETY: **owned**, **whole**: one after the other commits; all copies have `BYTES` bytes.
         unsafe {
             let (_, mirror) = latch.commit(write);
             mirror.copy_from(latch.payload(), Span::whole(BYTES));

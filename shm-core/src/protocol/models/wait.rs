@@ -1,7 +1,7 @@
 //! The handshake between a waiter that goes to sleep and a committer that may have to wake it.
 //!
 //! The futex is what futex(2) says: under one mutex, "compare the word, then sleep" and "wake".
-//! Nobody's nap ends by itself, so a lost wake-up is a deadlock, which loom reports.
+//! No nap ends by itself, so a lost wake-up is a deadlock, which loom reports.
 //!
 //! membarrier(2) runs a full barrier on the committer's thread at some instant while the waiter is
 //! inside the call. The model has the committer look, before each of its accesses, for a request
@@ -18,8 +18,8 @@ use loom::sync::atomic::{
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
+use super::super::lock::claim::Claim;
 use super::super::lock::lock::{self, Taken};
-use super::super::lock::slots::Claim;
 use super::super::lock::wait;
 use super::super::memory::latch::version_of;
 use super::atomics::{interruptible, mortal};
@@ -36,7 +36,7 @@ enum Barrier {
     /// It keeps the lock, and the waiter makes the barrier for both.
     Members,
     /// As [`Barrier::Members`], but the waiter does not. Wrong.
-    Nobody,
+    None,
 }
 
 struct Room {
@@ -165,7 +165,7 @@ fn model(commits: u64, barrier: Barrier, preemptions: usize) -> Model {
     )
 }
 
-/// A committer dies at its store `stores`, with the lock in its hand, and whoever takes over
+/// A committer dies at its store `stores`, with the lock in its hand, and the owner that takes over
 /// repairs and commits. `wakes`: and wakes the dead one's waiters.
 fn dying(stores: u32, wakes: bool, preemptions: usize) -> Model {
     Model::new(
@@ -229,7 +229,7 @@ fn no_wake_up_is_lost() {
 
 #[test]
 fn without_the_waiters_barrier_a_wake_up_is_lost() {
-    assert!(quietly(|| model(1, Barrier::Nobody, 2).breaks()));
+    assert!(quietly(|| model(1, Barrier::None, 2).breaks()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::owner::Owner;
 use crate::protocol::fault::Fault;
-use crate::protocol::lock::slots;
+use crate::protocol::lock::set;
 use crate::sysv::shm::{self, Attachment, GetFlags, Stat};
 use crate::sysv::{self, Key, Kind, Mode, sem};
 
@@ -67,7 +67,7 @@ pub(in crate::protocol) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == Kind::Removed => Ok(None),
         // To a process that has given up its rights since it attached, the kernel still tells what
-        // it tells everybody who asks by the place in its table.
+        // it tells every process that asks by the place in its table.
         Err(error) if error.kind() == Kind::Denied => stat_unasked(id).ok_or_else(|| error.into()),
         Err(error) => Err(error.into()),
     }
@@ -84,7 +84,7 @@ fn stat_unasked(id: shm::Id) -> Option<Option<Stat>> {
 }
 
 /// What is left of a segment that was to go with its last process, if that was this one. Dropped
-/// behind the mapping: only who has detached can tell whether it was the last to do so.
+/// behind the mapping: only a process that has detached can tell whether it was the last to do so.
 #[derive(Debug)]
 pub(in crate::protocol) struct Leftover {
     pub(in crate::protocol) segment: shm::Id,
@@ -103,7 +103,7 @@ impl Drop for Leftover {
 /// Removes the semaphore set of a segment. One that can't be removed is left: it holds nothing but
 /// zeros.
 pub(in crate::protocol) fn remove_set(word: u32, stat: &Stat, segment: shm::Id) {
-    if let Some(set) = slots::to_remove(word, stat, segment) {
+    if let Some(set) = set::to_remove(word, stat, segment) {
         let _ = sem::remove(set);
     }
 }

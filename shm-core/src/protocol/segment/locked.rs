@@ -6,13 +6,13 @@ use std::mem::ManuallyDrop;
 use super::segment::Segment;
 use super::upgrade::{self, Successor};
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held::{self, Commit, Mark};
 use crate::protocol::lock::process::Stamp;
-use crate::protocol::lock::slots::Claim;
 use crate::protocol::lock::wait;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, State};
-use crate::protocol::memory::copy::{Area, Comb, Span};
+use crate::protocol::memory::copy::{Area, Comb, LONG, Span};
 use crate::protocol::memory::stop::stop;
 
 /// The span that a range word names; `None` if it names everything, or more than there is.
@@ -40,6 +40,12 @@ pub(crate) const GAPS: usize = 4;
 pub(crate) const GAP: usize = 8;
 
 /// The lock, held. Dropping it lets go; after a commit it is for [`Locked::finish`] to do that.
+///
+/// # Invariants
+///
+/// **owned**: as long as [`Locked::check`] says so, this process holds the lock of `segment`, whose
+/// mapping is writable: the lock is taken of no other. **whole**: what a dead owner left was repaired
+/// when the lock was taken over, and each commit leaves its copies whole.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     segment: &'a Segment,
@@ -131,15 +137,16 @@ impl<'a> Locked<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`Payload::store_comb`].
+    /// `offset + comb.len()` is at most the segment's capacity, and `src` has `comb.len()` bytes, which
+    /// are initialised where the stretches are.
     pub(crate) unsafe fn difference(
         &self,
         offset: usize,
         src: *const u8,
         comb: Comb<'_>,
     ) -> Option<Span> {
-        // SAFETY: the caller's promises.
-        unsafe { self.segment.latch.difference_locked(offset, src, comb) }
+        // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
+        unsafe { self.segment.latch.payload().difference(offset, src, comb) }
     }
 
     /// Copies some bytes of the payload to `dst`, raw writers' stores included. All of `dst` is
@@ -147,11 +154,23 @@ impl<'a> Locked<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
+    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the caller's promises.
-        unsafe { self.segment.latch.load_locked(span, dst) };
+        // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
+        unsafe {
+            if span.len <= LONG {
+                self.segment
+                    .latch
+                    .payload()
+                    .load(span.offset, dst, span.len);
+            } else {
+                self.segment
+                    .latch
+                    .payload()
+                    .load_long(span.offset, dst, span.len);
+            }
+        }
     }
 
     /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.
@@ -175,10 +194,10 @@ impl<'a> Locked<'a> {
         let exact = segment.has_raw_writers();
         let write = |area| write(Payload { area, exact });
         // Before the commit, whose first store needs the same cache line. If it is not completed,
-        // whoever takes over stores this again.
+        // the owner that takes over stores this again.
         segment.control().range.store(EVERYTHING, Relaxed);
         stop!("commit: range noted");
-        // SAFETY: the lock is held and the mapping writable; what a dead owner left was repaired.
+        // SAFETY: the lock is known to be held: **owned**, **whole**.
         let (version, mirror) = unsafe { segment.latch.commit(write) };
         if segment.stored.load(Relaxed) != len {
             follow_longer(mirror, segment);
@@ -189,7 +208,8 @@ impl<'a> Locked<'a> {
             write(mirror);
             let [a, b, c, d] = gaps;
             let payload = segment.latch.payload();
-            // SAFETY: as in `follow_longer`; gaps lie within `len` (the caller's promise).
+            // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**);
+            // the gaps lie within `len`, and that within the capacity.
             unsafe {
                 copy_gap(mirror, payload, a);
                 copy_gap(mirror, payload, b);
@@ -197,8 +217,8 @@ impl<'a> Locked<'a> {
                 copy_gap(mirror, payload, d);
             }
         } else {
-            // SAFETY: as in `follow_longer`. A length that the compiler knows makes short copies
-            // straight.
+            // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**);
+            // `len` is within the capacity. If the compiler knows it, short copies become straight.
             unsafe { mirror.copy_from(segment.latch.payload(), Span::whole(len)) };
         }
         stop!("commit: mirror written");
@@ -221,11 +241,11 @@ impl<'a> Locked<'a> {
         // changes. Raw writers change what no commit knows of.
         let last = decoded(range.load(Relaxed), segment.stored.load(Relaxed))
             .filter(|_| !segment.has_raw_writers());
-        // SAFETY: as in `commit`.
+        // SAFETY: the lock is known to be held: **owned**, **whole**.
         let (version, mirror) = unsafe { segment.latch.commit(write) };
         let payload = segment.latch.payload();
-        // SAFETY: as in `follow_longer`; `decoded` lets only spans within `stored` through, and
-        // `changed` lies within the capacity (the caller's promise).
+        // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**).
+        // `decoded` lets only spans within `stored` through; that and `changed` are within the capacity.
         unsafe {
             match last {
                 Some(last) => {
@@ -306,8 +326,7 @@ impl Locked<'_> {
         if !room {
             return Err(Fault::TooLarge);
         }
-        // SAFETY: this is the lock, which is taken on writable mappings only; the rest was checked
-        // above.
+        // SAFETY: the lock was found to be held: **owned**. That schema and defaults fit was checked above.
         let next = unsafe {
             upgrade::extend(
                 &segment.control().state,
@@ -350,12 +369,13 @@ fn let_go(segment: &Segment, claim: Claim, stamp: Stamp) {
 ///
 /// # Safety
 ///
-/// As for [`Area::copy_from`].
+/// The gap lies within both areas, and `mirror` is writable.
 #[inline(always)]
 unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
     let mut bytes = [0; GAP];
     let len = gap.len.min(GAP);
-    // SAFETY: the caller's promise; `bytes` has room for them.
+    // SAFETY: at most the gap, which lies within both areas; `bytes` has room for it; `mirror` is
+    // writable.
     unsafe {
         payload.load(gap.offset, bytes.as_mut_ptr(), len);
         mirror.store(gap.offset, bytes.as_ptr(), len);
@@ -366,8 +386,8 @@ unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
 /// newer program's schema.
 #[inline(never)]
 fn follow_longer(mirror: Area, segment: &Segment) {
-    // SAFETY: payload and mirror are of one size and do not overlap; the mapping is writable, and
-    // `stored` fits.
+    // SAFETY: payload and mirror are of one size and do not overlap; a commit is under way, so the
+    // mapping is writable; `stored` is within the capacity (the segment's **fits**).
     unsafe {
         mirror.copy_from(
             segment.latch.payload(),
@@ -377,6 +397,10 @@ fn follow_longer(mirror: Area, segment: &Segment) {
 }
 
 /// The payload while a commit, or a birth, is under way.
+///
+/// # Invariants
+///
+/// **owned**: this thread holds the lock, and the mapping is writable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload {
     pub(in crate::protocol) area: Area,
@@ -398,8 +422,8 @@ impl Payload {
     /// initialised bytes.
     #[inline(always)]
     pub(crate) unsafe fn store(self, offset: usize, src: *const u8, len: usize) {
-        // SAFETY: the caller's promises; a commit is under way, so the mapping is writable and the
-        // lock held.
+        // SAFETY: within the capacity, which is the area's size, and writable (**owned**); `src` has the
+        // bytes.
         unsafe { self.area.store(offset, src, len) };
     }
 
@@ -408,7 +432,8 @@ impl Payload {
     ///
     /// # Safety
     ///
-    /// As for [`Payload::store`], for each stretch; `count` is at least 1.
+    /// `count` is at least 1. Each stretch lies within the segment's capacity, and `src` is valid for
+    /// reads of its initialised bytes.
     #[inline(always)]
     pub(crate) unsafe fn store_strided(
         self,
@@ -416,7 +441,8 @@ impl Payload {
         src: *const u8,
         (len, count, stride): (usize, usize, usize),
     ) {
-        // SAFETY: as in `store`.
+        // SAFETY: each stretch is within the capacity, which is the area's size, and writable (**owned**);
+        // `src` has its bytes.
         unsafe { self.area.store_strided(offset, src, (len, count, stride)) };
     }
 
@@ -427,7 +453,8 @@ impl Payload {
     /// `offset + comb.len()` is at most the segment's capacity, and `src` is a value, or a part of
     /// one, of `comb.len()` bytes, which are initialised where the stretches are.
     pub(crate) unsafe fn store_comb(self, offset: usize, src: *const u8, comb: Comb<'_>) {
-        // SAFETY: as in `store`.
+        // SAFETY: the comb is within the capacity, which is the area's size; it is writable, and the lock
+        // is held (**owned**); `src` has its bytes.
         unsafe { self.area.store_comb(offset, src, comb, self.exact) };
     }
 }

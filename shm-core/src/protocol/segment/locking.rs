@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::locked::Locked;
 use super::segment::Segment;
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::futex;
 use crate::protocol::lock::held::{self, Commit, unpacked};
 use crate::protocol::lock::lock;
 use crate::protocol::lock::process::Stamp;
-use crate::protocol::lock::slots::{Claim, Look};
+use crate::protocol::lock::verdict::Look;
 use crate::protocol::memory::atomics::Ordering::Acquire;
 use crate::protocol::memory::stop::stop;
 
@@ -54,7 +55,7 @@ impl Segment {
 
     pub(in crate::protocol) fn lock_in_any_state(&self) -> Result<Locked<'_>, Fault> {
         debug_assert!(self.writable);
-        let (claim, stamp) = self.claim()?;
+        let (claim, stamp) = self.own_claim()?;
         let commit = Commit::begin(&self.handle);
         if !lock::try_acquire(&self.control().lock, claim)
             && let Err(fault) = self.lock_contended(claim)

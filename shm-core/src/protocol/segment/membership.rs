@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use super::kernel;
 use super::owner::may_remove;
-use super::segment::{Segment, wake_everybody};
+use super::segment::{Segment, wake_all};
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
 use crate::protocol::lock::held::{Handle, unpacked};
 use crate::protocol::lock::lock;
 use crate::protocol::lock::process::Stamp;
-use crate::protocol::lock::slots::{self, Claim, Slots, set_of};
+use crate::protocol::lock::set::{self, set_of};
+use crate::protocol::lock::slots::Slots;
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::protocol::memory::stop::stop;
 use crate::sysv::{Kind, Mode, sem};
@@ -53,15 +55,15 @@ impl Segment {
         let identity = self.identity();
         if word == known
             && let Some(set) = set_of(known)
-            && slots::is_still(set, identity)?
+            && set::is_still(set, identity)?
         {
             return Ok(self.slots_by(Some(set)));
         }
-        let mut found = slots::named(word, identity, self.owners);
+        let mut found = set::named(word, identity, self.owners);
         if let Err(Fault::Damaged(_) | Fault::SetLost) = found {
             found = match kernel::stat(self.id())? {
                 // It may have got another owner since it was attached.
-                Some(stat) => slots::named(word, identity, stat.owners()),
+                Some(stat) => set::named(word, identity, stat.owners()),
                 // A segment that is attached has its id for as long.
                 None => Err(Fault::Left),
             };
@@ -73,7 +75,7 @@ impl Segment {
             }
             // A peer has overwritten the word with the name of another set, or of none.
             (Err(Fault::Damaged(_) | Fault::SetLost), Some(set))
-                if word != known && slots::is_still(set, identity)? =>
+                if word != known && set::is_still(set, identity)? =>
             {
                 Ok(self.slots_by(Some(set)))
             }
@@ -84,7 +86,7 @@ impl Segment {
     /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
     /// was lost there is a new one then, if each claimant under the old one is gone or known.
     pub(crate) fn join(&self) -> Result<(), Fault> {
-        let mut claimed = self.claim();
+        let mut claimed = self.own_claim();
         for attempt in 0..TRIES {
             if !matches!(claimed, Err(Fault::SetLost)) || self.state().is_removed() {
                 break;
@@ -95,7 +97,7 @@ impl Segment {
             } else {
                 self.replace_set()?;
             }
-            claimed = self.claim();
+            claimed = self.own_claim();
         }
         match claimed {
             // A removal takes the set away once the tombstone is there.
@@ -106,6 +108,13 @@ impl Segment {
 
     /// Living claimants find the new set on their slow paths, and raise *their* slots there; until
     /// then their records speak for them.
+    ///
+    /// | step | if the process dies after it |
+    /// |---|---|
+    /// | *replaced* is raised | the set is still lost: the next that opens makes one; claimants of other pid namespaces count as alive |
+    /// | a set is made | it is left behind, unused |
+    /// | it is installed by compare-exchange | a set without tags that no process has used counts as lost |
+    /// | it gets its tags | - |
     fn replace_set(&self) -> Result<(), Fault> {
         let seen = self.control().set.load(Acquire);
         let stat = kernel::stat(self.id())?.ok_or(Fault::Left)?;
@@ -119,12 +128,12 @@ impl Segment {
             return Err(Fault::Unjudged);
         }
         let control = self.control();
-        // First: whoever sees the new set sees that it is not the first one.
+        // First: a process that sees the new set sees that it is not the first one.
         control.replaced.fetch_add(1, AcqRel);
-        let made = slots::install(&control.set, seen, self.identity(), &stat, mode)?;
+        let made = set::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
         let Some(made) = made else { return Ok(()) };
-        slots::tag(made, self.identity())?;
+        set::tag(made, self.identity())?;
         let removed = self.state().is_removed();
         // Its remover looked for the set before this one was there; or another process found it
         // before it had tags, and replaced it in its turn.
@@ -135,7 +144,7 @@ impl Segment {
     }
 
     /// This process's claim on a slot; a forked child makes one of its own.
-    pub(in crate::protocol) fn claim(&self) -> Result<(Claim, Stamp), Fault> {
+    pub(in crate::protocol) fn own_claim(&self) -> Result<(Claim, Stamp), Fault> {
         let packed = self.handle.claim.load(Acquire);
         match Stamp::at_once(packed as u32) {
             Some(stamp) => Ok((unpacked(packed), stamp)),
@@ -252,7 +261,7 @@ impl Segment {
         checked?;
         if self.is_orphan()? {
             self.set_tombstone();
-            wake_everybody(self.control());
+            wake_all(self.control());
             return Err(Fault::Removed);
         }
         Ok(())

@@ -12,7 +12,7 @@ pub enum Owner {
     SelfOrRoot,
     /// Besides those, this user may own it or have created it.
     User(u32),
-    /// Anybody. Whoever owns a segment can change, starve and remove it at any time.
+    /// Any user may own it. The owner of a segment can change, starve and remove it at any time.
     Anybody,
 }
 

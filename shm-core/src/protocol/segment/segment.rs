@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use super::kernel::{self, Leftover};
 use super::upgrade;
 use crate::protocol::fault::Fault;
+use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::futex;
 use crate::protocol::lock::held::Handle;
 use crate::protocol::lock::lock;
-use crate::protocol::lock::slots::{Claim, Identity};
+use crate::protocol::lock::set::Identity;
 use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
 use crate::protocol::memory::atomics::AtomicU64;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
@@ -46,6 +47,15 @@ const NEVER: u32 = u32::MAX;
 const SPINS: u32 = 32;
 
 /// An attached segment whose division has been verified.
+///
+/// # Invariants
+///
+/// - **divided**: `geometry` adds up to the size of what is mapped, and `control`, `latch`, `rooms` and
+///   `records` are its parts: each within the mapping, on a multiple of 64 bytes, none over another.
+/// - **mapped**: the mapping is this value's own, and stays until it is dropped.
+/// - **shared**: nothing in this process touches those parts but atomics and the files of `copy/`; on a
+///   mapping that is not `writable` they only load.
+/// - **fits**: `stored` is at most the capacity.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(in crate::protocol) mapping: Attachment,
@@ -81,19 +91,18 @@ pub(crate) struct Segment {
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }
 
-// SAFETY: the pointers lead into a mapping that belongs to this value, not to a thread, and stays
-// until the value is dropped.
+// SAFETY: the pointers lead into a mapping that is this value's own (**mapped**), and no thread's.
 unsafe impl Send for Segment {}
-// SAFETY: what the pointers lead to is touched by atomics and by `copy/` only, which expect
-// company; the rest is atomics and values that do not change.
+// SAFETY: what the pointers lead to is **shared**: atomics and `copy/` expect other threads; the rest
+// is atomics and values that do not change.
 unsafe impl Sync for Segment {}
 
 impl Segment {
     #[inline(always)]
     pub(in crate::protocol) fn control(&self) -> &Control {
-        // SAFETY: `find.rs` found the control block within the mapping, on a multiple of 64; all
-        // its words are atomics, which may change under a shared reference. On a read-only mapping
-        // only `load` is called.
+        // SAFETY: by **divided** and **mapped** the control block is there, aligned, as long as `self`.
+        // All its words are atomics, which may change under a shared reference; on a read-only mapping
+        // they are only loaded (**shared**).
         unsafe { &*self.control }
     }
 
@@ -143,7 +152,8 @@ impl Segment {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: the caller's promises; the capacity is the latch's.
+        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read(span, dst) }
     }
 
@@ -151,13 +161,15 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// As for [`Segment::try_read`].
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
+    /// has not been taken back, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: as in `try_read`.
+        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read_long(span, dst) }
     }
 
@@ -174,7 +186,8 @@ impl Segment {
         loop {
             for _ in 0..TRIES {
                 let word = &self.control().state;
-                // SAFETY: the caller's promises; the capacity is the latch's.
+                // SAFETY: the span lies within the capacity, which is the payload's size (**divided**);
+                // `dst` takes its bytes.
                 match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
                     Ok(Some(version)) => return Ok(version),
                     Ok(None) => {}
@@ -187,6 +200,20 @@ impl Segment {
                 return Err(Fault::Overtaken { waited });
             }
         }
+    }
+
+    /// The first `len` bytes of a committed value and its version, as long as the schema of `state`
+    /// is in force.
+    pub(crate) fn read_bytes(&self, state: State, len: usize) -> Result<(Vec<u8>, u64), Fault> {
+        if len > self.capacity() {
+            return Err(Fault::Damaged(
+                "its schema says that the value is larger than the room for it",
+            ));
+        }
+        let mut bytes = vec![0; len];
+        // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
+        let version = unsafe { self.read(state, Span::whole(len), bytes.as_mut_ptr()) }?;
+        Ok((bytes, version))
     }
 
     /// Whether the schema in force is the one that this process was found to be able to write.
@@ -229,9 +256,9 @@ impl Segment {
     /// The slots' records.
     pub(in crate::protocol) fn records(&self) -> &[AtomicU64] {
         let count = usize::from(self.geometry.slots);
-        // SAFETY: `Mapped::divided` found the records of a geometry with so many slots within the
-        // mapping, on a multiple of 64. They are atomics, which may change under a shared
-        // reference. On a read-only mapping they are only loaded.
+        // SAFETY: by **divided** and **mapped** as many records as the geometry has slots are there,
+        // aligned, as long as `self`. They are atomics, which may change under a shared reference; on a
+        // read-only mapping they are only loaded (**shared**).
         unsafe { core::slice::from_raw_parts(self.records, count) }
     }
 
@@ -241,7 +268,7 @@ impl Segment {
     }
 
     /// From now on this process may write as long as `state` stands, under which the value has
-    /// `stored` bytes. Called under the lock, or before anybody else knows this attachment.
+    /// `stored` bytes. Called under the lock, or before another thread knows this attachment.
     pub(crate) fn write_as(&self, state: State, stored: usize) {
         let stored = stored.min(self.geometry.capacity);
         self.stored.store(stored, Relaxed);
@@ -252,8 +279,8 @@ impl Segment {
     /// repair.
     pub(in crate::protocol) fn repair(&self) {
         if self.state().is_ready() {
-            // SAFETY: the caller has just taken the lock; lock and repair are called on writable
-            // mappings only; `length_in_force` is within the capacity.
+            // SAFETY: this thread has just taken the lock, which is done on writable mappings only: so
+            // the copies are **owned**, as the latch asks. `length_in_force` is within the capacity.
             unsafe { self.latch.repair(self.length_in_force()) };
             stop!("repair: done");
             // How the last commit's mirror differs from the other one is not known any more.
@@ -270,7 +297,7 @@ impl Segment {
     pub(super) fn length_in_force(&self) -> usize {
         let room = self.rooms[State::look(&self.control().state).room()];
         let mut size = [0; size_of::<u64>()];
-        // SAFETY: a room has at least 64 bytes.
+        // SAFETY: a room has at least 64 bytes (`Geometry::verified`), and `size` has its eight.
         unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
         let capacity = self.geometry.capacity;
         usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
@@ -291,7 +318,7 @@ impl Segment {
     /// Sleeps until a version above `version` stands. `false`: the time is over.
     pub(crate) fn wait(&self, version: u64, deadline: Option<Instant>) -> Result<bool, Fault> {
         // An answer that is on its way comes before a sleep would have begun, and the committer
-        // need not wake anybody: that saves both sides their system calls.
+        // need not wake the waiter: that saves both sides their system calls.
         for _ in 0..SPINS {
             if self.version() > version {
                 return Ok(true);
@@ -333,7 +360,7 @@ impl Segment {
         }
     }
 
-    /// Announces a wait for `version`, if that is possible; whether committers will heed it.
+    /// Announces a wait for `version`, if that is possible; whether committers will look at that.
     fn will_be_woken(&self, version: u64) -> bool {
         if self.flags & ALWAYS_NOTIFY != 0 {
             return true;
@@ -390,11 +417,12 @@ impl Segment {
         if size != self.geometry.total() {
             return false;
         }
-        // SAFETY: `mapping` has as many bytes as this segment's geometry (the kernel's word, asked
-        // while it is attached), so the word that lies behind the payload and the rooms in the one
-        // lies within the other. It is an aligned atomic, which is only loaded.
-        let unique = unsafe { self.unique_in(mapping.as_ptr()) };
-        unique == self.control().unique.load(Relaxed)
+        let at = self.control.addr() - self.mapping.as_ptr().addr();
+        // SAFETY: `mapping` has as many bytes as this segment's geometry: the kernel said so just now,
+        // while it was attached. Both begin on a page, so its control block lies where this one's does
+        // (**divided**), aligned. It is atomics, which are only loaded.
+        let other = unsafe { &*mapping.as_ptr().add(at).cast::<Control>() };
+        other.unique.load(Relaxed) == self.control().unique.load(Relaxed)
     }
 
     /// Whether another program has removed the segment (`ipcrm -m`): its key is free, and the next
@@ -439,7 +467,7 @@ impl Segment {
         if !self.doomed && self.writable && self.state().is_ready() {
             // No commit has noticed: those who stay attached are told by this.
             self.set_tombstone();
-            wake_everybody(self.control());
+            wake_all(self.control());
         }
         Some(Leftover {
             segment: self.id(),
@@ -451,20 +479,6 @@ impl Segment {
     /// From now on every call that would write looks closely first.
     pub(super) fn write_as_never(&self) {
         self.write_as.store(NEVER, Relaxed);
-    }
-
-    /// The word that tells two creations apart, in a mapping of another place.
-    ///
-    /// # Safety
-    ///
-    /// `base` is the first byte of a mapping of at least as many bytes as this segment has.
-    pub(super) unsafe fn unique_in(&self, base: *const u8) -> u64 {
-        let own_base = self.mapping.as_ptr().cast_const();
-        let word = (&raw const self.control().unique).cast::<u8>();
-        let at = word.addr() - own_base.addr();
-        // SAFETY: the word lies `at` bytes behind the first of this mapping, which has no more bytes
-        // than the other one; both begin on a page, so it is aligned as here. It is an atomic.
-        unsafe { &*base.add(at).cast::<AtomicU64>() }.load(Relaxed)
     }
 
     /// Bytes in a schema room.
@@ -488,8 +502,8 @@ fn seq_low(control: &Control) -> *const u32 {
     }
 }
 
-/// Wakes whoever sleeps on a segment for any reason.
-pub(in crate::protocol) fn wake_everybody(control: &Control) {
+/// Wakes all who sleep on a segment, for whatever reason.
+pub(in crate::protocol) fn wake_all(control: &Control) {
     futex::wake(seq_low(control), i32::MAX);
     futex::wake(control.lock.as_ptr(), i32::MAX);
 }

@@ -1,13 +1,13 @@
 //! A newer schema in the place of an older one, while those attached read and write on.
 //!
 //! Invariant: **the state names the schema room in force. The other room, and every byte of the
-//! three copies that the schema in force calls nobody's, are scratch of the lock's owner.** So a
+//! three copies that the schema in force gives to no field, are scratch of the lock's owner.** So a
 //! schema is laid out beside the one in force, and one word commits it.
 //!
 //! | step, under the lock | if the process dies after it |
 //! |---|---|
 //! | the schema in force is looked at again; there is room for the new one | nothing was written |
-//! | the new fields' defaults go into the payload and both mirrors | the old schema stands, and calls these bytes nobody's |
+//! | the new fields' defaults go into the payload and both mirrors | the old schema stands, and gives these bytes to no field |
 //! | the new schema goes into room (g + 1) mod 2 | the same: the next upgrade writes all of it again |
 //! | state "ready, g" becomes "ready, g + 1" by compare-exchange | the new schema stands, and all that it names |
 //! | the lock is let go | - |
@@ -73,7 +73,7 @@ pub(in crate::protocol) fn read_room(
     let seen = State::look(state);
     let room = rooms[seen.room()];
     let len = dst.len().min(room.bytes());
-    // SAFETY: `len` bytes fit on both sides.
+    // SAFETY: `len` is at most the length of the room and that of `dst`.
     unsafe { room.load(0, dst.as_mut_ptr(), len) };
     // Pairs with the fence in `extend`: if a byte of a later schema got into the copy, the load
     // below sees a later state.
@@ -87,7 +87,7 @@ pub(in crate::protocol) fn read_room(
 ///
 /// # Safety
 ///
-/// As for [`Latch::read`].
+/// The span fits in the payload, and `dst` is valid for writes of as many bytes.
 pub(in crate::protocol) unsafe fn read_under(
     word: &AtomicU32,
     state: State,
@@ -95,7 +95,7 @@ pub(in crate::protocol) unsafe fn read_under(
     span: Span,
     dst: *mut u8,
 ) -> Result<Option<u64>, ()> {
-    // SAFETY: the caller's promises.
+    // SAFETY: the span fits in the payload, and `dst` takes its bytes.
     let version = unsafe { latch.read_long(span, dst) };
     // After the fence that ends the copy: if a commit under a later schema got into it, this sees
     // that schema's state.
@@ -121,19 +121,20 @@ pub(in crate::protocol) unsafe fn extend(
     successor: &Successor,
 ) -> Option<State> {
     stop!("upgrade: begun");
-    // `old`, the sequence and the stores below come from different processes. Whoever sees one of
-    // the latter (in a room, or in a word that it shares with a field) must also see the former.
+    // `old`, the sequence and the stores below come from different processes. A reader that
+    // sees one of the latter (in a room, or in a word that it shares with a field) must also see the former.
     fence(AcqRel);
     for copy in latch.copies() {
         for (span, default) in successor.iter() {
-            // SAFETY: the caller's promises.
+            // SAFETY: each default fits the payload, and so its copies; they are writable, and the lock is
+            // held.
             unsafe { copy.store(span.offset, default.as_ptr(), default.len()) };
         }
         stop!("upgrade: defaults in a copy");
     }
     let next = old.succeeded();
     let schema = &successor.schema;
-    // SAFETY: the caller's promises.
+    // SAFETY: the schema fits a room, the mapping is writable, and the lock is held.
     unsafe { rooms[next.room()].store(0, schema.as_ptr(), schema.len()) };
     stop!("upgrade: schema written");
     // Release pairs with the acquire fence in `State::look`, and with that of a reader of the value

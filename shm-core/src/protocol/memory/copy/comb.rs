@@ -4,8 +4,9 @@ use super::Span;
 
 /// The `teeth`, `count` times, each `stride` bytes after the one before.
 ///
-/// Whoever makes one promises that it has teeth, that they lie within one stride without
-/// overlapping, and that `count` is at least 1.
+/// # Invariants
+///
+/// It has teeth, they lie within one stride without overlapping, and `count` is at least 1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Comb<'a> {
     pub(crate) teeth: &'a [Span],
@@ -145,7 +146,7 @@ mod tests {
                 // SAFETY: the comb lies within the area, and `source` has its bytes.
                 unsafe { words.area().difference(offset, source.as_ptr(), comb) }
             };
-            // SAFETY: the same.
+            // SAFETY: the comb lies within the area, and `source` has its bytes.
             unsafe { words.area().store_comb(offset, source.as_ptr(), comb, true) };
             assert_eq!(difference(), None, "{offset}: {comb:?}");
             let is_tooth = teeth(comb);

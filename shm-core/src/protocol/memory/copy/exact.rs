@@ -8,7 +8,13 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// The memory of a segment that somebody else laid out.
+/// The memory of a segment that another program laid out.
+///
+/// # Invariants
+///
+/// **mapped**: the `len` bytes from `first` on are mapped for as long as this value or a copy of it is
+/// used, and may be written if the mapping may. **shared**: what else in this process touches them
+/// is atomic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawBytes {
     first: *mut u8,
@@ -18,9 +24,7 @@ pub(crate) struct RawBytes {
 impl RawBytes {
     /// # Safety
     ///
-    /// The `len` bytes from `first` on are mapped for as long as this value or a copy of it is used,
-    /// and what else in this process touches them is atomic. Storing needs a mapping that may be
-    /// written.
+    /// The [invariants](RawBytes#invariants) hold: mapped, shared.
     pub(crate) unsafe fn new(first: *mut u8, len: usize) -> RawBytes {
         RawBytes { first, len }
     }
@@ -29,13 +33,13 @@ impl RawBytes {
     ///
     /// # Safety
     ///
-    /// They lie within these bytes, and `dst` is valid for writes of as many.
+    /// In bounds: they lie within these bytes. `dst` is valid for writes of as many.
     pub(crate) unsafe fn load(self, dst: *mut u8, offset: usize, size: usize, count: usize) {
         debug_assert!(offset + size * count <= self.len);
         for part in 0..count {
             let at = part * size;
-            // SAFETY: `new` was promised mapped bytes, of which these are some; the part at `at`
-            // lies within what the caller promised for both sides.
+            // SAFETY: the part at `at` is one of `count` parts that are in bounds (mapped, shared), and
+            // that `dst` takes.
             unsafe { load(dst.add(at), self.first.add(offset + at), size) };
         }
     }
@@ -45,14 +49,14 @@ impl RawBytes {
     ///
     /// # Safety
     ///
-    /// They lie within these bytes, which may be written, and `src` is valid for reads of as many
-    /// initialised bytes.
+    /// In bounds: they lie within these bytes, which may be written. `src` is valid for reads of as
+    /// many initialised bytes.
     pub(crate) unsafe fn store(self, offset: usize, src: *const u8, size: usize, count: usize) {
         debug_assert!(offset + size * count <= self.len);
         for part in 0..count {
             let at = part * size;
-            // SAFETY: `new` was promised mapped bytes, of which these are some; the part at `at`
-            // lies within what the caller promised for both sides.
+            // SAFETY: the part at `at` is one of `count` parts that are in bounds (mapped, shared),
+            // writable, and at `src`.
             unsafe { store(self.first.add(offset + at), src.add(at), size) };
         }
     }
@@ -77,8 +81,8 @@ unsafe fn load(dst: *mut u8, src: *const u8, len: usize) {
     while done < len {
         let (from, to) = (src.wrapping_add(done), dst.wrapping_add(done));
         let width = width(from.addr(), len - done);
-        // SAFETY: `done + width <= len`, within what the caller promised for both sides; `from` is
-        // aligned to `width`.
+        // SAFETY: `done + width <= len`: `from` is mapped there and aligned to `width`, and `dst` takes
+        // as much.
         unsafe {
             match width {
                 8 => to
@@ -107,8 +111,8 @@ unsafe fn store(dst: *mut u8, src: *const u8, len: usize) {
     while done < len {
         let (from, to) = (src.wrapping_add(done), dst.wrapping_add(done));
         let width = width(to.addr(), len - done);
-        // SAFETY: `done + width <= len`, within what the caller promised for both sides; `to` is
-        // aligned to `width`.
+        // SAFETY: `done + width <= len`: `to` is writable there and aligned to `width`, and `src` has as
+        // much.
         unsafe {
             match width {
                 8 => (*to.cast::<AtomicU64>()).store(from.cast::<u64>().read_unaligned(), Relaxed),

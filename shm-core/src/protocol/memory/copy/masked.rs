@@ -6,7 +6,7 @@
 
 use core::arch::asm;
 
-use super::super::{Comb, Span};
+use super::{Comb, Span};
 use crate::protocol::memory::atomics::AtomicU64;
 
 /// The largest stride that a mask is made for; longer ones have long teeth.
@@ -74,7 +74,7 @@ impl Mask {
 /// their only writer. `src` is mapped for `comb.len()` bytes, and they are initialised where teeth
 /// are.
 #[inline]
-pub(in super::super) unsafe fn store_blocks(
+pub(super) unsafe fn store_blocks(
     first: *const AtomicU64,
     offset: usize,
     src: *const u8,
@@ -139,7 +139,7 @@ pub(in super::super) unsafe fn store_blocks(
 /// The words from `first` on hold `offset + comb.len()` bytes. `src` is mapped for `comb.len()`
 /// bytes, and they are initialised where teeth are.
 #[inline]
-pub(in super::super) unsafe fn differing_blocks(
+pub(super) unsafe fn differing_blocks(
     first: *const AtomicU64,
     offset: usize,
     src: *const u8,
@@ -149,7 +149,10 @@ pub(in super::super) unsafe fn differing_blocks(
         return (0, None);
     };
     let (mut earliest, mut latest) = (usize::MAX, 0);
-    // SAFETY: as in `store_blocks`, but that nothing is stored.
+    // SAFETY: the loop reads `src[0..len]` and `dst[0..len]`: `rcx` runs from 0 in steps of 128, and
+    // `len` is a positive multiple of 128, at most `comb.len()`. `rax` stays below the stride, so the
+    // mask is read up to its stride plus 128. The processor has AVX2 (`Mask::of`). `vzeroupper` and
+    // the list of lost registers: see `copy_avx`.
     unsafe {
         asm!(
             "2:",

@@ -1,6 +1,6 @@
 //! Moving bytes into, out of and within a segment while other processes may touch the same bytes.
 //!
-//! A Rust reference or `memcpy` must not be used here: both promise the compiler that nobody else
+//! A Rust reference or `memcpy` must not be used here: both promise the compiler that no other thread
 //! writes. Two kinds of access make no such promise, and the files below use only those:
 //!
 //! - `words.rs`: relaxed atomic loads and stores of aligned 64-bit words ([`core::sync::atomic`]:
@@ -21,13 +21,18 @@ use crate::protocol::memory::stop::stop;
 
 mod comb;
 pub(in crate::protocol) mod exact;
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+mod masked;
 mod span;
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
-#[path = "vector.rs"]
-mod way;
+mod vector;
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
-#[path = "words.rs"]
-mod way;
+mod words;
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+use vector as way;
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
+use words as way;
 
 pub(crate) use comb::Comb;
 pub(crate) use span::Span;
@@ -39,7 +44,15 @@ pub(crate) const LONG: usize = 512;
 
 /// A stretch of 64-bit words in the segment: one copy of the payload, or a schema room.
 ///
-/// It is a pointer, not a reference: what it leads to changes under everybody's feet.
+/// It is a pointer, not a reference: other processes change what it leads to at any time.
+///
+/// # Invariants
+///
+/// - **mapped**: the `bytes` bytes from `first` on are mapped for as long as this value or a copy of
+///   it is used, and may be written if the mapping may.
+/// - **words**: `first` is aligned to 8 bytes, and `bytes` is a multiple of 64: where a byte lies
+///   within, its whole word does.
+/// - **shared**: nothing in this process touches them but atomics and the files of this folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Area {
     first: *const AtomicU64,
@@ -47,13 +60,9 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// The `bytes` bytes of words from `first` on, a multiple of 64.
-    ///
     /// # Safety
     ///
-    /// They stay mapped for as long as this value or a copy of it is used, are aligned to 8 bytes,
-    /// and are touched by nothing in this process but atomics and the files below. Writing needs a
-    /// mapping that may be written.
+    /// The [invariants](Area#invariants) hold: mapped, words, shared.
     pub(in crate::protocol) unsafe fn new(first: *const AtomicU64, bytes: usize) -> Area {
         debug_assert!(bytes.is_multiple_of(64));
         Area { first, bytes }
@@ -69,12 +78,12 @@ impl Area {
     ///
     /// # Safety
     ///
-    /// `offset + len <= self.bytes()`, and `dst` is valid for writes of `len` bytes.
+    /// In bounds: `offset + len <= self.bytes()`. `dst` is valid for writes of `len` bytes.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn load(self, offset: usize, dst: *mut u8, len: usize) {
         debug_assert!(self.holds(offset, len));
-        // SAFETY: `new` was promised mapped, aligned words, enough for `offset + len`; `dst` is the
-        // caller's promise.
+        // SAFETY: the words up to `offset + len` are there (in bounds; mapped, words), and `dst` takes
+        // `len` bytes.
         unsafe { way::load(self.first, offset, dst, len) }
     }
 
@@ -82,11 +91,12 @@ impl Area {
     ///
     /// # Safety
     ///
-    /// As for [`Area::load`].
+    /// In bounds, and `dst` is valid for writes of `len` bytes, as for [`Area::load`].
     #[inline(always)]
     pub(in crate::protocol) unsafe fn load_long(self, offset: usize, dst: *mut u8, len: usize) {
         debug_assert!(self.holds(offset, len));
-        // SAFETY: as in `load`.
+        // SAFETY: the words up to `offset + len` are there (in bounds; mapped, words), and `dst` takes
+        // `len` bytes.
         unsafe { way::load_long(self.first, offset, dst, len) }
     }
 
@@ -96,18 +106,19 @@ impl Area {
     ///
     /// # Safety
     ///
-    /// `offset + len <= self.bytes()`, `src` is valid for reads of `len` initialised bytes, and the
-    /// mapping is writable.
+    /// In bounds: `offset + len <= self.bytes()`. `src` is valid for reads of `len` initialised bytes,
+    /// and the mapping is writable.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn store(self, offset: usize, src: *const u8, len: usize) {
         debug_assert!(self.holds(offset, len));
         #[cfg(shm_stop_points)]
         {
-            // SAFETY: as below.
+            // SAFETY: in bounds and writable for `len` bytes, and so for half of them; `src` has them.
             unsafe { way::store(self.first, offset, src, len / 2) };
             stop!("store: half");
         }
-        // SAFETY: as in `load`, and the mapping is writable.
+        // SAFETY: the words up to `offset + len` are there (in bounds; mapped, words) and writable, and
+        // `src` has `len` bytes.
         unsafe { way::store(self.first, offset, src, len) }
     }
 
@@ -117,7 +128,8 @@ impl Area {
     ///
     /// # Safety
     ///
-    /// As for [`Area::store`], for each stretch; `count` is at least 1.
+    /// `count` is at least 1. Each stretch is in bounds, `src` is valid for reads of its initialised
+    /// bytes, and the mapping is writable.
     #[inline(always)]
     pub(in crate::protocol) unsafe fn store_strided(
         self,
@@ -128,22 +140,24 @@ impl Area {
         debug_assert!(self.holds(offset, (count - 1) * stride + len));
         #[cfg(shm_stop_points)]
         {
-            // SAFETY: as below.
+            // SAFETY: half of the stretches, each of which is in bounds, writable, and at `src`.
             unsafe { way::store_strided(self.first, offset, src, (len, count / 2, stride)) };
             stop!("store: half");
         }
-        // SAFETY: as in `store`.
+        // SAFETY: the words of each stretch are there (in bounds; mapped, words) and writable, and `src`
+        // has its bytes.
         unsafe { way::store_strided(self.first, offset, src, (len, count, stride)) }
     }
 
     /// Copies a comb's stretches from `src`, private memory, to `offset`. What lies between them
-    /// keeps its values, as in [`Area::store`]; `exact`: even if somebody without the lock stores
+    /// keeps its values, as in [`Area::store`]; `exact`: even if a writer without the lock stores
     /// to it meanwhile.
     ///
     /// # Safety
     ///
-    /// `offset + comb.len() <= self.bytes()`, the mapping is writable, and `src` is mapped private
-    /// memory of `comb.len()` bytes, which are initialised where the stretches are.
+    /// In bounds: `offset + comb.len() <= self.bytes()`. The mapping is writable, and `src` is mapped
+    /// private memory of `comb.len()` bytes, which are initialised where the stretches are. Unless
+    /// `exact`, this thread holds the lock.
     pub(in crate::protocol) unsafe fn store_comb(
         self,
         offset: usize,
@@ -155,14 +169,16 @@ impl Area {
         let done = if exact {
             0
         } else {
-            // SAFETY: the caller's promises; it holds the lock.
+            // SAFETY: the comb is in bounds and writable, `src` has its bytes, and no other process
+            // stores between its teeth: this thread holds the lock.
             unsafe { way::store_blocks(self.first, offset, src, comb) }
         };
         stop!("store: half");
         if done == 0 {
             for tooth in comb.teeth {
                 let repeat = (tooth.len, comb.count, comb.stride);
-                // SAFETY: the caller's promises: teeth lie within the comb.
+                // SAFETY: a tooth's repetitions lie within the comb, which is in bounds and writable, and
+                // whose bytes `src` has, initialised there.
                 unsafe { self.store_strided(offset + tooth.offset, src.add(tooth.offset), repeat) };
             }
             return;
@@ -171,7 +187,8 @@ impl Area {
             offset: done,
             len: comb.len() - done,
         };
-        // SAFETY: the caller's promises: these are parts of the comb's stretches.
+        // SAFETY: these are parts of the comb's stretches; the comb is in bounds and writable, and `src`
+        // has its bytes, initialised there.
         comb.each_within(rest, |at, len| unsafe {
             way::store(self.first, offset + at, src.add(at), len);
         });
@@ -183,7 +200,8 @@ impl Area {
     ///
     /// # Safety
     ///
-    /// As for [`Area::store_comb`], but that the mapping need not be writable.
+    /// In bounds: `offset + comb.len() <= self.bytes()`. `src` is mapped private memory of
+    /// `comb.len()` bytes, which are initialised where the stretches are.
     pub(in crate::protocol) unsafe fn difference(
         self,
         offset: usize,
@@ -193,7 +211,7 @@ impl Area {
         /// Compared at once.
         const CHUNK: usize = 256;
         debug_assert!(self.holds(offset, comb.len()));
-        // SAFETY: the caller's promises.
+        // SAFETY: the comb is in bounds, and `src` has its bytes, initialised where its teeth are.
         let (done, mut changed) = unsafe { way::differing_blocks(self.first, offset, src, comb) };
         let rest = Span {
             offset: done,
@@ -205,7 +223,8 @@ impl Area {
             for at in (at..end).step_by(CHUNK) {
                 let len = CHUNK.min(end - at);
                 let held = &mut held[..len];
-                // SAFETY: the caller's promises: this is a part of a stretch; `held` is as long.
+                // SAFETY: a part of a stretch of the comb, which is in bounds and whose bytes `src` has,
+                // initialised there; `held` is as long as the part.
                 let ours = unsafe {
                     way::load(self.first, offset + at, held.as_mut_ptr(), len);
                     slice::from_raw_parts(src.add(at), len)
@@ -231,15 +250,15 @@ impl Area {
     pub(in crate::protocol) unsafe fn copy_from(self, from: Area, span: Span) {
         debug_assert!(self.holds(span.offset, span.len) && from.holds(span.offset, span.len));
         let first = span.offset / WORD;
-        // Whole words fit where their bytes fit: areas are multiples of 64 bytes.
         let len = (span.offset % WORD + span.len).next_multiple_of(WORD);
         #[cfg(shm_stop_points)]
         {
-            // SAFETY: as below.
+            // SAFETY: the first words of those copied below.
             unsafe { way::copy(self.first.add(first), from.first.add(first), len / 16 * 8) };
             stop!("copy: half");
         }
-        // SAFETY: as in `load` for `from` and in `store` for `self`; word `first` is in both.
+        // SAFETY: in both areas the words of the span are there (it lies within; mapped, words), those
+        // of `self` are writable, and the two do not overlap.
         unsafe { way::copy(self.first.add(first), from.first.add(first), len) }
     }
 
@@ -266,7 +285,7 @@ mod tests {
 
     fn bytes(words: &[AtomicU64; BYTES / WORD]) -> Vec<u8> {
         let all = words.iter().map(|word| word.as_ptr());
-        // SAFETY: nobody writes to them any more.
+        // SAFETY: they live on, and no thread writes to them any more.
         all.flat_map(|word| unsafe { word.read() }.to_ne_bytes())
             .collect()
     }

@@ -13,9 +13,7 @@ use core::arch::x86_64::__m128i;
 
 use crate::protocol::memory::atomics::AtomicU64;
 
-mod masked;
-
-pub(super) use masked::{differing_blocks, store_blocks};
+pub(super) use super::masked::{differing_blocks, store_blocks};
 
 /// From this many bytes on the loop wins over pieces.
 const LOOP_FROM: usize = 256;
@@ -70,14 +68,15 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
 ///
 /// # Safety
 ///
-/// As for [`load`].
+/// The words from `first` on hold `offset + len` bytes, and `dst` is valid for writes of `len`.
 #[inline(never)]
 pub(super) unsafe fn load_long(first: *const AtomicU64, offset: usize, dst: *mut u8, len: usize) {
     // A store that crosses into the next cache line takes twice the time of one that does not.
     let head = dst.align_offset(WIDEST).min(len);
     let blocks = (len - head) / BLOCK * BLOCK;
     let tail = head + blocks;
-    // SAFETY: the three parts of what the caller promises for all of it.
+    // SAFETY: `head`, `blocks` and the rest are `len` bytes, one after the other: the words hold them,
+    // and `dst` takes them. `blocks` is a multiple of `BLOCK`.
     unsafe {
         load(first, offset, dst, head);
         if blocks > 0 {
@@ -93,8 +92,8 @@ pub(super) unsafe fn load_long(first: *const AtomicU64, offset: usize, dst: *mut
 #[inline(always)]
 unsafe fn load64(src: *const u8) -> [__m128i; 4] {
     let (a, b, c, d);
-    // SAFETY: four loads of 16 bytes each, as many as the caller vouches for; they demand no
-    // alignment and touch no flags.
+    // SAFETY: four loads of 16 bytes each, of the 64 that are readable; they demand no alignment and
+    // touch no flags.
     unsafe {
         asm!(
             "movups {a}, [{src}]",
@@ -141,7 +140,8 @@ pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u
 ///
 /// # Safety
 ///
-/// As for [`store`], for each stretch.
+/// For each stretch, the words hold its bytes and may be written, and `src` is valid for reads of
+/// them, initialised.
 #[inline(never)]
 pub(super) unsafe fn store_strided(
     first: *const AtomicU64,
@@ -152,14 +152,15 @@ pub(super) unsafe fn store_strided(
     macro_rules! loops {
         ($($short:literal)*) => {
             match len {
-                // SAFETY: the caller's promises: stretch `n` begins `n * stride` bytes after the
-                // first.
+                // SAFETY: stretch `n`, of `len` bytes, begins `n * stride` bytes after the first; the
+                // words hold it, may be written, and `src` has its bytes.
                 $($short => unsafe {
                     for at in (0..count).map(|n| n * stride) {
                         store(first, offset + at, src.add(at), $short);
                     }
                 },)*
-                // SAFETY: as above.
+                // SAFETY: stretch `n` begins `n * stride` bytes after the first; the words hold it, may
+                // be written, and `src` has its bytes.
                 _ => unsafe {
                     for at in (0..count).map(|n| n * stride) {
                         store(first, offset + at, src.add(at), len);
@@ -233,8 +234,8 @@ macro_rules! width {
         #[inline(always)]
         unsafe fn $load(src: *const u8) -> $type {
             let value;
-            // SAFETY: one load of as many bytes as the caller vouches for; it demands no alignment
-            // and touches no flags.
+            // SAFETY: one load of as many bytes as are readable; it demands no alignment and touches
+            // no flags.
             unsafe {
                 asm!(
                     concat!($instruction, " {value", $modifier, "}, [{src}]"),
@@ -249,7 +250,8 @@ macro_rules! width {
         /// `dst` is writable for the width; others may touch it meanwhile.
         #[inline(always)]
         unsafe fn $store(dst: *mut u8, value: $type) {
-            // SAFETY: one store, as in the load above.
+            // SAFETY: one store of as many bytes as are writable; it demands no alignment and touches
+            // no flags.
             unsafe {
                 asm!(
                     concat!($instruction, " [{dst}], {value", $modifier, "}"),
@@ -275,17 +277,20 @@ width!(load1, store1, u8, reg_byte, "mov", "");
 #[inline]
 unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
     if std::arch::is_x86_feature_detected!("avx") {
-        // SAFETY: the caller's promises, and the processor has AVX.
+        // SAFETY: the two stretches of `len` bytes, a positive multiple of `BLOCK`, are there and do not
+        // overlap; the processor has AVX.
         unsafe { copy_avx(dst, src, len) }
     } else {
-        // SAFETY: the caller's promises; SSE is part of x86-64.
+        // SAFETY: the two stretches of `len` bytes, a positive multiple of `BLOCK`, are there and do not
+        // overlap; SSE is part of x86-64.
         unsafe { copy_sse(dst, src, len) }
     }
 }
 
 /// # Safety
 ///
-/// As for [`copy_long`].
+/// `src` is readable and `dst` writable for `len` bytes, a positive multiple of [`BLOCK`], and they do
+/// not overlap.
 #[inline(always)]
 unsafe fn copy_sse(dst: *mut u8, src: *const u8, len: usize) {
     // SAFETY: the loop touches `src[0..len]` and `dst[0..len]` and nothing else: `i` runs from 0 in
@@ -319,11 +324,12 @@ unsafe fn copy_sse(dst: *mut u8, src: *const u8, len: usize) {
 
 /// # Safety
 ///
-/// As for [`copy_long`], and the processor has AVX.
+/// `src` is readable and `dst` writable for `len` bytes, a positive multiple of [`BLOCK`], and they do
+/// not overlap. The processor has AVX.
 #[inline]
 unsafe fn copy_avx(dst: *mut u8, src: *const u8, len: usize) {
-    // SAFETY: as in `copy_sse`: one block of 64 if `len` is an odd number of them, then steps of
-    // 128 up to `len`. `vzeroupper` ends the use of wide registers as the ABI demands; it clears
+    // SAFETY: `src[0..len]` and `dst[0..len]` are touched and nothing else: one block of 64 if `len` is
+    // an odd number of them, then steps of 128 up to `len`. No stack is used. `vzeroupper` ends the use of wide registers as the ABI demands; it clears
     // halves of all of them, so all are declared as lost (`clobber_abi`): a caller that was itself
     // compiled for AVX may have had values there.
     unsafe {

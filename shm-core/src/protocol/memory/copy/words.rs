@@ -10,20 +10,21 @@ const WORD: usize = 8;
 
 /// # Safety
 ///
-/// `first` is followed by mapped words up to `index`.
+/// The words from `first` up to `index` are mapped, aligned, and touched by atomics only.
 #[inline(always)]
 unsafe fn load_word(first: *const AtomicU64, index: usize) -> u64 {
-    // SAFETY: the caller's promise. The reference lives for the load alone and is to an atomic,
-    // which others may change.
+    // SAFETY: word `index` is mapped and aligned. The reference lives for the load alone and is to an
+    // atomic, which others may change.
     unsafe { (*first.add(index)).load(Relaxed) }
 }
 
 /// # Safety
 ///
-/// As for [`load_word`], and the mapping is writable.
+/// The words from `first` up to `index` are mapped for writing, aligned, and touched by atomics only.
 #[inline(always)]
 unsafe fn store_word(first: *const AtomicU64, index: usize, word: u64) {
-    // SAFETY: as in `load_word`.
+    // SAFETY: word `index` is mapped for writing and aligned. The reference lives for the store alone
+    // and is to an atomic.
     unsafe { (*first.add(index)).store(word, Relaxed) }
 }
 
@@ -79,7 +80,8 @@ pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u
 ///
 /// # Safety
 ///
-/// As for [`store`], for each stretch.
+/// For each stretch, the words hold its bytes and may be written, and `src` is valid for reads of
+/// them, initialised.
 pub(super) unsafe fn store_strided(
     first: *const AtomicU64,
     offset: usize,
@@ -87,7 +89,8 @@ pub(super) unsafe fn store_strided(
     (len, count, stride): (usize, usize, usize),
 ) {
     for at in (0..count).map(|n| n * stride) {
-        // SAFETY: the caller's promises: stretch `n` begins `n * stride` bytes after the first.
+        // SAFETY: stretch `n` begins `n * stride` bytes after the first; the words hold it, may be
+        // written, and `src` has its bytes.
         unsafe { store(first, offset + at, src.add(at), len) };
     }
 }
@@ -102,7 +105,7 @@ pub(super) unsafe fn store_blocks(
     0
 }
 
-/// None, as above.
+/// None: blocks are for wider registers than a word.
 pub(super) unsafe fn differing_blocks(
     _: *const AtomicU64,
     _: usize,
