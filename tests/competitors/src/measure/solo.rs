@@ -193,8 +193,8 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
     let mut groups = Vec::new();
     for work in Work::ALL {
         for bytes in SIZES {
-            let peers = ALL.iter().filter(|candidate| work.is_for(**candidate));
-            let runners = peers
+            let competitors = ALL.iter().filter(|candidate| work.is_for(**candidate));
+            let runners = competitors
                 .map(|&candidate| {
                     let run =
                         with_size!(bytes, T => with_peer!(candidate, T, P => runner::<T, P>(work)));

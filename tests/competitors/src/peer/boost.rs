@@ -10,12 +10,12 @@ use crate::place::Place;
 use crate::value::Value;
 
 unsafe extern "C" {
-    fn peers_boost_create(name: *const c_char, value: *const c_void, len: usize) -> *mut c_void;
-    fn peers_boost_open(name: *const c_char) -> *mut c_void;
-    fn peers_boost_lock(handle: *mut c_void) -> *mut c_void;
-    fn peers_boost_unlock(handle: *mut c_void);
-    fn peers_boost_close(handle: *mut c_void);
-    fn peers_boost_remove(name: *const c_char);
+    fn boost_create(name: *const c_char, value: *const c_void, len: usize) -> *mut c_void;
+    fn boost_open(name: *const c_char) -> *mut c_void;
+    fn boost_lock(handle: *mut c_void) -> *mut c_void;
+    fn boost_unlock(handle: *mut c_void);
+    fn boost_close(handle: *mut c_void);
+    fn boost_remove(name: *const c_char);
 }
 
 /// A value under an `interprocess_mutex`.
@@ -33,9 +33,8 @@ impl<T: Value> Peer<T> for Boost<T> {
     fn create(place: Place, value: &T) -> Self {
         let name = name(place);
         // SAFETY: a C string, and a value of that size.
-        let handle = unsafe {
-            peers_boost_create(name.as_ptr(), (&raw const *value).cast(), size_of::<T>())
-        };
+        let handle =
+            unsafe { boost_create(name.as_ptr(), (&raw const *value).cast(), size_of::<T>()) };
         assert!(!handle.is_null(), "Boost could not create");
         Boost {
             handle,
@@ -46,7 +45,7 @@ impl<T: Value> Peer<T> for Boost<T> {
 
     fn open(place: Place) -> Self {
         // SAFETY: a C string.
-        let handle = unsafe { peers_boost_open(name(place).as_ptr()) };
+        let handle = unsafe { boost_open(name(place).as_ptr()) };
         assert!(!handle.is_null(), "Boost could not open");
         Boost {
             handle,
@@ -59,8 +58,8 @@ impl<T: Value> Peer<T> for Boost<T> {
     fn get<R>(&mut self, look: impl FnOnce(&T) -> R) -> R {
         // SAFETY: a live handle; the value is read under the lock.
         let value = unsafe {
-            let value = peers_boost_lock(self.handle).cast::<T>().read();
-            peers_boost_unlock(self.handle);
+            let value = boost_lock(self.handle).cast::<T>().read();
+            boost_unlock(self.handle);
             value
         };
         look(&value)
@@ -70,10 +69,10 @@ impl<T: Value> Peer<T> for Boost<T> {
     fn set(&mut self, value: &T) {
         // SAFETY: as in `get`.
         unsafe {
-            peers_boost_lock(self.handle)
+            boost_lock(self.handle)
                 .cast::<T>()
                 .copy_from_nonoverlapping(value, 1);
-            peers_boost_unlock(self.handle);
+            boost_unlock(self.handle);
         }
     }
 
@@ -81,8 +80,8 @@ impl<T: Value> Peer<T> for Boost<T> {
     fn update(&mut self, change: impl FnOnce(&mut T)) {
         // SAFETY: as in `get`.
         unsafe {
-            change(&mut *peers_boost_lock(self.handle).cast::<T>());
-            peers_boost_unlock(self.handle);
+            change(&mut *boost_lock(self.handle).cast::<T>());
+            boost_unlock(self.handle);
         }
     }
 }
@@ -90,10 +89,10 @@ impl<T: Value> Peer<T> for Boost<T> {
 impl<T> Drop for Boost<T> {
     fn drop(&mut self) {
         // SAFETY: a live handle, used no more.
-        unsafe { peers_boost_close(self.handle) };
+        unsafe { boost_close(self.handle) };
         if let Some(name) = &self.created {
             // SAFETY: a C string.
-            unsafe { peers_boost_remove(name.as_ptr()) };
+            unsafe { boost_remove(name.as_ptr()) };
         }
     }
 }

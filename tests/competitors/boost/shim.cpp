@@ -22,7 +22,7 @@ struct Handle {
 
 extern "C" {
 
-void *peers_boost_create(const char *name, const void *value, std::size_t len) try {
+void *boost_create(const char *name, const void *value, std::size_t len) try {
     auto *handle = new Handle{bi::shared_memory_object(bi::create_only, name, bi::read_write), {}};
     handle->object.truncate(static_cast<bi::offset_t>(sizeof(Shared) + len));
     handle->region = bi::mapped_region(handle->object, bi::read_write);
@@ -33,7 +33,7 @@ void *peers_boost_create(const char *name, const void *value, std::size_t len) t
     return nullptr;
 }
 
-void *peers_boost_open(const char *name) try {
+void *boost_open(const char *name) try {
     auto *handle = new Handle{bi::shared_memory_object(bi::open_only, name, bi::read_write), {}};
     handle->region = bi::mapped_region(handle->object, bi::read_write);
     return handle;
@@ -41,15 +41,15 @@ void *peers_boost_open(const char *name) try {
     return nullptr;
 }
 
-void *peers_boost_lock(void *handle) {
+void *boost_lock(void *handle) {
     auto *shared = static_cast<Handle *>(handle)->shared();
     shared->mutex.lock();
     return shared->value;
 }
 
-void peers_boost_unlock(void *handle) { static_cast<Handle *>(handle)->shared()->mutex.unlock(); }
+void boost_unlock(void *handle) { static_cast<Handle *>(handle)->shared()->mutex.unlock(); }
 
-void peers_boost_close(void *handle) { delete static_cast<Handle *>(handle); }
+void boost_close(void *handle) { delete static_cast<Handle *>(handle); }
 
-void peers_boost_remove(const char *name) { bi::shared_memory_object::remove(name); }
+void boost_remove(const char *name) { bi::shared_memory_object::remove(name); }
 }

@@ -29,6 +29,6 @@ impl Place {
 
     /// The name, where names lead to shared memory.
     pub fn name(self) -> String {
-        format!("peers-{:08x}", self.0)
+        format!("competitors-{:08x}", self.0)
     }
 }

@@ -26,8 +26,8 @@ Measures shm-core beside its alternatives and prints one table.
 
   --check          prints the goals, each met or MISSED; the exit code says whether all are met
   --json           prints all figures as JSON
-  --plot           redraws the plots in tests/peers/plots
-  --build-times    measures clean release builds too (minutes) and records them in tests/peers/build-times.json
+  --plot           redraws the plots in tests/competitors/plots
+  --build-times    measures clean release builds too (minutes) and records them in tests/competitors/build-times.json
   --quick          a fifth of the rounds
   --only PART,...  solo, readers, under_writer, contention, attach, wake, takeover
 ";

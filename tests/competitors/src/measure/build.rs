@@ -58,7 +58,7 @@ fn cargo(args: &[&str]) -> Command {
 }
 
 fn build(library: &str) -> std::io::Result<f64> {
-    let target = std::env::temp_dir().join(format!("peers-build-{}", std::process::id()));
+    let target = std::env::temp_dir().join(format!("competitors-build-{}", std::process::id()));
     let start = Instant::now();
     let status = cargo(&["build", "--release", "--quiet", "-p", library])
         .env("CARGO_TARGET_DIR", &target)
