@@ -6,12 +6,13 @@ mod adoptions;
 mod births;
 mod removals;
 mod replacements;
+mod upgrades;
 mod world;
 mod writers;
 
 use std::path::Path;
 
-use shm_tests::{Guard, Stop, dies, mortal, own_ipc_namespace, semaphore_sets, stop_points};
+use shm_tests::{Guard, Stop, dies, in_own_ipc_namespace, mortal, semaphore_sets, stop_points};
 
 use crate::world::{NEW, Table, World};
 
@@ -50,7 +51,7 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
     let missed: Vec<_> = points
         .iter()
         .filter(|point| !reached.contains(*point))
-        // What an upgrade passes: `upgrade_deaths.rs`.
+        // What an upgrade passes: `upgrades.rs`.
         .filter(|point| !point.starts_with("upgrade:"))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
@@ -83,17 +84,15 @@ fn those_who_wait_for_a_dead_writers_value_are_woken_by_whoever_takes_over() {
 /// Nothing leads to such a set: what removes it has to know it from the dying process itself.
 #[test]
 fn the_set_that_a_dead_creator_never_installed_goes_with_the_death() {
-    if !own_ipc_namespace() {
-        eprintln!("SKIPPED: no IPC namespace of its own is to be had, in which to count");
-        return;
-    }
-    let guard = Guard::new();
-    let stop = Stop {
-        point: "birth: semaphores made".to_owned(),
-        pass: 1,
-    };
-    assert!(dies("birth", &guard, 64, NEW, Some(&stop)));
-    assert_eq!(semaphore_sets().len(), 0);
+    in_own_ipc_namespace(|| {
+        let guard = Guard::new();
+        let stop = Stop {
+            point: "birth: semaphores made".to_owned(),
+            pass: 1,
+        };
+        assert!(dies("birth", &guard, 64, NEW, Some(&stop)));
+        assert_eq!(semaphore_sets().len(), 0);
+    });
 }
 
 #[test]
