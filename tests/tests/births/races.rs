@@ -55,6 +55,15 @@ fn in_each_round_one_of_32_processes_creates_and_all_see_its_whole_value() {
     }
 }
 
+/// Of the tests themselves: a key leads to nothing before its segment is made, and after it was removed.
+#[test]
+fn the_key_of_a_guard_is_no_other_guards_however_many_come_and_go() {
+    let guard = Guard::new();
+    for _ in 0..1100 {
+        assert_ne!(Guard::new().key(), guard.key());
+    }
+}
+
 #[test]
 fn who_attaches_to_a_key_that_is_removed_and_made_anew_gets_one_of_them_or_a_clear_error() {
     let guard = Guard::new();
