@@ -3,11 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock};
-
-/// One compiler at a time writes a program that several tests want.
-static COMPILING: Mutex<()> = Mutex::new(());
 
 /// What makes a compiler say all that it has to say, and take it seriously.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -49,6 +46,12 @@ pub struct Compiler {
     /// `-m32` or `-m64`; `None`: what the compiler makes by itself.
     bits: Option<u32>,
     sanitizes: bool,
+}
+
+/// The end of a file's name that no other call has got, here or in another process.
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
 }
 
 impl fmt::Display for Compiler {
@@ -189,9 +192,7 @@ impl Compiler {
         (name, header): (&str, &str),
         defines: &[&str],
     ) -> PathBuf {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let place = Path::new(out).join(format!("{source}.{process}.{count}"));
+        let place = Path::new(out).join(format!("{source}.{}", unique()));
         std::fs::create_dir_all(&place).expect("cargo made the directory around it");
         std::fs::write(place.join(name), header).expect("it was just made");
         // One program for each way to build it, whoever builds it.
@@ -220,10 +221,9 @@ impl Compiler {
         program: &Path,
         arguments: &[&str],
     ) -> Result<(), String> {
-        let _one = COMPILING.lock();
-        // Not in place: another test's process may be running it.
+        // Not in place: another test may be running it, or building it too.
         let name = program.file_name().expect("a program has a name").display();
-        let fresh = program.with_file_name(format!("{name}.{}", std::process::id()));
+        let fresh = program.with_file_name(format!("{name}.{}", unique()));
         let output = self
             .command()
             .args(STRICT)
