@@ -1,10 +1,17 @@
 //! C programs, built by the system's compiler, and by every other one that is there.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// A program and the generated header in it.
+type WithHeader = (PathBuf, String);
+
+/// What this process has built, or is building: several tests want the same.
+static BUILT: Mutex<BTreeMap<WithHeader, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
 
 /// What makes a compiler say all that it has to say, and take it seriously.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -192,17 +199,22 @@ impl Compiler {
         (name, header): (&str, &str),
         defines: &[&str],
     ) -> PathBuf {
-        let place = Path::new(out).join(format!("{source}.{}", unique()));
-        std::fs::create_dir_all(&place).expect("cargo made the directory around it");
-        std::fs::write(place.join(name), header).expect("it was just made");
-        // One program for each way to build it, whoever builds it.
         let program = format!("{source}-{self}{}", defines.concat());
         let program = Path::new(out).join(program);
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
-        let include = format!("-I{}", place.display());
-        let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
-        self.compile(&source, &program, &arguments);
-        let _ = std::fs::remove_dir_all(&place);
+        let key = (program.clone(), header.to_owned());
+        let mut all = BUILT.lock().expect("nothing panics under it");
+        let built = Arc::clone(all.entry(key).or_default());
+        drop(all);
+        built.get_or_init(|| {
+            let place = Path::new(out).join(format!("{source}.{}", unique()));
+            std::fs::create_dir_all(&place).expect("cargo made the directory around it");
+            std::fs::write(place.join(name), header).expect("it was just made");
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+            let include = format!("-I{}", place.display());
+            let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+            self.compile(&source, &program, &arguments);
+            let _ = std::fs::remove_dir_all(&place);
+        });
         program
     }
 
