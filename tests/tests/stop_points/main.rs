@@ -10,7 +10,10 @@ mod upgrades;
 mod world;
 mod writers;
 
+use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use shm_tests::{Guard, Stop, dies, in_own_ipc_namespace, mortal, semaphore_sets, stop_points};
 
@@ -19,35 +22,12 @@ use crate::world::{NEW, Table, World};
 #[test]
 fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
     let points = stop_points();
-    let mut table = Table::default();
-    let mut reached = writers::one_death::<8>(&points, &mut table);
-    reached.extend(writers::one_death::<8192>(&points, &mut table));
-    reached.extend(writers::waiting_for_the_lock(&points, &mut table));
-    reached.extend(removals::removal(&points, &mut table));
-    table.print("| stop point | what it did | value that stood |");
-
-    let mut table = Table::default();
-    reached.extend(writers::repairs(&points, &mut table));
-    reached.extend(writers::inheritances(&points, &mut table));
-    reached.extend(writers::lost_sets(&points, &mut table));
-    table.print("| died first at | died while repairing at | value that stood |");
-
-    let mut table = Table::default();
-    reached.extend(births::births(&points, &mut table));
-    table.print("| died first in birth | died second in birth | who made it ready |");
-
-    let mut table = Table::default();
-    reached.extend(adoptions::adoptions(&points, &mut table));
-    table.print("| died first adopting | died second adopting | first value |");
-
-    let mut table = Table::default();
-    reached.extend(replacements::replacements(&points, &mut table));
-    table.print("| died replacing | what stood there | first value |");
-
-    let mut table = Table::default();
-    reached.extend(writers::parts(&points, &mut table));
-    table.print("| stop point | what it did | value that stood |");
-
+    // At once, to keep two processors busy; neither knows of the other's segments.
+    let reached: BTreeSet<String> = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| writing(&points));
+        let life = scope.spawn(|| beginning_and_ending(&points));
+        joined(writing).into_iter().chain(joined(life)).collect()
+    });
     let missed: Vec<_> = points
         .iter()
         .filter(|point| !reached.contains(*point))
@@ -55,6 +35,50 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
         .filter(|point| !point.starts_with("upgrade:"))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+/// Deaths of those who write.
+fn writing(points: &[String]) -> BTreeSet<String> {
+    let mut table = Table::default();
+    let mut reached = writers::one_death::<8>(points, &mut table);
+    reached.extend(writers::one_death::<8192>(points, &mut table));
+    reached.extend(writers::waiting_for_the_lock(points, &mut table));
+    table.print("| stop point | what it did | value that stood |");
+
+    let mut table = Table::default();
+    reached.extend(writers::repairs(points, &mut table));
+    reached.extend(writers::inheritances(points, &mut table));
+    reached.extend(writers::lost_sets(points, &mut table));
+    table.print("| died first at | died while repairing at | value that stood |");
+
+    let mut table = Table::default();
+    reached.extend(writers::parts(points, &mut table));
+    table.print("| stop point | what it did | value that stood |");
+    reached
+}
+
+/// Deaths of those who make, adopt, replace and remove.
+fn beginning_and_ending(points: &[String]) -> BTreeSet<String> {
+    let mut table = Table::default();
+    let mut reached = removals::removal(points, &mut table);
+    table.print("| stop point | what it did | value that stood |");
+
+    let mut table = Table::default();
+    reached.extend(births::births(points, &mut table));
+    table.print("| died first in birth | died second in birth | who made it ready |");
+
+    let mut table = Table::default();
+    reached.extend(adoptions::adoptions(points, &mut table));
+    table.print("| died first adopting | died second adopting | first value |");
+
+    let mut table = Table::default();
+    reached.extend(replacements::replacements(points, &mut table));
+    table.print("| died replacing | what stood there | first value |");
+    reached
+}
+
+fn joined<R>(thread: ScopedJoinHandle<'_, R>) -> R {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A waiter used to sleep on for a quarter of a second: the repair raised the version past the one
