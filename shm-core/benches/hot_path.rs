@@ -1,7 +1,7 @@
 //! For daily work: what the calls of the hot path cost on this machine. `cargo bench -p shm-core
 //! --bench hot_path`
 //!
-//! Beside each stands the plain copy that it is to be compared with. (`tests/peers` compares with
+//! Beside each stands the plain copy that it is to be compared with. (`tests/competitors` compares with
 //! other libraries.)
 
 use divan::{Bencher, black_box};

@@ -1,4 +1,4 @@
-/* A header as programs have had it for years. `bindgen` makes a shared type of the struct: see tests/tests/bindgen.rs. */
+/* A header as programs have had it for years. `bindgen` makes a shared type of the struct: see tests/tests/languages/bindgen.rs. */
 #include <stdbool.h>
 #include <stdint.h>
 

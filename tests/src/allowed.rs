@@ -18,6 +18,23 @@ pub fn own_ipc_namespace() -> bool {
         || unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWIPC).is_ok()
 }
 
+/// Runs a test in a thread with an empty IPC namespace, which the processes that it starts are in too. Says so where
+/// the kernel allows none.
+pub fn in_own_ipc_namespace(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            if own_ipc_namespace() {
+                test();
+            } else {
+                eprintln!("SKIPPED: no IPC namespace of its own is to be had");
+            }
+        });
+        if let Err(panic) = run.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
 /// Does something in a thread that is this user, in the group of the same number.
 ///
 /// # Errors

@@ -1,13 +1,17 @@
 //! C programs, built by the system's compiler, and by every other one that is there.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// One compiler at a time writes a program that several tests want.
-static COMPILING: Mutex<()> = Mutex::new(());
+/// A program and the generated header in it.
+type WithHeader = (PathBuf, String);
+
+/// What this process has built, or is building: several tests want the same.
+static BUILT: Mutex<BTreeMap<WithHeader, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
 
 /// What makes a compiler say all that it has to say, and take it seriously.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -49,6 +53,12 @@ pub struct Compiler {
     /// `-m32` or `-m64`; `None`: what the compiler makes by itself.
     bits: Option<u32>,
     sanitizes: bool,
+}
+
+/// The end of a file's name that no other call has got, here or in another process.
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
 }
 
 impl fmt::Display for Compiler {
@@ -189,19 +199,22 @@ impl Compiler {
         (name, header): (&str, &str),
         defines: &[&str],
     ) -> PathBuf {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let place = Path::new(out).join(format!("{source}.{process}.{count}"));
-        std::fs::create_dir_all(&place).expect("cargo made the directory around it");
-        std::fs::write(place.join(name), header).expect("it was just made");
-        // One program for each way to build it, whoever builds it.
         let program = format!("{source}-{self}{}", defines.concat());
         let program = Path::new(out).join(program);
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
-        let include = format!("-I{}", place.display());
-        let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
-        self.compile(&source, &program, &arguments);
-        let _ = std::fs::remove_dir_all(&place);
+        let key = (program.clone(), header.to_owned());
+        let mut all = BUILT.lock().expect("nothing panics under it");
+        let built = Arc::clone(all.entry(key).or_default());
+        drop(all);
+        built.get_or_init(|| {
+            let place = Path::new(out).join(format!("{source}.{}", unique()));
+            std::fs::create_dir_all(&place).expect("cargo made the directory around it");
+            std::fs::write(place.join(name), header).expect("it was just made");
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+            let include = format!("-I{}", place.display());
+            let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+            self.compile(&source, &program, &arguments);
+            let _ = std::fs::remove_dir_all(&place);
+        });
         program
     }
 
@@ -220,10 +233,9 @@ impl Compiler {
         program: &Path,
         arguments: &[&str],
     ) -> Result<(), String> {
-        let _one = COMPILING.lock();
-        // Not in place: another test's process may be running it.
+        // Not in place: another test may be running it, or building it too.
         let name = program.file_name().expect("a program has a name").display();
-        let fresh = program.with_file_name(format!("{name}.{}", std::process::id()));
+        let fresh = program.with_file_name(format!("{name}.{}", unique()));
         let output = self
             .command()
             .args(STRICT)

@@ -1,8 +1,8 @@
 //! A key that no other test has, and everything under it removed at the end, however the test ends.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
 
 use shm_core::Key;
 use shm_core::sysv::{Kind, Mode, sem, shm};
@@ -12,6 +12,9 @@ use crate::{Memory, as_user};
 /// From the end of a segment to the word that names its semaphore set (id + 1), as `FORMAT.md` has
 /// it.
 const SET_FROM_END: usize = 320 - 64;
+
+/// The keys of this process's guards: one that leads to nothing just now is a test's own all the same.
+static TAKEN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A test's key. Dropping it removes the segment under the key, and every segment and semaphore set
 /// that it was told of.
@@ -31,13 +34,14 @@ impl Guard {
         loop {
             let number = std::process::id() << 10 | COUNT.fetch_add(1, Relaxed) & 0x3ff;
             let key = Key::from(number);
-            if number != 0 && find(key).is_none() {
-                return Guard {
-                    key,
-                    segments: Mutex::default(),
-                    sets: Mutex::default(),
-                };
+            if number == 0 || find(key).is_some() || !taken().insert(key.raw()) {
+                continue;
             }
+            return Guard {
+                key,
+                segments: Mutex::default(),
+                sets: Mutex::default(),
+            };
         }
     }
 
@@ -129,7 +133,12 @@ impl Drop for Guard {
         for set in self.sets.get_mut().expect("no test panics in here").iter() {
             remove_set(sem::Id::from_raw(*set));
         }
+        taken().remove(&self.key.raw());
     }
+}
+
+fn taken() -> MutexGuard<'static, BTreeSet<i32>> {
+    TAKEN.lock().expect("no test panics in here")
 }
 
 /// Removes it, if need be as the user who owns it: not every root may remove what is another's.

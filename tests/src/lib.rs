@@ -13,7 +13,9 @@ mod mortal;
 mod peer;
 mod python;
 
-pub use allowed::{NOBODY, as_user, may_change_user, may_unshare, own_ipc_namespace};
+pub use allowed::{
+    NOBODY, as_user, in_own_ipc_namespace, may_change_user, may_unshare, own_ipc_namespace,
+};
 pub use c::{Compiler, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use ledger::{Ledger, c_peer, c_peers};

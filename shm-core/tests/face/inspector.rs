@@ -1,0 +1,273 @@
+//! `Inspector`: values are read without their type, and look as if they were read with it.
+
+use std::fmt::Debug;
+
+use shm_core::layout::Value;
+use shm_core::{ErrorKind, FixedStr, Inspector, Key, SharedBox, SharedLayout};
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Everything {
+    on: bool,
+    letter: char,
+    small: i8,
+    huge: u128,
+    negative: i128,
+    single: f32,
+    doubles: [f64; 5],
+    name: FixedStr<16>,
+    pair: Pair,
+    nested: [[Inner; 2]; 2],
+    mood: Mood,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Pair(u16, FixedStr<4>);
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Inner {
+    moods: [Mood; 2],
+    at: u64,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(i16)]
+enum Mood {
+    Calm = -7,
+    Wild = 300,
+}
+
+fn everything() -> Everything {
+    let inner = |at| Inner {
+        moods: [Mood::Wild, Mood::Calm],
+        at,
+    };
+    Everything {
+        on: true,
+        letter: '\n',
+        small: -128,
+        huge: u128::MAX,
+        negative: i128::MIN,
+        single: 0.1,
+        doubles: [1.0, -0.0, f64::NAN, f64::INFINITY, 1e300],
+        name: FixedStr::from_raw(*b"it's \"\xc3\xbc\"\\\xff\0\0\0\0\0"),
+        pair: Pair(9, FixedStr::new("ab").unwrap()),
+        nested: [[inner(1), inner(2)], [inner(3), inner(u64::MAX)]],
+        mood: Mood::Calm,
+    }
+}
+
+fn private<T: SharedLayout>(value: T) -> SharedBox<T> {
+    let mut options = SharedBox::options();
+    let private = options.remove_on_drop(true).create_new(Key::PRIVATE, value);
+    private.unwrap()
+}
+
+fn decoded<T: SharedLayout>(value: T) -> Value {
+    let shared = private(value);
+    Inspector::open(shared.id()).unwrap().value().unwrap()
+}
+
+#[test]
+fn it_prints_what_the_derived_debug_prints() {
+    fn same<T: SharedLayout + Debug>(original: T) {
+        let value = decoded(original);
+        assert_eq!(format!("{value:?}"), format!("{original:?}"));
+        assert_eq!(format!("{value:#?}"), format!("{original:#?}"));
+        assert_eq!(value.to_string(), format!("{original:#?}"));
+    }
+    same(everything());
+    same([1_u8, 2, 3]);
+    same(true);
+    same(FixedStr::<4>::from_raw(*b"full"));
+    same([f32::MIN_POSITIVE, f32::NEG_INFINITY, 16_777_216.0]);
+}
+
+#[test]
+fn text_prints_as_a_str_does() {
+    let text = "it's \"quoted\" \\ \n \u{301}e\u{301}";
+    let value = FixedStr::<64>::new(text).unwrap();
+    assert_eq!(format!("{value:?}"), format!("{text:?}"));
+    assert_eq!(
+        decoded(value),
+        Value::Text(text.to_owned()),
+        "and nothing of it is lost"
+    );
+    let raw = FixedStr::<4>::from_raw(*b"a\xff\0b");
+    assert_eq!(decoded(raw), Value::Bytes(b"a\xff".to_vec()));
+}
+
+#[test]
+fn parts_are_found_by_name_index_and_path() {
+    let value = decoded(everything());
+    assert_eq!(value.get("small").and_then(Value::as_int), Some(-128));
+    assert_eq!(value.get("small").and_then(Value::as_uint), None);
+    assert_eq!(value.get("huge").and_then(Value::as_uint), Some(u128::MAX));
+    assert_eq!(value.get("huge").and_then(Value::as_int), None);
+    assert_eq!(value.get("on").and_then(Value::as_bool), Some(true));
+    assert_eq!(value.get("mood").and_then(Value::as_str), Some("Calm"));
+    assert_eq!(value.get("moods"), None);
+    let doubles = value.get("doubles").unwrap();
+    assert_eq!(doubles.at(4).and_then(Value::as_f64), Some(1e300));
+    assert_eq!(doubles.at(5), None);
+    let path = |path| value.path(path).map(|value| format!("{value:?}"));
+    assert_eq!(path("nested[1][0].at").as_deref(), Some("3"));
+    assert_eq!(path("nested[1][0].moods[0]").as_deref(), Some("Wild"));
+    assert_eq!(path("pair.0").as_deref(), Some("9"));
+    assert_eq!(path("").as_deref(), Some(&*format!("{value:?}")));
+    for none in [
+        "nested[2]",
+        "nested[1]at",
+        "nested[+1]",
+        "nested[",
+        "nested[]",
+        "nested[99999999999999999999]",
+        ".nested..at",
+        "on.x",
+        "on[0]",
+        "..on",
+        "[0]",
+        " on",
+    ] {
+        assert_eq!(path(none), None, "{none}");
+    }
+}
+
+#[test]
+fn it_follows_commits_and_tells_their_versions() {
+    let shared = private([1_u16, 2]);
+    let inspector = Inspector::open(shared.id()).unwrap();
+    assert_eq!(inspector.version(), 1);
+    shared.set([3, 4]).unwrap();
+    let seen = inspector.snapshot().unwrap();
+    assert_eq!(seen.version, 2);
+    assert_eq!(format!("{:?}", seen.value), "[3, 4]");
+    assert_eq!(&inspector.schema().unwrap(), <[u16; 2]>::SCHEMA);
+    assert_eq!(inspector.id(), shared.id());
+    assert_eq!(inspector.info().unwrap().size, shared.info().unwrap().size);
+}
+
+#[test]
+fn it_follows_an_upgrade_while_it_reads() {
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    struct Job {
+        number: u32,
+    }
+
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    #[shared(version = 2)]
+    struct LaterJob {
+        number: u32,
+        #[shared(since = 2, default = Mood::Wild)]
+        mood: Mood,
+    }
+
+    for number in 0..50 {
+        let mut options = SharedBox::options();
+        options.capacity(64).remove_on_drop(true);
+        let shared = options.create_new(Key::PRIVATE, Job { number }).unwrap();
+        let inspector = Inspector::open(shared.id()).unwrap();
+        let (before, after) = (
+            format!("Job {{ number: {number} }}"),
+            format!("LaterJob {{ number: {number}, mood: Wild }}"),
+        );
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                loop {
+                    let value = format!("{:?}", inspector.value().unwrap());
+                    if value == after {
+                        return seen;
+                    }
+                    assert_eq!(value, before);
+                    seen += 1;
+                }
+            });
+            let mut options = SharedBox::<LaterJob>::options();
+            options.upgrade(true).open(shared.id()).unwrap();
+            reader.join().unwrap();
+        });
+        assert_eq!(&inspector.schema().unwrap(), LaterJob::SCHEMA);
+    }
+}
+
+#[test]
+fn after_a_removal_it_goes_to_what_was_made_anew() {
+    let key = Key::new(0x7b5d_2006);
+    let old = SharedBox::create_new(key, 5_u32).unwrap();
+    let mut options = SharedBox::options();
+    options.remove_on_drop(true);
+    let mut inspector = Inspector::open(key).unwrap();
+    old.remove().unwrap();
+    let new = options.create_new(key, 6_u64).unwrap();
+    assert!(
+        inspector
+            .value()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    inspector.reattach().unwrap();
+    assert_eq!(inspector.value().unwrap(), Value::UInt(6));
+    assert_eq!(inspector.id(), new.id());
+}
+
+#[test]
+fn after_the_removal_it_says_so() {
+    let shared = private(1_u32);
+    let inspector = Inspector::open(shared.id()).unwrap();
+    shared.remove().unwrap();
+    assert!(
+        inspector
+            .value()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        inspector
+            .schema()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+}
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let shared = private([0_u8; 1000]);
+    let inspector = Inspector::open(shared.id()).unwrap().limit(999);
+    assert_eq!(
+        inspector.value().unwrap_err().to_string(),
+        format!(
+            "Inspector::value on segment with id {}: the value has more than 999 bytes, the limit \
+             of this inspector; if memory allows, read more with `Inspector::limit`",
+            shared.id()
+        )
+    );
+    let inspector = inspector.limit(1000);
+    let error = inspector.value().unwrap_err().to_string();
+    assert!(error.contains("more than 1000 parts"), "{error}");
+    assert!(inspector.limit(1001).value().is_ok());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn it_is_serialised_by_serde() {
+    let mut value = everything();
+    value.name = FixedStr::new("it's").unwrap();
+    let text = serde_json::to_string(&decoded(value)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["on"], true);
+    assert_eq!(json["letter"], "\n");
+    assert_eq!(json["small"], -128);
+    assert_eq!(json["name"], "it's");
+    assert_eq!(json["doubles"][0], 1.0);
+    assert!(json["doubles"][2].is_null(), "JSON has no NaN");
+    assert_eq!(json["pair"]["1"], "ab");
+    assert_eq!(json["mood"], "Calm");
+    assert_eq!(json["nested"][1][1]["at"], u64::MAX);
+    assert_eq!(json["nested"][1][1]["moods"][0], "Wild");
+    let text = serde_json::to_string(&decoded([u128::MAX])).unwrap();
+    assert_eq!(text, format!("[{}]", u128::MAX));
+    let bytes = decoded(FixedStr::<4>::from_raw(*b"\xff\0\0\0"));
+    assert_eq!(serde_json::to_string(&bytes).unwrap(), "[255]");
+}

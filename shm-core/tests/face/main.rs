@@ -1,0 +1,6 @@
+//! What a user meets, within one process.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod field;
+mod inspector;
+mod shared_box;

@@ -1,0 +1,171 @@
+//! `SharedBox` within one process: each method does what it says.
+
+use std::time::Duration;
+
+use shm_core::{ErrorKind, Key, SharedBox, SharedView};
+
+fn private<T: shm_core::SharedLayout>(value: T) -> SharedBox<T> {
+    SharedBox::options()
+        .timeout(Duration::from_millis(300))
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, value)
+        .unwrap()
+}
+
+#[test]
+fn a_value_set_is_the_value_read() {
+    let shared = private([1u64; 8]);
+    assert!(shared.created());
+    assert_eq!(shared.get().unwrap(), [1; 8]);
+    assert_eq!(shared.version(), 1);
+    for n in 2..10 {
+        assert_eq!(shared.set([n; 8]).unwrap(), n);
+        assert_eq!(shared.snapshot().unwrap().value, [n; 8]);
+        assert_eq!(shared.version(), n);
+    }
+    let other = SharedView::<[u64; 8]>::open(shared.id()).unwrap();
+    assert_eq!(other.get().unwrap(), [9; 8]);
+    shared.update(|v| v[3] = 77).unwrap();
+    assert_eq!(other.snapshot().unwrap().value[3], 77);
+    assert_eq!(other.snapshot().unwrap().version, 10);
+}
+
+#[test]
+fn sizes_that_are_no_multiple_of_a_word_keep_their_neighbours() {
+    let shared = private([1u8; 13]);
+    shared.set([2; 13]).unwrap();
+    assert_eq!(shared.get().unwrap(), [2; 13]);
+    let shared = private([1u8; 1037]);
+    shared.set([2; 1037]).unwrap();
+    assert_eq!(shared.get().unwrap(), [2; 1037]);
+}
+
+#[test]
+fn writing_beside_this_threads_own_writer_is_an_error_at_once() {
+    let shared = private(1u32);
+    let again = SharedBox::<u32>::open(shared.id()).unwrap();
+    let mut writer = shared.writer().unwrap();
+    assert!(
+        shared
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+    );
+    assert!(
+        again
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+    );
+    writer.set(3).unwrap();
+    writer.update(|v| *v += 1).unwrap();
+    assert_eq!(writer.get().unwrap(), 4);
+    drop(writer);
+    assert_eq!(shared.get().unwrap(), 4);
+    again.set(5).unwrap();
+    let result = shared.update(|_| {
+        assert!(
+            again
+                .set(9)
+                .is_err_and(|error| error.kind() == ErrorKind::Reentrant)
+        )
+    });
+    assert_eq!(result.unwrap(), 5);
+}
+
+#[test]
+fn a_removed_segment_says_so_in_every_call() {
+    let shared = private(1u32);
+    let view = SharedView::<u32>::open(shared.id()).unwrap();
+    assert!(!shared.is_removed().unwrap());
+    shared.remove().unwrap();
+    assert!(shared.is_removed().unwrap());
+    assert!(
+        shared
+            .get()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        shared
+            .set(2)
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        shared
+            .update(|_| ())
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    assert!(
+        view.get()
+            .is_err_and(|error| error.kind() == ErrorKind::Removed)
+    );
+    let error = view.wait_timeout(5, Duration::from_secs(9)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed);
+}
+
+type Facts = (u64, u64, usize, bool, Key);
+
+fn facts(view: &SharedView<u64>) -> Facts {
+    let (value, version) = (view.get().unwrap(), view.version());
+    let (capacity, raw_writers) = (view.capacity(), view.raw_writers());
+    (value, version, capacity, raw_writers, view.key())
+}
+
+fn facts_of_either(either: impl AsRef<SharedView<u64>>) -> Facts {
+    facts(either.as_ref())
+}
+
+#[test]
+fn a_box_is_a_view_that_may_write() {
+    let shared = SharedBox::options()
+        .capacity(100)
+        .raw_writers(true)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, 5u64)
+        .unwrap();
+    shared.set(6).unwrap();
+    let view = SharedView::<u64>::open(shared.id()).unwrap();
+    let all = (6, 2, 128, true, Key::PRIVATE);
+    assert_eq!(facts(&view), all);
+    assert_eq!(facts(&shared), all);
+    assert_eq!(facts_of_either(&view), all);
+    assert_eq!(facts_of_either(&shared), all);
+    let shown = [format!("{shared:?}"), format!("{:?}", *shared)];
+    assert!(shown[0].starts_with("SharedBox<u64> {"), "{shown:?}");
+    assert!(shown[1].starts_with("SharedView<u64> {"), "{shown:?}");
+}
+
+#[test]
+fn a_view_is_told_the_version_that_came() {
+    let shared = private(1u64);
+    let view = SharedView::<u64>::open(shared.id()).unwrap();
+    let none = view.wait_version(1, Duration::from_millis(5));
+    assert_eq!(none.unwrap(), None);
+    std::thread::scope(|s| {
+        let waiter = s.spawn(|| view.wait_version(1, Duration::MAX).unwrap());
+        shared.set(2).unwrap();
+        assert_eq!(waiter.join().unwrap(), Some(2));
+    });
+}
+
+#[test]
+fn a_waiter_is_woken_by_the_next_commit() {
+    let shared = private(1u32);
+    std::thread::scope(|s| {
+        let waiter = s.spawn(|| shared.wait(1).unwrap());
+        shared.set(2).unwrap();
+        let seen = waiter.join().unwrap();
+        assert_eq!((seen.value, seen.version), (2, 2));
+    });
+    assert!(
+        shared
+            .wait_timeout(2, Duration::from_millis(5))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn key_names_what_is_wrong_with_it() {
+    println!("{}", SharedBox::<u32>::open(0).unwrap_err());
+    println!("{}", SharedBox::<u32>::open(Key::PRIVATE).unwrap_err());
+    println!("{}", SharedBox::<u32>::open(0x7b5d_4444).unwrap_err());
+}

@@ -1,0 +1,532 @@
+//! Processes in C, with the functions of the generated header, beside processes in Rust: both write,
+//! read, wait, die and take over.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use shm_core::{SharedBox, SharedLayout, SharedView};
+use shm_tests::{
+    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, set_slots, slots,
+    stop_points,
+};
+
+const OUT: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Nobody may wait longer: the limit of both sides is 5 s.
+const LIMIT: Duration = Duration::from_secs(2);
+
+fn peers() -> &'static [std::path::PathBuf] {
+    c_peers(OUT)
+}
+
+fn start(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Peer {
+    let key = guard.arg();
+    let arguments = [action, &key].into_iter().chain(more.iter().copied());
+    Peer::start(program.to_str().unwrap(), arguments)
+}
+
+fn run(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args([action, &guard.arg()]).args(more);
+    command.output().unwrap()
+}
+
+/// What it printed, if it succeeded.
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
+fn shared(guard: &Guard, number: u64) -> SharedBox<Ledger> {
+    SharedBox::create_new(guard.key(), Ledger::new(number)).unwrap()
+}
+
+#[test]
+fn every_compilers_program_reads_and_writes_what_rust_does() {
+    let sanitizing = Compiler::sanitizing();
+    for compiler in Compiler::all().iter().chain(&sanitizing) {
+        let program = c_peer(compiler, OUT);
+        let guard = Guard::new();
+        let shared = shared(&guard, 1);
+        assert_eq!(
+            done(&run(&program, "get", &guard, &[])),
+            "1 1",
+            "{compiler}"
+        );
+        assert_eq!(done(&run(&program, "set", &guard, &["7"])), "7 2");
+        let seen = shared.snapshot().unwrap();
+        assert_eq!((seen.value, seen.version), (Ledger::new(7), 2));
+        assert_eq!(done(&run(&program, "commit", &guard, &["8"])), "8 4");
+        shared.set(Ledger::new(9)).unwrap();
+        assert_eq!(done(&run(&program, "get", &guard, &[])), "9 5");
+        done(&run(&program, "misuse", &guard, &[]));
+        done(&run(&program, "fork", &guard, &[]));
+        assert_eq!(shared.get().unwrap().number(), 9 + 1 + 5 + 5);
+    }
+}
+
+#[test]
+fn no_update_of_either_side_is_lost_and_no_reader_sees_a_mixture() {
+    const TIMES: u64 = 5_000;
+    let guard = Guard::new();
+    let shared = shared(&guard, 0);
+    let last = TIMES * (peers().len() as u64 * 2 + 1);
+    let mut readers = Vec::new();
+    let mut writers = Vec::new();
+    for program in peers() {
+        readers.push(start(program, "watch", &guard, &[&last.to_string()]));
+        for _ in 0..2 {
+            writers.push(start(program, "count", &guard, &[&TIMES.to_string()]));
+        }
+    }
+    let view = SharedView::<Ledger>::open(guard.key()).unwrap();
+    let reads = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut reads, mut version) = (0_u64, 0);
+            loop {
+                let seen = view.snapshot().unwrap();
+                assert!(seen.version >= version);
+                version = seen.version;
+                reads += 1;
+                if seen.value.number() == last {
+                    return reads;
+                }
+            }
+        });
+        for _ in 0..TIMES {
+            shared
+                .update(|ledger| *ledger = Ledger::new(ledger.number() + 1))
+                .unwrap();
+        }
+        for writer in &mut writers {
+            writer.succeed();
+        }
+        reader.join().unwrap()
+    });
+    let seen = shared.snapshot().unwrap();
+    assert_eq!((seen.value.number(), seen.version), (last, last + 1));
+    println!("{last} updates, 0 lost; Rust: {reads} reads, 0 torn");
+    for reader in &mut readers {
+        println!("C: {}", reader.succeed().trim_end());
+    }
+}
+
+#[test]
+fn a_commit_of_one_language_wakes_waiters_of_the_other() {
+    // Without wake-ups each round would take a nap of 250 ms on either side.
+    const ROUNDS: u64 = 500;
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 0);
+        let mut peer = start(program, "answer", &guard, &[&ROUNDS.to_string()]);
+        peer.expect("ready");
+        let start = Instant::now();
+        for round in 0..ROUNDS {
+            let version = shared.set(Ledger::new(round * 2 + 1)).unwrap();
+            let next = shared
+                .wait_timeout(version, Duration::from_secs(10))
+                .unwrap();
+            assert_eq!(next.unwrap().value.number(), round * 2 + 2);
+        }
+        println!("{ROUNDS} rounds in {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_millis(250) * ROUNDS as u32 / 4);
+        peer.succeed();
+    }
+}
+
+#[test]
+fn a_waiter_in_c_learns_of_a_removal() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 0);
+        let mut peer = start(program, "wait", &guard, &[]);
+        peer.expect("waiting");
+        shared.remove().unwrap();
+        let (status, said) = peer.finish();
+        assert!(
+            !status.success() && said.contains("-9 the segment has been removed"),
+            "{said}"
+        );
+    }
+}
+
+const OLD: u64 = 1;
+const NEW: u64 = 2;
+const SECOND: u64 = 3;
+const SURVIVOR: u64 = 4;
+
+/// Steps at which a process can be stopped, once for each time that it comes there, until nobody
+/// dies. Returns those at which somebody did.
+fn at_each_stop(steps: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    for point in steps {
+        for pass in 1.. {
+            let stop = Stop {
+                point: point.clone(),
+                pass,
+            };
+            if !run(&stop) {
+                break;
+            }
+            reached.insert(point.clone());
+        }
+    }
+    reached
+}
+
+/// The steps of a process in C, as the header names them.
+fn steps() -> Vec<String> {
+    let header = Ledger::c_header();
+    let steps: BTreeSet<_> = header
+        .split("SHMBOX_STOP(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
+    steps.into_iter().collect()
+}
+
+/// Has the program do `action`, and says whether it died at `stop`.
+fn dies(program: &Path, action: &str, guard: &Guard, number: u64, stop: &Stop) -> bool {
+    let Stop { point, pass } = stop;
+    let output = Command::new(program)
+        .args([action, &guard.arg(), &number.to_string()])
+        .env("SHM_STOP", format!("{pass} {point}"))
+        .output()
+        .unwrap();
+    let died = output.status.signal() == Some(9);
+    assert!(died || output.status.success(), "{stop:?}: {output:?}");
+    died
+}
+
+/// A segment with an old value, at an even or an odd version, and somebody who only reads.
+struct World {
+    guard: Guard,
+    shared: SharedBox<Ledger>,
+    view: SharedView<Ledger>,
+}
+
+impl World {
+    fn new(odd: bool) -> World {
+        let guard = Guard::new();
+        let shared = shared(&guard, 100);
+        // A mirror that a repair forgets would show: it holds a value from before. The box that
+        // writes goes, and its slot.
+        let early = SharedBox::<Ledger>::open(guard.key()).unwrap();
+        if odd {
+            early.set(Ledger::new(101)).unwrap();
+        }
+        early.set(Ledger::new(102)).unwrap();
+        early.set(Ledger::new(OLD)).unwrap();
+        let view = SharedView::open(guard.key()).unwrap();
+        World {
+            guard,
+            shared,
+            view,
+        }
+    }
+
+    fn look(&self) -> u64 {
+        self.view.get().unwrap().number()
+    }
+
+    /// Rust writes, and between its writes readers are sent to either mirror.
+    fn rust_survives(&self, program: &Path, worst: &mut Duration) {
+        for number in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
+            let start = Instant::now();
+            self.shared.set(Ledger::new(number)).unwrap();
+            self.in_time(start, worst);
+            assert_eq!(self.look(), number);
+            assert!(dies(program, "set", &self.guard, 50, &odd()));
+            assert_eq!(self.look(), number, "from the mirror");
+        }
+    }
+
+    /// The same with a survivor in C.
+    fn c_survives(&self, program: &Path, worst: &mut Duration) {
+        for number in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
+            let start = Instant::now();
+            let printed = done(&run(program, "set", &self.guard, &[&number.to_string()]));
+            self.in_time(start, worst);
+            assert!(printed.starts_with(&format!("{number} ")));
+            assert_eq!(self.look(), number);
+            assert!(rust_dies("set ledger", &self.guard, 0, 50, Some(&odd())));
+            assert_eq!(self.look(), number, "from the mirror");
+        }
+    }
+
+    fn in_time(&self, start: Instant, worst: &mut Duration) {
+        let waited = start.elapsed();
+        assert!(waited < LIMIT, "{waited:?}");
+        *worst = waited.max(*worst);
+    }
+
+    /// The lock, as `FORMAT.md` has it.
+    fn lock_word(&self) -> u32 {
+        let memory = self.guard.memory();
+        let bytes = memory.read(memory.len() - 320 + 192, 4);
+        u32::from_ne_bytes(bytes.try_into().unwrap())
+    }
+
+    /// Leaves one slot free, that which the lock names: whoever comes is the dead owner's heir.
+    fn only_the_heirs_slot(&self, taken: bool) {
+        let set = self.guard.set();
+        let mut values = vec![u16::from(taken); slots(set).len()];
+        if taken {
+            values[(self.lock_word() & 0x3ff) as usize - 1] = 0;
+        }
+        set_slots(set, &values);
+    }
+}
+
+/// With the payload half-written, or about to be.
+fn odd() -> Stop {
+    Stop {
+        point: "commit: odd".to_owned(),
+        pass: 1,
+    }
+}
+
+#[test]
+fn a_death_in_c_at_any_step_leaves_the_old_or_the_new_value_to_rust() {
+    let steps = steps();
+    let (mut deaths, mut worst) = (0, Duration::ZERO);
+    let mut reached = BTreeSet::new();
+    for program in peers() {
+        for (action, is_odd) in [("set", false), ("set", true), ("commit", false)] {
+            reached.extend(at_each_stop(&steps, |stop| {
+                let world = World::new(is_odd);
+                let died = dies(program, action, &world.guard, NEW, stop);
+                let found = world.look();
+                assert!(found == NEW || died && found == OLD, "{found}");
+                world.rust_survives(program, &mut worst);
+                deaths += u32::from(died);
+                died
+            }));
+        }
+    }
+    println!(
+        "{deaths} deaths in C, {} steps, longest wait {worst:?}",
+        reached.len()
+    );
+    for step in [
+        "claim: recorded",
+        "claim: record released",
+        "commit: odd",
+        "commit: payload written",
+        "commit: even",
+        "commit: mirror written",
+    ] {
+        assert!(reached.contains(step), "{step}");
+    }
+}
+
+#[test]
+fn c_takes_over_from_a_process_in_rust_that_died_at_any_step() {
+    let points = stop_points();
+    let mut worst = Duration::ZERO;
+    let mut firsts = Vec::new();
+    for program in peers() {
+        for is_odd in [false, true] {
+            at_each_stop(&points, |stop| {
+                let world = World::new(is_odd);
+                let died = rust_dies("set ledger", &world.guard, 0, NEW, Some(stop));
+                let found = world.look();
+                assert!(found == NEW || died && found == OLD, "{found}");
+                if died && world.lock_word() != 0 && !firsts.contains(stop) {
+                    firsts.push(stop.clone());
+                }
+                world.c_survives(program, &mut worst);
+                died
+            });
+        }
+    }
+    assert!(firsts.len() >= 8, "{firsts:?}");
+    println!(
+        "Rust died at {} steps with the lock; longest wait {worst:?}",
+        firsts.len()
+    );
+
+    // And the one in C dies while it repairs, as any other or as the heir; a third one survives.
+    let steps = steps();
+    let mut reached = BTreeSet::new();
+    let mut deaths = 0;
+    for first in &firsts {
+        for heir in [false, true] {
+            reached.extend(at_each_stop(&steps, |second| {
+                let program = &peers()[deaths % peers().len()];
+                let world = World::new(deaths % 3 == 0);
+                assert!(rust_dies("set ledger", &world.guard, 0, NEW, Some(first)));
+                let found = world.look();
+                if heir {
+                    world.only_the_heirs_slot(true);
+                }
+                let died = dies(program, "set", &world.guard, SECOND, second);
+                assert!(
+                    [found, SECOND].contains(&world.look()),
+                    "a repair changes no value"
+                );
+                if heir {
+                    world.only_the_heirs_slot(false);
+                }
+                if deaths % 2 == 0 {
+                    world.rust_survives(program, &mut worst);
+                } else {
+                    world.c_survives(program, &mut worst);
+                }
+                deaths += usize::from(died);
+                died
+            }));
+        }
+    }
+    println!("{deaths} deaths of repairers in C, longest wait {worst:?}");
+    for step in [
+        "repair: begun",
+        "repair: payload restored",
+        "repair: done",
+        "claim: numbered",
+    ] {
+        assert!(reached.contains(step), "{step}");
+    }
+}
+
+/// What a process intended and what it had done when it died.
+fn journal(path: &Path) -> [u64; 2] {
+    let bytes = std::fs::read(path).unwrap();
+    [0, 8].map(|at| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()))
+}
+
+#[test]
+fn writers_of_both_languages_that_are_killed_at_random_lose_nothing_and_block_nobody() {
+    const KILLS: u32 = 60;
+    let guard = Guard::new();
+    let shared = shared(&guard, 0);
+    let path = Path::new(OUT).join(format!("journal.{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let many = u64::MAX.to_string();
+    let (mut least, mut most, mut worst) = (0, 0, Duration::ZERO);
+    let mut noise = u64::from(std::process::id()) | 1;
+    let mut survivors: Vec<_> = peers()
+        .iter()
+        .map(|program| start(program, "count", &guard, &["20000"]))
+        .collect();
+    for kill in 0..KILLS {
+        std::fs::write(path, [0; 16]).unwrap();
+        let mut victim = match peers().get(kill as usize % (peers().len() + 1)) {
+            Some(program) => start(program, "count", &guard, &[&many, path]),
+            None => Peer::start(
+                env!("CARGO_BIN_EXE_mortal"),
+                ["count", &guard.arg(), &many, path],
+            ),
+        };
+        while journal(Path::new(path))[1] == 0 {
+            assert!(!victim.has_ended());
+            std::thread::yield_now();
+        }
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(noise >> 33 & 0x7ff));
+        victim.kill();
+        victim.finish();
+        let [intended, done] = journal(Path::new(path));
+        least += done;
+        most += intended;
+        let start = Instant::now();
+        shared
+            .update(|ledger| *ledger = Ledger::new(ledger.number() + 1))
+            .unwrap();
+        worst = worst.max(start.elapsed());
+        assert!(worst < LIMIT, "{worst:?}");
+        (least, most) = (least + 1, most + 1);
+    }
+    for survivor in &mut survivors {
+        survivor.succeed();
+        (least, most) = (least + 20_000, most + 20_000);
+    }
+    std::fs::remove_file(path).unwrap();
+    let number = shared.get().unwrap().number();
+    assert!(
+        (least..=most).contains(&number),
+        "{number}: {least} to {most}"
+    );
+    println!(
+        "{KILLS} kills, {number} updates, 0 lost (those cut short: {}), longest wait {worst:?}",
+        most - least
+    );
+}
+
+#[test]
+fn what_a_process_in_c_held_before_exec_is_free() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 1);
+        let path = program.to_str().unwrap();
+        // It takes the lock, starts anew, and writes: as the same process, with the same semaphore.
+        let again = [path, "set", &guard.arg(), "5"];
+        let printed = done(&run(program, "exec", &guard, &again));
+        assert!(printed.starts_with("5 "), "{printed}");
+        shared.set(Ledger::new(6)).unwrap();
+    }
+}
+
+#[test]
+fn a_living_owner_in_c_keeps_the_lock_and_rust_says_who_it_is() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, 1);
+        let mut holder = start(program, "hold", &guard, &[]);
+        holder.expect("locked");
+        let impatient = SharedBox::<Ledger>::options()
+            .timeout(Duration::from_millis(20))
+            .open(guard.key())
+            .unwrap();
+        let error = impatient.set(Ledger::new(2)).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("process {}", holder.pid())),
+            "{error}"
+        );
+        let mut other = Command::new(program);
+        other
+            .args(["set", &guard.arg(), "2"])
+            .env("SHM_LIMIT_MS", "20");
+        let said = String::from_utf8(other.output().unwrap().stdout).unwrap();
+        assert!(
+            said.contains("-12 a living process keeps the lock"),
+            "{said}"
+        );
+        holder.succeed();
+        shared.set(Ledger::new(3)).unwrap();
+        assert!(
+            slots(guard.set()).iter().sum::<u16>() <= 2,
+            "slots were given back"
+        );
+    }
+}
+
+#[test]
+fn a_program_in_c_makes_the_segment_and_a_program_in_rust_completes_it() {
+    for program in peers() {
+        let guard = Guard::new();
+        // As `shmget(key, LEDGER_SEGMENT_SIZE, IPC_CREAT | 0600)` does; another test compares it.
+        let size = SharedBox::<Ledger>::segment_size().unwrap();
+        let memory = guard.foreign(size);
+        let mut first = Command::new(program);
+        first.args(["get", &guard.arg()]).env("SHM_LIMIT_MS", "20");
+        let said = String::from_utf8(first.output().unwrap().stdout).unwrap();
+        assert!(said.contains(": -3 "), "not completed yet: {said}");
+        memory.write(0, &[0; size_of::<Ledger>()]);
+        let adopted = SharedBox::<Ledger>::options()
+            .adopt(true)
+            .open(guard.key())
+            .unwrap();
+        guard.memory();
+        assert_eq!(done(&run(program, "get", &guard, &[])), "0 1");
+        done(&run(program, "count", &guard, &["5"]));
+        assert_eq!(adopted.get().unwrap().number(), 5);
+    }
+}

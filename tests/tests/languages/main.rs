@@ -1,0 +1,11 @@
+//! The same segments for other languages: C, Python, and what `bindgen` makes of a header.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod bindgen;
+mod c_alive;
+mod c_evolution;
+mod c_header;
+mod c_programs;
+mod c_protocol;
+mod examples;
+mod python;

@@ -1,0 +1,338 @@
+//! Padding bytes belong to nobody: they keep their values, and nothing of a process gets into them.
+
+use std::fmt::Debug;
+use std::mem::offset_of;
+
+use shm_core::layout::{Schema, TypeKind};
+use shm_core::sysv::shm;
+use shm_core::{Error, RawBox, SharedBox, SharedLayout};
+use shm_tests::Guard;
+
+/// What the padding of the programs' own values is full of.
+const POISON: u8 = 0xa5;
+
+/// What the padding in the segment is full of.
+const KEPT: u8 = 0x5a;
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Padded {
+    small: u8,
+    large: u32,
+    last: u16,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Nested {
+    flag: bool,
+    inner: [Padded; 5],
+    tail: u8,
+}
+
+macro_rules! ragged {
+    ($($small:ident $large:ident)+) => {
+        /// More stretches between paddings than a summary of a few holds.
+        #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+        #[repr(C)]
+        struct Ragged {
+            $($small: u8, $large: u16,)+
+            many: [Padded; 3],
+            end: u8,
+        }
+
+        impl Ragged {
+            fn of(n: u8) -> Ragged {
+                let many = [Padded::of(n); 3];
+                Ragged { $($small: n, $large: u16::from(n) << 8 | 7,)+ many, end: n }
+            }
+        }
+    };
+}
+
+ragged!(a b c d e f g h i j k l m n o p q r s t u v w x y z aa bb cc dd ee ff gg hh ii jj kk ll mm nn);
+
+impl Padded {
+    fn of(n: u8) -> Padded {
+        Padded {
+            small: n,
+            large: u32::from(n) << 24 | 5,
+            last: u16::from(n),
+        }
+    }
+}
+
+impl Nested {
+    fn of(n: u8) -> Nested {
+        Nested {
+            flag: n.is_multiple_of(2),
+            inner: [Padded::of(n); 5],
+            tail: n,
+        }
+    }
+}
+
+/// Which bytes of a type are not padding.
+fn in_use(schema: &Schema) -> Vec<bool> {
+    let mut used = vec![false; schema.size()];
+    match schema.kind() {
+        TypeKind::Struct { fields, .. } => {
+            for field in fields {
+                let part = in_use(field.schema());
+                used[field.offset()..][..part.len()].copy_from_slice(&part);
+            }
+        }
+        TypeKind::Array { element, .. } => {
+            for part in used.chunks_mut(element.size()) {
+                part.copy_from_slice(&in_use(element));
+            }
+        }
+        _ => used.fill(true),
+    }
+    used
+}
+
+fn padding<T: SharedLayout>() -> Vec<usize> {
+    let used = in_use(T::SCHEMA);
+    (0..used.len()).filter(|at| !used[*at]).collect()
+}
+
+/// This value, with poison in its padding.
+fn poisoned<T: SharedLayout>(value: T) -> Box<T> {
+    let mut boxed = Box::<T>::new_uninit();
+    let (from, to) = (
+        (&raw const value).cast::<u8>(),
+        boxed.as_mut_ptr().cast::<u8>(),
+    );
+    for (at, used) in in_use(T::SCHEMA).into_iter().enumerate() {
+        // SAFETY: `at` lies in both, and a byte that the schema calls part of a field is
+        // initialised.
+        unsafe {
+            to.add(at)
+                .write(if used { from.add(at).read() } else { POISON })
+        };
+    }
+    // SAFETY: the bytes of all fields are those of `value`; padding may be anything.
+    unsafe { boxed.assume_init() }
+}
+
+/// One way to write; returns the version.
+type Write<'a, T> = &'a dyn Fn(T) -> Result<u64, Error>;
+
+fn belongs_to_nobody<T: SharedLayout + PartialEq + Debug>(first: T, second: T) {
+    let padding = padding::<T>();
+    assert!(!padding.is_empty());
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), *poisoned(first)).unwrap();
+    assert_eq!(shared.get().unwrap(), first);
+    let memory = guard.memory();
+    // At rest, the padding of all three copies is what the kernel gave: zeros.
+    for copy in 0..3 {
+        for at in &padding {
+            assert_eq!(
+                memory.read(copy * shared.capacity() + at, 1),
+                [0],
+                "copy {copy}, byte {at}"
+            );
+        }
+    }
+
+    for at in &padding {
+        memory.write(*at, &[KEPT]);
+    }
+    let raw = RawBox::<T>::open(guard.key()).unwrap();
+    let writes: [(&str, Write<T>); 8] = [
+        ("set", &|value| shared.set(*poisoned(value))),
+        ("set_from", &|value| shared.set_from(&poisoned(value))),
+        ("set_from", &|value| shared.set_from(&poisoned(value))),
+        ("set_if", &|value| {
+            Ok(shared.set_if(shared.version(), *poisoned(value))?.unwrap())
+        }),
+        ("update", &|value| {
+            shared.update(|now| *now = *poisoned(value))
+        }),
+        ("Writer::set", &|value| {
+            shared.writer()?.set(*poisoned(value))
+        }),
+        ("Writer::set_from", &|value| {
+            shared.writer()?.set_from(&poisoned(value))
+        }),
+        ("RawBox::set", &|value| {
+            raw.set(*poisoned(value));
+            Ok(shared.version())
+        }),
+    ];
+    for (index, (name, write)) in writes.into_iter().enumerate() {
+        let value = if index % 2 == 0 { second } else { first };
+        write(value).unwrap();
+        assert_eq!(shared.get().unwrap(), value, "{name}");
+        for at in &padding {
+            assert_eq!(memory.read(*at, 1), [KEPT], "{name}: byte {at}");
+            for copy in 1..3 {
+                let byte = memory.read(copy * shared.capacity() + at, 1)[0];
+                assert_ne!(byte, POISON, "{name}: copy {copy}, byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_between_fields_and_at_the_end_belongs_to_nobody() {
+    assert_eq!(padding::<Padded>(), [1, 2, 3, 10, 11]);
+    belongs_to_nobody(Padded::of(1), Padded::of(2));
+}
+
+#[test]
+fn padding_in_arrays_of_structs_belongs_to_nobody() {
+    assert_eq!(offset_of!(Nested, inner), 4);
+    belongs_to_nobody(Nested::of(1), Nested::of(2));
+}
+
+#[test]
+fn padding_in_a_hundred_places_belongs_to_nobody() {
+    belongs_to_nobody([Padded::of(1); 50], [Padded::of(2); 50]);
+}
+
+#[test]
+fn padding_of_a_struct_with_many_stretches_belongs_to_nobody() {
+    belongs_to_nobody(Ragged::of(1), Ragged::of(2));
+}
+
+#[test]
+fn padding_in_a_large_array_belongs_to_nobody() {
+    belongs_to_nobody([Padded::of(1); 1000], [Padded::of(2); 1000]);
+}
+
+#[test]
+fn an_update_of_a_large_padded_array_commits_what_it_changed_to_all_copies() {
+    let guard = Guard::new();
+    let mut wanted = [Padded::of(1); 1000];
+    let shared = SharedBox::create_new(guard.key(), wanted).unwrap();
+    let (memory, used) = (guard.memory(), in_use(<[Padded; 1000]>::SCHEMA));
+    let fields = |copy: usize| {
+        let bytes = memory.read(copy * shared.capacity(), used.len());
+        let bytes = bytes.into_iter().zip(&used);
+        bytes
+            .map(|(byte, used)| if *used { byte } else { 0 })
+            .collect::<Vec<u8>>()
+    };
+    let changes: [&[usize]; 8] = [
+        &[0],
+        &[999],
+        &[],
+        &[3, 4, 5],
+        &[500],
+        &[0, 999],
+        &[990, 998],
+        &[10, 600],
+    ];
+    let mut before = fields(0);
+    for (n, places) in changes.into_iter().enumerate() {
+        for at in places {
+            wanted[*at] = Padded::of(n as u8 + 2);
+        }
+        let version = shared
+            .update(|value| {
+                for at in places {
+                    value[*at] = Padded::of(n as u8 + 2);
+                }
+            })
+            .unwrap();
+        assert_eq!(shared.get().unwrap(), wanted, "{places:?}");
+        let now = fields(0);
+        let follows = 1 + version as usize % 2;
+        assert!(
+            fields(follows) == now,
+            "{places:?}: the mirror of this commit"
+        );
+        assert!(fields(3 - follows) == before, "{places:?}: the one before");
+        before = now;
+    }
+}
+
+/// Whole blocks of a large array are merged under the lock, which a raw writer does not know.
+#[cfg(target_arch = "x86_64")]
+mod beside_a_raw_writer {
+    use std::arch::asm;
+    use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+    use nix::libc;
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    use super::*;
+
+    /// Each step is a signal, so there are few stretches.
+    type Large = [Wide; 5];
+
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Wide {
+        small: u8,
+        large: [u32; 127],
+    }
+
+    impl Wide {
+        fn of(n: u8) -> Wide {
+            Wide {
+                small: n,
+                large: [n.into(); 127],
+            }
+        }
+    }
+
+    /// Bytes of padding that the raw writer stores to.
+    static PADDING: [AtomicPtr<u8>; 8] = [const { AtomicPtr::new(null_mut()) }; 8];
+    /// What it stored last.
+    static STORED: AtomicU8 = AtomicU8::new(0);
+    static STEPS: AtomicU64 = AtomicU64::new(0);
+    static LOST: AtomicU64 = AtomicU64::new(0);
+
+    /// Runs between any two instructions of a commit, as a raw writer may on another processor.
+    extern "C" fn raw_writer(_: libc::c_int) {
+        let stored = STORED.load(Relaxed);
+        let next = stored.wrapping_add(1);
+        for place in &PADDING {
+            // SAFETY: a byte of a segment that is attached as long as signals come.
+            let byte = unsafe { AtomicU8::from_ptr(place.load(Relaxed)) };
+            if byte.swap(next, Relaxed) != stored {
+                LOST.fetch_add(1, Relaxed);
+            }
+        }
+        STORED.store(next, Relaxed);
+        STEPS.fetch_add(1, Relaxed);
+    }
+
+    /// Has the processor trap after each instruction of `work`.
+    fn step_by_step<R>(work: impl FnOnce() -> R) -> R {
+        // SAFETY: sets the trap flag; the signal that it raises from then on is handled.
+        unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+        let result = work();
+        // SAFETY: clears it.
+        unsafe { asm!("pushfq", "and qword ptr [rsp], -0x101", "popfq") };
+        result
+    }
+
+    #[test]
+    fn what_a_raw_writer_stores_to_the_padding_of_a_large_array_is_not_put_back() {
+        let guard = Guard::new();
+        let shared = SharedBox::options()
+            .raw_writers(true)
+            .create_new(guard.key(), [Wide::of(1); 5])
+            .unwrap();
+        let raw = shm::attach(shared.id(), shm::Access::ReadWrite).unwrap();
+        for (place, at) in PADDING.iter().zip(padding::<Large>()) {
+            place.store(raw.as_ptr().wrapping_add(at), Relaxed);
+        }
+        let handler = SigHandler::Handler(raw_writer);
+        let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler touches atomics only.
+        unsafe { sigaction(Signal::SIGTRAP, &action) }.unwrap();
+        let value = [Wide::of(2); 5];
+        let version = step_by_step(|| shared.set_from(&value));
+        assert_eq!(version.unwrap(), 2);
+        assert_eq!(shared.get().unwrap(), value);
+        assert!(STEPS.load(Relaxed) > 100, "{STEPS:?}");
+        assert_eq!(LOST.load(Relaxed), 0, "stores to the padding, of {STEPS:?}");
+    }
+}
