@@ -106,7 +106,7 @@ fn alice() -> StPid {
 #[test]
 fn what_all_modules_have_in_common_is_a_module() {
     if let Some(python) = Python::find("what_all_modules_have_in_common", OUT) {
-        let common = include_str!("../../shm-core/src/foreign/shmbox.py");
+        let common = include_str!("../../../shm-core/src/foreign/shmbox.py");
         python.write("shmbox", common);
         python.run("import shmbox", &[]);
     }
