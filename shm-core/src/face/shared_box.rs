@@ -397,7 +397,7 @@ impl<T: SharedLayout> SharedBox<T> {
     fn commit_checked(&self, locked: Locked<'_>, value: &T) -> Result<u64, Error> {
         let checked = locked.check().map_err(Failure::from);
         checked.map_err(self.explain(Operation::Update))?;
-        Ok(locked.finish(|locked| self.typed.commit(locked, value)))
+        Ok(locked.finish(|locked| self.typed.commit_slowly(locked, value)))
     }
 
     #[cold]

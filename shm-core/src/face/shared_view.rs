@@ -223,7 +223,7 @@ impl<T: SharedLayout> SharedView<T> {
             return Ok(None);
         }
         self.typed
-            .read(Field::WHOLE, self.explain(operation))
+            .read_persistently(Field::WHOLE, self.explain(operation))
             .map(Some)
     }
 

@@ -146,7 +146,9 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     #[inline(never)]
     fn commit_checked(&mut self, value: &T, operation: Operation) -> Result<u64, Error> {
         self.check(operation)?;
-        Ok(self.commit(value))
+        let version = self.typed.commit_slowly(&mut self.locked, value);
+        self.locked.notify(version, self.closely);
+        Ok(version)
     }
 
     #[inline(always)]

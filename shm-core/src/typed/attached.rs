@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::descriptor::Type;
 use super::failure::Failure;
 use super::room::{self, Fit, Judged};
+use super::stretches::store_by_schema;
 use crate::layout::later_variant;
 use crate::protocol::{Fault, Locked, Segment, Span, State};
 
@@ -173,6 +174,24 @@ impl Attached {
             self.segment.write_as(judged.state, judged.stored);
         }
         Err(Failure::damaged("its schema changes without end"))
+    }
+
+    /// Commits a value of the type, as [`Typed`](super::Typed) does, but there once for all types;
+    /// returns its version.
+    ///
+    /// # Safety
+    ///
+    /// `value` is a value of the type.
+    #[cold]
+    pub(crate) unsafe fn commit(&self, locked: &mut Locked<'_>, value: *const u8) -> u64 {
+        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+        // which there is room for a value of the type (**room**); `value` is one (this function's
+        // contract).
+        unsafe {
+            locked.commit(self.of.size(), None, |payload| {
+                store_by_schema(payload, self.of.schema, value)
+            })
+        }
     }
 
     /// What is wrong with a value of which `bytes`, from `offset` on, were read. If the segment holds

@@ -1,7 +1,7 @@
 //! The bytes of a `T` that are not padding: the only ones that are read from a value, and the only
 //! ones that are stored.
 
-use crate::layout::{Run, Runs, SharedLayout};
+use crate::layout::{Run, Runs, Schema, SharedLayout};
 use crate::protocol::{Comb, Fault, Locked, Payload, Span};
 
 /// Calls `each` with the runs of a `T`, all of it that is not padding, as many at once as a window
@@ -101,6 +101,35 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
     });
 }
 
+/// Stores what is not padding of a value at the start of the payload, as [`store`] does, by a schema
+/// that is looked at now: slower, and there once for all types.
+///
+/// # Safety
+///
+/// The payload has room for a value of this layout, and `value` is one.
+pub(super) unsafe fn store_by_schema(payload: Payload, schema: &Schema, value: *const u8) {
+    let mut first = 0;
+    loop {
+        let runs = Runs::of(schema, first);
+        for run in runs.as_slice() {
+            // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
+            // schema tells the truth), and the payload has room for them (this function's contract).
+            unsafe {
+                let from = value.add(run.offset);
+                if run.count == 1 {
+                    payload.store(run.offset, from, run.len);
+                } else {
+                    payload.store_strided(run.offset, from, (run.len, run.count, run.stride));
+                }
+            }
+        }
+        if !runs.more() {
+            return;
+        }
+        first += Runs::WINDOW;
+    }
+}
+
 /// Stores the value of a segment that is being born, unless the caller's code that made the value
 /// has forked, and this is the child.
 pub(crate) fn store_first<T: SharedLayout>(
@@ -113,8 +142,8 @@ pub(crate) fn store_first<T: SharedLayout>(
         size_of::<T>() <= payload.capacity(),
         "a newborn has room for its value"
     );
-    // SAFETY: it has room.
-    unsafe { store(payload, 0, value) };
+    // SAFETY: it has room, and a `T` has the layout of its schema.
+    unsafe { store_by_schema(payload, T::SCHEMA, (&raw const *value).cast()) };
     Ok(())
 }
 

@@ -118,9 +118,10 @@ impl<T: SharedLayout> Typed<T> {
         Ok(unsafe { value.assume_init() })
     }
 
+    /// Reads a field, with patience: after a wait, or where it did not succeed at once.
     #[cold]
     #[inline(never)]
-    fn read_persistently<F: SharedLayout, E>(
+    pub(crate) fn read_persistently<F: SharedLayout, E>(
         &self,
         field: Field<T, F>,
         explain: impl FnOnce(Failure) -> E,
@@ -308,6 +309,16 @@ impl<T: SharedLayout> Typed<T> {
                 store_whole(payload, value)
             })
         }
+    }
+
+    /// The same after something has gone wrong, and so seldom: small values by code that is there
+    /// once for all types.
+    pub(crate) fn commit_slowly(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+        if const { size_of::<T>() > IN_REGISTERS } {
+            return self.commit(locked, value);
+        }
+        // SAFETY: the attachment's type is `T` (**type**), of which `value` is one.
+        unsafe { self.attached.commit(locked, (&raw const *value).cast()) }
     }
 
     /// Commits one field; returns the new version.
