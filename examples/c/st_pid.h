@@ -131,7 +131,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EMISMATCH: return "the segment holds another layout than this header's struct: generate the header anew";
 	case SHMBOX_ENEEDSUPGRADE: return "the segment holds an earlier version of this struct: open it for reading only (fields that it lacks read as their defaults, if the text that was generated from the Rust type knows them), or let a Rust program that has this version upgrade it with `SharedBox::<T>::options().upgrade(true).open(key)`";
 	case SHMBOX_EREMOVED: return "the segment has been removed: open it again";
-	case SHMBOX_EUNFINISHED: return "somebody began to create the segment and did not end it: start that program again";
+	case SHMBOX_EUNFINISHED: return "a process began to create the segment and did not end it: start that program again";
 	case SHMBOX_EBUSY: return "a living process keeps the lock";
 	case SHMBOX_EOVERTAKEN: return "writers replaced the value faster than it could be copied";
 	case SHMBOX_ESLOTS: return "all slots for writing processes are in use: close handles that write no more";
@@ -182,7 +182,7 @@ typedef struct shmbox_type {
 	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
 } shmbox_type;
 
-/* Whose segments are trusted: whoever owns one can change, starve and remove it at any time. */
+/* Whose segments are trusted: its owner can change, starve and remove it at any time. */
 enum {
 	SHMBOX_TRUST_SELF = 0, /* this process's effective user and root */
 	SHMBOX_TRUST_USER = 1, /* these, and `user` */
@@ -200,7 +200,7 @@ typedef struct shmbox_options {
 /*
  * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
  * Each handle that may write takes one of the segment's slots (248, unless more were asked for) when it is opened. Its
- * members are nobody's but these functions', save `error` and `limit_ms`.
+ * members are these functions' alone, save `error` and `limit_ms`.
  */
 typedef struct shmbox {
 	int error;              /* errno of the last SHMBOX_ESYSTEM */
@@ -424,7 +424,7 @@ static inline int shmbox_is_gone_(void)
 
 typedef struct shmbox_form_ {
 	const unsigned char *at, *end;
-	int wrong; /* set for good by whoever asks for more than there is */
+	int wrong; /* set for good where more is asked for than there is */
 } shmbox_form_;
 
 /* The next `length` bytes; zeros where the form has ended. */
@@ -786,7 +786,7 @@ static inline void shmbox_release_(shmbox *box)
 	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
 		return;
 	SHMBOX_STOP("unlock: sleepers");
-	/* Any other word is not this claim's: somebody tampered with the semaphores and took the lock from the living. */
+	/* Any other word is not this claim's: a peer tampered with the semaphores and took the lock from the living. */
 	expected = box->claim | SHMBOX_WAITERS_;
 	if (shmbox_exchange32_(box, SHMBOX_LOCK_, &expected, 0, __ATOMIC_SEQ_CST))
 		shmbox_wake_(box->control + SHMBOX_LOCK_, 1);
@@ -1231,7 +1231,7 @@ static inline uint32_t shmbox_slot_(uint32_t word)
 	return (word & 0x3ff) - 1;
 }
 
-/* Whether a word of the lock is this handle's claim, whoever sleeps on it. */
+/* Whether a word of the lock is this handle's claim, whether or not a process sleeps on it. */
 static inline int shmbox_is_own_(const shmbox *box, uint32_t word)
 {
 	return box->claim != 0 && (word & ~SHMBOX_WAITERS_) == box->claim;
@@ -1246,7 +1246,7 @@ static inline int shmbox_is_replaced_(const shmbox *box)
 
 /* Whether the claim that a lock's word names belongs to a living process: 1, 0, or a code. To act on 0, look with
  * shmbox_recheck_ whether this segment's semaphores said so, and judge again; then exchange the very word that was judged.
- * GETVAL takes the same lock in the kernel as the undo, so whoever reads a 0 sees what the dead one stored. */
+ * GETVAL takes the same lock in the kernel as the undo, so a process that reads a 0 sees what the dead one stored. */
 static inline int shmbox_is_alive_(const shmbox *box, uint32_t word, int look)
 {
 	uint32_t const slot = shmbox_slot_(word);
@@ -1758,7 +1758,7 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 		box->held = 0;
 	if (code == SHMBOX_EARGUMENT || box->held != SHMBOX_HELD_)
 		return code;
-	/* Also if the segment was removed meanwhile: nobody shall wait for this handle. */
+	/* Also if the segment was removed meanwhile: no process shall wait for this handle. */
 	box->held = 0;
 	/* Before it is let go: from then on the handler of a signal may commit by this handle. */
 	version = shmbox_take_awaited_(box);
@@ -2047,7 +2047,7 @@ static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value,
 				return code;
 			length = shmbox_readable_(box, type, value);
 			seq = shmbox_get64_(box, SHMBOX_SEQ_);
-			/* Pairs with the fences of a commit: whoever sees a sequence sees the copy that it promises. */
+			/* Pairs with the fences of a commit: a reader that sees a sequence sees the copy that it promises. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
 					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
@@ -2287,7 +2287,7 @@ static inline int st_pid_set(shmbox *box, const struct st_pid *value, uint64_t *
 	return shmbox_set_(box, st_pid_type_(), value, version);
 }
 
-/* Takes the lock: until `st_pid_unlock`, or the death of this process, nobody else commits. */
+/* Takes the lock: until `st_pid_unlock`, or the death of this process, no other process commits. */
 static inline int st_pid_lock(shmbox *box)
 {
 	return shmbox_lock_(box, st_pid_type_());

@@ -22,7 +22,7 @@ pub trait Target: SharedLayout + Debug {
     /// Some value.
     fn sample(seed: u8) -> Self;
 
-    /// Whether the bits of this value are those of its type, as far as anybody can tell who already
+    /// Whether the bits of this value are those of its type, as far as a reader can tell that already
     /// holds it.
     fn is_sound(&self) -> bool;
 

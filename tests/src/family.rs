@@ -14,7 +14,7 @@
 
 use shm_core::{Error, SharedLayout, Writer, field};
 
-/// What the bytes that version 2 adds hold before anybody stores to them.
+/// What the bytes that version 2 adds hold before a program stores to them.
 pub const FLAGS: u8 = 0x5a;
 
 /// The same for version 3.
@@ -50,7 +50,7 @@ pub struct Mark {
     large: u32,
 }
 
-/// What all marks hold before anybody stores to them.
+/// What all marks hold before a program stores to them.
 pub const fn marks() -> [Mark; 3] {
     [Mark {
         small: 1,

@@ -73,7 +73,7 @@ impl Guard {
         semaphores(self.memory().id())
     }
 
-    /// Removes this segment at the end too, and its semaphore set, whoever removes the segment
+    /// Removes this segment at the end too, and its semaphore set, whichever process removes the segment
     /// before.
     pub fn watch(&self, id: shm::Id) -> shm::Id {
         self.segments
@@ -88,7 +88,7 @@ impl Guard {
         id
     }
 
-    /// That whoever removed the segment left nothing of it.
+    /// That the removal of the segment left nothing of it.
     ///
     /// # Panics
     ///

@@ -135,7 +135,7 @@ pub fn segments() -> BTreeSet<i32> {
 }
 
 /// Calls `run` with every stop, and for each point with one pass after another, until it says that
-/// nobody died. Returns the points at which somebody did.
+/// none died. Returns the points at which one did.
 pub fn at_each_stop(points: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     for point in points {

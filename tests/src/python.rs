@@ -54,8 +54,8 @@ impl Python {
         })
     }
 
-    /// Uses a cache that is this test's own, with nothing in it, where nobody else may write:
-    /// `out` may lie in a directory that is everybody's.
+    /// Uses a cache that is this test's own, with nothing in it, where no other user may write:
+    /// `out` may lie in a directory that all users share.
     ///
     /// # Panics
     ///

@@ -280,7 +280,7 @@ impl<T: SharedLayout> Options<T> {
     }
 
     /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
-    /// use and nobody else is attached to, and makes a new one: `false` unless told otherwise.
+    /// use and no other process is attached to, and makes a new one: `false` unless told otherwise.
     ///
     /// **The value in it is lost.** For values that a program can make again: caches, states that
     /// are measured anew.

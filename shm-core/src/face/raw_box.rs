@@ -17,7 +17,7 @@ use crate::sysv::Key;
 use crate::sysv::shm;
 use crate::typed::{Failure, RawTyped, Type};
 
-/// A value of type `T` at the start of a System V segment that somebody else laid out, a C program
+/// A value of type `T` at the start of a System V segment that another program laid out, a C program
 /// for instance.
 ///
 /// All that is checked is that the segment has at least the bytes of a `T`, and that they are a
@@ -110,7 +110,7 @@ impl<T: SharedLayout> Deref for RawBox<T> {
     }
 }
 
-/// A value of type `T` at the start of a System V segment that somebody else laid out, attached for
+/// A value of type `T` at the start of a System V segment that another program laid out, attached for
 /// reading only: a [`RawBox`] that can't write. Made by [`RawBox::open_read_only`].
 ///
 /// ```compile_fail

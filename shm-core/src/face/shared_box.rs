@@ -24,29 +24,29 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 /// A box is a [`SharedView`] that may write: what reads and waits is described there, and a function
 /// that takes a `&SharedView<T>` takes a `&SharedBox<T>` as well.
 ///
-/// The segment stays when the box is dropped and when the process ends, until somebody
+/// The segment stays when the box is dropped and when the process ends, until a program
 /// [removes](SharedBox::remove) it (or the machine restarts).
 ///
 /// | call | system calls | allocations | waits for |
 /// |---|---|---|---|
-/// | `version` | 0 | 0 | nobody |
-/// | `get`, `snapshot`, `read_with`, `read_into` | 0 | 0 | nobody |
-/// | `get_boxed` | 0 | 1 | nobody |
-/// | `load` | 0 | 0 | nobody |
+/// | `version` | 0 | 0 | nothing |
+/// | `get`, `snapshot`, `read_with`, `read_into` | 0 | 0 | nothing |
+/// | `get_boxed` | 0 | 1 | nothing |
+/// | `load` | 0 | 0 | nothing |
 /// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
 /// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
-/// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nobody |
-/// | the first write of a forked child | 4: it claims a slot of its own | 0 | nobody |
+/// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nothing |
+/// | the first write of a forked child | 4: it claims a slot of its own | 0 | nothing |
 /// | `reattach`, `reopen` | as `open` | 0 | a birth under way |
 /// | `open_or_create`, `create_new` | 6 if it exists; about 30 to create | a few | a birth or a removal under way |
-/// | `info` | 1 | 0 | nobody |
-/// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nobody |
-/// | `remove` | 6 | 0 | nobody |
-/// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nobody |
+/// | `info` | 1 | 0 | nothing |
+/// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nothing |
+/// | `remove` | 6 | 0 | nothing |
+/// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nothing |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).
@@ -174,7 +174,7 @@ impl<T: SharedLayout> SharedBox<T> {
         Self::options().segment_size()
     }
 
-    /// Whether this call created the segment, and not somebody before.
+    /// Whether this call created the segment, and not another process before.
     pub fn created(&self) -> bool {
         self.created
     }
@@ -210,7 +210,7 @@ impl<T: SharedLayout> SharedBox<T> {
     }
 
     /// Replaces the value if its version is still `version`; returns the new version, or `None` if
-    /// somebody committed meanwhile.
+    /// another writer committed meanwhile.
     ///
     /// ```
     /// # use shm_core::{Key, SharedBox};
@@ -239,7 +239,7 @@ impl<T: SharedLayout> SharedBox<T> {
         Ok(Some(version))
     }
 
-    /// Changes the value under the lock: nobody commits between its reading and its writing.
+    /// Changes the value under the lock: no other writer commits between its reading and its writing.
     /// Returns the new version.
     ///
     /// A panic in `change` commits nothing and lets the lock go. So does a death. Of values above 4

@@ -54,7 +54,7 @@ impl<T: SharedLayout> SharedView<T> {
 
     /// Attaches the segment of a place for reading; it must exist and hold a `T`, or a later or an
     /// earlier version of it. Fields that an earlier version lacks read as their defaults, until
-    /// somebody [upgrades](Options::upgrade) the segment: until then a read evaluates the
+    /// a program [upgrades](Options::upgrade) the segment: until then a read evaluates the
     /// expressions of all these defaults and copies each. Other options:
     /// [`SharedBox::options`](crate::SharedBox::options) and [`Options::open_read_only`].
     ///

@@ -582,7 +582,7 @@ class _Reader:
         end = _time.monotonic() + limit
         while not self._attach(trusted):
             if _time.monotonic() >= end:
-                what = "somebody began to create it, and has not made it ready: start that program again"
+                what = "a process began to create it, and has not made it ready: start that program again"
                 raise self._error(Busy, what)
             _time.sleep(0.001)
 
@@ -758,7 +758,7 @@ class _Reader:
 
 
 def _is_ours(path):
-    """Whether nobody but this user and root can put another directory in the place of this one or of one above it."""
+    """Whether only this user and root can put another directory in the place of this one or of one above it."""
     while True:
         facts = _os.lstat(path)
         for_all = facts.st_mode & 0o002 and not facts.st_mode & _stat.S_ISVTX
@@ -770,7 +770,7 @@ def _is_ours(path):
 
 
 def _cache():
-    """A directory that nobody else can write to, and whether it is to be removed again."""
+    """A directory that no other user can write to, and whether it is to be removed again."""
     base = _os.environ.get("XDG_CACHE_HOME") or _os.path.join(_os.path.expanduser("~"), ".cache")
     try:
         # Of a user without a home; or relative, which the XDG Base Directory Specification calls invalid.
@@ -793,7 +793,7 @@ def _cache():
         return _tempfile.mkdtemp(prefix="shmbox-"), True
     if not _stat.S_ISDIR(facts.st_mode) or facts.st_uid != _os.geteuid() or facts.st_mode & 0o077:
         raise ShmboxError(
-            "%s must be a directory of this user's that nobody else may read or write (mode 0700), since code is "
+            "%s must be a directory of this user's that no other user may read or write (mode 0700), since code is "
             "loaded from it: correct or remove it" % path
         )
     return path, False

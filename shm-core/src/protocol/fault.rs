@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     Left,
     /// Readers were overtaken for longer than the limit.
     Overtaken { waited: Duration },
-    /// No control block: somebody else's segment.
+    /// No control block: another program's segment.
     Foreign { size: usize },
     /// The bytes that were to be adopted as the first value are none of its type.
     Invalid(Box<[u8]>),
@@ -42,7 +42,7 @@ pub(crate) enum Fault {
     Damaged(&'static str),
     /// A format that this library does not know.
     Format(u32),
-    /// A newborn of another size than this program would have made, and nobody finishes it.
+    /// A newborn of another size than this program would have made, and no process finishes it.
     Unfinished {
         size: usize,
         wanted: Option<usize>,

@@ -82,7 +82,7 @@ impl Gaps {
 #[inline(always)]
 pub(super) unsafe fn store_whole<T: SharedLayout>(payload: Payload, value: &T) {
     if const { Gaps::of::<T>().0.is_none() } {
-        // SAFETY: the caller's promise.
+        // SAFETY: the payload has room for a `T` (this function's contract).
         return unsafe { store(payload, 0, value) };
     }
     let bytes = (&raw const *value).cast::<u8>();

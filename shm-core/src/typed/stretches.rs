@@ -91,7 +91,9 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
             }
         });
     }
-    // SAFETY: as above; a comb lies where its runs do.
+    // SAFETY: a comb lies where its runs do, within the `T`, where the value's bytes are initialised
+    // (`SharedLayout`: the schema tells the truth), and the payload has room for a `T` (this
+    // function's contract).
     for_each_comb::<T>(|at, comb| unsafe {
         if comb.count == 1 {
             payload.store(offset + at, bytes.add(at), comb.len());
@@ -166,7 +168,9 @@ pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Sp
                 len: end - start,
             };
             comb.each_within(span, |part, len| {
-                // SAFETY: as in `store`: a part of a stretch.
+                // SAFETY: a part of a stretch, which lies within the `T`, where the value's bytes are
+                // initialised (`SharedLayout`: the schema tells the truth); the payload has room for a
+                // `T` (this function's contract).
                 unsafe { payload.store(at + part, bytes.add(at + part), len) };
             });
         };
@@ -182,7 +186,9 @@ pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Sp
             count: last - first,
             ..comb
         };
-        // SAFETY: as in `store`: a part of a comb.
+        // SAFETY: a part of a comb, which lies within the `T`, where the value's bytes are initialised
+        // (`SharedLayout`: the schema tells the truth); the payload has room for a `T` (this
+        // function's contract).
         unsafe { payload.store_comb(at + first_at, bytes.add(at + first_at), whole) };
         within(last_at, end);
     });
@@ -198,7 +204,8 @@ pub(super) unsafe fn difference<T: SharedLayout>(locked: &Locked<'_>, value: &T)
     let bytes = (&raw const *value).cast::<u8>();
     let mut changed: Option<Span> = None;
     for_each_comb::<T>(|at, comb| {
-        // SAFETY: as in `store`.
+        // SAFETY: a comb lies within the `T`, where the value's bytes are initialised (`SharedLayout`: the
+        // schema tells the truth); the payload has room for a `T` (this function's contract).
         if let Some(found) = unsafe { locked.difference(at, bytes.add(at), comb) } {
             changed = Some(changed.map_or(found, |changed| changed.hull(found)));
         }

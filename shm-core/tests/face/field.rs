@@ -52,7 +52,7 @@ impl Bytes {
 
     fn copy(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.1];
-        // SAFETY: the mapping has this size, and nobody writes while the test looks.
+        // SAFETY: the mapping has this size, and no process writes while the test looks.
         unsafe { ptr::copy_nonoverlapping(self.0.as_ptr(), bytes.as_mut_ptr(), self.1) };
         bytes
     }

@@ -39,7 +39,7 @@ fn a_segment_without_any_right_is_described_but_not_opened() {
         let owner = "segment, which belongs to uid 0, gid 0 with mode 0600";
         assert_denied(&error, "open with mode 0600", owner);
 
-        // The id is for everybody, and the facts are in the list that needs no right.
+        // The id is for all, and the facts are in the list that needs no right.
         assert_eq!(
             shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)).unwrap(),
             segment.0

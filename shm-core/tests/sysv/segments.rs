@@ -125,7 +125,7 @@ fn detaching_what_is_gone_is_an_error_in_words() {
     let memory = shm::attach(segment.0, Access::ReadWrite).unwrap();
     // Plain memory takes its place, so that no other thread's segment can.
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-    // SAFETY: replaces the one page of the attachment, which nobody uses.
+    // SAFETY: replaces the one page of the attachment, which nothing uses.
     let at = unsafe { libc::mmap(memory.as_ptr().cast(), 4096, libc::PROT_READ, flags, -1, 0) };
     assert_eq!(at.cast(), memory.as_ptr());
     let error = memory.detach().unwrap_err();
@@ -186,7 +186,7 @@ impl Reserved {
     }
 
     fn release(&self) {
-        // SAFETY: mapped by `new`, and used by nobody.
+        // SAFETY: mapped by `new`, and used by nothing else.
         assert_eq!(unsafe { libc::munmap(self.0.as_ptr(), self.1) }, 0);
     }
 }
@@ -245,7 +245,7 @@ fn remap_replaces_what_is_mapped_and_needs_an_address() {
     );
 
     let reserved = Reserved::new(4096);
-    // SAFETY: the range is the page just mapped, which nobody uses.
+    // SAFETY: the range is the page just mapped, which nothing uses.
     let memory = unsafe { options.at(reserved.0.addr()).attach_replacing(segment.0) }.unwrap();
     assert_eq!(memory.as_ptr().addr(), reserved.0.addr().get());
     write(&memory, 3);
@@ -296,7 +296,7 @@ fn a_removed_segment_lives_until_the_last_detach() {
 
 #[test]
 fn a_recycled_place_answers_the_old_id_with_removed() {
-    // EINVAL while the place is empty, EIDRM when another segment has it: the same to whoever asks.
+    // EINVAL while the place is empty, EIDRM when another segment has it: the same to each that asks.
     let old = Segment::private(64, 0o600).0;
     let all: Vec<_> = (0..8).map(|_| Segment::private(64, 0o600)).collect();
     assert!(all.iter().all(|new| new.0 != old));

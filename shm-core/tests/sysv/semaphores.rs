@@ -174,7 +174,7 @@ fn signals_neither_end_a_wait_nor_stretch_its_time_limit() {
             let error =
                 sem::op_timeout(set.0, &[Op::add(0, -1)], Duration::from_millis(300)).unwrap_err();
             sem::op(set.0, &[Op::add(1, 1)]).unwrap();
-            // Stays until nobody sends it signals any more.
+            // Stays until no signals are sent to it any more.
             sem::op(set.0, &[Op::wait_zero(1)]).unwrap();
             error.kind()
         });

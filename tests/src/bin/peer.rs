@@ -156,7 +156,7 @@ fn say(result: Result<u64, shm_core::Error>) -> Outcome {
     Ok(())
 }
 
-/// Waits until whoever started this process closes its input, or dies.
+/// Waits until the process that started this one closes its input, or dies.
 fn await_end_of_input() {
     let _ = stdin().read_to_end(&mut Vec::new());
 }
@@ -217,7 +217,7 @@ fn hold_lock_in_thread(key: Key) -> Outcome {
         let code = i32::from(hold_lock::<u64>(key).is_err());
         std::process::exit(code);
     });
-    // SAFETY: _exit(2): the bare system call ends this thread alone, and what it borrowed nobody
+    // SAFETY: _exit(2): the bare system call ends this thread alone, and what it borrowed no other
     // else looks at.
     unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
     Err("this thread has ended".into())

@@ -1,5 +1,5 @@
 //! Makes a segment in an IPC namespace of its own, has it attacked, and makes every public call on
-//! it. A crash, a panic and a hang all end it with something else than success: whoever started it
+//! it. A crash, a panic and a hang all end it with something else than success: the test that started it
 //! sees which attack that was.
 
 use std::error::Error;

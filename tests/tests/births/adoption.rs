@@ -233,7 +233,7 @@ fn who_ends_an_adoption_for_another_judges_the_value_again() {
     guard.memory();
 }
 
-/// Whoever comes second meets the first one's work at any step of it.
+/// The second one meets the first one's work at any step of it.
 #[test]
 fn of_many_that_adopt_at_once_one_does() {
     let size = SharedBox::<[u64; 512]>::segment_size().unwrap();

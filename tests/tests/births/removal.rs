@@ -440,7 +440,7 @@ fn a_damaged_segment_is_removed_with_its_semaphores() {
                 drop(memory);
                 guard.assert_nothing_left();
             }
-            // Without the magic number it could be anybody's.
+            // Without the magic number it could be another program's.
             Err(error) if error.kind() == ErrorKind::Foreign => foreign += 1,
             Err(error) => panic!("word at {at}: {error}"),
         }

@@ -1,4 +1,4 @@
-//! `Options::replace_unused`: a segment that is of no use to a program, and that nobody else is
+//! `Options::replace_unused`: a segment that is of no use to a program, and that no other process is
 //! attached to, makes room for one that is.
 
 use std::sync::Barrier;
@@ -325,7 +325,7 @@ fn of_many_that_replace_one_segment_at_once_one_makes_the_new_one() {
     }
 }
 
-/// Attachments are counted under the lock: so whoever is not counted commits nothing. Here it is held
+/// Attachments are counted under the lock: so a process that is not counted commits nothing. Here it is held
 /// by a process that has let its attachment go.
 #[test]
 fn a_segment_whose_lock_a_living_process_holds_is_not_replaced() {
@@ -357,7 +357,7 @@ fn a_segment_whose_lock_a_living_process_holds_is_not_replaced() {
     other.succeed();
 }
 
-/// Between the count of attachments and the removal somebody may attach: what is committed then was
+/// Between the count of attachments and the removal a process may attach: what is committed then was
 /// not committed to a segment that goes.
 #[test]
 fn nobody_commits_to_a_segment_that_is_being_replaced() {

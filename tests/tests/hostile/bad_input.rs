@@ -102,7 +102,7 @@ fn a_damaged_segment_is_an_error_or_harmless_and_never_written_by_attaching() {
             bad[from + noise.next() as usize % bytes] ^= 1 << (noise.next() % 8);
         }
         if bad[state] == TOMBSTONE {
-            continue; // whoever finds one ends the removal
+            continue; // the next that finds one ends the removal
         }
         memory.write(0, &bad);
         let mut options = SharedBox::<u64>::options();

@@ -74,7 +74,7 @@ fn stroke() -> impl Strategy<Value = Stroke> {
         (1_u64..300, any::<u32>())
             .prop_map(|(slot, high)| slot | u64::from(high) << 10 & 0xffff_fc00),
     ];
-    // Words 0 to 12 of the control block but the set's id, which might be anybody's outside of a
+    // Words 0 to 12 of the control block but the set's id, which might be another program's outside of a
     // namespace.
     let word = (0..Attacker::words()).prop_filter("the set is for OtherSet", |index| *index != 6);
     prop_oneof![

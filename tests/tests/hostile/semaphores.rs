@@ -38,7 +38,7 @@ fn the_semaphores_of_another_application_are_not_touched() {
     let other = SharedBox::<Plain>::open(guard.key()).unwrap();
     other.set([2; 8]).unwrap();
     let named = memory.read(memory.len() - 256, 4);
-    // One with a key is not taken for the segment's; one that nobody has used is not used either: it
+    // One with a key is not taken for the segment's; one that no process has used is not used either: it
     // counts as lost, and a new one is made.
     name_set(&memory, keyed.0);
     let error = SharedBox::<Plain>::open(guard.key()).unwrap_err();

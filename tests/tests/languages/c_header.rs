@@ -483,7 +483,7 @@ int main(int argc, char **argv)
     with_each_compiler("fields", text, &["-O2"], |compiler, program| {
         let guard = Guard::new();
         let shared = SharedBox::create_new(guard.key(), EVERYTHING).unwrap();
-        // In the segment, padding is nobody's business: of `points[0]`, and behind `int`.
+        // In the segment, padding belongs to no field: of `points[0]`, and behind `int`.
         let memory = guard.memory();
         let at = std::mem::offset_of!(Everything, points);
         memory.write(at + 1, &[0xaa; 7]);
@@ -579,7 +579,7 @@ fn whatever_a_key_leads_to_has_its_code_and_stays_as_it_is() {
         refused(&guard, &memory, -3);
     }
 
-    // A birth that nobody ends.
+    // A birth that no process ends.
     let guard = Guard::new();
     let memory = guard.foreign(4096);
     let stat = shm::stat(memory.id()).unwrap();

@@ -15,7 +15,7 @@ use shm_tests::{
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// Nobody may wait longer: the limit of both sides is 5 s.
+/// No process may wait longer: the limit of both sides is 5 s.
 const LIMIT: Duration = Duration::from_secs(2);
 
 fn peers() -> &'static [std::path::PathBuf] {
@@ -160,8 +160,8 @@ const NEW: u64 = 2;
 const SECOND: u64 = 3;
 const SURVIVOR: u64 = 4;
 
-/// Steps at which a process can be stopped, once for each time that it comes there, until nobody
-/// dies. Returns those at which somebody did.
+/// Steps at which a process can be stopped, once for each time that it comes there, until none
+/// dies. Returns those at which one did.
 fn at_each_stop(steps: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     for point in steps {
@@ -203,7 +203,7 @@ fn dies(program: &Path, action: &str, guard: &Guard, number: u64, stop: &Stop) -
     died
 }
 
-/// A segment with an old value, at an even or an odd version, and somebody who only reads.
+/// A segment with an old value, at an even or an odd version, and a reader.
 struct World {
     guard: Guard,
     shared: SharedBox<Ledger>,
@@ -272,7 +272,7 @@ impl World {
         u32::from_ne_bytes(bytes.try_into().unwrap())
     }
 
-    /// Leaves one slot free, that which the lock names: whoever comes is the dead owner's heir.
+    /// Leaves one slot free, that which the lock names: the next claimant is the dead owner's heir.
     fn only_the_heirs_slot(&self, taken: bool) {
         let set = self.guard.set();
         let mut values = vec![u16::from(taken); slots(set).len()];

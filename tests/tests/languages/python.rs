@@ -1063,7 +1063,7 @@ fn what_was_compiled_is_kept_where_nobody_else_can_write() {
 import st_pid, sys
 st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
 ";
-    // Several at once: whoever is last replaces the same file by the same.
+    // Several at once: the last one replaces the same file by the same.
     let mut peers = [(); 3].map(|()| python.start(set, &[&guard.arg()]));
     for peer in &mut peers {
         peer.succeed();
@@ -1093,7 +1093,7 @@ st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
     std::fs::set_permissions(&directory, mode(0o777)).unwrap();
     let message = refusal(&python, &guard, "box.set(st_pid.StPid())");
     assert!(
-        message.contains("nobody else may read or write (mode 0700)"),
+        message.contains("no other user may read or write (mode 0700)"),
         "{message}"
     );
 }
@@ -1110,7 +1110,7 @@ fn nothing_is_loaded_from_where_others_can_put_something_and_what_is_kept_need_n
 import st_pid, sys
 st_pid.open(int(sys.argv[1], 0)).set(st_pid.StPid(pid=1))
 ";
-    // Whoever can write here could put another directory in the place of one that was checked.
+    // A user who can write here could put another directory in the place of one that was checked.
     let everybodys = python.modules().join("everybodys");
     std::fs::create_dir(&everybodys).unwrap();
     let mode = std::fs::Permissions::from_mode(0o777);

@@ -312,7 +312,7 @@ fn a_variant_that_an_older_program_does_not_know_is_an_error_that_names_the_fiel
     assert_eq!(old.get().unwrap(), v1::Station::first());
 }
 
-/// Whoever wrote it: a schema that is no other version of the program's own is refused from the next
+/// Whichever program wrote it: a schema that is no other version of the program's own is refused from the next
 /// call on, and what was refused works again when the old one stands again.
 #[test]
 fn those_attached_refuse_a_schema_that_is_not_theirs() {

@@ -1,4 +1,4 @@
-//! What the compiler says to somebody whose struct cannot be shared, word for word, and what it
+//! What the compiler says to a user whose struct cannot be shared, word for word, and what it
 //! accepts.
 //!
 //! Rewrite the snapshots with `TRYBUILD=overwrite cargo test -p shm-tests --test layouts messages`, then

@@ -1,4 +1,4 @@
-//! Padding bytes belong to nobody: they keep their values, and nothing of a process gets into them.
+//! Padding bytes belong to no field: they keep their values, and nothing of a process gets into them.
 
 use std::fmt::Debug;
 use std::mem::offset_of;

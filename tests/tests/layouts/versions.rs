@@ -1,5 +1,5 @@
 //! Every version of a struct beside every other, each in a process of its own, with writers on both
-//! sides at once: nobody loses what it stored, and nobody tramples what it does not know.
+//! sides at once: no program loses what it stored, and none tramples what it does not know.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ enum Arrival {
     Both,
     /// The joiner attaches while the creator writes.
     UnderWay,
-    /// Whoever is faster creates the segment.
+    /// The faster one creates the segment.
     AtOnce,
 }
 

@@ -99,7 +99,7 @@ fn too_many_semaphore_sets_names_semmni_and_leaves_no_newborn_behind() {
             );
             assert_eq!(in_use(), (1, 1), "after {error}");
         }
-        // Nobody waits for somebody to end a birth that failed.
+        // No process waits for another to end a birth that failed.
         let start = Instant::now();
         for error in [
             SharedBox::<u64>::open(KEY).unwrap_err(),

@@ -119,7 +119,7 @@ fn a_recycled_pid_does_not_bring_a_dead_owner_back() {
             drop(heir);
             continue;
         }
-        // It must not take the lock for its own, nor for that of somebody alive.
+        // It must not take the lock for its own, nor for that of a living process.
         heir.expect("9");
         heir.succeed();
         assert_eq!(shared.get().unwrap(), 9);

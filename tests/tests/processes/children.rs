@@ -1,4 +1,4 @@
-//! A child after `fork` is somebody else. The peer forks, since it has a single thread.
+//! A child after `fork` is another process. The peer forks, since it has a single thread.
 
 use shm_tests::{Guard, Peer};
 

@@ -1,4 +1,4 @@
-//! A commit is all or nothing, also where `update` panics, where somebody was faster, and for
+//! A commit is all or nothing, also where `update` panics, where another writer was faster, and for
 //! values larger than a stack.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

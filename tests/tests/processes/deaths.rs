@@ -20,7 +20,7 @@ fn a_writer_takes_over_from_a_killed_one() {
         let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
         shared.set(6).unwrap();
         let peer = locked_by(what, &guard);
-        // Nobody waits for it: it stays a zombie, which has a pid and holds nothing.
+        // Its parent does not wait for it: it stays a zombie, which has a pid and holds nothing.
         peer.kill();
         let version = shared.update(|n| *n += 1).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Users who may read only, users who are not trusted. The peer becomes somebody else, where that
+//! Users who may read only, users who are not trusted. The peer becomes another user, where that
 //! is allowed.
 
 use shm_core::sysv::{Mode, shm};

@@ -39,7 +39,7 @@ pub(crate) fn births(points: &[String], table: &mut Table) -> BTreeSet<String> {
     reached
 }
 
-/// After deaths in birth: whoever opens gets the whole value or a clear error; of those who create
+/// After deaths in birth: a process that opens gets the whole value or a clear error; of those who create
 /// at once one at most does.
 fn born(guard: &Guard, table: &mut Table, dead: &[u64]) -> &'static str {
     let opened = SharedBox::<[u64; 8]>::options()

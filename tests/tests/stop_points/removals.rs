@@ -9,7 +9,7 @@ use shm_tests::{at_each_stop, dies};
 
 use crate::world::{LIMIT, NEW, OLD, SECOND, SURVIVOR, Table, World, whole};
 
-/// A process dies while it removes; another one while it ends that; then somebody creates anew.
+/// A process dies while it removes; another one while it ends that; then a third creates anew.
 pub(crate) fn removal(points: &[String], table: &mut Table) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut removals = Vec::new();
@@ -92,7 +92,7 @@ fn anew(world: &World<8>, table: &mut Table, set: sem::Id) -> &'static str {
         assert!([100, SECOND].contains(&number));
         assert!(world.shared.is_removed().unwrap());
         assert_ne!(shared.id(), world.shared.id());
-        // The old segment's set is gone, or nobody could ever remove it.
+        // The old segment's set is gone, or no process could ever remove it.
         assert!(
             sem::stat(set).is_err(),
             "the removed segment's semaphores are left"

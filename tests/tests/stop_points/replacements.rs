@@ -1,4 +1,4 @@
-//! Deaths of those who put a segment in the place of one that nobody uses.
+//! Deaths of those who put a segment in the place of one that no process uses.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use shm_core::{ErrorKind, Key, SharedBox, SharedView};
 use shm_tests::family::{CAPACITY, Version, v1, v2, v4};
 use shm_tests::{Guard, Stop, at_each_stop, dies, stop_points, with_version};
 
-/// Nobody may wait longer.
+/// No process may wait longer.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Side 0 is the first version's.
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// Those who were attached write on, somebody upgrades, and nothing is lost.
+    /// Those who were attached write on, another upgrades, and nothing is lost.
     fn go_on(&self, first: u32) {
         let start = Instant::now();
         self.look();

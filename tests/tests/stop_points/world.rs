@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shm_core::{SharedBox, SharedView};
 use shm_tests::{Guard, Stop, dies};
 
-/// Nobody may wait longer: the library's own limit is 5 s, and a machine full of tests takes its
+/// No process may wait longer: the library's own limit is 5 s, and a machine full of tests takes its
 /// part.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 
@@ -195,6 +195,6 @@ pub(crate) fn name(number: u64) -> &'static str {
         OLD => "old",
         NEW => "new",
         SECOND => "the repairer's own",
-        other => panic!("nobody wrote {other}"),
+        other => panic!("no process wrote {other}"),
     }
 }

@@ -16,14 +16,14 @@ void Py_DecRef(void *object);
 }
 #endif
 
-/* Below these are the negated numbers of failed system calls; and a code that nobody sees, since Python raises. */
+/* Below these are the negated numbers of failed system calls; and a code that is never seen, since Python raises. */
 enum { SHMBOX_PY_ERRNO_ = -1000, SHMBOX_PY_RAISED_ = -999 };
 
 /* A handle for any number of threads: those that write take turns, those that read or wait use copies. */
 typedef struct shmbox_py {
 	shmbox box;
 	shmbox opened;    /* as it was opened */
-	uint32_t writer;  /* whose turn it is: generation, number of the thread, and whether others wait; 0: nobody's */
+	uint32_t writer;  /* whose turn it is: generation, number of the thread, and whether others wait; 0: free */
 } shmbox_py;
 
 /* A thread's number is below 1 << 22 (PID_MAX_LIMIT); above it stands how many forks lie between this process and its

@@ -220,7 +220,7 @@ fn of_size<const N: usize>(orders: crate::Orders) -> Outcome<Figures> {
     Ok(figures)
 }
 
-/// The process that has the lock, as `FORMAT.md` says where to look; `None`: nobody had it for a
+/// The process that has the lock, as `FORMAT.md` says where to look; `None`: no process had it for a
 /// while.
 fn owner_of(memory: &Memory) -> Option<u32> {
     let control = memory.len() - 320;

@@ -43,7 +43,7 @@ impl Log {
         let bytes = (HEAD + ENTRY * ENTRIES as usize) * 8;
         let id = shm::get(Key::PRIVATE, bytes, GetFlags::CREATE, Mode::new(0o600))?;
         let log = Log::open(id);
-        // Linux lets others attach it by its id all the same, for as long as somebody has it
+        // Linux lets others attach it by its id all the same, for as long as a process has it
         // attached.
         shm::remove(id)?;
         log

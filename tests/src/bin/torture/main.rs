@@ -1,5 +1,5 @@
 //! Writers and readers in processes of their own, killed at random instants; not a commit may be
-//! lost, not a value torn, nobody stalled.
+//! lost, not a value torn, no process stalled.
 //!
 //! ```text
 //! cargo run --release -p shm-tests --bin torture -- --kills 1000 --size 65536 --seed 7

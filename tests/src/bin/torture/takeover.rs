@@ -1,4 +1,4 @@
-//! How long the lock of a killed owner is out of reach: from the kill to the commit of somebody who
+//! How long the lock of a killed owner is out of reach: from the kill to the commit of a writer that
 //! was waiting for it.
 
 use std::sync::mpsc;

@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     child = os.fork()
 if child == 0:
-    # Whoever hangs dies of this.
+    # A process that hangs dies of this.
     signal.alarm(30)
     try:
         box.set(st_pid.StPid(pid=1))
