@@ -52,10 +52,10 @@ extern crate self as shm_core;
 
 #[doc(hidden)]
 pub mod __private;
-#[cfg(all(test, not(loom)))]
-mod contract;
 mod face;
 mod foreign;
+#[cfg(all(test, not(loom)))]
+mod format_tables;
 pub mod layout;
 mod protocol;
 pub mod sysv;

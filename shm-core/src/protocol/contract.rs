@@ -6,7 +6,7 @@ use super::lock::lock::WAITERS;
 use super::lock::record::Record;
 use super::memory::control::{ALWAYS_NOTIFY, CONTROL, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State};
 use super::memory::control::{Control, RAW_WRITERS};
-use crate::contract::{bits, mask, section, table};
+use crate::format_tables::{bits, mask, section, table};
 use std::mem::offset_of;
 
 #[test]

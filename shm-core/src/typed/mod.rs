@@ -10,7 +10,7 @@
 //! a call: it says what went wrong ([`Failure`]), and who asked is added above.
 
 mod attached;
-mod bytes;
+mod buffer;
 mod descriptor;
 mod failure;
 mod field;

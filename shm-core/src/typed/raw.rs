@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::bytes::{bytes_of, is_valid};
+use super::buffer::{bytes_of, is_valid};
 use super::descriptor::Type;
 use super::failure::Failure;
 use crate::layout::{SharedLayout, for_each_leaf};

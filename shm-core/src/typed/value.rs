@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
 
 use super::attached::Attached;
-use super::bytes::{Owed, Spaced, bytes_of, is_valid};
+use super::buffer::{Owed, Spaced, bytes_of, is_valid};
 use super::failure::Failure;
 use super::field::Field;
 use super::gaps::{Gaps, store_whole};

@@ -1,7 +1,7 @@
 //! The tables of `FORMAT.md` on the stored form, compared with the code.
 
 use super::{Schema, SharedLayout};
-use crate::contract::tables;
+use crate::format_tables::tables;
 use crate::layout::Primitive;
 use crate::layout::canonical::tag;
 

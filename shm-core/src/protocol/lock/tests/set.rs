@@ -13,7 +13,7 @@ fn the_tags_are_those_that_the_format_says() {
         unique,
         slots: COUNT,
     };
-    let text = crate::contract::section("Slots");
+    let text = crate::format_tables::section("Slots");
     assert!(text.contains("`shmid mod 32767 + 1`"), "{text}");
     assert!(text.contains("`unique mod 32767 + 1`"), "{text}");
     assert_eq!(identity(0, 0).tags(), [1, 1]);

@@ -1,7 +1,7 @@
 //! The table of `FORMAT.md` on who lives, row by row.
 
 use super::{COUNT, SLOT, World, elsewhere, former};
-use crate::contract::table;
+use crate::format_tables::table;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::process;

@@ -12,10 +12,10 @@ use crate::layout::{BYTE_ORDER, Primitive, Schema, TypeKind};
 mod names;
 
 /// The part that all modules have in common: a module itself, which lacks what it shares.
-const COMMON: &str = include_str!("shmbox.py");
+const COMMON: &str = include_str!("../shmbox.py");
 
 /// What a module calls of its C header, whose struct is called [`ANY`].
-const GLUE: &str = include_str!("python/glue.c");
+const GLUE: &str = include_str!("glue.c");
 
 /// What a type without a name is called: the one member of a struct, as in C.
 const NAMELESS: &str = "SharedValue";

@@ -15,7 +15,7 @@ pub(super) mod structs;
 
 /// One header that compiles alone. Cut at [`CUT`], it is the part that all headers have in common, an example of what
 /// differs, and the functions of one struct, which is called [`ANY`].
-const SHMBOX: &str = include_str!("shmbox.h");
+const SHMBOX: &str = include_str!("../shmbox.h");
 const CUT: &str = "/* cut here */\n";
 
 /// What a struct is called where each has its own name.
