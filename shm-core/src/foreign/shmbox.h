@@ -1584,6 +1584,9 @@ static inline int shmbox_replace_set_(shmbox *box)
 		return 0;
 	}
 	SHMBOX_STOP("set: installed");
+	/* What was found without tags may have got them since: then its creator leaves it. */
+	if (shmbox_check_set_(box, SHMBOX_TO_(int, seen - 1), &segment) == 0)
+		shmbox_semctl_(SHMBOX_TO_(int, seen - 1), 0, IPC_RMID, SHMBOX_NULL_);
 	tagged = shmbox_add_tags_(box, set) == 0 ? 0 : shmbox_set_failed_(box);
 	SHMBOX_STOP("set: tagged");
 	/* The segment's remover looked before this set was there; or a process that found it without tags replaced it. */

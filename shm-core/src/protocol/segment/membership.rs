@@ -114,6 +114,7 @@ impl Segment {
     /// | *replaced* is raised | the set is still lost: the next that opens makes one; claimants of other pid namespaces count as alive |
     /// | a set is made | it is left behind, unused |
     /// | it is installed by compare-exchange | a set without tags that no process has used counts as lost |
+    /// | what it replaced is removed, if it has got its tags meanwhile | that is left behind, unnamed |
     /// | it gets its tags | - |
     fn replace_set(&self) -> Result<(), Fault> {
         let seen = self.control().set.load(Acquire);
@@ -133,6 +134,11 @@ impl Segment {
         let made = set::install(&control.set, seen, self.identity(), &stat, mode)?;
         stop!("join: set replaced");
         let Some(made) = made else { return Ok(()) };
+        // What was found without tags may have got them since, and then its creator has left it in
+        // place, where no word names it now.
+        if let Some(old) = set::to_remove(seen, &stat, self.id()) {
+            let _ = sem::remove(old);
+        }
         set::tag(made, self.identity())?;
         let removed = self.state().is_removed();
         // Its remover looked for the set before this one was there; or another process found it
@@ -311,5 +317,44 @@ impl Drop for Segment {
     fn drop(&mut self) {
         self.release_claim();
         self.leftover = self.leftover().map(Box::new);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::{Access, Geometry, Newborn, Owner, create_new, remove};
+    use crate::sysv::Key;
+    use crate::sysv::shm::GetFlags;
+
+    #[test]
+    fn a_set_that_got_its_tags_after_it_was_found_without_is_removed_where_it_is_replaced() {
+        let newborn = Newborn {
+            mode: Mode::new(0o600),
+            flags: 0,
+            get: GetFlags::NONE,
+            geometry: Geometry::filling(8, 640, 3).expect("a small one"),
+            stored: 8,
+            group: None,
+            schema: vec![0; 32],
+            judge: |_| true,
+            adopt: false,
+        };
+        let access = Access {
+            owner: Owner::SelfOrRoot,
+            limit: Duration::from_secs(5),
+            writable: true,
+        };
+        let segment = create_new(Key::PRIVATE, access, &newborn, &mut |_, _| Ok(()));
+        let segment = segment.expect("born");
+        let named = || set_of(segment.control().set.load(Acquire)).expect("a set");
+        let old = named();
+        segment.replace_set().expect("replaced");
+        assert_ne!(named(), old);
+        assert!(sem::stat(old).is_err(), "no segment names it any more");
+        assert!(sem::stat(named()).is_ok());
+        remove(&segment).expect("removed");
     }
 }
