@@ -43,7 +43,7 @@
 //!
 //! Programs in C and Python get their side generated: [`SharedLayout::c_header`] and
 //! [`SharedLayout::python_module`]. The feature `serde` serialises [`layout::Value`], which an
-//! [`Inspector`] reads.
+//! [`Inspector`] reads, and reads and writes [`FixedStr`] and [`FixedVec`].
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm-core shares memory the way Linux does and supports no other system yet");

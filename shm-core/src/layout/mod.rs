@@ -19,6 +19,8 @@ mod mismatch;
 mod primitive;
 mod runs;
 mod schema;
+#[cfg(feature = "serde")]
+mod serde;
 mod shared_layout;
 mod validity;
 mod value;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use shm_core::layout::Value;
-use shm_core::{ErrorKind, FixedStr, Inspector, Key, SharedBox, SharedLayout};
+use shm_core::{ErrorKind, FixedStr, FixedVec, Inspector, Key, SharedBox, SharedLayout};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -270,4 +270,29 @@ fn it_is_serialised_by_serde() {
     assert_eq!(text, format!("[{}]", u128::MAX));
     let bytes = decoded(FixedStr::<4>::from_raw(*b"\xff\0\0\0"));
     assert_eq!(serde_json::to_string(&bytes).unwrap(), "[255]");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn text_and_vectors_are_read_from_a_file_and_written_as_their_trees_are() {
+    type Names = FixedVec<FixedStr<5>, 3>;
+
+    let text = r#"["blue","a"]"#;
+    let names: Names = serde_json::from_str(text).unwrap();
+    assert_eq!((names.len(), names[0]), (2, FixedStr::new("blue").unwrap()));
+    assert_eq!(serde_json::to_string(&names).unwrap(), text);
+    let tree = Value::of(&names).unwrap();
+    assert_eq!(serde_json::to_string(&tree).unwrap(), text);
+    let latin = FixedStr::<4>::from_raw(*b"\xff\0\0\0");
+    let bytes = serde_json::to_string(&latin).unwrap();
+    assert_eq!(
+        bytes,
+        serde_json::to_string(&Value::of(&latin).unwrap()).unwrap()
+    );
+
+    assert_eq!(serde_json::from_str::<FixedStr<4>>(&bytes).unwrap(), latin);
+    let refused = |text| serde_json::from_str::<Names>(text).unwrap_err().to_string();
+    assert!(refused(r#"["yellow"]"#).contains("does not fit `FixedStr<5>`"));
+    assert!(refused(r#"["a","b","c","d"]"#).contains("do not fit a `FixedVec` for 3"));
+    assert!(refused("[7]").contains("text of at most 4 bytes"));
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Value;
 use crate::layout::schema::Elements;
 use crate::layout::validity::{self, InvalidValue};
-use crate::layout::{Primitive, Schema, TypeKind};
+use crate::layout::{Primitive, Schema, SharedLayout, TypeKind};
 
 /// Why bytes are no value of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,26 @@ impl Value {
     /// ```
     pub fn decode(schema: &Schema, bytes: &[u8]) -> Result<Value, DecodeError> {
         Value::decode_limited(schema, bytes, Value::MAX_PARTS)
+    }
+
+    /// The tree of a value of this process.
+    ///
+    /// # Errors
+    ///
+    /// If the value has more than [`Value::MAX_PARTS`] parts.
+    ///
+    /// ```
+    /// use shm_core::layout::Value;
+    ///
+    /// assert_eq!(Value::of(&[1_u8, 2])?.path("[1]"), Some(&Value::UInt(2)));
+    /// # Ok::<(), shm_core::layout::DecodeError>(())
+    /// ```
+    pub fn of<T: SharedLayout>(value: &T) -> Result<Value, DecodeError> {
+        let mut bytes = vec![0; size_of::<T>()];
+        value.for_each_byte(0, &mut |at, stretch| {
+            bytes[at..at + stretch.len()].copy_from_slice(stretch);
+        });
+        Value::decode(T::SCHEMA, &bytes)
     }
 
     /// The same with another limit.
