@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use shm_core::layout::Value;
-use shm_core::{ErrorKind, FixedStr, FixedVec, Inspector, Key, SharedBox, SharedLayout};
+use shm_core::{ErrorKind, FixedStr, Inspector, Key, SharedBox, SharedLayout};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -275,7 +275,7 @@ fn it_is_serialised_by_serde() {
 #[cfg(feature = "serde")]
 #[test]
 fn text_and_vectors_are_read_from_a_file_and_written_as_their_trees_are() {
-    type Names = FixedVec<FixedStr<5>, 3>;
+    type Names = shm_core::FixedVec<FixedStr<5>, 3>;
 
     let text = r#"["blue","a"]"#;
     let names: Names = serde_json::from_str(text).unwrap();
