@@ -513,6 +513,15 @@ fn the_costs_are_those_of_the_call_s_documentation() {
 }
 
 #[test]
+fn the_pictures_are_those_of_their_script() {
+    let script = root().join("docs/pictures.py");
+    match Command::new("python3").arg(script).arg("--check").output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => eprintln!("SKIPPED: the_pictures_are_those_of_their_script: there is no python3"),
+    }
+}
+
+#[test]
 fn sizes_in_the_pages_are_so() {
     let size = SharedBox::<StPid>::segment_size().unwrap();
     assert!(text("docs/operations.md").contains(&format!("`StPid` has {size} bytes")));
