@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
 use shm_tests::{Python, compile_c, in_own_ipc_namespace};
@@ -317,6 +318,35 @@ fn is_a_test(line: &str) {
     let function = format!("fn {name}()");
     let mut texts = files.filter_map(|file| fs::read_to_string(file.unwrap().path()).ok());
     assert!(texts.any(|text| text.contains(&function)), "no test {name}");
+}
+
+/// Without what `rustfmt` decides.
+fn bare(code: &str) -> String {
+    let code: String = code.split_whitespace().collect();
+    code.replace(",}", "}").replace(",)", ")")
+}
+
+/// Its wait ends when this test commits.
+#[test]
+fn the_readme_s_program_runs() {
+    let code = block("README.md", "use shm_core::");
+    assert!(bare(include_str!("../../src/bin/readme.rs")).ends_with(&bare(&code)));
+    in_own_ipc_namespace(|| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_readme"));
+        let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        assert_eq!(lines.next().unwrap(), "pid=0,name=");
+        let seen = lines.next().unwrap();
+        assert!(seen.starts_with("version 3: StPid { pid: 8"), "{seen}");
+        let shared = SharedBox::<StPid>::open(0x1234).unwrap();
+        shared.update(|value| value.pid += 1).unwrap();
+        let newer = lines.next().unwrap();
+        assert!(newer.starts_with("version 4: StPid { pid: 9"), "{newer}");
+        assert!(program.wait().unwrap().success());
+        shared.remove().unwrap();
+    });
 }
 
 #[test]
