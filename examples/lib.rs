@@ -22,7 +22,19 @@ fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Compiles the Rust code in the project's `README.md`.
+/// Compiles and runs the Rust code in the project's documents; the tests know that all of them are here.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/c.md")]
+    struct C;
+    #[doc = include_str!("../docs/costs.md")]
+    struct Costs;
+    #[doc = include_str!("../docs/evolution.md")]
+    struct Evolution;
+    #[doc = include_str!("../docs/operations.md")]
+    struct Operations;
+    #[doc = include_str!("../docs/python.md")]
+    struct Python;
+}

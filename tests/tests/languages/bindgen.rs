@@ -1,5 +1,5 @@
 //! A struct that exists in a C header becomes a shared type: what `bindgen` makes of it, with the
-//! command line of the README, is accepted by the derive and lies where C has it.
+//! command line of `docs/c.md`, is accepted by the derive and lies where C has it.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ mod made {
 
 use made::{station, station_mode};
 
-/// As in the README, with the places of this package.
+/// As in `docs/c.md`, with the places of this package.
 const ARGUMENTS: [&str; 10] = [
     "c/existing.h",
     "--allowlist-type=station",

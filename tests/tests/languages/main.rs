@@ -7,5 +7,6 @@ mod c_evolution;
 mod c_header;
 mod c_programs;
 mod c_protocol;
+mod documents;
 mod examples;
 mod python;

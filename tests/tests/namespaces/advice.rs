@@ -96,11 +96,12 @@ fn what_leads_to_a_segment_is_shown_in_few_words() {
     );
 }
 
-/// The README's counter, by four threads.
+/// The counter of `docs/costs.md`, by four threads.
 #[test]
 fn increments_through_a_writers_load_and_store_are_all_kept() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let counter = readme
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/costs.md")).unwrap();
+    let counter = page
         .split("```")
         .find(|block| block.contains("beats + 1"))
         .unwrap();

@@ -25,7 +25,7 @@ impl Schema {
     /// A header for C11 and C++17 with this layout as a struct, and with functions that share it
     /// with programs that use this library: no library to link.
     ///
-    /// For gcc and clang on Linux; `README.md` shows what is in it. Two headers may be included
+    /// For gcc and clang on Linux; `docs/c.md` shows what is in it. Two headers may be included
     /// together. A type that is no struct becomes the one member, `value`, of `struct
     /// shared_value`. [`SharedLayout::c_header`](crate::SharedLayout::c_header) knows the defaults of
     /// fields too, and so reads segments of earlier versions.

@@ -36,7 +36,7 @@ impl Schema {
     /// ```
     ///
     /// Reading on x86-64 is plain Python. All else goes through functions in C, which the system's C
-    /// compiler builds when they are first needed; `README.md` says more. A type that is no struct
+    /// compiler builds when they are first needed; `docs/python.md` says more. A type that is no struct
     /// becomes the one field, `value`, of `SharedValue`.
     /// [`SharedLayout::python_module`](crate::SharedLayout::python_module) knows the defaults of
     /// fields too, and so reads segments of earlier versions.
