@@ -208,8 +208,8 @@ pub mod sysv;
 mod typed;
 
 pub use face::{
-    Batch, Error, ErrorKind, Inspector, InspectorOptions, Missing, Options, ParsePlaceError, Place,
-    RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
+    Batch, Changes, Error, ErrorKind, Inspector, InspectorOptions, Missing, Options,
+    ParsePlaceError, Place, RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
 };
 pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use protocol::{Holder, HolderState, Owner};

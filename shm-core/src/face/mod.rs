@@ -3,6 +3,7 @@
 //! Only `lib.rs` names this. It may name everything else; it holds no `unsafe` and no protocol. `Options`,
 //! `SharedBox` and `SharedView` name each other, as `File` and `OpenOptions` do in `std`.
 
+mod changes;
 mod error;
 mod inspector;
 mod opening;
@@ -14,6 +15,7 @@ mod shared_box;
 mod shared_view;
 mod writer;
 
+pub use changes::Changes;
 pub use error::{Error, ErrorKind, Missing};
 pub use inspector::{Inspector, InspectorOptions};
 pub use options::Options;

@@ -36,7 +36,7 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 /// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
 /// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
-/// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
+/// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
 /// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nothing |

@@ -203,8 +203,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// As for [`SharedView::get`]; [`ErrorKind::Removed`] also when another program removed the segment,
     /// noticed within 250 ms; [`ErrorKind::System`] if the kernel does not tell whether it was.
     pub fn wait(&self, version: u64) -> Result<Snapshot<T>, Error> {
-        self.wait_until(version, None, Operation::Wait)?;
-        self.typed.read(Field::WHOLE, self.explain(Operation::Wait))
+        self.wait_as(version, Operation::Wait)
     }
 
     /// Sleeps until a version newer than `version` stands, at most for `timeout`; `None` if none
@@ -306,6 +305,12 @@ impl<T: SharedLayout> SharedView<T> {
     /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedView<T>, Error> {
         self.options.open_read_only(self.key())
+    }
+
+    /// [`SharedView::wait`], under the name of this operation.
+    pub(super) fn wait_as(&self, version: u64, operation: Operation) -> Result<Snapshot<T>, Error> {
+        self.wait_until(version, None, operation)?;
+        self.typed.read(Field::WHOLE, self.explain(operation))
     }
 
     fn wait_until(

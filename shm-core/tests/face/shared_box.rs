@@ -147,6 +147,39 @@ fn a_view_is_told_the_version_that_came() {
 }
 
 #[test]
+fn changes_are_the_value_that_stands_then_the_newest_and_end_with_an_error() {
+    let shared = private(1u64);
+    let view = SharedView::<u64>::open(shared.id()).unwrap();
+    for mut changes in [view.changes(), shared.changes()] {
+        let mut next = || changes.next().unwrap().unwrap();
+        let first = next();
+        assert_eq!(
+            (first.value, first.version),
+            (view.version(), view.version())
+        );
+        for _ in 0..3 {
+            shared.update(|value| *value += 1).unwrap();
+        }
+        assert_eq!(next().version, first.version + 3, "no backlog");
+        std::thread::scope(|s| {
+            let waiter = s.spawn(next);
+            shared.update(|value| *value += 1).unwrap();
+            assert_eq!(waiter.join().unwrap().value, first.value + 4);
+        });
+    }
+    let mut changes = view.changes();
+    changes.next().unwrap().unwrap();
+    shared.remove().unwrap();
+    let end = changes.next().unwrap().unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::Removed);
+    assert!(end.to_string().contains("changes"), "{end}");
+    assert!(
+        changes.next().is_none() && changes.next().is_none(),
+        "fused"
+    );
+}
+
+#[test]
 fn a_waiter_is_woken_by_the_next_commit() {
     let shared = private(1u32);
     std::thread::scope(|s| {

@@ -41,6 +41,7 @@ fn every_call_of_those_attached_says_that_it_was_removed() {
         other.update(|_| ()).map(drop),
         other.writer().map(drop),
         other.wait_timeout(other.version(), second).map(drop),
+        other.changes().next().unwrap().map(drop),
         view.get().map(drop),
         view.snapshot().map(drop),
         view.wait_timeout(view.version(), second).map(drop),

@@ -34,6 +34,7 @@ operations! {
     Wait = "wait",
     WaitTimeout = "wait_timeout",
     WaitVersion = "wait_version",
+    Changes = "changes",
     Info = "info",
     IsRemoved = "is_removed",
     Set = "set",
