@@ -212,7 +212,7 @@ pub use face::{
     ParsePlaceError, Place, RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
 };
 pub use layout::{FixedStr, FixedVec, SharedLayout};
-pub use protocol::{Holder, HolderState, Owner};
+pub use protocol::{Claimant, Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;
 pub use sysv::Key;
 pub use typed::{Field, Snapshot};

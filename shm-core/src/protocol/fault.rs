@@ -85,7 +85,19 @@ pub struct Holder {
     pub state: HolderState,
 }
 
-/// What a living claimant is doing, as far as this process can see.
+/// A process that has claimed a slot, so that it may write: one for each box that it has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claimant {
+    /// Its pid as this process sees it; 0 if it can't.
+    pub pid: u32,
+    /// What it is doing; [`HolderState::Gone`] if it does not live.
+    pub state: HolderState,
+    /// Whether it holds the lock of the segment: it is writing, or died while it was.
+    pub holds_lock: bool,
+}
+
+/// What a claimant is doing, as far as this process can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HolderState {
@@ -101,6 +113,8 @@ pub enum HolderState {
     Replaced,
     /// It has left the IPC namespace of the segment, which it still maps.
     Left,
+    /// It has ended: a process that needs its slot, or the lock that it held, takes it over.
+    Gone,
     /// It can't be seen from here: another pid namespace, or no `/proc`.
     Unseen,
 }

@@ -17,7 +17,7 @@ mod models;
 mod segment;
 
 pub(crate) use fault::Fault;
-pub use fault::{Holder, HolderState};
+pub use fault::{Claimant, Holder, HolderState};
 pub(crate) use life::birth::{Write, create_new, open_or_adopt, open_or_create};
 pub(crate) use life::newborn::Newborn;
 pub(crate) use life::open::{open, open_id};

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Mode, shm};
-use shm_core::{Error, ErrorKind, FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_core::{
+    Error, ErrorKind, FixedStr, Inspector, Key, RawBox, SharedBox, SharedLayout, SharedView,
+};
 use shm_tests::Guard;
 
 /// Pseudo-random bytes, the same in every run (xorshift64).
@@ -161,6 +163,30 @@ fn a_write_to_a_damaged_segment_ends_within_its_time_limit() {
             start.elapsed()
         );
     }
+}
+
+#[test]
+fn the_list_of_writers_of_a_damaged_segment_ends() {
+    let mut noise = Noise(8);
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 1).unwrap();
+    let view = SharedView::<u64>::open(guard.key()).unwrap();
+    let inspector = Inspector::open(guard.key()).unwrap();
+    let memory = guard.memory();
+    let whole = memory.read(0, memory.len());
+    for _ in 0..20 {
+        let mut bytes = noise.bytes(memory.len());
+        // Else it is most likely a removed one.
+        let hot = bytes.len() - 320 + 128;
+        bytes[hot..hot + 16].copy_from_slice(&whole[hot..hot + 16]);
+        memory.write(0, &bytes);
+        let slots = view.writers().map_or(0, |writers| writers.len());
+        assert!(slots <= 1022);
+        let _ = (shared.writers(), inspector.holder());
+    }
+    memory.write(0, &whole);
+    assert_eq!(inspector.writers().unwrap().len(), 1);
+    drop(shared);
 }
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]

@@ -4,11 +4,12 @@
 //! A killed owner that is not reaped, and a stopped one: `deaths.rs`. Children: `children.rs`. A slot
 //! claimed again while the lock still names it: `stop_points`.
 
+use std::collections::HashSet;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Mode, sem};
-use shm_core::{ErrorKind, HolderState, SharedBox, SharedView};
+use shm_core::{Claimant, ErrorKind, HolderState, Inspector, SharedBox, SharedView};
 use shm_tests::{Guard, Peer, may_change_user, may_unshare, set_slots, slots};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -493,4 +494,64 @@ fn a_lock_held_across_exec_is_free_when_the_program_ends() {
     peer.succeed();
     shared.set(7).unwrap();
     assert_eq!(shared.get().unwrap(), 7);
+}
+
+#[test]
+fn writers_are_listed_alive_or_gone_with_or_without_the_lock() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let view = SharedView::<u64>::open(guard.key()).unwrap();
+    let inspector = Inspector::open(guard.key()).unwrap();
+    let seen = || {
+        let writers = view.writers().unwrap();
+        assert_eq!(inspector.writers().unwrap(), writers);
+        assert_eq!(shared.writers().unwrap(), writers);
+        let holder = writers.iter().find(|writer| writer.holds_lock);
+        let holder = holder.map(|writer| (writer.pid, writer.state));
+        let said = inspector.holder().unwrap();
+        assert_eq!(said.map(|said| (said.pid, said.state)), holder);
+        let fact = |of: &Claimant| (of.pid, of.state == HolderState::Gone, of.holds_lock);
+        writers.iter().map(fact).collect::<HashSet<_>>()
+    };
+    let own = std::process::id();
+    assert_eq!(seen(), [(own, false, false)].into());
+    let mut peer = Peer::start(PEER, ["hold-lock", &guard.arg()]);
+    peer.expect("locked");
+    let pid = peer.pid();
+    assert_eq!(seen(), [(own, false, false), (pid, false, true)].into());
+    peer.kill();
+    let start = Instant::now();
+    let lives = |writer: &Claimant| writer.pid == pid && writer.state != HolderState::Gone;
+    while view.writers().unwrap().iter().any(lives) {
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+    assert_eq!(seen(), [(own, false, false), (pid, true, true)].into());
+    shared.set(6).unwrap();
+    assert_eq!(seen(), [(own, false, false), (pid, true, false)].into());
+    shared.remove().unwrap();
+    let error = view.writers().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed);
+}
+
+#[test]
+fn a_writer_in_another_pid_namespace_is_listed_alive() {
+    if !may_unshare("another pid namespace", &["--pid", "--fork"]) {
+        return;
+    }
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let mut peer = apart(&["--pid", "--fork"], &["hold-lock", &guard.arg()]);
+    peer.expect("locked");
+    let view = SharedView::<u64>::open(guard.key()).unwrap();
+    let writers = view.writers().unwrap();
+    assert_eq!(writers.len(), 2, "{writers:?}");
+    let other = writers.iter().find(|writer| writer.holds_lock).unwrap();
+    assert_ne!(other.state, HolderState::Gone);
+    assert!(
+        ![0, 1, std::process::id()].contains(&other.pid),
+        "{other:?}"
+    );
+    peer.kill();
+    peer.finish();
+    drop(shared);
 }

@@ -35,6 +35,7 @@ operations! {
     WaitTimeout = "wait_timeout",
     WaitVersion = "wait_version",
     Changes = "changes",
+    Writers = "writers",
     Info = "info",
     IsRemoved = "is_removed",
     Set = "set",
@@ -61,6 +62,8 @@ operations! {
     InspectorSnapshot = "Inspector::snapshot",
     InspectorHeader = "Inspector::c_header",
     InspectorModule = "Inspector::python_module",
+    InspectorWriters = "Inspector::writers",
+    InspectorHolder = "Inspector::holder",
     InspectorInfo = "Inspector::info",
 }
 

@@ -422,6 +422,7 @@ fn doing(state: HolderState) -> &'static str {
             "is alive and has called `exec`, so that it knows nothing of the lock"
         }
         HolderState::Left => "is alive and has left its IPC namespace",
+        HolderState::Gone => "has ended",
         HolderState::Running | HolderState::Unseen => "is alive",
     }
 }

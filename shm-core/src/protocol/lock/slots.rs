@@ -51,7 +51,7 @@ impl Slots<'_> {
         self.records.len() as u32
     }
 
-    pub(super) fn record(self, slot: u32) -> Record {
+    pub(in crate::protocol) fn record(self, slot: u32) -> Record {
         found(&self.records[slot as usize])
     }
 

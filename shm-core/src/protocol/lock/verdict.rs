@@ -3,6 +3,7 @@
 
 use super::claim::Claim;
 use super::proc;
+use super::process;
 use super::record::Record;
 use super::slots::Slots;
 use crate::protocol::fault::{Fault, Holder, HolderState};
@@ -114,6 +115,20 @@ impl Slots<'_> {
             HolderState::Running
         };
         Holder { pid, state }
+    }
+
+    /// Who has a slot, and whether that process lives. Some system calls.
+    pub(in crate::protocol) fn claimant(self, slot: u32, segment: shm::Id) -> Holder {
+        // Of this program as far as the word tells, so that the record alone tells a former self.
+        let claim = Claim::new(slot, 0, process::image());
+        let holder = self.holder(claim, segment);
+        let alive = self.alive(claim, Claim { word: 0 }, Look::Short);
+        if alive.unwrap_or(true) {
+            return holder;
+        }
+        // The pid may be another process's by now, but it is what the claimant was called.
+        let state = HolderState::Gone;
+        Holder { state, ..holder }
     }
 
     /// Whether a set may be put in the place of a lost one: each claimant is known to be gone, or

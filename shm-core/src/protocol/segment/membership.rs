@@ -11,12 +11,13 @@ use std::time::Duration;
 use super::kernel;
 use super::owner::may_remove;
 use super::segment::{Segment, wake_all};
-use crate::protocol::fault::Fault;
+use crate::protocol::fault::{Claimant, Fault, Holder};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
 use crate::protocol::lock::held::{Handle, unpacked};
 use crate::protocol::lock::lock;
 use crate::protocol::lock::process::Stamp;
+use crate::protocol::lock::record::Record;
 use crate::protocol::lock::set::{self, set_of};
 use crate::protocol::lock::slots::Slots;
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -81,6 +82,48 @@ impl Segment {
             }
             (Err(fault), _) => Err(fault),
         }
+    }
+
+    /// The witnesses for a look that stores nothing: where the set can't be used, the records alone.
+    fn witnesses_now(&self) -> Result<Slots<'_>, Fault> {
+        if self.state().is_removed() {
+            return Err(Fault::Removed);
+        }
+        match self.slots() {
+            Err(Fault::SetLost | Fault::Damaged(_) | Fault::System(_)) => Ok(self.slots_by(None)),
+            found => found,
+        }
+    }
+
+    /// The slot that the lock names.
+    fn locked_slot(&self) -> Option<u32> {
+        let word = self.control().lock.load(Acquire) & !lock::WAITERS;
+        let slot = Claim { word }.slot();
+        slot.filter(|slot| *slot < self.records().len() as u32)
+    }
+
+    /// Who has claimed a slot, by the records, and whether it lives. System calls: one to three, and
+    /// some for each claimed slot.
+    pub(crate) fn claimants(&self) -> Result<Vec<Claimant>, Fault> {
+        let slots = self.witnesses_now()?;
+        let locked = self.locked_slot();
+        let named = |slot: &u32| locked == Some(*slot) || slots.record(*slot) != Record::RELEASED;
+        let claimants = (0..self.records().len() as u32).filter(named).map(|slot| {
+            let Holder { pid, state } = slots.claimant(slot, self.id());
+            Claimant {
+                pid,
+                state,
+                holds_lock: locked == Some(slot),
+            }
+        });
+        Ok(claimants.collect())
+    }
+
+    /// Who holds the lock, and whether it lives.
+    pub(crate) fn lock_holder(&self) -> Result<Option<Holder>, Fault> {
+        let slots = self.witnesses_now()?;
+        let locked = self.locked_slot();
+        Ok(locked.map(|slot| slots.claimant(slot, self.id())))
     }
 
     /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
