@@ -44,7 +44,7 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 /// | `reattach`, `reopen` | as `open` | 0 | a birth under way |
 /// | `open_or_create`, `create_new` | 6 if it exists; about 30 to create | a few | a birth or a removal under way |
 /// | `info` | 1 | 0 | nothing |
-/// | `writers` | 1 to 3; about 10 for each open box | 1; some for each open box | nothing |
+/// | `writers` | 1 to 3; about 60 for each open box | 1; some for each open box | nothing |
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nothing |
 /// | `remove` | 6 | 0 | nothing |
 /// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nothing |

@@ -244,8 +244,9 @@ impl<T: SharedLayout> SharedView<T> {
     /// opened or dropped at this moment may be missing.
     ///
     /// Works where the segment is attached for reading only, and stores nothing. What peers stored is
-    /// not trusted: at worst the list is wrong. One to three system calls, and some ten with a few
-    /// small allocations for each claimed slot: some 30 us each, so this is for people and monitors.
+    /// not trusted: at worst the list is wrong. One to three system calls, and about 60 with a few
+    /// allocations for each open box, more if its process has many threads or mappings: 0.1 to
+    /// 0.2 ms each, so this is for people and monitors.
     ///
     /// ```
     /// # use shm_core::{HolderState, Key, SharedBox};
