@@ -385,6 +385,12 @@ pub fn on_box<T: Target>(tally: &mut Tally, shared: &SharedBox<T>) {
     tally.check("update", || {
         shared.update(|value| assert!(value.is_sound()))
     });
+    tally.check("try_update", || {
+        shared.try_update(|value| {
+            assert!(value.is_sound());
+            Ok::<_, Error>(())
+        })
+    });
     if let Some(mut writer) = tally.check("writer", || shared.writer()) {
         tally.value("Writer::get", || writer.get());
         tally.check("Writer::update", || {

@@ -12,7 +12,7 @@ use super::shared_view::SharedView;
 use super::writer::Writer;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Locked};
-use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
+use crate::typed::{Failure, Field, IN_REGISTERS, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
 ///
@@ -34,7 +34,7 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 /// | `get_boxed` | 0 | 1 | nothing |
 /// | `load` | 0 | 0 | nothing |
 /// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
-/// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
+/// | `update`, `try_update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
@@ -270,6 +270,60 @@ impl<T: SharedLayout> SharedBox<T> {
         // A copy: as long as its address stays here the value itself can live in registers.
         let copy = value;
         self.commit_checked(locked, &copy)
+    }
+
+    /// Changes the value under the lock, as [`update`](SharedBox::update) does, if the closure says
+    /// `Ok`; returns what it answered, with the new version. After an `Err` nothing is committed, and
+    /// no version is used up.
+    ///
+    /// ```
+    /// # use shm_core::{Error, Key, SharedBox};
+    /// # fn main() -> Result<(), Error> {
+    /// # let shared = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
+    /// // A closure that can't fail, or that fails by `?` alone, names the error that it never makes.
+    /// let taken = shared.try_update(|left| {
+    ///     *left -= 1;
+    ///     Ok::<_, Error>(*left + 1)
+    /// })?;
+    /// assert_eq!((taken.value, taken.version), (5, 2));
+    ///
+    /// #[derive(Debug)]
+    /// enum Refused {
+    ///     TooFew(u32),
+    ///     Shared(Error),
+    /// }
+    ///
+    /// impl From<Error> for Refused {
+    ///     fn from(error: Error) -> Refused {
+    ///         Refused::Shared(error)
+    ///     }
+    /// }
+    ///
+    /// let refused = shared.try_update(|left| {
+    ///     *left = left.checked_sub(7).ok_or(Refused::TooFew(*left))?;
+    ///     Ok(())
+    /// });
+    /// assert!(matches!(refused, Err(Refused::TooFew(4))));
+    /// assert_eq!(shared.get()?, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the closure says; else as for [`SharedBox::update`].
+    pub fn try_update<R, E: From<Error>>(
+        &self,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+    ) -> Result<Snapshot<R>, E> {
+        let mut locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::TryUpdate)?,
+        };
+        let explain = |failure| E::from(self.explain(Operation::TryUpdate)(failure));
+        let Snapshot { value, version } = self.typed.try_update(&mut locked, change, explain)?;
+        let version = locked.finish(|_| version);
+        Ok(Snapshot { value, version })
     }
 
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the

@@ -135,7 +135,14 @@ fn main() -> Outcome {
         ["fork-and-write", key] => fork_and_write(parse(key)?),
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(parse(key)?),
-        ["fork-in-update", key] => fork_in_update(parse(key)?),
+        ["fork-in-update", key] => fork_in_update(parse(key)?, |shared, f| shared.update(f)),
+        ["fork-in-try-update", key] => fork_in_update(parse(key)?, |shared, f| {
+            let updated = shared.try_update(|n| {
+                f(n);
+                Ok::<_, shm_core::Error>(())
+            });
+            updated.map(|seen| seen.version)
+        }),
         ["fork-in-birth", key] => fork_in_birth(parse(key)?),
         ["fork-in-upgrade", key] => fork_in_upgrade(parse(key)?),
         ["fork-with-writer", key] => fork_with_writer(parse(key)?),
@@ -601,10 +608,13 @@ fn in_parent<R>(call: impl FnOnce() -> Result<R, shm_core::Error>) -> Result<R, 
 }
 
 /// A child that is born inside `update` returns from the closure as well, and may not commit.
-fn fork_in_update(key: Key) -> Outcome {
+fn fork_in_update(
+    key: Key,
+    update: impl FnOnce(&SharedBox<u64>, fn(&mut u64)) -> Result<u64, shm_core::Error>,
+) -> Outcome {
     let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
     in_parent(|| {
-        shared.update(|n| {
+        update(&shared, |n| {
             *n += 1;
             fork_under_lock();
         })

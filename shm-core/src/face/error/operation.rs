@@ -40,6 +40,7 @@ operations! {
     SetFrom = "set_from",
     SetIf = "set_if",
     Update = "update",
+    TryUpdate = "try_update",
     Store = "store",
     Writer = "writer",
     Remove = "remove",
