@@ -12,7 +12,7 @@ use super::shared_view::SharedView;
 use super::writer::Writer;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Locked};
-use crate::typed::{Failure, Field, IN_REGISTERS, Snapshot, Typed};
+use crate::typed::{Failure, Field, IN_REGISTERS, Integer, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
 ///
@@ -33,7 +33,7 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Snapshot, Typed};
 /// | `get`, `snapshot`, `read_with`, `read_into` | 0 | 0 | nothing |
 /// | `get_boxed` | 0 | 1 | nothing |
 /// | `load` | 0 | 0 | nothing |
-/// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
+/// | `set`, `set_from`, `set_if`, `store`, `update_field`, `fetch_add` | 0; 1 to wake a waiter | 0 | the lock |
 /// | `update`, `try_update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version` | 2 per look | 0 | a newer version |
@@ -330,9 +330,9 @@ impl<T: SharedLayout> SharedBox<T> {
     /// one before cost, however large the value is.
     ///
     /// For several fields as one commit see [`Writer::batch`]. A new value that depends on one that
-    /// was read takes the lock for both: [`update`](SharedBox::update), or [`SharedBox::writer`]
-    /// with [`Writer::load`] and [`Writer::store`]. Between a `load` and a `store` of the box other
-    /// writers may commit, and this call overwrites what they did.
+    /// was read takes the lock for both: [`update_field`](SharedBox::update_field),
+    /// [`fetch_add`](SharedBox::fetch_add) or [`update`](SharedBox::update). Between a `load` and a
+    /// `store` of the box other writers may commit, and this call overwrites what they did.
     ///
     /// # Errors
     ///
@@ -344,6 +344,79 @@ impl<T: SharedLayout> SharedBox<T> {
             None => self.lock(Operation::Store)?,
         };
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
+    }
+
+    /// Changes one field under the lock: no other writer commits between its reading and its writing.
+    /// Returns the new version. Costs what a [`store`](SharedBox::store) costs.
+    ///
+    /// A panic in `change` commits nothing and lets the lock go. So does a death.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox, SharedLayout, field};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Stats { highest: u32, hits: [u64; 1000] }
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let stats = Stats { highest: 3, hits: [0; 1000] };
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, stats)?;
+    /// shared.update_field(field!(Stats.highest), |highest| *highest = (*highest).max(7))?;
+    /// assert_eq!(shared.load(field!(Stats.highest))?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::update`]; [`ErrorKind::Invalid`] only for the bytes of this field.
+    #[inline]
+    pub fn update_field<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        change: impl FnOnce(&mut F),
+    ) -> Result<u64, Error> {
+        let locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::UpdateField)?,
+        };
+        let explain = self.explain(Operation::UpdateField);
+        let mut value = self.typed.load(&locked, field, explain)?;
+        change(&mut value);
+        let checked = locked.check().map_err(Failure::from);
+        checked.map_err(self.explain(Operation::UpdateField))?;
+        Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
+    }
+
+    /// Adds to one field, as one commit; returns the value before. Where the type ends it wraps
+    /// around, as the atomics of `std` do. Costs what a [`store`](SharedBox::store) costs.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox, SharedLayout, field};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Stats { highest: u32, hits: [u64; 1000] }
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let stats = Stats { highest: 3, hits: [0; 1000] };
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, stats)?;
+    /// assert_eq!(shared.fetch_add(field!(Stats.hits[7]), 1)?, 0);
+    /// assert_eq!(shared.fetch_add(field!(Stats.hits[7]), 1)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    #[inline]
+    pub fn fetch_add<F: Integer>(&self, field: Field<T, F>, n: F) -> Result<F, Error> {
+        let locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::FetchAdd)?,
+        };
+        let explain = self.explain(Operation::FetchAdd);
+        let before = self.typed.load(&locked, field, explain)?;
+        let after = before.__wrapping_add(n);
+        locked.finish(|locked| self.typed.commit_field(locked, field, &after));
+        Ok(before)
     }
 
     /// Takes the write lock for many commits.

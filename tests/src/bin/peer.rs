@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{self, sem, shm};
-use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
 
 /// What `python.rs` shares with its modules.
@@ -135,10 +135,15 @@ fn main() -> Outcome {
         ["fork-and-write", key] => fork_and_write(parse(key)?),
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(parse(key)?),
-        ["fork-in-update", key] => fork_in_update(parse(key)?, |shared, f| shared.update(f)),
+        ["fork-in-update", key] => fork_in_update(parse(key)?, |shared, f| {
+            shared.update(|counter| f(&mut counter.n))
+        }),
+        ["fork-in-update-field", key] => fork_in_update(parse(key)?, |shared, f| {
+            shared.update_field(field!(Counter.n), f)
+        }),
         ["fork-in-try-update", key] => fork_in_update(parse(key)?, |shared, f| {
-            let updated = shared.try_update(|n| {
-                f(n);
+            let updated = shared.try_update(|counter| {
+                f(&mut counter.n);
                 Ok::<_, shm_core::Error>(())
             });
             updated.map(|seen| seen.version)
@@ -607,12 +612,18 @@ fn in_parent<R>(call: impl FnOnce() -> Result<R, shm_core::Error>) -> Result<R, 
     Ok(result?)
 }
 
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Counter {
+    n: u64,
+}
+
 /// A child that is born inside `update` returns from the closure as well, and may not commit.
 fn fork_in_update(
     key: Key,
-    update: impl FnOnce(&SharedBox<u64>, fn(&mut u64)) -> Result<u64, shm_core::Error>,
+    update: impl FnOnce(&SharedBox<Counter>, fn(&mut u64)) -> Result<u64, shm_core::Error>,
 ) -> Outcome {
-    let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
+    let shared = SharedBox::open_or_create(key, || Counter { n: 1 })?;
     in_parent(|| {
         update(&shared, |n| {
             *n += 1;
@@ -621,7 +632,7 @@ fn fork_in_update(
     })?;
     check(
         "the parent's commit counts, once",
-        shared.snapshot()?.value == 2 && shared.version() == 2,
+        shared.get()?.n == 2 && shared.version() == 2,
     )
 }
 
