@@ -265,6 +265,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn batch(&mut self) -> Batch<'_, 'a, T> {
         Batch {
             writer: self,
@@ -282,7 +283,9 @@ pub struct Batch<'w, 'a, T: SharedLayout> {
 }
 
 impl<T: SharedLayout> Batch<'_, '_, T> {
-    /// Adds a store; later ones win where they overlap. The value is kept in a buffer on the heap.
+    /// Adds a store; later ones win where they overlap. Up to 256 bytes in up to 32 pieces are
+    /// kept in place, more on the heap.
+    #[inline(always)]
     pub fn store<F: SharedLayout>(mut self, field: Field<T, F>, value: F) -> Self {
         self.stores.push(field, &value);
         self
@@ -293,6 +296,7 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     /// # Errors
     ///
     /// As for [`Writer::set`].
+    #[inline]
     pub fn commit(self) -> Result<u64, Error> {
         self.writer.check(Operation::BatchCommit)?;
         let Writer {
