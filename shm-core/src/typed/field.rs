@@ -173,25 +173,29 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// assert!(field!(v1::Cfg.limits.1[1]).offset() < 12);
 /// ```
 ///
-/// ```compile_fail
-/// # use shm_core::{Field, field};
+/// ```compile_fail,E0080
+/// # use shm_core::field;
 /// # #[derive(Clone, Copy)]
 /// # struct Table { rows: [u32; 3] }
-/// const NONE: Field<Table, u32> = field!(Table.rows[3]); // the array has no element with this index
+/// let none = field!(Table.rows[3]); // the array has no element with this index
 /// ```
 ///
 /// # Panics
 ///
-/// If an index is beyond its array; in a constant that is an error of the compiler's.
+/// If an index is beyond its array; that of a literal, and in a constant, is an error of the
+/// compiler's.
 #[macro_export]
 macro_rules! field {
+    (< $type:ty > $(. $step:tt)+ $([ $index:literal ])+) => {
+        const { $crate::field!(< $type > $(. $step)+) $(.__at($index))+ }
+    };
     (< $type:ty > $(. $step:tt)+ $([ $index:expr ])*) => {
         $crate::Field::<$type, _>::__new(
             ::core::mem::offset_of!($type, $($step).+),
             |value: &$type| value $(. $step)+,
         ) $(.__at($index))*
     };
-    ($first:ident $(:: $name:ident)* $(. $step:tt)+ $([ $index:expr ])*) => {
-        $crate::field!(< $first $(:: $name)* > $(. $step)+ $([ $index ])*)
+    ($first:ident $(:: $name:ident)* $(. $step:tt)+ $([ $($index:tt)+ ])*) => {
+        $crate::field!(< $first $(:: $name)* > $(. $step)+ $([ $($index)+ ])*)
     };
 }
