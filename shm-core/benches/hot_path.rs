@@ -5,7 +5,7 @@
 //! other libraries.)
 
 use divan::{Bencher, black_box};
-use shm_core::{Key, SharedBox, SharedLayout};
+use shm_core::{Key, SharedBox, SharedLayout, field};
 
 fn main() {
     divan::main();
@@ -100,6 +100,33 @@ fn writer_set<const N: usize>(bencher: Bencher) {
     let shared = shared(*value);
     let mut writer = shared.writer().expect("the lock");
     bencher.bench_local(|| writer.set_from(black_box(&value)).expect("set"));
+}
+
+/// One field of 8 KiB, by each call that does not move the rest.
+#[divan::bench(sample_size = 1000, args = ["store", "update_field", "fetch_add", "Writer::fetch_add", "batch of 2"])]
+fn field_of_8_kib(bencher: Bencher, call: &str) {
+    type Large = Block<1024>;
+    let shared = shared(Large { words: [1; 1024] });
+    let (word, other) = (field!(Large.words[500]), field!(Large.words[502]));
+    match call {
+        "store" => bencher.bench_local(|| shared.store(word, black_box(7)).expect("stored")),
+        "update_field" => bencher.bench_local(|| {
+            let updated = shared.update_field(word, |word| *word += black_box(7));
+            updated.expect("updated")
+        }),
+        "fetch_add" => bencher.bench_local(|| shared.fetch_add(word, black_box(7)).expect("added")),
+        "Writer::fetch_add" => {
+            let mut writer = shared.writer().expect("the lock");
+            bencher.bench_local(|| writer.fetch_add(word, black_box(7)).expect("added"));
+        }
+        _ => {
+            let mut writer = shared.writer().expect("the lock");
+            bencher.bench_local(|| {
+                let batch = writer.batch().store(word, black_box(7)).store(other, 8);
+                batch.commit().expect("committed")
+            });
+        }
+    }
 }
 
 fn padded() -> Box<Padded> {

@@ -8,16 +8,19 @@
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+use shm_core::{FixedStr, Key, SharedBox, SharedLayout, field};
 
 /// The most instructions that each call may take, 64 bytes, release build, x86-64. A little more
 /// than was counted: another compiler allocates registers differently. Lower them when a change
 /// makes a call shorter.
-const RECORDED: [(&str, u64); 6] = [
+const RECORDED: [(&str, u64); 9] = [
     ("get", 33),
     ("set", 82),
     ("update", 106),
     ("Writer::set", 63),
+    ("store", 139),
+    ("update_field", 149),
+    ("fetch_add", 149),
     ("set padded", 98),
     ("update padded", 123),
 ];
@@ -101,6 +104,18 @@ fn run(call: &str, times: u64) {
         }),
         "update" => repeat(times, || {
             shared.update(|value| value.words[0] += 1).expect("updated");
+        }),
+        "store" => repeat(times, || {
+            let stored = shared.store(field!(Block.words[3]), black_box(7));
+            stored.expect("stored");
+        }),
+        "update_field" => repeat(times, || {
+            let updated = shared.update_field(field!(Block.words[3]), |word| *word += 7);
+            updated.expect("updated");
+        }),
+        "fetch_add" => repeat(times, || {
+            let added = shared.fetch_add(field!(Block.words[3]), black_box(7));
+            black_box(added.expect("added"));
         }),
         "Writer::set" => {
             let mut writer = shared.writer().expect("the lock");

@@ -215,4 +215,4 @@ pub use layout::{FixedStr, FixedVec, SharedLayout};
 pub use protocol::{Claimant, Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;
 pub use sysv::Key;
-pub use typed::{Field, Snapshot};
+pub use typed::{Field, Integer, Snapshot};

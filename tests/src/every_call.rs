@@ -128,6 +128,9 @@ impl Target for Strict {
         tally.check("load", || shared.load(field!(Strict.colour)));
         tally.check("load", || shared.load(field!(Strict.last)));
         tally.check("store", || shared.store(field!(Strict.flags[4]), true));
+        tally.check("update_field", || {
+            shared.update_field(field!(Strict.colour), |colour| *colour = Colour::Red)
+        });
         if let Some(mut writer) = tally.check("writer", || shared.writer()) {
             tally.check("Writer::load", || writer.load(field!(Strict.letter)));
             tally.check("Writer::store", || {
@@ -212,6 +215,7 @@ impl Target for Later {
         tally.check("load", || shared.load(field!(Later.letter)));
         tally.check("store", || shared.store(field!(Later.more), false));
         tally.check("store", || shared.store(field!(Later.wider), 7));
+        tally.check("fetch_add", || shared.fetch_add(field!(Later.wider), 7));
     }
 
     fn sample(seed: u8) -> Later {
@@ -384,6 +388,12 @@ pub fn on_box<T: Target>(tally: &mut Tally, shared: &SharedBox<T>) {
     on_view(tally, shared);
     tally.check("update", || {
         shared.update(|value| assert!(value.is_sound()))
+    });
+    tally.check("try_update", || {
+        shared.try_update(|value| {
+            assert!(value.is_sound());
+            Ok::<_, Error>(())
+        })
     });
     if let Some(mut writer) = tally.check("writer", || shared.writer()) {
         tally.value("Writer::get", || writer.get());

@@ -12,7 +12,7 @@ use super::shared_view::SharedView;
 use super::writer::Writer;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Locked};
-use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
+use crate::typed::{Failure, Field, IN_REGISTERS, Integer, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.
 ///
@@ -33,8 +33,8 @@ use crate::typed::{Failure, Field, IN_REGISTERS, Typed};
 /// | `get`, `snapshot`, `read_with`, `read_into` | 0 | 0 | nothing |
 /// | `get_boxed` | 0 | 1 | nothing |
 /// | `load` | 0 | 0 | nothing |
-/// | `set`, `set_from`, `set_if`, `store` | 0; 1 to wake a waiter | 0 | the lock |
-/// | `update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
+/// | `set`, `set_from`, `set_if`, `store`, `update_field`, `fetch_add` | 0; 1 to wake a waiter | 0 | the lock |
+/// | `update`, `try_update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
@@ -273,13 +273,67 @@ impl<T: SharedLayout> SharedBox<T> {
         self.commit_checked(locked, &copy)
     }
 
+    /// Changes the value under the lock, as [`update`](SharedBox::update) does, if the closure says
+    /// `Ok`; returns what it answered, with the new version. After an `Err` nothing is committed, and
+    /// no version is used up.
+    ///
+    /// ```
+    /// # use shm_core::{Error, Key, SharedBox};
+    /// # fn main() -> Result<(), Error> {
+    /// # let shared = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
+    /// // A closure that can't fail, or that fails by `?` alone, names the error that it never makes.
+    /// let taken = shared.try_update(|left| {
+    ///     *left -= 1;
+    ///     Ok::<_, Error>(*left + 1)
+    /// })?;
+    /// assert_eq!((taken.value, taken.version), (5, 2));
+    ///
+    /// #[derive(Debug)]
+    /// enum Refused {
+    ///     TooFew(u32),
+    ///     Shared(Error),
+    /// }
+    ///
+    /// impl From<Error> for Refused {
+    ///     fn from(error: Error) -> Refused {
+    ///         Refused::Shared(error)
+    ///     }
+    /// }
+    ///
+    /// let refused = shared.try_update(|left| {
+    ///     *left = left.checked_sub(7).ok_or(Refused::TooFew(*left))?;
+    ///     Ok(())
+    /// });
+    /// assert!(matches!(refused, Err(Refused::TooFew(4))));
+    /// assert_eq!(shared.get()?, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the closure says; else as for [`SharedBox::update`].
+    pub fn try_update<R, E: From<Error>>(
+        &self,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+    ) -> Result<Snapshot<R>, E> {
+        let mut locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::TryUpdate)?,
+        };
+        let explain = |failure| E::from(self.explain(Operation::TryUpdate)(failure));
+        let Snapshot { value, version } = self.typed.try_update(&mut locked, change, explain)?;
+        let version = locked.finish(|_| version);
+        Ok(Snapshot { value, version })
+    }
+
     /// Replaces one field; returns the new version. Costs what the bytes of this commit and of the
     /// one before cost, however large the value is.
     ///
     /// For several fields as one commit see [`Writer::batch`]. A new value that depends on one that
-    /// was read takes the lock for both: [`update`](SharedBox::update), or [`SharedBox::writer`]
-    /// with [`Writer::load`] and [`Writer::store`]. Between a `load` and a `store` of the box other
-    /// writers may commit, and this call overwrites what they did.
+    /// was read takes the lock for both: [`update_field`](SharedBox::update_field),
+    /// [`fetch_add`](SharedBox::fetch_add) or [`update`](SharedBox::update). Between a `load` and a
+    /// `store` of the box other writers may commit, and this call overwrites what they did.
     ///
     /// # Errors
     ///
@@ -291,6 +345,79 @@ impl<T: SharedLayout> SharedBox<T> {
             None => self.lock(Operation::Store)?,
         };
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
+    }
+
+    /// Changes one field under the lock: no other writer commits between its reading and its writing.
+    /// Returns the new version. Costs what a [`store`](SharedBox::store) costs.
+    ///
+    /// A panic in `change` commits nothing and lets the lock go. So does a death.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox, SharedLayout, field};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Stats { highest: u32, hits: [u64; 1000] }
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let stats = Stats { highest: 3, hits: [0; 1000] };
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, stats)?;
+    /// shared.update_field(field!(Stats.highest), |highest| *highest = (*highest).max(7))?;
+    /// assert_eq!(shared.load(field!(Stats.highest))?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::update`]; [`ErrorKind::Invalid`] only for the bytes of this field.
+    #[inline]
+    pub fn update_field<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        change: impl FnOnce(&mut F),
+    ) -> Result<u64, Error> {
+        let locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::UpdateField)?,
+        };
+        let explain = self.explain(Operation::UpdateField);
+        let mut value = self.typed.load(&locked, field, explain)?;
+        change(&mut value);
+        let checked = locked.check().map_err(Failure::from);
+        checked.map_err(self.explain(Operation::UpdateField))?;
+        Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
+    }
+
+    /// Adds to one field, as one commit; returns the value before. Where the type ends it wraps
+    /// around, as the atomics of `std` do. Costs what a [`store`](SharedBox::store) costs.
+    ///
+    /// ```
+    /// # use shm_core::{Key, SharedBox, SharedLayout, field};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Stats { highest: u32, hits: [u64; 1000] }
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let stats = Stats { highest: 3, hits: [0; 1000] };
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(Key::PRIVATE, stats)?;
+    /// assert_eq!(shared.fetch_add(field!(Stats.hits[7]), 1)?, 0);
+    /// assert_eq!(shared.fetch_add(field!(Stats.hits[7]), 1)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::set`].
+    #[inline]
+    pub fn fetch_add<F: Integer>(&self, field: Field<T, F>, n: F) -> Result<F, Error> {
+        let locked = match self.segment().try_lock() {
+            Some(locked) => locked,
+            None => self.lock(Operation::FetchAdd)?,
+        };
+        let explain = self.explain(Operation::FetchAdd);
+        let before = self.typed.load(&locked, field, explain)?;
+        let after = before.__wrapping_add(n);
+        locked.finish(|locked| self.typed.commit_field(locked, field, &after));
+        Ok(before)
     }
 
     /// Takes the write lock for many commits.

@@ -7,7 +7,7 @@ use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use crate::layout::SharedLayout;
 use crate::protocol::{Locked, Mark};
-use crate::typed::{Failure, Field, IN_REGISTERS, Stores, Typed};
+use crate::typed::{Failure, Field, IN_REGISTERS, Integer, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
@@ -200,8 +200,47 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// As for [`Writer::set`].
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
-        self.check(Operation::WriterStore)?;
-        let version = self.typed.commit_field(&mut self.locked, field, &value);
+        self.store_for(field, &value, Operation::WriterStore)
+    }
+
+    /// Changes one field; returns the new version. A panic in `change` commits nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`] and [`Writer::get`].
+    #[inline]
+    pub fn update_field<F: SharedLayout>(
+        &mut self,
+        field: Field<T, F>,
+        change: impl FnOnce(&mut F),
+    ) -> Result<u64, Error> {
+        let mut value = self.load_for(field, Operation::WriterUpdateField)?;
+        change(&mut value);
+        self.store_for(field, &value, Operation::WriterUpdateField)
+    }
+
+    /// Adds to one field, and wraps around where its type ends; returns the value before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::set`].
+    #[inline]
+    pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
+        let before = self.load_for(field, Operation::WriterFetchAdd)?;
+        let after = before.__wrapping_add(n);
+        self.store_for(field, &after, Operation::WriterFetchAdd)?;
+        Ok(before)
+    }
+
+    #[inline(always)]
+    fn store_for<F: SharedLayout>(
+        &mut self,
+        field: Field<T, F>,
+        value: &F,
+        operation: Operation,
+    ) -> Result<u64, Error> {
+        self.check(operation)?;
+        let version = self.typed.commit_field(&mut self.locked, field, value);
         self.locked.notify(version, self.closely);
         Ok(version)
     }
@@ -226,6 +265,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn batch(&mut self) -> Batch<'_, 'a, T> {
         Batch {
             writer: self,
@@ -243,7 +283,9 @@ pub struct Batch<'w, 'a, T: SharedLayout> {
 }
 
 impl<T: SharedLayout> Batch<'_, '_, T> {
-    /// Adds a store; later ones win where they overlap. The value is kept in a buffer on the heap.
+    /// Adds a store; later ones win where they overlap. Up to 256 bytes in up to 32 pieces are
+    /// kept in place, more on the heap.
+    #[inline(always)]
     pub fn store<F: SharedLayout>(mut self, field: Field<T, F>, value: F) -> Self {
         self.stores.push(field, &value);
         self
@@ -254,6 +296,7 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     /// # Errors
     ///
     /// As for [`Writer::set`].
+    #[inline]
     pub fn commit(self) -> Result<u64, Error> {
         self.writer.check(Operation::BatchCommit)?;
         let Writer {

@@ -145,7 +145,7 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// or an element of an array: `field!(Table.rows[7])`. The answer is a [`Field`](crate::Field), in
 /// a constant too.
 ///
-/// A type that is not a single name goes in angle brackets: `field!(<Matrix<3>>.rows)`. For a field
+/// A type may be a path: `field!(v1::Cfg.rps)`. One that is more than names goes in angle brackets: `field!(<Matrix<3>>.rows)`. For a field
 /// of an element, or an index that is known at run time only, see [`Field::at`](crate::Field::at)
 /// and [`Field::then`](crate::Field::then).
 ///
@@ -159,27 +159,43 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// }
 ///
 /// assert_eq!(field!(<Matrix<3>>.rows[2]).offset(), 4 + 2 * 12);
+///
+/// mod v1 {
+///     #[derive(Clone, Copy)]
+///     #[repr(C)]
+///     pub struct Cfg {
+///         pub limits: (u32, [u32; 2]),
+///         pub rps: u32,
+///     }
+/// }
+///
+/// assert_eq!(field!(v1::Cfg.rps).offset(), 12);
+/// assert!(field!(v1::Cfg.limits.1[1]).offset() < 12);
 /// ```
 ///
-/// ```compile_fail
-/// # use shm_core::{Field, field};
+/// ```compile_fail,E0080
+/// # use shm_core::field;
 /// # #[derive(Clone, Copy)]
 /// # struct Table { rows: [u32; 3] }
-/// const NONE: Field<Table, u32> = field!(Table.rows[3]); // the array has no element with this index
+/// let none = field!(Table.rows[3]); // the array has no element with this index
 /// ```
 ///
 /// # Panics
 ///
-/// If an index is beyond its array; in a constant that is an error of the compiler's.
+/// If an index is beyond its array; that of a literal, and in a constant, is an error of the
+/// compiler's.
 #[macro_export]
 macro_rules! field {
+    (< $type:ty > $(. $step:tt)+ $([ $index:literal ])+) => {
+        const { $crate::field!(< $type > $(. $step)+) $(.__at($index))+ }
+    };
     (< $type:ty > $(. $step:tt)+ $([ $index:expr ])*) => {
         $crate::Field::<$type, _>::__new(
             ::core::mem::offset_of!($type, $($step).+),
             |value: &$type| value $(. $step)+,
         ) $(.__at($index))*
     };
-    ($type:ident $($path:tt)+) => {
-        $crate::field!(< $type > $($path)+)
+    ($first:ident $(:: $name:ident)* $(. $step:tt)+ $([ $($index:tt)+ ])*) => {
+        $crate::field!(< $first $(:: $name)* > $(. $step)+ $([ $($index)+ ])*)
     };
 }

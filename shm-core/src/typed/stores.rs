@@ -14,42 +14,42 @@ use crate::protocol::Span;
 ///
 /// - **within**: each span lies within a `T`.
 pub(crate) struct Stores<T> {
-    spans: Vec<Span>,
-    bytes: Vec<u8>,
+    spans: Few<Span, 32>,
+    bytes: Few<u8, 256>,
     value: PhantomData<fn(&T)>,
 }
 
 impl<T> Stores<T> {
+    #[inline(always)]
     pub(crate) fn new() -> Stores<T> {
         Stores {
-            spans: Vec::new(),
-            bytes: Vec::new(),
+            spans: Few::new(Span { offset: 0, len: 0 }),
+            bytes: Few::new(0),
             value: PhantomData,
         }
     }
 
     /// Adds what is not padding of a field's value.
+    #[inline(always)]
     pub(crate) fn push<F: SharedLayout>(&mut self, field: Field<T, F>, value: &F) {
         let source = (&raw const *value).cast::<u8>();
         for_each_stretch::<F>(|at, len| {
-            self.spans.push(Span {
-                offset: field.span().offset + at,
-                len,
-            });
+            let offset = field.span().offset + at;
+            self.spans.extend(&[Span { offset, len }]);
             // SAFETY: a stretch lies within the `F`, where the value's bytes are initialised.
             self.bytes
-                .extend_from_slice(unsafe { slice::from_raw_parts(source.add(at), len) });
+                .extend(unsafe { slice::from_raw_parts(source.add(at), len) });
         });
     }
 
     /// How many stretches were stored to.
     pub(crate) fn len(&self) -> usize {
-        self.spans.len()
+        self.spans.all().len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
-        let mut rest = self.bytes.as_slice();
-        self.spans.iter().map(move |&span| {
+        let mut rest = self.bytes.all();
+        self.spans.all().iter().map(move |&span| {
             let (bytes, later) = rest.split_at(span.len);
             rest = later;
             (span, bytes)
@@ -57,6 +57,78 @@ impl<T> Stores<T> {
     }
 
     pub(super) fn hull(&self) -> Option<Span> {
-        self.spans.iter().copied().reduce(Span::hull)
+        self.spans.all().iter().copied().reduce(Span::hull)
+    }
+}
+
+/// Up to `N` in place; more go to the heap.
+struct Few<E, const N: usize> {
+    few: [E; N],
+    /// How many are in place.
+    len: usize,
+    /// All of them, once there are more.
+    many: Vec<E>,
+}
+
+impl<E: Copy, const N: usize> Few<E, N> {
+    #[inline(always)]
+    fn new(filler: E) -> Few<E, N> {
+        Few {
+            few: [filler; N],
+            len: 0,
+            many: Vec::new(),
+        }
+    }
+
+    #[inline(always)]
+    fn extend(&mut self, more: &[E]) {
+        if self.many.is_empty() {
+            if let Some(place) = self.few[self.len..].get_mut(..more.len()) {
+                place.copy_from_slice(more);
+                self.len += more.len();
+                return;
+            }
+            self.many.extend_from_slice(&self.few[..self.len]);
+        }
+        self.many.extend_from_slice(more);
+    }
+
+    fn all(&self) -> &[E] {
+        if self.many.is_empty() {
+            &self.few[..self.len]
+        } else {
+            &self.many
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Words = [u64; 64];
+
+    fn stored(words: usize) -> Stores<Words> {
+        let mut stores = Stores::new();
+        for index in 0..words {
+            stores.push(Field::WHOLE.__at(index), &(index as u64));
+        }
+        for (index, (span, bytes)) in stores.iter().enumerate() {
+            assert_eq!((span.offset, span.len), (index * 8, 8));
+            assert_eq!(bytes, (index as u64).to_ne_bytes());
+        }
+        assert_eq!(stores.len(), words);
+        stores
+    }
+
+    #[test]
+    fn stores_of_256_bytes_take_no_heap_and_larger_ones_are_whole() {
+        let most = stored(32);
+        assert_eq!(
+            (most.spans.many.capacity(), most.bytes.many.capacity()),
+            (0, 0)
+        );
+        let more = stored(64);
+        assert_eq!((more.spans.many.len(), more.bytes.many.len()), (64, 512));
     }
 }

@@ -283,19 +283,38 @@ impl<T: SharedLayout> Typed<T> {
         locked: &mut Locked<'_>,
         change: impl FnOnce(&mut T),
     ) -> Result<u64, Failure> {
+        let change = |value: &mut T| {
+            change(value);
+            Ok(())
+        };
+        Ok(self.try_update(locked, change, |failure| failure)?.version)
+    }
+
+    /// The same, unless the change fails. Tells what it answered.
+    #[inline(always)]
+    pub(crate) fn try_update<R, E>(
+        &self,
+        locked: &mut Locked<'_>,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+        explain: impl Fn(Failure) -> E,
+    ) -> Result<Snapshot<R>, E> {
+        let check = |locked: &Locked<'_>| locked.check().map_err(Failure::from).map_err(&explain);
         if const { size_of::<T>() > ON_STACK } {
-            let mut value = self.load_boxed(locked)?;
-            change(&mut value);
-            locked.check()?;
-            return Ok(self.commit_difference(locked, &value));
+            let mut copy = self.load_boxed(locked).map_err(&explain)?;
+            let value = change(&mut copy)?;
+            check(locked)?;
+            let version = self.commit_difference(locked, &copy);
+            return Ok(Snapshot { value, version });
         }
         let mut place = MaybeUninit::uninit();
-        self.load_to(locked, Field::WHOLE, &mut place)?;
+        let loaded = self.load_to(locked, Field::WHOLE, &mut place);
+        loaded.map_err(&explain)?;
         // SAFETY: `load_to` made it a `T`.
-        let value = unsafe { place.assume_init_mut() };
-        change(value);
-        locked.check()?;
-        Ok(self.commit(locked, value))
+        let copy = unsafe { place.assume_init_mut() };
+        let value = change(copy)?;
+        check(locked)?;
+        let version = self.commit(locked, copy);
+        Ok(Snapshot { value, version })
     }
 
     /// Commits a value; returns its version.

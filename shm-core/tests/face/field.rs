@@ -1,6 +1,7 @@
 //! Parts of a value: what `load`, `store`, `batch` and a large `update` move, and that the mirrors
 //! keep up.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use shm_core::sysv::shm;
@@ -203,4 +204,83 @@ fn mirrors_hold_whole_versions_after_any_mixture_of_commits() {
             before = copy(0).to_vec();
         }
     }
+}
+
+#[test]
+fn threads_that_change_one_field_at_once_lose_nothing() {
+    const COUNT: Field<Table, u64> = field!(Table.rows[7]).then(field!(Row.count));
+    let shared = shared();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    shared.fetch_add(COUNT, 1).unwrap();
+                    shared.update_field(COUNT, |count| *count += 1).unwrap();
+                }
+                let mut writer = shared.writer().unwrap();
+                let before = writer.fetch_add(COUNT, 1).unwrap();
+                writer.update_field(COUNT, |count| *count += 1).unwrap();
+                assert_eq!(writer.load(COUNT).unwrap(), before + 2);
+            });
+        }
+    });
+    let mut wanted = EMPTY;
+    wanted.rows[7].count = 4 * (2 * 500 + 2);
+    assert_eq!(shared.get().unwrap(), wanted);
+    assert_eq!(shared.version(), 1 + wanted.rows[7].count);
+}
+
+#[test]
+fn fetch_add_gives_the_value_before_and_wraps_around() {
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Limits {
+        low: i8,
+        high: u16,
+    }
+    let limits = Limits {
+        low: i8::MIN,
+        high: u16::MAX,
+    };
+    let shared = SharedBox::options()
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, limits)
+        .unwrap();
+    assert_eq!(shared.fetch_add(field!(Limits.low), -1).unwrap(), i8::MIN);
+    assert_eq!(shared.fetch_add(field!(Limits.high), 2).unwrap(), u16::MAX);
+    let Limits { low, high } = shared.get().unwrap();
+    assert_eq!((low, high), (i8::MAX, 1));
+}
+
+#[test]
+fn a_panic_or_a_removal_inside_update_field_commits_nothing() {
+    let shared = shared();
+    let other = SharedBox::<Table>::open(shared.id()).unwrap();
+    let bytes = Bytes::of(shared.id());
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        shared.update_field(field!(Table.last), |last| {
+            *last = 9;
+            panic!("wanted");
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(shared.get().unwrap(), EMPTY);
+    let count = field!(Table.rows[7]).then(field!(Row.count));
+    assert_eq!(
+        other
+            .fetch_add(count, u64::from_ne_bytes([0x7a; 8]))
+            .unwrap(),
+        0
+    );
+    let removed = other.update_field(count, |count| {
+        *count = u64::from_ne_bytes([0x5b; 8]);
+        shared.remove().unwrap();
+    });
+    let error = removed.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed);
+    assert_eq!(error.operation(), Some("update_field"));
+    let stands = |count: [u8; 8]| bytes.copy().windows(8).any(|found| found == count);
+    assert!(stands([0x7a; 8]) && !stands([0x5b; 8]));
+    let error = other.fetch_add(count, 1).unwrap_err();
+    assert_eq!(error.operation(), Some("fetch_add"));
 }

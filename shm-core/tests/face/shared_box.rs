@@ -1,5 +1,7 @@
 //! `SharedBox` within one process: each method does what it says.
 
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use shm_core::{ErrorKind, Key, SharedBox, SharedView};
@@ -201,4 +203,48 @@ fn key_names_what_is_wrong_with_it() {
     println!("{}", SharedBox::<u32>::open(0).unwrap_err());
     println!("{}", SharedBox::<u32>::open(Key::PRIVATE).unwrap_err());
     println!("{}", SharedBox::<u32>::open(0x7b5d_4444).unwrap_err());
+}
+
+/// Values on the stack, and on the heap.
+fn refuses_and_answers<const N: usize>() {
+    let shared = private([1_u64; N]);
+    let refused: Result<_, Box<dyn Error>> = shared.try_update(|value| {
+        value[N - 1] = 2;
+        Err::<(), _>("no".into())
+    });
+    assert_eq!(refused.unwrap_err().to_string(), "no");
+    assert_eq!(shared.snapshot().unwrap().value, [1; N]);
+    assert_eq!(shared.version(), 1);
+    let answered = shared.try_update(|value| {
+        value[N - 1] = 3;
+        Ok::<_, shm_core::Error>("yes")
+    });
+    let answered = answered.unwrap();
+    assert_eq!((answered.value, answered.version), ("yes", 2));
+    assert_eq!(shared.get().unwrap()[N - 1], 3);
+}
+
+#[test]
+fn an_update_that_refuses_commits_nothing_and_one_that_agrees_answers() {
+    refuses_and_answers::<1>();
+    refuses_and_answers::<100>();
+    refuses_and_answers::<1000>();
+}
+
+#[test]
+fn a_panic_inside_try_update_commits_nothing_and_lets_the_lock_go() {
+    let shared = private(5_u64);
+    let panics = || shared.try_update(|_| -> Result<(), shm_core::Error> { panic!("wanted") });
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    assert_eq!(shared.update(|n| *n += 1).unwrap(), 2);
+}
+
+#[test]
+fn a_removal_inside_try_update_is_said_by_its_name() {
+    let shared = private(5_u64);
+    let other = SharedBox::<u64>::open(shared.id()).unwrap();
+    let removes = other.try_update(|_| shared.remove());
+    let error = removes.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed);
+    assert_eq!(error.operation(), Some("try_update"));
 }

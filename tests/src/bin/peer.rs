@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{self, sem, shm};
-use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView};
+use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
 
 /// What `python.rs` shares with its modules.
@@ -135,7 +135,19 @@ fn main() -> Outcome {
         ["fork-and-write", key] => fork_and_write(parse(key)?),
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(parse(key)?),
-        ["fork-in-update", key] => fork_in_update(parse(key)?),
+        ["fork-in-update", key] => fork_in_update(parse(key)?, |shared, f| {
+            shared.update(|counter| f(&mut counter.n))
+        }),
+        ["fork-in-update-field", key] => fork_in_update(parse(key)?, |shared, f| {
+            shared.update_field(field!(Counter.n), f)
+        }),
+        ["fork-in-try-update", key] => fork_in_update(parse(key)?, |shared, f| {
+            let updated = shared.try_update(|counter| {
+                f(&mut counter.n);
+                Ok::<_, shm_core::Error>(())
+            });
+            updated.map(|seen| seen.version)
+        }),
         ["fork-in-birth", key] => fork_in_birth(parse(key)?),
         ["fork-in-upgrade", key] => fork_in_upgrade(parse(key)?),
         ["fork-with-writer", key] => fork_with_writer(parse(key)?),
@@ -600,18 +612,27 @@ fn in_parent<R>(call: impl FnOnce() -> Result<R, shm_core::Error>) -> Result<R, 
     Ok(result?)
 }
 
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Counter {
+    n: u64,
+}
+
 /// A child that is born inside `update` returns from the closure as well, and may not commit.
-fn fork_in_update(key: Key) -> Outcome {
-    let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
+fn fork_in_update(
+    key: Key,
+    update: impl FnOnce(&SharedBox<Counter>, fn(&mut u64)) -> Result<u64, shm_core::Error>,
+) -> Outcome {
+    let shared = SharedBox::open_or_create(key, || Counter { n: 1 })?;
     in_parent(|| {
-        shared.update(|n| {
+        update(&shared, |n| {
             *n += 1;
             fork_under_lock();
         })
     })?;
     check(
         "the parent's commit counts, once",
-        shared.snapshot()?.value == 2 && shared.version() == 2,
+        shared.get()?.n == 2 && shared.version() == 2,
     )
 }
 

@@ -34,6 +34,8 @@ fn child_is_refused(case: &str) {
 #[test]
 fn a_child_born_inside_update_commits_nothing() {
     child_is_refused("fork-in-update");
+    child_is_refused("fork-in-try-update");
+    child_is_refused("fork-in-update-field");
 }
 
 #[test]

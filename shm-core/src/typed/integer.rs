@@ -1,0 +1,28 @@
+//! `Integer`: what `fetch_add` adds to.
+
+use crate::layout::SharedLayout;
+
+/// The integers of fixed size: `u8` to `u128`, and `i8` to `i128`. No other type can be one.
+pub trait Integer: SharedLayout + Sealed {}
+
+/// Not for other crates to implement, or to call.
+pub trait Sealed: Copy {
+    /// The sum; beyond the type's limit it goes on at the other one.
+    #[doc(hidden)]
+    fn __wrapping_add(self, other: Self) -> Self;
+}
+
+macro_rules! integers {
+    ($($int:ty)+) => {$(
+        impl Integer for $int {}
+
+        impl Sealed for $int {
+            #[inline(always)]
+            fn __wrapping_add(self, other: $int) -> $int {
+                self.wrapping_add(other)
+            }
+        }
+    )+};
+}
+
+integers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128);
