@@ -1,5 +1,7 @@
 //! The next step of an error fits what was called, and the place that it was called for.
 
+use std::time::Duration;
+
 use shm_core::{Error, ErrorKind, Inspector, Key, Place, RawBox, SharedBox, SharedView};
 
 #[test]
@@ -50,4 +52,18 @@ fn what_cannot_create_a_segment_is_not_advised_to() {
         assert_eq!(error.kind(), ErrorKind::System);
         assert!(!error.hint().contains("open_or_create"), "{error}");
     }
+}
+
+#[test]
+fn a_wait_of_less_than_a_millisecond_is_not_called_none() {
+    let shared = SharedBox::options()
+        .timeout(Duration::from_micros(300))
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, 5_u32)
+        .unwrap();
+    let _writer = shared.writer().unwrap();
+    let error = std::thread::scope(|scope| scope.spawn(|| shared.set(6)).join().unwrap());
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(!error.to_string().contains(" 0.0"), "{error}");
 }

@@ -126,7 +126,7 @@ struct Brief {
     number: u32,
     /// Of the lock's holder.
     pid: u32,
-    /// Milliseconds that the call waited; what is more than 32 bits is as good as that.
+    /// Milliseconds that the call waited, begun ones counted; what is more than 32 bits is as good as that.
     waited: u32,
 }
 
@@ -197,7 +197,7 @@ impl Error {
                 way,
                 number,
                 pid,
-                waited: u32::try_from(waited.as_millis()).unwrap_or(u32::MAX),
+                waited: u32::try_from(waited.as_micros().div_ceil(1000)).unwrap_or(u32::MAX),
             }))
         };
         match why {
