@@ -159,6 +159,9 @@ impl FromStr for Place {
             Some(("ftok", rest)) => {
                 let (path, id) = rest.rsplit_once(':').ok_or_else(|| refused(Fault::Ftok))?;
                 let id = id.parse::<u8>().map_err(|_| refused(Fault::Ftok))?;
+                if path.is_empty() {
+                    return Err(refused(Fault::Ftok));
+                }
                 match Key::ftok(path, id) {
                     Ok(key) => Ok(key.into()),
                     Err(error) => Err(refused(Fault::File(Box::new(error)))),
@@ -176,6 +179,19 @@ pub struct ParsePlaceError {
     fault: Fault,
 }
 
+impl ParsePlaceError {
+    /// What to write instead.
+    pub(super) fn hint(&self) -> &'static str {
+        match &self.fault {
+            Fault::Key(_) => "write a key as 0x1234 or as a decimal number",
+            Fault::Id => "write the number that `ipcs -m` shows as shmid, such as id:5",
+            Fault::Ftok => "write ftok:PATH:ID with an ID from 1 to 255, such as ftok:/etc/app:82",
+            Fault::File(error) => error.hint(),
+            Fault::Scheme => "write a key such as 0x1234 or 4660, id:5, or ftok:PATH:ID",
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Fault {
     Key(ParseKeyError),
@@ -187,22 +203,14 @@ enum Fault {
 
 impl fmt::Display for ParsePlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = &self.text;
+        let (text, hint) = (&self.text, self.hint());
         match &self.fault {
+            // These say themselves what would be right.
             Fault::Key(error) => error.fmt(f),
-            Fault::Id => write!(
-                f,
-                "{text:?} names no segment: write the number that `ipcs -m` shows as shmid, such as id:5"
-            ),
-            Fault::Ftok => write!(
-                f,
-                "{text:?} names no key: write ftok:PATH:ID with an ID from 1 to 255, such as ftok:/etc/app:82"
-            ),
             Fault::File(error) => error.fmt(f),
-            Fault::Scheme => write!(
-                f,
-                "{text:?} names no place: write a key such as 0x1234 or 4660, id:5, or ftok:PATH:ID"
-            ),
+            Fault::Id => write!(f, "{text:?} names no segment: {hint}"),
+            Fault::Ftok => write!(f, "{text:?} names no key: {hint}"),
+            Fault::Scheme => write!(f, "{text:?} names no place: {hint}"),
         }
     }
 }

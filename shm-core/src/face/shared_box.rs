@@ -465,7 +465,8 @@ impl<T: SharedLayout> SharedBox<T> {
         Ok(())
     }
 
-    /// Opens the key again, with the options that this box was made with, as a box of its own. This
+    /// Opens the key again, with the options that this box was made with, as a box of its own.
+    /// Also where this box was opened by id: what the key leads to now is opened. This
     /// one stays as it is.
     ///
     /// With [`remove_on_drop`](Options::remove_on_drop), if both lead to one segment, the one that

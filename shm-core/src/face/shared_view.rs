@@ -330,6 +330,7 @@ impl<T: SharedLayout> SharedView<T> {
     }
 
     /// Opens the key again, with the options that this view was made with, as a view of its own.
+    /// Also where this view was opened by id: what the key leads to now is opened.
     /// This one stays as it is. [`SharedBox::reopen`](crate::SharedBox::reopen) shows how threads go
     /// on together.
     ///

@@ -95,6 +95,9 @@ impl Attached {
         let upgrade = upgrade && writable && matches!(judged.fit, Fit::Older { .. });
         if !upgrade {
             self.go_by(judged)?;
+        }
+        if writable && !upgrade {
+            // An earlier version, which may have no room for the type, was refused above.
             self.segment.write_as(judged.state, judged.stored);
         }
         if writable {

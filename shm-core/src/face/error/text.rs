@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Brief, Call, Error, Operation, Place, Repr, Text, Why};
+use super::{Brief, Call, Error, Operation, Place, Repr, Text, Way, Why};
 use crate::protocol::{Fault, HolderState};
 use crate::sysv::{self, Kind, Limit};
 use crate::typed::{Failure, Type};
@@ -13,14 +13,15 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Cow<'static, str> {
         match &self.0 {
-            Repr::Brief(brief) => brief.why.hint().into(),
+            Repr::Brief(brief) => brief.hint().into(),
             Repr::Call(call) => call.hint(),
             Repr::Text(text) => match **text {
                 Text::Fit(_) => "shorten the text, or cut it with `FixedStr::truncated`",
                 Text::Bytes(_) => {
                     "read the bytes with `FixedStr::as_bytes`, or `FixedStr::to_string_lossy`"
                 }
-                Text::Key(_) | Text::Place(_) => "write a key as 0x1234 or as a decimal number",
+                Text::Key(_) => "write a key as 0x1234 or as a decimal number",
+                Text::Place(ref error) => error.hint(),
             }
             .into(),
         }
@@ -81,7 +82,18 @@ impl fmt::Display for Brief {
                 }
             }
         }
-        write!(f, "; {}", why.hint())
+        write!(f, "; {}", self.hint())
+    }
+}
+
+impl Brief {
+    fn hint(&self) -> &'static str {
+        match (self.why, self.operation, self.way) {
+            (Why::Removed, Operation::Remove, _) => "nothing is left to remove",
+            // What is created again has another id.
+            (Why::Removed, _, Way::Id) => "create it again, or look for its new id in `ipcs -m`",
+            _ => self.why.hint(),
+        }
     }
 }
 
@@ -352,6 +364,10 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
     match (source.kind(), source.call()) {
         (Kind::NotFound, _) if operation == Operation::Remove => {
             "nothing is left to remove, or look for the right key in `ipcs -m`"
+        }
+        // Neither can create one.
+        (Kind::NotFound, _) if operation.is_of("RawBox") || operation.is_of("Inspector") => {
+            "start the program that creates it, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
         }
         (Kind::NotFound, _) => {
             "create it with `open_or_create`, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"

@@ -270,6 +270,7 @@ impl Segment {
     /// From now on this process may write as long as `state` stands, under which the value has
     /// `stored` bytes. Called under the lock, or before another thread knows this attachment.
     pub(crate) fn write_as(&self, state: State, stored: usize) {
+        debug_assert!(self.writable, "what is read only is never written");
         let stored = stored.min(self.geometry.capacity);
         self.stored.store(stored, Relaxed);
         self.write_as.store(state.0, Relaxed);
