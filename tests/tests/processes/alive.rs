@@ -99,10 +99,9 @@ fn a_thread_waits_for_another_threads_commit_by_the_same_box() {
     shared.set(7).unwrap();
 }
 
-#[test]
-fn a_recycled_pid_does_not_bring_a_dead_owner_back() {
-    let guard = Guard::new();
-    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+/// Kills an owner of the lock, and starts peers until one has its pid; `None`, and says so, where
+/// that can't be had.
+fn with_a_dead_owners_pid(what: &str, guard: &Guard, arguments: &[&str]) -> Option<Peer> {
     let mut dead = Peer::start(PEER, ["hold-lock", &guard.arg()]);
     dead.expect("locked");
     let pid = dead.pid();
@@ -112,53 +111,42 @@ fn a_recycled_pid_does_not_bring_a_dead_owner_back() {
     std::thread::sleep(Duration::from_millis(20));
     for _ in 0..200 {
         if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
-            eprintln!("SKIPPED: a recycled pid: this machine does not let the next pid be chosen");
-            return;
+            eprintln!("SKIPPED: {what}: this machine does not let the next pid be chosen");
+            return None;
         }
-        let mut heir = Peer::start(PEER, ["try-set", &guard.arg(), "1000"]);
-        if heir.pid() != pid {
-            drop(heir);
-            continue;
+        let heir = Peer::start(PEER, arguments.iter().copied());
+        if heir.pid() == pid {
+            return Some(heir);
         }
-        // It must not take the lock for its own, nor for that of a living process.
+    }
+    eprintln!("SKIPPED: {what}: others were faster to get pid {pid}");
+    None
+}
+
+#[test]
+fn a_recycled_pid_does_not_bring_a_dead_owner_back() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
+    let arguments = ["try-set", &guard.arg(), "1000"];
+    // It must not take the lock for its own, nor for that of a living process.
+    if let Some(mut heir) = with_a_dead_owners_pid("a recycled pid", &guard, &arguments) {
         heir.expect("9");
         heir.succeed();
         assert_eq!(shared.get().unwrap(), 9);
-        return;
     }
-    eprintln!("SKIPPED: a recycled pid: others were faster to get pid {pid}");
 }
 
 #[test]
 fn a_living_process_with_a_dead_owners_pid_is_not_taken_for_it() {
     let guard = Guard::new();
     let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();
-    let mut dead = Peer::start(PEER, ["hold-lock", &guard.arg()]);
-    dead.expect("locked");
-    let pid = dead.pid();
-    dead.kill();
-    dead.finish();
-    // The kernel counts starts in hundredths of a second: no pid comes back in the same one by itself.
-    std::thread::sleep(Duration::from_millis(20));
-    for _ in 0..200 {
-        if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
-            eprintln!(
-                "SKIPPED: a recycled pid, alive: this machine does not let the next pid be chosen"
-            );
-            return;
-        }
-        // It is attached and alive, and has nothing to do with the lock.
-        let mut other = Peer::start(PEER, ["wait", &guard.arg(), "box"]);
-        if other.pid() != pid {
-            drop(other);
-            continue;
-        }
+    let arguments = ["wait", &guard.arg(), "box"];
+    // It is attached and alive, and has nothing to do with the lock.
+    if let Some(mut other) = with_a_dead_owners_pid("a recycled pid, alive", &guard, &arguments) {
         other.expect("waiting");
         shared.set(6).unwrap();
         other.expect("6");
-        return;
     }
-    eprintln!("SKIPPED: a recycled pid, alive: others were faster to get pid {pid}");
 }
 
 #[test]
