@@ -160,9 +160,8 @@ impl<T: SharedLayout> RawView<T> {
     }
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(&format!("{name}<{}>", T::SCHEMA))
-            .field("key", &format_args!("{}", self.key()))
-            .field("id", &format_args!("{}", self.id()))
+        Type::of::<T>()
+            .fmt_in_segment(name, self.key(), self.id(), f)
             .finish()
     }
 }

@@ -36,8 +36,9 @@ pub use fixed_vec::{CapacityError, FixedVec};
 pub use mismatch::Mismatch;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};
-pub(crate) use runs::{for_each_leaf, is_dense};
+pub(crate) use runs::{for_each_leaf, for_each_window, is_dense};
 pub use schema::{FieldSchema, Schema, TypeKind, Variant};
+pub(crate) use shared_layout::ForEachMissing;
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};

@@ -202,14 +202,20 @@ impl Collector {
 
 /// Calls `each` with offset and length of every stretch that is not padding.
 pub(super) fn for_each_stretch(schema: &Schema, mut each: impl FnMut(usize, usize)) {
-    let mut first = 0;
-    loop {
-        let window = Runs::of(schema, first);
-        for run in window.as_slice() {
+    for_each_window(schema, 0, |runs| {
+        for run in runs {
             for repetition in 0..run.count {
                 each(run.offset + repetition * run.stride, run.len);
             }
         }
+    });
+}
+
+/// Calls `each` with the runs of a schema from the `first`-th on, as many at once as a window holds.
+pub(crate) fn for_each_window(schema: &Schema, mut first: usize, mut each: impl FnMut(&[Run])) {
+    loop {
+        let window = Runs::of(schema, first);
+        each(window.as_slice());
         if !window.more() {
             return;
         }

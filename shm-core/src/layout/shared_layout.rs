@@ -8,6 +8,10 @@ use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 use super::runs::for_each_stretch;
 use super::{FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 
+/// [`SharedLayout::for_each_missing`] of a type: calls back with offset and default of each field that
+/// a version lacks.
+pub(crate) type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
+
 /// A plain-data type that may live in shared memory.
 ///
 /// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.

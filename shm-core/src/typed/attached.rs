@@ -80,9 +80,8 @@ impl Attached {
 
     /// Names the segment and the version of its value, in few words.
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(&format!("{name}<{}>", self.of.schema))
-            .field("key", &format_args!("{}", self.segment.key()))
-            .field("id", &format_args!("{}", self.segment.id()))
+        self.of
+            .fmt_in_segment(name, self.segment.key(), self.segment.id(), f)
             .field("version", &self.segment.version())
             .finish()
     }
@@ -91,23 +90,18 @@ impl Attached {
     /// serves for reading; for writing it is upgraded, if `upgrade` says so.
     pub(crate) fn settle(&self, upgrade: bool) -> Result<(), Failure> {
         let judged = self.judge()?;
-        let writable = self.segment.is_writable();
-        let upgrade = upgrade && writable && matches!(judged.fit, Fit::Older { .. });
+        if !self.segment.is_writable() {
+            return self.go_by(judged);
+        }
+        let upgrade = upgrade && matches!(judged.fit, Fit::Older { .. });
         if !upgrade {
             self.go_by(judged)?;
-        }
-        if writable && !upgrade {
             // An earlier version, which may have no room for the type, was refused above.
             self.segment.write_as(judged.state, judged.stored);
         }
-        if writable {
-            // Now, while the process has the rights that it will write by.
-            self.segment.join()?;
-        }
-        if upgrade {
-            self.upgrade()?;
-        }
-        Ok(())
+        // Now, while the process has the rights that it will write by.
+        self.segment.join()?;
+        if upgrade { self.upgrade() } else { Ok(()) }
     }
 
     /// Whether such a failure says that the segment is of no use to this program.

@@ -1,10 +1,11 @@
 //! What has to be known of a type where its values are bytes.
 
-use crate::layout::{Fingerprint, InvalidValue, Schema, SharedLayout, first_invalid_at};
-use crate::typed::failure::Failure;
+use std::fmt;
 
-/// Calls back with offset and default of each field that a version lacks.
-type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
+use crate::layout::{Fingerprint, ForEachMissing, Schema, SharedLayout, first_invalid_at};
+use crate::sysv::Key;
+use crate::sysv::shm::Id;
+use crate::typed::failure::Failure;
 
 /// A type, as a value: code that opens, judges and upgrades is there once, and not once per type.
 ///
@@ -44,11 +45,26 @@ impl Type {
         self.schema.version().unwrap_or(1)
     }
 
+    /// Begins to show a value of this type that lies in a segment:
+    /// `SharedBox<StPid> { key: 0x00001234, id: 5`.
+    pub(crate) fn fmt_in_segment<'a, 'b>(
+        &self,
+        name: &str,
+        key: Key,
+        id: Id,
+        f: &'a mut fmt::Formatter<'b>,
+    ) -> fmt::DebugStruct<'a, 'b> {
+        let mut shown = f.debug_struct(&format!("{name}<{}>", self.schema));
+        shown
+            .field("key", &format_args!("{key}"))
+            .field("id", &format_args!("{id}"));
+        shown
+    }
+
     /// The first part that is wrong of a value whose `bytes` from `offset` on were read.
     #[cold]
     pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
-        let found: Option<InvalidValue> = first_invalid_at(self.schema, offset, bytes);
-        match found {
+        match first_invalid_at(self.schema, offset, bytes) {
             Some(invalid) => Failure::Invalid(Box::new(invalid)),
             None => Failure::damaged("its bytes are no value of the type"),
         }

@@ -1,7 +1,7 @@
 //! The bytes of a `T` that are not padding: the only ones that are read from a value, and the only
 //! ones that are stored.
 
-use crate::layout::{Run, Runs, Schema, SharedLayout};
+use crate::layout::{self, Run, Runs, Schema, SharedLayout};
 use crate::protocol::{Comb, Fault, Locked, Payload, Span};
 
 /// Calls `each` with the runs of a `T`, all of it that is not padding, as many at once as a window
@@ -10,15 +10,7 @@ use crate::protocol::{Comb, Fault, Locked, Payload, Span};
 fn for_each_window<T: SharedLayout>(mut each: impl FnMut(&[Run])) {
     each(const { &T::RUNS }.as_slice());
     if const { T::RUNS.more() } {
-        let mut first = Runs::WINDOW;
-        loop {
-            let window = Runs::of(T::SCHEMA, first);
-            each(window.as_slice());
-            if !window.more() {
-                return;
-            }
-            first += Runs::WINDOW;
-        }
+        layout::for_each_window(T::SCHEMA, Runs::WINDOW, each);
     }
 }
 
@@ -78,18 +70,9 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
         return unsafe { payload.store(offset, bytes, size_of::<T>()) };
     }
     if const { size_of::<T>() < Comb::WORTH } {
-        // SAFETY: runs lie within the `T`, where the value's bytes are initialised (`SharedLayout`:
-        // the schema tells the truth), and the payload has room for a `T`.
-        return for_each_window::<T>(|runs| unsafe {
-            for run in runs {
-                let (at, from) = (offset + run.offset, bytes.add(run.offset));
-                if run.count == 1 {
-                    payload.store(at, from, run.len);
-                } else {
-                    payload.store_strided(at, from, (run.len, run.count, run.stride));
-                }
-            }
-        });
+        // SAFETY: the runs are of a `T`, of which `value` is one, and the payload has room for it
+        // (this function's contract).
+        return for_each_window::<T>(|runs| unsafe { store_runs(payload, offset, bytes, runs) });
     }
     // SAFETY: a comb lies where its runs do, within the `T`, where the value's bytes are initialised
     // (`SharedLayout`: the schema tells the truth), and the payload has room for a `T` (this
@@ -103,6 +86,27 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
     });
 }
 
+/// Stores some runs of a value at `offset` of the payload.
+///
+/// # Safety
+///
+/// The payload has room for the value there, `value` is one, and the runs are of its type.
+#[inline(always)]
+unsafe fn store_runs(payload: Payload, offset: usize, value: *const u8, runs: &[Run]) {
+    for run in runs {
+        // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
+        // schema tells the truth), and the payload has room for them (this function's contract).
+        unsafe {
+            let (at, from) = (offset + run.offset, value.add(run.offset));
+            if run.count == 1 {
+                payload.store(at, from, run.len);
+            } else {
+                payload.store_strided(at, from, (run.len, run.count, run.stride));
+            }
+        }
+    }
+}
+
 /// Stores what is not padding of a value at the start of the payload, as [`store`] does, by a schema
 /// that is looked at now: slower, and there once for all types.
 ///
@@ -110,26 +114,11 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
 ///
 /// The payload has room for a value of this layout, and `value` is one.
 pub(super) unsafe fn store_by_schema(payload: Payload, schema: &Schema, value: *const u8) {
-    let mut first = 0;
-    loop {
-        let runs = Runs::of(schema, first);
-        for run in runs.as_slice() {
-            // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
-            // schema tells the truth), and the payload has room for them (this function's contract).
-            unsafe {
-                let from = value.add(run.offset);
-                if run.count == 1 {
-                    payload.store(run.offset, from, run.len);
-                } else {
-                    payload.store_strided(run.offset, from, (run.len, run.count, run.stride));
-                }
-            }
-        }
-        if !runs.more() {
-            return;
-        }
-        first += Runs::WINDOW;
-    }
+    // SAFETY: the runs are of the schema, `value` is one of its values, and the payload has room for
+    // it (this function's contract).
+    layout::for_each_window(schema, 0, |runs| unsafe {
+        store_runs(payload, 0, value, runs)
+    });
 }
 
 /// Stores the value of a segment that is being born, unless the caller's code that made the value

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::layout::{BYTE_ORDER, Schema, is_dense};
+use crate::layout::{BYTE_ORDER, ForEachMissing, Schema, is_dense};
 use crate::typed::room;
 
 mod bytes;
@@ -50,7 +50,7 @@ impl Schema {
     }
 
     /// The same, with what tells the defaults of the type's fields: no schema knows them.
-    pub(crate) fn c_header_with(&self, missing: Option<Missing>) -> String {
+    pub(crate) fn c_header_with(&self, missing: Option<ForEachMissing>) -> String {
         // Where no field came later, there is no default to know.
         let complete = self.fields().iter().all(|field| field.since() <= 1);
         let added = match missing {
@@ -61,9 +61,6 @@ impl Schema {
     }
 }
 
-/// [`SharedLayout::for_each_missing`](crate::SharedLayout::for_each_missing) of a type.
-pub(crate) type Missing = fn(u32, &mut dyn FnMut(usize, &[u8]));
-
 /// Bytes that came with a version of a struct.
 struct Added {
     since: u32,
@@ -72,7 +69,7 @@ struct Added {
 }
 
 /// What a type adds to its earlier versions.
-fn added(schema: &Schema, missing: Missing) -> Vec<Added> {
+fn added(schema: &Schema, missing: ForEachMissing) -> Vec<Added> {
     let fields = schema.fields();
     let mut added = Vec::new();
     // Of all versions, the first one lacks most.

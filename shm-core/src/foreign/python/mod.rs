@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use super::c::{ANY, Missing, structs::struct_name};
+use super::c::{ANY, structs::struct_name};
 use super::scope::{Scope, TypeNames};
-use crate::layout::{BYTE_ORDER, Primitive, Schema, TypeKind};
+use crate::layout::{BYTE_ORDER, ForEachMissing, Primitive, Schema, TypeKind};
 
 mod names;
 
@@ -60,7 +60,7 @@ impl Schema {
     }
 
     /// The same, with what tells the defaults of the type's fields: no schema knows them.
-    pub(crate) fn python_module_with(&self, missing: Option<Missing>) -> String {
+    pub(crate) fn python_module_with(&self, missing: Option<ForEachMissing>) -> String {
         let mut types = Types::default();
         let name = match self.kind() {
             TypeKind::Struct { .. } => types.name(self),
