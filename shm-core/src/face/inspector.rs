@@ -183,7 +183,6 @@ impl Inspector {
     pub fn writers(&self) -> Result<Vec<Claimant>, Error> {
         self.segment
             .claimants()
-            .map_err(Failure::from)
             .map_err(self.explain(Operation::InspectorWriters))
     }
 
@@ -196,7 +195,6 @@ impl Inspector {
     pub fn holder(&self) -> Result<Option<Holder>, Error> {
         self.segment
             .lock_holder()
-            .map_err(Failure::from)
             .map_err(self.explain(Operation::InspectorHolder))
     }
 
@@ -206,14 +204,12 @@ impl Inspector {
     ///
     /// As for [`SharedView::info`](crate::SharedView::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        protocol::info(&self.segment)
-            .map_err(Failure::from)
-            .map_err(self.explain(Operation::InspectorInfo))
+        protocol::info(&self.segment).map_err(self.explain(Operation::InspectorInfo))
     }
 
-    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+    fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
         let place = Place::of_segment(self.key(), self.id());
-        move |why| Error::new(why, operation, Some(place), None)
+        move |why: W| Error::new(why.into(), operation, Some(place), None)
     }
 
     fn schema_for(&self, operation: Operation) -> Result<Schema, Error> {

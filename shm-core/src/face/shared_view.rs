@@ -268,7 +268,6 @@ impl<T: SharedLayout> SharedView<T> {
     pub fn writers(&self) -> Result<Vec<Claimant>, Error> {
         self.segment()
             .claimants()
-            .map_err(Failure::from)
             .map_err(self.explain(Operation::Writers))
     }
 
@@ -281,9 +280,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// segment; [`ErrorKind::System`] of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not
     /// read it any more and the kernel has no `SHM_STAT_ANY` (Linux 4.17).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        protocol::info(self.segment())
-            .map_err(Failure::from)
-            .map_err(self.explain(Operation::Info))
+        protocol::info(self.segment()).map_err(self.explain(Operation::Info))
     }
 
     /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
@@ -293,9 +290,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::info`].
     pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.segment())
-            .map_err(Failure::from)
-            .map_err(self.explain(Operation::IsRemoved))
+        protocol::is_removed(self.segment()).map_err(self.explain(Operation::IsRemoved))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this view was made
@@ -355,9 +350,7 @@ impl<T: SharedLayout> SharedView<T> {
     ) -> Result<bool, Error> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let waited = self.segment().wait(version, end);
-        waited
-            .map_err(Failure::from)
-            .map_err(self.explain(operation))
+        waited.map_err(self.explain(operation))
     }
 
     #[inline(always)]
@@ -367,7 +360,10 @@ impl<T: SharedLayout> SharedView<T> {
 
     /// Makes an error of what one of these calls failed for.
     #[inline(always)]
-    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+    pub(super) fn explain<W: Into<Failure>>(
+        &self,
+        operation: Operation,
+    ) -> impl FnOnce(W) -> Error {
         Error::of(operation, self.typed.attached())
     }
 }

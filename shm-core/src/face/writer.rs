@@ -152,15 +152,14 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     }
 
     #[inline(always)]
-    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+    fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
         Error::of(operation, self.typed.attached())
     }
 
     /// Whether the lock is still this process's, and the segment what it was.
     #[inline(always)]
     fn check(&self, operation: Operation) -> Result<(), Error> {
-        let checked = self.locked.check().map_err(Failure::from);
-        checked.map_err(self.explain(operation))
+        self.locked.check().map_err(self.explain(operation))
     }
 
     #[inline(always)]

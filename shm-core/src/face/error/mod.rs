@@ -227,8 +227,11 @@ impl Error {
     /// Makes an error of what a call on an attached segment failed for. Nothing is put together
     /// before that.
     #[inline]
-    pub(crate) fn of(operation: Operation, attached: &Attached) -> impl FnOnce(Failure) -> Error {
-        move |why| Error::of_attached(why, operation, attached)
+    pub(crate) fn of<W: Into<Failure>>(
+        operation: Operation,
+        attached: &Attached,
+    ) -> impl FnOnce(W) -> Error {
+        move |why| Error::of_attached(why.into(), operation, attached)
     }
 
     #[cold]
