@@ -202,6 +202,7 @@ mod face;
 mod foreign;
 #[cfg(all(test, not(loom)))]
 mod format_tables;
+mod home;
 pub mod layout;
 mod protocol;
 pub mod sysv;

@@ -13,6 +13,7 @@ use arrows::{Arrows, Crate};
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("layout", &["layout/"], &[]),
     ("sysv", &["sysv/"], &[]),
+    ("home/file", &["home/file/"], &["sysv"]),
     ("protocol", &["protocol/"], &["protocol", "sysv"]),
     ("protocol/fault", &["protocol/fault.rs"], &["sysv"]),
     ("protocol/memory", &["protocol/memory/"], &["sysv"]),

@@ -1,0 +1,470 @@
+//! `Description`: a file opened for one owner alone, whose locks tell that the owner lives.
+
+use core::fmt;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Kind};
+use super::file_system::FileSystem;
+use super::syscalls::{self, LockSort};
+
+/// One open file description with one descriptor, closed on `exec`: opened anew for its owner, never duplicated, never mapped
+/// through. Its locks belong to the inode, and end when it is dropped, which closes it: never by `F_UNLCK`, which in a forked
+/// child would free the parent's.
+pub(crate) struct Description {
+    file: File,
+    path: PathBuf,
+    /// Whether `path` leads to it; else it was received as a descriptor.
+    by_path: bool,
+    file_system: FileSystem,
+}
+
+/// What the kernel says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStat {
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+    pub(crate) nlink: u64,
+    pub(crate) size: u64,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// The permission bits.
+    pub(crate) mode: u32,
+}
+
+impl Description {
+    /// Opens the ordinary file of this path.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it can't be opened; it is a symbolic link, a directory, a FIFO, a socket or a device; it is on a file
+    /// system that can't be a home.
+    pub(crate) fn open(path: &Path, write: bool) -> Result<Description, Error> {
+        let open = |write| {
+            OpenOptions::new()
+                .read(true)
+                .write(write)
+                // What it is, is known only once it is open: so a FIFO must not wait for a writer.
+                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open(path)
+                .map_err(|e| Error::of("open", path, &link_on_the_way(path, e)))
+        };
+        let mut file = open(write)?;
+        let file_system = check(&file, path)?;
+        if !write && file_system.copies_up() {
+            // Opened for writing, the file gets its last place; what is opened after that stays valid.
+            drop(open(true).map_err(|_| unseen_copy(path))?);
+            file = open(false)?;
+            check(&file, path)?;
+        }
+        Ok(Description {
+            file,
+            path: path.to_owned(),
+            by_path: true,
+            file_system,
+        })
+    }
+
+    /// Opens the file of a descriptor once more, whatever the descriptor is opened for: as a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// `/proc` is not there; the file can't be opened, or can't be a home.
+    pub(crate) fn open_again(fd: BorrowedFd<'_>, write: bool) -> Result<Description, Error> {
+        let path = link_in_proc(fd);
+        let stale = fd
+            .try_clone_to_owned()
+            .map_err(|e| Error::of("dup", &path, &e))?;
+        let known = File::from(stale);
+        let file = open_link(&path, write).map_err(|e| no_proc(&path, &e))?;
+        same_file(&known, &file, &path)?;
+        let file_system = check(&file, &path)?;
+        Ok(Description {
+            file,
+            path,
+            by_path: false,
+            file_system,
+        })
+    }
+
+    /// One for a file that this process has just made and that nothing else has open; `by_path` says that `path` leads to it.
+    pub(super) fn of_new(file: File, path: &Path, by_path: bool) -> Result<Description, Error> {
+        let file_system = check(&file, path)?;
+        Ok(Description {
+            file,
+            path: path.to_owned(),
+            by_path,
+            file_system,
+        })
+    }
+
+    /// The same, known by another path from now on.
+    pub(super) fn named(self, path: &Path) -> Description {
+        Description {
+            path: path.to_owned(),
+            by_path: true,
+            ..self
+        }
+    }
+
+    /// Locks a byte for this owner alone; `false` if another description has a lock on it.
+    pub(crate) fn lock_byte(&self, offset: i64) -> Result<bool, Error> {
+        self.lock(LockSort::Write, offset)
+    }
+
+    /// Locks a byte together with others who do so, also what this description had locked for itself alone; `false` if another
+    /// has locked it for itself alone. No description needs the right to write for it.
+    pub(crate) fn lock_shared(&self, offset: i64) -> Result<bool, Error> {
+        self.lock(LockSort::Read, offset)
+    }
+
+    fn lock(&self, sort: LockSort, offset: i64) -> Result<bool, Error> {
+        syscalls::try_lock(&self.file, sort, offset).map_err(|e| self.error("fcntl", &e))
+    }
+
+    /// Whether another description has locked the byte for itself alone. A shared lock does not count: every reader can have
+    /// one.
+    pub(crate) fn is_held(&self, offset: i64) -> Result<bool, Error> {
+        syscalls::is_locked(&self.file, LockSort::Read, offset).map_err(|e| self.error("fcntl", &e))
+    }
+
+    /// Whether another description has any lock on the byte.
+    pub(crate) fn is_held_at_all(&self, offset: i64) -> Result<bool, Error> {
+        syscalls::is_locked(&self.file, LockSort::Write, offset)
+            .map_err(|e| self.error("fcntl", &e))
+    }
+
+    /// What the kernel says of the file now.
+    pub(crate) fn stat(&self) -> Result<FileStat, Error> {
+        stat(&self.file).map_err(|e| self.error("fstat", &e))
+    }
+
+    /// Whether the path leads to this file.
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Error> {
+        let own = self.stat()?;
+        match path.symlink_metadata() {
+            Ok(found) => Ok((found.dev(), found.ino()) == (own.dev, own.ino)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(self.error("stat", &e)),
+        }
+    }
+
+    /// In a forked child: gives up its copy of the parent's descriptor, which would keep the parent's locks after its death.
+    /// The number stays taken, so that dropping this value closes nothing else. Safe after `fork`.
+    pub(crate) fn give_up_in_child(&self) {
+        syscalls::replace_with_nothing(&self.file);
+    }
+
+    /// The file system that it is on.
+    pub(crate) fn file_system(&self) -> FileSystem {
+        self.file_system
+    }
+
+    /// What it was opened by.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file by a further description, for a use that must not keep this one alive.
+    pub(super) fn another(&self, write: bool) -> Result<File, Error> {
+        let link = link_in_proc(self.file.as_fd());
+        let file = match open_link(&link, write) {
+            Err(e) if self.by_path && is_missing(&e) => OpenOptions::new()
+                .read(true)
+                .write(write)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open(&self.path)
+                .map_err(|e| self.error("open", &e)),
+            opened => opened.map_err(|e| no_proc(&self.path, &e)),
+        }?;
+        same_file(&self.file, &file, &self.path)?;
+        Ok(file)
+    }
+
+    /// For calls that neither map nor duplicate it.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    #[cold]
+    pub(super) fn error(&self, call: &'static str, error: &io::Error) -> Error {
+        Error::of(call, &self.path, error)
+    }
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Description({:?})", self.path)
+    }
+}
+
+/// `/proc`'s link to a descriptor of this thread. Opened, it makes a new description: also of a file without a name.
+pub(super) fn link_in_proc(fd: BorrowedFd<'_>) -> PathBuf {
+    OsString::from(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).into()
+}
+
+fn open_link(link: &Path, write: bool) -> io::Result<File> {
+    // The link is followed: it is `/proc`'s own.
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(write)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.open(link)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
+}
+
+/// What it means that a link of `/proc` could not be opened.
+fn no_proc(path: &Path, error: &io::Error) -> Error {
+    if is_missing(error) {
+        return Error::early(
+            "open",
+            path,
+            Kind::NoProc,
+            "there is no /proc, through which a file is opened once more",
+            "mount it: `mount -t proc proc /proc` inside the chroot or container",
+        );
+    }
+    Error::of("open", path, error)
+}
+
+/// The kernel says `ELOOP` also of a path with too many links on the way; that is not this file's fault.
+fn link_on_the_way(path: &Path, error: io::Error) -> io::Error {
+    let itself = || {
+        path.symlink_metadata()
+            .is_ok_and(|found| found.is_symlink())
+    };
+    if error.raw_os_error() == Some(libc::ELOOP) && !itself() {
+        return io::Error::other("too many symbolic links on the way");
+    }
+    error
+}
+
+fn unseen_copy(path: &Path) -> Error {
+    Error::early(
+        "open",
+        path,
+        Kind::FileSystem,
+        "it is on an overlay file system and may not be opened for writing: a mapping made before the first writer came would \
+         not see what it stores",
+        "allow this process to write the file, or put it on a volume that is no overlay",
+    )
+}
+
+/// That it is an ordinary file on a known file system.
+fn check(file: &File, path: &Path) -> Result<FileSystem, Error> {
+    let sort = file
+        .metadata()
+        .map_err(|e| Error::of("fstat", path, &e))?
+        .file_type();
+    let errno = if sort.is_dir() {
+        libc::EISDIR
+    } else if sort.is_file() {
+        return FileSystem::of(file, path);
+    } else {
+        debug_assert!(
+            sort.is_fifo() || sort.is_socket() || sort.is_char_device() || sort.is_block_device()
+        );
+        libc::ENXIO
+    };
+    Err(Error::of(
+        "open",
+        path,
+        &io::Error::from_raw_os_error(errno),
+    ))
+}
+
+fn stat(file: &File) -> io::Result<FileStat> {
+    let found = file.metadata()?;
+    Ok(FileStat {
+        dev: found.dev(),
+        ino: found.ino(),
+        nlink: found.nlink(),
+        size: found.size(),
+        uid: found.uid(),
+        gid: found.gid(),
+        mode: found.mode() & 0o7777,
+    })
+}
+
+fn same_file(one: &File, other: &File, path: &Path) -> Result<(), Error> {
+    let of = |file| stat(file).map_err(|e| Error::of("fstat", path, &e));
+    let (one, other) = (of(one)?, of(other)?);
+    if (one.dev, one.ino) == (other.dev, other.ino) {
+        return Ok(());
+    }
+    Err(Error::early(
+        "open",
+        path,
+        Kind::Replaced,
+        "the path leads to another file than a moment ago",
+        "open it again",
+    ))
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+    use crate::home::file::Mapped;
+    use crate::home::file::scratch::Scratch;
+
+    fn open(path: &Path) -> Description {
+        Description::open(path, true).unwrap()
+    }
+
+    #[test]
+    fn a_byte_has_one_owner_and_is_free_once_its_description_is_closed() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (open(&path), open(&path));
+        assert!(one.lock_byte(3).unwrap());
+        assert!(one.lock_byte(3).unwrap(), "its own again");
+        assert!(!two.lock_byte(3).unwrap() && two.lock_byte(4).unwrap());
+        assert!(two.is_held(3).unwrap() && one.is_held(4).unwrap());
+        assert!(!one.is_held(3).unwrap(), "asked through itself");
+        // Closing another description of the same process frees nothing, as it would with POSIX record locks.
+        drop(open(&path));
+        assert!(two.is_held(3).unwrap());
+        drop(one);
+        assert!(!two.is_held(3).unwrap() && two.lock_byte(3).unwrap());
+    }
+
+    #[test]
+    fn a_mapping_keeps_no_lock() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (open(&path), open(&path));
+        assert!(one.lock_byte(0).unwrap());
+        let mapped = Mapped::new(&one, true).unwrap();
+        drop(one);
+        assert!(!two.is_held(0).unwrap());
+        drop(mapped);
+    }
+
+    #[test]
+    fn locks_of_readers_do_not_look_like_life() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (owner, reader) = (open(&path), Description::open(&path, false).unwrap());
+        assert!(reader.lock_shared(7).unwrap() && !owner.is_held(7).unwrap());
+        assert!(owner.is_held_at_all(7).unwrap());
+        assert!(
+            !owner.lock_byte(7).unwrap(),
+            "a reader can deny a slot, and no more"
+        );
+        assert!(reader.lock_byte(8).is_err(), "without the right to write");
+        assert!(owner.lock_shared(7).unwrap());
+    }
+
+    #[test]
+    fn a_lock_for_one_becomes_a_shared_one() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (open(&path), open(&path));
+        assert!(one.lock_byte(9).unwrap() && !two.lock_shared(9).unwrap());
+        assert!(one.lock_shared(9).unwrap() && two.lock_shared(9).unwrap());
+        assert!(!one.lock_byte(9).unwrap());
+    }
+
+    #[test]
+    fn a_descriptor_is_opened_again_as_a_description_of_its_own() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let one = open(&path);
+        assert!(one.lock_byte(0).unwrap());
+        // A duplicate shares the description, and sees no conflict.
+        let again = Description::open_again(one.file.as_fd(), true).unwrap();
+        assert!(again.is_held(0).unwrap() && !again.lock_byte(0).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            Description::open_again(one.file.as_fd(), false)
+                .unwrap()
+                .is_held(0)
+                .unwrap()
+        );
+        assert_eq!(one.stat().unwrap().nlink, 0);
+        assert!(!one.is_at(&path).unwrap());
+    }
+
+    #[test]
+    fn a_child_that_gives_its_copy_up_leaves_the_lock_to_the_parent() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (open(&path), open(&path));
+        assert!(one.lock_byte(0).unwrap());
+        // What a child's copy of the descriptor is to the parent's, a duplicate is to the original here.
+        let copy = Description {
+            file: one.file.try_clone().unwrap(),
+            path: path.clone(),
+            by_path: true,
+            file_system: one.file_system,
+        };
+        copy.give_up_in_child();
+        assert!(two.is_held(0).unwrap());
+        assert!(
+            copy.stat().unwrap() != two.stat().unwrap(),
+            "another file now"
+        );
+        drop(one);
+        assert!(!two.is_held(0).unwrap(), "the copy keeps nothing");
+        drop(copy);
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_refused_without_waiting() {
+        let scratch = Scratch::new();
+        let fifo = scratch.path("fifo");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let socket = scratch.path("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = scratch.path("link");
+        std::os::unix::fs::symlink(scratch.file("file", b"x"), &link).unwrap();
+        let circle = scratch.path("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        for (path, kind, words) in [
+            (
+                scratch.folder().to_owned(),
+                Kind::NotAFile,
+                "it is a directory",
+            ),
+            (fifo, Kind::NotAFile, "a FIFO"),
+            (socket, Kind::NotAFile, "a socket"),
+            ("/dev/null".into(), Kind::NotAFile, "a device"),
+            (link, Kind::Symlink, "readlink -f"),
+            (circle.join("x"), Kind::Other, "too many symbolic links"),
+            (scratch.path("none"), Kind::NotFound, "no such file"),
+            (scratch.path("none/file"), Kind::NoDirectory, "mkdir -p"),
+            (scratch.path("file/file"), Kind::NoDirectory, "no directory"),
+            (scratch.path(&"n".repeat(300)), Kind::Invalid, "too long"),
+            ("/proc/version".into(), Kind::FileSystem, "file system"),
+        ] {
+            let error = Description::open(&path, false).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(words) && text.contains(&format!("{path:?}")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_no_memory() {
+        let scratch = Scratch::new();
+        let empty = scratch.file("empty", b"");
+        let error = Mapped::new(&open(&empty), false).unwrap_err();
+        assert!(error.to_string().contains("the file is empty"), "{error}");
+    }
+}

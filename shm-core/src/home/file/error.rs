@@ -1,0 +1,269 @@
+//! What went wrong with a file: the only place where an errno of a file becomes a cause and a next step.
+
+use core::fmt;
+use std::borrow::Cow;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::syscalls;
+
+/// A call on a file that failed, or was not made because it could not have succeeded: which call, which file, the cause, and
+/// the next step. The facts in the cause were read right after the call failed.
+pub(crate) struct Error {
+    call: &'static str,
+    path: Box<Path>,
+    errno: Option<i32>,
+    kind: Kind,
+    cause: Cow<'static, str>,
+    hint: &'static str,
+}
+
+/// The sort of failure: what a program decides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// No file has this path.
+    NotFound,
+    /// The directory of the path, or one on the way to it, is not there.
+    NoDirectory,
+    /// A file with this path exists.
+    Exists,
+    /// This process has no right to it.
+    Denied,
+    /// The file system can only be read.
+    ReadOnly,
+    /// A directory, a FIFO, a socket or a device.
+    NotAFile,
+    /// A symbolic link.
+    Symlink,
+    /// The file system, or this user's part of it, is full.
+    NoSpace,
+    /// Larger than the file system or this process's limit allows.
+    TooLarge,
+    /// This process, or the system, has as many files open as it may.
+    Descriptors,
+    /// The kernel has no memory for it.
+    NoMemory,
+    /// The disk, or what is in its place, failed.
+    Io,
+    /// A file system on which locks, mappings or `fsync` can't be relied on.
+    FileSystem,
+    /// `/proc` is needed, and is not there.
+    NoProc,
+    /// The path leads to another file than it did a moment ago.
+    Replaced,
+    /// A descriptor of memory that may still be shortened.
+    Unsealed,
+    /// No path or name that a file could have, or no size that one could have.
+    Invalid,
+    /// This kernel or this sandbox does not have the call.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+impl Error {
+    /// A fault that was found before, or without, the kernel's refusal.
+    pub(super) fn early(
+        call: &'static str,
+        path: &Path,
+        kind: Kind,
+        cause: impl Into<Cow<'static, str>>,
+        hint: &'static str,
+    ) -> Error {
+        Error {
+            call,
+            path: path.into(),
+            errno: None,
+            kind,
+            cause: cause.into(),
+            hint,
+        }
+    }
+
+    /// What it means that the kernel refused `call` for `path`.
+    #[cold]
+    pub(super) fn of(call: &'static str, path: &Path, error: &io::Error) -> Error {
+        let (kind, cause, hint) = meaning(path, error);
+        Error {
+            errno: error.raw_os_error(),
+            ..Error::early(call, path, kind, cause, hint)
+        }
+    }
+
+    /// The sort of failure.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The errno; `None` if the kernel was not asked, or refused nothing.
+    pub(crate) fn raw_os_error(&self) -> Option<i32> {
+        self.errno
+    }
+
+    /// What to do next, in words.
+    pub(crate) fn hint(&self) -> &'static str {
+        self.hint
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Shows the error with another next step than its own: that of a caller who knows what the call was for.
+    pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (call, path, cause) = (self.call, &self.path, &self.cause);
+        write!(f, "{call}({path:?}): {cause}")?;
+        if hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {hint}")
+        }
+    }
+}
+
+type Meaning = (Kind, Cow<'static, str>, &'static str);
+
+fn meaning(path: &Path, error: &io::Error) -> Meaning {
+    let (kind, cause, hint) = match error.raw_os_error().unwrap_or_default() {
+        libc::ENOENT => return not_found(path),
+        libc::EACCES => return denied(path),
+        libc::EMFILE => {
+            let limit = syscalls::descriptor_limit();
+            let cause =
+                format!("this process has as many files open as it may ({limit}, RLIMIT_NOFILE)");
+            let hint = "raise the limit with `ulimit -n`, or close files";
+            return (Kind::Descriptors, cause.into(), hint);
+        }
+        libc::ENOTDIR => (
+            Kind::NoDirectory,
+            "a part of the path before the last is no directory",
+            "name a path whose directory exists: `ls -ld` shows what each part is",
+        ),
+        libc::EISDIR => not_a_file("it is a directory"),
+        libc::ENXIO | libc::ENODEV => not_a_file("it is a FIFO, a socket or a device"),
+        libc::ELOOP => (
+            Kind::Symlink,
+            "it is a symbolic link, which could be led elsewhere at any time",
+            "name the file itself: `readlink -f` shows where the link leads",
+        ),
+        libc::EEXIST => (
+            Kind::Exists,
+            "a file with this path exists already",
+            "open it, or remove it first",
+        ),
+        libc::EPERM => (
+            Kind::Denied,
+            "the kernel forbids it: an immutable file, a seal, a mount without that right, or a sandbox",
+            "look at `lsattr` and `findmnt -T` of the path",
+        ),
+        libc::EROFS => (
+            Kind::ReadOnly,
+            "the file system is mounted read-only",
+            "open it for reading only, or name a path on another: `findmnt -T` shows the mount",
+        ),
+        libc::ENOSPC => (
+            Kind::NoSpace,
+            "the file system is full",
+            "free some room on it: `df` and `df -i` with the path show how much there is",
+        ),
+        libc::EDQUOT => (
+            Kind::NoSpace,
+            "this user's quota of the file system is used up",
+            "remove files of this user on it: `quota` shows the limit",
+        ),
+        libc::EFBIG => (
+            Kind::TooLarge,
+            "the file system has no files of that size",
+            "ask for less, or name a path on another file system",
+        ),
+        libc::ENFILE => (
+            Kind::Descriptors,
+            "the system has as many files open as it may (fs.file-max)",
+            "raise it with `sysctl fs.file-max`, or close files",
+        ),
+        libc::ENOMEM => (
+            Kind::NoMemory,
+            "the kernel has no memory for it, or this process no addresses",
+            "free some memory and try again: `ulimit -v` and /proc/sys/vm/max_map_count are limits of a process",
+        ),
+        libc::EIO => (
+            Kind::Io,
+            "the disk failed to read or write",
+            "look at `dmesg`, and try again once the disk is well",
+        ),
+        libc::ENAMETOOLONG => (
+            Kind::Invalid,
+            "the path, or a part of it, is too long",
+            "choose a name of at most 255 bytes",
+        ),
+        libc::ENOLCK => (
+            Kind::NoMemory,
+            "the kernel has no room for one more lock",
+            "free some memory and try again",
+        ),
+        libc::ENOSYS => (
+            Kind::Unsupported,
+            "this kernel or sandbox does not have the call",
+            "use a kernel from 3.15 on, and a sandbox that lets the call through",
+        ),
+        _ => return (Kind::Other, error.to_string().into(), ""),
+    };
+    (kind, cause.into(), hint)
+}
+
+/// What is to be said of what is no ordinary file.
+fn not_a_file(what: &'static str) -> (Kind, &'static str, &'static str) {
+    let hint = "name a path at which there is nothing yet, or such a file";
+    (Kind::NotAFile, what, hint)
+}
+
+fn not_found(path: &Path) -> Meaning {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => (
+            Kind::NoDirectory,
+            format!("there is no directory {parent:?}").into(),
+            "make it with `mkdir -p`, or look for the right path",
+        ),
+        _ => (
+            Kind::NotFound,
+            "there is no such file".into(),
+            "create it, or look for the right path",
+        ),
+    }
+}
+
+/// Who we are, and whose the file is, or its directory where there is none.
+fn denied(path: &Path) -> Meaning {
+    let (uid, gid) = syscalls::effective_ids();
+    let whose = |what: &str, path: &Path| {
+        let found = path.symlink_metadata().ok()?;
+        let (owner, group, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
+        Some(format!(
+            ": {what} belongs to uid {owner}, gid {group} with mode {mode:04o}"
+        ))
+    };
+    let parent = || whose("its directory", path.parent()?);
+    let whose = whose("it", path).or_else(parent).unwrap_or_default();
+    (
+        Kind::Denied,
+        format!("uid {uid}, gid {gid} has no right to it{whose}").into(),
+        "have the owner change the mode with `chmod`, or ask for less",
+    )
+}
+
+/// `open("/srv/app/state"): there is no such file; create it …`: call, file, cause, next step.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_with_hint(self.hint, f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for Error {}

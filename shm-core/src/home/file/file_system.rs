@@ -1,0 +1,120 @@
+//! On which file systems a file may be a home.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::error::{Error, Kind};
+use super::syscalls;
+
+/// A file system whose locks are seen by every process that has the file, and whose mappings are shared by all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    magic: u32,
+    name: &'static str,
+    /// Whether it keeps nothing over a restart of the machine.
+    volatile: bool,
+}
+
+// `include/uapi/linux/magic.h`; `statfs(2)`; OpenZFS's `include/sys/fs/zfs.h`.
+const OVERLAY: u32 = 0x794c_7630;
+const KNOWN: &[FileSystem] = &[
+    known(0xef53, "ext", false),
+    known(0x5846_5342, "xfs", false),
+    known(0x9123_683e, "btrfs", false),
+    known(0xf2f5_2010, "f2fs", false),
+    known(0x2fc1_2fc1, "zfs", false),
+    known(0xca45_1a4e, "bcachefs", false),
+    known(OVERLAY, "overlay", false),
+    known(0x0102_1994, "tmpfs", true),
+    known(0x8584_58f6, "ramfs", true),
+];
+
+const fn known(magic: u32, name: &'static str, volatile: bool) -> FileSystem {
+    FileSystem {
+        magic,
+        name,
+        volatile,
+    }
+}
+
+/// Those that users meet, for words. On them a lock or a mapping ends at the machine, or `fsync` at a server.
+const REFUSED: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9p"),
+    (0x00c3_6400, "Ceph"),
+    (0x5346_414f, "AFS"),
+    (0x4d44, "FAT"),
+    (0x2011_bab0, "exFAT"),
+    (0x9584_58f6, "hugetlbfs"),
+];
+
+impl FileSystem {
+    /// That of an open file.
+    ///
+    /// # Errors
+    ///
+    /// It is none of the known ones.
+    pub(super) fn of(file: &File, path: &Path) -> Result<FileSystem, Error> {
+        let magic = syscalls::file_system(file).map_err(|e| Error::of("fstatfs", path, &e))?;
+        if let Some(known) = KNOWN.iter().find(|known| known.magic == magic) {
+            return Ok(*known);
+        }
+        let named = REFUSED.iter().find(|(refused, _)| *refused == magic);
+        let name = named.map_or_else(
+            || format!("of type {magic:#x}"),
+            |(_, name)| (*name).to_owned(),
+        );
+        let cause = format!(
+            "the file system is {name}: not every process would see the others' locks and stores there"
+        );
+        let hint = "name a path on a local file system (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs): `stat -f` shows which it is";
+        Err(Error::early("fstatfs", path, Kind::FileSystem, cause, hint))
+    }
+
+    /// Whether it keeps nothing over a restart of the machine: then no boot but this one has seen the file.
+    pub(crate) fn is_volatile(self) -> bool {
+        self.volatile
+    }
+
+    /// Whether a file may change its bytes' place when it is opened for writing (copy-up): what was mapped before sees no
+    /// later store.
+    pub(super) fn copies_up(self) -> bool {
+        self.magic == OVERLAY
+    }
+
+    /// Its name, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+    use crate::home::file::scratch::Scratch;
+
+    #[test]
+    fn proc_is_refused_in_words() {
+        let path = Path::new("/proc/self/status");
+        let error = FileSystem::of(&File::open(path).unwrap(), path).unwrap_err();
+        assert_eq!(error.kind(), Kind::FileSystem);
+        let text = error.to_string();
+        assert!(
+            text.contains("of type 0x9fa0") && text.contains("local file system"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn shared_memory_is_volatile() {
+        let memory = Scratch::in_memory();
+        let path = memory.file("file", b"x");
+        let found = FileSystem::of(&File::open(&path).unwrap(), &path).unwrap();
+        assert_eq!((found.name(), found.is_volatile()), ("tmpfs", true));
+    }
+}

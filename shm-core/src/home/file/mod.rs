@@ -1,0 +1,31 @@
+//! Files as homes: ordinary ones, POSIX shared memory (files of `/dev/shm`), and memory without a name
+//! (`memfd_create(2)`). Usable alone: nothing here knows what lies in a file. It may call `sysv/` for a mode.
+//!
+//! A [`Description`] tells who lives: its locks are the kernel's (`F_OFD_SETLK`), follow the inode into every namespace, and
+//! end with the description's last descriptor. So each is opened for one owner, is never mapped through (a mapping keeps a
+//! description alive, also in a forked child), and is let go by `close` alone. [`Mapped`] is the memory, by a description of
+//! its own that is closed at once. [`create_whole`] makes a file that has its name only when it is whole. What may be a home
+//! at all, [`FileSystem`] decides.
+#![allow(dead_code, unused_imports, reason = "no box is opened in a file yet")]
+
+mod birth;
+mod boot;
+mod description;
+mod error;
+mod file_system;
+mod mapped;
+mod memory;
+mod posix;
+#[cfg(all(test, not(loom)))]
+mod scratch;
+mod syscalls;
+mod temporary;
+
+pub(crate) use birth::{Birth, Born, create_whole};
+pub(crate) use boot::boot_word;
+pub(crate) use description::{Description, FileStat};
+pub(crate) use error::{Error, Kind};
+pub(crate) use file_system::FileSystem;
+pub(crate) use mapped::Mapped;
+pub(crate) use memory::{check_seals, create_memory};
+pub(crate) use posix::posix_path;

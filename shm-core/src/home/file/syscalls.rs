@@ -1,0 +1,250 @@
+//! The calls that the standard library does not make: the only file of this module that talks to libc. What an errno means
+//! is decided in `error`.
+
+use core::ffi::{CStr, c_int, c_long, c_short};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use std::fs::File;
+use std::io::{Error, Result};
+use std::os::fd::{AsRawFd, FromRawFd};
+
+#[cfg(not(target_env = "gnu"))]
+use libc::{fstatfs, statfs as StatFs};
+// Without the number, file systems too large for 32 bits are an error on 32-bit targets.
+#[cfg(target_env = "gnu")]
+use libc::{fstatfs64 as fstatfs, statfs64 as StatFs};
+
+fn ret(code: c_int) -> Result<c_int> {
+    if code == -1 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(code)
+    }
+}
+
+/// `struct flock` with offsets of 64 bits, as the kernel reads it on every target (`include/uapi/asm-generic/fcntl.h`: on
+/// 32-bit ones `struct flock64`).
+#[repr(C)]
+struct Lock {
+    sort: c_short,
+    whence: c_short,
+    start: i64,
+    len: i64,
+    pid: i32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const FCNTL: c_long = libc::SYS_fcntl;
+#[cfg(target_pointer_width = "32")]
+const FCNTL: c_long = libc::SYS_fcntl64;
+
+/// `F_RDLCK` or `F_WRLCK`.
+#[derive(Clone, Copy)]
+pub(super) enum LockSort {
+    Read,
+    Write,
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_truncation,
+    reason = "the numbers 0 to 2, whose width differs from libc to libc"
+)]
+fn lock_call(file: &File, command: c_int, sort: LockSort, byte: i64) -> Result<Lock> {
+    let sort = match sort {
+        LockSort::Read => libc::F_RDLCK,
+        LockSort::Write => libc::F_WRLCK,
+    };
+    let mut lock = Lock {
+        sort: sort as c_short,
+        whence: libc::SEEK_SET as c_short,
+        start: byte,
+        len: 1,
+        // `F_OFD_SETLK(2const)`: "the l_pid field … must be set to zero".
+        pid: 0,
+    };
+    // SAFETY: `fcntl_locking(2)`: the argument of the commands `F_OFD_SETLK` and `F_OFD_GETLK` is "a pointer to a structure
+    // of type flock", which is read and, by the latter, written; `lock` is that structure in the form that this call takes.
+    let code = unsafe { libc::syscall(FCNTL, file.as_raw_fd(), command, &raw mut lock) };
+    if code == -1 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(lock)
+    }
+}
+
+/// Locks one byte for the file's description, without waiting; `false` if another description has a lock in the way.
+pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
+    match lock_call(file, libc::F_OFD_SETLK, sort, byte) {
+        Ok(_) => Ok(true),
+        // `F_SETLK(2const)`: "return -1 and set errno to EACCES or EAGAIN"; POSIX allows both.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether another description has a lock that would be in the way.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_truncation,
+    reason = "see `lock_call`"
+)]
+pub(super) fn is_locked(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
+    let lock = lock_call(file, libc::F_OFD_GETLK, sort, byte)?;
+    Ok(lock.sort != libc::F_UNLCK as c_short)
+}
+
+/// Maps the first `len` bytes, shared with everybody who maps the file.
+pub(super) fn map(file: &File, len: usize, writable: bool) -> Result<NonNull<u8>> {
+    let write = if writable { libc::PROT_WRITE } else { 0 };
+    // SAFETY: `mmap(2)`: "if addr is NULL, then the kernel chooses the (page-aligned) address at which to create the mapping",
+    // so no mapping that is in use is touched.
+    let at = unsafe {
+        libc::mmap(
+            core::ptr::null_mut(),
+            len,
+            libc::PROT_READ | write,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    if at == libc::MAP_FAILED {
+        return Err(Error::last_os_error());
+    }
+    NonNull::new(at.cast()).ok_or_else(|| Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// # Safety
+///
+/// `map` returned `at` for this `len`, it was not unmapped since, and nothing uses the mapping any more.
+pub(super) unsafe fn unmap(at: NonNull<u8>, len: usize) {
+    // SAFETY: `munmap(2)`: it "deletes the mappings for the specified address range"; this function demands that the range is
+    // one mapping of `map` that nothing uses any more.
+    unsafe { libc::munmap(at.as_ptr().cast(), len) };
+}
+
+/// Takes room on the disk for the first `len` bytes, which a later store to a mapping can't be refused.
+pub(super) fn allocate(file: &File, len: u64) -> Result<()> {
+    let len = len
+        .try_into()
+        .map_err(|_| Error::from_raw_os_error(libc::EFBIG))?;
+    loop {
+        // SAFETY: takes and returns numbers only; touches no memory of this process.
+        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, len) } {
+            0 => return Ok(()),
+            libc::EINTR => {}
+            // `posix_fallocate(3)`: it "returns … an error number on failure. Note that errno is not set".
+            errno => return Err(Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+/// The magic number of the file system that the file is on.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of 32 bits, whose width differs from target to target"
+)]
+pub(super) fn file_system(file: &File) -> Result<u32> {
+    let mut found = MaybeUninit::<StatFs>::zeroed();
+    // SAFETY: `statfs(2)`: "buf is a pointer to a statfs structure", which is filled; `found` is one.
+    ret(unsafe { fstatfs(file.as_raw_fd(), found.as_mut_ptr()) })?;
+    // SAFETY: the structure consists of integers, for which the zeros were valid already.
+    Ok(unsafe { found.assume_init() }.f_type as u32)
+}
+
+/// Gives the file `from` another name, which must be free. `from` may be one of `/proc`'s links to a descriptor.
+pub(super) fn link(from: &CStr, to: &CStr) -> Result<()> {
+    // SAFETY: `linkat(2)` reads the two strings, which end with a nul each.
+    let code = unsafe {
+        libc::linkat(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::AT_SYMLINK_FOLLOW,
+        )
+    };
+    ret(code).map(drop)
+}
+
+/// A new file in memory without a name, whose size can be sealed.
+pub(super) fn memory_file(name: &CStr) -> Result<File> {
+    /// `include/uapi/linux/memfd.h`, since Linux 6.3; it allows seals too.
+    const MFD_NOEXEC_SEAL: libc::c_uint = 8;
+    let plain = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: `memfd_create(2)` reads the name, which ends with a nul.
+    let create = |flags| ret(unsafe { libc::memfd_create(name.as_ptr(), flags) });
+    let fd = match create(plain | MFD_NOEXEC_SEAL) {
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => create(plain),
+        made => made,
+    }?;
+    // SAFETY: the call returned this descriptor just now, so it is open, and owned by nothing else.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// `F_SEAL_SHRINK` and its like that are set.
+pub(super) fn seals(file: &File) -> Result<c_int> {
+    // SAFETY: `F_GET_SEALS(2const)` takes no argument and returns a number.
+    ret(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) })
+}
+
+pub(super) fn add_seals(file: &File, seals: c_int) -> Result<()> {
+    // SAFETY: `F_ADD_SEALS(2const)` takes a number; a seal changes what may be done with the file, and no memory.
+    ret(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).map(drop)
+}
+
+/// Puts an empty counter in the descriptor's place. To be called where no other thread makes descriptors: after `fork`, in the
+/// child. All calls are among those that `signal-safety(7)` and the kernel allow there.
+pub(super) fn replace_with_nothing(file: &File) {
+    let fd = file.as_raw_fd();
+    // SAFETY: takes and returns numbers only. Whoever owns `fd` closes a counter later instead of the file: the number is
+    // taken again before this function returns, by a thread that is alone. Closed first, there is room for one more.
+    unsafe {
+        libc::close(fd);
+        let counter = libc::eventfd(0, libc::EFD_CLOEXEC);
+        if counter >= 0 && counter != fd {
+            libc::dup3(counter, fd, libc::O_CLOEXEC);
+            libc::close(counter);
+        }
+    }
+}
+
+/// Writes all that is unwritten on the file's file system to the disk.
+pub(super) fn sync_file_system(file: &File) -> Result<()> {
+    // SAFETY: `syncfs(2)` takes and returns a number.
+    ret(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
+}
+
+/// A soft limit of this process, such as `RLIMIT_NOFILE`; the largest number stands for none.
+#[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
+fn limit(which: impl Fn(*mut libc::rlimit) -> c_int) -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    match which(&raw mut limit) {
+        0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur.into(),
+        _ => u64::MAX,
+    }
+}
+
+/// How many descriptors this process may have.
+pub(super) fn descriptor_limit() -> u64 {
+    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to.
+    limit(|at| unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, at) })
+}
+
+/// How large a file this process may make.
+pub(super) fn size_limit() -> u64 {
+    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to.
+    limit(|at| unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, at) })
+}
+
+/// The effective user and group of this process.
+pub(super) fn effective_ids() -> (u32, u32) {
+    // SAFETY: `geteuid(2)`: "these functions are always successful" and they take nothing.
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}

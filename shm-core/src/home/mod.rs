@@ -1,0 +1,3 @@
+//! Where the bytes of a value live, and which processes live beside them.
+
+pub(crate) mod file;
