@@ -322,6 +322,7 @@ pub fn every_call<T: Target>(tally: &mut Tally, key: Option<Key>, id: shm::Id) {
         tally.value("RawBox::get", || raw.get());
         raw.set(T::sample(3));
         tally.check("RawBox::info", || raw.info());
+        tally.check("RawBox::is_removed", || raw.is_removed());
         tally.value("RawBox::get", || raw.get());
     }
     on_inspector(tally, Inspector::options().timeout(limit).open(id));

@@ -244,24 +244,11 @@ impl Settings {
     fn newborn(&self, of: &Type) -> Result<Newborn, Failure> {
         let unfit = |what: String| Err(Failure::Options(what.into()));
         let Settings { mode, slots, .. } = *self;
-        if mode & !0o777 != 0 {
-            return unfit(format!("mode {mode:#o} has bits that are no permissions"));
-        }
+        check_rights(mode, self.group)?;
         if !(1..=MOST_SLOTS).contains(&slots) {
             return unfit(format!(
                 "{slots} slots can't be had: ask for 1 to {MOST_SLOTS}"
             ));
-        }
-        if mode & OWN != OWN {
-            return unfit(format!(
-                "mode {mode:#o} leaves its own creator without the right to read and write: \
-                 add {OWN:#o} to it"
-            ));
-        }
-        if self.group == Some(u32::MAX) {
-            return unfit(
-                "group -1 does not exist: leave the option out for the creator's own group".into(),
-            );
         }
         let size = of.size();
         let capacity = self.capacity.unwrap_or(size);
@@ -301,6 +288,26 @@ impl Settings {
             adopt: self.adopt,
         })
     }
+}
+
+/// Refuses rights that no segment can have, or that keep its creator out.
+pub(super) fn check_rights(mode: u32, group: Option<u32>) -> Result<(), Failure> {
+    let unfit = |what: String| Err(Failure::Options(what.into()));
+    if mode & !0o777 != 0 {
+        return unfit(format!("mode {mode:#o} has bits that are no permissions"));
+    }
+    if mode & OWN != OWN {
+        return unfit(format!(
+            "mode {mode:#o} leaves its own creator without the right to read and write: \
+             add {OWN:#o} to it"
+        ));
+    }
+    if group == Some(u32::MAX) {
+        return unfit(
+            "group -1 does not exist: leave the option out for the creator's own group".into(),
+        );
+    }
+    Ok(())
 }
 
 /// What a fault says of a call that adopts, if `newborn` says so.
@@ -350,7 +357,7 @@ pub(super) fn find_id(place: Place) -> Result<shm::Id, Failure> {
 const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment under a key, or with `Key::PRIVATE`, and ask it for its id";
 
 /// A key that a segment may be created under.
-fn creatable(place: Place) -> Result<Key, Failure> {
+pub(super) fn creatable(place: Place) -> Result<Key, Failure> {
     match place.key() {
         Some(key) => usable(key),
         None => Err(Failure::Options(ID_IS_GIVEN.into())),

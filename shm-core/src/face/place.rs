@@ -16,7 +16,7 @@ use crate::sysv::{self, Key, ParseKeyError};
 /// |---|---|
 /// | `0x1234`, `4660` | the segment under that key |
 /// | `id:5` | the segment with that id of the kernel's, as `ipcs -m` shows it |
-/// | `ftok:PATH:ID` | the segment under the key of [`Key::ftok`]; ID from 1 to 255 |
+/// | `ftok:PATH:ID` | the segment under the key of [`Key::ftok`]; ID from 0 to 255 |
 ///
 /// ```
 /// use shm_core::{Key, Place, SharedBox};
@@ -185,7 +185,7 @@ impl ParsePlaceError {
         match &self.fault {
             Fault::Key(_) => "write a key as 0x1234 or as a decimal number",
             Fault::Id => "write the number that `ipcs -m` shows as shmid, such as id:5",
-            Fault::Ftok => "write ftok:PATH:ID with an ID from 1 to 255, such as ftok:/etc/app:82",
+            Fault::Ftok => "write ftok:PATH:ID with an ID from 0 to 255, such as ftok:/etc/app:82",
             Fault::File(error) => error.hint(),
             Fault::Scheme => "write a key such as 0x1234 or 4660, id:5, or ftok:PATH:ID",
         }

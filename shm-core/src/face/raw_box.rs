@@ -4,18 +4,19 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::find_id;
+use super::opening::{TIMEOUT, check_rights, creatable, find_id};
 use super::place::Place;
 use crate::layout::SharedLayout;
-use crate::protocol::{Access, Owner};
-use crate::sysv::Key;
-use crate::sysv::shm;
-use crate::typed::{Failure, RawTyped, Type};
+use crate::protocol::{Access, Fault, Owner};
+use crate::sysv::shm::{self, GetFlags};
+use crate::sysv::{self, Key, Kind, Mode};
+use crate::typed::{Failure, Field, RawTyped, Type};
 
 /// A value of type `T` at the start of a System V segment that another program laid out, a C program
 /// for instance.
@@ -24,11 +25,12 @@ use crate::typed::{Failure, RawTyped, Type};
 /// valid `T` when read. **There are no versions, there is no lock, and nothing protects from torn
 /// values**: a read may see the first half of one store and the second half of another, and of two
 /// writers at once each may win in part. Aligned integers of up to 8 bytes are loaded and stored
-/// whole. If the other program guards its segment with a semaphore, [`sysv::sem`](crate::sysv::sem)
-/// has the calls.
+/// whole. Where the other program has a protocol of its own, [`load`](RawView::load) and
+/// [`store`](RawBox::store) access one field in the order that it wants. If it guards its segment with
+/// a semaphore, [`sysv::sem`](crate::sysv::sem) has the calls.
 ///
-/// It is a [`RawView`] that may also write. Padding bytes are not stored, and neither are bytes behind the `T`. No system call and no
-/// allocation but in `open`.
+/// It is a [`RawView`] that may also write. Padding bytes are not stored, and neither are bytes around
+/// the `T`. No system call and no allocation but in `open`, `reattach`, `info` and `is_removed`.
 ///
 /// ```
 /// use shm_core::RawBox;
@@ -86,18 +88,97 @@ impl<T: SharedLayout> RawBox<T> {
         RawBox::options().open_read_only(place)
     }
 
-    /// Whom to trust.
+    /// Whom to trust, where in the segment the `T` lies, and whether to make the segment.
     #[must_use]
     pub fn options() -> RawOptions<T> {
         RawOptions {
-            owner: Owner::SelfOrRoot,
+            settings: Settings {
+                owner: Owner::SelfOrRoot,
+                mode: 0o600,
+                group: None,
+                timeout: TIMEOUT,
+                offset: 0,
+                create_exact: false,
+            },
             value: PhantomData,
         }
     }
 
-    /// Stores a `T` at the start of the segment, field by field: others may see half of it.
+    /// Stores a `T`, field by field: others may see half of it.
+    ///
+    /// A field that the other program writes at the same time is overwritten, too: where that matters,
+    /// [`store`](RawBox::store) those that are this program's to write.
     pub fn set(&self, value: T) {
         self.view.typed.store(&value);
+    }
+
+    /// Stores one field, in one access as wide as the field, and touches nothing else.
+    ///
+    /// `order` is as for the standard library's atomics: with `Release`, a process that loads this
+    /// value with `Acquire` also sees what this thread stored before. In C that is
+    /// `atomic_store_explicit`, or a plain store behind a barrier. [`std::sync::atomic::fence`] works
+    /// as between atomics.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+    /// use shm_core::{Key, RawBox, SharedLayout, field};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct Sample {
+    ///     seconds: i64,
+    ///     valid: i32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let unit = RawBox::<Sample>::options().create_exact(true).open(Key::PRIVATE)?;
+    /// # shm_core::sysv::shm::remove(unit.id()).unwrap();
+    /// unit.store(field!(Sample.seconds), 7, Relaxed)?;
+    /// unit.store(field!(Sample.valid), 1, Release)?; // the other side sees the 7 before
+    /// assert_eq!(unit.load(field!(Sample.valid), Acquire)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A field of another width does not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// # use std::sync::atomic::Ordering::Relaxed;
+    /// # use shm_core::{RawBox, SharedLayout, field};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Sample { at: [u32; 3] }
+    /// fn wide(unit: &RawBox<Sample>) {
+    ///     unit.store(field!(Sample.at), [0; 3], Relaxed);
+    /// }
+    /// # wide(&RawBox::open(1).unwrap());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`] for a field that is not aligned, which only a packed struct inside
+    /// another can have. (If `T` is packed itself, it does not compile.)
+    ///
+    /// # Panics
+    ///
+    /// If the order is `Acquire` or `AcqRel`.
+    pub fn store<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        value: F,
+        order: Ordering,
+    ) -> Result<(), Error> {
+        let stored = self.view.typed.store_field(field, value, order);
+        stored.map_err(self.explain(Operation::RawStore))
+    }
+
+    /// As [`RawView::reattach`], for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open`].
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        self.view.again(true, Operation::RawOpen)
     }
 }
 
@@ -119,16 +200,86 @@ impl<T: SharedLayout> Deref for RawBox<T> {
 /// ```
 pub struct RawView<T: SharedLayout> {
     typed: RawTyped<T>,
+    settings: Settings,
+    created: bool,
 }
 
 impl<T: SharedLayout> RawView<T> {
-    /// The bytes at the start of the segment as a `T`; torn if another program stores meanwhile.
+    /// The bytes in the segment as a `T`; torn if another program stores meanwhile.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if they are none.
     pub fn get(&self) -> Result<T, Error> {
         self.typed.read().map_err(self.explain(Operation::RawGet))
+    }
+
+    /// One field, loaded in one access as wide as the field.
+    ///
+    /// `order` is as for the standard library's atomics; see [`RawBox::store`]. `SeqCst` costs a fence,
+    /// some 10 ns; the others cost a load.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if the bytes are none of the field's type; [`ErrorKind::Options`] for a field
+    /// that is not aligned, as for [`RawBox::store`].
+    ///
+    /// # Panics
+    ///
+    /// If the order is `Release` or `AcqRel`.
+    pub fn load<F: SharedLayout>(&self, field: Field<T, F>, order: Ordering) -> Result<F, Error> {
+        let loaded = self.typed.load_field(field, order);
+        loaded.map_err(self.explain(Operation::RawLoad))
+    }
+
+    /// Whether this call made the segment: see [`RawOptions::create_exact`].
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// Whether the segment has been removed, so that no key leads to it: the other program has ended,
+    /// or has made a new one. Reads and writes go on, and no new process sees them. One system call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::System`] if the kernel does not tell.
+    pub fn is_removed(&self) -> Result<bool, Error> {
+        self.typed
+            .is_removed()
+            .map_err(self.explain(Operation::RawIsRemoved))
+    }
+
+    /// Attaches the segment that the key leads to now, with the options that this was opened with, and
+    /// lets the old one go: when the other program has removed it and made it anew. It makes none
+    /// itself. After an error all is as it was.
+    ///
+    /// ```
+    /// use shm_core::RawBox;
+    /// use shm_core::sysv::{Mode, shm};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let key = shm_core::Key::new(0x7b5d_1024);
+    /// let make = || shm::get(key, 4, shm::GetFlags::CREATE, Mode::new(0o600));
+    /// # let _ = shm::get(key, 0, shm::GetFlags::NONE, Mode::new(0)).map(shm::remove);
+    /// let first = make()?;
+    /// let mut view = RawBox::<u32>::open_read_only(key)?;
+    /// shm::remove(first)?; // the other program ends
+    /// let second = make()?; // and starts again
+    /// if view.is_removed()? {
+    ///     view.reattach()?;
+    /// }
+    /// assert_eq!(view.id(), second);
+    /// # shm::remove(second)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::open_read_only`]; [`ErrorKind::Options`] also for a private segment, which has no
+    /// key.
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        self.again(false, Operation::RawOpenReadOnly)
     }
 
     /// The key under which the segment can be found.
@@ -154,6 +305,15 @@ impl<T: SharedLayout> RawView<T> {
 }
 
 impl<T: SharedLayout> RawView<T> {
+    fn again(&mut self, writable: bool, operation: Operation) -> Result<(), Error> {
+        let mut settings = self.settings;
+        settings.create_exact = false;
+        let value = PhantomData;
+        let options = RawOptions { settings, value };
+        *self = options.view(self.key().into(), writable, operation)?;
+        Ok(())
+    }
+
     fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
         let place = Place::of_segment(self.key(), self.id());
         move |why| Error::new(why, operation, Some(place), Some(Type::of::<T>()))
@@ -190,8 +350,18 @@ impl<T: SharedLayout> fmt::Debug for RawView<T> {
 /// ```
 #[derive(Debug)]
 pub struct RawOptions<T> {
-    owner: Owner,
+    settings: Settings,
     value: PhantomData<T>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    owner: Owner,
+    mode: u32,
+    group: Option<u32>,
+    timeout: Duration,
+    offset: usize,
+    create_exact: bool,
 }
 
 // By hand: options for values that can't be cloned can be.
@@ -201,10 +371,63 @@ impl<T> Clone for RawOptions<T> {
     }
 }
 
+/// The rights of the group, in a mode.
+const GROUP: u32 = 0o070;
+
 impl<T: SharedLayout> RawOptions<T> {
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
     pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.owner = owner;
+        self.settings.owner = owner;
+        self
+    }
+
+    /// The permissions of a segment that [`create_exact`](Self::create_exact) makes: `0o600` unless
+    /// told otherwise.
+    pub fn mode(&mut self, mode: u32) -> &mut Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// The group of a segment that [`create_exact`](Self::create_exact) makes, by number; the creator's
+    /// unless told otherwise.
+    pub fn group(&mut self, group: u32) -> &mut Self {
+        self.settings.group = Some(group);
+        self
+    }
+
+    /// How long `open` goes on while other processes remove and make the segment again and again: 5
+    /// seconds unless told otherwise.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// How many bytes of the segment lie before the `T`: 0 unless told otherwise. A multiple of the
+    /// type's alignment.
+    pub fn offset(&mut self, bytes: usize) -> &mut Self {
+        self.settings.offset = bytes;
+        self
+    }
+
+    /// Whether [`open`](Self::open) makes the segment if the key leads to none, of exactly the bytes up
+    /// to the end of the `T`, all zeros: what `shmget(key, sizeof(struct …), IPC_CREAT | mode)` does in C.
+    /// One that exists is attached as it is. [`RawView::created`] tells which it was.
+    ///
+    /// ```
+    /// use shm_core::RawBox;
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1025);
+    /// let mut options = RawBox::<[i32; 14]>::options();
+    /// let raw = options.mode(0o640).create_exact(true).open(key)?;
+    /// # shm_core::sysv::shm::remove(raw.id()).unwrap();
+    /// assert!(raw.created());
+    /// assert_eq!(raw.info()?.size, 56);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_exact(&mut self, create: bool) -> &mut Self {
+        self.settings.create_exact = create;
         self
     }
 
@@ -212,17 +435,18 @@ impl<T: SharedLayout> RawOptions<T> {
     ///
     /// # Errors
     ///
-    /// As for [`RawBox::open`].
+    /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned, and for a
+    /// mode, group or place that no new segment can have.
     pub fn open(&self, place: impl Into<Place>) -> Result<RawBox<T>, Error> {
         let view = self.view(place.into(), true, Operation::RawOpen)?;
         Ok(RawBox { view })
     }
 
-    /// Attaches the segment of a place for reading. See [`RawBox::open_read_only`].
+    /// Attaches the segment of a place for reading, and makes none. See [`RawBox::open_read_only`].
     ///
     /// # Errors
     ///
-    /// As for [`RawBox::open`].
+    /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned.
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<RawView<T>, Error> {
         self.view(place.into(), false, Operation::RawOpenReadOnly)
     }
@@ -233,20 +457,87 @@ impl<T: SharedLayout> RawOptions<T> {
         writable: bool,
         operation: Operation,
     ) -> Result<RawView<T>, Error> {
+        let opened = self.settled(place, writable);
+        let (typed, created) =
+            opened.map_err(|why| Error::new(why, operation, Some(place), Some(Type::of::<T>())))?;
+        Ok(RawView {
+            typed,
+            settings: self.settings,
+            created,
+        })
+    }
+
+    /// Asks for the place again if what it led to is gone: a key leads elsewhere by then.
+    fn settled(&self, place: Place, writable: bool) -> Result<(RawTyped<T>, bool), Failure> {
+        let Settings {
+            owner,
+            timeout: limit,
+            offset,
+            create_exact,
+            ..
+        } = self.settings;
         let access = Access {
-            owner: self.owner,
-            // Nothing is ever waited for.
-            limit: Duration::ZERO,
+            owner,
+            limit,
             writable,
         };
-        match find_id(place).and_then(|id| RawTyped::open(id, access)) {
-            Ok(typed) => Ok(RawView { typed }),
-            Err(why) => Err(Error::new(
-                why,
-                operation,
-                Some(place),
-                Some(Type::of::<T>()),
-            )),
+        let start = Instant::now();
+        loop {
+            let (id, created) = if create_exact && writable {
+                self.find_or_create(place)?
+            } else {
+                (find_id(place)?, false)
+            };
+            match RawTyped::open(id, offset, access) {
+                Ok(typed) => return Ok((typed, created)),
+                Err(why)
+                    if why.is_removed() && place.key().is_some() && start.elapsed() < limit => {}
+                Err(why) => {
+                    if created {
+                        let _ = shm::remove(id);
+                    }
+                    return Err(why);
+                }
+            }
         }
     }
+
+    /// The id that a place leads to, and whether this call made the segment.
+    fn find_or_create(&self, place: Place) -> Result<(shm::Id, bool), Failure> {
+        let Settings { mode, group, .. } = self.settings;
+        let size = RawTyped::<T>::exact_size(self.settings.offset)?;
+        if place.segment_id().is_some() {
+            return Ok((find_id(place)?, false));
+        }
+        let key = creatable(place)?;
+        check_rights(mode, group)?;
+        let flags = GetFlags::CREATE | GetFlags::EXCLUSIVE;
+        // The creator's own group gets no right to what another group is to have.
+        let first = Mode::new(group.map_or(mode, |_| mode & !GROUP));
+        loop {
+            match shm::get(key, size, flags, first) {
+                Ok(id) => {
+                    give(id, Mode::new(mode), group).map_err(Fault::from)?;
+                    return Ok((id, true));
+                }
+                Err(error) if error.kind() == Kind::Exists => {}
+                Err(error) => return Err(Fault::from(error).into()),
+            }
+            match find_id(place) {
+                // It went away in between.
+                Err(Failure::Fault(Fault::System(error))) if error.kind() == Kind::NotFound => {}
+                found => return found.map(|id| (id, false)),
+            }
+        }
+    }
+}
+
+/// Gives a new segment its group, or takes it away again.
+fn give(id: shm::Id, mode: Mode, group: Option<u32>) -> Result<(), sysv::Error> {
+    let Some(group) = group else { return Ok(()) };
+    let given = shm::stat(id).and_then(|stat| shm::set(id, stat.uid, group, mode));
+    if given.is_err() {
+        let _ = shm::remove(id);
+    }
+    given
 }

@@ -16,10 +16,11 @@ impl Key {
     /// collide, and a file that is deleted and written anew gets another key. Prefer a fixed number
     /// unless a C program already uses `ftok`. Costs one `stat`.
     ///
+    /// POSIX leaves an `id` of 0 undefined; glibc and musl take it as any other, and so does this.
+    ///
     /// # Errors
     ///
-    /// `id` is 0, for which `ftok(3)` is undefined, or the file cannot be examined; the error names
-    /// the path.
+    /// The file cannot be examined; the error names the path.
     ///
     /// ```
     /// use shm_core::sysv::Key;
@@ -31,9 +32,6 @@ impl Key {
     /// ```
     pub fn ftok(path: impl AsRef<Path>, id: u8) -> Result<Self, Error> {
         let path = path.as_ref();
-        if id == 0 {
-            return Err(diagnose::ftok_id_zero(path));
-        }
         let meta = std::fs::metadata(path).map_err(|e| diagnose::ftok(path, id, &e))?;
         // Computed here and not by `ftok(3)`, whose error value -1 is also what a file may rightly
         // give.

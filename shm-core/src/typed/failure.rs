@@ -14,8 +14,8 @@ pub(crate) enum Failure {
     /// Bytes of a segment without a control block, which are not the `adoptable` ones that a call
     /// would adopt.
     NotAdoptable { size: usize, adoptable: usize },
-    /// A segment that another program laid out has less bytes than the type.
-    TooSmall { size: usize },
+    /// A segment that another program laid out has less bytes from `offset` on than the type.
+    TooSmall { size: usize, offset: usize },
     /// The segment holds another layout.
     Mismatch(Box<Mismatch>),
     /// The segment holds an earlier version, and the call would write.

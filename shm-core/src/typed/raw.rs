@@ -3,42 +3,67 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::fence;
 
 use super::buffer::{bytes_of, is_valid};
 use super::descriptor::Type;
 use super::failure::Failure;
-use crate::layout::{SharedLayout, for_each_leaf};
-use crate::protocol::{Access, Fault, RawBytes, attach};
+use super::field::Field;
+use crate::layout::{SharedLayout, TypeKind, for_each_leaf};
+use crate::protocol::{self, Access, Fault, RawBytes, attach};
 use crate::sysv::shm::{Attachment, Id, Stat};
 use crate::sysv::{Key, shm};
 
-/// A segment that another program laid out and that has room for a `T`.
+/// A segment that another program laid out and that has room for a `T` at `offset`.
 ///
 /// # Invariants
 ///
-/// - **room**: the mapping has `size` bytes, at least those of a `T`.
+/// - **room**: the mapping has the bytes of a `T` from `offset` on, which is aligned for one.
 /// - **atomics**: in this process only [`RawBytes`] touches them, by atomics.
 #[derive(Debug)]
 pub(crate) struct RawTyped<T> {
     mapping: Attachment,
     key: Key,
-    size: usize,
+    offset: usize,
     value: PhantomData<T>,
 }
 
 impl<T: SharedLayout> RawTyped<T> {
-    /// Attaches the segment with this id, whatever it holds, if it has room for a `T`.
-    pub(crate) fn open(id: Id, access: Access) -> Result<RawTyped<T>, Failure> {
+    /// Bytes that a segment has in which a `T` lies at `offset`, and no byte more.
+    pub(crate) fn exact_size(offset: usize) -> Result<usize, Failure> {
+        let unfit = |what: String| Err(Failure::Options(what.into()));
+        let align = align_of::<T>();
+        if !offset.is_multiple_of(align) {
+            return unfit(format!(
+                "an offset of {offset} bytes is not aligned for the type: take a multiple of {align}"
+            ));
+        }
+        match offset.checked_add(size_of::<T>()) {
+            Some(end) => Ok(end),
+            None => unfit(format!("an offset of {offset} bytes is beyond any segment")),
+        }
+    }
+
+    /// Attaches the segment with this id, whatever it holds, if it has room for a `T` at `offset`.
+    pub(crate) fn open(id: Id, offset: usize, access: Access) -> Result<RawTyped<T>, Failure> {
+        let end = RawTyped::<T>::exact_size(offset)?;
         let (mapping, stat) = attach(id, access)?.ok_or(Fault::Removed)?;
-        if stat.size < size_of::<T>() {
-            return Err(Failure::TooSmall { size: stat.size });
+        if stat.size < end {
+            let size = stat.size;
+            return Err(Failure::TooSmall { size, offset });
         }
         Ok(RawTyped {
             mapping,
             key: stat.key,
-            size: stat.size,
+            offset,
             value: PhantomData,
         })
+    }
+
+    /// Whether no key leads to it any more.
+    pub(crate) fn is_removed(&self) -> Result<bool, Failure> {
+        Ok(protocol::stat(self.id())?.is_none_or(|stat| stat.dest))
     }
 
     /// The key under which the segment was found.
@@ -58,10 +83,10 @@ impl<T: SharedLayout> RawTyped<T> {
 
     /// Its memory, for as long as `self` is attached.
     fn bytes(&self) -> RawBytes {
-        // SAFETY: the mapping has `size` bytes (**room**), which only `RawBytes` touches in this
-        // process (**atomics**). It is detached when `self` is dropped, and no method of `self` lets
-        // the bytes out.
-        unsafe { RawBytes::new(self.mapping.as_ptr(), self.size) }
+        // SAFETY: the mapping has the bytes of a `T` from `offset` on (**room**), which only `RawBytes`
+        // touches in this process (**atomics**). It is detached when `self` is dropped, and no method
+        // of `self` lets the bytes out.
+        unsafe { RawBytes::new(self.mapping.as_ptr().add(self.offset), size_of::<T>()) }
     }
 
     /// Reads the value.
@@ -83,6 +108,88 @@ impl<T: SharedLayout> RawTyped<T> {
         // writing.
         unsafe { store(self.bytes(), value) }
     }
+
+    /// Loads one field, in one access.
+    pub(crate) fn load_field<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        order: Ordering,
+    ) -> Result<F, Failure> {
+        assert!(
+            !matches!(order, Release | AcqRel),
+            "there is no such thing as a release load"
+        );
+        check_one_access(field)?;
+        let mut value = MaybeUninit::<F>::uninit();
+        // Fences, since only relaxed loads are documented to be sound on pages that may only be read.
+        if order == SeqCst {
+            fence(SeqCst);
+        }
+        // SAFETY: a `T` has room (**room**), and the field lies within it (`Field`).
+        unsafe {
+            let dst = value.as_mut_ptr().cast();
+            self.bytes().load(dst, field.offset(), size_of::<F>(), 1);
+        }
+        if order != Relaxed {
+            fence(Acquire);
+        }
+        // SAFETY: all its bytes were loaded: a type of one access has no padding.
+        if unsafe { is_valid(&value) } {
+            // SAFETY: its bytes are a valid `F`.
+            return Ok(unsafe { value.assume_init() });
+        }
+        // SAFETY: all its bytes were loaded.
+        Err(Type::of::<T>().invalid(field.offset(), unsafe { bytes_of(&value) }))
+    }
+
+    /// Stores one field, in one access. Of an attachment for writing only.
+    pub(crate) fn store_field<F: SharedLayout>(
+        &self,
+        field: Field<T, F>,
+        value: F,
+        order: Ordering,
+    ) -> Result<(), Failure> {
+        assert!(
+            !matches!(order, Acquire | AcqRel),
+            "there is no such thing as an acquire store"
+        );
+        check_one_access(field)?;
+        if order != Relaxed {
+            fence(Release);
+        }
+        let src = (&raw const value).cast();
+        // SAFETY: a `T` has room (**room**), the field lies within it (`Field`), `RawBox` attaches for
+        // writing, and a type of one access has no padding.
+        unsafe { self.bytes().store(field.offset(), src, size_of::<F>(), 1) };
+        if order == SeqCst {
+            fence(SeqCst);
+        }
+        Ok(())
+    }
+}
+
+/// That the field is a part without parts, and that [`RawBytes`] accesses it as a whole.
+fn check_one_access<T, F: SharedLayout>(field: Field<T, F>) -> Result<(), Failure> {
+    const {
+        let whole = matches!(
+            F::SCHEMA.kind(),
+            TypeKind::Primitive(_) | TypeKind::Enum { .. }
+        );
+        assert!(
+            whole && matches!(size_of::<F>(), 1 | 2 | 4 | 8),
+            "one access is of an integer, a float, a `bool`, a `char` or an enum of 1, 2, 4 or 8 bytes: name a field of such a type, or use `get` and `set`"
+        );
+        assert!(
+            align_of::<F>() == size_of::<F>() && align_of::<T>() >= align_of::<F>(),
+            "the field may lie across two words, so no processor accesses it at once: use `get` and `set`"
+        );
+    }
+    if field.offset().is_multiple_of(align_of::<F>()) {
+        return Ok(());
+    }
+    // In a packed struct that lies in one that is not.
+    let what = "the field may lie across two words, so no processor accesses it at once: use `get` and `set`";
+    Err(Failure::Options(what.into()))
 }
 
 /// Copies a `T` out of a segment, part by part as [`store`] does. Every byte of what it returns is

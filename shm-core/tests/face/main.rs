@@ -4,4 +4,5 @@
 mod errors;
 mod field;
 mod inspector;
+mod raw_box;
 mod shared_box;

@@ -542,3 +542,33 @@ fn an_error_travels_as_an_io_error_and_comes_back() {
     let back = io.into_inner().unwrap().downcast::<Error>().unwrap();
     assert_eq!(back.kind(), Kind::Removed);
 }
+
+#[test]
+fn atomics_are_had_within_the_segment_and_aligned_and_nowhere_else() {
+    use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU32, Ordering::*};
+    let segment = Segment::private(13, 0o600);
+    let memory = shm::attach(segment.0, Access::ReadWrite).unwrap();
+    let view = shm::attach(segment.0, Access::ReadOnly).unwrap();
+    assert_eq!((memory.len(), view.len()), (13, 13));
+    memory.atomic::<AtomicU32>(8).unwrap().store(7, Release);
+    memory.atomic::<AtomicU8>(12).unwrap().fetch_add(3, Relaxed);
+    for order in [Relaxed, Acquire, SeqCst] {
+        assert_eq!(view.load::<AtomicU32>(8, order).unwrap(), 7);
+        assert_eq!(view.load::<AtomicU8>(12, order).unwrap(), 3);
+    }
+    let before = memory.load::<AtomicI64>(0, Relaxed).unwrap();
+    for (error, says) in [
+        (memory.atomic::<AtomicU32>(12).map(drop), "beyond its 13"),
+        (memory.atomic::<AtomicU8>(13).map(drop), "beyond its 13"),
+        (memory.atomic::<AtomicU16>(usize::MAX).map(drop), "beyond"),
+        (view.load::<AtomicI64>(8, Relaxed).map(drop), "beyond"),
+        (memory.atomic::<AtomicU32>(2).map(drop), "not aligned"),
+        (view.load::<AtomicU16>(11, Relaxed).map(drop), "not aligned"),
+        (view.atomic::<AtomicU8>(0).map(drop), "for reading only"),
+    ] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert_eq!(memory.load::<AtomicI64>(0, Relaxed).unwrap(), before);
+}

@@ -239,11 +239,16 @@ impl fmt::Display for Call {
                     write!(f, "; to be adopted it must have {adoptable}")?;
                 }
             }
-            Failure::TooSmall { size } => write!(
-                f,
-                "it has {size} bytes, and this program's type has {}",
-                self.of.map_or(0, Type::size)
-            )?,
+            Failure::TooSmall { size, offset } => {
+                let wanted = self.of.map_or(0, Type::size);
+                write!(
+                    f,
+                    "it has {size} bytes, and this program's type has {wanted}"
+                )?;
+                if *offset > 0 {
+                    write!(f, ", from byte {offset} on")?;
+                }
+            }
             Failure::Mismatch(_) | Failure::Kept { .. } => {}
             Failure::NeedsUpgrade { found } => write!(
                 f,

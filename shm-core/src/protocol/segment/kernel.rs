@@ -54,7 +54,7 @@ pub(in crate::protocol) fn map(id: shm::Id, writable: bool) -> Result<Option<Att
     } else {
         shm::Access::ReadOnly
     };
-    match shm::attach(id, access) {
+    match shm::AttachOptions::new(access).attach_unmeasured(id) {
         Ok(mapping) => Ok(Some(mapping)),
         Err(error) if error.kind() == Kind::Removed => Ok(None),
         Err(error) => Err(error.into()),
@@ -62,7 +62,7 @@ pub(in crate::protocol) fn map(id: shm::Id, writable: bool) -> Result<Option<Att
 }
 
 /// The kernel's facts; `None` if the id leads nowhere any more.
-pub(in crate::protocol) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
+pub(crate) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
     match shm::stat(id) {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == Kind::Removed => Ok(None),

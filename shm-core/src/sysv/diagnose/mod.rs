@@ -17,7 +17,7 @@ mod segment;
 mod set;
 
 pub(super) use object::{SEGMENT, SET, check_key_and_mode};
-pub(super) use segment::{populate, shmat, shmctl, shmdt, shmget, two_page_sizes};
+pub(super) use segment::{no_atomic, populate, shmat, shmctl, shmdt, shmget, two_page_sizes};
 pub(super) use set::{adds_zero, semaphore, semget, semop, wrong_count};
 
 // An error is made in two steps: `new` says what failed, and `because` adds what that means.
@@ -92,14 +92,6 @@ impl Error {
         };
         self.because(kind, cause, hint)
     }
-}
-
-pub(super) fn ftok_id_zero(path: &Path) -> Error {
-    let path = path.into();
-    Error::early("ftok", None, Subject::Path { path, id: 0 }).invalid(
-        "an id of 0 has no defined meaning",
-        "use 1 to 255, for example a letter such as b'A'",
-    )
 }
 
 pub(super) fn ftok(path: &Path, id: u8, error: &io::Error) -> Error {

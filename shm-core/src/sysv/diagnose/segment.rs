@@ -1,6 +1,7 @@
 //! What the failures of the segment calls mean.
 
 use core::ffi::c_int;
+use std::borrow::Cow;
 
 use super::object::{Facts, Gone, SEGMENT};
 use crate::sysv::error::{Error, Kind, Limit, Subject};
@@ -221,5 +222,13 @@ fn no_lock(failure: Error, facts: Option<Facts>) -> Error {
         Kind::NoSpace(Limit::Memlock),
         format!("locking {what} would exceed RLIMIT_MEMLOCK of this user{limit}"),
         "raise it with ulimit -l or limits.conf, or give the process CAP_IPC_LOCK",
+    )
+}
+
+/// An atomic access that an attachment can't give.
+pub(in crate::sysv) fn no_atomic(id: i32, why: impl Into<Cow<'static, str>>) -> Error {
+    Error::early("shmat", None, Subject::of_id(id)).invalid(
+        why,
+        "see `Attachment::len` and `Attachment::access`; align to the width of the access",
     )
 }

@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
+use core::sync::atomic::{self, Ordering, fence};
 
 use super::Id;
 use crate::sysv::diagnose;
@@ -20,7 +21,8 @@ pub enum Access {
 
 /// Maps the segment into this process, at an address that the kernel chooses (`shmat`).
 ///
-/// One system call. The segment cannot vanish while it is attached, not even if it is removed.
+/// Two system calls, one of which asks for the size. The segment cannot vanish while it is attached,
+/// not even if it is removed.
 ///
 /// # Errors
 ///
@@ -100,6 +102,11 @@ impl AttachOptions {
     /// Each error of [`attach`], and [`Invalid`](crate::sysv::Kind::Invalid) if the address is no multiple of
     /// the page size (or of `SHMLBA`) or not free.
     pub fn attach(&self, id: Id) -> Result<Attachment, Error> {
+        self.attach_unmeasured(id)?.measured()
+    }
+
+    /// Maps the segment, for those who ask the kernel of it themselves: the attachment has no length.
+    pub(crate) fn attach_unmeasured(&self, id: Id) -> Result<Attachment, Error> {
         // SAFETY: without `SHM_REMAP` nothing that is mapped is touched: "an EINVAL error would result
         // if a mapping already exists in this address range" (`shmat(2)`).
         unsafe { self.call(id, 0) }
@@ -120,7 +127,7 @@ impl AttachOptions {
     pub unsafe fn attach_replacing(&self, id: Id) -> Result<Attachment, Error> {
         // SAFETY: `attach_replacing` demands that the range "must hold nothing that is still used",
         // which is what `call` demands for `SHM_REMAP`.
-        unsafe { self.call(id, libc::SHM_REMAP) }
+        unsafe { self.call(id, libc::SHM_REMAP) }?.measured()
     }
 
     /// # Safety
@@ -147,38 +154,96 @@ impl AttachOptions {
             at,
             id,
             access: self.access,
+            len: 0,
         })
     }
 }
 
+/// The atomics of 1, 2, 4 and 8 bytes: what [`Attachment::load`] and [`Attachment::atomic`] access
+/// shared memory by. No other type can be one.
+pub trait Atomic: sealed::Sealed {
+    /// What it holds, such as `u32`.
+    type Value: Copy;
+
+    #[doc(hidden)]
+    fn __load(&self) -> Self::Value;
+}
+
+mod sealed {
+    /// Only for types of which all bytes are a value, and which may be changed through `&self`.
+    pub trait Sealed {}
+}
+
+macro_rules! atomics {
+    ($($atomic:ident: $value:ty,)+) => {$(
+        impl sealed::Sealed for atomic::$atomic {}
+
+        impl Atomic for atomic::$atomic {
+            type Value = $value;
+
+            fn __load(&self) -> $value {
+                self.load(Ordering::Relaxed)
+            }
+        }
+    )+};
+}
+
+atomics! {
+    AtomicU8: u8, AtomicU16: u16, AtomicU32: u32, AtomicU64: u64,
+    AtomicI8: i8, AtomicI16: i16, AtomicI32: i32, AtomicI64: i64,
+}
+
 /// A segment attached to this process; dropping it detaches.
 ///
-/// The memory is shared with processes that may write at any time: make no reference into it, and
-/// read it with atomic accesses. How many bytes there are, [`stat`](super::stat) says; the size of
-/// a segment never changes.
+/// The memory is shared with processes that may write at any time: make no reference into it but to
+/// atomics. [`load`](Attachment::load) and [`atomic`](Attachment::atomic) do that, within its bounds.
+///
+/// ```
+/// use core::sync::atomic::{AtomicU32, Ordering::{Acquire, Release}};
+/// use shm_core::sysv::{Key, Mode, shm};
+///
+/// let id = shm::get(Key::PRIVATE, 12, shm::GetFlags::CREATE, Mode::new(0o600))?;
+/// let memory = shm::attach(id, shm::Access::ReadWrite)?;
+/// # shm::remove(id)?;
+/// assert_eq!(memory.len(), 12);
+/// memory.atomic::<AtomicU32>(8)?.store(7, Release);
+/// assert_eq!(memory.load::<AtomicU32>(8, Acquire)?, 7);
+/// assert!(memory.atomic::<AtomicU32>(12).is_err()); // no room
+/// assert!(memory.atomic::<AtomicU32>(2).is_err()); // not aligned
+/// # Ok::<(), shm_core::sysv::Error>(())
+/// ```
 ///
 /// After `fork`, the child has the mapping and a copy of this value; each of the two detaches for
 /// itself. `exec` detaches.
-// Invariant *mapped*: `at` is what `shmat` returned for `id`, and stays attached until this value
-// detaches it, once: in `detach`, which consumes the value, or in `Drop`.
+// Invariant *mapped*: `at` is what `shmat` returned for `id`, a segment of at least `len` bytes, and stays
+// attached until this value detaches it, once: in `detach`, which consumes the value, or in `Drop`.
 #[derive(Debug)]
 #[must_use = "dropping it detaches the segment"]
 pub struct Attachment {
     at: NonNull<c_void>,
     id: Id,
     access: Access,
+    /// Bytes that the kernel says it has; 0 if it was not asked.
+    len: usize,
 }
 
 // SAFETY: it stands for a mapping of the process, not of a thread: `shmdt(2)` "detaches the shared
 // memory segment located at the address specified by shmaddr from the address space of the calling
 // process", whichever thread calls.
 unsafe impl Send for Attachment {}
-// SAFETY: through a shared reference it gives out copies of a pointer, an id and an access mode,
-// none of which ever changes. It makes no access through the pointer itself: whatever code does has
-// an `unsafe` of its own.
+// SAFETY: through a shared reference it gives out copies of a pointer, an id, an access mode and a
+// length, none of which ever changes. Through the pointer itself it makes
+// atomic accesses only: whatever other code does has an `unsafe` of its own.
 unsafe impl Sync for Attachment {}
 
 impl Attachment {
+    /// With the length that the kernel tells. Asked at once: later this thread may have left the IPC
+    /// namespace, and the id may name another segment where it is then.
+    fn measured(mut self) -> Result<Self, Error> {
+        self.len = super::stat(self.id)?.size;
+        Ok(self)
+    }
+
     /// Where the segment begins: page-aligned, valid until this value is dropped. With
     /// [`Access::ReadOnly`], not to be written through.
     #[must_use]
@@ -202,6 +267,81 @@ impl Attachment {
     #[must_use]
     pub const fn access(&self) -> Access {
         self.access
+    }
+
+    /// Bytes of the segment, as asked for at its creation. They never change.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no segment is empty")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The atomic at `offset` bytes from the start. Every access through it is one, as wide as its type.
+    ///
+    /// No system call, no allocation. Access one place in one
+    /// width: what accesses of different widths to the same bytes see of each other, neither Rust nor C
+    /// defines.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::sysv::Kind::Invalid) if it would reach beyond the segment, if `offset` is not
+    /// aligned, or if this is an attachment for reading.
+    pub fn atomic<A: Atomic>(&self, offset: usize) -> Result<&A, Error> {
+        if self.access == Access::ReadOnly {
+            return Err(diagnose::no_atomic(
+                self.id.as_raw(),
+                "it is attached for reading only, where storing would end this process",
+            ));
+        }
+        self.at_offset(offset)
+    }
+
+    /// Loads the atomic at `offset` bytes from the start, in one access as wide as its type; also from
+    /// an attachment for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::sysv::Kind::Invalid) if it would reach beyond the segment or `offset` is not
+    /// aligned.
+    ///
+    /// # Panics
+    ///
+    /// If the order is `Release` or `AcqRel`, as those of the standard library.
+    pub fn load<A: Atomic>(&self, offset: usize, order: Ordering) -> Result<A::Value, Error> {
+        assert!(
+            !matches!(order, Ordering::Release | Ordering::AcqRel),
+            "there is no such thing as a release load"
+        );
+        let place = self.at_offset::<A>(offset)?;
+        // Fences, since only relaxed loads are documented to be sound on pages that may only be read.
+        if order == Ordering::SeqCst {
+            fence(Ordering::SeqCst);
+        }
+        let value = place.__load();
+        if order != Ordering::Relaxed {
+            fence(Ordering::Acquire);
+        }
+        Ok(value)
+    }
+
+    fn at_offset<A: Atomic>(&self, offset: usize) -> Result<&A, Error> {
+        let len = self.len;
+        let invalid = |why: String| diagnose::no_atomic(self.id.as_raw(), why);
+        let width = size_of::<A>();
+        if offset.checked_add(width).is_none_or(|end| end > len) {
+            return Err(invalid(format!(
+                "{width} bytes at byte {offset} reach beyond its {len} bytes"
+            )));
+        }
+        if !offset.is_multiple_of(align_of::<A>()) {
+            return Err(invalid(format!(
+                "byte {offset} is not aligned for an access of {width} bytes"
+            )));
+        }
+        // SAFETY: *mapped* (`Attachment`): the segment is attached, page-aligned, for as long as `self`
+        // is borrowed, and has the bytes from `offset` on (checked above), which is aligned. `Sealed`:
+        // any bytes are an `A`. It is changed through atomics, or by other processes.
+        Ok(unsafe { self.at.byte_add(offset).cast::<A>().as_ref() })
     }
 
     /// Has the kernel put memory behind the first `bytes` bytes, if this is a mapping of huge pages,

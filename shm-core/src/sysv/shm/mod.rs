@@ -28,7 +28,7 @@ use super::time_of;
 mod attach;
 mod shminfo;
 
-pub use attach::{Access, AttachOptions, Attachment, attach};
+pub use attach::{Access, Atomic, AttachOptions, Attachment, attach};
 pub use shminfo::{Limits, Usage, limits, segments, stat_index, stat_index_any, usage};
 
 /// The kernel's number for one segment, valid until the segment is gone.
