@@ -314,7 +314,7 @@ fn same_file(one: &File, other: &File, path: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::home::file::Mapped;
-    use crate::home::file::scratch::Scratch;
+    use crate::home::file::tests::Scratch;
 
     fn open(path: &Path) -> Description {
         Description::open(path, true).unwrap()

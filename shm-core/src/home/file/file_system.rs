@@ -96,7 +96,7 @@ impl FileSystem {
 #[allow(clippy::unwrap_used, reason = "a failure is the test's")]
 mod tests {
     use super::*;
-    use crate::home::file::scratch::Scratch;
+    use crate::home::file::tests::Scratch;
 
     #[test]
     fn proc_is_refused_in_words() {

@@ -16,10 +16,10 @@ mod file_system;
 mod mapped;
 mod memory;
 mod posix;
-#[cfg(all(test, not(loom)))]
-mod scratch;
 mod syscalls;
 mod temporary;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub(crate) use birth::{Birth, Born, create_whole};
 pub(crate) use boot::boot_word;

@@ -159,7 +159,7 @@ fn c_path(path: &Path) -> io::Result<CString> {
 #[allow(clippy::unwrap_used, reason = "a failure is the test's")]
 mod tests {
     use super::*;
-    use crate::home::file::scratch::Scratch;
+    use crate::home::file::tests::Scratch;
 
     #[test]
     fn who_finds_a_temporary_file_that_no_process_holds_removes_it() {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
-use crate::home::file::scratch::Scratch;
+use crate::home::file::tests::Scratch;
 
 const LEN: usize = 40_000;
 
