@@ -294,11 +294,11 @@ impl InspectorOptions {
     /// As for [`Inspector::open`].
     pub fn open(&self, place: impl Into<Place>) -> Result<Inspector, Error> {
         let place = place.into();
-        self.inspector(place)
+        self.inspector(&place)
             .map_err(|why| Error::new(why, Operation::InspectorOpen, Some(place), None))
     }
 
-    fn inspector(&self, place: Place) -> Result<Inspector, Failure> {
+    fn inspector(&self, place: &Place) -> Result<Inspector, Failure> {
         let access = Access {
             owner: self.owner,
             limit: self.timeout,

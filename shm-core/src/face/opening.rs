@@ -66,7 +66,7 @@ impl Settings {
 
     /// Attaches the segment of a place for writing, and adopts or upgrades it if these settings say
     /// so.
-    pub(super) fn open(&self, place: Place, of: &'static Type) -> Result<Attached, Failure> {
+    pub(super) fn open(&self, place: &Place, of: &'static Type) -> Result<Attached, Failure> {
         let access = self.access(true);
         let newborn = match place.key() {
             Some(_) if self.adopt => Some(self.newborn(of)?),
@@ -83,7 +83,7 @@ impl Settings {
     /// Attaches the segment of a place for reading.
     pub(super) fn open_read_only(
         &self,
-        place: Place,
+        place: &Place,
         of: &'static Type,
     ) -> Result<Attached, Failure> {
         let access = self.access(false);
@@ -93,7 +93,7 @@ impl Settings {
     /// Creates the segment of a place, with the value that `write` stores.
     pub(super) fn create_new(
         &self,
-        place: Place,
+        place: &Place,
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<Attached, Failure> {
@@ -109,7 +109,7 @@ impl Settings {
     /// stores; says also whether it was created.
     pub(super) fn open_or_create(
         &self,
-        place: Place,
+        place: &Place,
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<(Attached, bool), Failure> {
@@ -328,8 +328,9 @@ pub(super) enum Found {
 }
 
 /// Refuses what leads to no segment.
-pub(super) fn findable(place: Place) -> Result<Found, Failure> {
+pub(super) fn findable(place: &Place) -> Result<Found, Failure> {
     match (place.key(), place.segment_id()) {
+        _ if place.path().is_some() => Err(Failure::Options(NO_FILES.into())),
         (_, Some(id)) => Ok(Found::Id(id)),
         (Some(key), None) if !key.is_private() => Ok(Found::Key(usable(key)?)),
         _ => Err(Failure::Options(
@@ -339,7 +340,7 @@ pub(super) fn findable(place: Place) -> Result<Found, Failure> {
 }
 
 /// Attaches the segment of a place, whatever type it holds.
-pub(super) fn find(place: Place, access: Access) -> Result<Segment, Failure> {
+pub(super) fn find(place: &Place, access: Access) -> Result<Segment, Failure> {
     Ok(match findable(place)? {
         Found::Key(key) => protocol::open(key, access)?,
         Found::Id(id) => protocol::open_id(id, access)?,
@@ -347,19 +348,22 @@ pub(super) fn find(place: Place, access: Access) -> Result<Segment, Failure> {
 }
 
 /// The id that a place leads to now.
-pub(super) fn find_id(place: Place) -> Result<shm::Id, Failure> {
+pub(super) fn find_id(place: &Place) -> Result<shm::Id, Failure> {
     Ok(match findable(place)? {
         Found::Key(key) => protocol::look_up(key).map_err(Fault::from)?,
         Found::Id(id) => id,
     })
 }
 
+const NO_FILES: &str = "no value is opened in a file yet: use a key";
+
 const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment under a key, or with `Key::PRIVATE`, and ask it for its id";
 
 /// A key that a segment may be created under.
-pub(super) fn creatable(place: Place) -> Result<Key, Failure> {
+pub(super) fn creatable(place: &Place) -> Result<Key, Failure> {
     match place.key() {
         Some(key) => usable(key),
+        None if place.path().is_some() => Err(Failure::Options(NO_FILES.into())),
         None => Err(Failure::Options(ID_IS_GIVEN.into())),
     }
 }

@@ -329,7 +329,7 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error> {
         let place = place.into();
-        match self.settings.open(place, Type::of::<T>()) {
+        match self.settings.open(&place, Type::of::<T>()) {
             Ok(attached) => Ok(SharedBox::new(Typed::new(attached), false, self.clone())),
             Err(why) => Err(explain::<T>(Operation::Open, place)(why)),
         }
@@ -342,7 +342,7 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<SharedView<T>, Error> {
         let place = place.into();
-        match self.settings.open_read_only(place, Type::of::<T>()) {
+        match self.settings.open_read_only(&place, Type::of::<T>()) {
             Ok(attached) => Ok(SharedView::new(Typed::new(attached), self.clone())),
             Err(why) => Err(explain::<T>(Operation::OpenReadOnly, place)(why)),
         }
@@ -369,7 +369,7 @@ impl<T: SharedLayout> Options<T> {
     ) -> Result<SharedBox<T>, Error> {
         let place = place.into();
         let write: &mut Write<'_> = &mut |locked, payload| store_first(locked, payload, value);
-        match self.settings.create_new(place, Type::of::<T>(), write) {
+        match self.settings.create_new(&place, Type::of::<T>(), write) {
             Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
             Err(why) => Err(explain::<T>(Operation::CreateNew, place)(why)),
         }
@@ -414,7 +414,7 @@ impl<T: SharedLayout> Options<T> {
         place: Place,
         write: &mut Write<'_>,
     ) -> Result<SharedBox<T>, Error> {
-        match self.settings.open_or_create(place, Type::of::<T>(), write) {
+        match self.settings.open_or_create(&place, Type::of::<T>(), write) {
             Ok((attached, created)) => {
                 Ok(SharedBox::new(Typed::new(attached), created, self.clone()))
             }

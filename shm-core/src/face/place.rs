@@ -1,12 +1,19 @@
 //! `Place`: what leads to a shared value.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use crate::home::file;
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
 
-/// What leads to a shared value: a [`Key`], or the kernel's id of a segment.
+/// What leads to a shared value: a [`Key`], the kernel's id of a segment, a file, or a name of POSIX
+/// shared memory.
 ///
 /// Calls that open take `impl Into<Place>`: a `u32` (`0x1234`) or a [`Key`] is the place of that
 /// key; [`Place::id`] is the only way to a segment without one. As text a place is what a user
@@ -24,20 +31,24 @@ use crate::sysv::{self, Key, ParseKeyError};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let private = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
 /// let place = Place::id(private.id());
-/// assert_eq!(SharedBox::<u32>::open(place)?.get()?, 5);
+/// assert_eq!(SharedBox::<u32>::open(&place)?.get()?, 5);
 /// assert_eq!(place.to_string().parse::<Place>()?, place);
 /// assert_eq!("0x1234".parse::<Place>()?, Place::from(0x1234));
 /// assert_eq!("ftok:/proc:82".parse::<Place>()?, Key::ftok("/proc", b'R')?.into());
+/// assert_eq!("file:/srv/app/state".parse::<Place>()?, Place::file("/srv/app/state"));
+/// assert_eq!("posix:/counter".parse::<Place>()?, Place::posix("/counter"));
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Place(Way);
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Way {
     Key(Key),
     Id(Id),
+    File(Arc<Path>),
+    Posix(Arc<OsStr>),
 }
 
 impl Place {
@@ -49,6 +60,21 @@ impl Place {
         Place(Way::Id(id))
     }
 
+    /// The file of this path, which must be on a local file system; a relative one is looked for in the
+    /// working directory whenever the place is opened.
+    #[must_use]
+    pub fn file(path: impl AsRef<Path>) -> Place {
+        Place(Way::File(path.as_ref().into()))
+    }
+
+    /// The object of POSIX shared memory with this name, which C programs open by `shm_open(3)`: "an
+    /// initial slash, followed by one or more characters, none of which are slashes", 255 bytes at most.
+    /// Calls that open refuse another name.
+    #[must_use]
+    pub fn posix(name: impl AsRef<OsStr>) -> Place {
+        Place(Way::Posix(name.as_ref().into()))
+    }
+
     /// What leads to an attached segment: its key, or its id where it has none.
     pub(super) fn of_segment(key: Key, id: Id) -> Place {
         if key.is_private() {
@@ -58,21 +84,35 @@ impl Place {
         }
     }
 
-    /// The key, unless the place is an id.
+    /// The key, if the place is one.
     #[must_use]
-    pub const fn key(self) -> Option<Key> {
+    pub const fn key(&self) -> Option<Key> {
         match self.0 {
             Way::Key(key) => Some(key),
-            Way::Id(_) => None,
+            _ => None,
         }
     }
 
-    /// The id of the segment, unless the place is a key.
+    /// The id of the segment, if the place is one.
     #[must_use]
-    pub const fn segment_id(self) -> Option<Id> {
+    pub const fn segment_id(&self) -> Option<Id> {
         match self.0 {
-            Way::Key(_) => None,
             Way::Id(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The path of the file, if the place is one or a POSIX name; of a name that none can have, the
+    /// name.
+    #[must_use]
+    pub fn path(&self) -> Option<Cow<'_, Path>> {
+        match &self.0 {
+            Way::File(path) => Some(Cow::Borrowed(path)),
+            Way::Posix(name) => Some(match file::posix_path(name) {
+                Ok(path) => Cow::Owned(path),
+                Err(_) => Cow::Borrowed(Path::new(name)),
+            }),
+            Way::Key(_) | Way::Id(_) => None,
         }
     }
 }
@@ -86,7 +126,7 @@ impl Place {
     label = "a place is a `u32`, a `Key` or a `Place`",
     note = "from text make one with `.parse::<Place>()`",
     note = "from a `key_t` of C, or another `i32`, make a key with `Key::from_raw`; from an id of the kernel's, a place with `Place::id`",
-    note = "from a path make a key with `Key::ftok`; to create a segment without a key say `Key::PRIVATE`"
+    note = "from a path make a place with `Place::file`, or a key with `Key::ftok`; to create a segment without a key say `Key::PRIVATE`"
 )]
 pub trait LeadsTo<N> {
     #[doc(hidden)]
@@ -111,7 +151,13 @@ impl LeadsTo<Id> for Place {
     }
 }
 
-/// From a `u32`, a [`Key`] or an [`Id`], and from nothing else.
+impl LeadsTo<&Place> for Place {
+    fn led_by(place: &Place) -> Place {
+        place.clone()
+    }
+}
+
+/// From a `u32`, a [`Key`], an [`Id`] or another place, and from nothing else.
 impl<N> From<N> for Place
 where
     Place: LeadsTo<N>,
@@ -121,15 +167,53 @@ where
     }
 }
 
-/// As it is read: `0x00001234` or `id:5`. [`Key::PRIVATE`], which leads nowhere, is `private`, and is
+/// As it is read: `0x00001234`, `id:5`, `file:/srv/app/state`. [`Key::PRIVATE`], which leads nowhere, is `private`, and is
 /// not read.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match &self.0 {
             Way::Key(key) => key.fmt(f),
             Way::Id(id) => write!(f, "id:{id}"),
+            Way::File(path) => write_escaped("file:", path.as_os_str(), f),
+            Way::Posix(name) => write_escaped("posix:", name, f),
         }
     }
+}
+
+/// Bytes that are no UTF-8 become `\xFF`, and so does a backslash that would be read as one of those.
+fn write_escaped(scheme: &str, text: &OsStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(scheme)?;
+    for chunk in text.as_bytes().utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, letter) in valid.char_indices() {
+            match escaped(&valid.as_bytes()[at..]) {
+                Some(_) => f.write_str("\\x5C")?,
+                None => f.write_char(letter)?,
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(f, "\\x{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The byte that stands as `\xFF` at the beginning of `text`.
+fn escaped(text: &[u8]) -> Option<u8> {
+    let digits = text.strip_prefix(b"\\x")?.get(..2)?;
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    Some((digit(digits[0])? << 4 | digit(digits[1])?) as u8)
+}
+
+fn unescape(text: &str) -> OsString {
+    let mut rest = text.as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let Some(first) = rest.first() {
+        let (byte, length) = escaped(rest).map_or((*first, 1), |byte| (byte, 4));
+        bytes.push(byte);
+        rest = &rest[length..];
+    }
+    OsString::from_vec(bytes)
 }
 
 impl fmt::Debug for Place {
@@ -167,6 +251,15 @@ impl FromStr for Place {
                     Err(error) => Err(refused(Fault::File(Box::new(error)))),
                 }
             }
+            Some(("file", "")) => Err(refused(Fault::NoPath)),
+            Some(("file", path)) => Ok(Place::file(unescape(path))),
+            Some(("posix", name)) => {
+                let name = unescape(name);
+                match file::posix_path(&name) {
+                    Ok(_) => Ok(Place::posix(name)),
+                    Err(error) => Err(refused(Fault::Posix(Box::new(error)))),
+                }
+            }
             Some(_) => Err(refused(Fault::Scheme)),
         }
     }
@@ -187,7 +280,11 @@ impl ParsePlaceError {
             Fault::Id => "write the number that `ipcs -m` shows as shmid, such as id:5",
             Fault::Ftok => "write ftok:PATH:ID with an ID from 0 to 255, such as ftok:/etc/app:82",
             Fault::File(error) => error.hint(),
-            Fault::Scheme => "write a key such as 0x1234 or 4660, id:5, or ftok:PATH:ID",
+            Fault::Posix(error) => error.hint(),
+            Fault::NoPath => "write file:PATH, such as file:/srv/app/state",
+            Fault::Scheme => {
+                "write a key such as 0x1234 or 4660, id:5, ftok:PATH:ID, file:PATH, or posix:/NAME"
+            }
         }
     }
 }
@@ -198,6 +295,8 @@ enum Fault {
     Id,
     Ftok,
     File(Box<sysv::Error>),
+    Posix(Box<file::Error>),
+    NoPath,
     Scheme,
 }
 
@@ -208,6 +307,8 @@ impl fmt::Display for ParsePlaceError {
             // These say themselves what would be right.
             Fault::Key(error) => error.fmt(f),
             Fault::File(error) => error.fmt(f),
+            Fault::Posix(error) => error.fmt(f),
+            Fault::NoPath => write!(f, "{text:?} names no file: {hint}"),
             Fault::Id => write!(f, "{text:?} names no segment: {hint}"),
             Fault::Ftok => write!(f, "{text:?} names no key: {hint}"),
             Fault::Scheme => write!(f, "{text:?} names no place: {hint}"),
@@ -220,7 +321,58 @@ impl std::error::Error for ParsePlaceError {
         match &self.fault {
             Fault::Key(error) => Some(error),
             Fault::File(error) => Some(error),
+            Fault::Posix(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_read_as_it_is_written() {
+        for bytes in [
+            &b"/srv/app/state"[..],
+            b"state",
+            b"a:b %41 \n\xc3\xa4 \xff\xfe/\xc3",
+            b"\\ \\x \\x4 \\x41 \\x5C \\\\x41",
+            b"\\x\xff",
+        ] {
+            let place = Place::file(OsStr::from_bytes(bytes));
+            assert_eq!(
+                place.to_string().parse::<Place>().ok(),
+                Some(place.clone()),
+                "{place}"
+            );
+            let name = [b"/", bytes].concat();
+            let place = Place::posix(OsStr::from_bytes(&name));
+            if !bytes.contains(&b'/') {
+                assert_eq!(
+                    place.to_string().parse::<Place>().ok(),
+                    Some(place.clone()),
+                    "{place}"
+                );
+            }
+        }
+        let odd = Place::file(OsStr::from_bytes(b"/\xff\\x41"));
+        assert_eq!(odd.to_string(), r"file:/\xFF\x5Cx41");
+        assert_eq!(
+            r"file:/\xff\y".parse::<Place>().unwrap(),
+            Place::file(OsStr::from_bytes(b"/\xff\\y"))
+        );
+    }
+
+    #[test]
+    fn a_posix_name_leads_to_the_file_of_shm_open() {
+        let path = |name| Place::posix(name).path().map(Cow::into_owned);
+        assert_eq!(
+            path("/counter").as_deref(),
+            Some(Path::new("/dev/shm/counter"))
+        );
+        assert_eq!(path("odd/name").as_deref(), Some(Path::new("odd/name")));
+        assert_eq!(Place::from(0x1234).path(), None);
     }
 }

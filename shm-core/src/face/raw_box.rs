@@ -310,13 +310,13 @@ impl<T: SharedLayout> RawView<T> {
         settings.create_exact = false;
         let value = PhantomData;
         let options = RawOptions { settings, value };
-        *self = options.view(self.key().into(), writable, operation)?;
+        *self = options.view(&self.key().into(), writable, operation)?;
         Ok(())
     }
 
     fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
         let place = Place::of_segment(self.key(), self.id());
-        move |why| Error::new(why, operation, Some(place), Some(Type::of::<T>()))
+        move |why| Error::new(why, operation, Some(place.clone()), Some(Type::of::<T>()))
     }
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -438,7 +438,7 @@ impl<T: SharedLayout> RawOptions<T> {
     /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned, and for a
     /// mode, group or place that no new segment can have.
     pub fn open(&self, place: impl Into<Place>) -> Result<RawBox<T>, Error> {
-        let view = self.view(place.into(), true, Operation::RawOpen)?;
+        let view = self.view(&place.into(), true, Operation::RawOpen)?;
         Ok(RawBox { view })
     }
 
@@ -448,18 +448,19 @@ impl<T: SharedLayout> RawOptions<T> {
     ///
     /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned.
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<RawView<T>, Error> {
-        self.view(place.into(), false, Operation::RawOpenReadOnly)
+        self.view(&place.into(), false, Operation::RawOpenReadOnly)
     }
 
     fn view(
         &self,
-        place: Place,
+        place: &Place,
         writable: bool,
         operation: Operation,
     ) -> Result<RawView<T>, Error> {
         let opened = self.settled(place, writable);
-        let (typed, created) =
-            opened.map_err(|why| Error::new(why, operation, Some(place), Some(Type::of::<T>())))?;
+        let (typed, created) = opened.map_err(|why| {
+            Error::new(why, operation, Some(place.clone()), Some(Type::of::<T>()))
+        })?;
         Ok(RawView {
             typed,
             settings: self.settings,
@@ -468,7 +469,7 @@ impl<T: SharedLayout> RawOptions<T> {
     }
 
     /// Asks for the place again if what it led to is gone: a key leads elsewhere by then.
-    fn settled(&self, place: Place, writable: bool) -> Result<(RawTyped<T>, bool), Failure> {
+    fn settled(&self, place: &Place, writable: bool) -> Result<(RawTyped<T>, bool), Failure> {
         let Settings {
             owner,
             timeout: limit,
@@ -503,7 +504,7 @@ impl<T: SharedLayout> RawOptions<T> {
     }
 
     /// The id that a place leads to, and whether this call made the segment.
-    fn find_or_create(&self, place: Place) -> Result<(shm::Id, bool), Failure> {
+    fn find_or_create(&self, place: &Place) -> Result<(shm::Id, bool), Failure> {
         let Settings { mode, group, .. } = self.settings;
         let size = RawTyped::<T>::exact_size(self.settings.offset)?;
         if place.segment_id().is_some() {

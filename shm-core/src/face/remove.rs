@@ -39,7 +39,7 @@ use crate::protocol;
 /// [`Options`](crate::ErrorKind::Options) for a key that leads to no segment.
 pub fn remove(place: impl Into<Place>) -> Result<(), Error> {
     let place = place.into();
-    find_id(place)
+    find_id(&place)
         .and_then(|id| Ok(protocol::remove_id(id)?))
         .map_err(|why| Error::new(why, Operation::Remove, Some(place), None))
 }

@@ -12,7 +12,9 @@ fn a_text_that_is_no_place_is_told_what_to_write_for_its_kind_of_place() {
         ("ftok:/proc", "ftok:PATH:ID"),
         ("ftok::1", "ftok:PATH:ID"),
         ("ftok:/no/such/file:1", "name a file that exists"),
-        ("file:/x", "id:5"),
+        ("file:", "file:/srv/app/state"),
+        ("posix:name", "such as /counter"),
+        ("http://x", "id:5"),
     ] {
         let error = Error::from(text.parse::<Place>().unwrap_err());
         assert_eq!(error.kind(), ErrorKind::Place);
@@ -27,7 +29,7 @@ fn what_is_removed_already_is_not_advised_to_be_opened_again() {
     shared.remove().unwrap();
     for error in [
         shared.remove().unwrap_err(),
-        shm_core::remove(place).unwrap_err(),
+        shm_core::remove(&place).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Removed);
         assert_eq!(error.hint(), "nothing is left to remove");

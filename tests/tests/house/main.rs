@@ -43,7 +43,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "face",
         &[""],
-        &["foreign", "typed", "protocol", "sysv", "layout"],
+        &["foreign", "typed", "protocol", "home", "sysv", "layout"],
     ),
 ];
 

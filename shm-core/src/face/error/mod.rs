@@ -186,7 +186,10 @@ impl Error {
         of: Option<&'static Type>,
     ) -> Error {
         let brief = |why, pid, waited: Duration| {
-            let (way, number) = match place.map(|place| (place.key(), place.segment_id())) {
+            let (way, number) = match place
+                .as_ref()
+                .map(|place| (place.key(), place.segment_id()))
+            {
                 Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw().cast_unsigned()),
                 Some((_, Some(id))) => (Way::Id, id.as_raw().cast_unsigned()),
                 _ => (Way::Nothing, 0),
@@ -284,7 +287,7 @@ impl Error {
     pub fn place(&self) -> Option<Place> {
         match &self.0 {
             Repr::Brief(brief) => brief.place(),
-            Repr::Call(call) => call.place,
+            Repr::Call(call) => call.place.clone(),
             Repr::Text(_) => None,
         }
     }

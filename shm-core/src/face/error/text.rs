@@ -44,8 +44,9 @@ struct Named(Option<Place>);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match &self.0 {
             None => f.write_str("a private segment"),
+            Some(place) if place.path().is_some() => write!(f, "{place}"),
             Some(place) => match place.segment_id() {
                 Some(id) => write!(f, "segment with id {id}"),
                 None => write!(f, "segment {place}"),
@@ -116,7 +117,7 @@ impl Call {
         if let Failure::Fault(Fault::Foreign { .. }) = self.why
             && self.operation == Operation::Remove
         {
-            return match self.place.map(|place| (place, place.segment_id())) {
+            return match self.place.as_ref().map(|place| (place, place.segment_id())) {
                 Some((_, Some(id))) => format!("if it may go, `ipcrm -m {id}` removes it"),
                 Some((place, _)) => format!("if it may go, `ipcrm -M {place}` removes it"),
                 None => return "".into(),
@@ -212,7 +213,7 @@ const HINT_OF_DAMAGE: &str = "find the writer that did it, then remove the segme
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Failure::Mismatch(difference) = &self.why {
-            let (place, name) = (Named(self.place), self.name());
+            let (place, name) = (Named(self.place.clone()), self.name());
             writeln!(f, "{place} holds a different layout than `{name}`")?;
             write!(f, "{difference}")?;
             if self.others > 0 {
@@ -220,7 +221,7 @@ impl fmt::Display for Call {
             }
             return write!(f, "\n{}", self.hint());
         }
-        let (operation, place) = (self.operation.name(), Named(self.place));
+        let (operation, place) = (self.operation.name(), Named(self.place.clone()));
         write!(f, "{operation} on {place}: ")?;
         match &self.why {
             Failure::Fault(Fault::System(source)) => {
@@ -453,7 +454,12 @@ struct Kept<'a>(&'a Call);
 
 impl fmt::Display for Kept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.0.place.and_then(Place::key).map_or(0, |key| key.raw());
+        let key = self
+            .0
+            .place
+            .as_ref()
+            .and_then(Place::key)
+            .map_or(0, |key| key.raw());
         write!(
             f,
             "it was not replaced, since it is attached {} more times: \
