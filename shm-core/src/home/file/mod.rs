@@ -10,12 +10,15 @@
 
 mod birth;
 mod boot;
+mod checksum;
 mod description;
+mod door;
 mod error;
 mod file_system;
 mod mapped;
 mod memory;
 mod posix;
+mod snapshot;
 mod syscalls;
 mod temporary;
 #[cfg(all(test, not(loom)))]
@@ -29,3 +32,4 @@ pub(crate) use file_system::FileSystem;
 pub(crate) use mapped::Mapped;
 pub(crate) use memory::{check_seals, create_memory};
 pub(crate) use posix::posix_path;
+pub(crate) use snapshot::{Snapshot, newest, slot_size};

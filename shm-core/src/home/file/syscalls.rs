@@ -196,6 +196,30 @@ pub(super) fn add_seals(file: &File, seals: c_int) -> Result<()> {
     ret(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).map(drop)
 }
 
+/// Writes at `offset` and waits until what was written, and what is needed to find it again, is on the disk. Returns how many
+/// bytes those are. No part of the write is seen elsewhere than in the file.
+pub(super) fn write_and_sync(file: &File, bytes: &[u8], offset: u64) -> Result<usize> {
+    let offset = offset
+        .try_into()
+        .map_err(|_| Error::from_raw_os_error(libc::EINVAL))?;
+    let part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: `pwritev2(2)`: the call writes "iovcnt buffers of data described by iov", here the one whose pointer and length
+    // are those of a slice, and reads alone from it.
+    let written = unsafe {
+        libc::pwritev2(
+            file.as_raw_fd(),
+            &raw const part,
+            1,
+            offset,
+            libc::RWF_DSYNC,
+        )
+    };
+    usize::try_from(written).map_err(|_| Error::last_os_error())
+}
+
 /// Puts an empty counter in the descriptor's place. To be called where no other thread makes descriptors: after `fork`, in the
 /// child. All calls are among those that `signal-safety(7)` and the kernel allow there.
 pub(super) fn replace_with_nothing(file: &File) {
