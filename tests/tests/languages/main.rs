@@ -9,4 +9,5 @@ mod c_programs;
 mod c_protocol;
 mod documents;
 mod examples;
+mod ntp;
 mod python;
