@@ -14,7 +14,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// # Errors
 ///
 /// `/proc` is not there, or is none.
-pub(crate) fn boot_word() -> Result<NonZeroU64, Error> {
+pub(super) fn boot_word() -> Result<NonZeroU64, Error> {
     let path = Path::new(BOOT_ID);
     let no_proc = |cause| {
         let hint = "mount it: `mount -t proc proc /proc` inside the chroot or container";

@@ -7,10 +7,19 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::error::{Error, Kind};
 use super::file_system::FileSystem;
 use super::syscalls::{self, LockSort};
+
+// Which byte of a file says what, by a lock on it. Slots have those from 0 on.
+/// Locked together by all that use the live value; alone by the one that restores it.
+pub(super) const LIFE_BYTE: i64 = 1 << 32;
+/// Locked by the one that writes to the disk.
+pub(super) const DISK_BYTE: i64 = LIFE_BYTE + 1;
+/// Locked by the creator, as long as the file has a temporary name.
+pub(super) const BIRTH_BYTE: i64 = LIFE_BYTE + 2;
 
 /// One open file description with one descriptor, closed on `exec`: opened anew for its owner, never duplicated, never mapped
 /// through. Its locks belong to the inode, and end when it is dropped, which closes it: never by `F_UNLCK`, which in a forked
@@ -34,6 +43,8 @@ pub(crate) struct FileStat {
     pub(crate) gid: u32,
     /// The permission bits.
     pub(crate) mode: u32,
+    /// When the inode was made, in nanoseconds since 1970; 0 where the file system does not say.
+    pub(crate) born: u64,
 }
 
 impl Description {
@@ -124,6 +135,12 @@ impl Description {
 
     fn lock(&self, sort: LockSort, offset: i64) -> Result<bool, Error> {
         syscalls::try_lock(&self.file, sort, offset).map_err(|e| self.error("fcntl", &e))
+    }
+
+    /// Lets go of a byte that is never held beyond a call: of others, a forked child's copy of the descriptor would free the
+    /// parent's.
+    pub(super) fn unlock(&self, offset: i64) -> Result<(), Error> {
+        syscalls::unlock(&self.file, offset).map_err(|e| self.error("fcntl", &e))
     }
 
     /// Whether another description has locked the byte for itself alone. A shared lock does not count: every reader can have
@@ -283,6 +300,8 @@ fn check(file: &File, path: &Path) -> Result<FileSystem, Error> {
 
 fn stat(file: &File) -> io::Result<FileStat> {
     let found = file.metadata()?;
+    let born = found.created().ok();
+    let born = born.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     Ok(FileStat {
         dev: found.dev(),
         ino: found.ino(),
@@ -291,6 +310,7 @@ fn stat(file: &File) -> io::Result<FileStat> {
         uid: found.uid(),
         gid: found.gid(),
         mode: found.mode() & 0o7777,
+        born: born.map_or(0, |since| since.as_nanos() as u64),
     })
 }
 

@@ -52,6 +52,10 @@ pub(crate) enum Kind {
     NoProc,
     /// The path leads to another file than it did a moment ago.
     Replaced,
+    /// Another process keeps others out of it for the whole time limit.
+    Busy,
+    /// No whole value is in it to go on with.
+    NotRestored,
     /// A descriptor of memory that may still be shortened.
     Unsealed,
     /// No path or name that a file could have, or no size that one could have.

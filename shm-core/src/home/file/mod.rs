@@ -13,8 +13,10 @@ mod boot;
 mod checksum;
 mod description;
 mod door;
+mod durable;
 mod error;
 mod file_system;
+mod life;
 mod mapped;
 mod memory;
 mod posix;
@@ -23,12 +25,14 @@ mod syscalls;
 mod temporary;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod turn;
 
 pub(crate) use birth::{Birth, Born, create_whole};
-pub(crate) use boot::boot_word;
 pub(crate) use description::{Description, FileStat};
+pub(crate) use durable::{Slots, persist, restored};
 pub(crate) use error::{Error, Kind};
 pub(crate) use file_system::FileSystem;
+pub(crate) use life::{enter, life_word};
 pub(crate) use mapped::Mapped;
 pub(crate) use memory::{check_seals, create_memory};
 pub(crate) use posix::posix_path;

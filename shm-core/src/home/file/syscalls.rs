@@ -38,11 +38,12 @@ const FCNTL: c_long = libc::SYS_fcntl;
 #[cfg(target_pointer_width = "32")]
 const FCNTL: c_long = libc::SYS_fcntl64;
 
-/// `F_RDLCK` or `F_WRLCK`.
+/// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
 #[derive(Clone, Copy)]
 pub(super) enum LockSort {
     Read,
     Write,
+    None,
 }
 
 #[allow(
@@ -54,6 +55,7 @@ fn lock_call(file: &File, command: c_int, sort: LockSort, byte: i64) -> Result<L
     let sort = match sort {
         LockSort::Read => libc::F_RDLCK,
         LockSort::Write => libc::F_WRLCK,
+        LockSort::None => libc::F_UNLCK,
     };
     let mut lock = Lock {
         sort: sort as c_short,
@@ -81,6 +83,10 @@ pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
+    lock_call(file, libc::F_OFD_SETLK, LockSort::None, byte).map(drop)
 }
 
 /// Whether another description has a lock that would be in the way.

@@ -11,15 +11,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::description::{Description, link_in_proc};
+use super::description::{BIRTH_BYTE, Description, link_in_proc};
 use super::error::Error;
 use super::syscalls;
 
 /// How such a name begins; 16 digits follow.
 const PREFIX: &str = ".shm-core-new-";
-
-/// The byte that the creator of a temporary file has locked: far behind all that a file's users lock.
-const BIRTH_BYTE: i64 = i64::MAX - 1;
 
 /// A new file that has not got its name yet. Dropped, it is gone.
 pub(super) struct Temporary {

@@ -22,8 +22,6 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) unique: u64,
     /// The version of the value.
     pub(crate) version: u64,
-    /// Of the schema.
-    pub(crate) fingerprint: u64,
     pub(crate) schema: &'a [u8],
     pub(crate) value: &'a [u8],
 }
@@ -44,9 +42,9 @@ impl<'a> Snapshot<'a> {
             MAGIC,
             self.unique,
             self.version,
-            self.fingerprint,
             self.schema.len() as u64,
             self.value.len() as u64,
+            0,
             0,
             0,
         ];
@@ -65,17 +63,8 @@ impl<'a> Snapshot<'a> {
             let word = header.as_chunks::<8>().0[at];
             u64::from_ne_bytes(word)
         });
-        let [
-            magic,
-            of,
-            version,
-            fingerprint,
-            schema,
-            value,
-            reserved,
-            sum,
-        ] = words;
-        if magic != MAGIC || of != unique || version == 0 || reserved != 0 {
+        let [magic, of, version, schema, value, reserved, more, sum] = words;
+        if magic != MAGIC || of != unique || version == 0 || (reserved, more) != (0, 0) {
             return None;
         }
         // The checksum is over zeros in its own place.
@@ -87,7 +76,6 @@ impl<'a> Snapshot<'a> {
         (checksum(bytes) == sum).then(|| Snapshot {
             unique,
             version,
-            fingerprint,
             schema: &bytes[HEADER..middle],
             value: &bytes[middle..],
         })

@@ -12,7 +12,6 @@ fn snapshot(version: u64, schema: &'static [u8], value: &[u8]) -> Vec<u8> {
     let snapshot = Snapshot {
         unique: UNIQUE,
         version,
-        fingerprint: 0xf1,
         schema,
         value,
     };
@@ -33,8 +32,8 @@ fn what_is_encoded_is_decoded() {
     assert_eq!(version_of(&bytes), Some(7));
     let found = Snapshot::decode(&mut bytes, UNIQUE).unwrap();
     assert_eq!(
-        (found.fingerprint, found.schema, found.value),
-        (0xf1, &b"schema"[..], &b"the value"[..])
+        (found.schema, found.value),
+        (&b"schema"[..], &b"the value"[..])
     );
     let mut bytes = snapshot(7, b"schema", b"the value");
     assert_eq!(
@@ -142,7 +141,7 @@ proptest! {
             place[..8].copy_from_slice(&MAGIC.to_ne_bytes());
             place[8..].copy_from_slice(&UNIQUE.to_ne_bytes());
         }
-        if whole && let Some(reserved) = bytes.get_mut(48..56) {
+        if whole && let Some(reserved) = bytes.get_mut(40..56) {
             reserved.fill(0);
         }
         prop_assert_eq!(version_of(&bytes), None);

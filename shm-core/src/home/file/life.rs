@@ -1,0 +1,186 @@
+//! Whether the bytes of a file are those that living processes left, or what a disk or a copy made of them.
+//!
+//! The kernel keeps the memory of a file whole as long as the machine runs, whoever dies. After a restart the file is a mixture of
+//! old and new sectors; a copy of a live file is one of old and new bytes. So a word in the file says which start of the machine,
+//! and which file, its bytes belong to. Where it says another, the live value counts for nothing.
+//!
+//! | step of a restoration | a death after it leaves |
+//! |---|---|
+//! | the life byte is locked by one alone | the word of before: the next one begins anew |
+//! | the value is restored | the same |
+//! | the word is this life's | a restored value |
+//! | the lock is shared | an ordinary user's death |
+
+use core::num::NonZeroU64;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Duration;
+
+use super::boot::boot_word;
+use super::checksum::checksum;
+use super::description::{Description, LIFE_BYTE};
+use super::error::{Error, Kind};
+use super::turn::within;
+
+/// The word for the bytes of this file, as long as the machine runs: of its boot id, and of the device, the inode, and when that
+/// was made. What is kept in memory has no other boot.
+///
+/// # Errors
+///
+/// `/proc` is not there.
+pub(crate) fn life_word(description: &Description) -> Result<NonZeroU64, Error> {
+    let boot = if description.file_system().is_volatile() {
+        0
+    } else {
+        boot_word()?.get()
+    };
+    let stat = description.stat()?;
+    let words = [boot, stat.dev, stat.ino, stat.born];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    Ok(NonZeroU64::new(checksum(&bytes)).unwrap_or(NonZeroU64::MIN))
+}
+
+/// Makes this description one of those that use the live value, for as long as it is open. `word` is the file's; where it does
+/// not say `life`, `restore` is called first, while no other process uses the value.
+///
+/// # Errors
+///
+/// Others restore it, or use it under another word, for the whole limit; what `restore` fails for.
+pub(crate) fn enter<E: From<Error>>(
+    description: &Description,
+    word: &AtomicU64,
+    life: NonZeroU64,
+    limit: Duration,
+    restore: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    // Acquire pairs with the release below: who sees the word sees the restored value.
+    let is_ours = || word.load(Acquire) == life.get();
+    let alone = within(limit, || -> Result<_, Error> {
+        if !is_ours() {
+            // From nothing: two that had it shared would wait for each other.
+            return Ok(description.lock_byte(LIFE_BYTE)?.then_some(true));
+        }
+        if !description.lock_shared(LIFE_BYTE)? {
+            return Ok(None);
+        }
+        // Looked at again: it may have become another's in between.
+        if is_ours() {
+            return Ok(Some(false));
+        }
+        description.unlock(LIFE_BYTE)?;
+        Ok(None)
+    })?;
+    match alone {
+        None => return Err(busy(description, limit).into()),
+        Some(true) if !is_ours() => {
+            restore()?;
+            word.store(life.get(), Release);
+        }
+        Some(_) => {}
+    }
+    // It changes from alone to shared at once, with no moment between.
+    description.lock_shared(LIFE_BYTE)?;
+    Ok(())
+}
+
+fn busy(description: &Description, limit: Duration) -> Error {
+    let cause = format!(
+        "another process restores its value, or uses it from another sandbox, for {limit:?} now"
+    );
+    let hint = "look who has it open, with `fuser` or `lsof` and the path, and try again once that has ended";
+    Error::early("enter", description.path(), Kind::Busy, cause, hint)
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+    use crate::home::file::tests::Scratch;
+
+    const LIFE: NonZeroU64 = NonZeroU64::new(7).unwrap();
+
+    fn open(scratch: &Scratch) -> Description {
+        let path = scratch.path("file");
+        if !path.exists() {
+            scratch.file("file", &[0; 64]);
+        }
+        Description::open(&path, true).unwrap()
+    }
+
+    fn enter_now(
+        description: &Description,
+        word: &AtomicU64,
+        restore: impl FnOnce(),
+    ) -> Result<(), Error> {
+        enter(description, word, LIFE, Duration::ZERO, || {
+            restore();
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_value_is_restored_once_and_used_together() {
+        let scratch = Scratch::new();
+        let word = AtomicU64::new(1);
+        let (one, two) = (open(&scratch), open(&scratch));
+        let mut restored = 0;
+        enter_now(&one, &word, || restored += 1).unwrap();
+        assert_eq!((restored, word.load(Acquire)), (1, 7));
+        enter_now(&two, &word, || panic!("it is there")).unwrap();
+        // A process of another sandbox, which has another boot id, does not restore it under them.
+        word.store(2, Release);
+        let error = enter_now(&open(&scratch), &word, || panic!("it is in use")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
+        drop((one, two));
+        enter_now(&open(&scratch), &word, || restored += 1).unwrap();
+        assert_eq!(restored, 2);
+    }
+
+    #[test]
+    fn nobody_enters_while_a_value_is_restored_and_a_failure_leaves_it_to_the_next() {
+        let scratch = Scratch::new();
+        let word = AtomicU64::new(0);
+        let one = open(&scratch);
+        enter_now(&one, &word, || {
+            let error = enter_now(&open(&scratch), &word, || panic!("twice")).unwrap_err();
+            assert!(error.to_string().contains("`fuser`"), "{error}");
+        })
+        .unwrap();
+        drop(one);
+        word.store(0, Release);
+        let refused = || {
+            Err(Error::early(
+                "restore",
+                "file".as_ref(),
+                Kind::NotRestored,
+                "",
+                "",
+            ))
+        };
+        let two = open(&scratch);
+        assert!(enter(&two, &word, LIFE, Duration::ZERO, refused).is_err());
+        drop(two);
+        enter_now(&open(&scratch), &word, || ()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_is_another_life() {
+        for scratch in [Scratch::new(), Scratch::in_memory()] {
+            let original = open(&scratch);
+            let copy = scratch.path("copy");
+            std::fs::copy(scratch.path("file"), &copy).unwrap();
+            let copied = Description::open(&copy, true).unwrap();
+            assert_ne!(life_word(&original).unwrap(), life_word(&copied).unwrap());
+            assert_eq!(
+                life_word(&original).unwrap(),
+                life_word(&open(&scratch)).unwrap()
+            );
+            // Put in the original's place, which may have given it the inode's number.
+            drop(original);
+            let before = life_word(&open(&scratch)).unwrap();
+            std::fs::remove_file(scratch.path("file")).unwrap();
+            std::fs::copy(&copy, scratch.path("file")).unwrap();
+            assert_ne!(life_word(&open(&scratch)).unwrap(), before);
+        }
+    }
+}
