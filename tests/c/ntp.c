@@ -1,6 +1,7 @@
 /* Feeds and reads a unit of NTP's shared clock as fast as it can, as gpsd and chronyd do:
  * ntp KEY MODE feed|read COUNT. Samples count up from 1; all fields of one have its number. Feeds until dummy[0] is set.
  * Prints what went wrong. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static void feed(int mode, long count)
     for (long n = 1; n <= count; n++) {
         if (mode == 0) {
             while (unit->valid)
-                ;
+                sched_yield();
             barrier();
             put(n);
         } else {
@@ -100,8 +101,10 @@ static void take(int mode, long count)
         struct shmTime t;
         int first = unit->count;
         barrier();
-        if (!unit->valid)
+        if (!unit->valid) {
+            sched_yield();
             continue;
+        }
         barrier();
         memcpy(&t, (const void *)unit, sizeof t);
         barrier();
