@@ -569,11 +569,17 @@ static inline int shmbox_same_type_(shmbox_form_ *newer, shmbox_form_ *older, in
 		return 1;
 	case 0x23: /* enum */
 		return shmbox_same_variants_(newer, older);
+	case 0x25: /* opaque bytes */
+		if (!shmbox_same_number_(newer, older, 8))
+			return 0;
+		shmbox_take_(newer, 8);
+		shmbox_take_(older, 8);
+		return 1;
 	case 0x24: /* vector */
 		return shmbox_same_number_(newer, older, 8) && shmbox_same_number_(newer, older, 8) &&
 			shmbox_same_type_(newer, older, depth - 1);
 	default:
-		return tag >= 1 && tag <= 14;
+		return tag >= 1 && tag <= 24;
 	}
 }
 

@@ -212,7 +212,7 @@ pub use face::{
     Batch, Changes, Error, ErrorKind, Inspector, InspectorOptions, Missing, Options,
     ParsePlaceError, Place, RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
 };
-pub use layout::{FixedStr, FixedVec, SharedLayout};
+pub use layout::{FixedStr, FixedVec, Opaque, SharedLayout};
 pub use protocol::{Claimant, Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;
 pub use sysv::Key;

@@ -38,10 +38,7 @@ advice! {
         "use `u64` or `i64`";
     AlwaysThere,
         "`{Self}` may not live in shared memory: no schema can say of a value that it may be absent",
-        "use the plain value, and a `bool` beside it that says whether it is there";
-    ZeroIsNone,
-        "`{Self}` may not live in shared memory: no schema can say of a value that it may be absent",
-        "use the plain integer, such as `u32` for `Option<NonZeroU32>`: its bytes are the same, and 0 stands for `None`";
+        "use the plain value, and a `bool` beside it that says whether it is there, or `Option<NonZeroU32>`, where 0 is `None`";
     OneOfTwo,
         "`{Self}` may not live in shared memory: no schema can say which one of two values is there",
         "use a struct of both values, and a fieldless enum in it that says which one counts";

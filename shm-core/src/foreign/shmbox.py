@@ -224,6 +224,32 @@ class _Bytes16(_Kind):
             raise Invalid("field `%s` holds %d, which is no `%s`" % (path, value, self.variants.__name__))
 
 
+class _NonZero(_Kind):
+    """An integer that is never 0, whatever kind converts it otherwise. A new struct holds 0 until it is assigned to."""
+
+    picky = True
+
+    def __init__(self, kind, name):
+        self.kind = kind
+        self.name = name
+        self.plain, self.ctype, self.format, self.view = kind.plain, kind.ctype, kind.format, kind.view
+
+    def encode(self, value):
+        return self.kind.encode(self._checked(value))
+
+    def assign(self, raw, value):
+        self.kind.assign(raw, self._checked(value))
+
+    def _checked(self, value):
+        if value == 0:
+            raise ValueError("0 is no %s" % self.name)
+        return value
+
+    def check(self, raw, path):
+        if self.view(raw) == 0:
+            raise Invalid("field `%s` holds 0, which is no `%s`" % (path, self.name))
+
+
 class _Text(_Kind):
     """C's char[size]: str on this side. Bytes that are not UTF-8 come and go as lone surrogates (surrogateescape)."""
 
@@ -244,6 +270,21 @@ class _Text(_Kind):
         if len(text) >= self.size:
             raise ValueError("text of %d bytes does not fit: there is room for %d" % (len(text), self.size - 1))
         raw[:] = text.ljust(self.size, b"\0")
+
+
+class _Opaque(_Kind):
+    """Bytes of another program, which nothing here reads or writes: their value is None."""
+
+    def __init__(self, size):
+        self.ctype = _ctypes.c_uint8 * size
+        self.format = "V%d" % size
+
+    def view(self, raw):
+        return None
+
+    def assign(self, raw, value):
+        if value is not None:
+            raise TypeError("these bytes belong to another program, so their value is None")
 
 
 class _Nested(_Kind):

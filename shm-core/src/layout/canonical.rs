@@ -18,13 +18,14 @@ pub(super) const FORM: u8 = 1;
 /// everywhere.
 pub(crate) const BYTE_ORDER: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
 
-/// What each node of the tree begins with. 1 to 14 are the primitives.
+/// What each node of the tree begins with. 1 to 24 are the primitives.
 pub(super) mod tag {
     pub const ARRAY: u8 = 0x20;
     pub const STR: u8 = 0x21;
     pub const STRUCT: u8 = 0x22;
     pub const ENUM: u8 = 0x23;
     pub const VEC: u8 = 0x24;
+    pub const OPAQUE: u8 = 0x25;
 }
 
 /// The longest form that is stored or accepted, in bytes.
@@ -66,7 +67,7 @@ impl fmt::Display for Fingerprint {
 
 impl Schema {
     /// The fingerprint of this layout: FNV-1a over its stored form without the names and alignments
-    /// of structs, without the names of enums, and without `since` and the former names of fields.
+    /// of structs, without the alignments of opaque bytes and the names of enums, and without `since` and the former names of fields.
     ///
     /// Field names and order, offsets, sizes, signedness, schema versions, and the names and values
     /// of enum variants all count.
@@ -163,6 +164,12 @@ impl Sink<'_> {
         }
     }
 
+    const fn align(&mut self, schema: &Schema) {
+        if self.stored {
+            self.u64(schema.align);
+        }
+    }
+
     const fn field(&mut self, field: &FieldSchema) {
         self.name(field.name());
         self.u64(field.offset);
@@ -196,6 +203,11 @@ impl Sink<'_> {
                 self.byte(tag::STR);
                 self.u64(size);
             }
+            TypeKind::Opaque { size } => {
+                self.byte(tag::OPAQUE);
+                self.u64(size);
+                self.align(schema);
+            }
             TypeKind::Vec {
                 element,
                 capacity,
@@ -216,9 +228,7 @@ impl Sink<'_> {
                 self.type_name(name);
                 self.bytes(&version.to_le_bytes());
                 self.u64(schema.size);
-                if self.stored {
-                    self.u64(schema.align);
-                }
+                self.align(schema);
                 self.u64(fields.len() as u64);
                 let mut i = 0;
                 while i < fields.len() {

@@ -19,8 +19,8 @@ impl Schema {
     #[track_caller]
     pub(super) const fn array(element: &'static Schema, len: usize) -> Schema {
         assert!(
-            len > 0,
-            "an array of length 0 has no bytes to share: give it at least one element or leave the field out"
+            element.size > 0,
+            "an array of arrays of length 0 has no bytes to share: give each at least one element"
         );
         let Some(size) = element.size.checked_mul(len as u64) else {
             panic!("this array is larger than an address space");
@@ -49,9 +49,22 @@ impl Schema {
     }
 
     #[track_caller]
+    pub(super) const fn opaque(size: usize, align: usize) -> Schema {
+        assert!(
+            size > 0 && size.is_multiple_of(align),
+            "an `Opaque<N, ALIGN>` has a multiple of ALIGN bytes, and some: raise N"
+        );
+        Schema {
+            size: size as u64,
+            align: align as u64,
+            shape: Shape::Opaque,
+        }
+    }
+
+    #[track_caller]
     pub(super) const fn fixed_vec(element: &'static Schema, capacity: usize) -> Schema {
         assert!(
-            capacity > 0,
+            capacity > 0 && element.size > 0,
             "`FixedVec<T, 0>` has no room for an element: give it at least one"
         );
         assert!(

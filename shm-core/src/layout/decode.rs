@@ -34,7 +34,7 @@ impl Schema {
                 other => format!("{other} names no byte order"),
             }));
         }
-        let schema = source.schema(1)?;
+        let schema = source.sized(1)?;
         if source.at != bytes.len() {
             return Err(source.error("it goes on behind its end"));
         }
@@ -147,6 +147,25 @@ impl<'a> Source<'a> {
         Ok(Ref::Owned(items.into_boxed_slice()))
     }
 
+    /// An alignment that a type may have.
+    fn align(&mut self) -> Result<u64, SchemaError> {
+        let align = self.u64()?;
+        if align.is_power_of_two() && align <= Schema::MAX_ALIGN as u64 {
+            return Ok(align);
+        }
+        let most = Schema::MAX_ALIGN;
+        Err(self.error(format!(
+            "an alignment of {align}, which is no power of two up to {most}"
+        )))
+    }
+
+    /// A type that has bytes: all but the fields of structs.
+    fn sized(&mut self, depth: usize) -> Result<Schema, SchemaError> {
+        let schema = self.schema(depth)?;
+        self.size(Some(schema.size))?;
+        Ok(schema)
+    }
+
     fn schema(&mut self, depth: usize) -> Result<Schema, SchemaError> {
         if depth > Schema::MAX_DEPTH {
             let most = Schema::MAX_DEPTH;
@@ -155,8 +174,11 @@ impl<'a> Source<'a> {
         match self.byte()? {
             tag::ARRAY => {
                 let len = self.u64()?;
-                let element = self.schema(depth + 1)?;
-                let size = self.size(element.size.checked_mul(len))?;
+                let element = self.sized(depth + 1)?;
+                let size = match len {
+                    0 => 0,
+                    _ => self.size(element.size.checked_mul(len))?,
+                };
                 let align = element.align;
                 Ok(Schema {
                     size,
@@ -176,6 +198,18 @@ impl<'a> Source<'a> {
                 })
             }
             tag::VEC => self.vec(depth),
+            tag::OPAQUE => {
+                let size = self.u64()?;
+                let (size, align) = (self.size(Some(size))?, self.align()?);
+                if !size.is_multiple_of(align) {
+                    return Err(self.bad_size(size));
+                }
+                Ok(Schema {
+                    size,
+                    align,
+                    shape: Shape::Opaque,
+                })
+            }
             tag::STRUCT => self.structure(depth),
             tag::ENUM => self.enumeration(),
             other => match Primitive::from_tag(other) {
@@ -197,7 +231,7 @@ impl<'a> Source<'a> {
                 "a `FixedVec` whose elements begin at {align}, which is no power of two from 4 to {most}"
             )));
         }
-        let element = self.schema(depth + 1)?;
+        let element = self.sized(depth + 1)?;
         let size = self.size(Schema::vec_size(&element, capacity, align))?;
         Ok(Schema {
             size,
@@ -217,12 +251,7 @@ impl<'a> Source<'a> {
         }
         let size = self.u64()?;
         let size = self.size(Some(size))?;
-        let align = self.u64()?;
-        if !align.is_power_of_two() || align > Schema::MAX_ALIGN as u64 {
-            let most = Schema::MAX_ALIGN;
-            let fault = format!("an alignment of {align}, which is no power of two up to {most}");
-            return Err(self.error(fault));
-        }
+        let align = self.align()?;
         if size % align != 0 {
             return Err(self.bad_size(size));
         }

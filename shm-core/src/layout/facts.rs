@@ -3,12 +3,12 @@
 use super::{Schema, TypeKind};
 
 impl Schema {
-    /// Whether every bit pattern is a value: no `bool`, `char`, enum or `FixedVec` is anywhere inside.
+    /// Whether every bit pattern is a value: no `bool`, `char`, `NonZero`, enum or `FixedVec` is anywhere inside.
     pub const fn any_bits(&self) -> bool {
         match self.kind() {
             TypeKind::Primitive(primitive) => primitive.any_bits(),
-            TypeKind::Array { element, .. } => element.any_bits(),
-            TypeKind::Str { .. } => true,
+            TypeKind::Array { element, len } => len == 0 || element.any_bits(),
+            TypeKind::Str { .. } | TypeKind::Opaque { .. } => true,
             TypeKind::Vec { .. } => false,
             TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
@@ -24,11 +24,13 @@ impl Schema {
         }
     }
 
-    /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0.
+    /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0, and no
+    /// `NonZero` is there.
     pub const fn zeros_are_valid(&self) -> bool {
         match self.kind() {
-            TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Vec { .. } => true,
-            TypeKind::Array { element, .. } => element.zeros_are_valid(),
+            TypeKind::Primitive(primitive) => !primitive.is_non_zero(),
+            TypeKind::Str { .. } | TypeKind::Vec { .. } | TypeKind::Opaque { .. } => true,
+            TypeKind::Array { element, len } => len == 0 || element.zeros_are_valid(),
             TypeKind::Struct { fields, .. } => {
                 let mut i = 0;
                 while i < fields.len() {
@@ -49,6 +51,25 @@ impl Schema {
                 }
                 false
             }
+        }
+    }
+
+    /// Whether bytes of another program are anywhere inside: see [`Opaque`](super::Opaque).
+    pub(crate) const fn has_opaque(&self) -> bool {
+        match self.kind() {
+            TypeKind::Opaque { .. } => true,
+            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => element.has_opaque(),
+            TypeKind::Struct { fields, .. } => {
+                let mut i = 0;
+                while i < fields.len() {
+                    if fields[i].schema().has_opaque() {
+                        return true;
+                    }
+                    i += 1;
+                }
+                false
+            }
+            _ => false,
         }
     }
 

@@ -99,6 +99,10 @@ impl Message {
                 self.write("[{}; {}]", &[Type(element), Number(len as i128)]);
             }
             TypeKind::Str { size } => self.write("FixedStr<{}>", &[Number(size as i128)]),
+            TypeKind::Opaque { size } => {
+                let pieces = [Number(size as i128), Number(schema.align as i128)];
+                self.write("Opaque<{}, {}>", &pieces);
+            }
             TypeKind::Vec {
                 element, capacity, ..
             } => {

@@ -21,14 +21,50 @@ pub enum Primitive {
     F64,
     Bool,
     Char,
+    NonZeroU8,
+    NonZeroU16,
+    NonZeroU32,
+    NonZeroU64,
+    NonZeroU128,
+    NonZeroI8,
+    NonZeroI16,
+    NonZeroI32,
+    NonZeroI64,
+    NonZeroI128,
 }
 
 impl Primitive {
-    /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`.
-    const ALL: [Primitive; 14] = {
+    /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`. The
+    /// last ones are the integers of the first tags, without zero.
+    pub(super) const ALL: [Primitive; 24] = {
         use Primitive::{Bool, Char, F32, F64, I8, I16, I32, I64, I128, U8, U16, U32, U64, U128};
+        use Primitive::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128};
+        use Primitive::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128};
         [
-            U8, U16, U32, U64, U128, I8, I16, I32, I64, I128, F32, F64, Bool, Char,
+            U8,
+            U16,
+            U32,
+            U64,
+            U128,
+            I8,
+            I16,
+            I32,
+            I64,
+            I128,
+            F32,
+            F64,
+            Bool,
+            Char,
+            NonZeroU8,
+            NonZeroU16,
+            NonZeroU32,
+            NonZeroU64,
+            NonZeroU128,
+            NonZeroI8,
+            NonZeroI16,
+            NonZeroI32,
+            NonZeroI64,
+            NonZeroI128,
         ]
     };
 
@@ -45,56 +81,89 @@ impl Primitive {
         }
     }
 
+    /// What it is stored as: the integer for an integer without zero, else itself.
+    pub const fn stored_as(self) -> Primitive {
+        if self.is_non_zero() {
+            Primitive::ALL[self as usize - Primitive::NonZeroU8 as usize]
+        } else {
+            self
+        }
+    }
+
     /// Size in bytes, the same on every target.
     pub const fn size(self) -> usize {
-        match self {
+        match self.stored_as() {
             Primitive::U8 | Primitive::I8 | Primitive::Bool => 1,
             Primitive::U16 | Primitive::I16 => 2,
-            Primitive::U32 | Primitive::I32 | Primitive::F32 | Primitive::Char => 4,
             Primitive::U64 | Primitive::I64 | Primitive::F64 => 8,
             Primitive::U128 | Primitive::I128 => 16,
+            _ => 4,
         }
     }
 
     /// Alignment in bytes on the target this program was built for.
     pub const fn align(self) -> usize {
-        match self {
+        match self.stored_as() {
             Primitive::U8 | Primitive::I8 | Primitive::Bool => 1,
             Primitive::U16 | Primitive::I16 => align_of::<u16>(),
-            Primitive::U32 | Primitive::I32 | Primitive::Char => align_of::<u32>(),
             Primitive::F32 => align_of::<f32>(),
             Primitive::U64 | Primitive::I64 => align_of::<u64>(),
             Primitive::F64 => align_of::<f64>(),
             Primitive::U128 | Primitive::I128 => align_of::<u128>(),
+            _ => align_of::<u32>(),
         }
     }
 
     /// Whether this is an integer, and so may store a fieldless enum.
     pub const fn is_integer(self) -> bool {
-        !matches!(
-            self,
-            Primitive::F32 | Primitive::F64 | Primitive::Bool | Primitive::Char
-        )
+        (self as usize) < Primitive::F32 as usize
+    }
+
+    /// Whether this is an integer that is never zero.
+    pub const fn is_non_zero(self) -> bool {
+        self as usize >= Primitive::NonZeroU8 as usize
     }
 
     /// Whether this is an integer with a sign.
     pub const fn is_signed(self) -> bool {
         matches!(
-            self,
+            self.stored_as(),
             Primitive::I8 | Primitive::I16 | Primitive::I32 | Primitive::I64 | Primitive::I128
         )
     }
 
-    /// Whether every bit pattern is a value: true for all but `bool` and `char`.
+    /// Whether every bit pattern is a value: not so for `bool`, `char` and integers without zero.
     pub const fn any_bits(self) -> bool {
-        !matches!(self, Primitive::Bool | Primitive::Char)
+        (self as usize) < Primitive::Bool as usize
     }
 
     /// The name Rust gives it.
     pub const fn name(self) -> &'static str {
         const NAMES: [&str; Primitive::ALL.len()] = [
-            "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "f32", "f64",
-            "bool", "char",
+            "u8",
+            "u16",
+            "u32",
+            "u64",
+            "u128",
+            "i8",
+            "i16",
+            "i32",
+            "i64",
+            "i128",
+            "f32",
+            "f64",
+            "bool",
+            "char",
+            "NonZeroU8",
+            "NonZeroU16",
+            "NonZeroU32",
+            "NonZeroU64",
+            "NonZeroU128",
+            "NonZeroI8",
+            "NonZeroI16",
+            "NonZeroI32",
+            "NonZeroI64",
+            "NonZeroI128",
         ];
         NAMES[self as usize]
     }

@@ -109,7 +109,7 @@ impl Collector {
                     i += 1;
                 }
             }
-            TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
+            TypeKind::Array { .. } | TypeKind::Vec { .. } | TypeKind::Opaque { .. } => {}
         }
         if let Some(elements) = schema.elements() {
             if elements.counted {
@@ -126,6 +126,10 @@ impl Collector {
 
     const fn array(&mut self, element: &Schema, len: u64, base: u64, repeat: Repeat) {
         let size = len * element.size;
+        // Else nothing would end the loops below.
+        if len == 0 || is_bare(element) {
+            return;
+        }
         if is_dense(element) {
             return self.emit(base, size, repeat);
         }
@@ -239,7 +243,7 @@ pub(crate) fn for_each_leaf(
                 for_each_leaf(field.schema(), base + field.offset(), each);
             }
         }
-        TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
+        TypeKind::Array { .. } | TypeKind::Vec { .. } | TypeKind::Opaque { .. } => {}
     }
     let Some(elements) = schema.elements() else {
         return;
@@ -260,11 +264,31 @@ pub(crate) fn for_each_leaf(
     }
 }
 
+/// Whether no byte carries a value.
+pub(crate) const fn is_bare(schema: &Schema) -> bool {
+    match schema.kind() {
+        TypeKind::Opaque { .. } => true,
+        TypeKind::Array { element, len } => len == 0 || is_bare(element),
+        TypeKind::Struct { fields, .. } => {
+            let mut i = 0;
+            while i < fields.len() {
+                if !is_bare(fields[i].schema()) {
+                    return false;
+                }
+                i += 1;
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Whether every byte carries a value.
 pub(crate) const fn is_dense(schema: &Schema) -> bool {
     match schema.kind() {
         TypeKind::Primitive(_) | TypeKind::Str { .. } | TypeKind::Enum { .. } => true,
-        TypeKind::Array { element, .. } => is_dense(element),
+        TypeKind::Array { element, len } => len == 0 || is_dense(element),
+        TypeKind::Opaque { .. } => false,
         TypeKind::Vec {
             element,
             capacity,

@@ -69,6 +69,7 @@ pub(super) enum Shape {
         len: u64,
     },
     Str,
+    Opaque,
     /// Where the elements begin is the alignment of the whole: see [`TypeKind::Vec`].
     Vec {
         element: Ref<Schema>,
@@ -97,13 +98,19 @@ pub enum TypeKind<'a> {
     Array {
         /// What each element is.
         element: &'a Schema,
-        /// How many elements there are; at least 1.
+        /// How many elements there are; 0 only where it is the field of a struct.
         len: u64,
     },
     /// `FixedStr<size>`, in C `char[size]`.
     #[non_exhaustive]
     Str {
         /// All its bytes, the one for the NUL included; at least 1.
+        size: u64,
+    },
+    /// `Opaque<size, …>`: bytes that belong to another program.
+    #[non_exhaustive]
+    Opaque {
+        /// How many there are; at least 1.
         size: u64,
     },
     /// `FixedVec<element, capacity>`, in C `struct { uint32_t len; element items[capacity]; }`.
@@ -219,6 +226,7 @@ impl Schema {
                 len: *len,
             },
             Shape::Str => TypeKind::Str { size: self.size },
+            Shape::Opaque => TypeKind::Opaque { size: self.size },
             Shape::Vec { element, capacity } => TypeKind::Vec {
                 element: element.get(),
                 capacity: *capacity,
@@ -383,6 +391,7 @@ impl fmt::Display for Schema {
             TypeKind::Primitive(primitive) => fmt::Display::fmt(&primitive, f),
             TypeKind::Array { element, len } => write!(f, "[{element}; {len}]"),
             TypeKind::Str { size } => write!(f, "FixedStr<{size}>"),
+            TypeKind::Opaque { size } => write!(f, "Opaque<{size}, {}>", self.align),
             TypeKind::Vec {
                 element, capacity, ..
             } => write!(f, "FixedVec<{element}, {capacity}>"),

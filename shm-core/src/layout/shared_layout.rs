@@ -1,6 +1,10 @@
 //! The trait that says a type may live in shared memory, and the types of the language that do.
 
 use std::marker::PhantomData;
+use std::num::{
+    NonZero, NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16,
+    NonZeroU32, NonZeroU64, NonZeroU128, Wrapping,
+};
 use std::slice;
 
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
@@ -15,13 +19,14 @@ pub(crate) type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
 /// A plain-data type that may live in shared memory.
 ///
 /// Derive it: `#[derive(SharedLayout, Clone, Copy)]` checks every obligation below at compile time.
-/// It holds for the integers of fixed width, `f32`, `f64`, `bool`, `char`, [`FixedStr`](super::FixedStr), arrays and
+/// It holds for the integers of fixed width, also as `Wrapping`, `NonZero` and `Option<NonZero>`, for `f32`, `f64`, `bool`, `char`,
+/// [`FixedStr`](super::FixedStr), arrays and
 /// [`FixedVec`](super::FixedVec)s of such types, and the structs and fieldless enums that derive it. It does not hold for
 ///
 /// - references, pointers, `Box`, `String`, `Vec`: an address means nothing in another process;
 /// - `usize` and `isize`, which differ between 32-bit and 64-bit processes;
 /// - atomics: each access to a shared value is already atomic as a whole;
-/// - types of size zero, which have nothing to share.
+/// - types of size zero, which have nothing to share; but a struct may have an array of length 0 as a field.
 ///
 /// ```
 /// use shm_core::SharedLayout;
@@ -35,7 +40,7 @@ pub(crate) type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
 ///
 /// An implementation by hand is like asserting that all of this holds:
 ///
-/// - The type is inhabited, has at least one byte and aligns to at most [`Schema::MAX_ALIGN`]
+/// - The type is inhabited, has at least one byte (an array of length 0 has none) and aligns to at most [`Schema::MAX_ALIGN`]
 ///   bytes.
 /// - Its representation is fixed: it is a primitive, an array of such types, or declared `repr(C)`
 ///   or `repr(transparent)`, packed or aligned as one likes, or a fieldless enum with an integer
@@ -44,7 +49,7 @@ pub(crate) type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
 ///   byte that is not padding is in a field at the offset and of the type stated, and every byte
 ///   that the schema calls part of a field is initialised in every value.
 /// - The schema is not laxer than the type: any bytes whose fields hold values of the types stated
-///   are a valid value. A schema without `bool`, `char`, enum and `FixedVec` therefore says that
+///   are a valid value. A schema without `bool`, `char`, `NonZero`, enum and `FixedVec` therefore says that
 ///   every bit pattern is one, and then nothing else is asked. (A wrapper of `NonZeroU32` must not
 ///   borrow the schema of `u32`.)
 /// - Bytes for which [`bits_are_valid`](Self::bits_are_valid) is true are a valid value, whatever
@@ -66,7 +71,13 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     const SCHEMA: &'static Schema;
 
     /// The fingerprint of [`SCHEMA`](Self::SCHEMA).
-    const FINGERPRINT: Fingerprint = Self::SCHEMA.fingerprint();
+    const FINGERPRINT: Fingerprint = {
+        assert!(
+            Self::SCHEMA.size > 0,
+            "a type without bytes has nothing to share: give it a field"
+        );
+        Self::SCHEMA.fingerprint()
+    };
 
     /// Whether `bytes`, exactly `size_of::<Self>()` of them, are a valid value. Padding bytes are
     /// ignored.
@@ -261,7 +272,46 @@ primitives! {
     f64: F64, always;
     bool: Bool, checked;
     char: Char, checked;
+    NonZeroU8: NonZeroU8, checked;
+    NonZeroU16: NonZeroU16, checked;
+    NonZeroU32: NonZeroU32, checked;
+    NonZeroU64: NonZeroU64, checked;
+    NonZeroU128: NonZeroU128, checked;
+    NonZeroI8: NonZeroI8, checked;
+    NonZeroI16: NonZeroI16, checked;
+    NonZeroI32: NonZeroI32, checked;
+    NonZeroI64: NonZeroI64, checked;
+    NonZeroI128: NonZeroI128, checked;
 }
+
+macro_rules! as_integers {
+    ($($integer:ident)+) => {$(
+        // SAFETY: "`Wrapping<T>` is guaranteed to have the same layout and ABI as `T`" (`std::num`),
+        // and it has a public field of any value: so what holds for the integer holds for it.
+        unsafe impl SharedLayout for Wrapping<$integer> {
+            const SCHEMA: &'static Schema = $integer::SCHEMA;
+
+            #[inline]
+            fn bits_are_valid(bytes: &[u8]) -> bool {
+                always::<$integer>(bytes)
+            }
+        }
+
+        // SAFETY: "`Option<NonZero<T>>` is guaranteed to be compatible with `T`, including in FFI", and
+        // "has the same size and alignment" (`std::num`): zero, which no `NonZero` is, stands for
+        // `None`, so all bits are a value, as they are for the integer.
+        unsafe impl SharedLayout for Option<NonZero<$integer>> {
+            const SCHEMA: &'static Schema = $integer::SCHEMA;
+
+            #[inline]
+            fn bits_are_valid(bytes: &[u8]) -> bool {
+                always::<$integer>(bytes)
+            }
+        }
+    )+};
+}
+
+as_integers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128);
 
 #[inline]
 fn always<T: AnyBitPattern>(bytes: &[u8]) -> bool {
@@ -279,7 +329,7 @@ fn checked<T: CheckedBitPattern>(bytes: &[u8]) -> bool {
 // SAFETY: "Arrays are laid out so that the zero-based nth element of the array is offset from the
 // start of the array by n * size_of::<T>() bytes" (Rust reference, "Type layout"): that is what an
 // array's schema states. There is no byte outside of the elements, and an array is valid if each of
-// them is; `Schema::array` refuses to compile for N = 0.
+// them is. It has bytes unless N = 0, which `FINGERPRINT` and `assert_shared` refuse: it is then a field of no bytes.
 unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {
     const SCHEMA: &'static Schema = &Schema::array(T::SCHEMA, N);
 
@@ -288,7 +338,7 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {
         if bytes.len() != size_of::<Self>() {
             return false;
         }
-        if const { T::SCHEMA.any_bits() } {
+        if const { Self::SCHEMA.any_bits() } {
             return true;
         }
         bytes.chunks_exact(size_of::<T>()).all(T::bits_are_valid)

@@ -126,7 +126,7 @@ fn find_variant<'a>(
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
-/// `false`, a `char` with NUL, an enum with its first variant, the length of a `FixedVec` with 0.
+/// `false`, a `char` with NUL, a `NonZero` with 1, an enum with its first variant, the length of a `FixedVec` with 0.
 /// Valid parts and padding stay as they
 /// are.
 ///
@@ -164,17 +164,13 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
                 }
             }
         }
-        TypeKind::Enum { repr, variants, .. } => {
-            if !is_variant(repr, variants, bytes) {
-                store(variants[0].value(), bytes);
-            }
+        TypeKind::Enum { repr, variants, .. } if !is_variant(repr, variants, bytes) => {
+            store(variants[0].value(), bytes);
         }
-        TypeKind::Primitive(primitive) => {
-            if !accepts(primitive, bytes) {
-                bytes.fill(0);
-            }
+        TypeKind::Primitive(primitive) if !accepts(primitive, bytes) => {
+            store(i128::from(primitive.is_non_zero()), bytes);
         }
-        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => {}
+        _ => {}
     }
 }
 
@@ -278,7 +274,7 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
         TypeKind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
         TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
         TypeKind::Enum { .. } | TypeKind::Primitive(_) => Some(misfit(schema, bytes)),
-        TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => None,
+        _ => None,
     }
 }
 
@@ -332,7 +328,7 @@ fn accepts(primitive: Primitive, bytes: &[u8]) -> bool {
     match primitive {
         Primitive::Bool => bits <= 1,
         Primitive::Char => u32::try_from(bits).is_ok_and(|bits| char::from_u32(bits).is_some()),
-        _ => true,
+        primitive => bits != 0 || !primitive.is_non_zero(),
     }
 }
 

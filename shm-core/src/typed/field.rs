@@ -61,7 +61,7 @@ impl<T, F> Field<T, F> {
     ///
     /// # Panics
     ///
-    /// If no `F` fits at `offset` of a `T`.
+    /// If no `F` fits at `offset` of a `T`, or has no bytes.
     #[doc(hidden)]
     pub const fn __new(offset: usize, _: fn(&T) -> F) -> Field<T, F> {
         let fits = match offset.checked_add(size_of::<F>()) {
@@ -69,6 +69,10 @@ impl<T, F> Field<T, F> {
             None => false,
         };
         assert!(fits, "no field of that type lies there");
+        assert!(
+            size_of::<F>() > 0,
+            "a field without bytes has nothing to load or store"
+        );
         Field {
             offset,
             types: PhantomData,

@@ -1,8 +1,10 @@
 //! `Integer`: what `fetch_add` adds to.
 
+use std::num::Wrapping;
+
 use crate::layout::SharedLayout;
 
-/// The integers of fixed size: `u8` to `u128`, and `i8` to `i128`. No other type can be one.
+/// The integers of fixed size, `u8` to `u128` and `i8` to `i128`, and their `Wrapping`. No other type can be one.
 pub trait Integer: SharedLayout + Sealed {}
 
 /// Not for other crates to implement, or to call.
@@ -20,6 +22,15 @@ macro_rules! integers {
             #[inline(always)]
             fn __wrapping_add(self, other: $int) -> $int {
                 self.wrapping_add(other)
+            }
+        }
+
+        impl Integer for Wrapping<$int> {}
+
+        impl Sealed for Wrapping<$int> {
+            #[inline(always)]
+            fn __wrapping_add(self, other: Wrapping<$int>) -> Wrapping<$int> {
+                self + other
             }
         }
     )+};

@@ -69,7 +69,9 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
         // them.
         return unsafe { payload.store(offset, bytes, size_of::<T>()) };
     }
-    if const { size_of::<T>() < Comb::WORTH } {
+    // Combs put back what lies between their teeth, under the lock, of which another program may know
+    // nothing.
+    if const { size_of::<T>() < Comb::WORTH || T::SCHEMA.has_opaque() } {
         // SAFETY: the runs are of a `T`, of which `value` is one, and the payload has room for it
         // (this function's contract).
         return for_each_window::<T>(|runs| unsafe { store_runs(payload, offset, bytes, runs) });
@@ -166,7 +168,7 @@ pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Sp
         // The repetitions that lie in it whole, and what lies on both sides of them.
         let (start, end) = (start - at, end - at);
         let (first, last) = (start.div_ceil(comb.stride), end / comb.stride);
-        if comb.count == 1 || first >= last {
+        if comb.count == 1 || first >= last || const { T::SCHEMA.has_opaque() } {
             return within(start, end);
         }
         let (first_at, last_at) = (first * comb.stride, last * comb.stride);

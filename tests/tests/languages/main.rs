@@ -11,3 +11,4 @@ mod documents;
 mod examples;
 mod ntp;
 mod python;
+mod types;

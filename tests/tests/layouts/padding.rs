@@ -5,7 +5,7 @@ use std::mem::offset_of;
 
 use shm_core::layout::{Schema, TypeKind};
 use shm_core::sysv::shm;
-use shm_core::{Error, RawBox, SharedBox, SharedLayout};
+use shm_core::{Error, Opaque, RawBox, SharedBox, SharedLayout, field};
 use shm_tests::Guard;
 
 /// What the padding of the programs' own values is full of.
@@ -28,6 +28,41 @@ struct Nested {
     flag: bool,
     inner: [Padded; 5],
     tail: u8,
+}
+
+/// Bytes of another program, which count as padding here.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Foreign {
+    lock: Opaque<40, 8>,
+    small: u8,
+    more: [Opaque<3>; 5],
+    large: u32,
+    inner: [Half; 2],
+    end: Opaque<64, 64>,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Half {
+    theirs: Opaque<6, 2>,
+    ours: u16,
+}
+
+impl Foreign {
+    fn of(n: u8) -> Foreign {
+        Foreign {
+            lock: Opaque::default(),
+            small: n,
+            more: Default::default(),
+            large: u32::from(n) << 24 | 5,
+            inner: [Half {
+                theirs: Opaque::default(),
+                ours: n.into(),
+            }; 2],
+            end: Opaque::default(),
+        }
+    }
 }
 
 macro_rules! ragged {
@@ -87,6 +122,7 @@ fn in_use(schema: &Schema) -> Vec<bool> {
                 part.copy_from_slice(&in_use(element));
             }
         }
+        TypeKind::Opaque { .. } => {}
         _ => used.fill(true),
     }
     used
@@ -199,6 +235,43 @@ fn padding_of_a_struct_with_many_stretches_belongs_to_nobody() {
 }
 
 #[test]
+fn opaque_bytes_belong_to_another_program() {
+    assert_eq!(
+        padding::<Foreign>().len(),
+        size_of::<Foreign>() - 1 - 4 - 2 * 2
+    );
+    belongs_to_nobody(Foreign::of(1), Foreign::of(2));
+    belongs_to_nobody([Foreign::of(1); 40], [Foreign::of(2); 40]);
+}
+
+#[test]
+fn a_store_of_what_opaque_bytes_are_part_of_leaves_them_alone() {
+    let guard = Guard::new();
+    let shared = SharedBox::create_new(guard.key(), Foreign::of(1)).unwrap();
+    let (memory, opaque) = (guard.memory(), padding::<Foreign>());
+    for at in &opaque {
+        memory.write(*at, &[KEPT]);
+    }
+    let new = *poisoned(Foreign::of(2));
+    shared.store(field!(Foreign.inner), new.inner).unwrap();
+    shared.store(field!(Foreign.lock), new.lock).unwrap();
+    let change = |inner: &mut [Half; 2]| inner[1] = new.inner[1];
+    shared.update_field(field!(Foreign.inner), change).unwrap();
+    let mut writer = shared.writer().unwrap();
+    let batch = writer.batch().store(field!(Foreign.small), 2);
+    batch
+        .store(field!(Foreign.inner[0]), new.inner[0])
+        .store(field!(Foreign.end), new.end)
+        .commit()
+        .unwrap();
+    drop(writer);
+    assert_eq!(shared.get().unwrap().inner, new.inner);
+    for at in opaque {
+        assert_eq!(memory.read(at, 1), [KEPT], "byte {at}");
+    }
+}
+
+#[test]
 fn padding_in_a_large_array_belongs_to_nobody() {
     belongs_to_nobody([Padded::of(1); 1000], [Padded::of(2); 1000]);
 }
@@ -263,8 +336,6 @@ mod beside_a_raw_writer {
     use super::*;
 
     /// Each step is a signal, so there are few stretches.
-    type Large = [Wide; 5];
-
     #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     struct Wide {
@@ -313,22 +384,47 @@ mod beside_a_raw_writer {
         result
     }
 
+    /// The same with bytes that belong to the raw writer, where Rust has padding.
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Theirs {
+        small: u8,
+        theirs: Opaque<3>,
+        large: [u32; 127],
+    }
+
+    impl Theirs {
+        fn of(n: u8) -> Theirs {
+            Theirs {
+                small: n,
+                theirs: Opaque::default(),
+                large: [n.into(); 127],
+            }
+        }
+    }
+
     #[test]
     fn what_a_raw_writer_stores_to_the_padding_of_a_large_array_is_not_put_back() {
+        is_not_put_back(true, [Wide::of(1); 5], [Wide::of(2); 5]);
+        is_not_put_back(false, [Theirs::of(1); 5], [Theirs::of(2); 5]);
+    }
+
+    fn is_not_put_back<T: SharedLayout + PartialEq + Debug>(announced: bool, first: T, value: T) {
         let guard = Guard::new();
         let shared = SharedBox::options()
-            .raw_writers(true)
-            .create_new(guard.key(), [Wide::of(1); 5])
+            .raw_writers(announced)
+            .create_new(guard.key(), first)
             .unwrap();
         let raw = shm::attach(shared.id(), shm::Access::ReadWrite).unwrap();
-        for (place, at) in PADDING.iter().zip(padding::<Large>()) {
+        for (place, at) in PADDING.iter().zip(padding::<T>()) {
             place.store(raw.as_ptr().wrapping_add(at), Relaxed);
         }
+        STORED.store(0, Relaxed);
+        STEPS.store(0, Relaxed);
         let handler = SigHandler::Handler(raw_writer);
         let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
         // SAFETY: the handler touches atomics only.
         unsafe { sigaction(Signal::SIGTRAP, &action) }.unwrap();
-        let value = [Wide::of(2); 5];
         let version = step_by_step(|| shared.set_from(&value));
         assert_eq!(version.unwrap(), 2);
         assert_eq!(shared.get().unwrap(), value);

@@ -5,6 +5,7 @@ use shm_core::SharedLayout;
 struct Choosing {
     maybe: Option<u32>,
     id: Option<std::num::NonZeroU32>,
+    size: Option<std::num::NonZeroUsize>,
     result: Result<u32, u8>,
     reference: Option<&'static u32>,
 }

@@ -14,7 +14,7 @@ struct Unit;
 #[repr(C)]
 struct EmptyFields {
     nothing: (),
-    array: [u8; 0],
+    arrays: [[u8; 0]; 2],
     marker: PhantomData<u32>,
     value: u32,
 }
@@ -24,8 +24,14 @@ const NONE: usize = 0;
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
 struct ComputedLength {
-    array: [u8; NONE],
+    arrays: [[u8; NONE]; 2],
     value: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct OnlyEmpty {
+    array: [u8; 0],
 }
 
 fn main() {}

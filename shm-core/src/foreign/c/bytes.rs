@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::names::primitive_type;
 use crate::foreign::scope::TypeNames;
 use crate::layout::{
-    FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_dense,
+    FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_bare, is_dense,
 };
 
 /// One member of a struct, before its name in C is known.
@@ -85,7 +85,11 @@ pub(super) fn functions(
     }
     if !is_dense(schema) {
         let head = format!("void {name}_store_(unsigned char *to, const unsigned char *from)");
-        define(&mut text, &head, &stores(names, members), "");
+        let mut stores = stores(names, members);
+        if stores.is_empty() {
+            stores = vec!["(void)to;".to_owned(), "(void)from;".to_owned()];
+        }
+        define(&mut text, &head, &stores, "");
     }
     text
 }
@@ -122,6 +126,9 @@ fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
 
 /// The statement that refuses wrong bytes of a member; `None` if all are right.
 fn check(names: &TypeNames, member: &Member<'_>) -> Option<String> {
+    if member.size() == 0 {
+        return None;
+    }
     let (element, count) = flat(member.schema, member.count.unwrap_or(1));
     refuse(names, element, member.offset, &count.to_string())
 }
@@ -140,6 +147,10 @@ fn refuse(names: &TypeNames, element: &Schema, offset: u64, count: &str) -> Opti
     };
     let wrong = match element.kind() {
         TypeKind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
+        TypeKind::Primitive(integer) if integer.is_non_zero() => {
+            let zeros = "\\0".repeat(integer.size() - 1);
+            format!("memcmp({at}, \"{zeros}\", {}) == 0", integer.size())
+        }
         TypeKind::Primitive(_) => format!("*({at}) > 1"),
         _ => format!("!{}_is_valid_({at})", names.of(element)?),
     };
@@ -167,7 +178,7 @@ fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
             ));
         }
     };
-    for member in members {
+    for member in members.iter().filter(|member| !is_bare(member.schema)) {
         let offset = member.offset;
         let end = offset + member.size();
         if is_dense(member.schema) {

@@ -137,7 +137,7 @@ pub(super) fn screaming_part(name: &str) -> String {
 
 /// The type of a primitive.
 pub(super) fn primitive_type(primitive: Primitive) -> &'static str {
-    match primitive {
+    match primitive.stored_as() {
         Primitive::U8 => "uint8_t",
         Primitive::U16 => "uint16_t",
         Primitive::U32 => "uint32_t",
@@ -151,7 +151,7 @@ pub(super) fn primitive_type(primitive: Primitive) -> &'static str {
         Primitive::F32 => "float",
         Primitive::F64 => "double",
         Primitive::Bool => "bool",
-        Primitive::Char => "uint32_t /* char: a Unicode scalar value */",
+        _ => "uint32_t /* char: a Unicode scalar value */",
     }
 }
 

@@ -47,9 +47,12 @@ struct Declared {
     dimensions: String,
     /// On 64-bit targets.
     align: u64,
-    /// 32-bit targets may align it to less.
+    /// Some targets align it to less.
     weak: bool,
 }
+
+/// What opaque bytes are made of: C places it anywhere.
+const BYTE: &str = "unsigned char";
 
 const QUIET: &str = "#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
@@ -102,18 +105,24 @@ impl Types {
         let mut end = 0;
         let mut natural = 1;
         for ((member, declared), name) in members.iter().zip(&declared).zip(&names) {
+            let Member { offset, .. } = *member;
+            // Not every compiler takes it for a member.
+            if member.size() == 0 {
+                let _ = writeln!(body, "\t/* {name}: an array of length 0, at {offset} */");
+                continue;
+            }
             let (attribute, align) = if packed {
                 (String::new(), 1)
             } else {
-                place(declared, member.offset, align)
+                place(declared, offset, align)
             };
             natural = natural.max(align);
-            pad(&mut body, &mut scope, end, member.offset, align);
+            pad(&mut body, &mut scope, end, offset, align);
             let Declared {
                 base, dimensions, ..
             } = declared;
             let _ = writeln!(body, "\t{base} {name}{dimensions}{attribute};");
-            end = member.offset + member.size();
+            end = offset + member.size();
         }
         pad(&mut body, &mut scope, end, schema.size() as u64, align);
 
@@ -125,7 +134,8 @@ impl Types {
             String::new()
         };
         let mut checks = format!("SHMBOX_STRUCT_({name}, {}, {align});\n", schema.size());
-        for (member, field) in members.iter().zip(&names) {
+        let fields = members.iter().zip(&names);
+        for (member, field) in fields.filter(|(member, _)| member.size() > 0) {
             let (offset, size) = (member.offset, member.size());
             let _ = writeln!(checks, "SHMBOX_MEMBER_({name}, {field}, {offset}, {size});");
         }
@@ -161,6 +171,10 @@ impl Types {
             TypeKind::Str { size } => Declared {
                 dimensions: format!("[{size}]"),
                 ..plain("char".to_owned(), 1, false)
+            },
+            TypeKind::Opaque { size } => Declared {
+                dimensions: format!("[{size}]"),
+                ..plain(BYTE.to_owned(), schema.align() as u64, true)
             },
             TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
                 let name = self.name(schema);
@@ -203,7 +217,7 @@ fn pad(body: &mut String, scope: &mut Scope, end: u64, offset: u64, align: u64) 
 fn place(declared: &Declared, offset: u64, of_struct: u64) -> (String, u64) {
     let natural = declared.align;
     if offset.is_multiple_of(natural) && of_struct >= natural {
-        let attribute = if declared.weak {
+        let attribute = if declared.weak && natural > 1 {
             format!(" __attribute__((__aligned__({natural})))")
         } else {
             String::new()
@@ -216,7 +230,11 @@ fn place(declared: &Declared, offset: u64, of_struct: u64) -> (String, u64) {
         1 << offset.trailing_zeros()
     };
     let align = lowest.min(of_struct);
-    let attribute = if align == 1 {
+    let attribute = if declared.base == BYTE && align == 1 {
+        String::new()
+    } else if declared.base == BYTE {
+        format!(" __attribute__((__aligned__({align})))")
+    } else if align == 1 {
         " __attribute__((__packed__))".to_owned()
     } else {
         format!(" __attribute__((__packed__, __aligned__({align})))")
@@ -230,6 +248,7 @@ fn type_name(schema: &Schema) -> String {
         TypeKind::Primitive(primitive) => primitive.name().to_owned(),
         TypeKind::Array { element, len } => format!("{}_{len}", type_name(element)),
         TypeKind::Str { size } => format!("text_{size}"),
+        TypeKind::Opaque { size } => format!("opaque_{size}"),
         TypeKind::Vec {
             element, capacity, ..
         } => format!("{}_vec_{capacity}", type_name(element)),

@@ -172,6 +172,7 @@ impl Types {
         match schema.kind() {
             TypeKind::Primitive(primitive) => described(constant(primitive), hint(primitive)),
             TypeKind::Str { size } => described(format!("_Text({size})"), "str"),
+            TypeKind::Opaque { size } => described(format!("_Opaque({size})"), "None"),
             TypeKind::Array { element, len } => {
                 let Described { kind, hint } = self.describe(element);
                 described(format!("_Array({kind}, {len})"), &format!("Array[{hint}]"))
@@ -213,7 +214,12 @@ struct Described {
 
 /// `_I32`: what converts a primitive.
 fn constant(primitive: Primitive) -> String {
-    format!("_{}", primitive.name().to_ascii_uppercase())
+    let constant = format!("_{}", primitive.stored_as().name().to_ascii_uppercase());
+    if primitive.is_non_zero() {
+        format!("_NonZero({constant}, \"{primitive}\")")
+    } else {
+        constant
+    }
 }
 
 fn hint(primitive: Primitive) -> &'static str {

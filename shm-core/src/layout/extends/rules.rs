@@ -152,7 +152,8 @@ const fn check_type<'a>(
     }
     let same = match (newer.kind(), older.kind()) {
         (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),
-        (TypeKind::Str { size: newer }, TypeKind::Str { size: older }) => newer == older,
+        (TypeKind::Str { size: newer }, TypeKind::Str { size: older })
+        | (TypeKind::Opaque { size: newer }, TypeKind::Opaque { size: older }) => newer == older,
         (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
             return check_nested(newer, older, path);
         }

@@ -185,21 +185,23 @@ fn pair<'a>(
     Vec<Option<&'a FieldSchema>>,
     impl IntoIterator<Item = &'a FieldSchema> + use<'a>,
 ) {
+    // Of two fields at one offset one has no bytes.
+    let place = |field: &FieldSchema| (field.offset, field.schema().size);
     let stored_names: HashSet<&str> = stored.iter().map(FieldSchema::name).collect();
     let mut by_name: HashMap<&str, &FieldSchema> =
         mine.iter().map(|field| (field.name(), field)).collect();
-    let mut left: BTreeMap<u64, &FieldSchema> = mine
+    let mut left: BTreeMap<(u64, u64), &FieldSchema> = mine
         .iter()
         .filter(|field| !stored_names.contains(field.name()))
-        .map(|field| (field.offset, field))
+        .map(|field| (place(field), field))
         .collect();
     let partners = stored
         .iter()
         .map(|field| {
             by_name.remove(field.name()).or_else(|| {
-                let renamed = left.get(&field.offset)?;
+                let renamed = left.get(&place(field))?;
                 let same = same_bytes(field.schema(), renamed.schema());
-                same.then(|| left.remove(&field.offset))?
+                same.then(|| left.remove(&place(field)))?
             })
         })
         .collect();

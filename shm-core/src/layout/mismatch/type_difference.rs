@@ -23,7 +23,8 @@ pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static st
         };
     }
     match (stored.kind(), mine.kind()) {
-        (TypeKind::Str { .. }, TypeKind::Str { .. }) => ("size", None),
+        (TypeKind::Str { .. }, TypeKind::Str { .. })
+        | (TypeKind::Opaque { .. }, TypeKind::Opaque { .. }) => ("size", None),
         (
             TypeKind::Enum {
                 repr: a,
@@ -109,7 +110,8 @@ pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
     }
     match (a.kind(), b.kind()) {
         (TypeKind::Primitive(a), TypeKind::Primitive(b)) => a == b,
-        (TypeKind::Str { .. }, TypeKind::Str { .. }) => true,
+        (TypeKind::Str { .. }, TypeKind::Str { .. })
+        | (TypeKind::Opaque { .. }, TypeKind::Opaque { .. }) => true,
         (
             TypeKind::Struct {
                 version: v,

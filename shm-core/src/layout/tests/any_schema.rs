@@ -20,7 +20,7 @@ fn integer() -> impl Strategy<Value = Primitive> {
 
 fn leaf() -> impl Strategy<Value = Schema> {
     let primitive =
-        (1..=14_u8).prop_map(|tag| Schema::primitive(Primitive::from_tag(tag).unwrap()));
+        (1..=24_u8).prop_map(|tag| Schema::primitive(Primitive::from_tag(tag).unwrap()));
     let text = (1..70_u64).prop_map(|size| Schema {
         size,
         align: 1,
@@ -45,7 +45,12 @@ fn leaf() -> impl Strategy<Value = Schema> {
                 ..Schema::primitive(repr)
             }
         });
-    prop_oneof![4 => primitive, 1 => text, 1 => enumeration]
+    let opaque = (1..9_u64, 0..3_u32).prop_map(|(count, log2)| Schema {
+        size: count << log2,
+        align: 1 << log2,
+        shape: Shape::Opaque,
+    });
+    prop_oneof![4 => primitive, 1 => text, 1 => enumeration, 1 => opaque]
 }
 
 fn owned(name: String) -> Ref<str> {
@@ -105,7 +110,7 @@ fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64
         fields: Ref::Owned(fields.into()),
     };
     Schema {
-        size: (end + tail).next_multiple_of(align),
+        size: (end + tail).max(1).next_multiple_of(align),
         align,
         shape,
     }
@@ -115,13 +120,12 @@ pub fn any_schema() -> impl Strategy<Value = Schema> {
     leaf().prop_recursive(5, 40, 4, |inner| {
         let gap = prop_oneof![3 => Just(0_u64), 1 => 0..5_u64];
         let former_names = prop_oneof![3 => Just(Vec::new()), 1 => vec(name(), 1..3)];
-        let part = (
-            name(),
-            gap.clone(),
-            inner.clone(),
-            any::<bool>(),
-            former_names,
-        );
+        // An array of length 0 is the field of a struct only.
+        let field = prop_oneof![
+            9 => inner.clone(),
+            1 => inner.clone().prop_map(|element| array(element, 0)),
+        ];
+        let part = (name(), gap.clone(), field, any::<bool>(), former_names);
         let parts = vec(part, 1..5);
         let align = (0..3_u32).prop_map(|log2| 1 << log2);
         prop_oneof![

@@ -135,6 +135,7 @@ fn mask(schema: &Schema, base: usize, mask_bytes: &mut [bool]) {
                 );
             }
         }
+        TypeKind::Opaque { .. } => {}
         _ => mask_bytes[base..][..schema.size()].fill(true),
     }
 }

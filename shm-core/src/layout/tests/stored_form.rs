@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn random_tags_are_no_panic(tags in vec(prop_oneof![0..16_u8, 0x20..0x25_u8, Just(b'a')], 0..400)) {
+    fn random_tags_are_no_panic(tags in vec(prop_oneof![0..26_u8, 0x20..0x27_u8, Just(b'a')], 0..400)) {
         let bytes = [&u8::SCHEMA.encode()[..2], &tags].concat();
         if let Ok(decoded) = Schema::decode(&bytes) {
             exercise(&decoded);
@@ -234,6 +234,52 @@ fn depth_and_length_are_bounded() {
     assert_refused(&nested(100_000, 1), "nest deeper");
     assert_refused(&nested(Schema::MAX_DEPTH, 255), "size of");
     assert_refused(&nested(2, 0), "size of 0");
+}
+
+#[test]
+fn an_array_of_length_0_is_the_field_of_a_struct_only() {
+    let none = <[u32; 0]>::SCHEMA;
+    let fields = [
+        ("at", 0, u8::SCHEMA),
+        ("rest", 4, none),
+        ("end", 4, u64::SCHEMA),
+    ];
+    let stored = structure("S", 1, 16, 4, &fields).encode();
+    let schema = Schema::decode(&stored).unwrap();
+    assert_eq!(schema.fields()[1].schema().to_string(), "[u32; 0]");
+    assert_eq!(schema.encode(), stored);
+
+    assert_refused(&none.encode(), "size of 0");
+    assert_refused(&FixedVec::<u8, 1>::SCHEMA.encode()[..18], "in the middle");
+    let head = u8::SCHEMA.encode()[..2].to_vec();
+    let no_bytes = [0x20, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    for many in [
+        &[0x20, 0, 0, 0, 0, 0, 0, 0, 0x10][..], // [[u8; 0]; 2^60]
+        &[0x20, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0x24, 1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0],
+    ] {
+        let form = [&head, many, &no_bytes[..]].concat();
+        assert_refused(&form, "size of 0");
+        // As a field of a struct neither.
+        let mut within = stored.clone();
+        let at = within.windows(10).position(|part| part[0] == 0x20).unwrap();
+        within.splice(at..at + 10, form[2..].iter().copied());
+        assert_refused(&within, "size of 0");
+    }
+}
+
+/// No byte of it carries a value, so no count of what was found ends a walk.
+#[test]
+fn many_elements_without_a_value_are_walked_in_no_time() {
+    let opaque = crate::Opaque::<2>::SCHEMA.clone();
+    let nest = |inner: Schema, _| Schema::array(leak(inner), 1 << 15);
+    let huge = (0..4).fold(opaque, nest);
+    let wrapped = structure("S", 1, huge.size(), 1, &[("huge", 0, &huge)]);
+    let decoded = Schema::decode(&wrapped.encode()).unwrap();
+    assert_eq!(Runs::of(&decoded, 0).as_slice(), []);
+    assert!(decoded.any_bits() && decoded.zeros_are_valid());
+    let limited = crate::layout::Value::decode_limited(&huge, &[], 10);
+    assert!(limited.is_err());
 }
 
 #[test]

@@ -137,6 +137,7 @@ struct Plan<'a> {
 enum Shape<'a> {
     Primitive(Primitive),
     Text,
+    Opaque,
     List(Elements<'a>, Box<Plan<'a>>),
     Struct {
         name: Arc<str>,
@@ -160,6 +161,7 @@ impl<'a> Plan<'a> {
             TypeKind::Primitive(primitive) => Shape::Primitive(primitive),
             // Those with elements are above.
             TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => Shape::Text,
+            TypeKind::Opaque { .. } => Shape::Opaque,
             TypeKind::Struct { name, fields, .. } => Shape::Struct {
                 name: name.into(),
                 fields: fields
@@ -201,6 +203,7 @@ impl<'a> Plan<'a> {
                 primitive_of(*primitive, bytes).ok_or_else(|| self.invalid(bytes))
             }
             Shape::Text => Ok(text_of(bytes)),
+            Shape::Opaque => Ok(Value::Opaque(bytes.len())),
             Shape::List(elements, element) => {
                 let there = elements.there(bytes).map_err(|_| self.invalid(bytes))?;
                 element.decode_list(&bytes[there], left)
@@ -273,6 +276,7 @@ fn primitive_of(primitive: Primitive, bytes: &[u8]) -> Option<Value> {
         Primitive::Char => Value::Char(char::from_u32(bits as u32)?),
         Primitive::F32 => Value::F32(f32::from_bits(bits as u32)),
         Primitive::F64 => Value::F64(f64::from_bits(bits as u64)),
+        integer if integer.is_non_zero() && bits == 0 => return None,
         signed if signed.is_signed() => Value::Int(bits),
         _ => Value::UInt(bits as u128),
     })

@@ -66,6 +66,8 @@ pub enum Value {
     Text(String),
     /// A `FixedStr` whose text is not UTF-8.
     Bytes(Vec<u8>),
+    /// So many bytes that belong to another program: an `Opaque`.
+    Opaque(usize),
     /// The elements of an array, or those that are in use of a `FixedVec`.
     List(Vec<Value>),
     /// A struct.
@@ -177,6 +179,7 @@ impl fmt::Debug for Value {
             Value::Char(value) => fmt::Debug::fmt(value, f),
             Value::Text(text) => fmt_text(text.as_bytes(), f),
             Value::Bytes(bytes) => fmt_text(bytes, f),
+            Value::Opaque(size) => write!(f, "{size} opaque bytes"),
             Value::List(items) => f.debug_list().entries(items).finish(),
             // Fields of a tuple struct are numbered; no other name begins with a digit.
             Value::Struct { name, fields } if fields.iter().all(|(name, _)| is_number(name)) => {

@@ -6,7 +6,7 @@ use super::Value;
 
 impl Serialize for Value {
     /// A struct as a map from its fields' names, a list as a sequence, an enum as the name of its
-    /// variant, text as a string, text that is not UTF-8 as bytes. Integers have 64 bits, or 128 if
+    /// variant, text as a string, text that is not UTF-8 as bytes, opaque bytes as nothing. Integers have 64 bits, or 128 if
     /// they need them: some formats know no such integers.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -24,6 +24,7 @@ impl Serialize for Value {
             Value::Char(value) => serializer.serialize_char(*value),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::Opaque(_) => serializer.serialize_none(),
             Value::List(items) => serializer.collect_seq(items),
             Value::Struct { fields, .. } => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
