@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -30,6 +30,8 @@ pub(crate) struct Description {
     /// Whether `path` leads to it; else it was received as a descriptor.
     by_path: bool,
     file_system: FileSystem,
+    /// Device and inode.
+    identity: (u64, u64),
 }
 
 /// What the kernel says of a file.
@@ -56,28 +58,16 @@ impl Description {
     /// system that can't be a home.
     pub(crate) fn open(path: &Path, write: bool) -> Result<Description, Error> {
         let open = |write| {
-            OpenOptions::new()
-                .read(true)
-                .write(write)
-                // What it is, is known only once it is open: so a FIFO must not wait for a writer.
-                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-                .open(path)
-                .map_err(|e| Error::of("open", path, &link_on_the_way(path, e)))
+            let opened = open_path(path, write);
+            opened.map_err(|e| Error::of("open", path, &link_on_the_way(path, e)))
         };
-        let mut file = open(write)?;
-        let file_system = check(&file, path)?;
-        if !write && file_system.copies_up() {
-            // Opened for writing, the file gets its last place; what is opened after that stays valid.
-            drop(open(true).map_err(|_| unseen_copy(path))?);
-            file = open(false)?;
-            check(&file, path)?;
+        let description = Description::of_new(open(write)?, path, true)?;
+        if write || !description.file_system.copies_up() {
+            return Ok(description);
         }
-        Ok(Description {
-            file,
-            path: path.to_owned(),
-            by_path: true,
-            file_system,
-        })
+        // Opened for writing, the file gets its last place; what is opened after that stays valid.
+        drop(open(true).map_err(|_| unseen_copy(path))?);
+        Description::of_new(open(false)?, path, true)
     }
 
     /// Opens the file of a descriptor once more, whatever the descriptor is opened for: as a description of its own.
@@ -87,29 +77,36 @@ impl Description {
     /// `/proc` is not there; the file can't be opened, or can't be a home.
     pub(crate) fn open_again(fd: BorrowedFd<'_>, write: bool) -> Result<Description, Error> {
         let path = link_in_proc(fd);
-        let stale = fd
-            .try_clone_to_owned()
-            .map_err(|e| Error::of("dup", &path, &e))?;
-        let known = File::from(stale);
         let file = open_link(&path, write).map_err(|e| no_proc(&path, &e))?;
-        same_file(&known, &file, &path)?;
-        let file_system = check(&file, &path)?;
-        Ok(Description {
-            file,
-            path,
-            by_path: false,
-            file_system,
-        })
+        let description = Description::of_new(file, &path, false)?;
+        // Nothing keeps a `/proc` from being another thing.
+        let known = fd.try_clone_to_owned().and_then(|fd| stat(&fd.into()));
+        let known = known.map_err(|e| Error::of("fstat", &path, &e))?;
+        if (known.dev, known.ino) != description.identity {
+            return Err(replaced(&path));
+        }
+        Ok(description)
     }
 
-    /// One for a file that this process has just made and that nothing else has open; `by_path` says that `path` leads to it.
+    /// One for a file that was just opened, and for nothing else; `by_path` says that `path` leads to it.
     pub(super) fn of_new(file: File, path: &Path, by_path: bool) -> Result<Description, Error> {
-        let file_system = check(&file, path)?;
+        let found = file.metadata().map_err(|e| Error::of("fstat", path, &e))?;
+        let sort = found.file_type();
+        if !sort.is_file() {
+            let errno = if sort.is_dir() {
+                libc::EISDIR
+            } else {
+                libc::ENXIO
+            };
+            let error = io::Error::from_raw_os_error(errno);
+            return Err(Error::of("open", path, &error));
+        }
         Ok(Description {
+            file_system: FileSystem::of(&file, path)?,
             file,
             path: path.to_owned(),
             by_path,
-            file_system,
+            identity: (found.dev(), found.ino()),
         })
     }
 
@@ -162,9 +159,8 @@ impl Description {
 
     /// Whether the path leads to this file.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Error> {
-        let own = self.stat()?;
         match path.symlink_metadata() {
-            Ok(found) => Ok((found.dev(), found.ino()) == (own.dev, own.ino)),
+            Ok(found) => Ok((found.dev(), found.ino()) == self.identity),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(self.error("stat", &e)),
         }
@@ -186,20 +182,23 @@ impl Description {
         &self.path
     }
 
-    /// The file by a further description, for a use that must not keep this one alive.
-    pub(super) fn another(&self, write: bool) -> Result<File, Error> {
+    /// The file by a further description, for a use that must not keep this one alive, and what the kernel says of it.
+    pub(super) fn another(&self, write: bool) -> Result<(File, FileStat), Error> {
+        let same = |file: File| {
+            let found = stat(&file).map_err(|e| self.error("fstat", &e))?;
+            let same = (found.dev, found.ino) == self.identity;
+            Ok(same.then_some((file, found)))
+        };
+        // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
+        if self.by_path
+            && let Ok(file) = open_path(&self.path, write)
+            && let Some(found) = same(file)?
+        {
+            return Ok(found);
+        }
         let link = link_in_proc(self.file.as_fd());
-        let file = match open_link(&link, write) {
-            Err(e) if self.by_path && is_missing(&e) => OpenOptions::new()
-                .read(true)
-                .write(write)
-                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-                .open(&self.path)
-                .map_err(|e| self.error("open", &e)),
-            opened => opened.map_err(|e| no_proc(&self.path, &e)),
-        }?;
-        same_file(&self.file, &file, &self.path)?;
-        Ok(file)
+        let file = open_link(&link, write).map_err(|e| no_proc(&self.path, &e))?;
+        same(file)?.ok_or_else(|| replaced(&self.path))
     }
 
     /// For calls that neither map nor duplicate it.
@@ -224,14 +223,26 @@ pub(super) fn link_in_proc(fd: BorrowedFd<'_>) -> PathBuf {
     OsString::from(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).into()
 }
 
-fn open_link(link: &Path, write: bool) -> io::Result<File> {
-    // The link is followed: it is `/proc`'s own.
+fn open_path(path: &Path, write: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
+    // What it is, is known only once it is open: so a FIFO must not wait for a writer.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     options
         .read(true)
         .write(write)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    options.open(link)
+        .custom_flags(flags)
+        .open(path)
+}
+
+fn open_link(link: &Path, write: bool) -> io::Result<File> {
+    // The link is followed: it is `/proc`'s own.
+    let mut options = OpenOptions::new();
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    options
+        .read(true)
+        .write(write)
+        .custom_flags(flags)
+        .open(link)
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -275,29 +286,6 @@ fn unseen_copy(path: &Path) -> Error {
     )
 }
 
-/// That it is an ordinary file on a known file system.
-fn check(file: &File, path: &Path) -> Result<FileSystem, Error> {
-    let sort = file
-        .metadata()
-        .map_err(|e| Error::of("fstat", path, &e))?
-        .file_type();
-    let errno = if sort.is_dir() {
-        libc::EISDIR
-    } else if sort.is_file() {
-        return FileSystem::of(file, path);
-    } else {
-        debug_assert!(
-            sort.is_fifo() || sort.is_socket() || sort.is_char_device() || sort.is_block_device()
-        );
-        libc::ENXIO
-    };
-    Err(Error::of(
-        "open",
-        path,
-        &io::Error::from_raw_os_error(errno),
-    ))
-}
-
 fn stat(file: &File) -> io::Result<FileStat> {
     let found = file.metadata()?;
     let born = found.created().ok();
@@ -314,19 +302,14 @@ fn stat(file: &File) -> io::Result<FileStat> {
     })
 }
 
-fn same_file(one: &File, other: &File, path: &Path) -> Result<(), Error> {
-    let of = |file| stat(file).map_err(|e| Error::of("fstat", path, &e));
-    let (one, other) = (of(one)?, of(other)?);
-    if (one.dev, one.ino) == (other.dev, other.ino) {
-        return Ok(());
-    }
-    Err(Error::early(
+fn replaced(path: &Path) -> Error {
+    Error::early(
         "open",
         path,
         Kind::Replaced,
         "the path leads to another file than a moment ago",
         "open it again",
-    ))
+    )
 }
 
 #[cfg(all(test, not(loom)))]
@@ -421,12 +404,7 @@ mod tests {
         let (one, two) = (open(&path), open(&path));
         assert!(one.lock_byte(0).unwrap());
         // What a child's copy of the descriptor is to the parent's, a duplicate is to the original here.
-        let copy = Description {
-            file: one.file.try_clone().unwrap(),
-            path: path.clone(),
-            by_path: true,
-            file_system: one.file_system,
-        };
+        let copy = Description::of_new(one.file.try_clone().unwrap(), &path, true).unwrap();
         copy.give_up_in_child();
         assert!(two.is_held(0).unwrap());
         assert!(

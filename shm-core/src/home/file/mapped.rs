@@ -29,12 +29,8 @@ impl Mapped {
     ///
     /// The file is empty, or too large for this process; it can't be opened once more; no right to write.
     pub(crate) fn new(description: &Description, writable: bool) -> Result<Mapped, Error> {
-        let file = description.another(writable)?;
-        let size = file
-            .metadata()
-            .map_err(|e| description.error("fstat", &e))?
-            .len();
-        let len = match usize::try_from(size) {
+        let (file, found) = description.another(writable)?;
+        let len = match usize::try_from(found.size) {
             Ok(0) => return Err(no_memory(description, "the file is empty")),
             Err(_) => {
                 return Err(no_memory(
