@@ -210,7 +210,8 @@ mod typed;
 
 pub use face::{
     Batch, Changes, Error, ErrorKind, Inspector, InspectorOptions, Missing, Options,
-    ParsePlaceError, Place, RawBox, RawOptions, RawView, SharedBox, SharedView, Writer, remove,
+    ParsePlaceError, Place, RawBox, RawOptions, RawView, SharedBox, SharedView, Writer,
+    orphaned_sets, remove,
 };
 pub use layout::{FixedStr, FixedVec, Opaque, SharedLayout};
 pub use protocol::{Claimant, Holder, HolderState, Owner};

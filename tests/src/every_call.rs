@@ -361,6 +361,9 @@ fn on_inspector(tally: &mut Tally, inspector: Result<Inspector, Error>) {
         assert_eq!(module.matches("'''").count(), 2);
     }
     tally.check("Inspector::info", || inspector.info());
+    tally.check("snapshot_bytes", || inspector.snapshot_bytes());
+    tally.check("wait_timeout", || inspector.wait_timeout(0, Duration::ZERO));
+    tally.check("Inspector::semaphores", || inspector.semaphores());
 }
 
 /// Every reading call.

@@ -12,8 +12,7 @@ use crate::layout::{DecodeError, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
 use crate::protocol::{self, Access, Claimant, Fault, Holder, Owner, Segment, State};
-use crate::sysv::Key;
-use crate::sysv::shm;
+use crate::sysv::{Key, sem, shm};
 use crate::typed::{Failure, Snapshot, room};
 
 /// A value of whatever type in a System V segment, attached for reading only.
@@ -133,6 +132,37 @@ impl Inspector {
             .map_err(self.explain(Operation::InspectorSnapshot))
     }
 
+    /// The bytes of the committed value, all of one commit, as they lie in the segment, padding included.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::value`], but for [`ErrorKind::Invalid`].
+    pub fn snapshot_bytes(&self) -> Result<Snapshot<Vec<u8>>, Error> {
+        let copied = self.copy(|_, bytes| Ok(bytes));
+        copied.map_err(self.explain(Operation::InspectorSnapshotBytes))
+    }
+
+    /// Sleeps until a version newer than `version` stands, at most for `timeout`; `None` if none came.
+    /// Looks every 2 ms, unless the segment was made so that every commit wakes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::value`]; [`ErrorKind::Removed`] also when another program removed the segment,
+    /// noticed within 250 ms; [`ErrorKind::System`] if the kernel does not tell whether it was.
+    pub fn wait_timeout(
+        &self,
+        version: u64,
+        timeout: Duration,
+    ) -> Result<Option<Snapshot<Value>>, Error> {
+        let end = Instant::now().checked_add(timeout);
+        let operation = Operation::InspectorWaitTimeout;
+        let waited = self.segment.wait(version, end);
+        if !waited.map_err(self.explain(operation))? {
+            return Ok(None);
+        }
+        self.read().map(Some).map_err(self.explain(operation))
+    }
+
     /// A C11 and C++17 header for the value as it is laid out now: see [`Schema::c_header`].
     ///
     /// # Errors
@@ -166,6 +196,33 @@ impl Inspector {
     /// The kernel's id of the segment.
     pub fn id(&self) -> shm::Id {
         self.segment.id()
+    }
+
+    /// Bytes reserved for the value: what it may grow to.
+    pub fn capacity(&self) -> usize {
+        self.segment.capacity()
+    }
+
+    /// How many boxes may be open for writing at once.
+    pub fn slots(&self) -> usize {
+        self.segment.slot_count()
+    }
+
+    /// Whether writers without the library were announced when the segment was made.
+    pub fn has_raw_writers(&self) -> bool {
+        self.segment.has_raw_writers()
+    }
+
+    /// The semaphore set by which writers are told alive or dead. One to three system calls.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SetLost`] if it was removed; [`ErrorKind::Damaged`] if the segment names one that is not
+    /// its own; [`ErrorKind::System`] where this process may not read it; [`ErrorKind::Left`].
+    pub fn semaphores(&self) -> Result<sem::Id, Error> {
+        self.segment
+            .semaphores()
+            .map_err(self.explain(Operation::InspectorSemaphores))
     }
 
     /// Who may be writing: a [`Claimant`] for each box that is open on the segment, or was when its
@@ -219,22 +276,35 @@ impl Inspector {
 
     fn read(&self) -> Result<Snapshot<Value>, Failure> {
         let limit = self.limit;
-        let too_large = |what| Failure::TooLarge { what, limit };
+        self.copy(|schema, bytes| {
+            Value::decode_limited(schema, &bytes, limit).map_err(|error| match error {
+                DecodeError::Invalid(invalid) => Failure::Invalid(Box::new(invalid)),
+                _ => Failure::TooLarge {
+                    what: "parts",
+                    limit,
+                },
+            })
+        })
+    }
+
+    /// What is made of the bytes of one commit, under the schema that was in force.
+    fn copy<R>(
+        &self,
+        make: impl Fn(&Schema, Vec<u8>) -> Result<R, Failure>,
+    ) -> Result<Snapshot<R>, Failure> {
         let start = Instant::now();
         loop {
             let (state, schema): (State, Schema) = room::in_force(&self.segment)?;
-            if schema.size() > limit {
-                return Err(too_large("bytes"));
+            if schema.size() > self.limit {
+                return Err(Failure::TooLarge {
+                    what: "bytes",
+                    limit: self.limit,
+                });
             }
             match self.segment.read_bytes(state, schema.size()) {
                 Ok((bytes, version)) => {
-                    return match Value::decode_limited(&schema, &bytes, limit) {
-                        Ok(value) => Ok(Snapshot { value, version }),
-                        Err(DecodeError::Invalid(invalid)) => {
-                            Err(Failure::Invalid(Box::new(invalid)))
-                        }
-                        Err(_) => Err(too_large("parts")),
-                    };
+                    let value = make(&schema, bytes)?;
+                    return Ok(Snapshot { value, version });
                 }
                 Err(Fault::Changed) => (),
                 Err(fault) => return Err(fault.into()),

@@ -21,7 +21,7 @@ pub use inspector::{Inspector, InspectorOptions};
 pub use options::Options;
 pub use place::{ParsePlaceError, Place};
 pub use raw_box::{RawBox, RawOptions, RawView};
-pub use remove::remove;
+pub use remove::{orphaned_sets, remove};
 pub use shared_box::SharedBox;
 pub use shared_view::SharedView;
 pub use writer::{Batch, Writer};

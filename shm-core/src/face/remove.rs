@@ -4,6 +4,7 @@ use super::error::{Error, Operation};
 use super::opening::find_id;
 use super::place::Place;
 use crate::protocol;
+use crate::sysv::{self, sem};
 
 /// Removes what this library left in a place, whatever type it holds and in whatever state it is: a
 /// box, an unfinished birth, a damaged segment, one of another format.
@@ -42,4 +43,22 @@ pub fn remove(place: impl Into<Place>) -> Result<(), Error> {
     find_id(&place)
         .and_then(|id| Ok(protocol::remove_id(id)?))
         .map_err(|why| Error::new(why, Operation::Remove, Some(place), None))
+}
+
+/// Semaphore sets that this library made for segments that are gone, as `ipcrm -m` leaves them where no
+/// process of the library is attached: [`sem::remove`] removes one.
+///
+/// What the kernel knows of a set is all there is to go by: it has no key, as many semaphores as a
+/// segment's has, of which those that processes raise are 0, and behind them the two tags by which a
+/// segment knows its own, of no segment that there is. A set of another program may look like that
+/// by accident: show what is found to the one who decides. Sets that this process may not read are
+/// left out, and so is one whose tag a later segment bears by chance (one in 32,767). One system call for each
+/// place of the kernel's tables, and one for each set without a key.
+///
+/// # Errors
+///
+/// [`Unsupported`](sysv::Kind::Unsupported) where the kernel has no System V IPC;
+/// [`Denied`](sysv::Kind::Denied) on kernels before 4.17, where there is a segment that this process may not read.
+pub fn orphaned_sets() -> Result<Vec<sem::Id>, sysv::Error> {
+    protocol::orphaned_sets()
 }

@@ -1,9 +1,11 @@
 //! `Inspector`: values are read without their type, and look as if they were read with it.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use shm_core::layout::Value;
-use shm_core::{ErrorKind, FixedStr, Inspector, Key, SharedBox, SharedLayout};
+use shm_core::sysv::{Mode, sem, shm};
+use shm_core::{ErrorKind, FixedStr, Inspector, Key, RawBox, SharedBox, SharedLayout};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -295,4 +297,91 @@ fn text_and_vectors_are_read_from_a_file_and_written_as_their_trees_are() {
     assert!(refused(r#"["yellow"]"#).contains("does not fit `FixedStr<5>`"));
     assert!(refused(r#"["a","b","c","d"]"#).contains("do not fit a `FixedVec` for 3"));
     assert!(refused("[7]").contains("text of at most 4 bytes"));
+}
+
+#[test]
+fn it_tells_what_was_reserved_and_which_semaphores_belong_to_the_segment() {
+    let mut options = SharedBox::<u64>::options();
+    let options = options.remove_on_drop(true).slots(3).capacity(1000);
+    let shared = options.create_new(Key::PRIVATE, 5).unwrap();
+    let inspector = Inspector::open(shared.id()).unwrap();
+    assert_eq!(inspector.capacity(), shared.capacity());
+    assert_eq!(inspector.slots(), 3);
+    assert!(!inspector.has_raw_writers());
+    let set = inspector.semaphores().unwrap();
+    assert_eq!(sem::stat(set).unwrap().count, 3 + 2);
+    sem::remove(set).unwrap();
+    let error = inspector.semaphores().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SetLost);
+}
+
+#[test]
+fn it_waits_for_a_newer_version_and_reads_its_bytes() {
+    let mut options = SharedBox::<[u16; 2]>::options();
+    let shared = options.remove_on_drop(true);
+    let shared = shared.create_new(Key::PRIVATE, [1, 2]).unwrap();
+    let inspector = Inspector::open(shared.id()).unwrap();
+    let seen = inspector.snapshot_bytes().unwrap();
+    assert_eq!(seen.value, [1_u16, 2].map(u16::to_ne_bytes).concat());
+    let none = inspector
+        .wait_timeout(seen.version, Duration::ZERO)
+        .unwrap();
+    assert!(none.is_none());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| inspector.wait_timeout(seen.version, Duration::from_secs(60)));
+        let version = shared.set([3, 4]).unwrap();
+        let next = waiting.join().unwrap().unwrap().expect("a newer one");
+        assert_eq!(next.version, version);
+        assert_eq!(next.value.path("[1]"), Some(&Value::UInt(4)));
+    });
+}
+
+#[test]
+fn a_set_that_bears_the_tags_of_no_segment_and_that_no_process_uses_is_orphaned() {
+    let set_with_tag = |tag: i16| {
+        let set = sem::get(Key::PRIVATE, 5, sem::GetFlags::CREATE, Mode::new(0o600)).unwrap();
+        sem::op(set, &[sem::Op::add(3, tag), sem::Op::add(4, 9)]).unwrap();
+        set
+    };
+    let mut options = SharedBox::options();
+    let shared = options.remove_on_drop(true).create_new(Key::PRIVATE, 0_u8);
+    let shared = shared.unwrap();
+    let tag_of = |id: shm::Id| (id.as_raw() % 0x7fff) as i16 + 1;
+    let taken: Vec<_> = shm::segments()
+        .unwrap()
+        .map(|s| tag_of(s.unwrap().0))
+        .collect();
+    let free = (1..i16::MAX).find(|tag| !taken.contains(tag)).unwrap();
+
+    let (orphan, owned, used) = (
+        set_with_tag(free),
+        set_with_tag(tag_of(shared.id())),
+        set_with_tag(free),
+    );
+    sem::op(used, &[sem::Op::add(0, 1)]).unwrap();
+    let found = shm_core::orphaned_sets().unwrap();
+    assert!(found.contains(&orphan));
+    assert!(!found.contains(&owned) && !found.contains(&used));
+    for set in [orphan, owned, used] {
+        sem::remove(set).unwrap();
+    }
+}
+
+#[test]
+fn bytes_of_any_segment_are_read_from_any_offset() {
+    let id = shm::get(Key::PRIVATE, 21, shm::GetFlags::CREATE, Mode::new(0o600)).unwrap();
+    let options = RawBox::<[u8; 21]>::options();
+    let raw = options.open(id).unwrap();
+    let all: [u8; 21] = std::array::from_fn(|i| i as u8 + 1);
+    raw.set(all);
+    let memory = shm::attach(id, shm::Access::ReadOnly).unwrap();
+    for offset in 0..24 {
+        for len in 0..24 {
+            let mut read = vec![0; len];
+            let count = memory.read_at(&mut read, offset).unwrap();
+            let there = all.get(offset..(offset + len).min(21)).unwrap_or_default();
+            assert_eq!(&read[..count], there, "{len} bytes at {offset}");
+        }
+    }
+    shm::remove(id).unwrap();
 }

@@ -1,6 +1,8 @@
 //! The semaphore set of a segment: one semaphore for each slot, and behind them two tags, by which a
 //! process finds out that the set is this segment's.
 
+use std::collections::HashSet;
+
 use super::process;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
@@ -25,13 +27,20 @@ pub(in crate::protocol) struct Identity {
 /// Semaphores behind the slots.
 pub(super) const TAGS: u16 = 2;
 
+fn tag_of(number: u64) -> u16 {
+    (number % 0x7fff) as u16 + 1
+}
+
+fn first_tag(segment: shm::Id) -> u16 {
+    tag_of(segment.as_raw().cast_unsigned().into())
+}
+
 impl Identity {
     /// What the semaphores behind the slots hold in the set of this segment. The first one is told
     /// by the kernel's id, which no peer can choose; but ids repeat in another namespace, where the
     /// second one differs.
     pub(super) fn tags(self) -> [u16; TAGS as usize] {
-        let id = u64::from(self.segment.as_raw().cast_unsigned());
-        [id, self.unique].map(|number| (number % 0x7fff) as u16 + 1)
+        [first_tag(self.segment), tag_of(self.unique)]
     }
 
     fn found_tags(self, set: sem::Id) -> Result<[u16; TAGS as usize], sysv::Error> {
@@ -144,6 +153,31 @@ pub(in crate::protocol) fn to_remove(
     let (set, _) = alike(word, identity.slots, segment.owners()).ok()?;
     let [first, _] = identity.found_tags(set).ok()?;
     (first == identity.tags()[0]).then_some(set)
+}
+
+/// Sets of segments that are gone: without a key, with no slot taken, and with the tags of no segment
+/// that there is.
+pub(crate) fn orphans() -> Result<Vec<sem::Id>, sysv::Error> {
+    // Sets before segments: a set is made for a segment that is there.
+    let sets: Vec<_> = sem::sets()?.flatten().collect();
+    let segments = shm::segments()?
+        .map(|segment| Ok(first_tag(segment?.0)))
+        .collect::<Result<HashSet<u16>, sysv::Error>>()?;
+    let looks_left = |set, stat: &sem::Stat| {
+        let slots = stat.count.checked_sub(TAGS.into())?;
+        if stat.key != sysv::Key::PRIVATE || !(1..=MOST_SLOTS.into()).contains(&slots) {
+            return None;
+        }
+        let values = sem::values(set).ok()?;
+        let (slots, tags) = values.split_at_checked(slots)?;
+        let [first, second] = tags else { return None };
+        let free = slots.iter().all(|slot| *slot == 0);
+        (free && *first != 0 && *second != 0 && !segments.contains(first)).then_some(set)
+    };
+    Ok(sets
+        .iter()
+        .filter_map(|(set, stat)| looks_left(*set, stat))
+        .collect())
 }
 
 /// The set that a word names.

@@ -84,6 +84,11 @@ impl Segment {
         }
     }
 
+    /// The set of this segment.
+    pub(crate) fn semaphores(&self) -> Result<sem::Id, Fault> {
+        self.slots()?.set.ok_or(Fault::SetLost)
+    }
+
     /// The witnesses for a look that stores nothing: where the set can't be used, the records alone.
     fn witnesses_now(&self) -> Result<Slots<'_>, Fault> {
         if self.state().is_removed() {

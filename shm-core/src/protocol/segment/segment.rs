@@ -131,6 +131,11 @@ impl Segment {
         self.geometry.capacity
     }
 
+    /// How many processes may write at once.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.geometry.slots.into()
+    }
+
     /// The version that stands. One load.
     #[inline(always)]
     pub(crate) fn version(&self) -> u64 {

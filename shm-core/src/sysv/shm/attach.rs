@@ -324,6 +324,50 @@ impl Attachment {
         Ok(value)
     }
 
+    /// Copies the bytes from `offset` on to the beginning of `buf`, as many as there are and find room; returns how
+    /// many. No system call, but where the segment is of huge pages.
+    ///
+    /// Others may write meanwhile. Every byte that is read was stored there, but bytes need not belong
+    /// together: an aligned word of up to a pointer's size is read as a whole, nothing longer is.
+    ///
+    /// ```
+    /// use shm_core::sysv::{Key, Mode, shm};
+    ///
+    /// let id = shm::get(Key::PRIVATE, 10, shm::GetFlags::CREATE, Mode::new(0o600))?;
+    /// let memory = shm::attach(id, shm::Access::ReadOnly)?;
+    /// # shm::remove(id)?;
+    /// let mut read = [1; 16];
+    /// assert_eq!(memory.read_at(&mut read, 4)?, 6);
+    /// assert_eq!(read[..7], [0, 0, 0, 0, 0, 0, 1]);
+    /// # Ok::<(), shm_core::sysv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`](crate::sysv::Kind::NoMemory) if there is no huge page for it.
+    pub fn read_at(&self, buf: &mut [u8], offset: usize) -> Result<usize, Error> {
+        const WORD: usize = size_of::<usize>();
+        let count = self.len.saturating_sub(offset).min(buf.len());
+        self.back(self.len)?;
+        let (mut at, mut rest) = (offset, &mut buf[..count]);
+        while !rest.is_empty() {
+            let skipped = at % WORD;
+            let (these, others) = rest.split_at_mut(rest.len().min(WORD - skipped));
+            // SAFETY: *mapped* (`Attachment`): `at` lies below `len`, so its word begins in the segment, and ends
+            // there or in the rest of the last page, which is mapped too: `shmat(2)` maps whole pages. Segments
+            // begin on pages, so it is aligned. It is only loaded, by a relaxed atomic of a pointer's size, which
+            // is sound on read-only memory (`core::sync::atomic`, "Atomic accesses to read-only memory").
+            let word = unsafe {
+                let word = self.as_ptr().add(at - skipped).cast::<usize>();
+                atomic::AtomicUsize::from_ptr(word).load(Ordering::Relaxed)
+            };
+            these.copy_from_slice(&word.to_ne_bytes()[skipped..][..these.len()]);
+            at += these.len();
+            rest = others;
+        }
+        Ok(count)
+    }
+
     fn at_offset<A: Atomic>(&self, offset: usize) -> Result<&A, Error> {
         let len = self.len;
         let invalid = |why: String| diagnose::no_atomic(self.id.as_raw(), why);
