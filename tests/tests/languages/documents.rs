@@ -75,6 +75,16 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the_commands_for_operators_work",
     ),
     (
+        "docs/tool.md",
+        "cargo install --path shm-tool",
+        "not run: it installs",
+    ),
+    (
+        "docs/tool.md",
+        "$ shm ls",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
         "docs/python.md",
         "$ cargo run --example inspect -- --python",
         "the_python_session_answers_as_the_page_says",

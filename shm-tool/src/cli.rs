@@ -1,0 +1,64 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::command;
+use crate::failure::{EXIT_CODES, Failure};
+use crate::kernel::namespace;
+use crate::output::Color;
+
+const PLACES: &str = "\
+Places:
+  0x1234, 4660   the segment under that key
+  id:5           the segment with that id, as `ipcs -m` shows it
+  ftok:PATH:ID   the segment under the key of ftok(PATH, ID)";
+
+/// See into shared memory: list, show, watch and remove System V segments, typed or not
+#[derive(Debug, Parser)]
+#[command(name = "shm", version, after_help = format!("{PLACES}\n\n{EXIT_CODES}"), max_term_width = 120)]
+pub struct Cli {
+    /// When to print in colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub color: Color,
+
+    /// Look into the IPC namespace of that process: a container's
+    #[arg(long, global = true, value_name = "PID")]
+    ipc_of: Option<u32>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ls(command::ls::Ls),
+    Show(command::show::Show),
+    Stat(command::stat::Stat),
+    Schema(command::schema::SchemaOf),
+    Rm(command::rm::Rm),
+    Completions(command::generate::Completions),
+    Man(command::generate::Man),
+}
+
+impl Cli {
+    pub fn run(self) -> Result<(), Failure> {
+        if let Some(pid) = self.ipc_of {
+            namespace::enter_ipc_of(pid)?;
+        }
+        match self.command {
+            Command::Ls(ls) => ls.run(),
+            Command::Show(show) => show.run(),
+            Command::Stat(stat) => stat.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Rm(rm) => rm.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
+        }
+    }
+}

@@ -1,0 +1,591 @@
+//! `shm ls`: every segment that the kernel knows.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use clap::{Args, ValueEnum};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+use shm_core::sysv::{sem, shm};
+
+use crate::failure::{Exit, Failure};
+use crate::kernel::memory::{self, Memory};
+use crate::kernel::processes::{self, with_name};
+use crate::kernel::segments::{Found, Inside, doing, key_text};
+use crate::kernel::users::Names;
+use crate::output::{HEADING, human_size, print, print_json, styled, visible};
+
+/// List the segments, typed or not
+///
+/// Examples:
+///   shm ls --mine --sort bytes
+///   shm ls -o place,type,cpid,rss --noheadings
+///   shm ls --json | jq '.segments[] | select(.attached == 0)'
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Ls {
+    /// The columns, of: place, id, key, type, schema, bytes, version, nattch, owner, group, creator, mode, state, cpid,
+    /// lpid, atime, dtime, ctime, rss, swap
+    #[arg(
+        short,
+        long,
+        value_delimiter = ',',
+        value_name = "COLUMNS",
+        hide_possible_values = true
+    )]
+    output: Option<Vec<Column>>,
+
+    /// Sort by a column
+    #[arg(long, value_name = "COLUMN", hide_possible_values = true)]
+    sort: Option<Column>,
+
+    /// The other way round
+    #[arg(short, long)]
+    reverse: bool,
+
+    /// Only segments that this user owns or created
+    #[arg(long)]
+    mine: bool,
+
+    /// Only segments that say what is in them
+    #[arg(long, conflicts_with = "no_attach")]
+    typed: bool,
+
+    /// Only what no process has attached and none will find: segments without a key whose creator has gone
+    #[arg(long)]
+    orphans: bool,
+
+    /// The semaphore sets, with the segment that each belongs to
+    #[arg(short = 's', long, conflicts_with_all = ["output", "sort", "typed"])]
+    semaphores: bool,
+
+    /// Attach no segment: an attachment changes lpid and atime
+    #[arg(long)]
+    no_attach: bool,
+
+    /// Sizes in bytes, rather than for people
+    #[arg(short, long)]
+    bytes: bool,
+
+    /// No line of headings
+    #[arg(long)]
+    noheadings: bool,
+
+    /// As JSON, with all columns
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Column {
+    Place,
+    Id,
+    Key,
+    Type,
+    Schema,
+    Bytes,
+    Version,
+    Nattch,
+    Owner,
+    Group,
+    Creator,
+    Mode,
+    State,
+    Cpid,
+    Lpid,
+    Atime,
+    Dtime,
+    Ctime,
+    Rss,
+    Swap,
+}
+
+const USUAL: &[Column] = &[
+    Column::Place,
+    Column::Type,
+    Column::Schema,
+    Column::Bytes,
+    Column::Version,
+    Column::Nattch,
+    Column::Owner,
+    Column::Mode,
+    Column::State,
+];
+
+impl Ls {
+    pub fn run(self) -> Result<(), Failure> {
+        if self.semaphores {
+            return self.list_sets();
+        }
+        let (mut all, silent) = Found::all()?;
+        let own = rustix::process::geteuid().as_raw();
+        all.retain(|found| {
+            (!self.mine || found.stat.owners().contains(&own))
+                && (!self.orphans || found.is_orphan())
+        });
+        let memory = if self.json || self.names(Column::Rss) || self.names(Column::Swap) {
+            memory::by_segment()
+        } else {
+            HashMap::new()
+        };
+        let names = Names::default();
+        let mut rows: Vec<Row> = all
+            .into_iter()
+            .map(|found| Row {
+                inside: if self.no_attach {
+                    Inside::NotAsked
+                } else {
+                    Inside::of(&found)
+                },
+                memory: memory.get(&found.id.as_raw()).copied(),
+                found,
+            })
+            .filter(|row| !self.typed || matches!(row.inside, Inside::Typed(_)))
+            .collect();
+        if let Some(column) = self.sort {
+            rows.sort_by(|a, b| a.compare(b, column, &names));
+        }
+        if self.reverse {
+            rows.reverse();
+        }
+        if self.json {
+            let segments = rows.iter().map(|row| row.to_json(&names)).collect();
+            print_json(&Segments { segments })?;
+        } else {
+            print(&self.table_of(&rows, &names))?;
+        }
+        told_in_part(silent)
+    }
+
+    fn names(&self, column: Column) -> bool {
+        let shown = self
+            .output
+            .as_ref()
+            .is_some_and(|columns| columns.contains(&column));
+        shown || self.sort == Some(column)
+    }
+
+    fn table_of(&self, rows: &[Row], names: &Names) -> String {
+        let columns = self.output.as_deref().unwrap_or(USUAL);
+        let headings = columns.iter().map(|column| column.heading()).collect();
+        let alignments = columns.iter().map(|column| column.alignment()).collect();
+        let cells = rows.iter().map(|row| {
+            columns
+                .iter()
+                .map(|column| row.cell(*column, self.bytes, names))
+                .collect()
+        });
+        table(headings, alignments, cells, !self.noheadings)
+    }
+
+    fn list_sets(&self) -> Result<(), Failure> {
+        let (all, _) = Found::all()?;
+        let mut segment_of = HashMap::new();
+        if !self.no_attach {
+            for found in &all {
+                if let Inside::Typed(typed) = Inside::of(found)
+                    && let Some(set) = typed.set
+                {
+                    segment_of.insert(set, found.place().to_string());
+                }
+            }
+        }
+        let failed = |error| Failure::of_sysv("semaphore sets", &error);
+        let orphans = shm_core::orphaned_sets().map_err(failed)?;
+        let own = rustix::process::geteuid().as_raw();
+        let names = Names::default();
+        let mut silent = 0;
+        let mut sets = Vec::new();
+        for set in sem::sets().map_err(failed)? {
+            let Ok((id, stat)) = set else {
+                silent += 1;
+                continue;
+            };
+            let orphan = orphans.contains(&id);
+            let mine = [stat.uid, stat.cuid].contains(&own);
+            if (self.mine && !mine) || (self.orphans && !orphan) {
+                continue;
+            }
+            sets.push(Set {
+                id: id.as_raw(),
+                key: key_text(stat.key),
+                semaphores: stat.count,
+                uid: stat.uid,
+                owner: names.user(stat.uid),
+                mode: stat.mode.to_string(),
+                segment: segment_of.get(&id).cloned(),
+                orphan,
+            });
+        }
+        if self.json {
+            print_json(&Sets { sets })?;
+        } else {
+            let headings = vec!["ID", "KEY", "NSEMS", "OWNER", "MODE", "SEGMENT", "STATE"];
+            let left = CellAlignment::Left;
+            let right = CellAlignment::Right;
+            let cells = sets.iter().map(Set::cells);
+            let alignments = vec![right, left, right, left, left, left, left];
+            print(&table(headings, alignments, cells, !self.noheadings))?;
+        }
+        told_in_part(silent)
+    }
+}
+
+/// Kernels before 4.17 tell of an object only to those who may read it.
+fn told_in_part(silent: u64) -> Result<(), Failure> {
+    if silent == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::InPart,
+        format!("this kernel does not tell this user of {silent} more; run as root"),
+    ))
+}
+
+/// A table as `ls` prints them: without lines, and without blanks at the ends of rows.
+fn table(
+    headings: Vec<&str>,
+    alignments: Vec<CellAlignment>,
+    rows: impl Iterator<Item = Vec<String>>,
+    with_headings: bool,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.add_row(headings);
+    for row in rows {
+        table.add_row(row);
+    }
+    let last = alignments.len() - 1;
+    for (i, alignment) in alignments.into_iter().enumerate() {
+        if let Some(column) = table.column_mut(i) {
+            column.set_cell_alignment(alignment);
+            column.set_padding((0, if i == last { 0 } else { 2 }));
+        }
+    }
+    let mut text = String::new();
+    for (i, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        match i {
+            0 if with_headings => text += &styled(HEADING, line),
+            0 => continue,
+            _ => text += line,
+        }
+        text.push('\n');
+    }
+    text
+}
+
+struct Row {
+    found: Found,
+    inside: Inside,
+    memory: Option<Memory>,
+}
+
+impl Row {
+    fn typed(&self) -> Option<&crate::kernel::segments::Typed> {
+        match &self.inside {
+            Inside::Typed(typed) => Some(typed),
+            _ => None,
+        }
+    }
+
+    fn cell(&self, column: Column, bytes: bool, names: &Names) -> String {
+        let stat = &self.found.stat;
+        let size = |figure: u64| {
+            if bytes {
+                figure.to_string()
+            } else {
+                human_size(figure)
+            }
+        };
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        match column {
+            Column::Place => self.found.place().to_string(),
+            Column::Id => self.found.id.to_string(),
+            Column::Key => or_dash(key_text(stat.key)),
+            Column::Type => or_dash(self.typed().map(|typed| visible(&typed.name).into_owned())),
+            Column::Schema => or_dash(self.typed().and_then(|t| t.schema).map(|v| v.to_string())),
+            Column::Bytes => size(stat.size as u64),
+            Column::Version => or_dash(self.typed().map(|typed| typed.version.to_string())),
+            Column::Nattch => stat.attached.to_string(),
+            Column::Owner => names.user(stat.uid),
+            Column::Group => names.group(stat.gid),
+            Column::Creator => names.user(stat.cuid),
+            Column::Mode => stat.mode.to_string(),
+            Column::State => self.state(),
+            Column::Cpid => stat.cpid.to_string(),
+            Column::Lpid => stat.lpid.to_string(),
+            Column::Atime => or_dash(local_time(stat.atime)),
+            Column::Dtime => or_dash(local_time(stat.dtime)),
+            Column::Ctime => or_dash(local_time(stat.ctime)),
+            Column::Rss => or_dash(self.memory.map(|memory| size(memory.resident))),
+            Column::Swap => or_dash(self.memory.map(|memory| size(memory.swapped))),
+        }
+    }
+
+    /// What is remarkable, or a dash.
+    fn state(&self) -> String {
+        let mut states = Vec::new();
+        if let Some(holder) = self.typed().and_then(|typed| typed.holder) {
+            let who = with_name(holder.pid);
+            states.push(match holder.state {
+                shm_core::HolderState::Running => format!("locked by {who}"),
+                state => format!("locked by {who}, {}", doing(state)),
+            });
+        }
+        match &self.inside {
+            Inside::Unfinished => states.push("unfinished".to_owned()),
+            Inside::Unfit(why) => states.push((*why).to_owned()),
+            Inside::Closed => states.push("closed".to_owned()),
+            _ => {}
+        }
+        if self.found.stat.dest {
+            states.push("dest".to_owned());
+        } else if self.found.is_orphan() {
+            states.push("orphan".to_owned());
+        }
+        if self.found.stat.locked {
+            states.push("unswappable".to_owned());
+        }
+        if states.is_empty() {
+            "-".to_owned()
+        } else {
+            states.join(", ")
+        }
+    }
+
+    /// Numbers by their size, all else by its text.
+    fn compare(&self, other: &Row, column: Column, names: &Names) -> Ordering {
+        let number = |row: &Row| {
+            let cell = row.cell(column, true, names);
+            cell.parse::<u64>().ok()
+        };
+        match column {
+            Column::Id => self.found.id.cmp(&other.found.id),
+            _ if column.is_number() => number(self).cmp(&number(other)),
+            Column::Atime => self.found.stat.atime.cmp(&other.found.stat.atime),
+            Column::Dtime => self.found.stat.dtime.cmp(&other.found.stat.dtime),
+            Column::Ctime => self.found.stat.ctime.cmp(&other.found.stat.ctime),
+            _ => self
+                .cell(column, true, names)
+                .cmp(&other.cell(column, true, names)),
+        }
+    }
+
+    fn to_json(&self, names: &Names) -> Segment {
+        let stat = &self.found.stat;
+        let typed = self.typed();
+        Segment {
+            facts: Facts::of(&self.found, names),
+            inside: inside_word(&self.inside),
+            r#type: typed.map(|typed| typed.name.clone()),
+            schema: typed.and_then(|typed| typed.schema),
+            version: typed.map(|typed| typed.version),
+            locked_by: typed.and_then(|typed| typed.holder).map(LockedBy::of),
+            orphan: self.found.is_orphan() && !stat.dest,
+            rss: self.memory.map(|memory| memory.resident),
+            swap: self.memory.map(|memory| memory.swapped),
+        }
+    }
+}
+
+/// What JSON says of the contents.
+pub fn inside_word(inside: &Inside) -> &'static str {
+    match inside {
+        Inside::Typed(_) => "typed",
+        Inside::Untyped => "untyped",
+        Inside::Unfinished => "unfinished",
+        Inside::Unfit(why) => why,
+        Inside::Closed => "closed",
+        Inside::NotAsked => "not asked",
+    }
+}
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Column::Place => "PLACE",
+            Column::Id => "ID",
+            Column::Key => "KEY",
+            Column::Type => "TYPE",
+            Column::Schema => "SCHEMA",
+            Column::Bytes => "BYTES",
+            Column::Version => "VERSION",
+            Column::Nattch => "NATTCH",
+            Column::Owner => "OWNER",
+            Column::Group => "GROUP",
+            Column::Creator => "CREATOR",
+            Column::Mode => "MODE",
+            Column::State => "STATE",
+            Column::Cpid => "CPID",
+            Column::Lpid => "LPID",
+            Column::Atime => "ATIME",
+            Column::Dtime => "DTIME",
+            Column::Ctime => "CTIME",
+            Column::Rss => "RSS",
+            Column::Swap => "SWAP",
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(
+            self,
+            Column::Id
+                | Column::Schema
+                | Column::Bytes
+                | Column::Version
+                | Column::Nattch
+                | Column::Cpid
+                | Column::Lpid
+                | Column::Rss
+                | Column::Swap
+        )
+    }
+
+    fn alignment(self) -> CellAlignment {
+        if self.is_number() {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        }
+    }
+}
+
+/// A time of the kernel's, as the clock on the wall shows it.
+pub fn local_time(time: Option<std::time::SystemTime>) -> Option<String> {
+    let time = Timestamp::try_from(time?).ok()?;
+    let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+    Some(time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
+/// The kernel's figures of a segment, as JSON has them.
+#[derive(Serialize)]
+pub struct Facts {
+    place: String,
+    id: i32,
+    key: Option<String>,
+    bytes: usize,
+    attached: u64,
+    uid: u32,
+    owner: String,
+    gid: u32,
+    group: String,
+    cuid: u32,
+    cgid: u32,
+    mode: String,
+    dest: bool,
+    unswappable: bool,
+    cpid: i32,
+    cpid_lives: bool,
+    lpid: i32,
+    atime: Option<Timestamp>,
+    dtime: Option<Timestamp>,
+    ctime: Option<Timestamp>,
+}
+
+impl Facts {
+    pub fn of(found: &Found, names: &Names) -> Facts {
+        let stat: &shm::Stat = &found.stat;
+        let time = |time: Option<std::time::SystemTime>| Timestamp::try_from(time?).ok();
+        Facts {
+            place: found.place().to_string(),
+            id: found.id.as_raw(),
+            key: key_text(stat.key),
+            bytes: stat.size,
+            attached: stat.attached,
+            uid: stat.uid,
+            owner: names.user(stat.uid),
+            gid: stat.gid,
+            group: names.group(stat.gid),
+            cuid: stat.cuid,
+            cgid: stat.cgid,
+            mode: stat.mode.to_string(),
+            dest: stat.dest,
+            unswappable: stat.locked,
+            cpid: stat.cpid,
+            cpid_lives: processes::lives(stat.cpid),
+            lpid: stat.lpid,
+            atime: time(stat.atime),
+            dtime: time(stat.dtime),
+            ctime: time(stat.ctime),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Segments {
+    segments: Vec<Segment>,
+}
+
+#[derive(Serialize)]
+struct Segment {
+    #[serde(flatten)]
+    facts: Facts,
+    inside: &'static str,
+    r#type: Option<String>,
+    schema: Option<u32>,
+    version: Option<u64>,
+    locked_by: Option<LockedBy>,
+    orphan: bool,
+    rss: Option<u64>,
+    swap: Option<u64>,
+}
+
+/// The owner of a segment's lock, as JSON has it.
+#[derive(Serialize)]
+pub struct LockedBy {
+    pid: u32,
+    name: Option<String>,
+    state: &'static str,
+}
+
+impl LockedBy {
+    pub fn of(holder: shm_core::Holder) -> LockedBy {
+        LockedBy {
+            pid: holder.pid,
+            name: processes::name(holder.pid),
+            state: doing(holder.state),
+        }
+    }
+
+    /// `4711 (worker), stopped`
+    pub fn text(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("?");
+        format!("by {} ({name}), {}", self.pid, self.state)
+    }
+}
+
+#[derive(Serialize)]
+struct Sets {
+    sets: Vec<Set>,
+}
+
+#[derive(Serialize)]
+struct Set {
+    id: i32,
+    key: Option<String>,
+    semaphores: usize,
+    uid: u32,
+    owner: String,
+    mode: String,
+    segment: Option<String>,
+    orphan: bool,
+}
+
+impl Set {
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        vec![
+            self.id.to_string(),
+            or_dash(&self.key),
+            self.semaphores.to_string(),
+            self.owner.clone(),
+            self.mode.clone(),
+            or_dash(&self.segment),
+            if self.orphan { "orphan" } else { "-" }.to_owned(),
+        ]
+    }
+}

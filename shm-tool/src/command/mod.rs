@@ -1,0 +1,8 @@
+//! One file for each command.
+
+pub mod generate;
+pub mod ls;
+pub mod rm;
+pub mod schema;
+pub mod show;
+pub mod stat;

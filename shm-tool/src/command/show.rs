@@ -1,0 +1,167 @@
+//! `shm show`: the value in a segment.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde::Serialize;
+use shm_core::sysv::shm;
+use shm_core::{HolderState, Place};
+
+use crate::failure::Failure;
+use crate::kernel::processes::with_name;
+use crate::kernel::segments::Found;
+use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
+use crate::shape::raw_lines;
+use crate::source::{Reading, Source};
+use crate::value::{Extent, Node, Path, lines};
+
+/// Show the value in a segment, all of one commit
+///
+/// Examples:
+///   shm show 0x1234
+///   shm show 0x1234 limits.cpu[2]          the bare value, for scripts
+///   shm show --json 0x1234 pid names
+///   shm show --raw id:5                    bytes, beside the names of the fields
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Show {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    /// Parts of the value: names, limits.cpu[2]
+    paths: Vec<Path>,
+
+    /// As JSON
+    #[arg(long, conflicts_with = "raw")]
+    json: bool,
+
+    /// Bytes beside the names of the fields, also of a segment that tells nothing of itself
+    #[arg(long, conflicts_with = "paths")]
+    raw: bool,
+
+    /// All of long lists
+    #[arg(short, long)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    place: String,
+    id: i32,
+    r#type: String,
+    schema: Option<u32>,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Node>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Show {
+    pub fn run(self) -> Result<(), Failure> {
+        if self.raw {
+            return self.show_raw();
+        }
+        let source = Source::open(&self.place)?;
+        let reading = source.read()?;
+        if self.json {
+            return self.show_json(&source, &reading);
+        }
+        if self.paths.is_empty() {
+            let mut text = styled(HEADING, &title(&source, &reading)?) + "\n";
+            text += &two_columns(&lines("", &reading.node, self.extent()));
+            return print(&text);
+        }
+        print(&self.parts_of(&reading)?)
+    }
+
+    fn extent(&self) -> Extent {
+        if self.all {
+            Extent::Full
+        } else {
+            Extent::Short
+        }
+    }
+
+    /// A value alone on its line for one part without parts; else each with its path.
+    fn parts_of(&self, reading: &Reading) -> Result<String, Failure> {
+        let parts = self.paths.iter().map(|path| path.of(&reading.node));
+        let parts = parts.collect::<Result<Vec<&Node>, Failure>>()?;
+        let mut text = String::new();
+        if parts.iter().all(|part| part.is_leaf()) {
+            for part in parts {
+                if let Node::Leaf(leaf) = part {
+                    let _ = writeln!(text, "{}", leaf.bare());
+                }
+            }
+            return Ok(text);
+        }
+        for (path, part) in self.paths.iter().zip(parts) {
+            text += &two_columns(&lines(&visible(&path.to_string()), part, self.extent()));
+        }
+        Ok(text)
+    }
+
+    fn show_json(&self, source: &Source, reading: &Reading) -> Result<(), Failure> {
+        let schema = source.schema()?;
+        let mut answer = Answer {
+            place: source.found.place().to_string(),
+            id: source.found.id.as_raw(),
+            r#type: schema.to_string(),
+            schema: schema.version(),
+            version: reading.version,
+            value: None,
+            parts: None,
+        };
+        if self.paths.is_empty() {
+            answer.value = Some(&reading.node);
+            return print_json(&answer);
+        }
+        let mut parts = serde_json::Map::new();
+        for path in &self.paths {
+            let part = serde_json::to_value(path.of(&reading.node)?);
+            parts.insert(path.to_string(), part.map_err(std::io::Error::from)?);
+        }
+        answer.parts = Some(parts);
+        print_json(&answer)
+    }
+
+    fn show_raw(&self) -> Result<(), Failure> {
+        // A segment of the library's shows the bytes of one commit, any other what lies there now.
+        let text = match Source::open(&self.place) {
+            Ok(source) => raw_lines(&source.bytes()?, Some(&source.shape()?), self.extent()),
+            Err(_) => {
+                let found = Found::at(&self.place)?;
+                let failed = |error| Failure::of_sysv(&self.place, &error);
+                let memory = shm::attach(found.id, shm::Access::ReadOnly).map_err(failed)?;
+                let mut bytes = vec![0; memory.len()];
+                memory.read_at(&mut bytes, 0).map_err(failed)?;
+                raw_lines(&bytes, None, self.extent())
+            }
+        };
+        print(&text)
+    }
+}
+
+/// `StPid v1 · version 42 · may write: 4711 (st_pid)`
+pub fn title(source: &Source, reading: &Reading) -> Result<String, Failure> {
+    let schema = source.schema()?;
+    let mut title = visible(&schema.to_string()).into_owned();
+    if let Some(version) = schema.version() {
+        let _ = write!(title, " v{version}");
+    }
+    let _ = write!(title, " · version {}", reading.version);
+    let claimants = source.inspector.writers().map_err(source.failed())?;
+    let mut pids: Vec<u32> = claimants
+        .iter()
+        .filter(|claimant| claimant.state != HolderState::Gone)
+        .map(|claimant| claimant.pid)
+        .collect();
+    pids.sort_unstable();
+    pids.dedup();
+    if !pids.is_empty() {
+        let who: Vec<String> = pids.into_iter().map(with_name).collect();
+        let _ = write!(title, " · may write: {}", who.join(", "));
+    }
+    Ok(title)
+}

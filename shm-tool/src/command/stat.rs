@@ -1,0 +1,260 @@
+//! `shm stat`: all that is known of a segment but its value.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use shm_core::sysv::sem;
+use shm_core::{Claimant, ErrorKind, HolderState, Inspector, Place};
+
+use crate::command::ls::{Facts, LockedBy, inside_word, local_time};
+use crate::failure::Failure;
+use crate::kernel::processes::{self, with_name};
+use crate::kernel::segments::{Found, Inside, doing, inspect};
+use crate::kernel::users::Names;
+use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
+
+/// Show what is known of a segment: the kernel's figures, its schema, its lock, and who may write
+///
+/// Example: shm stat 0x1234
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Stat {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a segment of the library's tells of itself.
+#[derive(Serialize)]
+struct Inner {
+    r#type: String,
+    schema: Option<u32>,
+    fingerprint: String,
+    value_bytes: usize,
+    capacity: usize,
+    version: u64,
+    raw_writers: bool,
+    slots: usize,
+    semaphores: Semaphores,
+    locked_by: Option<LockedBy>,
+    writers: Vec<Writer>,
+}
+
+/// The set by which writers are told alive or dead.
+#[derive(Serialize)]
+struct Semaphores {
+    id: Option<i32>,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Writer {
+    pid: u32,
+    name: Option<String>,
+    state: &'static str,
+    holds_lock: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    facts: Facts,
+    inside: &'static str,
+    #[serde(flatten)]
+    inner: Option<Inner>,
+}
+
+impl Stat {
+    pub fn run(self) -> Result<(), Failure> {
+        let found = Found::at(&self.place)?;
+        let names = Names::default();
+        let inside = Inside::of(&found);
+        let inner = match &inside {
+            Inside::Typed(_) => {
+                let inspector = inspect(found.id, Duration::from_secs(5));
+                let inner = inspector.and_then(|inspector| Inner::of(&inspector));
+                Some(inner.map_err(|error| Failure::of(&self.place, &error))?)
+            }
+            _ => None,
+        };
+        if self.json {
+            let facts = Facts::of(&found, &names);
+            return print_json(&Answer {
+                facts,
+                inside: inside_word(&inside),
+                inner,
+            });
+        }
+        let mut text = styled(HEADING, &found.place().to_string()) + "\n";
+        text += &two_columns(&kernel_lines(&found, &names));
+        match inner {
+            Some(inner) => {
+                text += &styled(HEADING, &visible(&inner.r#type));
+                text.push('\n');
+                text += &two_columns(&inner.lines());
+            }
+            None => {
+                text += explained(&inside);
+                text.push('\n');
+            }
+        }
+        print(&text)
+    }
+}
+
+fn explained(inside: &Inside) -> &'static str {
+    match inside {
+        Inside::Untyped => "another program laid it out, and it does not say how",
+        Inside::Unfinished => "a program is creating it, or died when it was",
+        Inside::Unfit("another format") => "a segment of another version of the library",
+        Inside::Unfit(_) => "a segment of the library, overwritten or removed",
+        Inside::Closed => "this user may not read it",
+        _ => "",
+    }
+}
+
+fn kernel_lines(found: &Found, names: &Names) -> Vec<(String, String)> {
+    let stat = &found.stat;
+    let process = |pid: i32| match u32::try_from(pid) {
+        Ok(0) | Err(_) => "-".to_owned(),
+        Ok(_) if !processes::lives(pid) => format!("{pid} (gone)"),
+        Ok(pid) => with_name(pid),
+    };
+    let time = |time| local_time(time).unwrap_or_else(|| "never".to_owned());
+    let mut lines = vec![
+        ("id", found.id.to_string()),
+        ("bytes", stat.size.to_string()),
+        ("attached", stat.attached.to_string()),
+        (
+            "owner",
+            format!("{}:{}", names.user(stat.uid), names.group(stat.gid)),
+        ),
+        (
+            "creator",
+            format!("{}:{}", names.user(stat.cuid), names.group(stat.cgid)),
+        ),
+        ("mode", stat.mode.to_string()),
+        ("created by", process(stat.cpid)),
+        ("last used by", process(stat.lpid)),
+        ("attached at", time(stat.atime)),
+        ("detached at", time(stat.dtime)),
+        ("changed at", time(stat.ctime)),
+    ];
+    if stat.dest {
+        lines.push((
+            "state",
+            "removed; it goes when the last process detaches".to_owned(),
+        ));
+    } else if found.is_orphan() {
+        lines.push((
+            "state",
+            "orphan: no key, no process, and its creator has gone".to_owned(),
+        ));
+    }
+    lines
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect()
+}
+
+impl Inner {
+    fn of(inspector: &Inspector) -> Result<Inner, shm_core::Error> {
+        let schema = inspector.schema()?;
+        let mut writers = inspector.writers()?;
+        writers.sort_by_key(|writer| writer.pid);
+        Ok(Inner {
+            r#type: schema.to_string(),
+            schema: schema.version(),
+            fingerprint: format!("{:016x}", schema.fingerprint().to_bits()),
+            value_bytes: schema.size(),
+            capacity: inspector.capacity(),
+            version: inspector.version(),
+            raw_writers: inspector.has_raw_writers(),
+            slots: inspector.slots(),
+            semaphores: Semaphores::of(inspector.semaphores()),
+            locked_by: inspector.holder()?.map(LockedBy::of),
+            writers: writers.iter().map(Writer::of).collect(),
+        })
+    }
+
+    fn lines(&self) -> Vec<(String, String)> {
+        let locked = match &self.locked_by {
+            Some(holder) => holder.text(),
+            None => "by no process".to_owned(),
+        };
+        let semaphores = match self.semaphores.id {
+            Some(id) => format!("set {id}, {}", self.semaphores.state),
+            None => self.semaphores.state.to_owned(),
+        };
+        let raw = if self.raw_writers { "yes" } else { "no" };
+        let mut lines = vec![
+            (
+                "schema",
+                self.schema
+                    .map_or("-".to_owned(), |version| format!("v{version}")),
+            ),
+            ("fingerprint", self.fingerprint.clone()),
+            (
+                "value",
+                format!("{} bytes, room for {}", self.value_bytes, self.capacity),
+            ),
+            ("version", self.version.to_string()),
+            ("raw writers", raw.to_owned()),
+            ("locked", locked),
+            ("semaphores", semaphores),
+            (
+                "slots",
+                format!("{} of {} taken", self.writers.len(), self.slots),
+            ),
+        ];
+        for writer in &self.writers {
+            let holds = if writer.holds_lock {
+                ", holds the lock"
+            } else {
+                ""
+            };
+            let name = writer.name.as_deref().unwrap_or("?");
+            lines.push((
+                "  slot of",
+                format!("{} ({name}), {}{holds}", writer.pid, writer.state),
+            ));
+        }
+        lines
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text))
+            .collect()
+    }
+}
+
+impl Semaphores {
+    fn of(set: Result<sem::Id, shm_core::Error>) -> Semaphores {
+        let state = match &set {
+            Ok(_) => "there",
+            Err(error) if error.kind() == ErrorKind::SetLost => {
+                "removed; the next program that opens the segment for writing makes them anew"
+            }
+            Err(error) if error.kind() == ErrorKind::System => "not to be read by this user",
+            Err(_) => "not this segment's",
+        };
+        Semaphores {
+            id: set.ok().map(sem::Id::as_raw),
+            state,
+        }
+    }
+}
+
+impl Writer {
+    fn of(claimant: &Claimant) -> Writer {
+        let lives = claimant.state != HolderState::Gone;
+        Writer {
+            pid: claimant.pid,
+            name: processes::name(claimant.pid).filter(|_| lives),
+            state: doing(claimant.state),
+            holds_lock: claimant.holds_lock,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How the program ends when it can't do what it was asked: an exit code for programs, and one line for people that
+//! ends with the next step.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use shm_core::{ErrorKind, Place, sysv};
+
+use crate::output::visible;
+
+/// The exit codes, as `docs/tool.md` and `shm --help` list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The reader of the output has gone.
+    Closed = 0,
+    NotFound = 1,
+    Usage = 2,
+    NotPermitted = 4,
+    Misfit = 5,
+    TimeOut = 6,
+    InPart = 7,
+    Other = 8,
+}
+
+/// What `shm --help` says of them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  no such segment, field or process
+  2  the command line is wrong
+  4  not permitted
+  5  does not fit: another type, size or format than was expected
+  6  the time is over
+  7  done in part
+  8  anything else: damaged bytes, a kernel or a disk that refuses";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// One line: what is wrong, and behind a semicolon what to do.
+    pub fn new(exit: Exit, message: impl Display) -> Failure {
+        let message = message.to_string();
+        Failure { exit, message }
+    }
+
+    /// What a call of the library for a place failed for.
+    pub fn of(place: impl Display, error: &shm_core::Error) -> Failure {
+        if let Some(error) = error.sysv() {
+            return Failure::of_sysv(place, error);
+        }
+        let (exit, message) = match error.kind() {
+            ErrorKind::Removed => (
+                Exit::NotFound,
+                "the segment has been removed; `shm ls` lists those that there are".to_owned(),
+            ),
+            ErrorKind::Foreign => (Exit::Misfit, FOREIGN.to_owned()),
+            ErrorKind::TooSmall
+            | ErrorKind::Mismatch
+            | ErrorKind::NoRoom
+            | ErrorKind::Format
+            | ErrorKind::Invalid
+            | ErrorKind::TooLarge => (Exit::Misfit, error.to_string()),
+            ErrorKind::Unfinished => (
+                Exit::Other,
+                "its creator has not made it ready; if that has died, the next program that opens the segment \
+                 for writing ends the work, or `shm rm` removes it"
+                    .to_owned(),
+            ),
+            ErrorKind::Busy | ErrorKind::Overtaken => (Exit::TimeOut, error.to_string()),
+            ErrorKind::Untrusted | ErrorKind::Left | ErrorKind::Unjudged => {
+                (Exit::NotPermitted, error.to_string())
+            }
+            _ => (Exit::Other, error.to_string()),
+        };
+        Failure::new(exit, format!("{place}: {message}"))
+    }
+
+    /// What a call of the kernel for a place failed for.
+    pub fn of_sysv(place: impl Display, error: &sysv::Error) -> Failure {
+        let (exit, hint) = match error.kind() {
+            sysv::Kind::NotFound | sysv::Kind::Removed => {
+                (Exit::NotFound, "`shm ls` lists those that there are")
+            }
+            sysv::Kind::Denied | sysv::Kind::NotPermitted => {
+                (Exit::NotPermitted, "run as its owner, or as root")
+            }
+            _ => (Exit::Other, error.hint()),
+        };
+        Failure::new(exit, format!("{place}: {}; {hint}", error.cause()))
+    }
+
+    pub fn not_found(what: impl Display) -> Failure {
+        Failure::new(Exit::NotFound, what)
+    }
+
+    pub fn usage(what: impl Display) -> Failure {
+        Failure::new(Exit::Usage, what)
+    }
+
+    /// Says it on the standard error and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        if self.exit != Exit::Closed {
+            self.say();
+        }
+        ExitCode::from(self.exit as u8)
+    }
+
+    /// Says it, for a command that goes on.
+    pub fn say(&self) {
+        let line = self.message.replace('\n', " ");
+        // Where nobody reads that either, the exit code says enough.
+        let _ = io::Write::write_all(
+            &mut anstream::stderr(),
+            format!("shm: {}\n", visible(&line)).as_bytes(),
+        );
+    }
+}
+
+/// What can be done with a segment that tells nothing of itself.
+pub const FOREIGN: &str = "another program laid it out, and it does not say how; \
+     `shm show --raw` shows its bytes";
+
+/// A place that was read from the command line, in an error.
+pub fn of_place<'a>(place: &'a Place) -> impl Fn(shm_core::Error) -> Failure + 'a {
+    move |error| Failure::of(place, &error)
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        let exit = match error.kind() {
+            io::ErrorKind::BrokenPipe => Exit::Closed,
+            io::ErrorKind::NotFound => Exit::NotFound,
+            io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+            _ => Exit::Other,
+        };
+        Failure::new(exit, error)
+    }
+}

@@ -1,0 +1,145 @@
+//! Processes, by what `/proc` tells of them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use shm_core::sysv::Key;
+use shm_core::sysv::shm::Id;
+
+use crate::output::visible;
+
+/// The name of a process's program, as `ps` shows it.
+pub fn name(pid: u32) -> Option<String> {
+    let comm = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let comm = String::from_utf8_lossy(&comm);
+    Some(visible(comm.trim_end_matches('\n')).into_owned())
+}
+
+/// `4711 (worker)`, or the number alone.
+pub fn with_name(pid: u32) -> String {
+    match name(pid) {
+        Some(name) => format!("{pid} ({name})"),
+        None => pid.to_string(),
+    }
+}
+
+/// Whether a process with this pid lives, as far as can be seen from here.
+pub fn lives(pid: i32) -> bool {
+    pid > 0 && fs::metadata(format!("/proc/{pid}")).is_ok()
+}
+
+/// A process that has a segment attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    pub pid: u32,
+    pub uid: u32,
+    pub name: String,
+    /// Attachments through which it may write.
+    pub writable: u64,
+    pub read_only: u64,
+}
+
+/// Who has a segment attached, as far as this process may look.
+#[derive(Debug, Default)]
+pub struct AttachedProcesses {
+    pub found: Vec<Attached>,
+    /// Processes whose mappings may not be read.
+    pub unreadable: u64,
+}
+
+impl AttachedProcesses {
+    /// Asks every process that can be seen.
+    pub fn of(id: Id, key: Key) -> AttachedProcesses {
+        let mut processes = AttachedProcesses::default();
+        let own = fs::read_link("/proc/thread-self/ns/ipc").ok();
+        for pid in pids() {
+            let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
+                // A process that has ended meanwhile has nothing attached.
+                if lives(pid.cast_signed()) {
+                    processes.unreadable += 1;
+                }
+                continue;
+            };
+            let (writable, read_only) = attachments(&maps, id, key);
+            if writable + read_only == 0 {
+                continue;
+            }
+            if !has_thread_in(pid, own.as_deref()) {
+                continue;
+            }
+            let uid = fs::metadata(format!("/proc/{pid}")).map_or(0, |meta| meta.uid());
+            let name = name(pid).unwrap_or_default();
+            processes.found.push(Attached {
+                pid,
+                uid,
+                name,
+                writable,
+                read_only,
+            });
+        }
+        processes.found.sort_by_key(|process| process.pid);
+        processes
+    }
+}
+
+/// Whether a thread of the process is in an IPC namespace: keys and ids repeat from one to the other.
+fn has_thread_in(pid: u32, namespace: Option<&Path>) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut of_threads = threads.map(|thread| fs::read_link(thread.path().join("ns/ipc")).ok());
+    of_threads.any(|of_thread| of_thread.as_deref() == namespace)
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// How often a process with these mappings has the segment attached, for writing and for reading only. The kernel names
+/// such a mapping after the key and gives it the id for an inode number.
+fn attachments(maps: &str, id: Id, key: Key) -> (u64, u64) {
+    let name = format!("/SYSV{:08x}", key.raw());
+    let mut found = (0, 0);
+    for line in maps.lines() {
+        let mut cells = line.split_ascii_whitespace();
+        let (Some(_), Some(rights), Some(_), Some(_), Some(inode), Some(path)) = (
+            cells.next(),
+            cells.next(),
+            cells.next(),
+            cells.next(),
+            cells.next(),
+            cells.next(),
+        ) else {
+            continue;
+        };
+        if path == name && inode.parse() == Ok(id.as_raw()) {
+            if rights.contains('w') {
+                found.0 += 1;
+            } else {
+                found.1 += 1;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_are_told_apart_by_key_id_and_right() {
+        let maps = "\
+7f60a0000000-7f60a0002000 rw-s 00000000 00:01 7                          /SYSV00001234 (deleted)
+7f60a0003000-7f60a0005000 r--s 00000000 00:01 7                          /SYSV00001234 (deleted)
+7f60a0003000-7f60a0005000 r--s 00000000 00:01 8                          /SYSV00001234 (deleted)
+7f60a0003000-7f60a0005000 r--s 00000000 00:01 7                          /SYSV00001235 (deleted)
+7f60a0006000-7f60a0007000 rw-p 00000000 00:00 0
+";
+        let found = attachments(maps, Id::from_raw(7), Key::new(0x1234));
+        assert_eq!(found, (1, 1));
+    }
+}

@@ -1,0 +1,29 @@
+//! `shm`: see into shared memory, ours and everybody's.
+//!
+//! Each command is a file in `command/`. What they share: `kernel/` (what the kernel and `/proc` know of segments),
+//! `value/` (values as trees of named parts, and how people and programs read them), `shape/` (types as data),
+//! `output` and `failure` (how the program speaks, and how it ends).
+
+mod cli;
+mod command;
+mod failure;
+mod kernel;
+mod output;
+mod shape;
+mod source;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::choose_colour(cli.color);
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,11 @@
+//! The program from outside: as a process, against real segments, in an IPC namespace for each test.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod hostile;
+mod ls;
+mod rights;
+mod rm;
+mod schema;
+mod show;
+mod space;
+mod stat;

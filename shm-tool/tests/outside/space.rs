@@ -1,0 +1,221 @@
+//! What the tests stand in: an IPC namespace of their own, which takes all that is left with it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use nix::sched::{CloneFlags, unshare};
+use shm_core::sysv::{Mode, shm};
+use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+
+/// Moves this thread, and the processes that it starts, into a namespace of its own; `false`, and says so, where that is
+/// not allowed.
+#[must_use]
+pub fn own_namespace() -> bool {
+    match unshare(CloneFlags::CLONE_NEWIPC) {
+        Ok(()) => true,
+        Err(errno) => {
+            println!("SKIPPED: no IPC namespace of its own ({errno})");
+            false
+        }
+    }
+}
+
+/// Enters a namespace, or ends the test.
+macro_rules! in_own_namespace {
+    () => {
+        if !$crate::space::own_namespace() {
+            return;
+        }
+    };
+}
+pub(crate) use in_own_namespace;
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Worker {
+    pub pid: i32,
+    pub name: FixedStr<20>,
+    pub limits: Limits,
+    pub moods: [Mood; 3],
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Limits {
+    pub cpu: [u16; 4],
+    pub memory: f64,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum Mood {
+    Calm = 1,
+    Wild = 2,
+}
+
+pub fn worker() -> Worker {
+    Worker {
+        pid: 4711,
+        name: FixedStr::new("alice").unwrap(),
+        limits: Limits {
+            cpu: [1, 2, 3, 4],
+            memory: 0.5,
+        },
+        moods: [Mood::Calm, Mood::Wild, Mood::Calm],
+    }
+}
+
+pub const KEY: u32 = 0x1234;
+
+pub fn worker_box() -> SharedBox<Worker> {
+    SharedBox::create_new(KEY, worker()).unwrap()
+}
+
+/// A segment of another program's.
+pub fn foreign(key: impl Into<Key>, size: usize) -> shm::Id {
+    shm::get(key.into(), size, shm::GetFlags::CREATE, Mode::new(0o600)).unwrap()
+}
+
+/// What a run of the program left.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn command() -> Command {
+    let mut command = Command::new(cargo_bin("shm"));
+    command
+        .env_remove("NO_COLOR")
+        .env("TZ", "UTC")
+        .stdin(Stdio::null());
+    command
+}
+
+pub fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().expect("an exit, not a signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs `shm` with these arguments.
+pub fn shm(arguments: &str) -> Ran {
+    ran(command()
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap())
+}
+
+/// Runs it and expects that all goes well; returns what it printed.
+pub fn printed(arguments: &str) -> String {
+    let ran = shm(arguments);
+    assert_eq!((ran.code, &*ran.err), (0, ""), "shm {arguments}");
+    ran.out
+}
+
+/// Runs it and expects that it fails so: the exit code, and one line that says this.
+#[track_caller]
+pub fn fails(arguments: &str, code: i32, says: &str) {
+    let ran = shm(arguments);
+    assert_eq!(ran.code, code, "shm {arguments}: {}", ran.err);
+    assert!(ran.err.contains(says), "shm {arguments}: {}", ran.err);
+    if code != 2 {
+        assert!(
+            ran.err.starts_with("shm: ") && ran.err.lines().count() == 1,
+            "{}",
+            ran.err
+        );
+        assert!(
+            ran.err.contains("; ") || ran.err.contains('?'),
+            "a next step: {}",
+            ran.err
+        );
+    }
+}
+
+pub fn json(arguments: &str) -> serde_json::Value {
+    let answer: serde_json::Value = serde_json::from_str(&printed(arguments)).unwrap();
+    assert_eq!(answer["format"], 1);
+    answer
+}
+
+/// The rows of a table, in cells.
+pub fn rows(text: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    text.lines().map(cells).collect()
+}
+
+/// A process that does what one of the roles below says, and then waits until it is dropped, which kills it.
+pub struct Peer(pub Child);
+
+impl Peer {
+    /// Starts it and waits until it has said that it is ready.
+    pub fn start(role: &str) -> Peer {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "space::plays_a_role"])
+            .env("SHM_TOOL_ROLE", role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.as_mut().unwrap());
+        assert!(
+            out.lines()
+                .map_while(Result::ok)
+                .any(|line| line.contains("ready"))
+        );
+        Peer(child)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it by SIGKILL.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Not a test: what a [`Peer`] runs.
+#[test]
+#[ignore = "a role that other tests start"]
+fn plays_a_role() {
+    let ready = || {
+        println!("ready");
+        std::io::stdout().flush().unwrap();
+        // Until the other end is closed.
+        let _ = std::io::stdin().read_line(&mut String::new());
+    };
+    match &*std::env::var("SHM_TOOL_ROLE").unwrap_or_default() {
+        "writer" => {
+            let _box = SharedBox::<Worker>::open(KEY).unwrap();
+            ready();
+        }
+        "reader" => {
+            let _view = shm_core::SharedView::<Worker>::open(KEY).unwrap();
+            ready();
+        }
+        "holder" => {
+            let shared = SharedBox::<Worker>::open(KEY).unwrap();
+            let _lock = shared.writer().unwrap();
+            ready();
+        }
+        "creator without a key" => {
+            foreign(Key::PRIVATE, 4096);
+            ready();
+        }
+        role => println!("no such role: {role}"),
+    }
+}
