@@ -9,7 +9,7 @@
 //! Where a step fails, `durable` still names the other slot, and the next try writes the whole slot anew.
 
 use core::sync::atomic::AtomicU32;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use super::description::{DISK_BYTE, Description};
@@ -32,24 +32,62 @@ impl Slots {
     }
 }
 
-/// Writes what `encode` gives, an encoded [`Snapshot`] that fits a slot, while no other process writes; `None` says that there is
-/// nothing to write. `durable` is the file's word: 0, or 1 + the slot that was written last. `encode` is called when it is this
-/// one's turn, so that no older value follows a newer one. Not for two threads at once.
+/// Which thread of this process writes to a file by one description, whose lock does not tell threads apart: the pid, since a child
+/// has a copy, and no thread that would ever put it back.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(AtomicU32);
+
+impl Turn {
+    fn take(&self) -> bool {
+        let own = std::process::id();
+        let found = self.0.load(Relaxed);
+        // Acquire pairs with the release of the thread before: it has let go of the byte.
+        found != own
+            && self
+                .0
+                .compare_exchange(found, own, Acquire, Relaxed)
+                .is_ok()
+    }
+
+    fn give(&self) {
+        self.0.store(0, Release);
+    }
+}
+
+/// Writes what `encode` gives, an encoded [`Snapshot`] that fits a slot, while no other process or thread writes; `None` says that
+/// there is nothing to write. `durable` is the file's word: 0, or 1 + the slot that was written last. `encode` is called when it is
+/// this one's turn, so that no older value follows a newer one. `turn` is the description's.
 ///
 /// # Errors
 ///
 /// Another process writes for the whole limit, or the disk fails: then what was durable still is. What `encode` fails for.
 pub(crate) fn persist<E: From<Error>>(
     description: &Description,
+    turn: &Turn,
     slots: Slots,
     durable: &AtomicU32,
     limit: Duration,
     encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), E> {
-    let turn = within(limit, || {
-        Ok(description.lock_byte(DISK_BYTE)?.then_some(()))
-    });
-    if turn.map_err(|e: Error| e)?.is_none() {
+    if within(limit, || Ok::<_, Error>(turn.take().then_some(())))?.is_none() {
+        return Err(busy(description, limit).into());
+    }
+    let written = persist_alone(description, slots, durable, limit, encode);
+    turn.give();
+    written
+}
+
+fn persist_alone<E: From<Error>>(
+    description: &Description,
+    slots: Slots,
+    durable: &AtomicU32,
+    limit: Duration,
+    encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
+) -> Result<(), E> {
+    let locked = within(limit, || {
+        Ok::<_, Error>(description.lock_byte(DISK_BYTE)?.then_some(()))
+    })?;
+    if locked.is_none() {
         return Err(busy(description, limit).into());
     }
     let written = encode().and_then(|bytes| match bytes {
@@ -75,8 +113,9 @@ fn write(
 }
 
 fn busy(description: &Description, limit: Duration) -> Error {
-    let cause =
-        format!("another process has been writing it to the disk for {limit:?}: the disk may hang");
+    let cause = format!(
+        "another process, or thread, has been writing it to the disk for {limit:?}: the disk may hang"
+    );
     let hint = "look at `dmesg` and `cat /proc/pressure/io`, and try again";
     Error::early("persist", description.path(), Kind::Busy, cause, hint)
 }
@@ -137,7 +176,14 @@ mod tests {
     }
 
     fn persist_now(file: &Description, durable: &AtomicU32, version: u64) -> Result<(), Error> {
-        persist(file, SLOTS, durable, Duration::ZERO, || encoded(version))
+        persist(
+            file,
+            &Turn::default(),
+            SLOTS,
+            durable,
+            Duration::ZERO,
+            || encoded(version),
+        )
     }
 
     fn version(file: &Description) -> Result<(u64, u32), Error> {
@@ -162,9 +208,14 @@ mod tests {
                 ((of, slot), slot)
             );
         }
-        persist(&file, SLOTS, &durable, Duration::ZERO, || {
-            Ok::<_, Error>(None)
-        })
+        persist(
+            &file,
+            &Turn::default(),
+            SLOTS,
+            &durable,
+            Duration::ZERO,
+            || Ok::<_, Error>(None),
+        )
         .unwrap();
         assert_eq!(durable.load(Relaxed), 1);
     }
@@ -174,8 +225,8 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.file("file", &[0; 4096 * 3]);
         let [one, two] = [(), ()].map(|()| Description::open(&path, true).unwrap());
-        let durable = AtomicU32::new(0);
-        persist(&one, SLOTS, &durable, Duration::ZERO, || {
+        let (durable, turn) = (AtomicU32::new(0), Turn::default());
+        persist(&one, &turn, SLOTS, &durable, Duration::ZERO, || {
             let error = persist_now(&two, &durable, 5).unwrap_err();
             assert!(
                 error.kind() == Kind::Busy && error.to_string().contains("the disk may hang"),
@@ -184,8 +235,18 @@ mod tests {
             encoded(1)
         })
         .unwrap();
+        // A thread of the same process, by the same description; and a child, in which that thread is not.
+        turn.take();
+        let mine = |turn| {
+            persist(&one, turn, SLOTS, &durable, Duration::ZERO, || {
+                Ok::<_, Error>(None)
+            })
+        };
+        assert_eq!(mine(&turn).unwrap_err().kind(), Kind::Busy);
+        turn.0.store(1, Relaxed);
+        mine(&turn).unwrap();
         let refused = || Err(Error::early("copy", &path, Kind::Other, "", ""));
-        persist(&one, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
+        persist(&one, &turn, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
         persist_now(&two, &durable, 2).unwrap();
         assert_eq!(version(&one).unwrap(), (2, 2));
     }

@@ -29,7 +29,7 @@ mod turn;
 
 pub(crate) use birth::{Birth, Born, create_whole};
 pub(crate) use description::{Description, FileStat};
-pub(crate) use durable::{Slots, persist, restored};
+pub(crate) use durable::{Slots, Turn, persist, restored};
 pub(crate) use error::{Error, Kind};
 pub(crate) use file_system::FileSystem;
 pub(crate) use life::{enter, life_word};
