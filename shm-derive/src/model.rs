@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, Fields, Generics, Index, LitStr, Member, Token, Type, WherePredicate};
+use syn::{Expr, Fields, Generics, Index, LitStr, Member, Path, Token, Type, WherePredicate};
 
 use crate::field_type::Finding;
 
@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) version: Option<u32>,
     /// The tokens of `version = N`, to report on.
     pub(crate) version_tokens: TokenStream,
+    /// What the schema calls the type, if not as Rust does.
+    pub(crate) name: Option<LitStr>,
     /// Whether to implement bytemuck's traits.
     pub(crate) bytemuck: bool,
 }
@@ -76,19 +78,24 @@ pub(crate) struct History {
     pub(crate) default: Option<Expr>,
     /// What earlier versions called it.
     pub(crate) was: Vec<LitStr>,
+    /// The token `padding`, if it is no field to other programs.
+    pub(crate) padding: Option<Path>,
 }
 
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
-    /// `#[shared(…)]`, which has nothing to say here.
-    pub(crate) shared: Option<&'a Attribute>,
+    /// The token `other`, if unknown numbers read as this variant.
+    pub(crate) other: Option<Path>,
     pub(crate) fields: &'a Fields,
 }
 
 impl Model<'_> {
     /// The name that goes into the schema: what a C header would call it.
     pub(crate) fn name(&self) -> String {
-        self.ident.unraw().to_string()
+        match &self.settings.name {
+            Some(name) => name.value(),
+            None => self.ident.unraw().to_string(),
+        }
     }
 
     pub(crate) fn fields(&self) -> &[Field<'_>] {
@@ -136,6 +143,11 @@ impl Variant<'_> {
 }
 
 impl Field<'_> {
+    /// Whether it is padding to other programs.
+    pub(crate) fn is_padding(&self) -> bool {
+        self.history.padding.is_some()
+    }
+
     /// The version that brought it.
     pub(crate) fn since(&self) -> u32 {
         self.history.since.unwrap_or(1)

@@ -33,6 +33,7 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
     let mut version = None;
     let mut version_tokens = TokenStream::new();
     let mut bytemuck = None;
+    let mut name = None;
 
     read_keys(cx, attrs, |meta| {
         Ok(if is(&meta.path, "version") {
@@ -47,9 +48,13 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
             let wrong = value.error("write `bytemuck = false`, or leave it out");
             let flag: LitBool = value.parse().map_err(|_| wrong)?;
             bytemuck.replace(flag.value).is_some()
+        } else if is(&meta.path, "name") {
+            let value = meta.value()?;
+            let wrong = value.error("write the name in quotes: `name = \"st_pid\"`");
+            name.replace(value.parse().map_err(|_| wrong)?).is_some()
         } else {
-            let unknown = "unknown key: \
-                `#[shared(…)]` knows `version = N`, `crate = path` and `bytemuck = false`";
+            let unknown = "unknown key: `#[shared(…)]` knows \
+                `version = N`, `name = \"type\"`, `crate = path` and `bytemuck = false`";
             return Err(meta.error(unknown));
         })
     });
@@ -58,6 +63,7 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
         krate: krate.unwrap_or_else(|| quote!(::shm_core)),
         version: version.flatten(),
         version_tokens,
+        name,
         bytemuck: bytemuck.unwrap_or(true),
     }
 }
@@ -161,7 +167,7 @@ fn body<'a>(cx: &Ctxt, data: &'a Data) -> Body<'a> {
                 .iter()
                 .map(|variant| Variant {
                     ident: &variant.ident,
-                    shared: variant.attrs.iter().find(|attr| is(attr.path(), "shared")),
+                    other: other(cx, &variant.attrs),
                     fields: &variant.fields,
                 })
                 .collect(),
@@ -186,6 +192,19 @@ fn fields<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Field<'a>> {
         .collect()
 }
 
+fn other(cx: &Ctxt, attrs: &[Attribute]) -> Option<Path> {
+    let mut other = None;
+    read_keys(cx, attrs, |meta| {
+        if is(&meta.path, "other") {
+            return Ok(other.replace(meta.path.clone()).is_some());
+        }
+        let unknown = "unknown key: on a variant `#[shared(…)]` knows `other`: it has no history of its own, \
+            since the struct that holds the enum has a version, and a new variant needs a new one";
+        Err(meta.error(unknown))
+    });
+    other
+}
+
 fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
     let mut history = History::default();
     read_keys(cx, attrs, |meta| {
@@ -208,9 +227,11 @@ fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
             let wrong = value.error("write the old name in quotes: `was = \"old_name\"`");
             history.was.push(value.parse().map_err(|_| wrong)?);
             false
+        } else if is(&meta.path, "padding") {
+            history.padding.replace(meta.path.clone()).is_some()
         } else {
-            let unknown = "unknown key: \
-                on a field `#[shared(…)]` knows `since = N`, `default = value` and `was = \"old name\"`";
+            let unknown = "unknown key: on a field `#[shared(…)]` knows \
+                `since = N`, `default = value`, `was = \"old name\"` and `padding`";
             return Err(meta.error(unknown));
         })
     });

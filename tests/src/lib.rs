@@ -10,6 +10,7 @@ mod guard;
 mod ledger;
 mod memory;
 mod mortal;
+pub mod others;
 mod peer;
 mod python;
 

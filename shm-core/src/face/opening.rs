@@ -101,7 +101,10 @@ impl Settings {
         let newborn = self.newborn(of)?;
         let access = self.access(true);
         self.settled(of, || {
-            Ok(protocol::create_new(key, access, &newborn, write)?)
+            match protocol::create_new(key, access, &newborn, write) {
+                Err(Fault::Invalid(bytes)) => Err(of.invalid(0, &bytes)),
+                created => Ok(created?),
+            }
         })
     }
 

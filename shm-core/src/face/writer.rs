@@ -286,7 +286,8 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     /// kept in place, more on the heap.
     #[inline(always)]
     pub fn store<F: SharedLayout>(mut self, field: Field<T, F>, value: F) -> Self {
-        self.stores.push(field, &value);
+        let Writer { typed, locked, .. } = &mut *self.writer;
+        typed.push(locked, &mut self.stores, field, &value);
         self
     }
 

@@ -484,10 +484,14 @@ static inline uint32_t shmbox_history_(shmbox_form_ *form, const unsigned char *
 static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older)
 {
 	uint64_t left, wanted;
+	uint64_t newer_integer, older_integer;
 
 	shmbox_name_(newer);
 	shmbox_name_(older);
-	if (!shmbox_same_number_(newer, older, 1))
+	/* Bit 7: which variant unknown numbers read as follows, and says nothing of the bytes. */
+	newer_integer = shmbox_number_(newer, 1);
+	older_integer = shmbox_number_(older, 1);
+	if ((newer_integer & 0x7f) != (older_integer & 0x7f))
 		return 0;
 	left = shmbox_number_(newer, 8);
 	wanted = shmbox_number_(older, 8);
@@ -513,6 +517,10 @@ static inline int shmbox_same_variants_(shmbox_form_ *newer, shmbox_form_ *older
 		shmbox_name_(newer);
 		shmbox_take_(newer, 16);
 	}
+	if (newer_integer & 0x80)
+		shmbox_take_(newer, 8);
+	if (older_integer & 0x80)
+		shmbox_take_(older, 8);
 	return 1;
 }
 

@@ -174,11 +174,12 @@ class _Char(_Kind):
 
 class _Enum(_Kind):
     plain = True
-    picky = True
 
-    def __init__(self, variants, integer):
+    def __init__(self, variants, integer, other=None):
         self.variants = variants
         self.known = {int(variant): variant for variant in variants}
+        self.other = self.known.get(other)
+        self.picky = other is None
         self.ctype = integer.ctype
         self.format = integer.format
 
@@ -187,7 +188,7 @@ class _Enum(_Kind):
 
     def view(self, raw):
         # A new struct holds zeros, which may be none of them.
-        return self.known.get(raw, raw)
+        return self.known.get(raw, raw if self.picky else self.other)
 
     def check(self, raw, path):
         if raw not in self.known:
@@ -200,15 +201,16 @@ class _Bytes16(_Kind):
     ctype = _ctypes.c_uint8 * 16
     format = "V16"
 
-    def __init__(self, signed, variants=None):
+    def __init__(self, signed, variants=None, other=None):
         self.signed = signed
         self.variants = variants
         self.known = {int(variant): variant for variant in variants or ()}
-        self.picky = variants is not None
+        self.other = self.known.get(other)
+        self.picky = variants is not None and other is None
 
     def view(self, raw):
         value = int.from_bytes(bytes(raw), _sys.byteorder, signed=self.signed)
-        return self.known.get(value, value)
+        return self.known.get(value, value if self.other is None else self.other)
 
     def assign(self, raw, value):
         value = self.variants(value) if self.variants else _operator.index(value)

@@ -2,13 +2,14 @@
 //! same bytes.
 //!
 //! One walk writes both, so that nothing can be stored and yet escape the fingerprint by accident.
-//! Three things do on purpose: the names of structs and enums, since two programs may call the same
+//! Four things do on purpose: the names of structs and enums, since two programs may call the same
 //! bytes by two names; alignment, which says where a value may lie and not how it is read (a `u64`
-//! aligns to 4 in a 32-bit x86 program and to 8 in a 64-bit one); and the history of a field, which
-//! says how other versions read it. `FORMAT.md`, section "Schema", gives the recipe byte by byte.
+//! aligns to 4 in a 32-bit x86 program and to 8 in a 64-bit one); the history of a field, which
+//! says how other versions read it; and which variant unknown numbers read as. `FORMAT.md`, section "Schema", gives the recipe byte by byte.
 
 use std::fmt;
 
+use super::facts::other_of;
 use super::{FieldSchema, Schema, TypeKind};
 
 /// Goes before all else, so that a later form of these bytes cannot be taken for this one.
@@ -27,6 +28,9 @@ pub(super) mod tag {
     pub const VEC: u8 = 0x24;
     pub const OPAQUE: u8 = 0x25;
 }
+
+/// Beside the integer of an enum: the index of a variant follows, which unknown numbers read as.
+pub(super) const WITH_OTHER: u8 = 0x80;
 
 /// The longest form that is stored or accepted, in bytes.
 pub(crate) const MAX_ENCODED: usize = 1 << 20;
@@ -243,13 +247,22 @@ impl Sink<'_> {
             } => {
                 self.byte(tag::ENUM);
                 self.type_name(name);
-                self.byte(repr.tag());
+                // How a program takes unknown numbers, as the history, says nothing of the bytes.
+                let other = if self.stored {
+                    other_of(variants)
+                } else {
+                    None
+                };
+                self.byte(repr.tag() | if other.is_some() { WITH_OTHER } else { 0 });
                 self.u64(variants.len() as u64);
                 let mut i = 0;
                 while i < variants.len() {
                     self.name(variants[i].name());
                     self.bytes(&variants[i].value.to_le_bytes());
                     i += 1;
+                }
+                if let Some(index) = other {
+                    self.u64(index as u64);
                 }
             }
         }

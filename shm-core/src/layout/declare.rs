@@ -115,6 +115,24 @@ impl Schema {
         align: usize,
         fields: &'static [FieldSchema],
     ) -> Schema {
+        Schema::structure_with_padding(name, version, size, align, fields, &[])
+    }
+
+    /// For the derive: the same with fields that are padding to other programs.
+    ///
+    /// # Panics
+    ///
+    /// As [`Schema::structure`].
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn structure_with_padding(
+        name: &'static str,
+        version: u32,
+        size: usize,
+        align: usize,
+        fields: &'static [FieldSchema],
+        padding: &'static [FieldSchema],
+    ) -> Schema {
         check_name(name);
         assert!(
             size > 0,
@@ -158,6 +176,7 @@ impl Schema {
             name: Ref::Static(name),
             version,
             fields: Ref::Static(fields),
+            padding,
         };
         Schema {
             size: size as u64,
@@ -221,6 +240,26 @@ impl FieldSchema {
     #[doc(hidden)]
     pub const fn of<F>(name: &'static str, offset: usize, part: Part<F>) -> FieldSchema {
         FieldSchema::new(name, offset, part.schema())
+    }
+
+    /// For the derive: a field that is padding to other programs.
+    ///
+    /// # Panics
+    ///
+    /// At compile time if not all bytes are a value of its type.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn padding_of<F>(name: &'static str, offset: usize, part: Part<F>) -> FieldSchema {
+        let schema = part.schema();
+        if !schema.any_bits() {
+            let mut message = Message::new();
+            message.write(
+                "padding may hold anything, and not all bytes are a `{}`: make `{}` an array of bytes",
+                &[Type(schema), Text(name)],
+            );
+            panic!("{}", message.as_str());
+        }
+        FieldSchema::new(name, offset, schema)
     }
 
     /// For the derive: the same with a history, as for [`FieldSchema::evolved`].
@@ -311,6 +350,18 @@ impl Variant {
         Variant {
             name: Ref::Static(name),
             value,
+            other: false,
+        }
+    }
+
+    /// For the derive: the variant that a number which is no variant's reads as.
+    #[doc(hidden)]
+    pub const fn other(name: &'static str, value: i128) -> Variant {
+        check_name(name);
+        Variant {
+            name: Ref::Static(name),
+            value,
+            other: true,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, tag};
+use super::canonical::{BYTE_ORDER, FORM, MAX_ENCODED, WITH_OTHER, tag};
 use super::schema::{Names, Ref, Shape};
 use super::{FieldSchema, Primitive, Schema, Variant};
 
@@ -297,25 +297,35 @@ impl<'a> Source<'a> {
                 name,
                 version,
                 fields,
+                padding: &[],
             },
         })
     }
 
     fn enumeration(&mut self) -> Result<Schema, SchemaError> {
         let name = Ref::Owned(self.name()?);
-        let repr = match Primitive::from_tag(self.byte()?) {
+        let byte = self.byte()?;
+        let repr = match Primitive::from_tag(byte & !WITH_OTHER) {
             Some(repr) if repr.is_integer() => repr,
             _ => return Err(self.error("an enum is not stored as an integer")),
         };
-        let variants = self.items("there is an enum without variants", |source| {
+        let mut variants = self.items("there is an enum without variants", |source| {
             let name = Ref::Owned(source.name()?);
             let value = i128::from_le_bytes(source.array()?);
             if !repr.holds(value) {
                 let fault = format!("a variant's value {value} does not fit its enum");
                 return Err(source.error(fault));
             }
-            Ok(Variant { name, value })
+            let other = false;
+            Ok(Variant { name, value, other })
         })?;
+        if byte & WITH_OTHER != 0 {
+            let index = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+            match &mut variants {
+                Ref::Owned(variants) if index < variants.len() => variants[index].other = true,
+                _ => return Err(self.error("unknown numbers read as a variant that is none")),
+            }
+        }
         Ok(Schema {
             shape: Shape::Enum {
                 name,

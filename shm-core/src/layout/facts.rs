@@ -1,6 +1,6 @@
 //! What follows from a schema, computed at compile time for a program's own.
 
-use super::{Schema, TypeKind};
+use super::{Schema, TypeKind, Variant};
 
 impl Schema {
     /// Whether every bit pattern is a value: no `bool`, `char`, `NonZero`, enum or `FixedVec` is anywhere inside.
@@ -24,8 +24,8 @@ impl Schema {
         }
     }
 
-    /// Whether bytes that are all zero are a value: each enum inside has a variant that is 0, and no
-    /// `NonZero` is there.
+    /// Whether bytes that are all zero are a value that may stand in a segment: each enum inside has a variant that is
+    /// 0 and does not stand for others, and no `NonZero` is there.
     pub const fn zeros_are_valid(&self) -> bool {
         match self.kind() {
             TypeKind::Primitive(primitive) => !primitive.is_non_zero(),
@@ -44,7 +44,7 @@ impl Schema {
             TypeKind::Enum { variants, .. } => {
                 let mut i = 0;
                 while i < variants.len() {
-                    if variants[i].value == 0 {
+                    if variants[i].value == 0 && !variants[i].other {
                         return true;
                     }
                     i += 1;
@@ -73,6 +73,43 @@ impl Schema {
         }
     }
 
+    /// Whether a field that is padding is anywhere inside.
+    pub(crate) const fn has_padding_fields(&self) -> bool {
+        match self.kind() {
+            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => {
+                element.has_padding_fields()
+            }
+            TypeKind::Struct { fields, .. } => {
+                let mut found = !self.padding().is_empty();
+                let mut i = 0;
+                while i < fields.len() && !found {
+                    found = fields[i].schema().has_padding_fields();
+                    i += 1;
+                }
+                found
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether an enum with a variant for unknown numbers is anywhere inside.
+    pub(crate) const fn has_others(&self) -> bool {
+        match self.kind() {
+            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => element.has_others(),
+            TypeKind::Enum { variants, .. } => other_of(variants).is_some(),
+            _ => {
+                let fields = self.fields();
+                let mut found = false;
+                let mut i = 0;
+                while i < fields.len() && !found {
+                    found = fields[i].schema().has_others();
+                    i += 1;
+                }
+                found
+            }
+        }
+    }
+
     /// How many types lie inside each other here; 1 for a type without parts.
     pub(super) const fn depth(&self) -> usize {
         match self.kind() {
@@ -92,4 +129,16 @@ impl Schema {
             _ => 1,
         }
     }
+}
+
+/// The index of the variant that unknown numbers read as.
+pub(crate) const fn other_of(variants: &[Variant]) -> Option<usize> {
+    let mut i = 0;
+    while i < variants.len() {
+        if variants[i].other {
+            return Some(i);
+        }
+        i += 1;
+    }
+    None
 }

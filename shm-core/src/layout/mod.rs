@@ -14,6 +14,7 @@ mod extends;
 mod facts;
 mod fixed_str;
 mod fixed_vec;
+mod kept;
 mod message;
 mod mismatch;
 mod opaque;
@@ -32,8 +33,10 @@ pub use decode::SchemaError;
 pub use extends::Obstacle;
 #[doc(hidden)]
 pub use extends::assert_extends;
+pub(crate) use facts::other_of;
 pub use fixed_str::{FitError, FixedStr, TextError};
 pub use fixed_vec::{CapacityError, FixedVec};
+pub(crate) use kept::{keep, settle};
 pub use mismatch::Mismatch;
 pub use opaque::Opaque;
 #[doc(hidden)]
@@ -46,8 +49,8 @@ pub(crate) use shared_layout::ForEachMissing;
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};
-pub(crate) use validity::later_variant;
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
+pub(crate) use validity::{first_other, later_variant};
 pub use value::{DecodeError, Value};
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub(super) enum Shape {
         name: Ref<str>,
         version: u32,
         fields: Ref<[FieldSchema]>,
+        /// What is a field in this program only, `#[shared(padding)]`: no part of the layout.
+        padding: &'static [FieldSchema],
     },
     Enum {
         name: Ref<str>,
@@ -171,6 +173,7 @@ pub(super) enum Names {
 pub struct Variant {
     pub(super) name: Ref<str>,
     pub(super) value: i128,
+    pub(super) other: bool,
 }
 
 /// The elements of an array or a `FixedVec`.
@@ -236,6 +239,7 @@ impl Schema {
                 name,
                 version,
                 fields,
+                ..
             } => TypeKind::Struct {
                 name: name.get(),
                 version: *version,
@@ -282,6 +286,14 @@ impl Schema {
             offset,
             counted,
         })
+    }
+
+    /// The fields of a struct that are padding to other programs.
+    pub(super) const fn padding(&self) -> &'static [FieldSchema] {
+        match self.shape {
+            Shape::Struct { padding, .. } => padding,
+            _ => &[],
+        }
     }
 
     /// The fields of a struct, in ascending order of their offsets; none for any other type.
@@ -348,6 +360,12 @@ impl Variant {
     /// The variant's value. That of an enum stored as `u128` is to be read `as u128`.
     pub const fn value(&self) -> i128 {
         self.value
+    }
+
+    /// Whether a number that is no variant's reads as this one: `#[shared(other)]`. To store it leaves
+    /// in the segment what is there.
+    pub const fn is_other(&self) -> bool {
+        self.other
     }
 }
 

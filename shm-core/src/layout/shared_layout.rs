@@ -157,6 +157,9 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     const FIELDS: &'static [FieldSchema] = &[];
 
     #[doc(hidden)]
+    const PADDING: &'static [FieldSchema] = &[];
+
+    #[doc(hidden)]
     const VARIANTS: &'static [Variant] = &[];
 
     #[doc(hidden)]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 
+use super::facts::other_of;
 use super::schema::Elements;
 use super::{Primitive, Schema, TypeKind, Variant};
 
@@ -56,6 +57,30 @@ pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<
         }
     }
     Some(find(schema, bytes)?.within(&path).at_top())
+}
+
+/// The first part that is a variant for others: there is no number in a segment which that could keep.
+pub(crate) fn first_other(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
+    let other = |schema: &Schema, bytes: &[u8]| {
+        let TypeKind::Enum {
+            name,
+            repr,
+            variants,
+            ..
+        } = schema.kind()
+        else {
+            return None;
+        };
+        let other = &variants[other_of(variants)?];
+        (load(repr, bytes) == other.value()).then(|| InvalidValue {
+            path: String::new(),
+            holds: format!("`{name}::{}`", other.name()),
+            expected: name.to_owned(),
+            newer: None,
+            is_other: true,
+        })
+    };
+    find_by(schema, bytes, &other).map(InvalidValue::at_top)
 }
 
 /// The variant that `later` calls the first part of `bytes` that is not valid for its type in
@@ -115,7 +140,7 @@ fn find_variant<'a>(
             })
         }
         (TypeKind::Enum { repr, variants, .. }, TypeKind::Enum { variants: all, .. })
-            if !is_variant(repr, variants, bytes) =>
+            if !reads_as_variant(repr, variants, bytes) =>
         {
             let value = load(repr, bytes);
             ControlFlow::Break(all.iter().find(|variant| variant.value() == value))
@@ -126,7 +151,8 @@ fn find_variant<'a>(
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
-/// `false`, a `char` with NUL, a `NonZero` with 1, an enum with its first variant, the length of a `FixedVec` with 0.
+/// `false`, a `char` with NUL, a `NonZero` with 1, an enum with its first variant, or the one for unknown
+/// numbers, the length of a `FixedVec` with 0.
 /// Valid parts and padding stay as they
 /// are.
 ///
@@ -165,7 +191,7 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
             }
         }
         TypeKind::Enum { repr, variants, .. } if !is_variant(repr, variants, bytes) => {
-            store(variants[0].value(), bytes);
+            store(variants[other_of(variants).unwrap_or(0)].value(), bytes);
         }
         TypeKind::Primitive(primitive) if !accepts(primitive, bytes) => {
             store(i128::from(primitive.is_non_zero()), bytes);
@@ -183,6 +209,8 @@ pub struct InvalidValue {
     holds: String,
     expected: String,
     newer: Option<Newer>,
+    /// A variant that stands for others, where there is none.
+    is_other: bool,
 }
 
 /// What a later version of the type says of the part.
@@ -214,6 +242,21 @@ impl InvalidValue {
         self
     }
 
+    /// Whether it is a variant that stands for others, where a segment or a field begins.
+    pub(crate) fn is_other(&self) -> bool {
+        self.is_other
+    }
+
+    /// This part, which is in a field of this name, or is one.
+    pub(crate) fn in_field(self, name: &str) -> InvalidValue {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        self.within(&format!("{name}{dot}"))
+    }
+
     /// This part, seen from one step further up.
     pub(super) fn within(mut self, step: &str) -> InvalidValue {
         self.path.insert_str(0, step);
@@ -234,12 +277,16 @@ impl fmt::Display for InvalidValue {
             holds,
             expected,
             newer,
+            is_other,
         } = self;
         match path.as_str() {
             "" => write!(f, "the value is {holds}, which ")?,
             path => write!(f, "field `{path}` holds {holds}, which ")?,
         }
         match newer {
+            None if *is_other => f.write_str(
+                "stands for variants that a program does not know, and there is none to keep",
+            ),
             None => write!(f, "is no `{expected}`"),
             Some(Newer { variant, version }) => write!(
                 f,
@@ -252,8 +299,22 @@ impl fmt::Display for InvalidValue {
 
 impl std::error::Error for InvalidValue {}
 
-/// Builds the path on the way back, so that a walk which finds nothing allocates nothing.
 fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
+    let wrong = |schema: &Schema, bytes: &[u8]| match schema.kind() {
+        TypeKind::Enum { repr, variants, .. } if reads_as_variant(repr, variants, bytes) => None,
+        TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
+        _ => Some(misfit(schema, bytes)),
+    };
+    find_by(schema, bytes, &wrong)
+}
+
+/// Builds the path on the way back, so that a walk which finds nothing allocates nothing. `wrong` is asked
+/// of enums and primitives.
+fn find_by(
+    schema: &Schema,
+    bytes: &[u8],
+    wrong: &dyn Fn(&Schema, &[u8]) -> Option<InvalidValue>,
+) -> Option<InvalidValue> {
     if schema.any_bits() {
         return None;
     }
@@ -264,16 +325,16 @@ fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
         return bytes[there]
             .chunks_exact(elements.schema.size())
             .enumerate()
-            .find_map(|(i, bytes)| Some(find(elements.schema, bytes)?.within(&format!("[{i}]"))));
+            .find_map(|(i, bytes)| {
+                Some(find_by(elements.schema, bytes, wrong)?.within(&format!("[{i}]")))
+            });
     }
     match schema.kind() {
         TypeKind::Struct { fields, .. } => fields.iter().find_map(|field| {
             let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
-            Some(find(field.schema(), bytes)?.within(&format!(".{}", field.name())))
+            Some(find_by(field.schema(), bytes, wrong)?.within(&format!(".{}", field.name())))
         }),
-        TypeKind::Enum { repr, variants, .. } if is_variant(repr, variants, bytes) => None,
-        TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
-        TypeKind::Enum { .. } | TypeKind::Primitive(_) => Some(misfit(schema, bytes)),
+        TypeKind::Enum { .. } | TypeKind::Primitive(_) => wrong(schema, bytes),
         _ => None,
     }
 }
@@ -302,6 +363,7 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
         holds,
         expected: schema.to_string(),
         newer: None,
+        is_other: false,
     }
 }
 
@@ -332,7 +394,12 @@ fn accepts(primitive: Primitive, bytes: &[u8]) -> bool {
     }
 }
 
-fn is_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
+/// The same, or there is a variant for all others.
+fn reads_as_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
+    is_variant(repr, variants, bytes) || other_of(variants).is_some()
+}
+
+pub(super) fn is_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
     let value = load(repr, bytes);
     variants.iter().any(|variant| variant.value() == value)
 }
@@ -353,7 +420,7 @@ pub(super) fn load(primitive: Primitive, bytes: &[u8]) -> i128 {
     }
 }
 
-fn store(value: i128, bytes: &mut [u8]) {
+pub(super) fn store(value: i128, bytes: &mut [u8]) {
     let all = value.to_ne_bytes();
     let len = bytes.len().min(all.len());
     let used = if cfg!(target_endian = "big") {

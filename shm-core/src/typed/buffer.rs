@@ -1,4 +1,4 @@
-//! Places for values that come out of a segment, and whether what lies in them is a value.
+//! Places for values that come out of a segment.
 
 use std::mem::MaybeUninit;
 use std::slice;
@@ -27,17 +27,6 @@ impl<T> Spaced<T> {
             after: MaybeUninit::uninit(),
         }
     }
-}
-
-/// Whether the bytes of `place` are a `T`.
-///
-/// # Safety
-///
-/// Every byte of `place` is initialised.
-#[inline(always)]
-pub(super) unsafe fn is_valid<T: SharedLayout>(place: &MaybeUninit<T>) -> bool {
-    // SAFETY: every byte of `place` is initialised (this function's contract).
-    (const { T::SCHEMA.any_bits() }) || T::bits_are_valid(unsafe { bytes_of(place) })
 }
 
 /// # Safety

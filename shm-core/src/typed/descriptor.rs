@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::layout::{Fingerprint, ForEachMissing, Schema, SharedLayout, first_invalid_at};
+use crate::layout::{
+    self, Fingerprint, ForEachMissing, Schema, SharedLayout, first_invalid_at, first_other,
+};
 use crate::sysv::Key;
 use crate::sysv::shm::Id;
 use crate::typed::failure::Failure;
@@ -15,7 +17,7 @@ use crate::typed::failure::Failure;
 pub(crate) struct Type {
     pub(crate) schema: &'static Schema,
     pub(crate) fingerprint: Fingerprint,
-    /// [`SharedLayout::bits_are_valid`].
+    /// Whether bytes in a segment are read as a value.
     pub(crate) bits_are_valid: fn(&[u8]) -> bool,
     /// [`SharedLayout::for_each_missing`].
     pub(crate) for_each_missing: ForEachMissing,
@@ -29,7 +31,11 @@ impl Type {
             &Type {
                 schema: T::SCHEMA,
                 fingerprint: T::FINGERPRINT,
-                bits_are_valid: T::bits_are_valid,
+                bits_are_valid: if T::SCHEMA.has_others() {
+                    read_as_valid::<T>
+                } else {
+                    T::bits_are_valid
+                },
                 for_each_missing: T::for_each_missing,
             }
         }
@@ -65,8 +71,21 @@ impl Type {
     #[cold]
     pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
         match first_invalid_at(self.schema, offset, bytes) {
+            None if offset == 0
+                && let Some(other) = first_other(self.schema, bytes) =>
+            {
+                Failure::Invalid(Box::new(other))
+            }
             Some(invalid) => Failure::Invalid(Box::new(invalid)),
             None => Failure::damaged("its bytes are no value of the type"),
         }
     }
+}
+
+/// [`SharedLayout::bits_are_valid`] of what is read where a variant stands for others.
+#[cold]
+fn read_as_valid<T: SharedLayout>(bytes: &[u8]) -> bool {
+    let mut read = bytes.to_vec();
+    layout::settle(T::SCHEMA, 0, &mut read);
+    T::bits_are_valid(&read)
 }

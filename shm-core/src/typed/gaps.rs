@@ -78,14 +78,13 @@ impl Gaps {
 ///
 /// # Safety
 ///
-/// The payload has room for a `T`.
+/// The payload has room for a `T`, and `bytes` has what is initialised of one.
 #[inline(always)]
-pub(super) unsafe fn store_whole<T: SharedLayout>(payload: Payload, value: &T) {
+pub(super) unsafe fn store_whole<T: SharedLayout>(payload: Payload, bytes: *const u8) {
     if const { Gaps::of::<T>().0.is_none() } {
-        // SAFETY: the payload has room for a `T` (this function's contract).
-        return unsafe { store(payload, 0, value) };
+        // SAFETY: this function's contract.
+        return unsafe { store::<T>(payload, 0, bytes) };
     }
-    let bytes = (&raw const *value).cast::<u8>();
     // Not a loop: each length is known to the compiler this way.
     macro_rules! stretches {
         ($($index:literal)*) => {$(

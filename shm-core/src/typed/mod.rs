@@ -16,6 +16,7 @@ mod failure;
 mod field;
 mod gaps;
 mod integer;
+mod kept;
 mod raw;
 pub(crate) mod room;
 mod stores;

@@ -6,10 +6,11 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 
-use super::buffer::{bytes_of, is_valid};
+use super::buffer::bytes_of;
 use super::descriptor::Type;
 use super::failure::Failure;
 use super::field::Field;
+use super::kept::{is_valid, kept_parts};
 use crate::layout::{SharedLayout, TypeKind, for_each_leaf};
 use crate::protocol::{self, Access, Fault, RawBytes, attach};
 use crate::sysv::shm::{Attachment, Id, Stat};
@@ -92,9 +93,9 @@ impl<T: SharedLayout> RawTyped<T> {
     /// Reads the value.
     pub(crate) fn read(&self) -> Result<T, Failure> {
         // SAFETY: the segment has at least the bytes of a `T` (**room**).
-        let value = unsafe { load::<T>(self.bytes()) };
+        let mut value = unsafe { load::<T>(self.bytes()) };
         // SAFETY: `load` leaves no byte uninitialised.
-        if unsafe { is_valid(&value) } {
+        if unsafe { is_valid(Field::WHOLE, &mut value) } {
             // SAFETY: its bytes are a valid `T`.
             return Ok(unsafe { value.assume_init() });
         }
@@ -134,7 +135,7 @@ impl<T: SharedLayout> RawTyped<T> {
             fence(Acquire);
         }
         // SAFETY: all its bytes were loaded: a type of one access has no padding.
-        if unsafe { is_valid(&value) } {
+        if unsafe { is_valid(field, &mut value) } {
             // SAFETY: its bytes are a valid `F`.
             return Ok(unsafe { value.assume_init() });
         }
@@ -154,6 +155,9 @@ impl<T: SharedLayout> RawTyped<T> {
             "there is no such thing as an acquire store"
         );
         check_one_access(field)?;
+        if !kept_parts(field, &value).is_empty() {
+            return Ok(());
+        }
         if order != Relaxed {
             fence(Release);
         }
@@ -215,7 +219,17 @@ unsafe fn load<T: SharedLayout>(segment: RawBytes) -> MaybeUninit<T> {
 /// The segment has at least the bytes of a `T`, and is mapped for writing.
 unsafe fn store<T: SharedLayout>(segment: RawBytes, value: &T) {
     let src = (&raw const *value).cast::<u8>();
+    let kept = kept_parts(Field::WHOLE, value);
     for_each_leaf(T::SCHEMA, 0, &mut |offset, size, count| {
+        if !kept.is_empty() {
+            for at in (offset..offset + size * count).step_by(size) {
+                if !kept.contains(&at) {
+                    // SAFETY: as below, of one of the leaves.
+                    unsafe { segment.store(at, src.add(at), size, 1) };
+                }
+            }
+            return;
+        }
         // SAFETY: leaves lie within the `T`, where the value's bytes are initialised
         // (`SharedLayout`: the schema tells the truth), and the segment has room for a `T`.
         unsafe { segment.store(offset, src.add(offset), size, count) };

@@ -10,7 +10,7 @@
 
 use super::descriptor::Type;
 use super::failure::Failure;
-use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, first_invalid_at};
+use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, first_invalid_at, first_other};
 use crate::protocol::{Geometry, SIZE_IN_ROOM, SLOTS, Segment, State, Successor};
 
 const HEADER: usize = 32;
@@ -193,6 +193,9 @@ fn invalid_default(schema: &Schema, older: u32, successor: &Successor) -> Option
     let mut missing = fields.filter(|field| field.since() > older);
     missing.find_map(|field| {
         let bytes = &value[field.offset()..][..field.schema().size()];
-        first_invalid_at(schema, field.offset(), bytes)
+        first_invalid_at(schema, field.offset(), bytes).or_else(|| {
+            let other = first_other(field.schema(), bytes)?;
+            Some(other.in_field(field.name()))
+        })
     })
 }

@@ -30,13 +30,17 @@ impl<T> Stores<T> {
     }
 
     /// Adds what is not padding of a field's value.
+    ///
+    /// # Safety
+    ///
+    /// `source` has what is initialised of an `F`.
     #[inline(always)]
-    pub(crate) fn push<F: SharedLayout>(&mut self, field: Field<T, F>, value: &F) {
-        let source = (&raw const *value).cast::<u8>();
+    pub(super) unsafe fn push<F: SharedLayout>(&mut self, field: Field<T, F>, source: *const u8) {
         for_each_stretch::<F>(|at, len| {
             let offset = field.span().offset + at;
             self.spans.extend(&[Span { offset, len }]);
-            // SAFETY: a stretch lies within the `F`, where the value's bytes are initialised.
+            // SAFETY: a stretch lies within the `F`, where the bytes are initialised (this function's
+            // contract).
             self.bytes
                 .extend(unsafe { slice::from_raw_parts(source.add(at), len) });
         });
@@ -111,7 +115,9 @@ mod tests {
     fn stored(words: usize) -> Stores<Words> {
         let mut stores = Stores::new();
         for index in 0..words {
-            stores.push(Field::WHOLE.__at(index), &(index as u64));
+            let value = index as u64;
+            // SAFETY: a `u64` has no padding.
+            unsafe { stores.push::<u64>(Field::WHOLE.__at(index), (&raw const value).cast()) };
         }
         for (index, (span, bytes)) in stores.iter().enumerate() {
             assert_eq!((span.offset, span.len), (index * 8, 8));

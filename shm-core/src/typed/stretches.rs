@@ -60,10 +60,9 @@ pub(super) fn for_each_stretch<T: SharedLayout>(mut each: impl FnMut(usize, usiz
 ///
 /// # Safety
 ///
-/// The payload has room for a `T` there.
+/// The payload has room for a `T` there, and `bytes` has what is initialised of one.
 #[inline(always)]
-pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, value: &T) {
-    let bytes = (&raw const *value).cast::<u8>();
+pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, bytes: *const u8) {
     if const { T::RUNS.cover(size_of::<T>()) } {
         // SAFETY: without padding, all bytes of a value are initialised; the payload has room for
         // them.
@@ -72,7 +71,7 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, val
     // Combs put back what lies between their teeth, under the lock, of which another program may know
     // nothing.
     if const { size_of::<T>() < Comb::WORTH || T::SCHEMA.has_opaque() } {
-        // SAFETY: the runs are of a `T`, of which `value` is one, and the payload has room for it
+        // SAFETY: the runs are of a `T`, of which `bytes` has all they name, and the payload has room for it
         // (this function's contract).
         return for_each_window::<T>(|runs| unsafe { store_runs(payload, offset, bytes, runs) });
     }
@@ -123,14 +122,29 @@ pub(super) unsafe fn store_by_schema(payload: Payload, schema: &Schema, value: *
     });
 }
 
+/// The bytes of a value, with zeros in its padding.
+pub(super) fn bytes_to_store<F: SharedLayout>(value: &F) -> Vec<u8> {
+    let mut bytes = vec![0; size_of::<F>()];
+    value.for_each_byte(0, &mut |at, part| {
+        bytes[at..][..part.len()].copy_from_slice(part);
+    });
+    bytes
+}
+
 /// Stores the value of a segment that is being born, unless the caller's code that made the value
-/// has forked, and this is the child.
+/// has forked, and this is the child, or a part of the value stands for what is not there.
 pub(crate) fn store_first<T: SharedLayout>(
     locked: &Locked<'_>,
     payload: Payload,
     value: &T,
 ) -> Result<(), Fault> {
     locked.check_process()?;
+    if const { T::SCHEMA.has_others() } {
+        let bytes = bytes_to_store(value);
+        if layout::first_other(T::SCHEMA, &bytes).is_some() {
+            return Err(Fault::Invalid(bytes.into()));
+        }
+    }
     assert!(
         size_of::<T>() <= payload.capacity(),
         "a newborn has room for its value"
@@ -144,9 +158,12 @@ pub(crate) fn store_first<T: SharedLayout>(
 ///
 /// # Safety
 ///
-/// The payload has room for a `T`.
-pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Span, value: &T) {
-    let bytes = (&raw const *value).cast::<u8>();
+/// The payload has room for a `T`, and `bytes` has what is initialised of one.
+pub(super) unsafe fn store_within<T: SharedLayout>(
+    payload: Payload,
+    changed: Span,
+    bytes: *const u8,
+) {
     for_each_comb::<T>(|at, comb| {
         let start = changed.offset.max(at);
         let end = (changed.offset + changed.len).min(at + comb.len());
@@ -190,9 +207,11 @@ pub(super) unsafe fn store_within<T: SharedLayout>(payload: Payload, changed: Sp
 ///
 /// # Safety
 ///
-/// The payload has room for a `T`.
-pub(super) unsafe fn difference<T: SharedLayout>(locked: &Locked<'_>, value: &T) -> Option<Span> {
-    let bytes = (&raw const *value).cast::<u8>();
+/// The payload has room for a `T`, and `bytes` has what is initialised of one.
+pub(super) unsafe fn difference<T: SharedLayout>(
+    locked: &Locked<'_>,
+    bytes: *const u8,
+) -> Option<Span> {
     let mut changed: Option<Span> = None;
     for_each_comb::<T>(|at, comb| {
         // SAFETY: a comb lies within the `T`, where the value's bytes are initialised (`SharedLayout`: the

@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
 
 use super::attached::Attached;
-use super::buffer::{Owed, Spaced, bytes_of, is_valid};
+use super::buffer::{Owed, Spaced, bytes_of};
 use super::failure::Failure;
 use super::field::Field;
 use super::gaps::{Gaps, store_whole};
+use super::kept::{is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
@@ -195,7 +196,7 @@ impl<T: SharedLayout> Typed<T> {
             segment.try_read(field.span(), place.as_mut_ptr().cast())
         }?;
         // SAFETY: after `Some` all bytes of the place are initialised (`Segment::try_read`).
-        unsafe { is_valid(place) }.then_some(version)
+        unsafe { is_valid(field, place) }.then_some(version)
     }
 
     /// Fills `place`, by the way for many bytes. After `Ok` it holds an `F`.
@@ -214,7 +215,7 @@ impl<T: SharedLayout> Typed<T> {
         match version {
             // SAFETY: after `Some` all bytes of the place are initialised
             // (`Segment::try_read_long`).
-            Some(version) if unsafe { is_valid(place) } => Ok(version),
+            Some(version) if unsafe { is_valid(field, place) } => Ok(version),
             _ => self.read_to(field, place),
         }
     }
@@ -320,12 +321,29 @@ impl<T: SharedLayout> Typed<T> {
     /// Commits a value; returns its version.
     #[inline(always)]
     pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+        if const { keeps::<T, T>() } {
+            // SAFETY: `with_kept` gives what is initialised of a `T`.
+            let commit =
+                |locked: &mut Locked<'_>, bytes| unsafe { self.commit_bytes(locked, bytes) };
+            // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
+            return unsafe { with_kept(locked, Field::WHOLE, value, commit) };
+        }
+        // SAFETY: `value` is a `T`.
+        unsafe { self.commit_bytes(locked, (&raw const *value).cast()) }
+    }
+
+    /// # Safety
+    ///
+    /// `bytes` has what is initialised of a `T`.
+    #[inline(always)]
+    unsafe fn commit_bytes(&self, locked: &mut Locked<'_>, bytes: *const u8) -> u64 {
         let gaps = const { Gaps::of::<T>() };
         // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
-        // which there is room for a `T` (**room**, **type**); the gaps of a `T` lie within it.
+        // which there is room for a `T` (**room**, **type**); the gaps of a `T` lie within it. `bytes`
+        // are of a `T` (this function's contract).
         unsafe {
             locked.commit(size_of::<T>(), gaps.spans(), |payload| {
-                store_whole(payload, value)
+                store_whole::<T>(payload, bytes)
             })
         }
     }
@@ -333,7 +351,7 @@ impl<T: SharedLayout> Typed<T> {
     /// The same after something has gone wrong, and so seldom: small values by code that is there
     /// once for all types.
     pub(crate) fn commit_slowly(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        if const { size_of::<T>() > IN_REGISTERS } {
+        if const { size_of::<T>() > IN_REGISTERS || T::SCHEMA.has_others() } {
             return self.commit(locked, value);
         }
         // SAFETY: the attachment's type is `T` (**type**), of which `value` is one.
@@ -348,22 +366,71 @@ impl<T: SharedLayout> Typed<T> {
         field: Field<T, F>,
         value: &F,
     ) -> u64 {
+        if const { keeps::<T, F>() } {
+            // SAFETY: `with_kept` gives what is initialised of an `F`.
+            let commit = |locked: &mut Locked<'_>, bytes| unsafe {
+                self.commit_bytes_of(locked, field, bytes)
+            };
+            // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
+            return unsafe { with_kept(locked, field, value, commit) };
+        }
+        // SAFETY: `value` is an `F`.
+        unsafe { self.commit_bytes_of(locked, field, (&raw const *value).cast()) }
+    }
+
+    /// # Safety
+    ///
+    /// `bytes` has what is initialised of an `F`.
+    #[inline(always)]
+    unsafe fn commit_bytes_of<F: SharedLayout>(
+        &self,
+        locked: &mut Locked<'_>,
+        field: Field<T, F>,
+        bytes: *const u8,
+    ) -> u64 {
         let span = field.span();
         // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
-        // which there is room for a `T` (**room**, **type**); a field lies within it.
-        unsafe { locked.commit_part(span, |payload| store(payload, span.offset, value)) }
+        // which there is room for a `T` (**room**, **type**); a field lies within it. `bytes` are of an
+        // `F` (this function's contract).
+        unsafe { locked.commit_part(span, |payload| store::<F>(payload, span.offset, bytes)) }
     }
 
     /// Commits a value of which most bytes are those that stand already: only the others are
     /// written. Returns the new version.
     fn commit_difference(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
-        // which there is room for a `T` (**room**, **type**).
-        let changed = unsafe { difference(locked, value) };
-        let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
-        // SAFETY: the locked segment has room for a `T` (**room**, **type**), and the
-        // difference lies within it.
-        unsafe { locked.commit_part(changed, |payload| store_within(payload, changed, value)) }
+        let commit = |locked: &mut Locked<'_>, value| {
+            // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
+            // which there is room for a `T` (**room**, **type**); `value` has its bytes (`with_kept`).
+            let changed = unsafe { difference::<T>(locked, value) };
+            let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
+            // SAFETY: there is room for a `T`, as above, and the difference lies within it.
+            unsafe {
+                locked.commit_part(changed, |payload| {
+                    store_within::<T>(payload, changed, value)
+                })
+            }
+        };
+        // SAFETY: there is room for a `T`, as above.
+        unsafe { with_kept(locked, Field::WHOLE, value, commit) }
+    }
+
+    /// Adds a store to a field of a value that is there.
+    #[inline(always)]
+    pub(crate) fn push<F: SharedLayout>(
+        &self,
+        locked: &mut Locked<'_>,
+        stores: &mut Stores<T>,
+        field: Field<T, F>,
+        value: &F,
+    ) {
+        if const { keeps::<T, F>() } {
+            // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**), and
+            // `with_kept` gives what is initialised of an `F`.
+            unsafe { with_kept(locked, field, value, |_, bytes| stores.push(field, bytes)) }
+        } else {
+            // SAFETY: `value` is an `F`.
+            unsafe { stores.push(field, (&raw const *value).cast()) }
+        }
     }
 
     /// Commits stores to fields of a `T`; returns the new version.
@@ -389,10 +456,10 @@ impl<T: SharedLayout> Typed<T> {
     unsafe fn judge<F: SharedLayout>(
         &self,
         field: Field<T, F>,
-        place: &MaybeUninit<F>,
+        place: &mut MaybeUninit<F>,
     ) -> Result<(), Failure> {
         // SAFETY: every byte of `place` is initialised (this function's contract).
-        if unsafe { is_valid(place) } {
+        if unsafe { is_valid(field, place) } {
             return Ok(());
         }
         // SAFETY: every byte of `place` is initialised (this function's contract).

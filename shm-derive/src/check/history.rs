@@ -6,7 +6,7 @@ use syn::LitStr;
 use syn::parse::Parser;
 
 use crate::ctxt::Ctxt;
-use crate::model::{Field, Model};
+use crate::model::{Field, History, Model};
 
 /// A byte of the stored schema says how many there are.
 const MAX_FORMER_NAMES: usize = 255;
@@ -14,7 +14,19 @@ const MAX_FORMER_NAMES: usize = 255;
 /// A byte of the stored schema says how long a name is.
 const MAX_NAME: usize = 255;
 
-pub(super) fn faults(cx: &Ctxt, model: &Model, fields: &[Field]) {
+pub(super) fn faults(cx: &Ctxt, model: &Model, all: &[Field]) {
+    let is_told = |history: &History| {
+        !history.since_tokens.is_empty() || history.default.is_some() || !history.was.is_empty()
+    };
+    for field in all.iter().filter(|field| is_told(&field.history)) {
+        if let Some(padding) = &field.history.padding {
+            let fault =
+                "padding has no history, since no program ever stores it: keep `padding` alone";
+            cx.fault(padding, fault);
+        }
+    }
+    let fields: Vec<&Field> = all.iter().filter(|field| !field.is_padding()).collect();
+    let fields = &fields[..];
     order(cx, model, fields);
     for field in fields {
         let history = &field.history;
@@ -38,7 +50,7 @@ pub(super) fn faults(cx: &Ctxt, model: &Model, fields: &[Field]) {
 }
 
 /// New fields stand behind all others, and none is newer than the struct.
-fn order(cx: &Ctxt, model: &Model, fields: &[Field]) {
+fn order(cx: &Ctxt, model: &Model, fields: &[&Field]) {
     // A version that could not be read has been reported, and is not taken for 1.
     let known = model.settings.version_tokens.is_empty();
     let version = model.settings.version.or(known.then_some(1));
@@ -87,8 +99,8 @@ fn order(cx: &Ctxt, model: &Model, fields: &[Field]) {
 }
 
 /// A former name leads to one field, and is one that a field can have.
-fn former_names(cx: &Ctxt, fields: &[Field]) {
-    let present: Vec<String> = fields.iter().map(Field::name).collect();
+fn former_names(cx: &Ctxt, fields: &[&Field]) {
+    let present: Vec<String> = fields.iter().map(|field| field.name()).collect();
     let mut former: HashMap<String, String> = HashMap::new();
     for field in fields {
         if let Some(last) = field.history.was.get(MAX_FORMER_NAMES) {
@@ -130,10 +142,16 @@ fn former_names(cx: &Ctxt, fields: &[Field]) {
 fn is_name(was: &LitStr) -> bool {
     let name = was.value();
     let is_index = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    let is_identifier = !name.starts_with("r#")
+    (is_index && name.len() <= MAX_NAME) || is_identifier(was)
+}
+
+/// Whether it is one of Rust's, or a keyword of Rust's, and short enough for a schema.
+pub(super) fn is_identifier(name: &LitStr) -> bool {
+    let name = name.value();
+    name.len() <= MAX_NAME
+        && !name.starts_with("r#")
         && name.trim() == name
         && <syn::Ident as syn::ext::IdentExt>::parse_any
             .parse_str(&name)
-            .is_ok();
-    name.len() <= MAX_NAME && (is_index || is_identifier)
+            .is_ok()
 }

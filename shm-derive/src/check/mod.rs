@@ -27,6 +27,14 @@ pub(crate) fn faults(cx: &Ctxt, model: &Model) {
              write a `#[repr(C)]` struct with a tag field (a fieldless enum) beside the values",
         ),
     }
+    if let Some(name) = &model.settings.name
+        && !history::is_identifier(name)
+    {
+        cx.fault(
+            name,
+            "this is no name of a type: write it as C declares it, without `struct` and without a path",
+        );
+    }
     for lifetime in model.generics.lifetimes() {
         cx.fault(
             &lifetime.lifetime,
@@ -84,7 +92,7 @@ fn struct_repr(cx: &Ctxt, model: &Model) {
             model.ident,
             format_args!(
                 "the layout of `{}` differs from build to build: write `#[repr(C)]` above it",
-                model.name()
+                model.ident
             ),
         ),
     }
@@ -108,10 +116,11 @@ fn unknown_repr(word: &str, instead: &str) -> String {
 }
 
 fn struct_fields(cx: &Ctxt, model: &Model, fields: &[Field]) {
-    if fields.is_empty() {
+    if fields.iter().all(Field::is_padding) {
+        let ident = model.ident;
         cx.fault(
-            model.ident,
-            format_args!("`{}` has no fields, and nothing can be shared in zero bytes: give it at least one field", model.name()),
+            ident,
+            format_args!("`{ident}` has no fields, and nothing can be shared in zero bytes: give it at least one field"),
         );
     }
     for finding in fields.iter().flat_map(|field| &field.findings) {
@@ -173,7 +182,7 @@ fn enum_repr(cx: &Ctxt, model: &Model) {
             model.ident,
             format_args!(
                 "the size of `{}` is not fixed: write `#[repr(u8)]` (or another integer) above it",
-                model.name()
+                model.ident
             ),
         );
     }
@@ -185,19 +194,12 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
             model.ident,
             format_args!(
                 "`{}` has no variants, so no value of it can be shared: give it at least one",
-                model.name()
+                model.ident
             ),
         );
     }
     for variant in variants {
         let name = variant.name();
-        if let Some(attr) = variant.shared {
-            cx.fault(
-                attr,
-                "a variant has no history of its own: the struct that holds the enum has a version, \
-                 and a new variant needs a new one",
-            );
-        }
         if matches!(variant.fields, Fields::Unit) {
             continue;
         }
@@ -210,6 +212,16 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
             )
         };
         cx.fault(variant.fields, fault);
+    }
+    for second in variants.iter().filter_map(|v| v.other.as_ref()).skip(1) {
+        let fault = "an unknown number reads as one variant: keep `other` on one of them";
+        cx.fault(second, fault);
+    }
+    if variants.len() == 1
+        && let Some(other) = &variants[0].other
+    {
+        let fault = "no program can store a variant that stands for unknown numbers: give the enum one more";
+        cx.fault(other, fault);
     }
     if !model.settings.version_tokens.is_empty() {
         cx.fault(

@@ -39,7 +39,7 @@ pub(super) fn description(model: &Model, field: &Field, part: &TokenStream) -> T
 /// A default is the user's code. It stands in a closure, so that a `return` in it ends nothing else,
 /// and the names of the expansion are hygienic, so that it cannot meet them. (They begin with two
 /// underscores all the same: a pattern would take a constant of that name for what it is.)
-pub(super) fn missing(model: &Model, fields: &[Field]) -> TokenStream {
+pub(super) fn missing(model: &Model, fields: &[&Field]) -> TokenStream {
     let krate = &model.settings.krate;
     let name = |name| Ident::new(name, Span::mixed_site());
     let (older, each, default) = (name("__older"), name("__each"), name("__default"));

@@ -14,7 +14,7 @@ mod bytemuck;
 mod checks;
 mod history;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Generics, Member, Type, parse_quote};
 
@@ -132,6 +132,9 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let generics = bounded(model, true);
     let header = header(model, &generics);
 
+    let complete = checks::complete(model, fields);
+    let (padding, fields): (Vec<&Field>, Vec<&Field>) =
+        fields.iter().partition(|field| field.is_padding());
     let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
     let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
     let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
@@ -141,6 +144,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         .collect();
     let described = fields
         .iter()
+        .copied()
         .zip(&parts)
         .map(|(field, part)| history::description(model, field, part));
     let further = asked
@@ -152,19 +156,36 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         quote!(<Self as #krate::layout::SharedLayout>::FIELDS),
         model.ident.to_token_stream(),
     );
+    let (structure, padding, padding_const) = if padding.is_empty() {
+        (quote!(structure), None, None)
+    } else {
+        let described = padding.iter().map(|field| blank(model, field));
+        let list = quote! {
+            const PADDING: &'static [#krate::layout::FieldSchema] = &[#(#described),*];
+        };
+        let padding_const = located(
+            quote!(<Self as #krate::layout::SharedLayout>::PADDING),
+            model.ident.to_token_stream(),
+        );
+        (
+            quote!(structure_with_padding),
+            Some(list),
+            Some(padding_const),
+        )
+    };
     let schema = quote! {
-        &#krate::layout::Schema::structure(
+        &#krate::layout::Schema::#structure(
             #name,
             #version,
             ::core::mem::size_of::<Self>(),
             ::core::mem::align_of::<Self>(),
             #fields_const,
+            #padding_const
         )
     };
     let schema = located(schema, model.ident.to_token_stream());
 
-    let complete = checks::complete(model, fields);
-    let missing = history::missing(model, fields);
+    let missing = history::missing(model, &fields);
 
     quote! {
         // SAFETY: the macro has seen `repr(C)` or `repr(transparent)`, so the layout is fixed. Each
@@ -177,6 +198,8 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
                 #(let _ = #further;)*
                 &[#(#described),*]
             };
+
+            #padding
 
             const SCHEMA: &'static #krate::layout::Schema = #schema;
 
@@ -194,6 +217,22 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
 
         #complete
     }
+}
+
+/// The expression that describes a field that is padding; what is wrong with it is told on its type.
+fn blank(model: &Model, field: &Field) -> TokenStream {
+    let krate = &model.settings.krate;
+    let (name, member, ty) = (field.name(), &field.member, field.ty);
+    let parts = questions(model, field);
+    let part = parts.first().map(|question| question.item("PART"));
+    let there = ty.to_token_stream();
+    let function = quote!(#krate::layout::FieldSchema::padding_of::<#ty>);
+    let offset = quote!(::core::mem::offset_of!(Self, #member));
+    let last = ends(there.clone()).map_or_else(Span::call_site, |(_, last)| last);
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#name, #offset, #part));
+    arguments.set_span(at(last));
+    let function = located(function, there);
+    quote!(#function #arguments)
 }
 
 /// One way in which the generated code asks whether a field may be shared: `<Type as Trait>::item`.
@@ -279,7 +318,15 @@ fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
     let generics = bounded(model, true);
     let header = header(model, &generics);
     let idents: Vec<&Ident> = variants.iter().map(|variant| variant.ident).collect();
-    let names = variants.iter().map(Variant::name);
+    let described = variants.iter().map(|variant| {
+        let (name, ident) = (variant.name(), variant.ident);
+        let new = if variant.other.is_some() {
+            quote!(other)
+        } else {
+            quote!(new)
+        };
+        quote!(#krate::layout::Variant::#new(#name, Self::#ident as ::core::primitive::i128))
+    });
 
     quote! {
         // SAFETY: "the layout of a primitive representation of a fieldless enum is that of the
@@ -287,8 +334,7 @@ fn enumeration(model: &Model, variants: &[Variant]) -> TokenStream {
         // discriminants.
         #[automatically_derived]
         unsafe #header {
-            const VARIANTS: &'static [#krate::layout::Variant] =
-                &[#(#krate::layout::Variant::new(#names, Self::#idents as ::core::primitive::i128)),*];
+            const VARIANTS: &'static [#krate::layout::Variant] = &[#(#described),*];
 
             const SCHEMA: &'static #krate::layout::Schema = &#krate::layout::Schema::enumeration(
                 #name,

@@ -6,8 +6,9 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use shm_core::{ErrorKind, Key, SharedBox, SharedView, Snapshot};
+use shm_core::{ErrorKind, Key, SharedBox, SharedView, Snapshot, field};
 use shm_tests::family::{CAPACITY, Version};
+use shm_tests::others::Station;
 use shm_tests::with_version;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -29,6 +30,7 @@ fn main() -> Outcome {
             let versions = [left.parse()?, right.parse()?];
             with_version!(version.parse()?, watch(key.parse()?, versions))
         }
+        ["others", key, times] => others(key.parse()?, times.parse()?),
         _ => Err(format!("versions does not know {arguments:?}").into()),
     }
 }
@@ -201,4 +203,38 @@ fn watch<V: Version>(key: Key, versions: [u32; 2]) -> Outcome {
     })?;
     let Checks { reads, faults } = checks;
     say(&format!("0 {reads} {faults} {}", longest.as_micros()))
+}
+
+/// Raises a counter beside variants that this release does not know.
+fn others(key: Key, times: u64) -> Outcome {
+    let shared = SharedBox::<Station>::open(key)?;
+    say("open")?;
+    for n in 0..times {
+        match n % 4 {
+            0 => shared.update(|station| station.count += 1)?,
+            1 => loop {
+                let seen = shared.snapshot()?;
+                let count = seen.value.count + 1;
+                if let Some(version) = shared.set_if(
+                    seen.version,
+                    Station {
+                        count,
+                        ..seen.value
+                    },
+                )? {
+                    break version;
+                }
+            },
+            2 => shared.fetch_add(field!(Station.count), 1)?,
+            _ => {
+                let mut writer = shared.writer()?;
+                let seen = writer.get()?;
+                let batch = writer.batch().store(field!(Station.modes), seen.modes);
+                batch
+                    .store(field!(Station.count), seen.count + 1)
+                    .commit()?
+            }
+        };
+    }
+    Ok(())
 }

@@ -10,5 +10,6 @@ mod c_protocol;
 mod documents;
 mod examples;
 mod ntp;
+mod others;
 mod python;
 mod types;

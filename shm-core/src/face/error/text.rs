@@ -146,6 +146,9 @@ impl Call {
             Failure::Invalid(invalid) if invalid.newer().is_some() => {
                 "use a program of that version; `set` would destroy the newer value"
             }
+            Failure::Invalid(invalid) if invalid.is_other() => {
+                "begin with a variant that this program knows"
+            }
             Failure::Invalid(_) => "find the writer that stored it; `set` replaces the whole value",
             Failure::Damaged(_) | Failure::Kept { .. } => HINT_OF_DAMAGE,
             Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use super::names::primitive_type;
 use crate::foreign::scope::TypeNames;
 use crate::layout::{
-    FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_bare, is_dense,
+    BYTE_ORDER, FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_bare,
+    is_dense, other_of,
 };
 
 /// One member of a struct, before its name in C is known.
@@ -83,7 +84,7 @@ pub(super) fn functions(
             "1",
         );
     }
-    if !is_dense(schema) {
+    if !is_stored_whole(schema) {
         let head = format!("void {name}_store_(unsigned char *to, const unsigned char *from)");
         let mut stores = stores(names, members);
         if stores.is_empty() {
@@ -92,6 +93,11 @@ pub(super) fn functions(
         define(&mut text, &head, &stores, "");
     }
     text
+}
+
+/// Whether all bytes of a value are stored, whatever they are.
+pub(super) fn is_stored_whole(schema: &Schema) -> bool {
+    is_dense(schema) && !schema.has_others()
 }
 
 fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
@@ -181,7 +187,7 @@ fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
     for member in members.iter().filter(|member| !is_bare(member.schema)) {
         let offset = member.offset;
         let end = offset + member.size();
-        if is_dense(member.schema) {
+        if is_stored_whole(member.schema) {
             match &mut pending {
                 Some((_, to)) if *to == offset => *to = end,
                 _ => {
@@ -206,8 +212,32 @@ fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
     stores
 }
 
+/// The functions of an enum in which a variant stands for numbers that are none: each is a value, and
+/// that variant's is not stored.
+fn open_enum_functions(name: &str, repr: Primitive, other: &Variant) -> String {
+    let bytes = other.value().to_ne_bytes();
+    let bytes = match BYTE_ORDER {
+        1 => &bytes[..repr.size()],
+        _ => &bytes[bytes.len() - repr.size()..],
+    };
+    let listed: Vec<_> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
+    let listed = listed.join(", ");
+    format!(
+        "/* Reads as `{}`: a number that is none of these. To store that one leaves in the segment what is there. */\n\
+         static inline int {name}_is_valid_(const unsigned char *bytes)\n{{\n\t(void)bytes;\n\treturn 1;\n}}\n\
+         static inline void {name}_store_(unsigned char *to, const unsigned char *from)\n{{\n\
+         \tstatic const unsigned char other[] = {{ {listed} }};\n\n\
+         \tif (memcmp(from, other, sizeof other) != 0)\n\
+         \t\tshmbox_store_bytes_(to, from, sizeof other);\n}}\n",
+        other.name()
+    )
+}
+
 /// The function that knows the variants of an enum.
 pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -> String {
+    if let Some(other) = other_of(variants) {
+        return open_enum_functions(name, repr, &variants[other]);
+    }
     let mut text = format!(
         "static inline int {name}_is_valid_(const unsigned char *bytes)\n{{\n\t{} value;\n\n\
          \tmemcpy(&value, bytes, sizeof value);\n",

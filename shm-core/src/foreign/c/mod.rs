@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::layout::{BYTE_ORDER, ForEachMissing, Schema, is_dense};
+use crate::layout::{BYTE_ORDER, ForEachMissing, Schema};
 use crate::typed::room;
 
 mod bytes;
@@ -129,7 +129,7 @@ fn header(schema: &Schema, added: Option<&[Added]>) -> String {
          sizeof schema, {}\n\t}};\n\n\treturn &type;\n}}\n",
         added.map_or_else(String::new, list_added),
         function(!schema.any_bits(), "is_valid"),
-        function(!is_dense(schema), "store"),
+        function(!bytes::is_stored_whole(schema), "store"),
         added.map_or("SHMBOX_NULL_", |_| "added"),
     );
     text.push_str(&functions.replace(ANY, &name));

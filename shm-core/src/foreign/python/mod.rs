@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::c::{ANY, structs::struct_name};
 use super::scope::{Scope, TypeNames};
-use crate::layout::{BYTE_ORDER, ForEachMissing, Primitive, Schema, TypeKind};
+use crate::layout::{BYTE_ORDER, ForEachMissing, Primitive, Schema, TypeKind, Variant, other_of};
 
 mod names;
 
@@ -152,10 +152,7 @@ impl Types {
         let mut body = String::new();
         for variant in variants {
             let constant = scope.give(names::variant(variant.name()));
-            let value = match repr {
-                Primitive::U128 => variant.value().cast_unsigned().to_string(),
-                _ => variant.value().to_string(),
-            };
+            let value = number(repr, variant);
             let _ = writeln!(body, "    {constant} = {value}");
         }
         let _ = write!(
@@ -191,12 +188,15 @@ impl Types {
                 let name = self.name(schema);
                 described(format!("_Nested({name})"), &name)
             }
-            TypeKind::Enum { repr, .. } => {
+            TypeKind::Enum { repr, variants, .. } => {
                 let name = self.name(schema);
+                let other = other_of(variants).map_or_else(String::new, |other| {
+                    format!(", {}", number(repr, &variants[other]))
+                });
                 let kind = match repr {
-                    Primitive::U128 => format!("_Bytes16(False, {name})"),
-                    Primitive::I128 => format!("_Bytes16(True, {name})"),
-                    repr => format!("_Enum({name}, {})", constant(repr)),
+                    Primitive::U128 => format!("_Bytes16(False, {name}{other})"),
+                    Primitive::I128 => format!("_Bytes16(True, {name}{other})"),
+                    repr => format!("_Enum({name}, {}{other})", constant(repr)),
                 };
                 described(kind, &name)
             }
@@ -210,6 +210,13 @@ struct Described {
     kind: String,
     /// Its type, for people and their tools.
     hint: String,
+}
+
+fn number(repr: Primitive, variant: &Variant) -> String {
+    match repr {
+        Primitive::U128 => variant.value().cast_unsigned().to_string(),
+        _ => variant.value().to_string(),
+    }
 }
 
 /// `_I32`: what converts a primitive.

@@ -140,7 +140,10 @@ pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
                 variants: ws,
                 ..
             },
-        ) => r == s && vs == ws,
+        ) => {
+            let same = |(v, w): (&Variant, &Variant)| (v.name(), v.value) == (w.name(), w.value);
+            r == s && vs.len() == ws.len() && vs.iter().zip(ws).all(same)
+        }
         _ => false,
     }
 }

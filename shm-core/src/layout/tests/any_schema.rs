@@ -33,6 +33,7 @@ fn leaf() -> impl Strategy<Value = Schema> {
                 .map(|(name, value)| Variant {
                     name: owned(name),
                     value: i128::from(value & 0x7f),
+                    other: false,
                 })
                 .collect::<Vec<_>>();
             let shape = Shape::Enum {
@@ -108,6 +109,7 @@ fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64
         name: owned(name),
         version,
         fields: Ref::Owned(fields.into()),
+        padding: &[],
     };
     Schema {
         size: (end + tail).max(1).next_multiple_of(align),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Value;
+use crate::layout::facts::other_of;
 use crate::layout::schema::Elements;
 use crate::layout::validity::{self, InvalidValue};
 use crate::layout::{Primitive, Schema, SharedLayout, TypeKind};
@@ -148,6 +149,8 @@ enum Shape<'a> {
         repr: Primitive,
         /// In ascending order of the values.
         variants: Vec<(i128, Arc<str>)>,
+        /// Whether a number that is none of theirs is a value, which has no name then.
+        open: bool,
     },
 }
 
@@ -177,6 +180,7 @@ impl<'a> Plan<'a> {
                 repr,
                 variants,
             } => {
+                let open = other_of(variants).is_some();
                 let mut variants: Vec<(i128, Arc<str>)> = variants
                     .iter()
                     .map(|variant| (variant.value(), variant.name().into()))
@@ -188,6 +192,7 @@ impl<'a> Plan<'a> {
                     name: name.into(),
                     repr,
                     variants,
+                    open,
                 }
             }
         };
@@ -226,9 +231,13 @@ impl<'a> Plan<'a> {
                 name,
                 repr,
                 variants,
+                open,
             } => {
                 let value = validity::load(*repr, bytes);
                 let found = variants.binary_search_by_key(&value, |&(value, _)| value);
+                if found.is_err() && *open {
+                    return primitive_of(*repr, bytes).ok_or_else(|| self.invalid(bytes));
+                }
                 let (_, variant) = &variants[found.map_err(|_| self.invalid(bytes))?];
                 Ok(Value::Enum {
                     name: name.clone(),

@@ -78,7 +78,7 @@ pub enum Value {
         /// Names and values of its fields, in ascending order of their offsets.
         fields: Vec<(Arc<str>, Value)>,
     },
-    /// A fieldless enum.
+    /// A fieldless enum. A number that its `#[shared(other)]` variant stands for is an integer.
     #[non_exhaustive]
     Enum {
         /// The enum's name, without path.

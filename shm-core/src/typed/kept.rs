@@ -1,0 +1,169 @@
+//! Fields that are padding to other programs, and variants that stand for numbers which this one
+//! does not know: how they are read, and how the segment keeps them when a value is stored.
+//!
+//! All of it is for types that have such parts; for others nothing is left of it at run time.
+
+use std::collections::BTreeSet;
+use std::mem::MaybeUninit;
+use std::{ptr, slice};
+
+use super::buffer::bytes_of;
+use super::field::Field;
+use super::gaps::Gaps;
+use super::stretches::{bytes_to_store, for_each_stretch};
+use crate::layout::{self, SharedLayout};
+use crate::protocol::{Locked, Span};
+
+/// The largest value that is copied on the stack.
+const ON_STACK: usize = 4096;
+
+/// Whether the bytes of `place`, read from where the field lies in a `T`, are an `F`, once they are
+/// what a program reads.
+///
+/// # Safety
+///
+/// Every byte of `place` is initialised.
+#[inline(always)]
+pub(super) unsafe fn is_valid<T: SharedLayout, F: SharedLayout>(
+    field: Field<T, F>,
+    place: &mut MaybeUninit<F>,
+) -> bool {
+    if const { T::SCHEMA.has_padding_fields() } {
+        // SAFETY: every byte of `place` is initialised (this function's contract).
+        unsafe { blank(field, place) };
+    }
+    // SAFETY: every byte of `place` is initialised (this function's contract).
+    if const { F::SCHEMA.any_bits() } || F::bits_are_valid(unsafe { bytes_of(place) }) {
+        return true;
+    }
+    if const { F::SCHEMA.has_others() } {
+        // SAFETY: every byte of `place` is initialised (this function's contract).
+        unsafe { settle(field, place) };
+        // SAFETY: as before, since `settle` takes no byte away.
+        return F::bits_are_valid(unsafe { bytes_of(place) });
+    }
+    false
+}
+
+/// Puts zeros in fields that are padding; in a short value in all that is padding, which takes a few
+/// stores.
+///
+/// # Safety
+///
+/// Every byte of `place` is initialised.
+#[inline(always)]
+unsafe fn blank<T: SharedLayout, F: SharedLayout>(field: Field<T, F>, place: &mut MaybeUninit<F>) {
+    match const { Gaps::of::<F>() }.spans() {
+        Some(gaps) if const { size_of::<F>() == size_of::<T>() } => {
+            for gap in gaps {
+                // SAFETY: the gaps of an `F` lie within it.
+                unsafe {
+                    place
+                        .as_mut_ptr()
+                        .cast::<u8>()
+                        .add(gap.offset)
+                        .write_bytes(0, gap.len)
+                };
+            }
+        }
+        // SAFETY: every byte of `place` is initialised (this function's contract).
+        _ => unsafe { settle(field, place) },
+    }
+}
+
+/// # Safety
+///
+/// Every byte of `place` is initialised.
+#[cold]
+unsafe fn settle<T: SharedLayout, F>(field: Field<T, F>, place: &mut MaybeUninit<F>) {
+    // SAFETY: `size_of::<F>()` bytes behind one reference, initialised (this function's contract); any
+    // byte is a `u8`.
+    let bytes = unsafe { slice::from_raw_parts_mut(place.as_mut_ptr().cast(), size_of::<F>()) };
+    layout::settle(T::SCHEMA, field.offset(), bytes);
+}
+
+/// Whether something may be kept where an `F` is stored. What is padding in it is not stored anyway.
+pub(super) const fn keeps<T: SharedLayout, F: SharedLayout>() -> bool {
+    let within_padding = size_of::<F>() < size_of::<T>() && T::SCHEMA.has_padding_fields();
+    F::SCHEMA.has_others() || within_padding
+}
+
+/// Where the parts begin of a value for a field that are not to be stored.
+pub(super) fn kept_parts<T: SharedLayout, F: SharedLayout>(
+    field: Field<T, F>,
+    value: &F,
+) -> BTreeSet<usize> {
+    let mut parts = BTreeSet::new();
+    if const { keeps::<T, F>() } {
+        layout::keep(
+            T::SCHEMA,
+            field.offset(),
+            &mut bytes_to_store(value),
+            |at, _| {
+                parts.insert(at);
+            },
+        );
+    }
+    parts
+}
+
+/// Has `store` store a value where the field lies in a `T`, with the segment's own bytes in what is not
+/// this program's to store. What `store` is given has the initialised bytes of an `F`.
+///
+/// The lock is known to be held, see [`Locked::check`].
+///
+/// # Safety
+///
+/// The segment has room for a `T`.
+#[inline(always)]
+pub(super) unsafe fn with_kept<'l, T: SharedLayout, F: SharedLayout, R>(
+    locked: &mut Locked<'l>,
+    field: Field<T, F>,
+    value: &F,
+    store: impl FnOnce(&mut Locked<'l>, *const u8) -> R,
+) -> R {
+    if const { !keeps::<T, F>() } {
+        return store(locked, (&raw const *value).cast());
+    }
+    if const { size_of::<F>() > ON_STACK } {
+        let mut copy = Box::new(MaybeUninit::uninit());
+        // SAFETY: the segment has room for a `T` (this function's contract).
+        unsafe { copy_kept(locked, field, value, &mut copy) };
+        return store(locked, copy.as_ptr().cast());
+    }
+    let mut copy = MaybeUninit::uninit();
+    // SAFETY: the segment has room for a `T` (this function's contract).
+    unsafe { copy_kept(locked, field, value, &mut copy) };
+    store(locked, copy.as_ptr().cast())
+}
+
+/// # Safety
+///
+/// The segment has room for a `T`.
+unsafe fn copy_kept<T: SharedLayout, F: SharedLayout>(
+    locked: &Locked<'_>,
+    field: Field<T, F>,
+    value: &F,
+    copy: &mut MaybeUninit<F>,
+) {
+    let (from, to) = (
+        (&raw const *value).cast::<u8>(),
+        copy.as_mut_ptr().cast::<u8>(),
+    );
+    // SAFETY: the place has that many bytes.
+    unsafe { to.write_bytes(0, size_of::<F>()) };
+    for_each_stretch::<F>(|at, len| {
+        // SAFETY: a stretch lies within the `F`, where the value's bytes are initialised
+        // (`SharedLayout`: the schema tells the truth); the copy is another place of that size.
+        unsafe { ptr::copy_nonoverlapping(from.add(at), to.add(at), len) };
+    });
+    // SAFETY: `size_of::<F>()` bytes, all initialised above, that nothing else refers to; any byte is a
+    // `u8`.
+    let bytes = unsafe { slice::from_raw_parts_mut(to, size_of::<F>()) };
+    layout::keep(T::SCHEMA, field.offset(), bytes, |offset, part| {
+        let len = part.len();
+        // SAFETY: a part of what lies at the field's place in a `T`, for which the segment has room
+        // (this function's contract).
+        unsafe { locked.load(Span { offset, len }, part.as_mut_ptr()) };
+    });
+}
