@@ -41,7 +41,11 @@ enum Command {
     Show(command::show::Show),
     Stat(command::stat::Stat),
     Schema(command::schema::SchemaOf),
+    Who(command::who::Who),
+    Watch(command::watch::Watch),
+    Wait(command::wait::Wait),
     Rm(command::rm::Rm),
+    Doctor(command::doctor::Doctor),
     Completions(command::generate::Completions),
     Man(command::generate::Man),
 }
@@ -56,7 +60,11 @@ impl Cli {
             Command::Show(show) => show.run(),
             Command::Stat(stat) => stat.run(),
             Command::Schema(schema) => schema.run(),
+            Command::Who(who) => who.run(),
+            Command::Watch(watch) => watch.run(),
+            Command::Wait(wait) => wait.run(),
             Command::Rm(rm) => rm.run(),
+            Command::Doctor(doctor) => doctor.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
         }

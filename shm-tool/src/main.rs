@@ -11,6 +11,7 @@ mod kernel;
 mod output;
 mod shape;
 mod source;
+mod table;
 mod value;
 
 use std::process::ExitCode;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -21,6 +22,7 @@ pub enum Color {
 
 pub const HEADING: Style = Style::new().bold();
 pub const FAINT: Style = Style::new().dimmed();
+pub const CHANGED: Style = AnsiColor::Yellow.on_default();
 
 pub fn choose_colour(color: Color) {
     match color {
@@ -43,6 +45,14 @@ pub fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// Whether the reader of the output has gone: a command that seldom prints would not notice else.
+pub fn is_closed() -> bool {
+    let stdout = rustix::stdio::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let polled = poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok() && fds[0].revents().intersects(PollFlags::ERR)
+}
+
 /// The version of the shape of what `--json` prints. It rises when a name goes or changes its meaning, not when one
 /// comes.
 const JSON_FORMAT: u32 = 1;
@@ -59,6 +69,11 @@ struct Envelope<'a, T> {
 pub fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     let pretty = io::IsTerminal::is_terminal(&io::stdout());
     print_json_as(answer, pretty)
+}
+
+/// Prints an answer on one line, however long.
+pub fn print_json_line(answer: &impl Serialize) -> Result<(), Failure> {
+    print_json_as(answer, false)
 }
 
 fn print_json_as(answer: &impl Serialize, pretty: bool) -> Result<(), Failure> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use shm_core::{Inspector, Place};
+use shm_core::layout::Value;
+use shm_core::{Inspector, Place, Snapshot};
 
 use crate::failure::{Failure, of_place};
 use crate::kernel::segments::{Found, inspect};
@@ -23,7 +24,8 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     pub node: Node,
-    pub version: u64,
+    /// Of a segment of the library's.
+    pub version: Option<u64>,
 }
 
 impl Source {
@@ -40,10 +42,14 @@ impl Source {
     /// All of one commit.
     pub fn read(&self) -> Result<Reading, Failure> {
         let seen = self.inspector.snapshot().map_err(self.failed())?;
-        Ok(Reading {
-            node: seen.value.into(),
-            version: seen.version,
-        })
+        Ok(seen.into())
+    }
+
+    /// The next reading after `last`, if one comes in time.
+    pub fn wait(&self, last: &Reading, timeout: Duration) -> Result<Option<Reading>, Failure> {
+        let version = last.version.unwrap_or(0);
+        let next = self.inspector.wait_timeout(version, timeout);
+        Ok(next.map_err(self.failed())?.map(Reading::from))
     }
 
     /// The bytes of one commit.
@@ -62,5 +68,14 @@ impl Source {
 
     pub fn failed(&self) -> impl Fn(shm_core::Error) -> Failure + '_ {
         of_place(&self.place)
+    }
+}
+
+impl From<Snapshot<Value>> for Reading {
+    fn from(seen: Snapshot<Value>) -> Reading {
+        Reading {
+            node: seen.value.into(),
+            version: Some(seen.version),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::CellAlignment;
 use jiff::Timestamp;
 use serde::Serialize;
 use shm_core::sysv::{sem, shm};
@@ -14,7 +14,8 @@ use crate::kernel::memory::{self, Memory};
 use crate::kernel::processes::{self, with_name};
 use crate::kernel::segments::{Found, Inside, doing, key_text};
 use crate::kernel::users::Names;
-use crate::output::{HEADING, human_size, print, print_json, styled, visible};
+use crate::output::{human_size, print, print_json, visible};
+use crate::table::table;
 
 /// List the segments, typed or not
 ///
@@ -241,41 +242,6 @@ fn told_in_part(silent: u64) -> Result<(), Failure> {
         Exit::InPart,
         format!("this kernel does not tell this user of {silent} more; run as root"),
     ))
-}
-
-/// A table as `ls` prints them: without lines, and without blanks at the ends of rows.
-fn table(
-    headings: Vec<&str>,
-    alignments: Vec<CellAlignment>,
-    rows: impl Iterator<Item = Vec<String>>,
-    with_headings: bool,
-) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.add_row(headings);
-    for row in rows {
-        table.add_row(row);
-    }
-    let last = alignments.len() - 1;
-    for (i, alignment) in alignments.into_iter().enumerate() {
-        if let Some(column) = table.column_mut(i) {
-            column.set_cell_alignment(alignment);
-            column.set_padding((0, if i == last { 0 } else { 2 }));
-        }
-    }
-    let mut text = String::new();
-    for (i, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        match i {
-            0 if with_headings => text += &styled(HEADING, line),
-            0 => continue,
-            _ => text += line,
-        }
-        text.push('\n');
-    }
-    text
 }
 
 struct Row {

@@ -50,7 +50,7 @@ struct Answer<'a> {
     id: i32,
     r#type: String,
     schema: Option<u32>,
-    version: u64,
+    version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a Node>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +150,9 @@ pub fn title(source: &Source, reading: &Reading) -> Result<String, Failure> {
     if let Some(version) = schema.version() {
         let _ = write!(title, " v{version}");
     }
-    let _ = write!(title, " · version {}", reading.version);
+    if let Some(version) = reading.version {
+        let _ = write!(title, " · version {version}");
+    }
     let claimants = source.inspector.writers().map_err(source.failed())?;
     let mut pids: Vec<u32> = claimants
         .iter()

@@ -81,6 +81,14 @@ impl AttachedProcesses {
         processes.found.sort_by_key(|process| process.pid);
         processes
     }
+
+    /// All attachments that were found.
+    pub fn attachments(&self) -> u64 {
+        self.found
+            .iter()
+            .map(|process| process.writable + process.read_only)
+            .sum()
+    }
 }
 
 /// Whether a thread of the process is in an IPC namespace: keys and ids repeat from one to the other.

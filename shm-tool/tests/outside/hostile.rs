@@ -19,6 +19,13 @@ const COMMANDS: &[&str] = &[
     "schema 0x1234 --format c",
     "schema 0x1234 --format python",
     "schema 0x1234 --format json",
+    "who 0x1234",
+    "who 0x1234 --json",
+    "watch 0x1234 -n 0",
+    "watch 0x1234 -n 0 --json",
+    "wait 0x1234 --timeout 0",
+    "doctor",
+    "doctor 0x1234 --json",
     "rm --dry-run --force 0x1234",
 ];
 

@@ -1,6 +1,7 @@
 //! The program from outside: as a process, against real segments, in an IPC namespace for each test.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod doctor;
 mod hostile;
 mod ls;
 mod rights;
@@ -9,3 +10,6 @@ mod schema;
 mod show;
 mod space;
 mod stat;
+mod wait;
+mod watch;
+mod who;

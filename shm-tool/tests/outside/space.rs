@@ -1,10 +1,12 @@
 //! What the tests stand in: an IPC namespace of their own, which takes all that is left with it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use shm_core::sysv::{Mode, shm};
 use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
 
@@ -140,6 +142,61 @@ pub fn json(arguments: &str) -> serde_json::Value {
     let answer: serde_json::Value = serde_json::from_str(&printed(arguments)).unwrap();
     assert_eq!(answer["format"], 1);
     answer
+}
+
+/// A run of `shm` that goes on, with the lines that it prints.
+pub struct Running {
+    pub child: Child,
+    pub lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub fn start(arguments: &str) -> Running {
+        let mut command = command();
+        command.args(arguments.split_whitespace());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+
+    pub fn line(&mut self) -> String {
+        self.lines.next().expect("one more line").unwrap()
+    }
+
+    pub fn json(&mut self) -> serde_json::Value {
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ran {
+        let out = self
+            .lines
+            .map_while(Result::ok)
+            .collect::<Vec<_>>()
+            .join("\n");
+        let mut err = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        let code = self
+            .child
+            .wait()
+            .unwrap()
+            .code()
+            .expect("an exit, not a signal");
+        Ran { code, out, err }
+    }
 }
 
 /// The rows of a table, in cells.

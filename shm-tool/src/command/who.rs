@@ -1,0 +1,165 @@
+//! `shm who`: the processes behind the kernel's number of attachments.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::CellAlignment::{Left, Right};
+use serde::Serialize;
+use shm_core::{Claimant, HolderState, Place};
+
+use crate::failure::Failure;
+use crate::kernel::processes::{Attached, AttachedProcesses};
+use crate::kernel::segments::{Found, doing, inspect};
+use crate::kernel::users::Names;
+use crate::output::{print, print_json};
+use crate::table::table;
+
+/// Show which processes have a segment attached, readers and writers apart
+///
+/// Example: shm who 0x1234
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Who {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    place: String,
+    id: i32,
+    /// What the kernel counts.
+    attached: u64,
+    /// How many of these were found.
+    found: u64,
+    unreadable_processes: u64,
+    processes: Vec<Process>,
+}
+
+#[derive(Serialize)]
+struct Process {
+    pid: u32,
+    uid: u32,
+    user: String,
+    name: String,
+    writable_attachments: u64,
+    read_only_attachments: u64,
+    /// What a segment of the library's tells besides.
+    slots: usize,
+    holds_lock: bool,
+    state: Option<&'static str>,
+}
+
+impl Who {
+    pub fn run(self) -> Result<(), Failure> {
+        let found = Found::at(&self.place)?;
+        let claimants = claimants(&found);
+        let processes = AttachedProcesses::of(found.id, found.stat.key);
+        // Asked again, since this program was attached for a moment.
+        let attached = Found::at(&self.place).map_or(found.stat.attached, |now| now.stat.attached);
+        let names = Names::default();
+        let answer = Answer {
+            place: found.place().to_string(),
+            id: found.id.as_raw(),
+            attached,
+            found: processes.attachments(),
+            unreadable_processes: processes.unreadable,
+            processes: processes
+                .found
+                .into_iter()
+                .map(|process| Process::of(process, &claimants, &names))
+                .collect(),
+        };
+        if self.json {
+            return print_json(&answer);
+        }
+        print(&answer.text())
+    }
+}
+
+/// By pid; none of a stranger's segment.
+fn claimants(found: &Found) -> HashMap<u32, Vec<Claimant>> {
+    let inspector = inspect(found.id, Duration::ZERO);
+    let claimants = inspector
+        .and_then(|inspector| inspector.writers())
+        .unwrap_or_default();
+    let mut by_pid: HashMap<u32, Vec<Claimant>> = HashMap::new();
+    for claimant in claimants
+        .into_iter()
+        .filter(|claimant| claimant.state != HolderState::Gone)
+    {
+        by_pid.entry(claimant.pid).or_default().push(claimant);
+    }
+    by_pid
+}
+
+impl Process {
+    fn of(process: Attached, claimants: &HashMap<u32, Vec<Claimant>>, names: &Names) -> Process {
+        let claims = claimants.get(&process.pid).map_or(&[][..], Vec::as_slice);
+        Process {
+            pid: process.pid,
+            uid: process.uid,
+            user: names.user(process.uid),
+            name: process.name,
+            writable_attachments: process.writable,
+            read_only_attachments: process.read_only,
+            slots: claims.len(),
+            holds_lock: claims.iter().any(|claim| claim.holds_lock),
+            state: claims.first().map(|claim| doing(claim.state)),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let access = match (self.writable_attachments, self.read_only_attachments) {
+            (0, _) => "reads",
+            (_, 0) => "writes",
+            _ => "writes, reads",
+        };
+        let mut remarks = Vec::new();
+        if self.slots > 0 {
+            remarks.push("has a slot");
+        }
+        if self.holds_lock {
+            remarks.push("holds the lock");
+        }
+        if let Some(state) = self.state.filter(|state| *state != "running") {
+            remarks.push(state);
+        }
+        let remarks = if remarks.is_empty() {
+            "-".to_owned()
+        } else {
+            remarks.join(", ")
+        };
+        let times = self.writable_attachments + self.read_only_attachments;
+        vec![
+            self.pid.to_string(),
+            self.user.clone(),
+            self.name.clone(),
+            access.to_owned(),
+            times.to_string(),
+            remarks,
+        ]
+    }
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let headings = vec!["PID", "USER", "PROGRAM", "ACCESS", "TIMES", "STATE"];
+        let alignments = vec![Right, Left, Left, Left, Right, Left];
+        let cells = self.processes.iter().map(Process::cells);
+        let mut text = table(headings, alignments, cells, true);
+        if self.found < self.attached {
+            let least = self.processes.len();
+            text += &format!(
+                "≥ {least} processes: {} of {} attachments were found, and {} processes may not be looked into; run as root\n",
+                self.found, self.attached, self.unreadable_processes
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,58 @@
+//! `shm who`.
+
+use shm_core::Key;
+use shm_core::sysv::shm as segments;
+
+use crate::space::*;
+
+#[test]
+fn readers_and_writers_are_told_apart_by_pid() {
+    in_own_namespace!();
+    let _shared = worker_box();
+    let (reader, holder) = (Peer::start("reader"), Peer::start("holder"));
+    let answer = json("who 0x1234 --json");
+    assert_eq!(
+        (&answer["attached"], &answer["found"]),
+        (&3.into(), &3.into())
+    );
+    let of = |pid: u32| {
+        let mut processes = answer["processes"].as_array().unwrap().iter();
+        processes
+            .find(|process| process["pid"] == pid)
+            .unwrap()
+            .clone()
+    };
+    let (reads, holds) = (of(reader.pid()), of(holder.pid()));
+    assert_eq!(
+        (&reads["read_only_attachments"], &reads["slots"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(
+        (&holds["writable_attachments"], &holds["slots"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        (&holds["holds_lock"], &reads["holds_lock"]),
+        (&true.into(), &false.into())
+    );
+    let table = rows(&printed("who 0x1234"));
+    let row = table
+        .iter()
+        .find(|row| row[0] == holder.pid().to_string())
+        .unwrap();
+    assert_eq!(row[3..].join(" "), "writes 1 has a slot, holds the lock");
+    let pid = reader.pid().to_string();
+    reader.kill();
+    assert!(rows(&printed("who 0x1234")).iter().all(|row| row[0] != pid));
+}
+
+#[test]
+fn a_segment_without_a_key_has_its_processes_too() {
+    in_own_namespace!();
+    let id = foreign(Key::PRIVATE, 4096);
+    let _attachment = segments::attach(id, segments::Access::ReadOnly).unwrap();
+    let table = rows(&printed(&format!("who id:{id}")));
+    assert_eq!(table[1][0], std::process::id().to_string());
+    assert_eq!(table[1][3..], ["reads", "1", "-"]);
+    fails("who 0x99", 1, "`shm ls`");
+}
