@@ -156,7 +156,11 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
             "NotAtomic"
         }
         "Duration" => "PlainSpan",
-        "Instant" | "SystemTime" => "PlainTime",
+        "Instant" | "SystemTime" | "DateTime" | "NaiveDateTime" | "OffsetDateTime" => "PlainTime",
+        "Uuid" => "PlainId",
+        "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" => {
+            "PlainAddress"
+        }
         "PhantomData" | "PhantomPinned" => "NotEmpty",
         _ => {
             for argument in arguments(path) {

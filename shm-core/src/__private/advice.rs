@@ -44,19 +44,44 @@ advice! {
         "use a struct of both values, and a fieldless enum in it that says which one counts";
     NoLock,
         "`{Self}` may not live in shared memory: it guards a value within one process only",
-        "use the plain value: `SharedBox` does the locking, for all processes";
+        "use the plain value: the box has its own lock, for all processes";
     NotAtomic,
         "`{Self}` may not live in shared memory: each access to a shared value is already atomic as a whole",
-        "use the plain integer, such as `u32` for `AtomicU32`";
+        "use the plain integer, such as `u32` for `AtomicU32`: `fetch_add` and `update_field` of the box change it alone";
     PlainSpan,
         "`{Self}` may not live in shared memory: its layout differs from build to build",
-        "use a `u64` of nanoseconds, or of another unit, and name the unit in the field";
+        "use `shm_core::Nanoseconds`, or a number with its unit in the field's name";
     PlainTime,
         "`{Self}` may not live in shared memory: its layout differs from build to build",
-        "use a `u64` of nanoseconds, and say in its name since when they count";
+        "use `shm_core::Timestamp`, or a number with its unit and start in the field's name";
+    PlainId,
+        "`{Self}` may not live in shared memory: its crate does not promise how its bytes lie",
+        "use `shm_core::Id128`, or the bytes themselves: `[u8; 16]`";
+    PlainAddress,
+        "`{Self}` may not live in shared memory: its layout differs from build to build",
+        "use `shm_core::Ipv4` or `shm_core::Ipv6` (which holds either kind), or the octets, and a `u16` for a port";
     NotEmpty,
         "`{Self}` may not live in shared memory: it has no bytes, and nothing can be shared in zero bytes",
         "remove the field";
+}
+
+/// Holds for types that may be shared, and has the words for those whose name says nothing. (Asked itself,
+/// `SharedLayout` would have the compiler list other types for which it holds.)
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may not live in shared memory",
+    label = "`SharedLayout` does not hold for this type",
+    note = "for a struct or a fieldless enum of your own, write `#[derive(SharedLayout, Clone, Copy)]` above it",
+    note = "a union does not say which of its fields is in use: write a struct with a tag; bytes that are another program's are `Opaque<N, ALIGN>`",
+    note = "for others, such as an alias of `usize` (write `u64`), see what to write instead: https://docs.rs/shm-core/latest/shm_core/derive.SharedLayout.html#what-is-refused"
+)]
+pub trait Shareable {
+    /// [`SharedLayout::PART`].
+    const PART: Part<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: SharedLayout> Shareable for T {
+    const PART: Part<T> = <T as SharedLayout>::PART;
 }
 
 /// Holds for types that are `Copy`, and has the words for the others.

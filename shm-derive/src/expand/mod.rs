@@ -273,7 +273,7 @@ fn questions(model: &Model, field: &Field) -> Vec<Question> {
     if questions.is_empty() {
         questions.push(Question {
             ty,
-            rule: quote!(#krate::layout::SharedLayout),
+            rule: quote!(#krate::__private::advice::Shareable),
         });
     }
     questions

@@ -25,7 +25,7 @@ mod facade {
         }
 
         pub mod advice {
-            pub use shm_core::__private::advice::{Movable, PlainCopy};
+            pub use shm_core::__private::advice::{Movable, PlainCopy, Shareable};
 
             pub trait NoAddress {
                 const PART: shm_core::layout::Part<u8> = <u8 as shm_core::SharedLayout>::PART;

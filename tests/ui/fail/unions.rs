@@ -7,4 +7,18 @@ union Either {
     float: f32,
 }
 
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Bare {
+    int: u32,
+    float: f32,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Tagged {
+    tag: u32,
+    value: Bare,
+}
+
 fn main() {}

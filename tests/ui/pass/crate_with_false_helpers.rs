@@ -26,7 +26,7 @@ mod facade {
         }
 
         pub mod advice {
-            pub use shm_core::__private::advice::{Movable, PlainCopy};
+            pub use shm_core::__private::advice::{Movable, PlainCopy, Shareable};
         }
     }
 }
