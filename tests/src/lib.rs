@@ -7,6 +7,7 @@ mod c;
 pub mod every_call;
 pub mod family;
 mod guard;
+mod guarded;
 mod ledger;
 mod memory;
 mod mortal;
@@ -19,6 +20,7 @@ pub use allowed::{
 };
 pub use c::{Compiler, compile_c};
 pub use guard::{Guard, semaphores, set_slots, slots};
+pub use guarded::{Guarded, guarded};
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{

@@ -5,6 +5,7 @@
 
 mod changes;
 mod error;
+mod guard;
 mod inspector;
 mod opening;
 mod options;
@@ -17,6 +18,7 @@ mod writer;
 
 pub use changes::Changes;
 pub use error::{Error, ErrorKind, Missing};
+pub use guard::{Guard, GuardedBox, SemGuard};
 pub use inspector::{Inspector, InspectorOptions};
 pub use options::Options;
 pub use place::{ParsePlaceError, Place};

@@ -27,7 +27,7 @@ use crate::typed::{Failure, Field, RawTyped, Type};
 /// writers at once each may win in part. Aligned integers of up to 8 bytes are loaded and stored
 /// whole. Where the other program has a protocol of its own, [`load`](RawView::load) and
 /// [`store`](RawBox::store) access one field in the order that it wants. If it guards its segment with
-/// a semaphore, [`sysv::sem`](crate::sysv::sem) has the calls.
+/// a semaphore or a mutex, [`guarded_by`](RawBox::guarded_by) makes each access run under it.
 ///
 /// It is a [`RawView`] that may also write. Padding bytes are not stored, and neither are bytes around
 /// the `T`. No system call and no allocation but in `open`, `reattach`, `info` and `is_removed`.
@@ -305,6 +305,14 @@ impl<T: SharedLayout> RawView<T> {
 }
 
 impl<T: SharedLayout> RawView<T> {
+    pub(super) fn typed(&self) -> &RawTyped<T> {
+        &self.typed
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
     fn again(&mut self, writable: bool, operation: Operation) -> Result<(), Error> {
         let mut settings = self.settings;
         settings.create_exact = false;
@@ -314,7 +322,7 @@ impl<T: SharedLayout> RawView<T> {
         Ok(())
     }
 
-    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
         let place = Place::of_segment(self.key(), self.id());
         move |why| Error::new(why, operation, Some(place.clone()), Some(Type::of::<T>()))
     }
@@ -395,8 +403,8 @@ impl<T: SharedLayout> RawOptions<T> {
         self
     }
 
-    /// How long `open` goes on while other processes remove and make the segment again and again: 5
-    /// seconds unless told otherwise.
+    /// How long an access of a [`GuardedBox`](crate::GuardedBox) waits for its guard, and `open` goes on
+    /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.settings.timeout = timeout;
         self

@@ -24,6 +24,7 @@ pub(crate) use life::open::{open, open_id};
 pub(crate) use life::removal::{info, is_removed, remove, remove_id};
 pub(crate) use life::replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use lock::held::Mark;
+pub(crate) use lock::proc::observe;
 pub(crate) use lock::process::epoch;
 pub(crate) use lock::set::orphans as orphaned_sets;
 pub(crate) use memory::control::{ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, State};

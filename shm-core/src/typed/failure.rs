@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     TooLarge { what: &'static str, limit: usize },
     /// What was asked for can't be had: what it is, and what would be right.
     Options(Cow<'static, str>),
+    /// The guard of a raw value can't be used: why, and what would be right.
+    Guard(Cow<'static, str>),
     /// The segment does not fit, and was not replaced since it is attached so often besides.
     Kept { why: Box<Failure>, others: u64 },
 }

@@ -90,6 +90,20 @@ impl<T: SharedLayout> RawTyped<T> {
         unsafe { RawBytes::new(self.mapping.as_ptr().add(self.offset), size_of::<T>()) }
     }
 
+    /// The word at this many bytes from the start of the value, which lies in it, aligned.
+    pub(super) fn word(&self, offset: usize) -> u32 {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= size_of::<T>());
+        let mut word = 0_u32;
+        // SAFETY: a `T` has room (**room**), and the word lies within it.
+        unsafe { self.bytes().load((&raw mut word).cast(), offset, 4, 1) };
+        word
+    }
+
+    /// Where a part of the value lies.
+    pub(super) fn at(&self, offset: usize) -> *mut u8 {
+        self.mapping.as_ptr().wrapping_add(self.offset + offset)
+    }
+
     /// Reads the value.
     pub(crate) fn read(&self) -> Result<T, Failure> {
         // SAFETY: the segment has at least the bytes of a `T` (**room**).

@@ -9,6 +9,7 @@ mod c_programs;
 mod c_protocol;
 mod documents;
 mod examples;
+mod guards;
 mod ntp;
 mod others;
 mod python;

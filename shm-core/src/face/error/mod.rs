@@ -75,6 +75,8 @@ pub enum ErrorKind {
     TooLarge,
     /// A capacity, mode, group, number of slots or place that no segment can have.
     Options,
+    /// The guard of a [`GuardedBox`](crate::GuardedBox) is not initialised, or not shared, or refused.
+    Guard,
     /// A text does not fit its field.
     Fit,
     /// Bytes are no text.
@@ -269,6 +271,7 @@ impl Error {
             Failure::Damaged(_) | Failure::Kept { .. } => ErrorKind::Damaged,
             Failure::TooLarge { .. } => ErrorKind::TooLarge,
             Failure::Options(_) => ErrorKind::Options,
+            Failure::Guard(_) => ErrorKind::Guard,
         }
     }
 

@@ -153,6 +153,7 @@ impl Call {
             Failure::Damaged(_) | Failure::Kept { .. } => HINT_OF_DAMAGE,
             Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
             Failure::Options(_) => "see `Options`",
+            Failure::Guard(_) => "see `RawBox::guarded_by`",
         }
     }
 
@@ -225,13 +226,19 @@ impl fmt::Display for Call {
             return write!(f, "\n{}", self.hint());
         }
         let (operation, place) = (self.operation.name(), Named(self.place.clone()));
-        write!(f, "{operation} on {place}: ")?;
+        if self.operation.is_of("SemGuard") {
+            // Of a semaphore set, which the cause names.
+            write!(f, "{operation}: ")?;
+        } else {
+            write!(f, "{operation} on {place}: ")?;
+        }
         match &self.why {
             Failure::Fault(Fault::System(source)) => {
                 return source.fmt_with_hint(&self.hint(), f);
             }
             // It says what would be right.
             Failure::Options(what) => return f.write_str(what),
+            Failure::Guard(what) => return write!(f, "the guard can't be used: {what}"),
             Failure::Fault(fault) => self.fmt_fault(fault, f)?,
             Failure::NotAdoptable { size, adoptable } => {
                 self.fmt_foreign(*size, f)?;
@@ -374,6 +381,9 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
         (Kind::NotFound, _) if operation == Operation::Remove => {
             "nothing is left to remove, or look for the right key in `ipcs -m`"
         }
+        (Kind::NotFound, _) if operation.is_of("SemGuard") => {
+            "start the program that creates it, look for the right key in `ipcs -s`, or make it with `SemGuard::open_or_create`"
+        }
         // Neither can create one.
         (Kind::NotFound, _) if operation.is_of("RawBox") || operation.is_of("Inspector") => {
             "start the program that creates it, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
@@ -432,6 +442,9 @@ fn hint_of_holder(state: HolderState) -> &'static str {
         }
         HolderState::Left => {
             "end that process with `kill` and its pid: it has left by mistake or is about to let go"
+        }
+        HolderState::Gone => {
+            "it will not let go any more: have its C side use `SEM_UNDO`, or a robust mutex; till then raise the semaphore by one with `sysv::sem::op`, or end all who use the mutex and make it anew"
         }
         _ => "find out why that process keeps the lock, or allow more time with `Options::timeout`",
     }

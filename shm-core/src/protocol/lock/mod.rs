@@ -15,7 +15,7 @@ pub(super) mod held;
     reason = "the word itself, among all that judges its owner"
 )]
 pub(super) mod lock;
-mod proc;
+pub(super) mod proc;
 pub(super) mod process;
 pub(super) mod record;
 pub(super) mod set;

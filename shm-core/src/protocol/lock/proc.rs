@@ -7,6 +7,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use crate::protocol::fault::{Holder, HolderState};
 use crate::sysv::shm;
 
 /// `PF_EXITING` of linux/sched.h, in the flags of `/proc/PID/stat`: the thread runs no instruction
@@ -145,6 +146,28 @@ pub(super) fn dumps_core(pid: u32) -> bool {
         .lines()
         .filter_map(|line| line.strip_prefix("CoreDumping:"))
         .any(|value| value.trim() == "1")
+}
+
+/// What the process is doing that has this thread. For messages.
+pub(crate) fn observe(thread: u32) -> Holder {
+    let status = path(thread, "status").and_then(|path| fs::read_to_string(path).ok());
+    let process = status
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+    let pid = process.unwrap_or(thread);
+    let state = match Stat::of(pid) {
+        _ if pid == 0 => HolderState::Unseen,
+        None if exists(pid) => HolderState::Unseen,
+        None => HolderState::Gone,
+        Some(stat) if matches!(stat.state, b'T' | b't') => HolderState::Stopped,
+        Some(_) if dumps_core(pid) => HolderState::DumpingCore,
+        Some(stat) if matches!(stat.state, b'Z' | b'X') => HolderState::Gone,
+        Some(_) if is_exiting(pid) => HolderState::Exiting,
+        Some(_) => HolderState::Running,
+    };
+    Holder { pid, state }
 }
 
 /// Whether the process maps a segment; `None` where this process may not see that. (The kernel shows

@@ -100,19 +100,18 @@ impl Slots<'_> {
         let Some(pid) = pid.filter(|pid| *pid != 0) else {
             return unseen;
         };
-        let stat = proc::Stat::of(pid);
-        let state = if stat.is_some_and(|stat| matches!(stat.state, b'T' | b't')) {
-            HolderState::Stopped
-        } else if proc::dumps_core(pid) {
-            HolderState::DumpingCore
-        } else if proc::is_exiting(pid) {
-            HolderState::Exiting
-        } else if proc::maps(pid, segment) == Some(false) {
-            HolderState::Replaced
-        } else if self.value(slot) == Some(0) {
-            HolderState::Left
-        } else {
-            HolderState::Running
+        let state = match proc::observe(pid).state {
+            HolderState::Gone => HolderState::Exiting,
+            HolderState::Running | HolderState::Unseen => {
+                if proc::maps(pid, segment) == Some(false) {
+                    HolderState::Replaced
+                } else if self.value(slot) == Some(0) {
+                    HolderState::Left
+                } else {
+                    HolderState::Running
+                }
+            }
+            state => state,
         };
         Holder { pid, state }
     }

@@ -1,0 +1,347 @@
+//! Guards that C programs use (a semaphore, a mutex among the fields), held by Rust and by C in turn, also by those that are
+//! killed while they hold one.
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use shm_core::sysv::{Kind, Mode, sem};
+use shm_core::{ErrorKind, Guard as Lock, GuardedBox, HolderState, Key, RawBox, SemGuard, field};
+use shm_tests::{Compiler, Guard, Guarded, Peer, guarded};
+
+/// Beyond which something hangs.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What no test waits for.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// A segment, and the semaphore set of the same key.
+struct World {
+    guard: Guard,
+    kind: &'static str,
+}
+
+impl World {
+    /// As the C program initialises it.
+    fn new(kind: &'static str) -> World {
+        let world = World {
+            guard: Guard::new(),
+            kind,
+        };
+        world.c(None, &["init"]).expect("ready");
+        world
+    }
+
+    fn c(&self, compiler: Option<&Compiler>, what: &[&str]) -> Peer {
+        let compiler = compiler.unwrap_or(Compiler::widths()[0]);
+        let out = env!("CARGO_TARGET_TMPDIR");
+        let defines = ["-D_XOPEN_SOURCE=700", "-pthread"];
+        let program = compiler.compile_with_header(out, "guarded.c", ("none.h", ""), &defines);
+        self.start(program.to_str().unwrap(), what)
+    }
+
+    fn rust(&self, what: &[&str]) -> Peer {
+        self.start(env!("CARGO_BIN_EXE_guarded"), what)
+    }
+
+    fn start(&self, program: &str, what: &[&str]) -> Peer {
+        let key = self.guard.arg();
+        Peer::start(
+            program,
+            [&*key, self.kind].into_iter().chain(what.iter().copied()),
+        )
+    }
+
+    /// A process that holds the guard.
+    fn hold(&self, by_c: bool) -> Peer {
+        let what = ["hold"];
+        let mut holder = if by_c {
+            self.c(None, &what)
+        } else {
+            self.rust(&what)
+        };
+        holder.expect("held");
+        holder
+    }
+
+    fn open(&self, limit: Duration) -> GuardedBox<Guarded> {
+        guarded(self.guard.key(), self.kind, limit).unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Ok(set) = find(self.guard.key()) {
+            let _ = sem::remove(set);
+        }
+    }
+}
+
+fn find(key: Key) -> Result<sem::Id, shm_core::sysv::Error> {
+    sem::get(key, 0, sem::GetFlags::NONE, Mode::new(0))
+}
+
+#[test]
+fn no_count_is_lost_between_rust_and_c_of_each_width() {
+    let wide = Compiler::widths();
+    for (kind, compilers) in [
+        ("sem", &wide[..]),
+        ("robust", &wide[..1]),
+        ("plain", &wide[..1]),
+    ] {
+        for compiler in compilers {
+            let world = World::new(kind);
+            let times = 20_000;
+            let text = times.to_string();
+            let mut all = [
+                world.c(Some(compiler), &["count", "0", &text]),
+                world.c(None, &["count", "1", &text]),
+                world.rust(&["count", "2", &text]),
+                world.rust(&["count", "3", &text]),
+            ];
+            all.iter_mut().for_each(|peer| peer.expect("done"));
+            let value = world.open(LONG).get().unwrap();
+            assert_eq!(value.rows, [times; 4], "{kind} {compiler}");
+            assert_eq!(value.total, 4 * times, "{kind} {compiler}");
+            println!(
+                "{kind}, {compiler} and Rust: {} counts, none lost",
+                value.total
+            );
+        }
+    }
+}
+
+/// Each raises its row, and then the total: of both no more is missing than was killed in between.
+#[test]
+fn no_count_is_lost_where_holders_kill_each_other() {
+    const KILLS: usize = 40;
+    for kind in ["sem", "robust"] {
+        let world = World::new(kind);
+        let counts = |row: usize| {
+            let what = ["count", ["0", "1", "2", "3"][row], "1000000000"];
+            if row < 2 {
+                world.c(None, &what)
+            } else {
+                world.rust(&what)
+            }
+        };
+        let mut all = [0, 1, 2, 3].map(counts);
+        let shared = world.open(LONG);
+        let total = || shared.get().unwrap().total;
+        for kill in 0..KILLS {
+            let (before, start) = (total(), Instant::now());
+            while total() < before + 20 * (1 + kill as i32 % 7) {
+                assert!(start.elapsed() < LONG, "{kind}: nobody counts");
+            }
+            let row = kill % 4;
+            all[row].kill();
+            all[row].finish();
+            all[row] = counts(row);
+        }
+        all.iter_mut().for_each(|peer| {
+            peer.kill();
+            peer.finish();
+        });
+        let value = shared.get().unwrap();
+        let lost = value.rows.iter().sum::<i32>() - value.total;
+        println!(
+            "{kind}: {} counts, {KILLS} killed, {lost} in between",
+            value.total
+        );
+        assert!((0..=KILLS as i32 + 4).contains(&lost), "{kind}: {value:?}");
+        assert!(value.rows.iter().all(|row| *row > 0), "{kind}: {value:?}");
+    }
+}
+
+#[test]
+fn a_time_limit_says_who_holds_it_and_what_that_process_does() {
+    for kind in ["sem", "robust", "plain"] {
+        let world = World::new(kind);
+        let shared = world.open(SHORT);
+        for by_c in [true, false] {
+            let mut holder = world.hold(by_c);
+            let busy = |state: HolderState| {
+                for error in [
+                    shared.get().map(drop).unwrap_err(),
+                    shared.update(|value| value.total = -1).unwrap_err(),
+                    shared.under(|_| ()).unwrap_err(),
+                ] {
+                    assert_eq!(error.kind(), ErrorKind::Busy, "{kind}: {error}");
+                    let found = error.holder().unwrap();
+                    assert_eq!((found.pid, found.state), (holder.pid(), state), "{kind}");
+                    assert!(error.to_string().contains(&holder.pid().to_string()));
+                }
+            };
+            busy(HolderState::Running);
+            holder.stop();
+            let start = Instant::now();
+            while shared.get().unwrap_err().holder().unwrap().state != HolderState::Stopped {
+                assert!(start.elapsed() < LONG);
+            }
+            busy(HolderState::Stopped);
+            holder.go_on();
+            holder.tell("");
+            holder.succeed();
+            assert_eq!(shared.get().unwrap().total, 0, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_holder_held_is_free_or_the_limit_says_that_it_has_ended() {
+    for kind in ["sem", "robust", "plain"] {
+        for by_c in [true, false] {
+            let world = World::new(kind);
+            let mut holder = world.hold(by_c);
+            holder.kill();
+            holder.finish();
+            if kind == "plain" {
+                let error = world.open(SHORT).get().map(drop).unwrap_err();
+                assert_eq!(error.holder().unwrap().state, HolderState::Gone, "{error}");
+                assert!(
+                    error.to_string().contains("it will not let go any more"),
+                    "{error}"
+                );
+                continue;
+            }
+            // Both sides go on.
+            world.open(LONG).update(|value| value.spare += 1).unwrap();
+            world.c(None, &["count", "0", "1"]).expect("done");
+            world.rust(&["count", "0", "1"]).expect("done");
+            assert_eq!(world.open(LONG).get().unwrap().total, 2, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
+    let guard = Guard::new();
+    let (key, raw) = (guard.key(), || {
+        RawBox::<Guarded>::options()
+            .create_exact(true)
+            .open(guard.key())
+            .unwrap()
+    });
+    let error = SemGuard::open(key, 0, SHORT).unwrap_err();
+    assert_eq!(error.sysv().unwrap().kind(), Kind::NotFound);
+    assert!(error.to_string().contains("ipcs -s"), "{error}");
+
+    let set = sem::get(key, 2, sem::GetFlags::CREATE, Mode::new(0o600)).unwrap();
+    for error in [
+        SemGuard::open(key, 0, SHORT),
+        SemGuard::open_id(set, 1, SHORT),
+    ] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Guard);
+        assert!(error.to_string().contains("sem_otime"), "{error}");
+    }
+    let error = SemGuard::open(key, 2, SHORT).unwrap_err();
+    assert!(error.to_string().contains("has 2 semaphores"), "{error}");
+    // Its creator comes to that in the meantime.
+    let creator = spawn(move || {
+        sleep(SHORT);
+        sem::op(set, &[sem::Op::add(1, 1)]).unwrap();
+    });
+    let second = SemGuard::open(key, 1, LONG).unwrap();
+    creator.join().unwrap();
+    let shared = raw().guarded_by(second);
+    shared.set(shared.get().unwrap()).unwrap();
+
+    // In the meantime it goes.
+    sem::remove(set).unwrap();
+    let error = shared.update(|value| value.total = 7).unwrap_err();
+    assert_eq!(error.sysv().unwrap().kind(), Kind::Removed, "{error}");
+    assert_eq!(raw().load(field!(Guarded.total), Relaxed).unwrap(), 0);
+
+    // SAFETY: no process uses it.
+    let error = unsafe { raw().guarded_by_pthread(field!(Guarded.lock)) }.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guard);
+    assert!(
+        error.to_string().contains("PTHREAD_PROCESS_SHARED"),
+        "{error}"
+    );
+    let bytes = RawBox::<[u64; 8]>::open(key).unwrap();
+    // SAFETY: no process uses it.
+    let error = unsafe {
+        bytes.guarded_by_pthread(shm_core::Field::<[u64; 8], [u64; 5]>::__new(0, |all| {
+            std::array::from_fn(|at| all[at])
+        }))
+    };
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("declare its field as `Opaque`")
+    );
+    guard.ipcrm();
+}
+
+#[test]
+fn who_makes_a_guard_first_makes_it_free_and_once() {
+    let guard = Guard::new();
+    let key = guard.key();
+    let all: Vec<_> = (0..8)
+        .map(|_| spawn(move || SemGuard::open_or_create(key, 0o600, LONG).unwrap().id()))
+        .collect();
+    let ids: Vec<_> = all.into_iter().map(|made| made.join().unwrap()).collect();
+    let stat = sem::stat(ids[0]).unwrap();
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert!(stat.otime.is_some());
+    assert_eq!(sem::values(ids[0]).unwrap(), [1]);
+    sem::remove(ids[0]).unwrap();
+}
+
+#[test]
+fn a_pair_of_closures_is_called_around_each_access_also_if_that_panics() {
+    static CALLS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let log = |what| CALLS.lock().unwrap().push(what);
+    let guard = Guard::new();
+    let raw = RawBox::<Guarded>::options()
+        .create_exact(true)
+        .open(guard.key())
+        .unwrap();
+    let refusing = Mutex::new(false);
+    let shared = raw.guarded_by(Lock::pair(
+        move |limit| {
+            assert_eq!(limit, Duration::from_secs(5));
+            let mut refuses = refusing.lock().unwrap();
+            *refuses = !*refuses;
+            match *refuses {
+                true => {
+                    log("lock");
+                    Ok(())
+                }
+                false => Err(std::io::Error::other("not today")),
+            }
+        },
+        move || log("unlock"),
+    ));
+    let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        shared.update(|value| {
+            value.total = 7;
+            panic!("as a test may")
+        })
+    }));
+    assert!(panics.is_err());
+    let error = shared.set(Guarded {
+        total: 9,
+        ..shared_zero()
+    });
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guard);
+    assert!(error.to_string().contains("not today"), "{error}");
+    assert_eq!(shared.get().unwrap().total, 0);
+    assert_eq!(*CALLS.lock().unwrap(), ["lock", "unlock", "lock", "unlock"]);
+    drop(shared);
+    guard.ipcrm();
+}
+
+fn shared_zero() -> Guarded {
+    Guarded {
+        lock: shm_core::Opaque::default(),
+        total: 0,
+        rows: [0; 4],
+        spare: 0,
+    }
+}
