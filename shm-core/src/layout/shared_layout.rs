@@ -92,6 +92,32 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
         Self::SCHEMA.c_header_with(Some(Self::for_each_missing))
     }
 
+    /// A C file of `_Static_assert`s that hold a type of another program's header against this one: size, and
+    /// place, size and kind (integer with or without sign, float, `bool`) of each member. For the C side's own
+    /// build, with its own flags: a drift is an error there, before it is a torn value here.
+    ///
+    /// ```
+    /// use shm_core::{FixedStr, SharedLayout};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct StPid {
+    ///     pid: i32,
+    ///     names: FixedStr<51>,
+    /// }
+    ///
+    /// let check = StPid::c_layout_check("struct st_pid", "st_pid.h");
+    /// assert!(check.contains("_Static_assert(offsetof(struct st_pid, names) == 4,"));
+    /// ```
+    ///
+    /// Names are the fields' own, but for the underscore that `bindgen` puts behind a keyword of Rust's. What a
+    /// [`FixedVec`](crate::FixedVec) or an [`Opaque`](crate::Opaque) consists of, C can't be asked by name: place
+    /// and size. Bytes of padding here may be members there. In C++ kinds are not compared.
+    #[must_use]
+    fn c_layout_check(of: &str, header: &str) -> String {
+        Self::SCHEMA.c_layout_check(of, header)
+    }
+
     /// A Python module with this type as a `ctypes` class, and with functions that share it: see
     /// [`Schema::python_module`].
     #[must_use]

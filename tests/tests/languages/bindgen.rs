@@ -106,3 +106,73 @@ fn a_struct_of_an_existing_header_is_shared_with_programs_that_know_only_the_hea
         assert_eq!(name, "alice");
     }
 }
+
+/// What the compiler says of the check of `station` against a header.
+fn check(compiler: &Compiler, header: &str) -> Result<(), String> {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("check-{compiler}"));
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("existing.h"), header).unwrap();
+    let source = place.join("check.c");
+    std::fs::write(
+        &source,
+        station::c_layout_check("struct station", "existing.h"),
+    )
+    .unwrap();
+    compiler.try_compile(&source, &place.join("check.o"), &["-c"])
+}
+
+#[test]
+fn the_c_side_can_hold_its_own_header_against_the_rust_type() {
+    let header = include_str!("../../c/existing.h");
+    for compiler in Compiler::all() {
+        let name = compiler.to_string();
+        if name.ends_with("-m32") {
+            let said = check(compiler, header).unwrap_err();
+            assert!(said.contains("another size than the"), "{said}");
+            continue;
+        }
+        check(compiler, header).unwrap();
+        for (from, to, says, by_kind) in [
+            (
+                "uint8_t flags;",
+                "uint16_t flags;",
+                "flags has not 1 bytes",
+                false,
+            ),
+            ("int pid;", "int id, pid;", "pid is not at byte 0", false),
+            ("[2][3]", "[3][2]", "grid[0] has not 6 bytes", false),
+            ("NAME 51", "NAME 50", "name has not 51 bytes", false),
+            (
+                "int64_t seen",
+                "uint64_t seen",
+                "seen is of another kind",
+                true,
+            ),
+            (
+                "double latitude,",
+                "long latitude; double",
+                "where.latitude is of another kind",
+                true,
+            ),
+            (
+                "bool visible",
+                "signed char visible",
+                "visible is of another kind",
+                true,
+            ),
+            (
+                "uint16_t grid",
+                "int16_t grid",
+                "grid[0][0] is of another kind",
+                true,
+            ),
+        ] {
+            assert!(header.contains(from), "{from}");
+            if by_kind && name.contains("++") {
+                continue;
+            }
+            let said = check(compiler, &header.replace(from, to)).unwrap_err();
+            assert!(said.contains(says), "{compiler}: {from} -> {to}: {said}");
+        }
+    }
+}

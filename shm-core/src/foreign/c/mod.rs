@@ -10,6 +10,7 @@ use crate::layout::{BYTE_ORDER, ForEachMissing, Schema};
 use crate::typed::room;
 
 mod bytes;
+mod check;
 mod names;
 pub(super) mod structs;
 
