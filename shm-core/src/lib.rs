@@ -42,7 +42,7 @@
 //! | reads it, or has no right to more | [`SharedView`]: any number of them, none takes a slot |
 //! | writes what depends on what it read, in several steps | [`Writer`], from [`SharedBox::writer`] |
 //! | joins a segment that a program without this library laid out | [`RawBox`], [`RawView`], with its guard [`GuardedBox`]; or a `SharedBox` with [`Options::adopt`] |
-//! | shows any value, without its Rust type | [`Inspector`] |
+//! | shows or changes any value, without its Rust type | [`Inspector`] |
 //! | removes a segment, whatever is in it | [`remove`] |
 //! | uses System V shared memory and semaphores for something else | [`sysv`] |
 //!

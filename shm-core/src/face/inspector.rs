@@ -1,4 +1,4 @@
-//! `Inspector`: any segment of this library's, read without the Rust type of its value.
+//! `Inspector`: any segment of this library's, read and written without the Rust type of its value.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,14 +8,15 @@ use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use super::opening::{LONGEST, TIMEOUT, find};
 use super::place::Place;
-use crate::layout::{DecodeError, Schema, Value};
+use crate::layout::{self, DecodeError, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
 use crate::protocol::{self, Access, Claimant, Fault, Holder, Owner, Segment, State};
 use crate::sysv::{Key, sem, shm};
-use crate::typed::{Failure, Snapshot, room};
+use crate::typed::{Failure, Snapshot, Stores, Unknown, room};
 
-/// A value of whatever type in a System V segment, attached for reading only.
+/// A value of whatever type in a System V segment, attached for reading only, unless
+/// [`write`](InspectorOptions::write) was asked for.
 ///
 /// The segment says itself how its bytes are to be read, so a program that knows nothing but the
 /// key can print them: a monitor, a shell command, a bridge to another language.
@@ -77,6 +78,7 @@ impl Inspector {
         InspectorOptions {
             owner: Owner::SelfOrRoot,
             timeout: TIMEOUT,
+            write: false,
         }
     }
 
@@ -120,6 +122,112 @@ impl Inspector {
     pub fn value(&self) -> Result<Value, Error> {
         let read = self.read().map_err(self.explain(Operation::InspectorValue));
         read.map(|snapshot| snapshot.value)
+    }
+
+    /// The part of the committed value that a path such as `jobs[3].name` leads to, written as for
+    /// [`Value::path`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Path`] if there is none: the message has the nearest name; else as for
+    /// [`Inspector::value`], and [`ErrorKind::Invalid`] only for this part.
+    pub fn get(&self, path: &str) -> Result<Value, Error> {
+        let part = self.copy(|schema, bytes| {
+            let length = |at: usize| {
+                bytes[at..]
+                    .first_chunk()
+                    .map_or(0, |len| u32::from_ne_bytes(*len))
+            };
+            let (offset, part) = layout::locate(schema, path, length)?;
+            decode(part, &bytes[offset..], self.limit, path)
+        });
+        let part = part.map_err(self.explain(Operation::InspectorGet))?;
+        Ok(part.value)
+    }
+
+    /// Stores one part of the value, as one commit; returns the new version. No other byte is stored.
+    ///
+    /// The layout says what the value must be. A text is read as it asks: `"42"`, `"-7"` and `"0x2a"`
+    /// are integers, `"1.5"` a number, `"true"` a `bool`, `"Running"` the variant of an enum, and
+    /// `"alice"` is the text itself. An element of a `FixedVec` must be in use; a
+    /// [`Value::List`] replaces all of them. A struct is set field by field, or by a [`Value`] that was read.
+    ///
+    /// Waits for other writers, as [`SharedBox::set`](crate::SharedBox::set) does.
+    ///
+    /// ```
+    /// use shm_core::layout::Value;
+    /// use shm_core::{ErrorKind, FixedStr, Inspector, SharedBox, SharedLayout};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy, Debug)]
+    /// #[repr(C)]
+    /// struct StPid {
+    ///     pid: i32,
+    ///     names: FixedStr<51>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1040);
+    /// # let alice = StPid { pid: 7, names: FixedStr::new("alice")? };
+    /// # let shared = SharedBox::options().remove_on_drop(true).create_new(key, alice)?;
+    /// // In another program, which has no `StPid`:
+    /// let inspector = Inspector::options().write(true).open(key)?;
+    /// inspector.set("pid", 42)?;
+    /// inspector.set_all(&[("pid", "0x2a".into()), ("names", "bob".into())])?;
+    /// assert_eq!(inspector.get("names")?, Value::from("bob"));
+    ///
+    /// let error = inspector.set("nams", "carol").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Path);
+    /// assert_eq!(error.hint(), "did you mean `names`?");
+    /// # assert_eq!((shared.get()?.pid, shared.get()?.names), (42, FixedStr::new("bob")?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Path`] if the path leads to no part, and [`ErrorKind::Value`] if the value is none of
+    /// that part's type, each with what would be right; [`ErrorKind::Options`] if the inspector was opened
+    /// for reading only; [`ErrorKind::Invalid`] if a `FixedVec` on the way has a length that it can't
+    /// have; else as for [`SharedBox::set`](crate::SharedBox::set), but for [`ErrorKind::Mismatch`] and
+    /// [`ErrorKind::NeedsUpgrade`]. After each of them nothing is committed.
+    pub fn set(&self, path: &str, value: impl Into<Value>) -> Result<u64, Error> {
+        self.commit(&[(path, value.into())], |_| true)
+            .map_err(self.explain(Operation::InspectorSet))
+            .map(Option::unwrap_or_default)
+    }
+
+    /// Stores several parts as one commit; returns the new version. Later ones win where they overlap.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::set`].
+    pub fn set_all(&self, parts: &[(&str, Value)]) -> Result<u64, Error> {
+        self.commit(parts, |_| true)
+            .map_err(self.explain(Operation::InspectorSetAll))
+            .map(Option::unwrap_or_default)
+    }
+
+    /// Stores several parts as one commit, if the version is still `version`; returns the new version, or
+    /// `None` if another writer committed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inspector::set`].
+    pub fn set_if(&self, version: u64, parts: &[(&str, Value)]) -> Result<Option<u64>, Error> {
+        self.commit(parts, |found| found == version)
+            .map_err(self.explain(Operation::InspectorSetIf))
+    }
+
+    /// Removes the segment and the semaphore set that belongs to it, as [`remove`](crate::remove) does
+    /// by place. Needs no [`write`](InspectorOptions::write).
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::remove`](crate::SharedBox::remove).
+    pub fn remove(&self) -> Result<(), Error> {
+        // In another namespace its id may be another's.
+        let removed = protocol::info(&self.segment).and_then(|_| protocol::remove_id(self.id()));
+        removed.map_err(self.explain(Operation::InspectorRemove))
     }
 
     /// The committed value and its version.
@@ -275,16 +383,34 @@ impl Inspector {
     }
 
     fn read(&self) -> Result<Snapshot<Value>, Failure> {
-        let limit = self.limit;
-        self.copy(|schema, bytes| {
-            Value::decode_limited(schema, &bytes, limit).map_err(|error| match error {
-                DecodeError::Invalid(invalid) => Failure::Invalid(Box::new(invalid)),
-                _ => Failure::TooLarge {
-                    what: "parts",
-                    limit,
-                },
-            })
-        })
+        self.copy(|schema, bytes| decode(schema, &bytes, self.limit, ""))
+    }
+
+    /// Commits parts, if the version that stands is `wanted`.
+    fn commit(
+        &self,
+        parts: &[(&str, Value)],
+        wanted: impl FnOnce(u64) -> bool,
+    ) -> Result<Option<u64>, Failure> {
+        if !self.segment.is_writable() {
+            return Err(Failure::Options(READ_ONLY.into()));
+        }
+        let locked = self.segment.lock()?;
+        // As long as the lock is held no other schema comes in force.
+        let (state, schema) = room::in_force(&self.segment)?;
+        self.segment.write_as(state, schema.size());
+        locked.check()?;
+        if !wanted(locked.version()) {
+            return Ok(None);
+        }
+        let mut stores = Stores::<Unknown>::new();
+        for (path, value) in parts {
+            let length = |at| stores.u32_at(&locked, at);
+            let (offset, part) = layout::locate(&schema, path, length)?;
+            let mut store = |at, bytes: &[u8]| stores.push_bytes(at, bytes);
+            layout::encode(part, offset, value, &mut store).map_err(|unfit| unfit.within(path))?;
+        }
+        Ok(Some(locked.finish(|locked| stores.commit_checked(locked))))
     }
 
     /// What is made of the bytes of one commit, under the schema that was in force.
@@ -317,6 +443,22 @@ impl Inspector {
     }
 }
 
+const READ_ONLY: &str =
+    "it was opened for reading only: open it with `Inspector::options().write(true)`";
+
+/// The part of a value that `path` leads to, of its bytes.
+fn decode(part: &Schema, bytes: &[u8], limit: usize, path: &str) -> Result<Value, Failure> {
+    Value::decode_limited(part, bytes, limit).map_err(|error| match error {
+        DecodeError::Invalid(invalid) => {
+            Failure::Invalid(Box::new(invalid.in_field(path).at_top()))
+        }
+        _ => Failure::TooLarge {
+            what: "parts",
+            limit,
+        },
+    })
+}
+
 impl fmt::Debug for Inspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inspector")
@@ -341,6 +483,7 @@ impl fmt::Debug for Inspector {
 pub struct InspectorOptions {
     owner: Owner,
     timeout: Duration,
+    write: bool,
 }
 
 impl InspectorOptions {
@@ -357,11 +500,20 @@ impl InspectorOptions {
         self
     }
 
-    /// Attaches the segment of a place for reading. See [`Inspector::open`].
+    /// Opens for writing too, so that [`Inspector::set`] works: claims a slot, as a
+    /// [`SharedBox`](crate::SharedBox) does, and takes the right to write.
+    pub fn write(&mut self, write: bool) -> &mut Self {
+        self.write = write;
+        self
+    }
+
+    /// Attaches the segment of a place. See [`Inspector::open`].
     ///
     /// # Errors
     ///
-    /// As for [`Inspector::open`].
+    /// As for [`Inspector::open`]; with [`write`](InspectorOptions::write) also
+    /// [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`], [`ErrorKind::Unjudged`], [`ErrorKind::NoUndo`] and
+    /// [`ErrorKind::Left`].
     pub fn open(&self, place: impl Into<Place>) -> Result<Inspector, Error> {
         let place = place.into();
         self.inspector(&place)
@@ -372,10 +524,14 @@ impl InspectorOptions {
         let access = Access {
             owner: self.owner,
             limit: self.timeout,
-            writable: false,
+            writable: self.write,
         };
         let segment = find(place, access)?;
         room::in_force(&segment)?;
+        if self.write {
+            // Now, while the process has the rights that it will write by.
+            segment.join()?;
+        }
         Ok(Inspector {
             segment,
             limit: Inspector::LIMIT,

@@ -52,6 +52,7 @@ pub use shared_layout::{Part, assert_shared};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub(crate) use validity::{first_other, later_variant};
 pub use value::{DecodeError, Value};
+pub(crate) use value::{Unfit, encode, locate};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

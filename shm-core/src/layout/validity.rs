@@ -264,7 +264,7 @@ impl InvalidValue {
     }
 
     /// This part, seen from the value itself: there is no dot before the first field.
-    pub(super) fn at_top(mut self) -> InvalidValue {
+    pub(crate) fn at_top(mut self) -> InvalidValue {
         self.path = self.path.trim_start_matches('.').to_owned();
         self
     }

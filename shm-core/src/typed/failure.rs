@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::layout::{InvalidValue, Mismatch};
+use crate::layout::{InvalidValue, Mismatch, Unfit};
 use crate::protocol::Fault;
 
 /// Why a typed access failed.
@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Damaged(Cow<'static, str>),
     /// The value has more `what` than an inspector may read.
     TooLarge { what: &'static str, limit: usize },
+    /// A path leads nowhere, or what is to be stored there is no value of the part's type.
+    Unfit(Box<Unfit>),
     /// What was asked for can't be had: what it is, and what would be right.
     Options(Cow<'static, str>),
     /// The guard of a raw value can't be used: why, and what would be right.
@@ -44,6 +46,15 @@ impl Failure {
 
     pub(crate) fn damaged(what: &'static str) -> Failure {
         Failure::Damaged(what.into())
+    }
+}
+
+impl From<Unfit> for Failure {
+    fn from(unfit: Unfit) -> Failure {
+        match unfit {
+            Unfit::Invalid(invalid) => Failure::Invalid(Box::new(invalid)),
+            unfit => Failure::Unfit(Box::new(unfit)),
+        }
     }
 }
 

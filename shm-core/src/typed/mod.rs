@@ -31,7 +31,7 @@ pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::RawTyped;
-pub(crate) use stores::Stores;
+pub(crate) use stores::{Stores, Unknown};
 pub(crate) use stretches::store_first;
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

@@ -6,7 +6,7 @@ use std::slice;
 use super::field::Field;
 use super::stretches::for_each_stretch;
 use crate::layout::SharedLayout;
-use crate::protocol::Span;
+use crate::protocol::{Locked, Payload, Span};
 
 /// Stores to several fields of one `T`, collected to become one commit.
 ///
@@ -51,7 +51,7 @@ impl<T> Stores<T> {
         self.spans.all().len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
+    fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
         let mut rest = self.bytes.all();
         self.spans.all().iter().map(move |&span| {
             let (bytes, later) = rest.split_at(span.len);
@@ -60,9 +60,70 @@ impl<T> Stores<T> {
         })
     }
 
-    pub(super) fn hull(&self) -> Option<Span> {
-        self.spans.all().iter().copied().reduce(Span::hull)
+    fn hull(&self) -> Span {
+        let hull = self.spans.all().iter().copied().reduce(Span::hull);
+        hull.unwrap_or(Span { offset: 0, len: 1 })
     }
+
+    /// Commits them; returns the new version.
+    ///
+    /// # Safety
+    ///
+    /// The segment has room for a `T`.
+    pub(super) unsafe fn commit(&self, locked: &mut Locked<'_>) -> u64 {
+        let write = |payload: Payload| {
+            for (span, bytes) in self.iter() {
+                // SAFETY: spans lie within a `T` (**within**), for which there is room (this function's
+                // contract), and `bytes` has as many.
+                unsafe { payload.store(span.offset, bytes.as_ptr(), span.len) };
+            }
+        };
+        // SAFETY: there is room for a `T` (this function's contract); spans lie within it
+        // (**within**), and so does their hull.
+        unsafe { locked.commit_part(self.hull(), write) }
+    }
+}
+
+/// Stands for the type of a value that this program knows by its schema only. Nothing is known of its
+/// size: what is stored is checked against the capacity.
+pub(crate) enum Unknown {}
+
+impl Stores<Unknown> {
+    /// Adds bytes of a value, which begin at `offset`.
+    pub(crate) fn push_bytes(&mut self, offset: usize, bytes: &[u8]) {
+        let len = bytes.len();
+        self.spans.extend(&[Span { offset, len }]);
+        self.bytes.extend(bytes);
+    }
+
+    /// The `u32` at `offset`, as these stores will leave it.
+    pub(crate) fn u32_at(&self, locked: &Locked<'_>, offset: usize) -> u32 {
+        let mut bytes = [0; size_of::<u32>()];
+        let span = Span {
+            offset,
+            len: bytes.len(),
+        };
+        assert_within(locked, span);
+        // SAFETY: the span lies within the capacity, which was checked, and `bytes` has as many.
+        unsafe { locked.load(span, bytes.as_mut_ptr()) };
+        for (_, new) in self.iter().filter(|(stored, _)| *stored == span) {
+            bytes.copy_from_slice(new);
+        }
+        u32::from_ne_bytes(bytes)
+    }
+
+    /// Commits them; returns the new version.
+    pub(crate) fn commit_checked(&self, locked: &mut Locked<'_>) -> u64 {
+        assert_within(locked, self.hull());
+        // SAFETY: the hull, and so each span, lies within the capacity, as was checked.
+        unsafe { self.commit(locked) }
+    }
+}
+
+/// A schema in force is no larger than the capacity, and parts of a value lie within it.
+fn assert_within(locked: &Locked<'_>, Span { offset, len }: Span) {
+    let end = offset.checked_add(len);
+    assert!(end.is_some_and(|end| end <= locked.capacity()));
 }
 
 /// Up to `N` in place; more go to the heap.

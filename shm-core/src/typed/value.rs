@@ -12,7 +12,7 @@ use super::kept::{is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
-use crate::protocol::{LONG, Locked, Payload, Span};
+use crate::protocol::{LONG, Locked, Span};
 
 /// The largest value that is kept on the stack where the heap would do, or twice.
 const ON_STACK: usize = 4096;
@@ -435,18 +435,10 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Commits stores to fields of a `T`; returns the new version.
     pub(crate) fn commit_stores(&self, locked: &mut Locked<'_>, stores: &Stores<T>) -> u64 {
-        let write = |payload: Payload| {
-            for (span, bytes) in stores.iter() {
-                // SAFETY: spans lie within a `T` (**within** of `Stores`), for which there is room,
-                // and `bytes` has as many.
-                unsafe { payload.store(span.offset, bytes.as_ptr(), span.len) };
-            }
-        };
-        let changed = stores.hull().unwrap_or(Span { offset: 0, len: 1 });
         // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
         // which there is room for a `T` (**room**, **type**); spans lie within it (**within** of
-        // `Stores`), and so does their hull.
-        unsafe { locked.commit_part(changed, write) }
+        // `Stores`).
+        unsafe { stores.commit(locked) }
     }
 
     /// # Safety

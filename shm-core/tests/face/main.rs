@@ -5,5 +5,6 @@ mod attributes;
 mod errors;
 mod field;
 mod inspector;
+mod inspector_set;
 mod raw_box;
 mod shared_box;

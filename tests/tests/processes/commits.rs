@@ -4,7 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use shm_core::{Key, SharedBox, SharedLayout, SharedView};
+use shm_core::layout::Value;
+use shm_core::{Inspector, Key, SharedBox, SharedLayout, SharedView};
 use shm_tests::{Guard, Peer};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -94,6 +95,24 @@ fn increments_by_set_if_are_not_lost_either() {
         }
     });
     assert_eq!(shared.get().unwrap(), 4_000);
+}
+
+#[test]
+fn an_inspector_that_writes_loses_no_other_process_s_increment() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 0).unwrap();
+    let inspector = Inspector::options().write(true).open(guard.key()).unwrap();
+    let mut peer = Peer::start(PEER, ["count", &guard.arg(), "2000"]);
+    let mut added = 0;
+    while added < 500 {
+        let seen = inspector.snapshot().unwrap();
+        let next = Value::from(seen.value.as_uint().unwrap() + 1);
+        let set = inspector.set_if(seen.version, &[("", next)]).unwrap();
+        added += u64::from(set.is_some());
+    }
+    peer.succeed();
+    assert_eq!(shared.get().unwrap(), 2_500);
+    assert_eq!(shared.version(), 2_501);
 }
 
 const MEGABYTE: usize = 1 << 20;

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) use operation::Operation;
 
 use super::place::{ParsePlaceError, Place};
-use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
+use crate::layout::{FitError, InvalidValue, Mismatch, TextError, Unfit};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
@@ -73,7 +73,12 @@ pub enum ErrorKind {
     Untrusted,
     /// The value is larger than this [`Inspector`](crate::Inspector) may read.
     TooLarge,
-    /// A capacity, mode, group, number of slots or place that no segment can have.
+    /// A path leads to no part of the value.
+    Path,
+    /// What is to be stored is no value of its field's type.
+    Value,
+    /// A capacity, mode, group, number of slots or place that no segment can have; or a call that would write,
+    /// by an [`Inspector`](crate::Inspector) that was opened for reading.
     Options,
     /// The guard of a [`GuardedBox`](crate::GuardedBox) is not initialised, or not shared, or refused.
     Guard,
@@ -270,6 +275,10 @@ impl Error {
             Failure::Invalid(_) => ErrorKind::Invalid,
             Failure::Damaged(_) | Failure::Kept { .. } => ErrorKind::Damaged,
             Failure::TooLarge { .. } => ErrorKind::TooLarge,
+            Failure::Unfit(unfit) => match **unfit {
+                Unfit::Value { .. } => ErrorKind::Value,
+                _ => ErrorKind::Path,
+            },
             Failure::Options(_) => ErrorKind::Options,
             Failure::Guard(_) => ErrorKind::Guard,
         }

@@ -74,6 +74,11 @@ operations! {
     InspectorOpen = "Inspector::open",
     InspectorSchema = "Inspector::schema",
     InspectorValue = "Inspector::value",
+    InspectorGet = "Inspector::get",
+    InspectorSet = "Inspector::set",
+    InspectorSetAll = "Inspector::set_all",
+    InspectorSetIf = "Inspector::set_if",
+    InspectorRemove = "Inspector::remove",
     InspectorSnapshot = "Inspector::snapshot",
     InspectorSnapshotBytes = "Inspector::snapshot_bytes",
     InspectorWaitTimeout = "Inspector::wait_timeout",
@@ -89,6 +94,10 @@ impl Operation {
     /// Whether the call was one of this type's.
     pub(super) fn is_of(self, type_name: &str) -> bool {
         self.name().split("::").next() == Some(type_name)
+    }
+
+    pub(super) fn is_removal(self) -> bool {
+        matches!(self, Operation::Remove | Operation::InspectorRemove)
     }
 
     /// Whether the call asked for no right to write.

@@ -90,7 +90,7 @@ impl fmt::Display for Brief {
 impl Brief {
     fn hint(&self) -> &'static str {
         match (self.why, self.operation, self.way) {
-            (Why::Removed, Operation::Remove, _) => "nothing is left to remove",
+            (Why::Removed, operation, _) if operation.is_removal() => "nothing is left to remove",
             // What is created again has another id.
             (Why::Removed, _, Way::Id) => "create it again, or look for its new id in `ipcs -m`",
             _ => self.why.hint(),
@@ -114,8 +114,11 @@ impl Why {
 
 impl Call {
     fn hint(&self) -> Cow<'static, str> {
+        if let Failure::Unfit(unfit) = &self.why {
+            return unfit.hint().to_owned().into();
+        }
         if let Failure::Fault(Fault::Foreign { .. }) = self.why
-            && self.operation == Operation::Remove
+            && self.operation.is_removal()
         {
             return match self.place.as_ref().map(|place| (place, place.segment_id())) {
                 Some((_, Some(id))) => format!("if it may go, `ipcrm -m {id}` removes it"),
@@ -154,6 +157,8 @@ impl Call {
             Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
             Failure::Options(_) => "see `Options`",
             Failure::Guard(_) => "see `RawBox::guarded_by`",
+            // It says so itself.
+            Failure::Unfit(_) => "",
         }
     }
 
@@ -279,6 +284,7 @@ impl fmt::Display for Call {
                 }
             }
             Failure::Invalid(invalid) => invalid.fmt(f)?,
+            Failure::Unfit(unfit) => unfit.fmt(f)?,
             Failure::Damaged(what) => write!(f, "the segment is damaged: {what}")?,
             Failure::TooLarge { what, limit } => write!(
                 f,
@@ -378,7 +384,7 @@ impl Call {
 /// The next step after a system call that failed: `sysv` does not know what it was for.
 fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
     match (source.kind(), source.call()) {
-        (Kind::NotFound, _) if operation == Operation::Remove => {
+        (Kind::NotFound, _) if operation.is_removal() => {
             "nothing is left to remove, or look for the right key in `ipcs -m`"
         }
         (Kind::NotFound, _) if operation.is_of("SemGuard") => {
@@ -419,9 +425,7 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
         (Kind::Denied, "shmat") if operation.is_of("RawBox") => {
             "where reading is enough, use `RawBox::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
         }
-        (Kind::Denied, "shmat")
-            if !operation.is_of("Inspector") && operation != Operation::Remove =>
-        {
+        (Kind::Denied, "shmat") if !operation.is_of("Inspector") && !operation.is_removal() => {
             "where reading is enough, use `SharedView`; else have its owner change the mode with `sysv::shm::set`"
         }
         _ => source.hint(),

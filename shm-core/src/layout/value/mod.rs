@@ -10,11 +10,14 @@ use std::sync::Arc;
 use super::fixed_str::fmt_text;
 
 mod decode;
+mod encode;
 mod path;
 #[cfg(feature = "serde")]
 mod serialize;
 
 pub use decode::DecodeError;
+pub(crate) use encode::{Unfit, encode};
+pub(crate) use path::locate;
 
 /// A value of a type that this program does not have, as a tree of named parts.
 ///

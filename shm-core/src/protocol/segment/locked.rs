@@ -91,6 +91,11 @@ impl<'a> Locked<'a> {
         self.segment.version()
     }
 
+    /// Bytes reserved for the value.
+    pub(crate) fn capacity(&self) -> usize {
+        self.segment.capacity()
+    }
+
     /// Whether this process still holds the lock, and the segment is what it was. To be asked when
     /// a caller's code has run since the lock was taken or since it was last asked.
     #[inline(always)]
