@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use shm_core::{ErrorKind, Place, sysv};
+use shm_core::{ErrorKind, sysv};
 
 use crate::output::visible;
 
@@ -60,7 +60,10 @@ impl Failure {
                 Exit::NotFound,
                 "the segment has been removed; `shm ls` lists those that there are".to_owned(),
             ),
-            ErrorKind::Foreign => (Exit::Misfit, FOREIGN.to_owned()),
+            ErrorKind::Foreign => (
+                Exit::Misfit,
+                "another program laid it out; `shm show --raw` shows its bytes".to_owned(),
+            ),
             ErrorKind::TooSmall
             | ErrorKind::Mismatch
             | ErrorKind::NoRoom
@@ -121,15 +124,6 @@ impl Failure {
             format!("shm: {}\n", visible(&line)).as_bytes(),
         );
     }
-}
-
-/// What can be done with a segment that tells nothing of itself.
-pub const FOREIGN: &str = "another program laid it out, and it does not say how; \
-     `shm show --raw` shows its bytes";
-
-/// A place that was read from the command line, in an error.
-pub fn of_place<'a>(place: &'a Place) -> impl Fn(shm_core::Error) -> Failure + 'a {
-    move |error| Failure::of(place, &error)
 }
 
 impl From<io::Error> for Failure {

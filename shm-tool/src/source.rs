@@ -1,23 +1,65 @@
-//! Where values come from: a segment and the type by which its bytes are read.
+//! Where values come from: a segment, and the type by which its bytes are read. That is the segment's own schema, or one
+//! that the debug information of a program has.
 
-use std::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use shm_core::layout::Value;
-use shm_core::{Inspector, Place, Snapshot};
+use clap::Args;
+use shm_core::layout::{Schema, Value};
+use shm_core::sysv::shm;
+use shm_core::{ErrorKind, Inspector, Place, Snapshot};
 
-use crate::failure::{Failure, of_place};
+use crate::failure::{Exit, Failure};
+use crate::kernel::processes::AttachedProcesses;
 use crate::kernel::segments::{Found, inspect};
-use crate::shape::{Type, from_schema};
+use crate::output::visible;
+use crate::shape::{DebugInfo, Type, decode, from_schema};
 use crate::value::Node;
 
 /// How long a copy may be overtaken by writers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Between two looks at a segment that tells no versions.
+const NAP: Duration = Duration::from_millis(10);
+
+/// Copies of a segment that tells no versions, until two in a row are alike.
+const TRIES: u32 = 64;
+
+/// How to read a segment that does not say what is in it.
+#[derive(Clone, Debug, Args)]
+pub struct TypeArgs {
+    /// Read the bytes as this type of a C or C++ program: 'struct motion_status', 'union u', a typedef, ns::Point
+    #[arg(long = "type", value_name = "NAME")]
+    name: Option<String>,
+
+    /// The program (an ELF file built with -g) that has the type; unless given, the programs of those that have the
+    /// segment attached
+    #[arg(long, value_name = "ELF")]
+    from: Option<PathBuf>,
+
+    /// Where the value begins, in bytes from the start of the segment
+    #[arg(long, value_name = "OFFSET", default_value_t = 0, requires = "name")]
+    at: usize,
+}
+
 /// A segment whose values have names.
 pub struct Source {
     pub found: Found,
-    pub inspector: Inspector,
     place: Place,
+    way: Way,
+}
+
+enum Way {
+    /// It says itself what is in it.
+    Own(Inspector),
+    /// By a type of the debug information.
+    Told {
+        memory: shm::Attachment,
+        ty: Type,
+        at: usize,
+        from: PathBuf,
+    },
 }
 
 /// A value at one moment.
@@ -29,46 +71,262 @@ pub struct Reading {
 }
 
 impl Source {
-    pub fn open(place: &Place) -> Result<Source, Failure> {
+    pub fn open(place: &Place, told: &TypeArgs) -> Result<Source, Failure> {
         let found = Found::at(place)?;
-        let inspector = inspect(found.id, TIMEOUT).map_err(of_place(place))?;
-        Ok(Source {
-            found,
-            inspector,
-            place: place.clone(),
-        })
+        let way = match &told.name {
+            Some(name) => told.way(place, &found, name)?,
+            None if told.from.is_some() => return Err(told.which_type(&found)),
+            None => Way::Own(inspect(found.id, TIMEOUT).map_err(|error| opened(place, &error))?),
+        };
+        let place = place.clone();
+        Ok(Source { found, place, way })
     }
 
-    /// All of one commit.
+    /// The value as it is: all of one commit, where there are commits.
     pub fn read(&self) -> Result<Reading, Failure> {
-        let seen = self.inspector.snapshot().map_err(self.failed())?;
-        Ok(seen.into())
+        match &self.way {
+            Way::Own(inspector) => Ok(inspector.snapshot().map_err(self.failed())?.into()),
+            Way::Told { ty, .. } => {
+                let node = decode(ty, &self.settled()?)?;
+                Ok(Reading {
+                    node,
+                    version: None,
+                })
+            }
+        }
     }
 
     /// The next reading after `last`, if one comes in time.
     pub fn wait(&self, last: &Reading, timeout: Duration) -> Result<Option<Reading>, Failure> {
-        let version = last.version.unwrap_or(0);
-        let next = self.inspector.wait_timeout(version, timeout);
-        Ok(next.map_err(self.failed())?.map(Reading::from))
+        match &self.way {
+            Way::Own(inspector) => {
+                let version = last.version.unwrap_or(0);
+                let next = inspector
+                    .wait_timeout(version, timeout)
+                    .map_err(self.failed())?;
+                Ok(next.map(Reading::from))
+            }
+            Way::Told { .. } => self.look_out(last, timeout),
+        }
     }
 
-    /// The bytes of one commit.
+    /// Looks again and again for another value.
+    fn look_out(&self, last: &Reading, timeout: Duration) -> Result<Option<Reading>, Failure> {
+        let start = Instant::now();
+        loop {
+            let reading = self.read()?;
+            if reading != *last {
+                return Ok(Some(reading));
+            }
+            if shm::stat(self.found.id).is_ok_and(|stat| stat.dest && !self.found.stat.dest) {
+                return Err(Failure::not_found(format!(
+                    "{}: the segment has been removed; `shm ls` lists those that there are",
+                    self.place
+                )));
+            }
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// The bytes of the value: of one commit, where there are commits.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        let seen = self.inspector.snapshot_bytes().map_err(self.failed())?;
-        Ok(seen.value)
+        match &self.way {
+            Way::Own(inspector) => Ok(inspector.snapshot_bytes().map_err(self.failed())?.value),
+            Way::Told { .. } => self.settled(),
+        }
     }
 
-    pub fn schema(&self) -> Result<shm_core::layout::Schema, Failure> {
-        self.inspector.schema().map_err(self.failed())
+    /// The bytes from the value on, as two looks in a row saw them: a writer that was in the midst of it has gone on
+    /// meanwhile, but for one that never pauses.
+    fn settled(&self) -> Result<Vec<u8>, Failure> {
+        let Way::Told { memory, at, .. } = &self.way else {
+            return Ok(Vec::new());
+        };
+        let copy = || {
+            let mut bytes = vec![0; memory.len().saturating_sub(*at)];
+            let failed = |error| Failure::of_sysv(&self.place, &error);
+            memory.read_at(&mut bytes, *at).map_err(failed)?;
+            Ok::<_, Failure>(bytes)
+        };
+        let mut last = copy()?;
+        for _ in 0..TRIES {
+            let next = copy()?;
+            if next == last {
+                break;
+            }
+            last = next;
+        }
+        Ok(last)
+    }
+
+    /// The segment's own schema, if it is read by that.
+    pub fn schema(&self) -> Result<Option<Schema>, Failure> {
+        match &self.way {
+            Way::Own(inspector) => inspector.schema().map(Some).map_err(self.failed()),
+            Way::Told { .. } => Ok(None),
+        }
     }
 
     pub fn shape(&self) -> Result<Type, Failure> {
-        Ok(from_schema(&self.schema()?))
+        match &self.way {
+            Way::Own(inspector) => {
+                let schema = inspector.schema().map_err(self.failed())?;
+                Ok(from_schema(&schema))
+            }
+            Way::Told { ty, .. } => Ok(ty.clone()),
+        }
+    }
+
+    /// The inspector of a segment that says itself what is in it.
+    pub fn inspector(&self) -> Option<&Inspector> {
+        match &self.way {
+            Way::Own(inspector) => Some(inspector),
+            Way::Told { .. } => None,
+        }
+    }
+
+    /// What the value is called, and where that is known from.
+    pub fn title(&self) -> Result<String, Failure> {
+        Ok(match &self.way {
+            Way::Own(inspector) => {
+                let schema = inspector.schema().map_err(self.failed())?;
+                let version = schema
+                    .version()
+                    .map_or(String::new(), |version| format!(" v{version}"));
+                format!("{}{version}", visible(&schema.to_string()))
+            }
+            Way::Told {
+                ty,
+                from,
+                at,
+                memory,
+            } => {
+                let of = match memory.len() - at {
+                    all if all as u64 == ty.size => String::new(),
+                    all => format!(" of {all}"),
+                };
+                format!(
+                    "{} (from the debug information of {}, {}{of} bytes)",
+                    visible(&ty.written()),
+                    visible(&from.display().to_string()),
+                    ty.size
+                )
+            }
+        })
     }
 
     pub fn failed(&self) -> impl Fn(shm_core::Error) -> Failure + '_ {
-        of_place(&self.place)
+        |error| Failure::of(&self.place, &error)
     }
+}
+
+/// Of a segment that another program laid out, with what can be done about it.
+fn opened(place: &Place, error: &shm_core::Error) -> Failure {
+    if error.kind() != ErrorKind::Foreign {
+        return Failure::of(place, error);
+    }
+    Failure::new(
+        Exit::Misfit,
+        format!(
+            "{place}: another program laid it out, and it does not say how; --type 'struct NAME' --from PROGRAM reads it \
+             by the program's debug information, and `shm show --raw` shows its bytes"
+        ),
+    )
+}
+
+impl TypeArgs {
+    /// Whether a type was named, or a file that has types.
+    pub fn is_given(&self) -> bool {
+        self.name.is_some() || self.from.is_some()
+    }
+
+    fn way(&self, place: &Place, found: &Found, name: &str) -> Result<Way, Failure> {
+        let (ty, from) = self.type_named(found, name)?;
+        let memory = shm::attach(found.id, shm::Access::ReadOnly);
+        let memory = memory.map_err(|error| Failure::of_sysv(place, &error))?;
+        let there = memory.len().saturating_sub(self.at) as u64;
+        if ty.size > there {
+            let behind = if self.at > 0 {
+                format!(" from offset {} on", self.at)
+            } else {
+                String::new()
+            };
+            return Err(Failure::new(
+                Exit::Misfit,
+                format!(
+                    "{place}: {} has {} bytes, and the segment has {there}{behind}; name the type that its creator uses",
+                    ty.written(),
+                    ty.size
+                ),
+            ));
+        }
+        Ok(Way::Told {
+            memory,
+            ty,
+            at: self.at,
+            from,
+        })
+    }
+
+    /// From the file that was named, or from the programs behind the segment.
+    fn type_named(&self, found: &Found, name: &str) -> Result<(Type, PathBuf), Failure> {
+        if let Some(from) = &self.from {
+            let info = DebugInfo::of(from)?;
+            return Ok((info.type_named(name)?, from.clone()));
+        }
+        let mut failure = None;
+        for program in programs(found) {
+            match DebugInfo::of(&program).and_then(|info| info.type_named(name)) {
+                Ok(ty) => return Ok((ty, fs::read_link(&program).unwrap_or(program))),
+                Err(found) => failure = failure.or(Some(found)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            Failure::usage(format!(
+                "{}: no process has it attached whose program could tell the type; name the program with --from",
+                found.place()
+            ))
+        }))
+    }
+
+    /// What the file has of the segment's size.
+    fn which_type(&self, found: &Found) -> Failure {
+        let Some(from) = &self.from else {
+            return Failure::usage("--type is wanted");
+        };
+        let info = match DebugInfo::of(from) {
+            Ok(info) => info,
+            Err(failure) => return failure,
+        };
+        let size = found.stat.size;
+        let fit = info.structs_of_size(size as u64);
+        let hint = match &fit[..] {
+            [] => format!(
+                "no struct of {} has the {size} bytes of the segment",
+                info.path().display()
+            ),
+            fit => format!(
+                "of the segment's {size} bytes there is {}",
+                fit[..fit.len().min(8)].join(", ")
+            ),
+        };
+        Failure::usage(format!("--from wants --type 'struct NAME'; {hint}"))
+    }
+}
+
+/// The programs of those that have the segment attached, and of its creator.
+fn programs(found: &Found) -> Vec<PathBuf> {
+    let attached = AttachedProcesses::of(found.id, found.stat.key).found;
+    let mut pids: Vec<u32> = attached.iter().map(|process| process.pid).collect();
+    pids.extend(u32::try_from(found.stat.cpid).ok().filter(|pid| *pid > 0));
+    pids.retain(|pid| *pid != std::process::id());
+    pids.iter()
+        .map(|pid| format!("/proc/{pid}/exe").into())
+        .collect()
 }
 
 impl From<Snapshot<Value>> for Reading {

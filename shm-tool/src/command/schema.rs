@@ -6,12 +6,14 @@ use shm_core::Place;
 
 use crate::failure::Failure;
 use crate::output::{print, print_json};
-use crate::shape::{TypeJson, rust_source};
-use crate::source::Source;
+use crate::shape::{TypeJson, c_source, rust_source};
+use crate::source::{Source, TypeArgs};
 
 /// Print the type in a segment as source, ready to compile
 ///
-/// Example: shm schema 0x1234 --format c >st_pid.h
+/// Examples:
+///   shm schema 0x1234 --format c >st_pid.h
+///   shm schema 0x2001 --type 'struct motion_status' --from ./motion >motion_status.rs
 #[derive(Debug, Args)]
 #[command(name = "schema", verbatim_doc_comment)]
 pub struct SchemaOf {
@@ -21,6 +23,9 @@ pub struct SchemaOf {
     /// rust, c, python or json
     #[arg(short, long, default_value = "rust", hide_possible_values = true)]
     format: Format,
+
+    #[command(flatten)]
+    told: TypeArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,14 +43,21 @@ struct Answer<'a> {
 
 impl SchemaOf {
     pub fn run(self) -> Result<(), Failure> {
-        let source = Source::open(&self.place)?;
-        match self.format {
-            Format::Rust => print(&rust_source(&source.shape()?)),
-            Format::C => print(&source.schema()?.c_header()),
-            Format::Python => print(&source.schema()?.python_module()),
-            Format::Json => print_json(&Answer {
-                r#type: TypeJson(&source.shape()?),
-            }),
+        let source = Source::open(&self.place, &self.told)?;
+        match (self.format, source.schema()?) {
+            (Format::Rust, _) => print(&rust_source(&source.shape()?)),
+            (Format::C, Some(schema)) => print(&schema.c_header()),
+            (Format::C, None) => print(&c_source(&source.shape()?)),
+            (Format::Python, Some(schema)) => print(&schema.python_module()),
+            (Format::Python, None) => Err(Failure::usage(
+                "a type from debug information has no module in Python; --format rust and json are to be had",
+            )),
+            (Format::Json, _) => {
+                let ty = source.shape()?;
+                print_json(&Answer {
+                    r#type: TypeJson(&ty),
+                })
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::kernel::processes::with_name;
 use crate::kernel::segments::Found;
 use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
 use crate::shape::raw_lines;
-use crate::source::{Reading, Source};
+use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines};
 
 /// Show the value in a segment, all of one commit
@@ -22,6 +22,8 @@ use crate::value::{Extent, Node, Path, lines};
 ///   shm show 0x1234 limits.cpu[2]          the bare value, for scripts
 ///   shm show --json 0x1234 pid names
 ///   shm show --raw id:5                    bytes, beside the names of the fields
+///   shm show 0x2001 --type 'struct motion_status' --from ./motion
+///                                          of a C program that knows nothing of this library
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Show {
@@ -42,6 +44,9 @@ pub struct Show {
     /// All of long lists
     #[arg(short, long)]
     all: bool,
+
+    #[command(flatten)]
+    told: TypeArgs,
 }
 
 #[derive(Serialize)]
@@ -62,7 +67,7 @@ impl Show {
         if self.raw {
             return self.show_raw();
         }
-        let source = Source::open(&self.place)?;
+        let source = Source::open(&self.place, &self.told)?;
         let reading = source.read()?;
         if self.json {
             return self.show_json(&source, &reading);
@@ -104,11 +109,15 @@ impl Show {
 
     fn show_json(&self, source: &Source, reading: &Reading) -> Result<(), Failure> {
         let schema = source.schema()?;
+        let name = match &schema {
+            Some(schema) => schema.to_string(),
+            None => source.shape()?.written(),
+        };
         let mut answer = Answer {
             place: source.found.place().to_string(),
             id: source.found.id.as_raw(),
-            r#type: schema.to_string(),
-            schema: schema.version(),
+            r#type: name,
+            schema: schema.and_then(|schema| schema.version()),
             version: reading.version,
             value: None,
             parts: None,
@@ -128,9 +137,9 @@ impl Show {
 
     fn show_raw(&self) -> Result<(), Failure> {
         // A segment of the library's shows the bytes of one commit, any other what lies there now.
-        let text = match Source::open(&self.place) {
+        let text = match Source::open(&self.place, &self.told) {
             Ok(source) => raw_lines(&source.bytes()?, Some(&source.shape()?), self.extent()),
-            Err(_) => {
+            Err(_) if !self.told.is_given() => {
                 let found = Found::at(&self.place)?;
                 let failed = |error| Failure::of_sysv(&self.place, &error);
                 let memory = shm::attach(found.id, shm::Access::ReadOnly).map_err(failed)?;
@@ -138,6 +147,7 @@ impl Show {
                 memory.read_at(&mut bytes, 0).map_err(failed)?;
                 raw_lines(&bytes, None, self.extent())
             }
+            Err(failure) => return Err(failure),
         };
         print(&text)
     }
@@ -145,15 +155,14 @@ impl Show {
 
 /// `StPid v1 · version 42 · may write: 4711 (st_pid)`
 pub fn title(source: &Source, reading: &Reading) -> Result<String, Failure> {
-    let schema = source.schema()?;
-    let mut title = visible(&schema.to_string()).into_owned();
-    if let Some(version) = schema.version() {
-        let _ = write!(title, " v{version}");
-    }
+    let mut title = source.title()?;
     if let Some(version) = reading.version {
         let _ = write!(title, " · version {version}");
     }
-    let claimants = source.inspector.writers().map_err(source.failed())?;
+    let Some(inspector) = source.inspector() else {
+        return Ok(title);
+    };
+    let claimants = inspector.writers().map_err(source.failed())?;
     let mut pids: Vec<u32> = claimants
         .iter()
         .filter(|claimant| claimant.state != HolderState::Gone)

@@ -7,7 +7,7 @@ use clap::Args;
 use shm_core::Place;
 
 use crate::failure::{Exit, Failure};
-use crate::source::Source;
+use crate::source::{Source, TypeArgs};
 use crate::value::{Leaf, Node, Path, changes};
 
 /// Wait until a field has a value, or changes
@@ -28,6 +28,9 @@ pub struct Wait {
     /// Give up after so many seconds, with exit code 6
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
+
+    #[command(flatten)]
+    told: TypeArgs,
 }
 
 /// What is waited for.
@@ -98,7 +101,7 @@ impl Wait {
             })?),
         };
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let source = Source::open(&self.place)?;
+        let source = Source::open(&self.place, &self.told)?;
         let whole = Condition {
             path: "".parse().map_err(Failure::usage)?,
             wanted: None,

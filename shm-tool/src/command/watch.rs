@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{
     CHANGED, FAINT, HEADING, is_closed, print, print_json_line, styled, two_columns, visible,
 };
-use crate::source::{Reading, Source};
+use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Change, Extent, Node, Path, changes, lines, one_line};
 
 /// Show each change of a value, until Ctrl-C
@@ -41,6 +41,9 @@ pub struct Watch {
     /// End after so many changes
     #[arg(short = 'n', long, value_name = "CHANGES")]
     count: Option<u64>,
+
+    #[command(flatten)]
+    told: TypeArgs,
 }
 
 /// Between two looks whether the reader of the output is still there.
@@ -74,7 +77,7 @@ impl Watch {
         static STOPPED: AtomicBool = AtomicBool::new(false);
         ctrlc::set_handler(|| STOPPED.store(true, Relaxed))
             .map_err(|error| Failure::new(Exit::Other, error))?;
-        let source = Source::open(&self.place)?;
+        let source = Source::open(&self.place, &self.told)?;
         let mut last = source.read()?;
         for path in &self.paths {
             path.of(&last.node)?;

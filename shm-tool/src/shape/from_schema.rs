@@ -11,7 +11,7 @@ pub fn from_schema(schema: &Schema) -> Type {
         TypeKind::Primitive(primitive) => kind_of(primitive),
         TypeKind::Array { element, len, .. } => Kind::Array {
             element: Arc::new(from_schema(element)),
-            count: len,
+            count: Some(len),
         },
         TypeKind::Str { .. } => Kind::Text,
         TypeKind::Vec {
@@ -33,6 +33,7 @@ pub fn from_schema(schema: &Schema) -> Type {
                 .map(|field| Field {
                     name: field.name().to_owned(),
                     offset: field.offset() as u64,
+                    bits: None,
                     ty: Arc::new(from_schema(field.schema())),
                     since: field.since(),
                     former_names: field.former_names().map(str::to_owned).collect(),
@@ -46,11 +47,8 @@ pub fn from_schema(schema: &Schema) -> Type {
                 .map(|v| (v.name().to_owned(), v.value()))
                 .collect(),
         },
-        // Later versions of the library may know more: bytes they all are.
-        _ => Kind::Array {
-            element: Arc::new(Type::plain(1, 1, Kind::Int { signed: false })),
-            count: schema.size() as u64,
-        },
+        // `Opaque`, and what later versions of the library may know.
+        _ => Kind::Opaque,
     };
     Type {
         name: schema.name().map(str::to_owned),

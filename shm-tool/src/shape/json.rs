@@ -22,7 +22,11 @@ impl Serialize for TypeJson<'_> {
             Kind::Int { signed: false } => "uint",
             Kind::Float => "float",
             Kind::Char => "char",
+            Kind::CChar { .. } => "char8",
             Kind::Text => "text",
+            Kind::Union { .. } => "union",
+            Kind::Pointer { .. } => "pointer",
+            Kind::Opaque => "opaque",
             Kind::Enum { .. } => "enum",
             Kind::Struct { .. } => "struct",
             Kind::Array { .. } => "array",
@@ -42,6 +46,11 @@ impl Serialize for TypeJson<'_> {
                 let fields: Vec<FieldJson<'_>> = fields.iter().map(FieldJson).collect();
                 map.serialize_entry("fields", &fields)?;
             }
+            Kind::Union { members } => {
+                let members: Vec<FieldJson<'_>> = members.iter().map(FieldJson).collect();
+                map.serialize_entry("members", &members)?;
+            }
+            Kind::Pointer { written } => map.serialize_entry("written", written)?,
             Kind::Enum { signed, variants } => {
                 map.serialize_entry("signed", signed)?;
                 let variants: serde_json::Map<_, _> = variants
@@ -85,6 +94,7 @@ impl Serialize for FieldJson<'_> {
         let Field {
             name,
             offset,
+            bits,
             ty,
             since,
             former_names,
@@ -92,6 +102,10 @@ impl Serialize for FieldJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", name)?;
         map.serialize_entry("offset", offset)?;
+        if let Some((first, count)) = bits {
+            map.serialize_entry("first_bit", first)?;
+            map.serialize_entry("bits", count)?;
+        }
         if *since > 1 {
             map.serialize_entry("since", since)?;
         }

@@ -1,5 +1,8 @@
 //! Types as data, wherever they come from: a segment's own schema or a C program's debug information.
 
+mod c;
+mod debug_info;
+mod decode;
 mod from_schema;
 mod json;
 mod raw;
@@ -7,6 +10,9 @@ mod rust;
 
 use std::sync::Arc;
 
+pub use c::c_source;
+pub use debug_info::DebugInfo;
+pub use decode::decode;
 pub use from_schema::from_schema;
 pub use json::TypeJson;
 pub use raw::raw_lines;
@@ -28,6 +34,10 @@ pub enum Kind {
     Int {
         signed: bool,
     },
+    /// C's `char`, of which arrays are text.
+    CChar {
+        signed: bool,
+    },
     Float,
     /// Rust's `char`, of 4 bytes.
     Char,
@@ -41,9 +51,14 @@ pub enum Kind {
         version: Option<u32>,
         fields: Vec<Field>,
     },
+    /// Each member is the same bytes.
+    Union {
+        members: Vec<Field>,
+    },
+    /// No count: as many as the bytes behind it hold.
     Array {
         element: Arc<Type>,
-        count: u64,
+        count: Option<u64>,
     },
     /// A length of 4 bytes, and elements from an offset on.
     Vec {
@@ -51,14 +66,24 @@ pub enum Kind {
         capacity: u64,
         offset: u64,
     },
+    /// An address in another process.
+    Pointer {
+        /// As in C: `struct node *`.
+        written: String,
+    },
+    /// Bytes of which no value is known.
+    Opaque,
 }
 
 /// A named part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
+    /// Empty for an unnamed struct or union of C, whose parts are those of what it lies in.
     pub name: String,
     /// In bytes from the start of the struct.
     pub offset: u64,
+    /// Of a bit-field: its first bit, counted from the start of the struct, and how many there are.
+    pub bits: Option<(u64, u64)>,
     pub ty: Arc<Type>,
     /// The schema version that brought it.
     pub since: u32,
@@ -76,11 +101,25 @@ impl Type {
         }
     }
 
+    /// As C writes it: `struct motion_status`.
+    pub fn written(&self) -> String {
+        let word = match self.kind {
+            Kind::Struct { version: None, .. } => "struct ",
+            Kind::Union { .. } => "union ",
+            Kind::Enum { .. } => "enum ",
+            _ => "",
+        };
+        format!(
+            "{word}{}",
+            self.name.as_deref().unwrap_or("type without a name")
+        )
+    }
+
     /// Whether it has no named or numbered parts.
     fn is_leaf(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::Struct { .. } | Kind::Array { .. } | Kind::Vec { .. }
+            Kind::Struct { .. } | Kind::Union { .. } | Kind::Array { .. } | Kind::Vec { .. }
         )
     }
 }

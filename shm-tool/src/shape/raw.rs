@@ -57,12 +57,26 @@ fn collect(ty: &Type, offset: u64, path: &str, spans: &mut Vec<Span>) {
     match &ty.kind {
         Kind::Struct { fields, .. } => {
             for field in fields {
-                let dot = if path.is_empty() { "" } else { "." };
-                let path = format!("{path}{dot}{}", visible(&field.name));
-                collect(&field.ty, offset + field.offset, &path, spans);
+                let path = format!("{path}{}{}", dot(path, &field.name), visible(&field.name));
+                match field.bits {
+                    Some(bits) => bit_field(bits, offset, &path, spans),
+                    None => collect(&field.ty, offset + field.offset, &path, spans),
+                }
             }
         }
-        Kind::Array { element, count } => elements(element, *count, offset, path, ty.size, spans),
+        // Up to the end of the segment.
+        Kind::Array { count: None, .. } => {
+            let path = Some(path.to_owned());
+            spans.push(Span {
+                offset,
+                size: u64::MAX / 2,
+                path,
+            });
+        }
+        Kind::Array { element, count } => {
+            let count = count.unwrap_or(0);
+            elements(element, count, offset, path, ty.size, spans);
+        }
         Kind::Vec {
             element,
             capacity,
@@ -80,8 +94,37 @@ fn collect(ty: &Type, offset: u64, path: &str, spans: &mut Vec<Span>) {
         _ => spans.push(Span {
             offset,
             size: ty.size,
+            path: Some(if path.is_empty() { "(the value)" } else { path }.to_owned()),
+        }),
+    }
+}
+
+/// One that shares bytes with the one before stands beside that.
+fn bit_field((first, count): (u64, u64), offset: u64, path: &str, spans: &mut Vec<Span>) {
+    let (start, end) = (offset + first / 8, offset + (first + count).div_ceil(8));
+    match spans.last_mut() {
+        Some(Span {
+            offset,
+            size,
+            path: Some(beside),
+        }) if *offset + *size > start => {
+            *beside = format!("{beside}, {path}");
+            *size = end.max(*offset + *size) - *offset;
+        }
+        _ => spans.push(Span {
+            offset: start,
+            size: end - start,
             path: Some(path.to_owned()),
         }),
+    }
+}
+
+/// What stands between the path of a struct and the name of its part.
+fn dot(path: &str, name: &str) -> &'static str {
+    if path.is_empty() || name.is_empty() {
+        ""
+    } else {
+        "."
     }
 }
 

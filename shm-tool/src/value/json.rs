@@ -1,6 +1,6 @@
 //! Values as JSON: a struct as an object, a list as an array, text as a string, a variant as its name. A number that
 //! JSON has no word for is a string (`"NaN"`, `"inf"`, `"-inf"`); bytes that are no text are an object with the one
-//! member `hex`.
+//! member `hex`; an address is a string of hexadecimal digits, and what has no known value is `null`.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -31,6 +31,8 @@ impl Serialize for Leaf {
             Leaf::Char(value) => serializer.serialize_char(*value),
             Leaf::Text(text) => serializer.serialize_str(text),
             Leaf::Variant(name) => serializer.serialize_str(name),
+            Leaf::Address(address) => serializer.collect_str(&format_args!("{address:#x}")),
+            Leaf::Opaque(_) => serializer.serialize_none(),
             Leaf::Bytes(bytes) => {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 let mut map = serializer.serialize_map(Some(1))?;

@@ -130,6 +130,9 @@ impl Leaf {
             Leaf::Text(text) => write!(shown, "{}", visible(text)),
             Leaf::Variant(name) => write!(shown, "{}", visible(name)),
             Leaf::Bytes(bytes) => write!(shown, "{}", bytes.escape_ascii()),
+            Leaf::Address(0) => write!(shown, "null"),
+            Leaf::Address(address) => write!(shown, "{address:#x}"),
+            Leaf::Opaque(size) => write!(shown, "{size} opaque bytes"),
         };
         shown
     }

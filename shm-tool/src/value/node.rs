@@ -29,6 +29,10 @@ pub enum Leaf {
     Bytes(Vec<u8>),
     /// A variant of an enum, by its name.
     Variant(Arc<str>),
+    /// An address in another process.
+    Address(u64),
+    /// So many bytes of which no value is known.
+    Opaque(u64),
 }
 
 impl From<Value> for Node {
@@ -42,6 +46,7 @@ impl From<Value> for Node {
             Value::Char(value) => Leaf::Char(value),
             Value::Text(text) => Leaf::Text(text),
             Value::Bytes(bytes) => Leaf::Bytes(bytes),
+            Value::Opaque(size) => Leaf::Opaque(size as u64),
             Value::Enum { variant, .. } => Leaf::Variant(variant),
             Value::List(items) => return Node::List(items.into_iter().map(Node::from).collect()),
             Value::Struct { fields, .. } => {

@@ -81,6 +81,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
     ),
     (
         "docs/tool.md",
+        "$ shm show 0x2001",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
+        "docs/tool.md",
         "$ shm ls",
         "the tests in `shm-tool`, a workspace of its own",
     ),
