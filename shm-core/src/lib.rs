@@ -213,6 +213,7 @@ pub use face::{
     Options, ParsePlaceError, Place, RawBox, RawOptions, RawView, SemGuard, SharedBox, SharedView,
     Writer, orphaned_sets, remove,
 };
+pub use foreign::CHeader;
 pub use layout::{FixedStr, FixedVec, Opaque, SharedLayout};
 pub use protocol::{Claimant, Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;

@@ -339,6 +339,85 @@ static int misuse(key_t key)
 	return 0;
 }
 
+/* Adds 1 to one word, so many times. */
+static int bump(uint64_t times, const char *path)
+{
+	volatile uint64_t *const journal = open_journal(path);
+	uint64_t i;
+
+	if (journal == NULL)
+		return failed("journal", 0);
+	for (i = 0; i < times; i++) {
+		journal[0] = i + 1;
+		TRY(ledger_add_words_at(&box, 7, 1, NULL));
+		journal[1] = i + 1;
+	}
+	return 0;
+}
+
+/* Each function for a field does its part, and no more. */
+static int fields(key_t key)
+{
+	uint64_t words[61] = { 0 }, word;
+	uint16_t small;
+	shmbox view;
+
+	TRY(ledger_open_read_only(&view, key));
+	fill(5);
+	TRY(ledger_set(&box, &value, &version));
+	TRY(ledger_store_small(&box, 0xfffe, &version));
+	TRY(ledger_add_small(&box, 7, &small));
+	if (small != 0xfffe)
+		return failed("what it was", small);
+	TRY(ledger_load_small(&view, &small));
+	if (small != 5)
+		return failed("it wraps", small);
+	TRY(ledger_store_words_at(&box, 60, 9, &version));
+	TRY(ledger_add_words_at(&box, 60, UINT64_MAX, NULL));
+	TRY(ledger_load_words_at(&view, 60, &word));
+	TRY(ledger_load_words(&view, &words));
+	if (word != 8 || words[60] != 8 || words[59] != 5)
+		return failed("words", (int)word);
+	words[60] = 5;
+	TRY(ledger_store_words(&box, &words, NULL));
+	TRY(ledger_get(&view, &value, NULL));
+	if (!is_whole())
+		return failed("another field was changed", 0);
+	CHECK(ledger_store_words_at(&box, 61, 9, &version), SHMBOX_EARGUMENT);
+	CHECK(ledger_load_words_at(&box, 61, &word), SHMBOX_EARGUMENT);
+	CHECK(ledger_add_words_at(&box, SIZE_MAX, 1, NULL), SHMBOX_EARGUMENT);
+	CHECK(ledger_store_tag(&view, 1, NULL), SHMBOX_EREADONLY);
+	CHECK(ledger_add_tag(&view, 1, NULL), SHMBOX_EREADONLY);
+	TRY(ledger_lock(&box));
+	CHECK(ledger_store_tag(&box, 1, NULL), SHMBOX_EREENTRANT);
+	CHECK(ledger_add_tag(&box, 1, NULL), SHMBOX_EREENTRANT);
+	TRY(ledger_unlock(&box));
+	TRY(ledger_close(&view));
+	CHECK(ledger_load_tag(&view, &value.tag), SHMBOX_EARGUMENT);
+	return 0;
+}
+
+/* For each key that it is told: opens or creates, with its own number. */
+static int create_rounds(void)
+{
+	char line[64];
+
+	puts("ready");
+	fflush(stdout);
+	while (fgets(line, sizeof line, stdin) != NULL) {
+		fill((uint64_t)getpid());
+		TRY(ledger_open_or_create(&box, (key_t)strtoul(line, NULL, 0), 0600, &value));
+		TRY(ledger_get(&box, &value, &version));
+		printf("%s ", box.created ? "true" : "false");
+		if (!is_whole())
+			return failed("torn", 0);
+		printf("%llu\n", (unsigned long long)value.words[0]);
+		fflush(stdout);
+		TRY(ledger_close(&box));
+	}
+	return 0;
+}
+
 /* Takes the lock and starts this program anew in the same process, with `rest` of the arguments. */
 static int reborn(char **rest)
 {
@@ -353,7 +432,9 @@ static int run(int argc, char **argv, key_t key)
 	const char *const action = argv[1];
 	uint64_t const number = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
 
-	if (strcmp(action, "get") == 0) {
+	if (strcmp(action, "get") == 0 || strcmp(action, "born") == 0 || strcmp(action, "create") == 0) {
+		if (argc > 4)
+			printf("%s ", box.created ? "true" : "false");
 		TRY(ledger_get(&box, &value, &version));
 		return print();
 	}
@@ -370,6 +451,18 @@ static int run(int argc, char **argv, key_t key)
 		TRY(ledger_unlock(&box));
 		return print();
 	}
+	if (strcmp(action, "store") == 0) {
+		TRY(ledger_store_words_at(&box, 7, number, &version));
+		return 0;
+	}
+	if (strcmp(action, "add") == 0) {
+		TRY(ledger_add_words_at(&box, 7, number, NULL));
+		return 0;
+	}
+	if (strcmp(action, "bump") == 0)
+		return bump(number, argv[4]);
+	if (strcmp(action, "fields") == 0)
+		return fields(key);
 	if (strcmp(action, "hold") == 0) {
 		/* Until its input ends. */
 		TRY(ledger_lock(&box));
@@ -451,7 +544,17 @@ int main(int argc, char **argv)
 	options.limit_ms = getenv("SHM_LIMIT_MS") == NULL ? 0 : atoi(getenv("SHM_LIMIT_MS"));
 	options.trust = getenv("SHM_TRUST") == NULL ? SHMBOX_TRUST_SELF : SHMBOX_TRUST_ANYBODY;
 	key = (key_t)strtoul(argv[2], NULL, 0);
-	code = ledger_open_with(&box, key, &options);
+	if (strcmp(argv[1], "create rounds") == 0)
+		return create_rounds();
+	if (argc > 4 && strcmp(argv[1], "born") == 0) {
+		fill(strtoull(argv[3], NULL, 0));
+		code = ledger_open_or_create(&box, key, (int)strtol(argv[4], NULL, 8), &value);
+	} else if (argc > 4 && strcmp(argv[1], "create") == 0) {
+		fill(strtoull(argv[3], NULL, 0));
+		code = ledger_create(&box, key, (int)strtol(argv[4], NULL, 8), &value);
+	} else {
+		code = ledger_open_with(&box, key, &options);
+	}
 	if (code != 0)
 		return failed("open", code);
 	/* From now on it has no right to segment and semaphores. */

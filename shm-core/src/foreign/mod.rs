@@ -3,3 +3,5 @@
 mod c;
 mod python;
 mod scope;
+
+pub use c::CHeader;

@@ -4,10 +4,8 @@
  * return 0 or a negative SHMBOX_E... code.
  *
  * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
- * and schema; repair; processes; records; semaphores; verdicts; leaving; claims; the lock; opening; reading; writing;
- * waiting.
- *
- * With -std=c11 include this before any header of the system, or define _DEFAULT_SOURCE: strict C hides syscall().
+ * and schema; repair; processes; records; semaphores; verdicts; leaving; claims; the lock; reading; writing;
+ * attaching; birth; opening; waiting; for C++.
  */
 #ifndef SHMBOX_H_1
 #define SHMBOX_H_1
@@ -30,11 +28,11 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
-#if defined(__GLIBC__) && !defined(__USE_MISC)
-#error "include this header before the headers of the system, or define _DEFAULT_SOURCE"
+/* What strict C hides (-std=c11), where the headers of the system came first: of their functions no other is used. */
+#if !defined(__USE_MISC) && !defined(__cplusplus)
+extern long syscall(long number, ...);
 #endif
 
 #ifdef __cplusplus
@@ -63,13 +61,16 @@ template <typename To, typename From> static inline To shmbox_to_(From value)
 #define SHMBOX_NULL_ NULL
 #endif
 
+/* The type of a member of a struct, or of what is in it. */
+#define SHMBOX_TYPE_(type, member) __typeof__(SHMBOX_POINTER_(type *, SHMBOX_NULL_)->member)
+
 /* What must hold of a struct, and of each of its members. */
-#define SHMBOX_STRUCT_(name, size, align) \
-	SHMBOX_STATIC_ASSERT(sizeof(struct name) == size, "size of struct " #name); \
-	SHMBOX_STATIC_ASSERT(__alignof__(struct name) == align, "alignment of struct " #name)
-#define SHMBOX_MEMBER_(name, member, offset, size) \
-	SHMBOX_STATIC_ASSERT(offsetof(struct name, member) == offset, "offset of " #name "." #member); \
-	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_POINTER_(struct name *, SHMBOX_NULL_)->member) == size, "size of " #name "." #member)
+#define SHMBOX_STRUCT_(type, size, align) \
+	SHMBOX_STATIC_ASSERT(sizeof(type) == size, "size of " #type); \
+	SHMBOX_STATIC_ASSERT(__alignof__(type) == align, "alignment of " #type)
+#define SHMBOX_MEMBER_(type, member, offset, size) \
+	SHMBOX_STATIC_ASSERT(offsetof(type, member) == offset, "offset of " #type "." #member); \
+	SHMBOX_STATIC_ASSERT(sizeof(SHMBOX_TYPE_(type, member)) == size, "size of " #type "." #member)
 
 SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 
@@ -108,7 +109,8 @@ enum {
 	SHMBOX_ELEFT = -22,         /* this process has left the segment's IPC namespace, or lost its slot: it can only read */
 	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
 	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
-	SHMBOX_ENOUNDO = -25        /* the kernel undoes no semaphores when a process dies */
+	SHMBOX_ENOUNDO = -25,       /* the kernel undoes no semaphores when a process dies */
+	SHMBOX_EEXISTS = -26        /* the key leads to a segment already */
 };
 
 static inline const char *shmbox_strerror(int code)
@@ -139,6 +141,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
 	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
 	case SHMBOX_ENOUNDO: return "the kernel refuses to undo semaphores when a process dies, which writers need: this sandbox lacks SEM_UNDO; what opens it for reading only works";
+	case SHMBOX_EEXISTS: return "the key leads to a segment already: open it";
 	default: return "not a code of shmbox";
 	}
 }
@@ -168,6 +171,7 @@ typedef struct shmbox_added {
 typedef struct shmbox_type {
 	uint64_t fingerprint;
 	size_t size;
+	uint32_t version, align;
 	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
@@ -215,6 +219,7 @@ typedef struct shmbox {
 	int id, set;            /* ids of the segment and of its semaphore set; set is -1 before it was checked */
 	uint32_t claim;         /* what the lock holds while this handle owns it; 0: no slot yet */
 	int writable, held;
+	int created;            /* whether this handle made the segment ready */
 	int left;               /* the process has left the segment's IPC namespace: it does not write by this handle */
 } shmbox;
 
@@ -228,7 +233,7 @@ enum {
 };
 enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
 enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
-enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
+enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_NEW_SLOTS_ = 248, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
 #define SHMBOX_WAITERS_ UINT32_C(0x80000000)
 #define SHMBOX_MS_ INT64_C(1000000)
@@ -262,6 +267,16 @@ static inline uint32_t shmbox_get32_(const shmbox *box, size_t offset)
 static inline uint64_t shmbox_get64_(const shmbox *box, size_t offset)
 {
 	return __atomic_load_n(shmbox_u64_at_(box, offset), __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_put32_(const shmbox *box, size_t offset, uint32_t word)
+{
+	__atomic_store_n(shmbox_u32_at_(box, offset), word, __ATOMIC_RELAXED);
+}
+
+static inline void shmbox_put64_(const shmbox *box, size_t offset, uint64_t word)
+{
+	__atomic_store_n(shmbox_u64_at_(box, offset), word, __ATOMIC_RELAXED);
 }
 
 static inline int shmbox_exchange32_(const shmbox *box, size_t offset, uint32_t *expected, uint32_t wanted, int order)
@@ -335,11 +350,18 @@ static inline unsigned char *shmbox_mirror_(const shmbox *box, uint64_t version)
 /* 32-bit targets of late have the calls with 64-bit times alone. */
 #ifdef SYS_futex
 #define SHMBOX_FUTEX_ SYS_futex
+#define SHMBOX_CLOCK_ SYS_clock_gettime
 typedef long shmbox_kernel_time_;
 #else
 #define SHMBOX_FUTEX_ SYS_futex_time64
+#define SHMBOX_CLOCK_ SYS_clock_gettime64
 typedef int64_t shmbox_kernel_time_;
 #endif
+
+/* The kernel's struct, which has another size than libc's where time_t was widened. */
+typedef struct shmbox_time_ {
+	shmbox_kernel_time_ seconds, nanoseconds;
+} shmbox_time_;
 
 static inline int shmbox_failed_(shmbox *box)
 {
@@ -350,10 +372,10 @@ static inline int shmbox_failed_(shmbox *box)
 /* Nanoseconds of the monotonic clock. */
 static inline int64_t shmbox_now_(void)
 {
-	struct timespec now;
+	shmbox_time_ now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return SHMBOX_TO_(int64_t, now.tv_sec) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.tv_nsec);
+	syscall(SHMBOX_CLOCK_, 1 /* CLOCK_MONOTONIC */, &now);
+	return SHMBOX_TO_(int64_t, now.seconds) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.nanoseconds);
 }
 
 static inline int64_t shmbox_limit_(const shmbox *box)
@@ -361,24 +383,26 @@ static inline int64_t shmbox_limit_(const shmbox *box)
 	return (box->limit_ms > 0 ? box->limit_ms : 5000) * SHMBOX_MS_;
 }
 
-static inline void shmbox_rest_a_millisecond_(void)
-{
-	struct timespec nap;
-
-	nap.tv_sec = 0;
-	nap.tv_nsec = 1000000;
-	nanosleep(&nap, SHMBOX_NULL_);
-}
-
 /* Sleeps until woken, for `nap` nanoseconds at most, or not at all if the word is another one. */
 static inline void shmbox_sleep_(const void *word, uint32_t expected, int64_t nap)
 {
-	/* The kernel's struct, which has another size than libc's where time_t was widened. */
-	struct { shmbox_kernel_time_ seconds, nanoseconds; } time;
+	shmbox_time_ time;
 
 	time.seconds = SHMBOX_TO_(shmbox_kernel_time_, nap / (1000 * SHMBOX_MS_));
 	time.nanoseconds = SHMBOX_TO_(shmbox_kernel_time_, nap % (1000 * SHMBOX_MS_));
 	syscall(SHMBOX_FUTEX_, word, 0 /* FUTEX_WAIT */, expected, &time, SHMBOX_NULL_, 0);
+}
+
+static inline void shmbox_rest_a_millisecond_(void)
+{
+	uint32_t const unwoken = 0;
+
+	shmbox_sleep_(&unwoken, 0, SHMBOX_MS_);
+}
+
+static inline int shmbox_advise_(void *from, size_t length, int advice)
+{
+	return syscall(SYS_madvise, from, length, advice) == 0 ? 0 : -1;
 }
 
 static inline void shmbox_wake_(const void *word, int count)
@@ -781,7 +805,7 @@ static inline void shmbox_repair_(shmbox *box)
 	}
 	shmbox_copy_within_(shmbox_mirror_(box, version), box->base, stored);
 	SHMBOX_STOP("repair: done");
-	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
+	shmbox_put64_(box, SHMBOX_RANGE_, 0);
 	shmbox_wake_waiters_(box);
 }
 
@@ -984,7 +1008,7 @@ static inline uint32_t shmbox_image_(int which)
 static inline uint64_t shmbox_link_(const char *path)
 {
 	char target[64];
-	ssize_t const length = readlink(path, target, sizeof target - 1);
+	long const length = syscall(SYS_readlinkat, -100 /* AT_FDCWD */, path, target, sizeof target - 1);
 	const char *at = target;
 
 	if (length <= 0)
@@ -1318,7 +1342,7 @@ static inline void shmbox_watch_forks_(shmbox *box)
 
 	if (page == MAP_FAILED)
 		return;
-	if (madvise(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
+	if (shmbox_advise_(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
 		munmap(page, sizeof(uint32_t));
 		return;
 	}
@@ -1355,7 +1379,7 @@ static inline int shmbox_bury_(const shmbox *box)
 {
 	uint32_t const state = shmbox_get32_(box, SHMBOX_STATE_);
 
-	__atomic_store_n(shmbox_u32_at_(box, SHMBOX_STATE_), (state & ~UINT32_C(0xff)) | SHMBOX_REMOVED_, __ATOMIC_RELAXED);
+	shmbox_put32_(box, SHMBOX_STATE_, (state & ~UINT32_C(0xff)) | SHMBOX_REMOVED_);
 	shmbox_wake_waiters_(box);
 	shmbox_wake_(box->control + SHMBOX_LOCK_, INT_MAX);
 	return SHMBOX_EREMOVED;
@@ -1549,13 +1573,38 @@ static inline int shmbox_claim_(shmbox *box)
 	return SHMBOX_EDAMAGED;
 }
 
+/* Makes a set for the segment of which the kernel says `segment`: its id, or a code. It has no tags yet: the less lies
+ * between its making and its installation, the fewer deaths leave it behind. */
+static inline int shmbox_make_set_(shmbox *box, const struct shmid_ds *segment)
+{
+	int const mode = SHMBOX_TO_(int, segment->shm_perm.mode & 0666);
+	int const set = semget(IPC_PRIVATE, SHMBOX_TO_(int, box->slots + 2), mode | IPC_CREAT);
+	struct semid_ds facts;
+
+	if (set < 0)
+		return shmbox_failed_(box);
+	SHMBOX_STOP("set: made");
+	if (segment->shm_perm.uid == geteuid() && segment->shm_perm.gid == getegid())
+		return set;
+	memset(&facts, 0, sizeof facts);
+	facts.sem_perm.uid = segment->shm_perm.uid;
+	facts.sem_perm.gid = segment->shm_perm.gid;
+	facts.sem_perm.mode = segment->shm_perm.mode & 0666;
+	if (shmbox_semctl_(set, 0, IPC_SET, &facts) != 0) {
+		int const code = shmbox_failed_(box);
+
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
+		return code;
+	}
+	return set;
+}
+
 /* Puts a new set in the place of one that was lost, if each claimant under that is known here or gone. Those that live find
  * it, and raise their slots there. */
 static inline int shmbox_replace_set_(shmbox *box)
 {
 	uint32_t seen = __atomic_load_n(shmbox_u32_at_(box, SHMBOX_SET_), __ATOMIC_ACQUIRE);
 	struct shmid_ds segment;
-	struct semid_ds facts;
 	uint32_t slot;
 	int set, orphan, tagged;
 
@@ -1573,22 +1622,9 @@ static inline int shmbox_replace_set_(shmbox *box)
 		if (record != 0 && !shmbox_is_comparable_(box, record))
 			return SHMBOX_EUNJUDGED;
 	}
-	set = semget(IPC_PRIVATE, SHMBOX_TO_(int, box->slots + 2), SHMBOX_TO_(int, segment.shm_perm.mode & 0666) | IPC_CREAT);
+	set = shmbox_make_set_(box, &segment);
 	if (set < 0)
-		return shmbox_failed_(box);
-	SHMBOX_STOP("set: made");
-	if (segment.shm_perm.uid != geteuid() || segment.shm_perm.gid != getegid()) {
-		memset(&facts, 0, sizeof facts);
-		facts.sem_perm.uid = segment.shm_perm.uid;
-		facts.sem_perm.gid = segment.shm_perm.gid;
-		facts.sem_perm.mode = segment.shm_perm.mode & 0666;
-		if (shmbox_semctl_(set, 0, IPC_SET, &facts) != 0) {
-			int const code = shmbox_failed_(box);
-
-			shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
-			return code;
-		}
-	}
+		return set;
 	/* Before: a process that sees the new set sees that it is not the first one. */
 	__atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_REPLACED_), 1, __ATOMIC_ACQ_REL);
 	SHMBOX_STOP("set: counted");
@@ -1694,16 +1730,12 @@ static inline int shmbox_contend_(shmbox *box)
 	}
 }
 
-static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
+/* Whatever the segment's state is. */
+static inline int shmbox_take_lock_(shmbox *box)
 {
 	uint32_t free = 0;
-	int code;
+	int code = shmbox_claim_(box);
 
-	if (!shmbox_is_open_(box, type))
-		return SHMBOX_EARGUMENT;
-	if (!box->writable)
-		return SHMBOX_EREADONLY;
-	code = shmbox_claim_(box);
 	if (code == 0 && box->held == SHMBOX_HELD_)
 		return SHMBOX_EREENTRANT;
 	if (code == 0 && !shmbox_exchange32_(box, SHMBOX_LOCK_, &free, box->claim, __ATOMIC_ACQUIRE))
@@ -1712,6 +1744,20 @@ static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
 	if (code != 0)
 		return shmbox_is_removed_(box) ? SHMBOX_EREMOVED : code;
 	SHMBOX_STOP("lock: taken");
+	return 0;
+}
+
+static inline int shmbox_lock_(shmbox *box, const shmbox_type *type)
+{
+	int code;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	if (!box->writable)
+		return SHMBOX_EREADONLY;
+	code = shmbox_take_lock_(box);
+	if (code != 0)
+		return code;
 	/* Only the lock's owner changes the schema, so from here on it stays. */
 	code = shmbox_check_(box);
 	if (code != 0) {
@@ -1784,7 +1830,327 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 	return code;
 }
 
-/* ---- Opening and closing ---- */
+/* ---- Reading ---- */
+
+/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
+static inline uint32_t shmbox_length_(const unsigned char *bytes)
+{
+	uint32_t length;
+
+	memcpy(&length, bytes, sizeof length);
+	return length;
+}
+
+static inline int shmbox_is_char_(const unsigned char *bytes)
+{
+	uint32_t const value = shmbox_length_(bytes);
+
+	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+}
+
+static inline int shmbox_is_bool_(const unsigned char *bytes)
+{
+	return *bytes <= 1;
+}
+
+#define SHMBOX_NON_ZERO_(size) \
+	static inline int shmbox_is_non_zero_##size##_(const unsigned char *bytes) \
+	{ \
+		static const unsigned char zero[size] = { 0 }; \
+\
+		return memcmp(bytes, zero, size) != 0; \
+	}
+SHMBOX_NON_ZERO_(1)
+SHMBOX_NON_ZERO_(2)
+SHMBOX_NON_ZERO_(4)
+SHMBOX_NON_ZERO_(8)
+SHMBOX_NON_ZERO_(16)
+
+/* Elements of one type side by side in a struct: a field, or all of it. */
+typedef struct shmbox_part_ {
+	size_t offset, size, count; /* `size` bytes each; 0: there is no such part */
+	int (*is_valid)(const unsigned char *bytes);
+	void (*store)(unsigned char *to, const unsigned char *from);
+} shmbox_part_;
+
+static inline shmbox_part_ shmbox_part_at_(int exists, size_t offset, size_t size, size_t count,
+					   int (*is_valid)(const unsigned char *),
+					   void (*store)(unsigned char *, const unsigned char *))
+{
+	shmbox_part_ part;
+
+	part.offset = offset;
+	part.size = exists ? size : 0;
+	part.count = count;
+	part.is_valid = is_valid;
+	part.store = store;
+	return part;
+}
+
+static inline shmbox_part_ shmbox_whole_(const shmbox_type *type)
+{
+	return shmbox_part_at_(1, 0, type->size, 1, type->is_valid, type->store);
+}
+
+static inline int shmbox_judge_(shmbox_part_ part, const void *value)
+{
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
+	size_t i;
+
+	for (i = 0; part.is_valid != SHMBOX_NULL_ && i < part.count; i++)
+		if (!part.is_valid(bytes + i * part.size))
+			return SHMBOX_EINVALID;
+	return 0;
+}
+
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, size_t from, size_t length, unsigned char *value)
+{
+	const shmbox_added *added;
+
+	for (added = type->added; added->since != 0; added++) {
+		size_t const first = added->offset > from ? added->offset : from;
+		size_t end = added->offset + added->size;
+
+		if (end > from + length)
+			end = from + length;
+		if (added->since <= box->earlier || first >= end)
+			continue;
+		if (added->bytes == SHMBOX_NULL_)
+			memset(value + (first - from), 0, end - first);
+		else
+			memcpy(value + (first - from), added->bytes + (first - added->offset), end - first);
+	}
+}
+
+/* How many of these bytes of the segment are a value's; those behind them are zeros. */
+static inline size_t shmbox_readable_(const shmbox *box, size_t from, size_t length, void *value)
+{
+	if (box->earlier == 0 || box->stored >= from + length)
+		return length;
+	memset(value, 0, length);
+	return box->stored > from ? box->stored - from : 0;
+}
+
+static inline int shmbox_get_(shmbox *box, const shmbox_type *type, shmbox_part_ part, void *value, uint64_t *version)
+{
+	size_t const wanted = part.size * part.count;
+	int64_t end = 0;
+
+	if (!shmbox_is_open_(box, type) || part.size == 0)
+		return SHMBOX_EARGUMENT;
+	for (;;) {
+		int tries;
+
+		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
+			int const code = shmbox_check_(box);
+			uint64_t seq, now;
+			size_t length;
+
+			if (code != 0)
+				return code;
+			length = shmbox_readable_(box, part.offset, wanted, value);
+			seq = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Pairs with the fences of a commit: a reader that sees a sequence sees the copy that it promises. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
+					   (seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2)) + part.offset, length);
+			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			now = shmbox_get64_(box, SHMBOX_SEQ_);
+			/* Of a later schema there may be values where defaults would come. */
+			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
+				continue;
+			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
+				if (box->earlier != 0)
+					shmbox_fill_in_(box, type, part.offset, wanted, SHMBOX_POINTER_(unsigned char *, value));
+				if (version != SHMBOX_NULL_)
+					*version = seq / 2;
+				return shmbox_judge_(part, value);
+			}
+		}
+		if (end == 0)
+			end = shmbox_now_() + shmbox_limit_(box);
+		else if (shmbox_now_() >= end)
+			return SHMBOX_EOVERTAKEN;
+	}
+}
+
+/* Under the lock. */
+static inline int shmbox_load_(shmbox *box, const shmbox_type *type, shmbox_part_ part, void *value)
+{
+	int const code = shmbox_check_held_(box, type);
+
+	if (code != 0)
+		return code;
+	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base + part.offset, part.size * part.count);
+	return shmbox_judge_(part, value);
+}
+
+/* ---- Writing ---- */
+
+static inline void shmbox_store_part_(unsigned char *to, shmbox_part_ part, const unsigned char *from)
+{
+	size_t i;
+
+	if (part.store == SHMBOX_NULL_)
+		shmbox_store_bytes_(to, from, part.size * part.count);
+	for (i = 0; part.store != SHMBOX_NULL_ && i < part.count; i++)
+		part.store(to + i * part.size, from + i * part.size);
+}
+
+/* The range word for a part; that of a whole value, or of what it can't name, is 0. */
+static inline uint64_t shmbox_range_of_(const shmbox_type *type, shmbox_part_ part)
+{
+	uint64_t const offset = part.offset, length = SHMBOX_TO_(uint64_t, part.size) * part.count;
+
+	return length == type->size || (offset | length) > UINT32_MAX ? 0 : length << 32 | offset;
+}
+
+/* Brings a mirror up to the payload in what a range word names: everything, if that is 0 or more than there is. */
+static inline void shmbox_follow_(const shmbox *box, unsigned char *mirror, uint64_t range)
+{
+	uint64_t const offset = range & UINT32_MAX, end = offset + (range >> 32);
+	int const all = range == 0 || end > box->stored;
+	/* From a whole word on. */
+	size_t const from = all ? 0 : SHMBOX_TO_(size_t, offset / 8 * 8);
+
+	shmbox_copy_within_(mirror + from, box->base + from, (all ? box->stored : SHMBOX_TO_(size_t, end)) - from);
+}
+
+/* Commits a part of the value under the lock, at the cost of its bytes and of those of the commit before. Padding keeps
+ * what it holds: it may be a newer program's field. */
+static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, shmbox_part_ part, const void *value,
+				      uint64_t *version)
+{
+	uint64_t const range = shmbox_range_of_(type, part);
+	unsigned char *mirror;
+	int code = shmbox_check_held_(box, type);
+	uint64_t even, last;
+
+	if (code == 0)
+		code = shmbox_judge_(part, value);
+	if (code != 0)
+		return code;
+	/* Writers without the protocol change what no commit knows of. */
+	last = (box->flags & SHMBOX_RAW_WRITERS_) != 0 ? 0 : shmbox_get64_(box, SHMBOX_RANGE_);
+	even = shmbox_get64_(box, SHMBOX_SEQ_) & ~UINT64_C(1);
+	SHMBOX_STOP("commit: begun");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: odd");
+	shmbox_store_part_(box->base + part.offset, part, SHMBOX_POINTER_(const unsigned char *, value));
+	SHMBOX_STOP("commit: payload written");
+	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 2, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	SHMBOX_STOP("commit: even");
+	/* It is two versions old: it lacks what the commit before has changed, too. */
+	mirror = shmbox_mirror_(box, even / 2 + 1);
+	shmbox_follow_(box, mirror, range == 0 ? 0 : last);
+	if (range != 0 && last != 0)
+		shmbox_follow_(box, mirror, range);
+	SHMBOX_STOP("commit: mirror written");
+	if (shmbox_get64_(box, SHMBOX_RANGE_) != range)
+		shmbox_put64_(box, SHMBOX_RANGE_, range);
+	box->awaited = even / 2 + 1;
+	if (version != SHMBOX_NULL_)
+		*version = even / 2 + 1;
+	return 0;
+}
+
+static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+{
+	int const code = shmbox_commit_held_(box, type, shmbox_whole_(type), value, version);
+
+	if (code == 0) {
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		shmbox_notify_(box, shmbox_take_awaited_(box));
+	}
+	return code;
+}
+
+static inline int shmbox_set_(shmbox *box, const shmbox_type *type, shmbox_part_ part, const void *value, uint64_t *version)
+{
+	int code = part.size == 0 ? SHMBOX_EARGUMENT : shmbox_lock_(box, type);
+
+	if (code == 0) {
+		code = shmbox_commit_held_(box, type, part, value, version);
+		shmbox_unlock_(box, type);
+	}
+	return code;
+}
+
+/* Adds to an integer of at most 16 bytes; it wraps. `before`: what it was, unless that is NULL. */
+static inline int shmbox_increase_(shmbox *box, const shmbox_type *type, shmbox_part_ part, const void *by, void *before)
+{
+	const unsigned char *const summand = SHMBOX_POINTER_(const unsigned char *, by);
+	unsigned char sum[16];
+	unsigned carry = 0;
+	size_t i;
+	int code = part.size == 0 ? SHMBOX_EARGUMENT : shmbox_lock_(box, type);
+
+	if (code != 0)
+		return code;
+	code = shmbox_load_(box, type, part, sum);
+	if (code == 0) {
+		if (before != SHMBOX_NULL_)
+			memcpy(before, sum, part.size);
+		for (i = 0; i < part.size; i++) {
+			size_t const at = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? i : part.size - 1 - i;
+
+			carry += SHMBOX_TO_(unsigned, sum[at]) + summand[at];
+			sum[at] = SHMBOX_TO_(unsigned char, carry & 0xff);
+			carry >>= 8;
+		}
+		code = shmbox_commit_held_(box, type, part, sum, SHMBOX_NULL_);
+	}
+	shmbox_unlock_(box, type);
+	return code;
+}
+
+/* Puts a text into an array of characters, and zeros behind it; 0: it is too long. */
+static inline int shmbox_put_text_(char *to, const char *text, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		to[i] = *text == 0 ? 0 : *text++;
+	return *text == 0;
+}
+
+/*
+ * The functions of one field. `...`: the handle, and an index for each array that the field is in; an index beyond one is
+ * SHMBOX_EARGUMENT. No macro calls another with `path`: that may be the name of one.
+ */
+#define SHMBOX_FIELD_(name, path, loaded, stored, from, part, ...) \
+	static inline int name##_load_##path(__VA_ARGS__, loaded) \
+	{ \
+		return shmbox_get_(box, name##_type_(), part, value, SHMBOX_NULL_); \
+	} \
+	static inline int name##_store_##path(__VA_ARGS__, stored, uint64_t *version) \
+	{ \
+		return shmbox_set_(box, name##_type_(), part, from, version); \
+	}
+#define SHMBOX_TEXT_(name, path, size, part, ...) \
+	static inline int name##_load_##path(__VA_ARGS__, char (*value)[size]) \
+	{ \
+		return shmbox_get_(box, name##_type_(), part, value, SHMBOX_NULL_); \
+	} \
+	static inline int name##_store_##path(__VA_ARGS__, const char *text, uint64_t *version) \
+	{ \
+		char value[size]; \
+\
+		if (!shmbox_put_text_(value, text, size)) \
+			return SHMBOX_EINVALID; \
+		return shmbox_set_(box, name##_type_(), part, value, version); \
+	}
+#define SHMBOX_ADD_(name, path, type, part, ...) \
+	static inline int name##_add_##path(__VA_ARGS__, type by, type *before) \
+	{ \
+		return shmbox_increase_(box, name##_type_(), part, &by, before); \
+	}
+
+/* ---- Attaching and detaching ---- */
 
 static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
 {
@@ -1827,8 +2193,9 @@ static inline void shmbox_detach_(shmbox *box)
 	box->alive = SHMBOX_NULL_;
 }
 
-/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone; look again. */
-enum { SHMBOX_AGAIN_ = 1 };
+/* What an attempt to attach came to, beside success and the codes: it is being made, or has gone: look again; and it is one
+ * that no process may have begun to make ready. */
+enum { SHMBOX_AGAIN_ = 1, SHMBOX_UNBORN_ = 2 };
 
 /* Asks what box->id is, and whether its owner is trusted. */
 static inline int shmbox_ask_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
@@ -1852,10 +2219,10 @@ static inline int shmbox_back_(shmbox *box, size_t size, int read_only)
 #endif
 
 	/* Only huge pages lie at such an address (as others may) and may not be let grow cold. */
-	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || madvise(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
+	if (SHMBOX_BITS_(uintptr_t, box->base) % huge != 0 || shmbox_advise_(box->base, 1, 20 /* MADV_COLD */) == 0 || errno != EINVAL)
 		return 0;
 	/* EINVAL: a kernel before 5.14, which does not know it. */
-	if (madvise(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
+	if (shmbox_advise_(box->base, size, read_only ? 22 /* MADV_POPULATE_READ */ : 23 /* MADV_POPULATE_WRITE */) == 0 ||
 	    errno == EINVAL)
 		return 0;
 	return shmbox_failed_(box);
@@ -1893,77 +2260,40 @@ static inline int shmbox_map_(shmbox *box, const shmbox_options *options, int re
 	return 0;
 }
 
-static inline int shmbox_has_magic_(const shmbox *box)
+static inline uint64_t shmbox_magic_(void)
 {
-	uint64_t const magic = shmbox_get64_(box, SHMBOX_MAGIC_);
+	uint64_t magic;
 
-	return memcmp(&magic, "SHMBOX\x1a\n", 8) == 0;
+	memcpy(&magic, "SHMBOX\x1a\n", sizeof magic);
+	return magic;
+}
+
+/* Checks what makes a segment ready, of which the kernel says that it has so many bytes. */
+static inline int shmbox_verify_(shmbox *box, uint64_t size)
+{
+	int code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
+
+	if (code == 0)
+		code = shmbox_check_header_(box, size);
+	return code == 0 ? shmbox_check_schema_(box) : code;
 }
 
 /* Attaches what box->id leads to, and checks it. */
-static inline int shmbox_attach_(shmbox *box, const shmbox_options *options)
+static inline int shmbox_attach_(shmbox *box, const shmbox_options *options, struct shmid_ds *facts)
 {
-	struct shmid_ds facts;
 	uint32_t state;
-	int code = shmbox_map_(box, options, options->read_only, &facts);
+	int const code = shmbox_map_(box, options, options->read_only, facts);
 
 	if (code != 0)
 		return code;
 	state = shmbox_get32_(box, SHMBOX_STATE_);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (state == SHMBOX_NEWBORN_ && (facts.shm_perm.mode & 0111) == 01)
+	if (state == SHMBOX_NEWBORN_ && (facts->shm_perm.mode & 0111) == 01)
 		/* Execute permission for others alone marks a segment that is being made. */
-		code = SHMBOX_AGAIN_;
-	else if (!shmbox_has_magic_(box))
-		code = SHMBOX_EFOREIGN;
-	else if (state == SHMBOX_ADOPTED_)
-		code = SHMBOX_AGAIN_;
-	else
-		code = shmbox_life_(state);
-	if (code == 0)
-		code = shmbox_check_header_(box, facts.shm_segsz);
-	if (code == 0)
-		code = shmbox_check_schema_(box);
-	if (code != 0)
-		shmbox_detach_(box);
-	return code;
-}
-
-static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
-{
-	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
-	int64_t end;
-
-	if (options == SHMBOX_NULL_)
-		options = &usual;
-	memset(box, 0, sizeof *box);
-	box->type = type;
-	box->set = -1;
-	box->pid = getpid();
-	box->writable = !options->read_only;
-	box->limit_ms = options->limit_ms;
-	end = shmbox_now_() + shmbox_limit_(box);
-	if (key == IPC_PRIVATE)
-		return SHMBOX_EARGUMENT;
-	for (;;) {
-		int code;
-
-		/* It asks for no size: more than there is would be a bare EINVAL. */
-		box->id = shmget(key, 0, 0);
-		if (box->id < 0)
-			return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
-		code = shmbox_attach_(box, options);
-		if (code == 0 && box->writable) {
-			code = shmbox_join_(box);
-			if (code != 0)
-				shmbox_detach_(box);
-		}
-		if (code != SHMBOX_AGAIN_)
-			return code;
-		if (shmbox_now_() >= end)
-			return SHMBOX_EUNFINISHED;
-		shmbox_rest_a_millisecond_();
-	}
+		return SHMBOX_UNBORN_;
+	if (shmbox_get64_(box, SHMBOX_MAGIC_) != shmbox_magic_())
+		return SHMBOX_EFOREIGN;
+	return state == SHMBOX_ADOPTED_ ? SHMBOX_AGAIN_ : shmbox_verify_(box, facts->shm_segsz);
 }
 
 /* Lets go of all that the handle holds. A handle that is not open is left alone. */
@@ -1992,163 +2322,258 @@ static inline int shmbox_close_(shmbox *box)
 	return 0;
 }
 
-/* ---- Reading ---- */
+/* ---- Birth ---- */
 
-/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
-static inline uint32_t shmbox_length_(const unsigned char *bytes)
+/* The steps, and what a death after each leaves, are those of "Birth and removal" in FORMAT.md: the next creator goes on. */
+
+typedef struct shmbox_birth_ {
+	const void *value;
+	size_t size; /* of the segment */
+	int mode, exclusive;
+} shmbox_birth_;
+
+/* Divides a new segment as all programs do that know the struct: how many bytes it has, or 0 for too many. */
+static inline size_t shmbox_divide_(shmbox *box)
 {
-	uint32_t length;
+	uint64_t const form = SHMBOX_ROOM_HEADER_ + box->type->schema_length;
+	uint64_t const room = ((form > 320 ? form * 2 : 640) + 63) / 64 * 64;
+	uint64_t const fixed = 2 * room + (SHMBOX_NEW_SLOTS_ + 7) / 8 * 64 + SHMBOX_CONTROL_;
+	uint64_t const value = (SHMBOX_TO_(uint64_t, box->type->size) + 63) / 64 * 64;
+	uint64_t const pages = (3 * value + fixed + 64 + 4095) / 4096;
+	uint64_t const capacity = (pages * 4096 - 64 - fixed) / 3 / 64 * 64;
+	uint64_t const size = 3 * capacity + fixed;
 
-	memcpy(&length, bytes, sizeof length);
-	return length;
+	box->capacity = SHMBOX_TO_(size_t, capacity);
+	box->room = SHMBOX_TO_(size_t, room);
+	box->slots = SHMBOX_NEW_SLOTS_;
+	return size > SIZE_MAX / 2 ? 0 : SHMBOX_TO_(size_t, size);
 }
 
-static inline int shmbox_is_char_(const unsigned char *bytes)
+/* A number that no other creation has. */
+static inline uint64_t shmbox_random_(const shmbox *box)
 {
-	uint32_t const value = shmbox_length_(bytes);
+	uint64_t number = SHMBOX_TO_(uint64_t, shmbox_now_()) ^ SHMBOX_TO_(uint64_t, box->pid) << 40;
 
-	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+#ifdef SYS_getrandom
+	syscall(SYS_getrandom, &number, sizeof number, 1 /* GRND_NONBLOCK */);
+#endif
+	return number;
 }
 
-static inline int shmbox_judge_(const shmbox_type *type, const void *value)
+/* Ends the removal of a segment that bears a tombstone. A set that can't be told to be its own is left. */
+static inline void shmbox_end_removal_(shmbox *box, const struct shmid_ds *facts)
 {
-	return type->is_valid == SHMBOX_NULL_ || type->is_valid(SHMBOX_POINTER_(const unsigned char *, value)) ? 0 : SHMBOX_EINVALID;
+	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
+	int const set = shmbox_named_set_(box);
+
+	box->slots = slots > SHMBOX_MOST_SLOTS_ ? 0 : slots;
+	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
+	if (shmbox_check_set_(box, set, facts) == 0)
+		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
+	shmctl(box->id, IPC_RMID, SHMBOX_NULL_);
 }
 
-/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
-static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, unsigned char *value)
+/* Removes the segment that this call has made and can't make ready, unless another process is about to. */
+static inline void shmbox_give_up_(shmbox *box)
 {
-	const shmbox_added *added;
+	uint32_t newborn = SHMBOX_NEWBORN_;
+	struct shmid_ds facts;
 
-	for (added = type->added; added->since != 0; added++) {
-		if (added->since <= box->earlier)
-			continue;
-		if (added->bytes == SHMBOX_NULL_)
-			memset(value + added->offset, 0, added->size);
-		else
-			memcpy(value + added->offset, added->bytes, added->size);
+	memset(&facts, 0, sizeof facts);
+	if (shmctl(box->id, IPC_STAT, &facts) != 0 ? errno != EACCES : facts.shm_cpid != getpid() || (facts.shm_perm.mode & 0111) != 01)
+		return;
+	if (box->base == SHMBOX_NULL_) {
+		/* With a mode that shuts out its own creator, say. */
+		if (facts.shm_nattch == 0)
+			shmctl(box->id, IPC_RMID, SHMBOX_NULL_);
+		return;
 	}
+	if (shmbox_get32_(box, SHMBOX_LOCK_) != 0)
+		return;
+	shmbox_put64_(box, SHMBOX_MAGIC_, shmbox_magic_());
+	if (shmbox_exchange32_(box, SHMBOX_STATE_, &newborn, SHMBOX_REMOVED_, __ATOMIC_RELEASE))
+		shmbox_end_removal_(box, &facts);
 }
 
-/* How many bytes of the segment are a value's; those behind them are zeros. */
-static inline size_t shmbox_readable_(const shmbox *box, const shmbox_type *type, void *value)
+/* Everything that a ready segment has, but for the word that says so. Under the lock. */
+static inline void shmbox_write_first_(shmbox *box, const void *value)
 {
-	if (box->earlier == 0 || box->stored >= type->size)
-		return type->size;
-	memset(value, 0, type->size);
-	return box->stored;
+	static const unsigned char zeros[64] = { 0 };
+	const shmbox_type *const type = box->type;
+	unsigned char *const room = box->base + box->capacity * 3;
+	uint64_t header[3];
+	uint32_t version[2];
+	size_t at;
+
+	/* A creator may have died here before: its bytes go. */
+	for (at = 0; at < box->capacity; at += sizeof zeros)
+		shmbox_store_bytes_(box->base + at, zeros, sizeof zeros);
+	SHMBOX_STOP("birth: payload cleared");
+	shmbox_store_part_(box->base, shmbox_whole_(type), SHMBOX_POINTER_(const unsigned char *, value));
+	shmbox_copy_within_(shmbox_mirror_(box, 0), box->base, type->size);
+	shmbox_copy_within_(shmbox_mirror_(box, 1), box->base, type->size);
+	SHMBOX_STOP("birth: copies written");
+	shmbox_put64_(box, SHMBOX_SEQ_, 2);
+	header[0] = type->fingerprint;
+	header[1] = type->size;
+	header[2] = type->schema_length;
+	version[0] = type->version;
+	version[1] = type->align;
+	shmbox_store_bytes_(room, SHMBOX_BITS_(const unsigned char *, header), sizeof header);
+	shmbox_store_bytes_(room + sizeof header, SHMBOX_BITS_(const unsigned char *, version), sizeof version);
+	shmbox_store_bytes_(room + SHMBOX_ROOM_HEADER_, type->schema, type->schema_length);
+	SHMBOX_STOP("birth: schema written");
+	shmbox_put64_(box, SHMBOX_MAGIC_, shmbox_magic_());
+	SHMBOX_STOP("birth: magic written");
+	shmbox_put32_(box, SHMBOX_FORMAT_, 1);
+	shmbox_put32_(box, SHMBOX_FLAGS_, 0);
+	shmbox_put64_(box, SHMBOX_CAPACITY_, box->capacity);
+	shmbox_put64_(box, SHMBOX_ROOM_, box->room);
+	SHMBOX_STOP("birth: header written");
 }
 
-static inline int shmbox_get_(shmbox *box, const shmbox_type *type, void *value, uint64_t *version)
+/* Gives a newborn its number of slots, its own number and its semaphores, unless it has them. */
+static inline int shmbox_identify_(shmbox *box, const struct shmid_ds *facts)
 {
-	int64_t end = 0;
+	uint64_t unique = 0;
+	uint32_t slots = 0, none = 0;
+	int set;
 
-	if (!shmbox_is_open_(box, type))
-		return SHMBOX_EARGUMENT;
-	for (;;) {
-		int tries;
-
-		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
-			int const code = shmbox_check_(box);
-			uint64_t seq, now;
-			size_t length;
-
-			if (code != 0)
-				return code;
-			length = shmbox_readable_(box, type, value);
-			seq = shmbox_get64_(box, SHMBOX_SEQ_);
-			/* Pairs with the fences of a commit: a reader that sees a sequence sees the copy that it promises. */
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value),
-					   seq % 2 == 0 ? box->base : shmbox_mirror_(box, seq / 2), length);
-			/* If a byte of a later commit got into the copy, the load below sees that commit's sequence. */
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			now = shmbox_get64_(box, SHMBOX_SEQ_);
-			/* Of a later schema there may be values where defaults would come. */
-			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
-				continue;
-			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
-				if (box->earlier != 0)
-					shmbox_fill_in_(box, type, SHMBOX_POINTER_(unsigned char *, value));
-				if (version != SHMBOX_NULL_)
-					*version = seq / 2;
-				return shmbox_judge_(type, value);
-			}
-		}
-		if (end == 0)
-			end = shmbox_now_() + shmbox_limit_(box);
-		else if (shmbox_now_() >= end)
-			return SHMBOX_EOVERTAKEN;
+	shmbox_divide_(box);
+	__atomic_compare_exchange_n(shmbox_u64_at_(box, SHMBOX_UNIQUE_), &unique, shmbox_random_(box), 0, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
+	/* One that makes another number of slots is waited for. */
+	if (!shmbox_exchange32_(box, SHMBOX_SLOTS_, &slots, box->slots, __ATOMIC_RELAXED) && slots != box->slots)
+		return SHMBOX_AGAIN_;
+	SHMBOX_STOP("birth: identified");
+	if (shmbox_named_set_(box) == -1) {
+		set = shmbox_make_set_(box, facts);
+		if (set < 0)
+			return set;
+		if (!shmbox_exchange32_(box, SHMBOX_SET_, &none, SHMBOX_TO_(uint32_t, set) + 1, __ATOMIC_ACQ_REL))
+			shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
 	}
+	SHMBOX_STOP("birth: semaphores installed");
+	return shmbox_add_tags_(box, shmbox_named_set_(box)) == 0 || errno == EAGAIN ? 0 : shmbox_set_failed_(box);
 }
 
-/* Under the lock. */
-static inline int shmbox_load_(shmbox *box, const shmbox_type *type, void *value)
+/* Makes a newborn ready, unless another process is faster. */
+static inline int shmbox_complete_(shmbox *box, struct shmid_ds *facts, const shmbox_birth_ *birth)
 {
-	int const code = shmbox_check_held_(box, type);
-
-	if (code != 0)
-		return code;
-	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base, type->size);
-	return shmbox_judge_(type, value);
-}
-
-/* ---- Writing ---- */
-
-/* Commits under the lock. Padding keeps what it holds: it may be a newer program's field. */
-static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
-{
-	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
-	int code = shmbox_check_held_(box, type);
-	uint64_t even;
+	uint32_t newborn = SHMBOX_NEWBORN_;
+	int code = shmbox_identify_(box, facts);
 
 	if (code == 0)
-		code = shmbox_judge_(type, value);
+		code = shmbox_join_(box);
+	if (code == 0)
+		code = shmbox_take_lock_(box);
 	if (code != 0)
 		return code;
-	even = shmbox_get64_(box, SHMBOX_SEQ_) & ~UINT64_C(1);
-	SHMBOX_STOP("commit: begun");
-	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 1, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	SHMBOX_STOP("commit: odd");
-	if (type->store != SHMBOX_NULL_)
-		type->store(box->base, bytes);
-	else
-		shmbox_store_bytes_(box->base, bytes, type->size);
-	SHMBOX_STOP("commit: payload written");
-	__atomic_store_n(shmbox_u64_at_(box, SHMBOX_SEQ_), even + 2, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	SHMBOX_STOP("commit: even");
-	shmbox_copy_within_(shmbox_mirror_(box, even / 2 + 1), box->base, box->stored);
-	SHMBOX_STOP("commit: mirror written");
-	if (shmbox_get64_(box, SHMBOX_RANGE_) != 0)
-		__atomic_store_n(shmbox_u64_at_(box, SHMBOX_RANGE_), 0, __ATOMIC_RELAXED);
-	box->awaited = even / 2 + 1;
-	if (version != SHMBOX_NULL_)
-		*version = even / 2 + 1;
-	return 0;
+	SHMBOX_STOP("birth: locked");
+	if (shmbox_get32_(box, SHMBOX_STATE_) == SHMBOX_NEWBORN_) {
+		shmbox_write_first_(box, birth->value);
+		/* Its creator may have given it up meanwhile. */
+		box->created = shmbox_exchange32_(box, SHMBOX_STATE_, &newborn, SHMBOX_READY_, __ATOMIC_RELEASE);
+		SHMBOX_STOP("birth: ready");
+		/* Only the owner may clear the mark, which means nothing any more. */
+		facts->shm_perm.mode &= 0666;
+		shmctl(box->id, IPC_SET, facts);
+		SHMBOX_STOP("birth: mark cleared");
+	}
+	shmbox_release_(box);
+	SHMBOX_STOP("birth: let go");
+	return shmbox_verify_(box, facts->shm_segsz);
 }
 
-static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
-{
-	int const code = shmbox_commit_held_(box, type, value, version);
+/* ---- Opening ---- */
 
-	if (code == 0) {
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		shmbox_notify_(box, shmbox_take_awaited_(box));
+/* Looks once at what the key leads to: makes it, makes it ready or ends its removal, if there is a `birth`. */
+static inline int shmbox_attempt_(shmbox *box, key_t key, const shmbox_options *options, const shmbox_birth_ *birth)
+{
+	struct shmid_ds facts;
+	int code, error, made = 0;
+
+	box->created = 0;
+	/* It asks for no size: more than there is would be a bare EINVAL. */
+	box->id = shmget(key, 0, 0);
+	if (box->id < 0 && errno == ENOENT && birth != SHMBOX_NULL_) {
+		box->id = shmget(key, birth->size, IPC_CREAT | IPC_EXCL | (birth->mode & 0666) | 01);
+		made = box->id >= 0;
+		if (!made && errno == EEXIST)
+			return SHMBOX_AGAIN_;
+		SHMBOX_STOP("birth: segment made");
 	}
-	return code;
+	if (box->id < 0)
+		return errno == ENOENT ? SHMBOX_ENOTFOUND : shmbox_failed_(box);
+	code = shmbox_attach_(box, options, &facts);
+	if (code == SHMBOX_UNBORN_ && birth != SHMBOX_NULL_ && (made || !birth->exclusive) && facts.shm_segsz == birth->size)
+		code = shmbox_complete_(box, &facts, birth);
+	else if (code == 0 && box->writable && (birth == SHMBOX_NULL_ || !birth->exclusive))
+		code = shmbox_join_(box);
+	if (birth != SHMBOX_NULL_ && birth->exclusive && !box->created && (code == 0 || (code == SHMBOX_UNBORN_ && !made)))
+		code = SHMBOX_EEXISTS;
+	if (code == SHMBOX_EREMOVED && birth != SHMBOX_NULL_) {
+		shmbox_end_removal_(box, &facts);
+		code = SHMBOX_AGAIN_;
+	}
+	if (code == 0)
+		return 0;
+	error = box->error;
+	if (made)
+		shmbox_give_up_(box);
+	shmbox_close_(box);
+	box->error = error;
+	return code == SHMBOX_UNBORN_ ? SHMBOX_AGAIN_ : code;
 }
 
-static inline int shmbox_set_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
+static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
+			       shmbox_birth_ *birth)
 {
-	int code = shmbox_lock_(box, type);
+	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	int64_t end;
 
-	if (code == 0) {
-		code = shmbox_commit_held_(box, type, value, version);
-		shmbox_unlock_(box, type);
+	if (options == SHMBOX_NULL_)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	end = shmbox_now_() + shmbox_limit_(box);
+	if (key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
+	if (birth != SHMBOX_NULL_) {
+		birth->size = shmbox_divide_(box);
+		if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0)
+			return SHMBOX_EINVALID;
 	}
-	return code;
+	for (;;) {
+		int const code = shmbox_attempt_(box, key, options, birth);
+
+		if (code != SHMBOX_AGAIN_)
+			return code;
+		if (shmbox_now_() >= end)
+			return SHMBOX_EUNFINISHED;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
+{
+	return shmbox_find_(box, type, key, options, SHMBOX_NULL_);
+}
+
+static inline int shmbox_create_(shmbox *box, const shmbox_type *type, key_t key, int mode, const void *value, int exclusive)
+{
+	shmbox_birth_ birth;
+
+	birth.value = value;
+	birth.size = 0;
+	birth.mode = mode;
+	birth.exclusive = exclusive;
+	return shmbox_find_(box, type, key, SHMBOX_NULL_, &birth);
 }
 
 /* ---- Waiting ---- */
@@ -2214,6 +2639,83 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 	}
 }
 
+/* ---- For C++ ---- */
+
+#ifdef __cplusplus
+extern "C++" {
+/* A handle that closes itself, and can be moved. Its functions return what those of C return; all others take `handle()`. */
+template <typename Value, typename Of> class shmbox_owner {
+public:
+	shmbox_owner() noexcept : box_() {}
+	shmbox_owner(shmbox_owner &&other) noexcept : box_(other.box_) { other.box_ = shmbox(); }
+	~shmbox_owner() { shmbox_close_(&box_); }
+
+	shmbox_owner &operator=(shmbox_owner other) noexcept
+	{
+		shmbox const mine = box_;
+
+		box_ = other.box_;
+		other.box_ = mine;
+		return *this;
+	}
+
+	[[nodiscard]] int open(key_t key, const shmbox_options *options = nullptr) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_open_(&box_, Of::type(), key, options);
+	}
+
+	[[nodiscard]] int create(key_t key, int mode, const Value &value) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_create_(&box_, Of::type(), key, mode, &value, 1);
+	}
+
+	[[nodiscard]] int open_or_create(key_t key, int mode, const Value &value) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_create_(&box_, Of::type(), key, mode, &value, 0);
+	}
+
+	[[nodiscard]] int get(Value &value, uint64_t *version = nullptr) noexcept
+	{
+		return shmbox_get_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
+	}
+
+	[[nodiscard]] int set(const Value &value, uint64_t *version = nullptr) noexcept
+	{
+		return shmbox_set_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
+	}
+
+	/* Calls `change` with a reference to the value, under the lock, and commits it. An exception commits nothing. */
+	template <typename Change> [[nodiscard]] int update(Change &&change, uint64_t *version = nullptr)
+	{
+		struct unlocker {
+			shmbox *box;
+			~unlocker() { shmbox_unlock_(box, Of::type()); }
+		};
+		Value value;
+		int code = shmbox_lock_(&box_, Of::type());
+
+		if (code != 0)
+			return code;
+		unlocker const last = { &box_ };
+		code = shmbox_load_(last.box, Of::type(), shmbox_whole_(Of::type()), &value);
+		if (code == 0) {
+			change(value);
+			code = shmbox_commit_held_(last.box, Of::type(), shmbox_whole_(Of::type()), &value, version);
+		}
+		return code;
+	}
+
+	shmbox *handle() noexcept { return &box_; }
+
+private:
+	shmbox box_;
+};
+}
+#endif
+
 #endif /* SHMBOX_H_1 */
 /* cut here */
 /*
@@ -2227,13 +2729,13 @@ static inline int shmbox_wait_(shmbox *box, const shmbox_type *type, uint64_t ve
 struct any_struct {
 	int32_t value;
 };
-SHMBOX_STRUCT_(any_struct, 4, 4);
-SHMBOX_MEMBER_(any_struct, value, 0, 4);
+SHMBOX_STRUCT_(struct any_struct, 4, 4);
+SHMBOX_MEMBER_(struct any_struct, value, 0, 4);
 
 static inline const shmbox_type *any_struct_type_(void)
 {
 	static const shmbox_type type = {
-		0, sizeof(struct any_struct), SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_
+		0, sizeof(struct any_struct), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_
 	};
 
 	return &type;
@@ -2260,6 +2762,19 @@ static inline int any_struct_open_with(shmbox *box, key_t key, const shmbox_opti
 	return shmbox_open_(box, any_struct_type_(), key, options);
 }
 
+/* Makes the segment of `key`, with a first value and a mode such as 0640; SHMBOX_EEXISTS if there is one. */
+static inline int any_struct_create(shmbox *box, key_t key, int mode, const struct any_struct *value)
+{
+	return shmbox_create_(box, any_struct_type_(), key, mode, value, 1);
+}
+
+/* Opens the segment of `key`, or makes it: box->created tells which. A birth that another process did not live to end is
+ * ended. */
+static inline int any_struct_open_or_create(shmbox *box, key_t key, int mode, const struct any_struct *value)
+{
+	return shmbox_create_(box, any_struct_type_(), key, mode, value, 0);
+}
+
 /* Detaches, and lets go of lock and slot. */
 static inline int any_struct_close(shmbox *box)
 {
@@ -2269,13 +2784,13 @@ static inline int any_struct_close(shmbox *box)
 /* A consistent copy of the value, and its version unless `version` is NULL. No system call; never waits for a writer. */
 static inline int any_struct_get(shmbox *box, struct any_struct *value, uint64_t *version)
 {
-	return shmbox_get_(box, any_struct_type_(), value, version);
+	return shmbox_get_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
 }
 
 /* Commits a value: all of it or, if this process dies, nothing. */
 static inline int any_struct_set(shmbox *box, const struct any_struct *value, uint64_t *version)
 {
-	return shmbox_set_(box, any_struct_type_(), value, version);
+	return shmbox_set_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
 }
 
 /* Takes the lock: until `any_struct_unlock`, or the death of this process, no other process commits. */
@@ -2287,7 +2802,7 @@ static inline int any_struct_lock(shmbox *box)
 /* The value under the lock. */
 static inline int any_struct_load(shmbox *box, struct any_struct *value)
 {
-	return shmbox_load_(box, any_struct_type_(), value);
+	return shmbox_load_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value);
 }
 
 /* Commits under the lock, as often as one likes. */
@@ -2313,5 +2828,15 @@ static inline int any_struct_wait(shmbox *box, uint64_t version, int timeout_ms)
 {
 	return shmbox_wait_(box, any_struct_type_(), version, timeout_ms);
 }
+
+#ifdef __cplusplus
+extern "C++" {
+struct any_struct_of_ {
+	static const shmbox_type *type() noexcept { return any_struct_type_(); }
+};
+/* With open, create, open_or_create, get, set, update(function) and handle(). */
+using any_struct_box = shmbox_owner<struct any_struct, any_struct_of_>;
+}
+#endif
 /* cut here */
 #endif /* SHMBOX_EXAMPLE */

@@ -29,6 +29,10 @@ fn main() -> Outcome {
             let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
+        ["birth ledger", key, _, number] => {
+            let number = number.parse()?;
+            SharedBox::open_or_create(key.parse::<Key>()?, || Ledger::new(number))?;
+        }
         ["hold", key, _] => return hold(key.parse()?),
         ["leave", key, _] => return leave(key.parse()?),
         ["stay on", key, _] => return stay_on(key.parse()?),

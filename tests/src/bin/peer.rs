@@ -114,7 +114,8 @@ fn main() -> Outcome {
             SharedBox::<u64>::open(id)?.update(|n| *n += 1)?;
             say(SharedView::<u64>::open(id)?.get())
         }
-        ["create-rounds"] => create_rounds(),
+        ["create-rounds"] => create_rounds(|own| [own; 512], |value| value[0]),
+        ["create-ledgers"] => create_rounds(shm_tests::Ledger::new, |ledger| ledger.number()),
         ["churn", key, times] => churn(parse(key)?, times.parse()?),
         ["try-set", key, limit] => {
             let limit = Duration::from_millis(limit.parse()?);
@@ -199,14 +200,14 @@ fn hold_lock<T: SharedLayout>(key: Key) -> Outcome {
 }
 
 /// For each key that it is told: opens or creates, and says whether it created and what it found.
-fn create_rounds() -> Outcome {
+fn create_rounds<T: SharedLayout + PartialEq>(new: fn(u64) -> T, number: fn(&T) -> u64) -> Outcome {
     let own = u64::from(std::process::id());
     println!("ready");
     for key in stdin().lines() {
-        let shared = SharedBox::<[u64; 512]>::open_or_create(parse(&key?)?, || [own; 512])?;
+        let shared = SharedBox::open_or_create(parse(&key?)?, || new(own))?;
         let value = shared.get()?;
-        check("the value is whole", value == [value[0]; 512])?;
-        println!("{} {}", shared.created(), value[0]);
+        check("the value is whole", value == new(number(&value)))?;
+        println!("{} {}", shared.created(), number(&value));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use shm_core::{FixedStr, RawBox, SharedLayout};
+use shm_core::{CHeader, FixedStr, RawBox, SharedBox, SharedLayout};
 use shm_tests::{Compiler, Guard};
 
 /// What the command line made.
@@ -69,6 +69,89 @@ fn bindgen_still_makes_what_lies_here() {
     let lies = std::fs::read_to_string(here.join("tests/languages/bindgen/station.rs")).unwrap();
     let made = String::from_utf8(made).unwrap();
     assert_eq!(plain(&made), plain(&lies));
+}
+
+/// A program that has the struct of `existing.h` from there, and its functions from a generated header.
+const PROGRAM: &str = r#"
+#include "existing.h"
+#include "shared.h"
+
+int main(int argc, char **argv)
+{
+	struct station value;
+	struct position where;
+	uint16_t cell;
+	shmbox box;
+	int code;
+
+	memset(&value, 0, sizeof value);
+	value.mode = STATION_ON;
+	value.where.longitude = 2.5;
+	code = station_open_or_create(&box, SHMBOX_TO_(key_t, strtoul(argv[argc - 1], SHMBOX_NULL_, 0)), 0600, &value);
+	if (code == 0)
+		code = station_store_grid_at_at(&box, 1, 2, 9, SHMBOX_NULL_);
+	if (code == 0)
+		code = station_load_where(&box, &where);
+	if (code == 0)
+		code = station_store_where_latitude(&box, where.longitude * 2, SHMBOX_NULL_);
+	if (code == 0)
+		code = station_load_grid_at_at(&box, 1, 2, &cell);
+	if (code != 0)
+		return -code;
+	if (cell != 9 || station_store_grid_at_at(&box, 1, 3, 9, SHMBOX_NULL_) != SHMBOX_EARGUMENT)
+		return 40;
+	if (station_store_mode(&box, 3, SHMBOX_NULL_) != SHMBOX_EINVALID)
+		return 41;
+	return station_close(&box);
+}
+"#;
+
+#[test]
+fn a_struct_of_an_existing_header_has_functions_without_another_definition() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let directory = directory.join(format!("existing.{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let header = CHeader::of::<station>().existing("existing.h", "struct station");
+    let existing = include_str!("../../c/existing.h");
+    let [source, program] = ["source.c", "program"].map(|name| directory.join(name));
+    std::fs::write(directory.join("shared.h"), header.to_string()).unwrap();
+    std::fs::write(&source, PROGRAM).unwrap();
+    for compiler in Compiler::all() {
+        std::fs::write(
+            directory.join("existing.h"),
+            format!("#pragma once\n{existing}"),
+        )
+        .unwrap();
+        let compiled = compiler.try_compile(&source, &program, &["-O2"]);
+        if compiler.to_string().ends_with("-m32") {
+            // i386 aligns 8 bytes to 4: another struct.
+            assert!(compiled.unwrap_err().contains("size of struct station"));
+            continue;
+        }
+        compiled.unwrap_or_else(|said| panic!("{compiler}: {said}"));
+        let guard = Guard::new();
+        let output = Command::new(&program).arg(guard.arg()).output().unwrap();
+        assert!(output.status.success(), "{compiler}: {output:?}");
+        let shared = SharedBox::<station>::open(guard.key()).unwrap();
+        let value = shared.get().unwrap();
+        assert_eq!(value.mode, station_mode::STATION_ON);
+        assert_eq!((value.where_.latitude, value.where_.longitude), (5.0, 2.5));
+        assert_eq!((value.grid[1][2], shared.version()), (9, 3));
+        guard.memory();
+        // A field that has moved since.
+        let moved = existing.replace(
+            "uint8_t flags;\n\tenum station_mode mode;",
+            "enum station_mode mode;\n\tuint8_t flags;",
+        );
+        std::fs::write(
+            directory.join("existing.h"),
+            format!("#pragma once\n{moved}"),
+        )
+        .unwrap();
+        let said = compiler.try_compile(&source, &program, &[]).unwrap_err();
+        assert!(said.contains("offset of struct station."), "{said}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]

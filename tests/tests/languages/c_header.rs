@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use shm_core::sysv::{Mode, shm};
-use shm_core::{FixedStr, FixedVec, SharedBox, SharedLayout};
+use shm_core::{CHeader, FixedStr, FixedVec, SharedBox, SharedLayout};
 use shm_tests::{Compiler, Guard, Ledger, Memory, NOBODY, c_peer, c_peers, may_change_user};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -189,7 +189,8 @@ fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
         "-Wsign-conversion",
         "-Wcast-qual",
     ];
-    const CPP: [&str; 3] = [
+    const CPP: [&str; 4] = [
+        "-Woverloaded-virtual",
         "-Wold-style-cast",
         "-Wuseless-cast",
         "-Wzero-as-null-pointer-constant",
@@ -198,9 +199,14 @@ fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
     let source = headers.join("source.c");
     let includes = "#include \"everything.h\"\n#include \"packed.h\"\n#include \"st_pid.h\"\n#include \"words.h\"\n";
     let main = "int main(void) { return 0; }\n";
+    let mains = [main, CLASS];
     let linkage = |text| format!("#ifdef __cplusplus\n{text}\n#endif\n");
     let wrapped = [&*linkage("extern \"C\" {"), includes, &linkage("}"), main].concat();
-    for text in [[includes, main].concat(), wrapped] {
+    for text in [
+        [includes, mains[0]].concat(),
+        [includes, mains[1]].concat(),
+        wrapped,
+    ] {
         std::fs::write(&source, text).unwrap();
         for compiler in Compiler::all() {
             let mut arguments = BOTH.to_vec();
@@ -212,6 +218,18 @@ fn no_cast_or_conversion_in_a_header_is_one_that_a_strict_compiler_warns_of() {
     }
     std::fs::remove_dir_all(headers).unwrap();
 }
+
+/// Headers of POSIX, C11, glibc and Linux. Of those for C alone, C++ has others by the same name.
+const SYSTEM: &str = "aio.h arpa/inet.h assert.h cpio.h ctype.h dirent.h dlfcn.h err.h errno.h fcntl.h fenv.h float.h \
+    fmtmsg.h fnmatch.h ftw.h getopt.h glob.h grp.h iconv.h ifaddrs.h inttypes.h iso646.h langinfo.h libgen.h limits.h \
+    linux/futex.h linux/membarrier.h linux/mman.h linux/random.h locale.h malloc.h math.h monetary.h mqueue.h ndbm.h \
+    net/if.h netdb.h netinet/in.h netinet/tcp.h nl_types.h poll.h pthread.h pwd.h regex.h sched.h search.h semaphore.h \
+    setjmp.h signal.h spawn.h stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h stropts.h \
+    sys/auxv.h sys/epoll.h sys/eventfd.h sys/file.h sys/inotify.h sys/ioctl.h sys/ipc.h sys/mman.h sys/mount.h \
+    sys/msg.h sys/param.h sys/prctl.h sys/random.h sys/resource.h sys/select.h sys/sem.h sys/sendfile.h sys/shm.h \
+    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/statvfs.h sys/syscall.h sys/sysinfo.h sys/sysmacros.h \
+    sys/time.h sys/timerfd.h sys/times.h sys/timex.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/vfs.h sys/wait.h \
+    sys/xattr.h syslog.h tar.h termios.h time.h uchar.h ulimit.h unistd.h utime.h utmpx.h wchar.h wctype.h wordexp.h";
 
 #[test]
 fn what_the_systems_headers_call_so_too_does_no_harm() {
@@ -254,6 +272,10 @@ fn what_the_systems_headers_call_so_too_does_no_harm() {
         INT_MAX: u32,
         EINVAL: u16,
         SHM_RDONLY: u8,
+        EOF: u8,
+        linux: u8,
+        unix: u8,
+        st: Time,
         sock: Sock,
         r#static: Option,
         mutex: PthreadMutex,
@@ -266,6 +288,11 @@ fn what_the_systems_headers_call_so_too_does_no_harm() {
     }
     #[derive(SharedLayout, Clone, Copy)]
     #[repr(C)]
+    struct Time {
+        mtime: u64,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
     struct Option {
         errno: u32,
         sa_handler: u32,
@@ -275,14 +302,21 @@ fn what_the_systems_headers_call_so_too_does_no_harm() {
     struct PthreadMutex {
         major: u32,
     }
-    const SYSTEM: &str = "#include <errno.h>\n#include <getopt.h>\n#include <limits.h>\n#include <pthread.h>\n\
-        #include <signal.h>\n#include <sys/mman.h>\n#include <sys/shm.h>\n#include <sys/socket.h>\n\
-        #include <sys/stat.h>\n#include <sys/types.h>\n";
+    let system: String = SYSTEM
+        .split(' ')
+        .map(|header| format!("#if __has_include(<{header}>)\n#include <{header}>\n#endif\n"))
+        .collect();
     const OURS: &str =
         "#include \"fd.h\"\n#include \"shm.h\"\n#include \"stat.h\"\n#include \"mutex.h\"\n";
-    const MAIN: &str = "int main(void)\n{\n\tstruct stat_ s;\n\tstruct stat t;\n\n\
+    const MAIN: &str = "int main(void)\n{\n\tstruct stat_ s;\n\tstruct stat t;\n\tshmbox box;\n\n\
+        \tmemset(&box, 0, sizeof box);\n\
         \tmemset(&s, 0, sizeof s);\n\tmemset(&t, 0, sizeof t);\n\
-        \ts.INT_MAX_ = 1;\n\ts.sock = SOCK__STREAM;\n\treturn s.INT_MAX_ + SOCK__DGRAM - 9 + (int)t.st_mtime;\n}\n";
+        \ts.INT_MAX_ = 1;\n\ts.sock = SOCK__STREAM;\n\ts.EOF_ = s.linux_ = s.unix_ = 0;\n\
+        \tif (t.st_size != 0 || stat__open(&box, 0) != SHMBOX_EARGUMENT || stat__load_EOF_(&box, &s.EOF_) == 0)\n\
+        \t\treturn 1;\n\
+        \tif (stat__create(&box, 0, 0600, &s) != SHMBOX_EARGUMENT || shmbox_now_() <= 0)\n\t\treturn 2;\n\
+        \tshmbox_rest_a_millisecond_();\n\
+        \treturn (int)s.INT_MAX_ + SOCK__DGRAM - 9;\n}\n";
     let headers = headers("names");
     for (name, text) in [
         ("fd.h", Fd::c_header()),
@@ -294,13 +328,21 @@ fn what_the_systems_headers_call_so_too_does_no_harm() {
     }
     let source = headers.join("source.c");
     for text in [
-        format!("{OURS}{SYSTEM}{MAIN}"),
-        format!("{SYSTEM}{OURS}{MAIN}"),
+        format!("{OURS}{system}{MAIN}"),
+        format!("{system}{OURS}{MAIN}"),
     ] {
         std::fs::write(&source, text).unwrap();
         for compiler in Compiler::all() {
-            for names in ["-D_DEFAULT_SOURCE", "-D_GNU_SOURCE"] {
-                compiler.compile(&source, &headers.join("program"), &[names]);
+            // Strict C hides most of the system; GNU's has the macros `linux` and `unix`.
+            let gnu = match compiler.to_string().contains("c++") {
+                true => "-std=gnu++17",
+                false => "-std=gnu11",
+            };
+            for names in ["-O0", "-D_GNU_SOURCE", gnu] {
+                let program = headers.join("program");
+                compiler.compile(&source, &program, &[names]);
+                let status = Command::new(program).status().unwrap();
+                assert!(status.success(), "{compiler} {names}: {status}");
             }
         }
     }
@@ -324,6 +366,109 @@ fn a_processor_whose_64_bit_words_a_library_guards_with_a_lock_is_refused() {
             let said = said.unwrap_err();
             assert!(said.contains("no lock-free 64-bit atomics"), "{said}");
         }
+    }
+    std::fs::remove_dir_all(headers).unwrap();
+}
+
+/// A program that is one in C too, where it has no class.
+const CLASS: &str = r#"
+#include "st_pid.h"
+#ifdef __cplusplus
+#include <type_traits>
+#include <utility>
+
+static_assert(!std::is_copy_constructible<st_pid_box>::value && !std::is_copy_assignable<st_pid_box>::value, "one owner");
+static_assert(std::is_nothrow_move_constructible<st_pid_box>::value, "for vectors");
+
+/* A class with such a member goes into a header. */
+struct service {
+	st_pid_box box;
+	int names = 0;
+};
+
+static int run(key_t key)
+{
+	service first, second;
+	struct st_pid value = st_pid();
+	uint64_t version = 0;
+	int32_t before = 0;
+
+	if (first.box.open(key) != SHMBOX_ENOTFOUND || first.box.get(value) != SHMBOX_EARGUMENT)
+		return 1;
+	if (first.box.open_or_create(key, 0600, value) != 0 || !first.box.handle()->created)
+		return 2;
+	second.box = std::move(first.box);
+	if (first.box.set(value) != SHMBOX_EARGUMENT || second.box.set(value, &version) != 0 || version != 2)
+		return 3;
+	if (second.box.update([](struct st_pid &now) { now.pid += 5; }, &version) != 0 || version != 3)
+		return 4;
+	try {
+		if (second.box.update([](struct st_pid &now) { now.pid = 9; throw now.pid; }) != 0)
+			return 5;
+		return 6;
+	} catch (int) {
+	}
+	/* Nothing was committed, and the lock is free. */
+	if (st_pid_add_pid(second.box.handle(), 2, &before) != 0 || before != 5)
+		return 7;
+	if (first.box.create(key, 0600, value) != SHMBOX_EEXISTS || first.box.open(key) != 0 || first.box.get(value) != 0)
+		return 8;
+	return value.pid == 7 ? 0 : 9;
+}
+#else
+static int run(key_t key)
+{
+	struct st_pid value = { 7, "" };
+	shmbox box;
+	int const code = st_pid_create(&box, key, 0600, &value);
+
+	return code == 0 ? st_pid_close(&box) : code;
+}
+#endif
+
+int main(int argc, char **argv)
+{
+	return argc == 2 ? run(SHMBOX_TO_(key_t, strtoul(argv[1], SHMBOX_NULL_, 0))) : 20;
+}
+"#;
+
+#[test]
+fn a_handle_in_cpp_closes_itself_and_an_exception_in_an_update_commits_nothing() {
+    with_each_compiler("class", CLASS, &["-O2"], |compiler, program| {
+        let guard = Guard::new();
+        let status = Command::new(program).arg(guard.arg()).status().unwrap();
+        assert!(status.success(), "{compiler}: {status}");
+        let memory = guard.memory();
+        assert_eq!(shm::stat(memory.id()).unwrap().attached, 1, "this one");
+        let shared = SharedBox::<StPid>::open(guard.key()).unwrap();
+        assert_eq!(shared.get().unwrap().pid, 7);
+        assert_eq!(shared.writers().unwrap().len(), 1, "slots were given back");
+    });
+}
+
+#[test]
+fn with_prefixes_two_layouts_of_one_name_go_into_one_program() {
+    let other = {
+        #[derive(SharedLayout, Clone, Copy)]
+        #[repr(C)]
+        struct StPid {
+            light: Light,
+            pid: u64,
+        }
+        CHeader::of::<StPid>().prefix("v2_").to_string()
+    };
+    let headers = headers("prefix");
+    std::fs::write(headers.join("other.h"), other).unwrap();
+    let source = headers.join("source.c");
+    let text = "#include \"st_pid.h\"\n#include \"everything.h\"\n#include \"other.h\"\nint main(void)\n{\n\
+        \tstruct v2_st_pid second;\n\tshmbox box;\n\tuint64_t pid;\n\n\tsecond.light = V2_LIGHT_DARK_GREEN;\n\
+        \tsecond.pid = 0;\n\tif (v2_st_pid_open(&box, 0) == 0 || V2_ST_PID_SEGMENT_SIZE == 0)\n\t\treturn 1;\n\
+        \treturn v2_st_pid_load_pid(&box, &pid) == SHMBOX_EARGUMENT ? second.light - 7 : 1;\n}\n";
+    std::fs::write(&source, text).unwrap();
+    for compiler in Compiler::all() {
+        let program = headers.join("program");
+        compiler.compile(&source, &program, &[]);
+        assert!(Command::new(program).status().unwrap().success());
     }
     std::fs::remove_dir_all(headers).unwrap();
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use shm_core::{SharedBox, SharedLayout, SharedView};
+use shm_core::{Field, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{
     Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, set_slots, slots,
     stop_points,
@@ -18,24 +18,24 @@ const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 /// No process may wait longer: the limit of both sides is 5 s.
 const LIMIT: Duration = Duration::from_secs(2);
 
-fn peers() -> &'static [std::path::PathBuf] {
+pub(crate) fn peers() -> &'static [std::path::PathBuf] {
     c_peers(OUT)
 }
 
-fn start(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Peer {
+pub(crate) fn start(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Peer {
     let key = guard.arg();
     let arguments = [action, &key].into_iter().chain(more.iter().copied());
     Peer::start(program.to_str().unwrap(), arguments)
 }
 
-fn run(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Output {
+pub(crate) fn run(program: &Path, action: &str, guard: &Guard, more: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args([action, &guard.arg()]).args(more);
     command.output().unwrap()
 }
 
 /// What it printed, if it succeeded.
-fn done(output: &Output) -> String {
+pub(crate) fn done(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout)
         .trim_end()
@@ -65,6 +65,8 @@ fn every_compilers_program_reads_and_writes_what_rust_does() {
         shared.set(Ledger::new(9)).unwrap();
         assert_eq!(done(&run(&program, "get", &guard, &[])), "9 5");
         done(&run(&program, "misuse", &guard, &[]));
+        done(&run(&program, "fields", &guard, &[]));
+        shared.set(Ledger::new(9)).unwrap();
         done(&run(&program, "fork", &guard, &[]));
         assert_eq!(shared.get().unwrap().number(), 9 + 1 + 5 + 5);
     }
@@ -180,7 +182,7 @@ fn at_each_stop(steps: &[String], mut run: impl FnMut(&Stop) -> bool) -> BTreeSe
 }
 
 /// The steps of a process in C, as the header names them.
-fn steps() -> Vec<String> {
+pub(crate) fn steps() -> Vec<String> {
     let header = Ledger::c_header();
     let steps: BTreeSet<_> = header
         .split("SHMBOX_STOP(\"")
@@ -325,6 +327,77 @@ fn a_death_in_c_at_any_step_leaves_the_old_or_the_new_value_to_rust() {
     }
 }
 
+/// The word that a process in C stores to, and one that is another writer's.
+const WORD: Field<Ledger, u64> = field!(Ledger.words[7]);
+const OTHER: Field<Ledger, u64> = field!(Ledger.words[40]);
+
+#[test]
+fn a_death_in_c_at_any_step_of_a_store_to_one_field_changes_no_other_and_that_one_wholly_or_not() {
+    let steps = steps();
+    let (mut deaths, mut worst) = (0, Duration::ZERO);
+    let mut reached = BTreeSet::new();
+    for (number, program) in peers().iter().enumerate() {
+        for (action, is_odd) in [("store", false), ("add", true)] {
+            reached.extend(at_each_stop(&steps, |stop| {
+                let world = World::new(is_odd);
+                let mut wanted = Ledger::new(OLD);
+                // What the mirror lacks of the commit before, this one brings.
+                wanted.words[40] = NEW;
+                world.shared.store(OTHER, NEW).unwrap();
+                let died = dies(program, action, &world.guard, NEW, stop);
+                let new = if action == "add" { OLD + NEW } else { NEW };
+                let found = world.view.load(WORD).unwrap();
+                assert!(found == new || died && found == OLD, "{found}");
+                wanted.words[7] = found;
+                assert_eq!(world.view.get().unwrap(), wanted, "{stop:?}");
+                // By stores to fields in both languages, each of which readers then take from a mirror.
+                for next in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
+                    let start = Instant::now();
+                    if (next + number as u64).is_multiple_of(2) {
+                        done(&run(program, "store", &world.guard, &[&next.to_string()]));
+                        wanted.words[7] = next;
+                    } else {
+                        world.shared.fetch_add(OTHER, next).unwrap();
+                        wanted.words[40] += next;
+                    }
+                    world.in_time(start, &mut worst);
+                    assert_eq!(world.view.get().unwrap(), wanted);
+                    assert!(dies(program, "store", &world.guard, 50, &odd()));
+                    assert_eq!(world.view.get().unwrap(), wanted, "from the mirror");
+                }
+                deaths += u32::from(died);
+                died
+            }));
+        }
+    }
+    println!("{deaths} deaths in C, longest wait {worst:?}");
+    for step in ["commit: odd", "commit: even", "commit: mirror written"] {
+        assert!(reached.contains(step), "{step}");
+    }
+}
+
+#[test]
+fn a_store_to_one_field_in_c_costs_what_it_has_changed_and_not_the_struct() {
+    for program in peers() {
+        let guard = Guard::new();
+        let shared = shared(&guard, OLD);
+        let memory = guard.memory();
+        // Nothing but a copy of everything would reach this: the mirrors are no one's to read now.
+        let mirrors = [1, 2].map(|copy| copy * shared.capacity() + 400);
+        done(&run(program, "store", &guard, &["3"]));
+        mirrors.iter().for_each(|at| memory.write(*at, &[0xee]));
+        for _ in 0..4 {
+            done(&run(program, "store", &guard, &["4"]));
+        }
+        let range = memory.read(memory.len() - 320 + 144, 8);
+        assert_eq!(range, (8_u64 << 32 | (8 + 7 * 8)).to_ne_bytes());
+        mirrors
+            .map(|at| memory.read(at, 1))
+            .iter()
+            .for_each(|byte| assert_eq!(byte, &[0xee], "copied"));
+    }
+}
+
 #[test]
 fn c_takes_over_from_a_process_in_rust_that_died_at_any_step() {
     let points = stop_points();
@@ -458,6 +531,47 @@ fn writers_of_both_languages_that_are_killed_at_random_lose_nothing_and_block_no
         "{KILLS} kills, {number} updates, 0 lost (those cut short: {}), longest wait {worst:?}",
         most - least
     );
+}
+
+#[test]
+fn processes_that_add_to_one_field_and_are_killed_at_random_lose_no_addition() {
+    const KILLS: u32 = 40;
+    let guard = Guard::new();
+    let shared = shared(&guard, 0);
+    let path = Path::new(OUT).join(format!("additions.{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let (mut least, mut most) = (0, 0);
+    let mut noise = u64::from(std::process::id()) | 1;
+    for kill in 0..KILLS {
+        std::fs::write(path, [0; 16]).unwrap();
+        let program = &peers()[kill as usize % peers().len()];
+        let mut victim = start(program, "bump", &guard, &[&u64::MAX.to_string(), path]);
+        while journal(Path::new(path))[1] == 0 {
+            assert!(!victim.has_ended());
+            shared.fetch_add(WORD, 1).unwrap();
+            shared.fetch_add(OTHER, 1).unwrap();
+            (least, most) = (least + 1, most + 1);
+        }
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(noise >> 33 & 0x7ff));
+        victim.kill();
+        victim.finish();
+        let [intended, done] = journal(Path::new(path));
+        (least, most) = (least + done, most + intended);
+        let start = Instant::now();
+        let seen = shared.get().unwrap();
+        shared.fetch_add(WORD, 1).unwrap();
+        assert!(start.elapsed() < LIMIT);
+        (least, most) = (least + 1, most + 1);
+        assert!((least..=most).contains(&(seen.words[7] + 1)), "{seen:?}");
+        let mut others = seen;
+        (others.words[7], others.words[40]) = (0, 0);
+        assert_eq!(others, Ledger::new(0));
+    }
+    std::fs::remove_file(path).unwrap();
+    println!("{KILLS} kills, {least} additions, 0 lost");
 }
 
 #[test]

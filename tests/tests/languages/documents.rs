@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
-use shm_tests::{Python, compile_c, in_own_ipc_namespace};
+use shm_tests::{Compiler, Ledger, Python, compile_c, in_own_ipc_namespace};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -48,6 +48,21 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "docs/c.md",
         "#include \"st_pid.h\"",
         "the_c_code_compiles_and_runs",
+    ),
+    (
+        "docs/c.md",
+        "/* of struct ledger",
+        "the_c_code_for_fields_compiles_and_runs",
+    ),
+    (
+        "docs/c.md",
+        "struct st_pid first",
+        "the_code_that_creates_compiles_and_runs",
+    ),
+    (
+        "docs/c.md",
+        "st_pid_box box;",
+        "the_code_that_creates_compiles_and_runs",
     ),
     (
         "docs/c.md",
@@ -478,6 +493,57 @@ fn the_c_code_compiles_and_runs() {
             env!("CARGO_TARGET_TMPDIR"),
         )));
         assert_eq!(shared.version(), 4);
+    });
+}
+
+#[test]
+fn the_c_code_for_fields_compiles_and_runs() {
+    let code = block("docs/c.md", "/* of struct ledger");
+    let program = format!(
+        "int main(void)\n{{\nshmbox box;\nuint64_t version;\nint code = ledger_open(&box, 0x1234);\n{code}\
+         return code != 0 || before != 42 || version != 2 || word != 3;\n}}\n"
+    );
+    run_c(
+        &Compiler::all()[0],
+        "fields",
+        &Ledger::c_header(),
+        &program,
+        || SharedBox::create_new(Key::new(0x1234), Ledger::new(3)).unwrap(),
+    );
+}
+
+#[test]
+fn the_code_that_creates_compiles_and_runs() {
+    let code = block("docs/c.md", "struct st_pid first");
+    let c = format!(
+        "int main(void)\n{{\nshmbox box;\nint code;\n{code}return code != SHMBOX_EEXISTS;\n}}\n"
+    );
+    let code = block("docs/c.md", "st_pid_box box;");
+    let cpp = format!("static int run()\n{{\n{code}}}\nint main() {{ return run(); }}\n");
+    let is_cpp = |compiler: &&Compiler| compiler.to_string().contains("c++");
+    run_c(&Compiler::all()[0], "create", &StPid::c_header(), &c, || ());
+    match Compiler::all().iter().find(is_cpp) {
+        Some(compiler) => run_c(compiler, "class", &StPid::c_header(), &cpp, || ()),
+        None => eprintln!("SKIPPED in part: there is no compiler for C++"),
+    }
+}
+
+/// Runs a program behind a header, with what `before` makes.
+fn run_c<R>(
+    compiler: &Compiler,
+    name: &str,
+    header: &str,
+    program: &str,
+    before: impl FnOnce() -> R + Send,
+) {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [source, built] = ["c", "run"].map(|end| out.join(format!("documents.{name}.{end}")));
+    fs::write(&source, format!("{header}\n{program}")).unwrap();
+    compiler.compile(&source, &built, &[]);
+    in_own_ipc_namespace(|| {
+        let _made = before();
+        output(&mut Command::new(&built));
+        shm_core::remove(Key::new(0x1234)).unwrap();
     });
 }
 

@@ -3,6 +3,7 @@
 
 mod bindgen;
 mod c_alive;
+mod c_births;
 mod c_evolution;
 mod c_header;
 mod c_programs;

@@ -45,6 +45,14 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// The members of the struct for a schema: of a type that is none, one around the value.
+    pub(super) fn of_root(schema: &'a Schema) -> Vec<Self> {
+        match schema.kind() {
+            TypeKind::Struct { .. } => Member::of(schema),
+            _ => vec![Member::at(0, "value", schema)],
+        }
+    }
+
     /// One member.
     pub(super) fn at(offset: u64, name: &'a str, schema: &'a Schema) -> Self {
         Member {
@@ -118,7 +126,7 @@ fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
 }
 
 /// What an array of arrays consists of in the end, and of how many.
-fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
+pub(super) fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
     while let TypeKind::Array {
         element: inner,
         len,
@@ -151,16 +159,21 @@ fn refuse(names: &TypeNames, element: &Schema, offset: u64, count: &str) -> Opti
         let at = format!("bytes + {offset} + i * {}", element.size());
         (each, "\t", at)
     };
-    let wrong = match element.kind() {
-        TypeKind::Primitive(Primitive::Char) => format!("!shmbox_is_char_({at})"),
+    let judge = judge(names, element)?;
+    Some(format!("{each}if (!{judge}({at}))\n\t\t{tab}return 0;"))
+}
+
+/// The function that says whether bytes are an element; `None` if all are.
+pub(super) fn judge(names: &TypeNames, element: &Schema) -> Option<String> {
+    match element.kind() {
+        _ if element.any_bits() => None,
+        TypeKind::Primitive(Primitive::Char) => Some("shmbox_is_char_".to_owned()),
         TypeKind::Primitive(integer) if integer.is_non_zero() => {
-            let zeros = "\\0".repeat(integer.size() - 1);
-            format!("memcmp({at}, \"{zeros}\", {}) == 0", integer.size())
+            Some(format!("shmbox_is_non_zero_{}_", integer.size()))
         }
-        TypeKind::Primitive(_) => format!("*({at}) > 1"),
-        _ => format!("!{}_is_valid_({at})", names.of(element)?),
-    };
-    Some(format!("{each}if ({wrong})\n\t\t{tab}return 0;"))
+        TypeKind::Primitive(_) => Some("shmbox_is_bool_".to_owned()),
+        _ => Some(format!("{}_is_valid_", names.of(element)?)),
+    }
 }
 
 /// The statements that refuse a wrong length, and wrong items within it.

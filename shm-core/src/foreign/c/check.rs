@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
+use super::names::existing;
 use crate::layout::{Primitive, Schema, TypeKind};
-
-/// Names that a Rust struct can't have, and that `bindgen` gives an underscore.
-const KEYWORDS: &str = " abstract as async await become box const crate dyn enum final fn impl in let loop match mod move mut \
-    override priv pub ref self trait try type unsafe unsized use virtual where yield ";
 
 /// What stands before the assertions.
 const HEAD: &str = "\
@@ -57,13 +54,7 @@ impl Check<'_> {
         match schema.kind() {
             TypeKind::Struct { fields, .. } => {
                 for field in fields {
-                    let name = field.name();
-                    let plain = name.strip_suffix('_').unwrap_or(name);
-                    let name = if KEYWORDS.contains(&format!(" {plain} ")) {
-                        plain
-                    } else {
-                        name
-                    };
+                    let name = existing(field.name());
                     let dot = if path.is_empty() { "" } else { "." };
                     let path = format!("{path}{dot}{name}");
                     self.part(field.schema(), &path, base + field.offset());

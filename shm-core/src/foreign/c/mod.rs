@@ -4,13 +4,17 @@
 //! Most of it is the same text for every struct (`shmbox.h`); what differs is a description of
 //! the struct, and thin functions that give the common ones its type.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use crate::layout::{BYTE_ORDER, ForEachMissing, Schema};
+use bytes::Member;
+
+use crate::foreign::scope::ascii;
+use crate::layout::{BYTE_ORDER, ForEachMissing, Schema, SharedLayout};
 use crate::typed::room;
 
 mod bytes;
 mod check;
+mod fields;
 mod names;
 pub(super) mod structs;
 
@@ -47,18 +51,105 @@ impl Schema {
     /// ```
     #[must_use]
     pub fn c_header(&self) -> String {
-        self.c_header_with(None)
+        CHeader::new(self).to_string()
     }
 
     /// The same, with what tells the defaults of the type's fields: no schema knows them.
     pub(crate) fn c_header_with(&self, missing: Option<ForEachMissing>) -> String {
+        let mut header = CHeader::new(self);
+        header.missing = missing;
+        header.to_string()
+    }
+}
+
+/// A header for C and C++ that is to have other names, or is for a struct that exists: its text is what `to_string`
+/// makes of it. Otherwise the same as [`SharedLayout::c_header`].
+///
+/// ```
+/// use shm_core::{CHeader, SharedLayout};
+///
+/// #[derive(SharedLayout, Clone, Copy)]
+/// #[repr(C)]
+/// struct Station {
+///     pid: i32,
+/// }
+///
+/// let header = CHeader::of::<Station>().prefix("acme_").to_string();
+/// assert!(header.contains("struct acme_station {\n\tint32_t pid;\n};"));
+/// assert!(header.contains("int acme_station_open(shmbox *box, key_t key)"));
+///
+/// let header = CHeader::of::<Station>().existing("station.h", "struct station").to_string();
+/// assert!(header.contains("#include \"station.h\"") && !header.contains("struct station {"));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CHeader<'a> {
+    schema: &'a Schema,
+    missing: Option<ForEachMissing>,
+    prefix: String,
+    /// A header, and what it calls the struct.
+    existing: Option<(&'a str, &'a str)>,
+    fields: bool,
+}
+
+impl CHeader<'static> {
+    /// The header of a type.
+    pub fn of<T: SharedLayout>() -> CHeader<'static> {
+        CHeader {
+            missing: Some(T::for_each_missing),
+            ..CHeader::new(T::SCHEMA)
+        }
+    }
+}
+
+impl<'a> CHeader<'a> {
+    /// The header of a schema, which does not know the defaults of fields: see [`Schema::c_header`].
+    pub fn new(schema: &'a Schema) -> CHeader<'a> {
+        CHeader {
+            schema,
+            missing: None,
+            prefix: String::new(),
+            existing: None,
+            fields: true,
+        }
+    }
+
+    /// For a program that knows the bytes by itself.
+    pub(super) fn without_fields(schema: &'a Schema, missing: Option<ForEachMissing>) -> Self {
+        CHeader {
+            missing,
+            fields: false,
+            ..CHeader::new(schema)
+        }
+    }
+
+    /// What the names of all types, functions and constants begin with: `acme_` gives `acme_st_pid_open` and
+    /// `ACME_ST_PID_SEGMENT_SIZE`. So two layouts of one name go into one program.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = ascii(prefix);
+        self
+    }
+
+    /// Another header, `include`, defines the struct, which C calls `of`: `struct station`, or a name that `typedef`
+    /// gave. The members' names are those of the Rust type. Instead of definitions, for this struct and for those in it,
+    /// the text has assertions on each size and offset.
+    pub fn existing(mut self, include: &'a str, of: &'a str) -> Self {
+        self.existing = Some((include, of));
+        self
+    }
+}
+
+impl fmt::Display for CHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = self.schema;
         // Where no field came later, there is no default to know.
-        let complete = self.fields().iter().all(|field| field.since() <= 1);
-        let added = match missing {
-            Some(missing) => Some(added(self, missing)),
+        let complete = schema.fields().iter().all(|field| field.since() <= 1);
+        let added = match self.missing {
+            Some(missing) => Some(added(schema, missing)),
             None => complete.then(Vec::new),
         };
-        header(self, added.filter(|_| self.version() > Some(1)).as_deref())
+        let added = added.filter(|_| schema.version() > Some(1));
+        f.write_str(&header(self, added.as_deref()))
     }
 }
 
@@ -85,11 +176,18 @@ fn added(schema: &Schema, missing: ForEachMissing) -> Vec<Added> {
     added
 }
 
-fn header(schema: &Schema, added: Option<&[Added]>) -> String {
+fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
+    let schema = of.schema;
     let mut parts = SHMBOX.split(CUT);
     let mut part = || parts.next().unwrap_or_default();
     let (common, _example, functions) = (part(), part(), part());
-    let (name, types) = (structs::struct_name(schema), structs::definitions(schema));
+    let name = format!("{}{}", of.prefix, structs::struct_name(schema));
+    let (include, c_type) = match of.existing {
+        Some((include, c_type)) => (format!("#include \"{include}\"\n"), c_type.to_owned()),
+        None => (String::new(), format!("struct {name}")),
+    };
+    let existing = of.existing.map(|(_, c_type)| c_type);
+    let (types, names) = structs::definitions(schema, &of.prefix, existing);
     let fingerprint = schema.fingerprint();
     let bits = fingerprint.to_bits();
     let upper = name.to_ascii_uppercase();
@@ -101,7 +199,7 @@ fn header(schema: &Schema, added: Option<&[Added]>) -> String {
          \x20* Generated from the Rust type: change it there.\n */\n\
          #ifndef {guard}\n#define {guard}\n\n{common}\n\
          #if __BYTE_ORDER__ != __ORDER_{order}_ENDIAN__\n\
-         #error \"this header was generated for processors of the other byte order\"\n#endif\n{types}\n"
+         #error \"this header was generated for processors of the other byte order\"\n#endif\n{include}{types}\n"
     );
     let _ = writeln!(text, "#define {upper}_FINGERPRINT UINT64_C({fingerprint})");
     let _ = writeln!(text, "#define {upper}_SCHEMA_VERSION {version}");
@@ -126,14 +224,25 @@ fn header(schema: &Schema, added: Option<&[Added]>) -> String {
     };
     let _ = writeln!(
         text,
-        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof(struct {name}), {}, {}, schema, \
+        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {}, {}, schema, \
          sizeof schema, {}\n\t}};\n\n\treturn &type;\n}}\n",
         added.map_or_else(String::new, list_added),
+        schema.align(),
         function(!schema.any_bits(), "is_valid"),
         function(!bytes::is_stored_whole(schema), "store"),
         added.map_or("SHMBOX_NULL_", |_| "added"),
     );
+    let functions = functions.replace(&format!("struct {ANY}"), &c_type);
     text.push_str(&functions.replace(ANY, &name));
+    if of.fields {
+        let members = Member::of_root(schema);
+        text.push_str(&fields::functions(
+            &names,
+            existing.is_some(),
+            (&name, &c_type),
+            &members,
+        ));
+    }
     let _ = writeln!(text, "\n#endif /* {guard} */");
     text
 }

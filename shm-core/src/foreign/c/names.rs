@@ -12,6 +12,10 @@ const KEYWORDS: &str = "_Alignas _Alignof _Atomic _Bool _Complex _Generic _Imagi
     requires restrict return short signed sizeof static static_cast struct switch template this throw true try \
     typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq";
 
+/// Words of Rust that are names in C: behind them `bindgen` puts a `_`.
+const RUST: &str = "abstract as async await become box crate dyn final fn gen impl in let loop macro match mod move mut override \
+    priv pub ref self super trait try type unsafe unsized use virtual where yield";
+
 /// Macros of POSIX and Linux headers that look like a member's name. Those in capitals follow a rule:
 /// see [`is_taken_by_macros`].
 const MACROS: &str = "assert basename complex d_fileno errno h_addr h_errno i386 linux math_errhandling mips msg_cbytes no_argument \
@@ -30,14 +34,14 @@ const TYPES: &str = "addrinfo aiocb aiocb64 aioinit atomic atomic_bool atomic_ch
     group_req group_source_req hostent hsearch_data iconv if_nameindex iface ifaddr ifaddrs ifconf ifmap ifreq \
     in6_addr in6_pktinfo in_addr in_pktinfo inotify_event iovec ip6_mtuinfo ip_mreq ip_mreq_source ip_mreqn \
     ip_msfilter ip_opts ipc_perm ipv6_mreq itimerspec itimerval jmp_buf kill lconv linger link link_map mallinfo \
-    mallinfo2 malloc memory_order mmap mmsghdr mount_attr mq mq_attr msgbuf msghdr msginfo msqid_ds mtx netent \
+    mallinfo2 malloc memfd memory_order mmap mmsghdr mount_attr mq mq_attr msgbuf msghdr msginfo msqid_ds mtx netent \
     nl_catd nl_item ntptimeval obstack once_flag option osockaddr passwd pause pipe pkey pollfd prctl_mm_map \
     protoent qelem random_data re_pattern_buffer re_registers read rlimit rlimit64 rpcent rusage sched_param select \
     sem sembuf semctl semget semid_ds seminfo semop servent shm shm_info shmat shmbox shmbox_i128 shmbox_options \
     shmbox_type shmbox_u128 shmctl shmdt shmget shmid_ds shminfo sigaction sigcontext sigevent sigjmp_buf \
     signalfd_siginfo sigstack sigval sleep stat stat64 statfs statfs64 statvfs statvfs64 statx statx_timestamp sync \
     sysinfo system tcp_ca_state tcp_cookie_transactions tcp_info tcp_md5sig tcp_repair_opt tcp_repair_window tcp_seq \
-    tcp_zerocopy_receive tcphdr termio termios time timespec timeval timex timezone tm tms tss u_char u_int u_long \
+    tcp_zerocopy_receive tcphdr termio termios thrd time timer timerfd timespec timeval timex timezone tm tms tss u_char u_int u_long \
     u_short ucred uint ulong ushort utimbuf utmp utmpx utsname va_list winsize write";
 
 /// What begins constants of those headers that could be a variant's: `SIZE_MAX`, `MAP_SHARED`.
@@ -79,6 +83,14 @@ pub(super) fn member(name: &str) -> String {
     plain
 }
 
+/// The name of a member in the header that the Rust type was made of.
+pub(super) fn existing(name: &str) -> String {
+    match name.strip_suffix('_') {
+        Some(plain) if is_among(plain, RUST) => plain.to_owned(),
+        _ => ascii(name),
+    }
+}
+
 /// The name of a type: `StPid` is `st_pid`.
 pub(super) fn snake(name: &str) -> String {
     let mut snake = separated(name);
@@ -87,7 +99,7 @@ pub(super) fn snake(name: &str) -> String {
     }
     // POSIX keeps `…_t` for itself.
     let families =
-        snake.ends_with("_t") || snake.starts_with("pthread_") || snake.starts_with("sockaddr");
+        snake.ends_with("_t") || snake.starts_with("pthread") || snake.starts_with("sockaddr");
     if families
         || is_among(&snake, KEYWORDS)
         || is_among(&snake, TYPES)
@@ -275,7 +287,9 @@ mod tests {
                     given(word, snake(word));
                     seen += 1;
                 }
-                for end in words("open close get set lock load commit unlock version wait") {
+                for end in
+                    words("open close create get set lock load commit unlock version wait box")
+                {
                     let start = word
                         .strip_suffix(end)
                         .and_then(|start| start.strip_suffix('_'));

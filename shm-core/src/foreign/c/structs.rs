@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::bytes::{self, Member, literal};
 use super::names::{self, primitive_type};
 use crate::foreign::scope::{Scope, TypeNames};
-use crate::layout::{Fingerprint, Primitive, Schema, TypeKind, Variant};
+use crate::layout::{Fingerprint, Schema, TypeKind, Variant};
 
 /// What a type without a name is called: the one member of a struct.
 const NAMELESS: &str = "SharedValue";
@@ -22,23 +22,49 @@ pub(in crate::foreign) fn struct_name(schema: &Schema) -> String {
     }
 }
 
-/// The definitions of a struct for this schema and of all types in it.
-pub(super) fn definitions(schema: &Schema) -> String {
-    let mut types = Types::default();
+/// The definitions of a struct for this schema and of all types in it, and the names of those. `existing`: the struct, if
+/// another header defines it.
+pub(super) fn definitions(
+    schema: &Schema,
+    prefix: &str,
+    existing: Option<&str>,
+) -> (String, TypeNames) {
+    let mut types = Types {
+        text: String::new(),
+        names: TypeNames::default(),
+        prefix: prefix.to_owned(),
+        exists: existing.is_some(),
+    };
+    let name = format!("{prefix}{}", struct_name(schema));
+    let of = existing.map_or_else(|| format!("struct {name}"), str::to_owned);
+    types.names.scope.give(format!("{name}_box"));
     if let TypeKind::Struct { .. } = schema.kind() {
-        types.name(schema);
+        types.name(schema, &of);
     } else {
-        let name = types.names.scope.give(struct_name(schema));
-        types.define_struct(&name, schema, &[Member::at(0, "value", schema)]);
+        types.names.scope.give(name.clone());
+        types.define_struct(&name, &of, schema, &Member::of_root(schema));
     }
-    types.text
+    (types.text, types.names)
 }
 
 /// The types defined so far.
-#[derive(Default)]
 struct Types {
     text: String,
     names: TypeNames,
+    /// What begins each name.
+    prefix: String,
+    /// Whether another header defines all structs and enums.
+    exists: bool,
+}
+
+/// The names of members in C: those of a header that exists.
+pub(super) fn member_names(members: &[Member<'_>], exists: bool) -> Vec<String> {
+    let mut scope = Scope::default();
+    let name = |member: &Member<'_>| match exists {
+        true => names::existing(member.name),
+        false => names::member(member.name),
+    };
+    members.iter().map(|m| scope.give(name(m))).collect()
 }
 
 /// The C type of a member: `uint64_t` and `[3][4]`.
@@ -65,28 +91,41 @@ const LOUD: &str = "#if defined(__GNUC__) && !defined(__clang__)
 ";
 
 impl Types {
-    /// The name in C of a struct, an enum or a vector, which is defined unless it was before.
-    fn name(&mut self, schema: &Schema) -> String {
+    /// The name in C of a struct, an enum or a vector, which is defined unless it was before. `of`: what another
+    /// header calls it.
+    fn name(&mut self, schema: &Schema, of: &str) -> String {
         if let Some(name) = self.names.of(schema) {
             return name;
         }
-        let name = self.names.give(schema, type_name(schema));
+        let name = format!("{}{}", self.prefix, type_name(schema));
+        let name = self.names.give(schema, name);
         if let TypeKind::Enum { repr, variants, .. } = schema.kind() {
-            self.guarded("enum", &name, schema, &enum_text(&name, repr, variants));
+            let constants = match self.exists {
+                true => String::new(),
+                false => enum_constants(&name, variants),
+            };
+            let text = constants + &bytes::enum_function(&name, repr, variants);
+            self.guarded("enum", &name, schema, &text);
+        } else if self.exists {
+            self.define_struct(&name, of, schema, &Member::of(schema));
         } else {
-            self.define_struct(&name, schema, &Member::of(schema));
+            let of = format!("struct {name}");
+            self.define_struct(&name, &of, schema, &Member::of(schema));
         }
         name
     }
 
-    /// Defines the struct `name` with these members, behind a guard that lets other headers define the
-    /// same one.
-    fn define_struct(&mut self, name: &str, schema: &Schema, members: &[Member<'_>]) {
+    /// Defines the struct `name`, which C calls `of`, with these members, behind a guard that lets other headers
+    /// define the same one.
+    fn define_struct(&mut self, name: &str, of: &str, schema: &Schema, members: &[Member<'_>]) {
         let align = schema.align() as u64;
+        let names = member_names(members, self.exists);
         let declared: Vec<_> = members
             .iter()
-            .map(|member| {
-                let mut declared = self.declare(member.schema);
+            .zip(&names)
+            .map(|(member, name)| {
+                let items = member.count.map_or("", |_| "[0]");
+                let mut declared = self.declare(member.schema, (of, &format!("{name}{items}")));
                 if let Some(count) = member.count {
                     declared.dimensions.insert_str(0, &format!("[{count}]"));
                 }
@@ -96,10 +135,7 @@ impl Types {
         // One attribute for all of a packed struct, where that is enough.
         let packed = align == 1 && declared.iter().any(|d| d.align > 1);
         let mut scope = Scope::default();
-        let names: Vec<_> = members
-            .iter()
-            .map(|m| scope.give(names::member(m.name)))
-            .collect();
+        names.iter().for_each(|name| drop(scope.give(name.clone())));
 
         let mut body = String::new();
         let mut end = 0;
@@ -133,11 +169,16 @@ impl Types {
         } else {
             String::new()
         };
-        let mut checks = format!("SHMBOX_STRUCT_({name}, {}, {align});\n", schema.size());
+        // What another header defines, lies where its own alignment says.
+        let aligned = match self.exists {
+            true => format!("__alignof__({of})"),
+            false => align.to_string(),
+        };
+        let mut checks = format!("SHMBOX_STRUCT_({of}, {}, {aligned});\n", schema.size());
         let fields = members.iter().zip(&names);
         for (member, field) in fields.filter(|(member, _)| member.size() > 0) {
             let (offset, size) = (member.offset, member.size());
-            let _ = writeln!(checks, "SHMBOX_MEMBER_({name}, {field}, {offset}, {size});");
+            let _ = writeln!(checks, "SHMBOX_MEMBER_({of}, {field}, {offset}, {size});");
         }
         let functions = bytes::functions(&self.names, name, schema, members);
         // gcc warns where a type that asks for its alignment is packed; the assertions check what counts.
@@ -146,12 +187,16 @@ impl Types {
         } else {
             ("", "")
         };
-        let text =
-            format!("{quiet}struct{attribute} {name} {{\n{body}}};\n{loud}{checks}{functions}");
+        let defined = match self.exists {
+            true => String::new(),
+            false => format!("{quiet}struct{attribute} {name} {{\n{body}}};\n{loud}"),
+        };
+        let text = format!("{defined}{checks}{functions}");
         self.guarded("struct", name, schema, &text);
     }
 
-    fn declare(&mut self, schema: &Schema) -> Declared {
+    /// `at`: the struct that it is in, and which member it is.
+    fn declare(&mut self, schema: &Schema, at: (&str, &str)) -> Declared {
         let plain = |base: String, align, weak| Declared {
             base,
             dimensions: String::new(),
@@ -164,7 +209,8 @@ impl Types {
                 plain(primitive_type(primitive).to_owned(), size, size == 8)
             }
             TypeKind::Array { element, len } => {
-                let mut declared = self.declare(element);
+                let (of, member) = at;
+                let mut declared = self.declare(element, (of, &format!("{member}[0]")));
                 declared.dimensions.insert_str(0, &format!("[{len}]"));
                 declared
             }
@@ -177,13 +223,13 @@ impl Types {
                 ..plain(BYTE.to_owned(), schema.align() as u64, true)
             },
             TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
-                let name = self.name(schema);
+                let name = self.name(schema, &type_of(at));
                 plain(format!("struct {name}"), schema.align() as u64, false)
             }
             TypeKind::Enum { repr, .. } => {
                 let size = repr.size() as u64;
                 // No typedef: in C++ a member may not have the name of its type.
-                let name = self.name(schema);
+                let name = self.name(schema, "");
                 let base = format!("{} /* enum {name} */", primitive_type(repr));
                 plain(base, size, size == 8)
             }
@@ -202,6 +248,11 @@ impl Types {
              #endif\n"
         );
     }
+}
+
+/// The type of a member.
+pub(super) fn type_of((of, member): (&str, &str)) -> String {
+    format!("SHMBOX_TYPE_({of}, {member})")
 }
 
 /// Padding in front of `offset`, where the compiler would not leave as much by itself.
@@ -257,7 +308,7 @@ fn type_name(schema: &Schema) -> String {
 }
 
 /// The constants of the enum `name`, which is an integer of the enum's size.
-fn enum_text(name: &str, repr: Primitive, variants: &[Variant]) -> String {
+fn enum_constants(name: &str, variants: &[Variant]) -> String {
     let prefix = names::screaming(name);
     let mut text = String::new();
     let small = |value: i128| i32::try_from(value).is_ok();
@@ -284,6 +335,5 @@ fn enum_text(name: &str, repr: Primitive, variants: &[Variant]) -> String {
         let _ = writeln!(text, "enum {{\n{}\n}};", constants.trim_end_matches(",\n"));
     }
     text.push_str(&macros);
-    text.push_str(&bytes::enum_function(name, repr, variants));
     text
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::c::{ANY, structs::struct_name};
+use super::c::{ANY, CHeader, structs::struct_name};
 use super::scope::{Scope, TypeNames};
 use crate::layout::{BYTE_ORDER, ForEachMissing, Primitive, Schema, TypeKind, Variant, other_of};
 
@@ -80,7 +80,7 @@ impl Schema {
             self.fingerprint(),
         );
         let glue = GLUE.replace(ANY, &struct_name(self));
-        let source = format!("{}{glue}", self.c_header_with(missing));
+        let source = format!("{}{glue}", CHeader::without_fields(self, missing));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
         let _ = write!(text, "_C_SOURCE = r'''\n{source}'''\n");
         text
