@@ -100,7 +100,11 @@ impl Inspector {
     /// As for [`Inspector::open`]; the inspector stays what it was.
     pub fn reattach(&mut self) -> Result<(), Error> {
         let limit = self.limit;
-        *self = self.options.open(self.key())?.limit(limit);
+        let place = match Place::of(&self.segment) {
+            Some(place) if place.path().is_some() => place,
+            _ => self.key().into(),
+        };
+        *self = self.options.open(place)?.limit(limit);
         Ok(())
     }
 
@@ -296,14 +300,19 @@ impl Inspector {
         self.segment.version()
     }
 
-    /// The key under which the segment can be found.
+    /// What leads to the value: a key, the id of a segment that has none, or the path of a file.
+    pub fn place(&self) -> Option<Place> {
+        Place::of(&self.segment)
+    }
+
+    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
     pub fn key(&self) -> Key {
         self.segment.key()
     }
 
-    /// The kernel's id of the segment.
+    /// The kernel's id of the segment; -1, which no segment has, if the value lives in a file.
     pub fn id(&self) -> shm::Id {
-        self.segment.id()
+        self.segment.home().id().unwrap_or(Place::NO_ID)
     }
 
     /// Bytes reserved for the value: what it may grow to.
@@ -373,8 +382,8 @@ impl Inspector {
     }
 
     fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
-        let place = Place::of_segment(self.key(), self.id());
-        move |why: W| Error::new(why.into(), operation, Some(place), None)
+        let place = Place::of(&self.segment);
+        move |why: W| Error::new(why.into(), operation, place, None)
     }
 
     fn schema_for(&self, operation: Operation) -> Result<Schema, Error> {
@@ -525,6 +534,8 @@ impl InspectorOptions {
             owner: self.owner,
             limit: self.timeout,
             writable: self.write,
+            // Being cut short ends a program that looks, and no other.
+            may_write: 0o666,
         };
         let segment = find(place, access)?;
         room::in_force(&segment)?;

@@ -6,6 +6,7 @@
 mod changes;
 mod error;
 mod guard;
+mod in_files;
 mod inspector;
 mod opening;
 mod options;

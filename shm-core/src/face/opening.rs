@@ -1,11 +1,14 @@
 //! How a segment is found or made, whatever the type of its value: what stands behind `Options`.
 
+use std::borrow::Cow;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
 use crate::protocol::{
     self, ALWAYS_NOTIFY, Access, Fault, Geometry, MOST_SLOTS, Newborn, Owner, RAW_WRITERS, Room,
-    SLOTS, Segment, Write,
+    SLOTS, SNAPSHOTS, Segment, Write,
 };
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
@@ -73,6 +76,7 @@ impl Settings {
             _ => None,
         };
         self.settled(of, || match (findable(place)?, &newborn) {
+            (Found::File(path), _) => Ok(protocol::open_file(&path, access)?),
             (Found::Key(key), Some(newborn)) => protocol::open_or_adopt(key, access, newborn)
                 .map_err(|fault| adopting(fault, newborn, of)),
             (Found::Key(key), None) => Ok(protocol::open(key, access)?),
@@ -97,9 +101,16 @@ impl Settings {
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<Attached, Failure> {
+        let access = self.access(true);
+        if let Some(path) = place.file_path() {
+            let path = path.map_err(Fault::from)?;
+            let newborn = self.newborn_file(of, place.outlasts_boot())?;
+            return self.settled(of, || {
+                Ok(protocol::create_file(&path, access, &newborn, write)?)
+            });
+        }
         let key = creatable(place)?;
         let newborn = self.newborn(of)?;
-        let access = self.access(true);
         self.settled(of, || {
             match protocol::create_new(key, access, &newborn, write) {
                 Err(Fault::Invalid(bytes)) => Err(of.invalid(0, &bytes)),
@@ -116,8 +127,21 @@ impl Settings {
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<(Attached, bool), Failure> {
-        let Found::Key(key) = findable(place)? else {
-            return Err(Failure::Options(ID_IS_GIVEN.into()));
+        let key = match findable(place)? {
+            Found::Key(key) => key,
+            Found::Id(_) => return Err(Failure::Options(ID_IS_GIVEN.into())),
+            Found::File(path) => {
+                let newborn = self.newborn_file(of, place.outlasts_boot())?;
+                let mut created = false;
+                let attached = self.settled(of, || {
+                    let access = self.access(true);
+                    let (segment, made) =
+                        protocol::open_or_create_file(&path, access, &newborn, write)?;
+                    created = made;
+                    Ok(segment)
+                })?;
+                return Ok((attached, created));
+            }
         };
         let newborn = self.newborn(of)?;
         let start = Instant::now();
@@ -241,7 +265,51 @@ impl Settings {
             owner: self.owner,
             limit: self.timeout,
             writable,
+            may_write: self.mode,
         }
+    }
+
+    /// Makes memory without a name, with the value that `write` stores.
+    pub(super) fn create_memory(
+        &self,
+        of: &'static Type,
+        write: &mut Write<'_>,
+    ) -> Result<Attached, Failure> {
+        let newborn = self.newborn_file(of, false)?;
+        let access = self.access(true);
+        self.settled(of, || {
+            Ok(protocol::create_memory_home(access, &newborn, write)?)
+        })
+    }
+
+    /// Maps the memory of a descriptor.
+    pub(super) fn open_memory(
+        &self,
+        fd: BorrowedFd<'_>,
+        of: &'static Type,
+    ) -> Result<Attached, Failure> {
+        let access = self.access(true);
+        self.settled(of, || Ok(protocol::open_memory(fd, access)?))
+    }
+
+    /// What a new file is to be, with snapshots for the disk or without.
+    fn newborn_file(&self, of: &Type, snapshots: bool) -> Result<Newborn, Failure> {
+        for (is_set, option) in [
+            (self.adopt, "adopt"),
+            (self.replace_unused, "replace_unused"),
+            (self.pages != GetFlags::NONE, "huge_pages"),
+        ] {
+            if is_set {
+                let what = format!("`{option}` is for segments, and a file is none: leave it out");
+                return Err(Failure::Options(what.into()));
+            }
+        }
+        let mut newborn = self.newborn(of)?;
+        if snapshots {
+            newborn.flags |= SNAPSHOTS;
+            newborn.geometry = newborn.geometry.with_snapshots().ok_or(Fault::TooLarge)?;
+        }
+        Ok(newborn)
     }
 
     fn newborn(&self, of: &Type) -> Result<Newborn, Failure> {
@@ -325,15 +393,18 @@ fn adopting(fault: Fault, newborn: &Newborn, of: &Type) -> Failure {
 }
 
 /// A place that can lead to a segment.
-pub(super) enum Found {
+pub(super) enum Found<'a> {
     Key(Key),
     Id(shm::Id),
+    File(Cow<'a, Path>),
 }
 
 /// Refuses what leads to no segment.
-pub(super) fn findable(place: &Place) -> Result<Found, Failure> {
+pub(super) fn findable(place: &Place) -> Result<Found<'_>, Failure> {
+    if let Some(path) = place.file_path() {
+        return Ok(Found::File(path.map_err(Fault::from)?));
+    }
     match (place.key(), place.segment_id()) {
-        _ if place.path().is_some() => Err(Failure::Options(NO_FILES.into())),
         (_, Some(id)) => Ok(Found::Id(id)),
         (Some(key), None) if !key.is_private() => Ok(Found::Key(usable(key)?)),
         _ => Err(Failure::Options(
@@ -347,6 +418,7 @@ pub(super) fn find(place: &Place, access: Access) -> Result<Segment, Failure> {
     Ok(match findable(place)? {
         Found::Key(key) => protocol::open(key, access)?,
         Found::Id(id) => protocol::open_id(id, access)?,
+        Found::File(path) => protocol::open_file(&path, access)?,
     })
 }
 
@@ -355,10 +427,11 @@ pub(super) fn find_id(place: &Place) -> Result<shm::Id, Failure> {
     Ok(match findable(place)? {
         Found::Key(key) => protocol::look_up(key).map_err(Fault::from)?,
         Found::Id(id) => id,
+        Found::File(_) => return Err(Failure::Options(NO_FILES.into())),
     })
 }
 
-const NO_FILES: &str = "no value is opened in a file yet: use a key";
+const NO_FILES: &str = "a `RawBox` is for segments, and a file is none: use a key or an id";
 
 const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment under a key, or with `Key::PRIVATE`, and ask it for its id";
 

@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 #[cfg(doc)]
@@ -372,6 +373,32 @@ impl<T: SharedLayout> Options<T> {
         match self.settings.create_new(&place, Type::of::<T>(), write) {
             Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
             Err(why) => Err(explain::<T>(Operation::CreateNew, place)(why)),
+        }
+    }
+
+    /// Makes memory without a name. See [`SharedBox::anonymous`]. The mode says which users may open the descriptor anew: 0600
+    /// unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::anonymous`].
+    pub fn anonymous(&self, value: T) -> Result<SharedBox<T>, Error> {
+        let write: &mut Write<'_> = &mut |locked, payload| store_first(locked, payload, &value);
+        match self.settings.create_memory(Type::of::<T>(), write) {
+            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
+            Err(why) => Err(explain::<T>(Operation::Anonymous, Key::PRIVATE.into())(why)),
+        }
+    }
+
+    /// Maps the memory of a descriptor. See [`SharedBox::from_fd`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::from_fd`].
+    pub fn from_fd(&self, fd: impl AsFd) -> Result<SharedBox<T>, Error> {
+        match self.settings.open_memory(fd.as_fd(), Type::of::<T>()) {
+            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), false, self.clone())),
+            Err(why) => Err(explain::<T>(Operation::FromFd, Key::PRIVATE.into())(why)),
         }
     }
 

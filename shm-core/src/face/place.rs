@@ -8,7 +8,8 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::home::file;
+use crate::home::{Home, file};
+use crate::protocol::Segment;
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
 
@@ -24,6 +25,8 @@ use crate::sysv::{self, Key, ParseKeyError};
 /// | `0x1234`, `4660` | the segment under that key |
 /// | `id:5` | the segment with that id of the kernel's, as `ipcs -m` shows it |
 /// | `ftok:PATH:ID` | the segment under the key of [`Key::ftok`]; ID from 0 to 255 |
+/// | `file:PATH` | the file of that path |
+/// | `posix:/NAME` | the object of POSIX shared memory with that name: the file `/dev/shm/NAME` |
 ///
 /// ```
 /// use shm_core::{Key, Place, SharedBox};
@@ -52,6 +55,9 @@ enum Way {
 }
 
 impl Place {
+    /// What an id says where there is no segment.
+    pub(super) const NO_ID: Id = Id::from_raw(-1);
+
     /// The segment with this id of the kernel's, as `ipcs -m` and [`SharedView::id`] tell it.
     ///
     /// [`SharedView::id`]: crate::SharedView::id
@@ -75,13 +81,34 @@ impl Place {
         Place(Way::Posix(name.as_ref().into()))
     }
 
-    /// What leads to an attached segment: its key, or its id where it has none.
+    /// What leads to an attachment: a key, the id of a segment that has none, or a path; `None` for memory without a name.
+    pub(super) fn of(segment: &Segment) -> Option<Place> {
+        match segment.home() {
+            Home::Segment(mapping) => Some(Place::of_segment(segment.key(), mapping.id())),
+            Home::File(file) => file.named().map(Place::file),
+        }
+    }
+
+    /// What leads to a segment: its key, or its id where it has none.
     pub(super) fn of_segment(key: Key, id: Id) -> Place {
         if key.is_private() {
             Place::id(id)
         } else {
             key.into()
         }
+    }
+
+    /// The path of a file or a POSIX name.
+    pub(super) fn file_path(&self) -> Option<Result<Cow<'_, Path>, file::Error>> {
+        match &self.0 {
+            Way::Posix(name) => Some(file::posix_path(name).map(Cow::Owned)),
+            _ => self.path().map(Ok),
+        }
+    }
+
+    /// Whether what is stored there may outlast the machine's running.
+    pub(super) fn outlasts_boot(&self) -> bool {
+        matches!(self.0, Way::File(_))
     }
 
     /// The key, if the place is one.

@@ -329,7 +329,7 @@ impl<T: SharedLayout> RawView<T> {
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<T>()
-            .fmt_in_segment(name, self.key(), self.id(), f)
+            .fmt_in_segment(name, self.key(), Some(self.id()), f)
             .finish()
     }
 }
@@ -489,6 +489,7 @@ impl<T: SharedLayout> RawOptions<T> {
             owner,
             limit,
             writable,
+            may_write: 0,
         };
         let start = Instant::now();
         loop {

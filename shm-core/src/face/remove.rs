@@ -1,10 +1,11 @@
 //! `remove`: the end of a segment of which only the place is known.
 
 use super::error::{Error, Operation};
-use super::opening::find_id;
+use super::opening::{Found, find_id, findable};
 use super::place::Place;
 use crate::protocol;
 use crate::sysv::{self, sem};
+use crate::typed::Failure;
 
 /// Removes what this library left in a place, whatever type it holds and in whatever state it is: a
 /// box, an unfinished birth, a damaged segment, one of another format.
@@ -40,9 +41,14 @@ use crate::sysv::{self, sem};
 /// [`Options`](crate::ErrorKind::Options) for a key that leads to no segment.
 pub fn remove(place: impl Into<Place>) -> Result<(), Error> {
     let place = place.into();
-    find_id(&place)
-        .and_then(|id| Ok(protocol::remove_id(id)?))
-        .map_err(|why| Error::new(why, Operation::Remove, Some(place), None))
+    removed(&place).map_err(|why| Error::new(why, Operation::Remove, Some(place), None))
+}
+
+fn removed(place: &Place) -> Result<(), Failure> {
+    match findable(place)? {
+        Found::File(path) => Ok(protocol::remove_file(&path)?),
+        Found::Key(_) | Found::Id(_) => Ok(protocol::remove_id(find_id(place)?)?),
+    }
 }
 
 /// Semaphore sets that this library made for segments that are gone, as `ipcrm -m` leaves them where no

@@ -68,14 +68,20 @@ impl<T: SharedLayout> SharedView<T> {
         Options::new().open_read_only(place)
     }
 
-    /// The key under which the segment can be found.
+    /// What leads to the value: a key, the id of a segment that has none, or the path of a file; `None` for
+    /// [memory without a name](crate::SharedBox::anonymous).
+    pub fn place(&self) -> Option<Place> {
+        Place::of(self.segment())
+    }
+
+    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
     pub fn key(&self) -> Key {
         self.segment().key()
     }
 
-    /// The kernel's id of the segment.
+    /// The kernel's id of the segment; -1, which no segment has, if the value lives in a file.
     pub fn id(&self) -> shm::Id {
-        self.segment().id()
+        self.segment().home().id().unwrap_or(Place::NO_ID)
     }
 
     /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.
@@ -333,7 +339,15 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedView<T>, Error> {
-        self.options.open_read_only(self.key())
+        self.options.open_read_only(self.way())
+    }
+
+    /// What leads to the newest life of the value.
+    pub(super) fn way(&self) -> Place {
+        match Place::of(self.segment()) {
+            Some(place) if place.path().is_some() => place,
+            _ => self.key().into(),
+        }
     }
 
     /// [`SharedView::wait`], under the name of this operation.

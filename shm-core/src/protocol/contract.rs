@@ -18,7 +18,7 @@ fn each_word_of_the_control_block_lies_where_the_format_says() {
     }
     let ours = words![
         magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-        slots: "u32", set: "u32", claims: "u32", replaced: "u32", seq: "u64", state: "u32", range: "u64", lock: "u32",
+        slots: "u32", set: "u32", claims: "u32", replaced: "u32", durable: "u32", life: "u64", seq: "u64", state: "u32", range: "u64", lock: "u32",
         awaited: "u64",
     ];
     let theirs: Vec<_> = table("The control block")
@@ -69,6 +69,7 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
         capacity: 1024,
         room: 64,
         slots: 17,
+        snapshots: false,
     };
     let records = 192;
     assert_eq!(

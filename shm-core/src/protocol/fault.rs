@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::home::{Refused, file};
 use crate::sysv;
 
 /// Why the protocol gave up.
@@ -10,6 +11,8 @@ use crate::sysv;
 pub(crate) enum Fault {
     /// A system call was refused.
     System(Box<sysv::Error>),
+    /// So was one for a file.
+    File(Box<file::Error>),
     /// A living process kept the lock beyond the limit.
     Busy { holder: Holder, waited: Duration },
     /// This thread holds the lock already.
@@ -48,6 +51,14 @@ pub(crate) enum Fault {
         wanted: Option<usize>,
         creator: u32,
     },
+    /// What was asked is known of segments alone.
+    NoSegment,
+    /// What was asked is known of files alone.
+    NoFile,
+    /// Others may write the file, and so cut it short.
+    Exposed { mode: u32 },
+    /// The live value of a file was left by another start of the machine, or by the file that this is a copy of.
+    NotRestored,
     /// Owner or creator are not trusted.
     Untrusted { owner: u32, creator: u32 },
     /// The sizes asked for cannot be had.
@@ -72,6 +83,23 @@ impl Fault {
 impl From<sysv::Error> for Fault {
     fn from(error: sysv::Error) -> Fault {
         Fault::System(Box::new(error))
+    }
+}
+
+impl From<file::Error> for Fault {
+    fn from(error: file::Error) -> Fault {
+        Fault::File(Box::new(error))
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Fault {
+        match refused {
+            Refused::SetLost => Fault::SetLost,
+            Refused::NoUndo => Fault::NoUndo,
+            Refused::System(error) => error.into(),
+            Refused::File(error) => error.into(),
+        }
     }
 }
 

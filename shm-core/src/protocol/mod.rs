@@ -3,7 +3,7 @@
 //!
 //! This module knows no `T`: it deals in bytes, versions and processes. `ARCHITECTURE.md` states
 //! the protocols and their invariants. `typed/` and the public types may call it, by the names that
-//! are passed on here; it may call `sysv/`. Of its folders each may call those before it, and all
+//! are passed on here; it may call `home/` and `sysv/`. Of its folders each may call those before it, and all
 //! may say what went wrong (`fault.rs`): `memory/`, `lock/`, `segment/`, `life/`.
 
 #[cfg(all(test, not(loom)))]
@@ -18,16 +18,21 @@ mod segment;
 
 pub(crate) use fault::Fault;
 pub use fault::{Claimant, Holder, HolderState};
-pub(crate) use life::birth::{Write, create_new, open_or_adopt, open_or_create};
-pub(crate) use life::newborn::Newborn;
+pub(crate) use life::birth::{create_new, open_or_adopt, open_or_create};
+pub(crate) use life::files::{
+    create_file, create_memory_home, open_file, open_memory, open_or_create_file,
+};
+pub(crate) use life::newborn::{Newborn, Write};
 pub(crate) use life::open::{open, open_id};
-pub(crate) use life::removal::{info, is_removed, remove, remove_id};
+pub(crate) use life::removal::{info, is_removed, remove, remove_file, remove_id};
 pub(crate) use life::replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use lock::held::Mark;
 pub(crate) use lock::proc::observe;
 pub(crate) use lock::process::epoch;
 pub(crate) use lock::set::orphans as orphaned_sets;
-pub(crate) use memory::control::{ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, State};
+pub(crate) use memory::control::{
+    ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, SNAPSHOTS, State,
+};
 pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};
 #[cfg(shm_stop_points)]

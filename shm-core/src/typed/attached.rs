@@ -81,7 +81,7 @@ impl Attached {
     /// Names the segment and the version of its value, in few words.
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.of
-            .fmt_in_segment(name, self.segment.key(), self.segment.id(), f)
+            .fmt_in_segment(name, self.segment.key(), self.segment.home().id(), f)
             .field("version", &self.segment.version())
             .finish()
     }

@@ -57,13 +57,14 @@ impl Type {
         &self,
         name: &str,
         key: Key,
-        id: Id,
+        id: Option<Id>,
         f: &'a mut fmt::Formatter<'b>,
     ) -> fmt::DebugStruct<'a, 'b> {
         let mut shown = f.debug_struct(&format!("{name}<{}>", self.schema));
-        shown
-            .field("key", &format_args!("{key}"))
-            .field("id", &format_args!("{id}"));
+        shown.field("key", &format_args!("{key}"));
+        if let Some(id) = id {
+            shown.field("id", &format_args!("{id}"));
+        }
         shown
     }
 

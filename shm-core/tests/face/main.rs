@@ -4,6 +4,7 @@
 mod attributes;
 mod errors;
 mod field;
+mod files;
 mod inspector;
 mod inspector_set;
 mod raw_box;

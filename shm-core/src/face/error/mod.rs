@@ -19,7 +19,7 @@ use crate::typed::{Attached, Failure, Type};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The kernel refused a system call: [`Error::sysv`] tells which, and why.
+    /// The kernel refused a system call: [`Error::sysv`] tells which, and why, unless it was one for a file.
     System,
     /// The segment has no control block: another program laid it out. [`RawBox`](crate::RawBox)
     /// reads it.
@@ -71,6 +71,9 @@ pub enum ErrorKind {
     Overtaken,
     /// The segment belongs to, or was created by, a user who is not trusted.
     Untrusted,
+    /// The value of a file was left by an earlier start of the machine, or by the file that this one is a copy of, and this call may
+    /// not bring back what was [made durable](crate::SharedBox::persist).
+    NotRestored,
     /// The value is larger than this [`Inspector`](crate::Inspector) may read.
     TooLarge,
     /// A path leads to no part of the value.
@@ -152,6 +155,7 @@ enum Way {
     Nothing,
     Key,
     Id,
+    File,
 }
 
 /// One of a call, with all that is to be told of it.
@@ -199,6 +203,7 @@ impl Error {
             {
                 Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw().cast_unsigned()),
                 Some((_, Some(id))) => (Way::Id, id.as_raw().cast_unsigned()),
+                Some((None, None)) => (Way::File, 0),
                 _ => (Way::Nothing, 0),
             };
             Error(Repr::Brief(Brief {
@@ -248,8 +253,7 @@ impl Error {
     #[inline(never)]
     fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
         let segment = attached.segment();
-        let place = Place::of_segment(segment.key(), segment.id());
-        Error::new(why, operation, Some(place), Some(attached.of()))
+        Error::new(why, operation, Place::of(segment), Some(attached.of()))
     }
 
     /// What kind of error it is.
@@ -359,7 +363,10 @@ impl Error {
 
     /// The kernel's error number, if a system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.sysv()?.raw_os_error()
+        match self.why()? {
+            Failure::Fault(Fault::File(error)) => error.raw_os_error(),
+            _ => self.sysv()?.raw_os_error(),
+        }
     }
 
     fn why(&self) -> Option<&Failure> {
@@ -373,7 +380,7 @@ impl Error {
 impl Brief {
     fn place(&self) -> Option<Place> {
         match self.way {
-            Way::Nothing => None,
+            Way::Nothing | Way::File => None,
             Way::Key => Some(Key::new(self.number).into()),
             Way::Id => Some(Place::id(Id::from_raw(self.number.cast_signed()))),
         }
@@ -394,7 +401,7 @@ impl Why {
 
 fn kind_of(fault: &Fault) -> ErrorKind {
     match fault {
-        Fault::System(_) => ErrorKind::System,
+        Fault::System(_) | Fault::File(_) => ErrorKind::System,
         Fault::Busy { .. } => ErrorKind::Busy,
         Fault::Reentrant => ErrorKind::Reentrant,
         Fault::Forked => ErrorKind::Forked,
@@ -411,8 +418,9 @@ fn kind_of(fault: &Fault) -> ErrorKind {
         Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => ErrorKind::Damaged,
         Fault::Format(_) => ErrorKind::Format,
         Fault::Unfinished { .. } => ErrorKind::Unfinished,
-        Fault::Untrusted { .. } => ErrorKind::Untrusted,
-        Fault::TooLarge => ErrorKind::Options,
+        Fault::Untrusted { .. } | Fault::Exposed { .. } => ErrorKind::Untrusted,
+        Fault::NotRestored => ErrorKind::NotRestored,
+        Fault::TooLarge | Fault::NoSegment | Fault::NoFile => ErrorKind::Options,
     }
 }
 
@@ -422,6 +430,7 @@ impl std::error::Error for Error {
             Repr::Brief(_) => None,
             Repr::Call(call) => match &call.why {
                 Failure::Fault(Fault::System(source)) => Some(source.as_ref()),
+                Failure::Fault(Fault::File(source)) => Some(source.as_ref()),
                 Failure::Invalid(source) => Some(source.as_ref()),
                 _ => None,
             },

@@ -45,7 +45,7 @@ struct Named(Option<Place>);
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            None => f.write_str("a private segment"),
+            None => f.write_str("private memory"),
             Some(place) if place.path().is_some() => write!(f, "{place}"),
             Some(place) => match place.segment_id() {
                 Some(id) => write!(f, "segment with id {id}"),
@@ -59,7 +59,11 @@ impl fmt::Display for Brief {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Brief { why, pid, .. } = *self;
         let waited = Duration::from_millis(self.waited.into());
-        write!(f, "{} on {}: ", self.operation.name(), Named(self.place()))?;
+        let name = self.operation.name();
+        match self.way {
+            Way::File => write!(f, "{name} on a file: ")?,
+            _ => write!(f, "{name} on {}: ", Named(self.place()))?,
+        }
         match why {
             Why::Removed => f.write_str("the segment has been removed")?,
             Why::Overtaken => write!(
@@ -165,6 +169,15 @@ impl Call {
     fn hint_of_fault(&self, fault: &Fault) -> &'static str {
         match fault {
             Fault::System(source) => hint_of_system(self.operation, source),
+            Fault::File(source) => source.hint(),
+            Fault::Exposed { .. } => {
+                "if they may be trusted, say so with `mode(…)` of the options, with their bits in it; else `chmod go-w` and its path"
+            }
+            Fault::NotRestored => {
+                "open it once for writing, which brings the newest durable value back"
+            }
+            Fault::NoFile => "only `SharedBox::anonymous` and files have one",
+            Fault::NoSegment => "ask `std::fs::metadata` and its path",
             Fault::Foreign { .. } if self.operation.is_read_only() => {
                 "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
             }
@@ -239,6 +252,9 @@ impl fmt::Display for Call {
         }
         match &self.why {
             Failure::Fault(Fault::System(source)) => {
+                return source.fmt_with_hint(&self.hint(), f);
+            }
+            Failure::Fault(Fault::File(source)) => {
                 return source.fmt_with_hint(&self.hint(), f);
             }
             // It says what would be right.
@@ -316,6 +332,7 @@ impl Call {
         match fault {
             // These are brief, or end the sentence themselves.
             Fault::System(_)
+            | Fault::File(_)
             | Fault::Busy { .. }
             | Fault::Reentrant
             | Fault::Forked
@@ -376,6 +393,15 @@ impl Call {
                 f,
                 "it belongs to user {owner} and was created by user {creator}, not by this user or root"
             ),
+            Fault::Exposed { mode } => write!(
+                f,
+                "its mode {mode:04o} lets others write it, and so cut it short, which would end each process that reads behind the cut (SIGBUS)"
+            ),
+            Fault::NotRestored => f.write_str(
+                "its value was left by an earlier start of the machine, or by the file that this one is a copy of",
+            ),
+            Fault::NoFile => f.write_str("a segment has no descriptor"),
+            Fault::NoSegment => f.write_str("it is no segment of the kernel's"),
             Fault::TooLarge => f.write_str("no address space holds a segment of that capacity"),
         }
     }

@@ -3,6 +3,7 @@
 use core::num::NonZeroU64;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::error::{Error, Kind};
 
@@ -15,6 +16,17 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 ///
 /// `/proc` is not there, or is none.
 pub(super) fn boot_word() -> Result<NonZeroU64, Error> {
+    static KNOWN: OnceLock<NonZeroU64> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(*known);
+    }
+    let found = ask()?;
+    // Two threads that come here at once have found the same.
+    let _ = KNOWN.set(found);
+    Ok(found)
+}
+
+fn ask() -> Result<NonZeroU64, Error> {
     let path = Path::new(BOOT_ID);
     let no_proc = |cause| {
         let hint = "mount it: `mount -t proc proc /proc` inside the chroot or container";

@@ -1,10 +1,12 @@
 //! `Description`: a file opened for one owner alone, whose locks tell that the owner lives.
 
 use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -25,13 +27,42 @@ pub(super) const BIRTH_BYTE: i64 = LIFE_BYTE + 2;
 /// through. Its locks belong to the inode, and end when it is dropped, which closes it: never by `F_UNLCK`, which in a forked
 /// child would free the parent's.
 pub(crate) struct Description {
-    file: File,
+    file: Own,
     path: PathBuf,
     /// Whether `path` leads to it; else it was received as a descriptor.
     by_path: bool,
     file_system: FileSystem,
+}
+
+/// A descriptor that closes its own file and no other: a program that closes every number it finds (`close_range`, as daemons do)
+/// frees this one for another file. In a child that gave up its copy, the number stays taken.
+struct Own {
+    file: ManuallyDrop<File>,
     /// Device and inode.
     identity: (u64, u64),
+}
+
+impl Own {
+    fn is_intact(&self) -> bool {
+        stat(&self.file).is_ok_and(|found| (found.dev, found.ino) == self.identity)
+    }
+}
+
+impl Deref for Own {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if self.is_intact() {
+            // SAFETY: `ManuallyDrop::drop` demands that the value is not used after it: this is its owner's only drop.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
+    }
 }
 
 /// What the kernel says of a file.
@@ -82,7 +113,7 @@ impl Description {
         // Nothing keeps a `/proc` from being another thing.
         let known = fd.try_clone_to_owned().and_then(|fd| stat(&fd.into()));
         let known = known.map_err(|e| Error::of("fstat", &path, &e))?;
-        if (known.dev, known.ino) != description.identity {
+        if (known.dev, known.ino) != description.file.identity {
             return Err(replaced(&path));
         }
         Ok(description)
@@ -103,10 +134,12 @@ impl Description {
         }
         Ok(Description {
             file_system: FileSystem::of(&file, path)?,
-            file,
+            file: Own {
+                file: ManuallyDrop::new(file),
+                identity: (found.dev(), found.ino()),
+            },
             path: path.to_owned(),
             by_path,
-            identity: (found.dev(), found.ino()),
         })
     }
 
@@ -143,13 +176,7 @@ impl Description {
     /// Whether another description has locked the byte for itself alone. A shared lock does not count: every reader can have
     /// one.
     pub(crate) fn is_held(&self, offset: i64) -> Result<bool, Error> {
-        syscalls::is_locked(&self.file, LockSort::Read, offset).map_err(|e| self.error("fcntl", &e))
-    }
-
-    /// Whether another description has any lock on the byte.
-    pub(crate) fn is_held_at_all(&self, offset: i64) -> Result<bool, Error> {
-        syscalls::is_locked(&self.file, LockSort::Write, offset)
-            .map_err(|e| self.error("fcntl", &e))
+        syscalls::is_locked(&self.file, offset).map_err(|e| self.error("fcntl", &e))
     }
 
     /// What the kernel says of the file now.
@@ -160,16 +187,10 @@ impl Description {
     /// Whether the path leads to this file.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Error> {
         match path.symlink_metadata() {
-            Ok(found) => Ok((found.dev(), found.ino()) == self.identity),
+            Ok(found) => Ok((found.dev(), found.ino()) == self.file.identity),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(self.error("stat", &e)),
         }
-    }
-
-    /// In a forked child: gives up its copy of the parent's descriptor, which would keep the parent's locks after its death.
-    /// The number stays taken, so that dropping this value closes nothing else. Safe after `fork`.
-    pub(crate) fn give_up_in_child(&self) {
-        syscalls::replace_with_nothing(&self.file);
     }
 
     /// The file system that it is on.
@@ -186,7 +207,7 @@ impl Description {
     pub(super) fn another(&self, write: bool) -> Result<(File, FileStat), Error> {
         let same = |file: File| {
             let found = stat(&file).map_err(|e| self.error("fstat", &e))?;
-            let same = (found.dev, found.ino) == self.identity;
+            let same = (found.dev, found.ino) == self.file.identity;
             Ok(same.then_some((file, found)))
         };
         // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
@@ -196,9 +217,43 @@ impl Description {
         {
             return Ok(found);
         }
+        if !self.is_intact() {
+            return Err(Error::early(
+                "open",
+                &self.path,
+                Kind::Replaced,
+                "this process has closed the descriptor, and the path leads to another file",
+                "leave descriptors of this library's open (`close_range`)",
+            ));
+        }
         let link = link_in_proc(self.file.as_fd());
         let file = open_link(&link, write).map_err(|e| no_proc(&self.path, &e))?;
         same(file)?.ok_or_else(|| replaced(&self.path))
+    }
+
+    /// Another description of the file.
+    pub(crate) fn again(&self, write: bool) -> Result<Description, Error> {
+        let (file, _) = self.another(write)?;
+        Description::of_new(file, &self.path, self.by_path)
+    }
+
+    /// Whether the descriptor is still the file's: this process may have closed it.
+    pub(super) fn is_intact(&self) -> bool {
+        self.file.is_intact()
+    }
+
+    /// Whether a path led to it when it was opened.
+    pub(super) fn is_by_path(&self) -> bool {
+        self.by_path
+    }
+
+    pub(super) fn raw(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Device and inode.
+    pub(super) fn inode(&self) -> (u64, u64) {
+        self.file.identity
     }
 
     /// For calls that neither map nor duplicate it.
@@ -316,11 +371,20 @@ fn replaced(path: &Path) -> Error {
 #[allow(clippy::unwrap_used, reason = "a failure is the test's")]
 mod tests {
     use super::*;
-    use crate::home::file::Mapped;
+    use crate::home::file::mapped::Mapped;
     use crate::home::file::tests::Scratch;
 
     fn open(path: &Path) -> Description {
         Description::open(path, true).unwrap()
+    }
+
+    /// What other tests spawn meanwhile has copies of descriptors until it calls `exec`.
+    fn until_free(description: &Description, byte: i64) {
+        let start = std::time::Instant::now();
+        while description.is_held(byte).unwrap() {
+            assert!(start.elapsed().as_secs() < 60, "something keeps it");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -337,7 +401,8 @@ mod tests {
         drop(open(&path));
         assert!(two.is_held(3).unwrap());
         drop(one);
-        assert!(!two.is_held(3).unwrap() && two.lock_byte(3).unwrap());
+        until_free(&two, 3);
+        assert!(two.lock_byte(3).unwrap());
     }
 
     #[test]
@@ -348,7 +413,7 @@ mod tests {
         assert!(one.lock_byte(0).unwrap());
         let mapped = Mapped::new(&one, true).unwrap();
         drop(one);
-        assert!(!two.is_held(0).unwrap());
+        until_free(&two, 0);
         drop(mapped);
     }
 
@@ -358,7 +423,6 @@ mod tests {
         let path = scratch.file("file", b"x");
         let (owner, reader) = (open(&path), Description::open(&path, false).unwrap());
         assert!(reader.lock_shared(7).unwrap() && !owner.is_held(7).unwrap());
-        assert!(owner.is_held_at_all(7).unwrap());
         assert!(
             !owner.lock_byte(7).unwrap(),
             "a reader can deny a slot, and no more"
@@ -395,25 +459,6 @@ mod tests {
         );
         assert_eq!(one.stat().unwrap().nlink, 0);
         assert!(!one.is_at(&path).unwrap());
-    }
-
-    #[test]
-    fn a_child_that_gives_its_copy_up_leaves_the_lock_to_the_parent() {
-        let scratch = Scratch::new();
-        let path = scratch.file("file", b"x");
-        let (one, two) = (open(&path), open(&path));
-        assert!(one.lock_byte(0).unwrap());
-        // What a child's copy of the descriptor is to the parent's, a duplicate is to the original here.
-        let copy = Description::of_new(one.file.try_clone().unwrap(), &path, true).unwrap();
-        copy.give_up_in_child();
-        assert!(two.is_held(0).unwrap());
-        assert!(
-            copy.stat().unwrap() != two.stat().unwrap(),
-            "another file now"
-        );
-        drop(one);
-        assert!(!two.is_held(0).unwrap(), "the copy keeps nothing");
-        drop(copy);
     }
 
     #[test]

@@ -95,6 +95,16 @@ impl Error {
         }
     }
 
+    /// That there is a file of this path, where there should be none.
+    pub(crate) fn exists(path: &Path) -> Error {
+        Error::of("linkat", path, &io::Error::from_raw_os_error(libc::EEXIST))
+    }
+
+    /// That a descriptor can't be duplicated.
+    pub(crate) fn of_descriptor(error: &io::Error) -> Error {
+        Error::of("dup", Path::new("memfd"), error)
+    }
+
     /// The sort of failure.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
@@ -108,11 +118,6 @@ impl Error {
     /// What to do next, in words.
     pub(crate) fn hint(&self) -> &'static str {
         self.hint
-    }
-
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Shows the error with another next step than its own: that of a caller who knows what the call was for.

@@ -13,7 +13,6 @@ use super::syscalls;
 pub(crate) struct Mapped {
     at: NonNull<u8>,
     len: usize,
-    writable: bool,
 }
 
 // SAFETY: the mapping belongs to the process and not to a thread, and no method but `drop` touches it.
@@ -41,7 +40,7 @@ impl Mapped {
             Ok(len) => len,
         };
         let at = syscalls::map(&file, len, writable).map_err(|e| description.error("mmap", &e))?;
-        Ok(Mapped { at, len, writable })
+        Ok(Mapped { at, len })
     }
 
     /// The first byte.
@@ -52,11 +51,6 @@ impl Mapped {
     /// How many bytes there are.
     pub(crate) fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether the memory may be written to.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.writable
     }
 }
 

@@ -6,7 +6,6 @@
 //! description alive, also in a forked child), and is let go by `close` alone. [`Mapped`] is the memory, by a description of
 //! its own that is closed at once. [`create_whole`] makes a file that has its name only when it is whole. What may be a home
 //! at all, [`FileSystem`] decides.
-#![allow(dead_code, unused_imports, reason = "no box is opened in a file yet")]
 
 mod birth;
 mod boot;
@@ -16,7 +15,10 @@ mod door;
 mod durable;
 mod error;
 mod file_system;
+mod forked;
+mod home;
 mod life;
+mod locks;
 mod mapped;
 mod memory;
 mod posix;
@@ -27,13 +29,13 @@ mod temporary;
 mod tests;
 mod turn;
 
-pub(crate) use birth::{Birth, Born, create_whole};
+pub(crate) use birth::{Birth, create_whole};
 pub(crate) use description::{Description, FileStat};
-pub(crate) use durable::{Slots, Turn, persist, restored};
+pub(crate) use durable::{Slots, persist, restored};
 pub(crate) use error::{Error, Kind};
-pub(crate) use file_system::FileSystem;
+pub(crate) use home::FileHome;
 pub(crate) use life::{enter, life_word};
-pub(crate) use mapped::Mapped;
-pub(crate) use memory::{check_seals, create_memory};
+pub(crate) use locks::Locks;
+pub(crate) use memory::create_memory;
 pub(crate) use posix::posix_path;
-pub(crate) use snapshot::{Snapshot, newest, slot_size};
+pub(crate) use snapshot::{BLOCK, Snapshot, slot_size};

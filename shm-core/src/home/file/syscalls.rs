@@ -6,13 +6,13 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use std::fs::File;
 use std::io::{Error, Result};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 #[cfg(not(target_env = "gnu"))]
-use libc::{fstatfs, statfs as StatFs};
+use libc::{fstat, fstatfs, stat, statfs as StatFs};
 // Without the number, file systems too large for 32 bits are an error on 32-bit targets.
 #[cfg(target_env = "gnu")]
-use libc::{fstatfs64 as fstatfs, statfs64 as StatFs};
+use libc::{fstat64 as fstat, fstatfs64 as fstatfs, stat64 as stat, statfs64 as StatFs};
 
 fn ret(code: c_int) -> Result<c_int> {
     if code == -1 {
@@ -89,14 +89,14 @@ pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
     lock_call(file, libc::F_OFD_SETLK, LockSort::None, byte).map(drop)
 }
 
-/// Whether another description has a lock that would be in the way.
+/// Whether another description has locked the byte for itself alone.
 #[allow(
     clippy::unnecessary_cast,
     clippy::cast_possible_truncation,
     reason = "see `lock_call`"
 )]
-pub(super) fn is_locked(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
-    let lock = lock_call(file, libc::F_OFD_GETLK, sort, byte)?;
+pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
+    let lock = lock_call(file, libc::F_OFD_GETLK, LockSort::Read, byte)?;
     Ok(lock.sort != libc::F_UNLCK as c_short)
 }
 
@@ -226,12 +226,23 @@ pub(super) fn write_and_sync(file: &File, bytes: &[u8], offset: u64) -> Result<u
     usize::try_from(written).map_err(|_| Error::last_os_error())
 }
 
-/// Puts an empty counter in the descriptor's place. To be called where no other thread makes descriptors: after `fork`, in the
-/// child. All calls are among those that `signal-safety(7)` and the kernel allow there.
-pub(super) fn replace_with_nothing(file: &File) {
-    let fd = file.as_raw_fd();
-    // SAFETY: takes and returns numbers only. Whoever owns `fd` closes a counter later instead of the file: the number is
-    // taken again before this function returns, by a thread that is alone. Closed first, there is room for one more.
+/// Puts an empty counter in the descriptor's place, if it is still that of the file with this device and inode. To be called where
+/// no other thread makes descriptors: after `fork`, in the child. All calls are among those that `signal-safety(7)` and the kernel
+/// allow there.
+pub(super) fn replace_with_nothing(fd: RawFd, (dev, ino): (u64, u64)) {
+    let mut found = MaybeUninit::<stat>::zeroed();
+    // SAFETY: `fstat(2)` fills the structure that it is given.
+    if unsafe { fstat(fd, found.as_mut_ptr()) } != 0 {
+        return;
+    }
+    // SAFETY: it consists of integers, for which the zeros were valid already.
+    let found = unsafe { found.assume_init() };
+    #[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
+    if (u64::from(found.st_dev), u64::from(found.st_ino)) != (dev, ino) {
+        return;
+    }
+    // SAFETY: takes and returns numbers only. Whoever owns `fd` finds a counter there instead of its file: the number is taken again
+    // before this function returns, by a thread that is alone. Closed first, there is room for one more.
     unsafe {
         libc::close(fd);
         let counter = libc::eventfd(0, libc::EFD_CLOEXEC);
@@ -240,6 +251,13 @@ pub(super) fn replace_with_nothing(file: &File) {
             libc::close(counter);
         }
     }
+}
+
+/// Has `child` called in every child of a `fork`.
+pub(super) fn at_fork(child: unsafe extern "C" fn()) {
+    // SAFETY: `pthread_atfork(3)` keeps the pointer to a function, which is there as long as the process. Where there is no memory
+    // for it, a child's copies keep locks for as long as the child lives, or the file is judged at the time limit.
+    unsafe { libc::pthread_atfork(None, None, Some(child)) };
 }
 
 /// Writes all that is unwritten on the file's file system to the disk.

@@ -15,30 +15,24 @@
 //! A death between making the semaphore set and installing it, some instructions later, leaves that
 //! set behind, unused, until it is removed by hand: a private set can't be found by key.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
 
 use super::adoption;
 use super::find::{EXECUTE, Found, Mapped, NEWBORN, find};
 use super::guard::Guard;
-use super::newborn::Newborn;
+use super::newborn::{Newborn, Write, describe, unique_id};
 use super::open::{NAP, await_ready, retry};
 use super::removal;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::set;
 use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed};
-use crate::protocol::memory::control::{Control, FORMAT, MAGIC, State};
+use crate::protocol::memory::control::{Control, State};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::{Access, attach, look_up};
-use crate::protocol::segment::locked::{Locked, Payload};
+use crate::protocol::segment::locked::Payload;
 use crate::protocol::segment::segment::Segment;
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Kind, Mode};
-
-/// Stores a first value under the lock, if that is still this process's after all code of the
-/// caller's: see [`Locked::check_process`]. Called again if the segment was removed before it could
-/// be attached.
-pub(crate) type Write<'a> = dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault> + 'a;
 
 /// Creates the segment of `key`; it must not exist.
 pub(crate) fn create_new(
@@ -272,29 +266,6 @@ fn complete(
     }
 }
 
-/// Writes everything that a ready segment has besides its value, but for the word that says so.
-///
-/// # Safety
-///
-/// The lock is held, the mapping is writable, and the segment is not ready yet.
-unsafe fn describe(segment: &Segment, newborn: &Newborn) {
-    stop!("birth: sequence written");
-    let control = segment.control();
-    // SAFETY: the room has `geometry.room` bytes, which the newborn's maker rounded up from the
-    // schema's; the mapping is writable, and the lock is held.
-    unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
-    stop!("birth: schema written");
-    control.magic.store(MAGIC, Relaxed);
-    stop!("birth: magic written");
-    control.format.store(FORMAT, Relaxed);
-    control.flags.store(newborn.flags, Relaxed);
-    control
-        .capacity
-        .store(newborn.geometry.capacity as u64, Relaxed);
-    control.room.store(newborn.geometry.room as u64, Relaxed);
-    stop!("birth: header written");
-}
-
 /// Stores what slots and semaphores are found by, unless an earlier creator has. `false`: that one
 /// makes another number of slots.
 fn identify(control: &Control, newborn: &Newborn) -> bool {
@@ -309,17 +280,13 @@ fn identify(control: &Control, newborn: &Newborn) -> bool {
 
 /// Gives a newborn its semaphore set, unless it has one, and the set its tag.
 fn install_slots(segment: &Segment, stat: &shm::Stat, mode: Mode) -> Result<(), Fault> {
+    let id = segment.home().id().ok_or(Fault::SetLost)?;
+    let identity = segment.identity(id);
     let word = &segment.control().set;
     if word.load(Acquire) == 0 {
-        set::install(word, 0, segment.identity(), stat, mode)?;
+        set::install(word, 0, identity, stat, mode)?;
     }
     stop!("birth: semaphores installed");
     let set = set::set_of(word.load(Acquire)).ok_or(Fault::SetLost)?;
-    set::tag(set, segment.identity())
-}
-
-/// A number that no other creation has: 64 bits of the randomness that `std` seeds its hash maps
-/// with.
-fn unique_id() -> u64 {
-    RandomState::new().build_hasher().finish()
+    set::tag(set, identity)
 }

@@ -4,16 +4,18 @@ use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
 };
 
+use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::held::Handle;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{
-    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, State,
+    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, SNAPSHOTS, State,
 };
 use crate::protocol::memory::copy::Area;
 use crate::protocol::memory::latch::Latch;
 use crate::protocol::segment::kernel::{Access, attach};
 use crate::protocol::segment::segment::{Segment, UNREAD};
+use crate::sysv::Key;
 use crate::sysv::shm::{self, Attachment, Stat};
 
 /// Execute permission for others alone in a segment's mode: the kernel keeps and
@@ -147,25 +149,10 @@ impl Mapped {
     /// Checks the header against the size that the kernel reports, and takes it over. Each word is
     /// read once.
     fn verified(self, access: Access) -> Result<Segment, Fault> {
-        let control = self.control();
-        let format = control.format.load(Relaxed);
-        if format != FORMAT {
-            return Err(Fault::Format(format));
+        let (geometry, flags) = header(self.control(), self.stat.size)?;
+        if geometry.snapshots {
+            return Err(Fault::Damaged("it is laid out as a file"));
         }
-        let flags = control.flags.load(Relaxed);
-        if flags & !KNOWN_FLAGS != 0 {
-            return Err(Fault::Damaged(
-                "its flags are none that this library writes",
-            ));
-        }
-        let capacity = control.capacity.load(Relaxed);
-        let room = control.room.load(Relaxed);
-        let slots = control.slots.load(Relaxed);
-        let Some(geometry) = Geometry::verified(capacity, room, slots, self.stat.size) else {
-            return Err(Fault::Damaged(
-                "the sizes in its control block do not add up to its size",
-            ));
-        };
         let mut segment = self.divided(access, geometry);
         segment.flags = flags;
         Ok(segment)
@@ -174,46 +161,102 @@ impl Mapped {
     /// The segment under this division, which adds up to its size.
     pub(super) fn divided(self, access: Access, geometry: Geometry) -> Segment {
         debug_assert_eq!(geometry.total(), Some(self.stat.size));
-        let base = self.mapping.as_ptr();
-        let area = |offset: usize, bytes: usize| {
-            let first = base.wrapping_add(offset).cast_const().cast();
-            // SAFETY: mapped, words: the areas of a geometry lie within its total, which is the mapping's
-            // size, on multiples of 64, and the mapping goes into the segment with them. Shared: only
-            // the segment touches them, by `copy/`.
-            unsafe { Area::new(first, bytes) }
-        };
-        let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
-        let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
-        // SAFETY: sequence: an atomic of the control block, which goes into the segment with the mapping.
-        // Alike: payload and mirrors have the geometry's capacity, and its areas do not overlap.
-        let latch = unsafe {
-            Latch::new(
-                &raw const self.control().seq,
-                area(0, geometry.capacity),
-                mirrors,
-            )
-        };
-        let records = base.wrapping_add(geometry.records_at()).cast_const().cast();
-        Segment {
-            key: self.stat.key,
-            owners: self.stat.owners(),
-            unique: self.control().unique.load(Relaxed),
-            records,
-            control: self.control,
-            handle: Handle::unclaimed(self.mapping.id()),
-            mapping: self.mapping,
-            leftover: None,
-            latch,
-            rooms,
-            geometry,
-            flags: 0,
-            writable: access.writable,
-            limit: access.limit,
-            read_as: ProcessWord::new(UNREAD),
-            write_as: ProcessState::new(0),
-            stored: ProcessSize::new(geometry.capacity),
-            set: ProcessState::new(0),
-            doomed: self.stat.key.is_private(),
-        }
+        let number = self.mapping.id().as_raw().cast_unsigned();
+        // SAFETY: the mapping has `stat.size` bytes (**described**), which the geometry adds up to.
+        let mut segment = unsafe { divide(Home::Segment(self.mapping), number, access, geometry) };
+        segment.key = self.stat.key;
+        segment.owners = self.stat.owners();
+        segment.doomed = self.stat.key.is_private();
+        segment
     }
+}
+
+/// Checks a header against the size that the kernel reports. Each word is read once.
+pub(super) fn header(control: &Control, size: usize) -> Result<(Geometry, u32), Fault> {
+    let format = control.format.load(Relaxed);
+    if format != FORMAT {
+        return Err(Fault::Format(format));
+    }
+    let flags = control.flags.load(Relaxed);
+    if flags & !KNOWN_FLAGS != 0 {
+        return Err(Fault::Damaged(
+            "its flags are none that this library writes",
+        ));
+    }
+    let capacity = control.capacity.load(Relaxed);
+    let room = control.room.load(Relaxed);
+    let slots = control.slots.load(Relaxed);
+    let snapshots = flags & SNAPSHOTS != 0;
+    let Some(geometry) = Geometry::verified(capacity, room, slots, snapshots, size) else {
+        return Err(Fault::Damaged(
+            "the sizes in its control block do not add up to its size",
+        ));
+    };
+    Ok((geometry, flags))
+}
+
+/// A segment of this division. `number` names it among all that a thread may lock: 31 bits.
+///
+/// # Safety
+///
+/// **divided**: the home maps as many bytes as the geometry has in all.
+pub(super) unsafe fn divide(
+    home: Home,
+    number: u32,
+    access: Access,
+    geometry: Geometry,
+) -> Segment {
+    let base = home.as_ptr().as_ptr();
+    let area = |offset: usize, bytes: usize| {
+        let first = base.wrapping_add(offset).cast_const().cast();
+        // SAFETY: mapped, words: the areas of a geometry lie within its total, which is the mapping's
+        // size, on multiples of 64, and the mapping goes into the segment with them. Shared: only
+        // the segment touches them, by `copy/`.
+        unsafe { Area::new(first, bytes) }
+    };
+    let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
+    let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
+    let control_at = geometry.records_at() + geometry.records();
+    let control: *const Control = base.wrapping_add(control_at).cast_const().cast();
+    // SAFETY: **divided**: the control block is the last part of the geometry.
+    let unique = unsafe { &*control }.unique.load(Relaxed);
+    // SAFETY: sequence: an atomic of the control block, which goes into the segment with the mapping.
+    // Alike: payload and mirrors have the geometry's capacity, and its areas do not overlap.
+    let latch = unsafe {
+        Latch::new(
+            &raw const (*control).seq,
+            area(0, geometry.capacity),
+            mirrors,
+        )
+    };
+    let records = base.wrapping_add(geometry.records_at()).cast_const().cast();
+    Segment {
+        key: Key::PRIVATE,
+        owners: [0; 2],
+        unique,
+        records,
+        control,
+        handle: Handle::unclaimed(number),
+        home,
+        leftover: None,
+        latch,
+        rooms,
+        geometry,
+        flags: 0,
+        writable: access.writable,
+        limit: access.limit,
+        read_as: ProcessWord::new(UNREAD),
+        write_as: ProcessState::new(0),
+        stored: ProcessSize::new(geometry.capacity),
+        set: ProcessState::new(0),
+        doomed: true,
+    }
+}
+
+/// The control block of a file, wherever it says that it is: the last bytes.
+pub(super) fn control(home: &FileHome) -> &Control {
+    let at = home.len() - CONTROL;
+    // SAFETY: the mapping has at least `CONTROL` bytes, a multiple of 64, and begins on a page; it lives as long as `home`. The
+    // words are atomics.
+    unsafe { &*home.as_ptr().as_ptr().add(at).cast::<Control>() }
 }

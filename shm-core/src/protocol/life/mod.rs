@@ -5,6 +5,7 @@
 
 pub(super) mod adoption;
 pub(super) mod birth;
+pub(super) mod files;
 mod find;
 mod guard;
 pub(super) mod newborn;

@@ -5,10 +5,19 @@
 //! | the state says removed | every call of those attached says so; the next creator under the key does the rest |
 //! | the slots' semaphore set is removed | the same |
 //! | the segment is removed (`IPC_RMID`) | nothing is left to do: the kernel frees it with the last attachment |
+//!
+//! | step of a file's removal | if the process dies after it |
+//! |---|---|
+//! | it is unlinked | those attached find it without a name when they next look: see [`Segment::is_orphan`] |
+//! | the state says removed | every call of theirs says so |
 
 use std::time::Instant;
 
-use super::find::Mapped;
+use std::path::Path;
+
+use super::find::{Mapped, control};
+use crate::home::file::Description;
+use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::Ordering::{Relaxed, Release};
 use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
@@ -21,13 +30,17 @@ use crate::sysv::{Key, Kind};
 
 /// Removes the segment: every later call of those attached says so, and the key is free.
 pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
+    let id = match segment.home() {
+        Home::Segment(mapping) => mapping.id(),
+        Home::File(file) => return remove_in_file(segment, file),
+    };
     let stat = info(segment)?;
     if segment.state().is_removed() || stat.dest && !segment.doomed {
         return Err(Fault::Removed);
     }
     if !may_remove(&stat) {
         // The kernel refuses, and says why. No tombstone for a segment that stays.
-        return Ok(shm::remove(segment.id())?);
+        return Ok(shm::remove(id)?);
     }
     segment.set_tombstone();
     stop!("remove: tombstone set");
@@ -35,7 +48,7 @@ pub(crate) fn remove(segment: &Segment) -> Result<(), Fault> {
     // leaves undone.
     segment.remove_set(&stat);
     stop!("remove: semaphores removed");
-    let removed = shm::remove(segment.id());
+    let removed = shm::remove(id);
     stop!("remove: segment removed");
     segment::wake_all(segment.control());
     match removed {
@@ -79,6 +92,40 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Removes the file that a segment lives in.
+fn remove_in_file(segment: &Segment, file: &FileHome) -> Result<(), Fault> {
+    let stat = file.stat()?;
+    if segment.state().is_removed() || !segment.doomed && stat.is_some_and(|stat| stat.nlink == 0) {
+        return Err(Fault::Removed);
+    }
+    file.unlink()?;
+    stop!("remove: file unlinked");
+    segment.set_tombstone();
+    segment::wake_all(segment.control());
+    Ok(())
+}
+
+/// Removes the file of a path, whatever it holds and in whatever state, if this library made it.
+pub(crate) fn remove_file(path: &Path) -> Result<(), Fault> {
+    let description = Description::open(path, true)?;
+    let home = FileHome::map(description, true)?;
+    let size = home.len();
+    let foreign = Fault::Foreign { size };
+    if size < CONTROL || !size.is_multiple_of(LINE) {
+        return Err(foreign);
+    }
+    let block = control(&home);
+    if block.magic.load(Relaxed) != MAGIC {
+        return Err(foreign);
+    }
+    home.unlink()?;
+    stop!("remove: file unlinked");
+    let state = State(block.state.load(Relaxed)).removed();
+    block.state.store(state.0, Relaxed);
+    segment::wake_all(block);
+    Ok(())
+}
+
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
 /// this state.
 pub(super) fn try_set_tombstone(mapped: &Mapped, seen: State) -> bool {
@@ -117,20 +164,25 @@ pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
     if segment.state().is_removed() {
         return Ok(true);
     }
+    let id = match segment.home() {
+        Home::Segment(mapping) => mapping.id(),
+        Home::File(_) => return segment.is_orphan(),
+    };
     let stat = info(segment)?;
     if stat.dest || segment.key() == Key::PRIVATE {
         return Ok(stat.dest && !segment.doomed);
     }
     match look_up(segment.key()) {
-        Ok(id) => Ok(id != segment.id()),
+        Ok(found) => Ok(found != id),
         Err(error) if error.kind() == Kind::NotFound => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The kernel's facts of an attached segment, if this thread is where its id leads to it.
+/// The kernel's facts of an attached segment, if this thread is where its id leads to it. A file has none of these.
 pub(crate) fn info(segment: &Segment) -> Result<Stat, Fault> {
-    match stat(segment.id())? {
+    let id = segment.home().id().ok_or(Fault::NoSegment)?;
+    match stat(id)? {
         Some(stat) if segment.leads_here() != Some(false) => Ok(stat),
         _ => Err(Fault::Left),
     }

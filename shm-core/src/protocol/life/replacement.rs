@@ -45,7 +45,10 @@ pub(crate) enum Room {
 
 /// Removes an attached segment whose schema does not fit.
 pub(crate) fn make_room(segment: &Segment) -> Result<Room, Fault> {
-    if let Err(room) = unused(segment.id())? {
+    let Some(id) = segment.home().id() else {
+        return Ok(Room::Denied);
+    };
+    if let Err(room) = unused(id)? {
         return Ok(room);
     }
     let locked = match segment.lock() {
@@ -56,7 +59,7 @@ pub(crate) fn make_room(segment: &Segment) -> Result<Room, Fault> {
         Err(fault) => return Err(fault),
     };
     stop!("replace: locked");
-    if let Err(room) = unused(segment.id())? {
+    if let Err(room) = unused(id)? {
         return Ok(room);
     }
     let removed = removal::remove(segment);

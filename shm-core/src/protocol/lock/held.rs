@@ -18,7 +18,6 @@ use std::sync::atomic::{
 use super::claim::Claim;
 use super::lock;
 use super::process::Stamp;
-use crate::sysv::shm;
 
 /// How many locks of one thread are noted. Where a thread holds more at once, those beyond are
 /// guarded by the time limit alone.
@@ -42,12 +41,13 @@ pub(in crate::protocol) struct Handle {
     pub(in crate::protocol) claim: AtomicU64,
     /// What names the lock, taken by that claim, among all that a thread may hold: see [`name`].
     pub(in crate::protocol) lock: AtomicU64,
-    pub(in crate::protocol) segment: shm::Id,
+    /// What names the segment among all that a thread may lock: 31 bits.
+    pub(in crate::protocol) segment: u32,
 }
 
 impl Handle {
     /// No claim yet: it belongs to no process.
-    pub(in crate::protocol) fn unclaimed(segment: shm::Id) -> Handle {
+    pub(in crate::protocol) fn unclaimed(segment: u32) -> Handle {
         Handle {
             claim: (u64::from(Stamp::NONE)).into(),
             lock: 0.into(),
@@ -69,16 +69,15 @@ pub(in crate::protocol) fn unpacked(packed: u64) -> Claim {
     }
 }
 
-/// A lock that this process has taken: 31 bits of the segment's id, 31 of the claim's word, and 2 of
+/// A lock that this process has taken: 31 bits that name the segment, 31 of the claim's word, and 2 of
 /// the epoch, so that a child does not take its parent's for its own. Not 0: a claim's word is not.
-pub(in crate::protocol) fn name(segment: shm::Id, claim: Claim, epoch: u32) -> u64 {
-    let id = u64::from(segment.as_raw().cast_unsigned()) << 33;
-    id | u64::from(claim.word & !lock::WAITERS) << 2 | u64::from(epoch & 3)
+pub(in crate::protocol) fn name(segment: u32, claim: Claim, epoch: u32) -> u64 {
+    u64::from(segment) << 33 | u64::from(claim.word & !lock::WAITERS) << 2 | u64::from(epoch & 3)
 }
 
 /// Whether it is this thread that a segment's lock word names, below the commit that it is in. What a
 /// forking parent held does not count.
-pub(in crate::protocol) fn is_held(segment: shm::Id, word: u32) -> bool {
+pub(in crate::protocol) fn is_held(segment: u32, word: u32) -> bool {
     let lock = name(segment, Claim { word }, Stamp::now().epoch);
     HELD.with(|held| held.iter().any(|held| held.get() == lock))
 }
@@ -202,11 +201,11 @@ mod tests {
     }
 
     fn lock(slot: u32) -> u64 {
-        name(shm::Id::from_raw(7), claim(slot), Stamp::now().epoch)
+        name(7, claim(slot), Stamp::now().epoch)
     }
 
     fn known(count: u32) -> Vec<u32> {
-        let is_held = |slot: &u32| is_held(shm::Id::from_raw(7), claim(*slot).word);
+        let is_held = |slot: &u32| is_held(7, claim(*slot).word);
         (0..count).filter(is_held).collect()
     }
 
@@ -214,7 +213,7 @@ mod tests {
         Handle {
             claim: AtomicU64::new(0),
             lock: AtomicU64::new(lock(slot)),
-            segment: shm::Id::from_raw(7),
+            segment: 7,
         }
     }
 
@@ -229,20 +228,23 @@ mod tests {
         drop((third, other));
         assert_eq!(known(4), [3]);
         let word = claim(3).word | lock::WAITERS;
-        let id = shm::Id::from_raw;
-        assert!(is_held(id(7), word), "with the sleepers' bit, too");
-        assert!(!is_held(id(8), word), "another segment's");
+        assert!(is_held(7, word), "with the sleepers' bit, too");
+        assert!(!is_held(8, word), "another segment's");
         let elsewhere = std::thread::spawn(|| known(4));
-        assert_eq!(elsewhere.join().expect("no panic"), [], "another thread's");
+        assert_eq!(
+            elsewhere.join().expect("no panic"),
+            [0; 0],
+            "another thread's"
+        );
         drop(fourth);
-        assert_eq!(known(4), []);
+        assert_eq!(known(4), [0; 0]);
     }
 
     #[test]
     fn a_child_holds_no_lock_of_its_parent() {
-        let [parent, child] = [1, 2].map(|epoch| name(shm::Id::from_raw(7), claim(0), epoch));
+        let [parent, child] = [1, 2].map(|epoch| name(7, claim(0), epoch));
         assert_ne!(parent, child);
-        assert_ne!(name(shm::Id::from_raw(0), claim(0), 4), 0);
+        assert_ne!(name(0, claim(0), 4), 0);
     }
 
     #[test]
@@ -251,7 +253,7 @@ mod tests {
         let marks: Vec<_> = (0..count).map(|slot| Mark::set(lock(slot))).collect();
         assert_eq!(known(count).len(), NOTED);
         drop(marks);
-        assert_eq!(known(count), []);
+        assert_eq!(known(count), [0; 0]);
     }
 
     #[test]
@@ -261,14 +263,14 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(unwound.is_err());
-        assert_eq!(known(1), []);
+        assert_eq!(known(1), [0; 0]);
     }
 
     #[test]
     fn commits_below_the_innermost_are_known() {
         let handles = [0, 1, 2].map(handle);
         let outer = Commit::begin_outermost(&handles[0]).expect("none below");
-        assert_eq!(known(3), [], "its own is not below it");
+        assert_eq!(known(3), [0; 0], "its own is not below it");
         assert!(Commit::begin_outermost(&handles[1]).is_none());
         let middle = Commit::begin(&handles[1]);
         assert_eq!(known(3), [0]);
@@ -277,12 +279,12 @@ mod tests {
         inner.end(&handles[2]);
         assert_eq!(known(3), [0]);
         middle.end(&handles[1]);
-        assert_eq!(known(3), []);
+        assert_eq!(known(3), [0; 0]);
         outer.end(&handles[0]);
         Commit::begin_outermost(&handles[2])
             .expect("none below")
             .end(&handles[2]);
-        assert_eq!(known(3), []);
+        assert_eq!(known(3), [0; 0]);
     }
 
     #[test]
@@ -292,7 +294,7 @@ mod tests {
         let second = Commit::begin(&handles[1]);
         first.end(&handles[0]);
         second.end(&handles[1]);
-        assert_eq!(known(2), []);
+        assert_eq!(known(2), [0; 0]);
         Commit::begin_outermost(&handles[0])
             .expect("none below")
             .end(&handles[0]);

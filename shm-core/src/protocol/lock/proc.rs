@@ -8,7 +8,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::protocol::fault::{Holder, HolderState};
-use crate::sysv::shm;
 
 /// `PF_EXITING` of linux/sched.h, in the flags of `/proc/PID/stat`: the thread runs no instruction
 /// of its program any more. It is set before the kernel frees memory, and long before it undoes
@@ -170,21 +169,22 @@ pub(crate) fn observe(thread: u32) -> Holder {
     Holder { pid, state }
 }
 
-/// Whether the process maps a segment; `None` where this process may not see that. (The kernel shows
-/// a segment's id in the place of the inode.)
-pub(super) fn maps(pid: u32, segment: shm::Id) -> Option<bool> {
+/// Whether the process maps a home; `None` where this process may not see that. (The kernel shows
+/// a segment's id in the place of the inode: `is_segment`.)
+pub(super) fn maps(pid: u32, (inode, is_segment): (u64, bool)) -> Option<bool> {
     let maps = fs::read(path(pid, "maps")?).ok()?;
     if maps.is_empty() {
         return None;
     }
-    let wanted = segment.as_raw().to_string();
+    let wanted = inode.to_string();
     let is_it = |line: &[u8]| {
         let mut fields = line
             .split(|byte| *byte == b' ')
             .filter(|field| !field.is_empty());
         let inode = fields.nth(4);
         let path = fields.next();
-        inode == Some(wanted.as_bytes()) && path.is_some_and(|path| path.starts_with(b"/SYSV"))
+        let of_segment = path.is_some_and(|path| path.starts_with(b"/SYSV"));
+        inode == Some(wanted.as_bytes()) && of_segment == is_segment
     };
     Some(maps.split(|byte| *byte == b'\n').any(is_it))
 }
@@ -243,6 +243,6 @@ mod tests {
             Stat::of(own).map(|stat| stat.start),
             Stat::own().map(|stat| stat.start)
         );
-        assert_eq!(maps(own, shm::Id::from_raw(i32::MAX)), Some(false));
+        assert_eq!(maps(own, (u64::MAX, true)), Some(false));
     }
 }

@@ -128,7 +128,7 @@ impl Record {
 
     /// Whether the claimant has ended, or runs nothing of its program any more. `true` is for good;
     /// `false` where it can't be told. Some system calls.
-    pub(super) fn is_gone(self) -> bool {
+    pub(in crate::protocol) fn is_gone(self) -> bool {
         if self == Record::RELEASED {
             return true;
         }

@@ -22,15 +22,13 @@ use super::claim::Claim;
 use super::proc;
 use super::process;
 use super::record::Record;
-use super::set::gone;
+use crate::home::Witness;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use crate::protocol::memory::stop::stop;
-use crate::sysv::sem::{self, Op};
-use crate::sysv::{self, Kind};
 
 /// How many claimants an error names.
 const NAMED: usize = 8;
@@ -38,9 +36,9 @@ const NAMED: usize = 8;
 /// The witnesses of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::protocol) struct Slots<'a> {
-    /// `None` where this process can't use it: it was removed, or the process has given up its
-    /// rights, or left.
-    pub(in crate::protocol) set: Option<sem::Id>,
+    /// `None` where this process can't use the semaphore set: it was removed, or the process has given
+    /// up its rights, or left.
+    pub(in crate::protocol) witness: Option<Witness<'a>>,
     pub(in crate::protocol) records: &'a [AtomicU64],
     /// How many sets came before this one: see [`Control::replaced`](crate::protocol::memory::control::Control).
     pub(in crate::protocol) replaced: u32,
@@ -57,19 +55,18 @@ impl Slots<'_> {
 
     /// `None` if it can't be read.
     pub(super) fn value(self, slot: u32) -> Option<u16> {
-        sem::value(self.set?, slot as u16).ok()
+        self.witness?.value(slot)
     }
 
     /// The pid, as this process sees it, of the process that changed this semaphore last.
     pub(super) fn last_user(self, slot: u32) -> Option<u32> {
-        let pid = sem::pid(self.set?, slot as u16).ok()?;
-        u32::try_from(pid).ok().filter(|pid| *pid != 0)
+        self.witness?.last_user(slot)
     }
 
     /// Claims a free slot. `claims` is the segment's count of claims. System calls: one or two for
     /// each slot that looks free.
     pub(in crate::protocol) fn claim(self, claims: &AtomicU32) -> Result<Claim, Fault> {
-        let set = self.set.ok_or(Fault::SetLost)?;
+        let witness = self.witness.ok_or(Fault::SetLost)?;
         let own = Record::own();
         let first = std::process::id() % self.count();
         for step in 0..self.count() {
@@ -79,12 +76,8 @@ impl Slots<'_> {
                 record == Record::RELEASED
                     || record != own && self.value(slot) == Some(0) && self.is_free(slot, record)
             };
-            let raise = || match sem::op(set, &take(slot)) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == Kind::WouldBlock => Ok(false),
-                Err(error) => Err(self.refused(error)),
-            };
-            let lower = || drop(sem::op(set, &give(slot)));
+            let raise = || Ok(witness.take(slot)?);
+            let lower = || witness.give(slot);
             if occupy(&self.records[slot as usize], own, is_free, raise, lower)? {
                 stop!("claim: recorded");
                 let number = claims.fetch_add(1, Relaxed);
@@ -120,7 +113,7 @@ impl Slots<'_> {
     /// Raises the semaphore of a slot that this process has claimed already: in a set that replaces
     /// a lost one, or where a peer set it to 0. `false`: the slot is another's by now.
     pub(in crate::protocol) fn raise(self, claim: Claim) -> Result<bool, Fault> {
-        let (Some(set), Some(slot)) = (self.set, claim.slot()) else {
+        let (Some(witness), Some(slot)) = (self.witness, claim.slot()) else {
             return Err(Fault::SetLost);
         };
         // A peer may have overwritten the record.
@@ -128,11 +121,8 @@ impl Slots<'_> {
         if self.record(slot) != own && !self.exchange(slot, Record::RELEASED, own) {
             return Ok(false);
         }
-        match sem::op(set, &take(slot)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == Kind::WouldBlock => Ok(true),
-            Err(error) => Err(self.refused(error)),
-        }
+        witness.take(slot)?;
+        Ok(true)
     }
 
     /// Whether the semaphore of this process's claim says so. `None` if it can't be read.
@@ -146,8 +136,8 @@ impl Slots<'_> {
             return;
         };
         let lower = || {
-            if let Some(set) = self.set {
-                let _ = sem::op(set, &give(slot));
+            if let Some(witness) = self.witness {
+                witness.give(slot);
             }
         };
         vacate(&self.records[slot as usize], Record::own(), lower);
@@ -162,9 +152,9 @@ impl Slots<'_> {
     /// Gives back a slot of this process's former self, which no lock names any more.
     pub(in crate::protocol) fn release_former(self, slot: u32) {
         if self.exchange(slot, self.record(slot), Record::RELEASED)
-            && let Some(set) = self.set
+            && let Some(witness) = self.witness
         {
-            let _ = sem::op(set, &give(slot));
+            witness.give(slot);
         }
     }
 
@@ -179,17 +169,6 @@ impl Slots<'_> {
             }
         }
         pids.into()
-    }
-
-    /// What a claim's `semop` was refused for.
-    fn refused(self, error: sysv::Error) -> Fault {
-        let is_there = self.set.is_some_and(|set| sem::stat(set).is_ok());
-        match error.kind() {
-            Kind::Denied | Kind::NoMemory | Kind::NoSpace(_) => error.into(),
-            // The set is there and has this semaphore, so it is the undo that is refused.
-            _ if is_there => Fault::NoUndo,
-            _ => gone(error),
-        }
     }
 }
 
@@ -236,17 +215,4 @@ pub(in crate::protocol) fn vacate(record: &AtomicU64, own: Record, lower: impl F
     if vacated {
         lower();
     }
-}
-
-/// "Is 0" and "add 1, with undo", at once.
-fn take(slot: u32) -> [Op; 2] {
-    let index = slot as u16;
-    [
-        Op::wait_zero(index).nowait(),
-        Op::add(index, 1).undo().nowait(),
-    ]
-}
-
-fn give(slot: u32) -> [Op; 1] {
-    [Op::add(slot as u16, -1).undo().nowait()]
 }

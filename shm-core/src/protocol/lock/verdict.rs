@@ -7,7 +7,6 @@ use super::process;
 use super::record::Record;
 use super::slots::Slots;
 use crate::protocol::fault::{Fault, Holder, HolderState};
-use crate::sysv::shm;
 
 /// How closely to look at an owner whose semaphore says that it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +81,9 @@ impl Slots<'_> {
         }
     }
 
-    /// Who has a slot, and what that process does. For messages.
-    pub(in crate::protocol) fn holder(self, claim: Claim, segment: shm::Id) -> Holder {
+    /// Who has a slot, and what that process does. For messages. `in_maps` is what the kernel shows of the
+    /// [home](crate::home::Home) in a process's maps.
+    pub(in crate::protocol) fn holder(self, claim: Claim, in_maps: (u64, bool)) -> Holder {
         let unseen = Holder {
             pid: 0,
             state: HolderState::Unseen,
@@ -103,7 +103,7 @@ impl Slots<'_> {
         let state = match proc::observe(pid).state {
             HolderState::Gone => HolderState::Exiting,
             HolderState::Running | HolderState::Unseen => {
-                if proc::maps(pid, segment) == Some(false) {
+                if proc::maps(pid, in_maps) == Some(false) {
                     HolderState::Replaced
                 } else if self.value(slot) == Some(0) {
                     HolderState::Left
@@ -117,10 +117,10 @@ impl Slots<'_> {
     }
 
     /// Who has a slot, and whether that process lives. Some system calls.
-    pub(in crate::protocol) fn claimant(self, slot: u32, segment: shm::Id) -> Holder {
+    pub(in crate::protocol) fn claimant(self, slot: u32, in_maps: (u64, bool)) -> Holder {
         // Of this program as far as the word tells, so that the record alone tells a former self.
         let claim = Claim::new(slot, 0, process::image());
-        let holder = self.holder(claim, segment);
+        let holder = self.holder(claim, in_maps);
         let alive = self.alive(claim, Claim { word: 0 }, Look::Short);
         if alive.unwrap_or(true) {
             return holder;

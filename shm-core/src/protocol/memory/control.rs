@@ -8,6 +8,7 @@ use super::atomics::{
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
+use crate::home::file::{BLOCK, slot_size};
 
 /// Copies, rooms and the control block begin on multiples of this, so that they share no cache
 /// line.
@@ -36,8 +37,11 @@ pub(crate) const RAW_WRITERS: u32 = 1 << 0;
 /// Every commit wakes, for waiters that can't announce themselves.
 pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
 
+/// Two snapshots for the disk lie before the records: of files alone.
+pub(crate) const SNAPSHOTS: u32 = 1 << 2;
+
 /// All flags that there are; an attacher refuses others.
-pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY;
+pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY | SNAPSHOTS;
 
 /// The range word when the last commit may have changed any byte.
 pub(in crate::protocol) const EVERYTHING: u64 = 0;
@@ -68,7 +72,11 @@ pub(crate) struct Control {
     /// How many sets were put in the place of lost ones. If any, a semaphore of 0 says nothing of a
     /// claimant that may have claimed under another set.
     pub(crate) replaced: AtomicU32,
-    _line1: [AtomicU32; 13],
+    /// Of a file: 1 + the snapshot that was written last; 0: none.
+    pub(crate) durable: AtomicU32,
+    /// Of a file: the start of the machine, and the very file, that the live value belongs to.
+    pub(crate) life: AtomicU64,
+    _line1: [AtomicU32; 10],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -164,7 +172,8 @@ impl State {
     }
 }
 
-/// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][records][control block]`.
+/// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][records][control block]`. A file may have two
+/// snapshots before the records, each on blocks of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     /// Bytes of each of the three copies of the payload.
@@ -173,6 +182,8 @@ pub(crate) struct Geometry {
     pub(crate) room: usize,
     /// How many slots there are, each with a record of 8 bytes.
     pub(crate) slots: u16,
+    /// Whether there are snapshots.
+    pub(crate) snapshots: bool,
 }
 
 impl Geometry {
@@ -185,6 +196,16 @@ impl Geometry {
             capacity,
             room,
             slots,
+            snapshots: false,
+        };
+        geometry.total().map(|_| geometry)
+    }
+
+    /// The same with snapshots.
+    pub(crate) fn with_snapshots(self) -> Option<Geometry> {
+        let geometry = Geometry {
+            snapshots: true,
+            ..self
         };
         geometry.total().map(|_| geometry)
     }
@@ -203,7 +224,7 @@ impl Geometry {
     }
 
     /// Bytes of the records, rounded up to whole lines.
-    fn records(self) -> usize {
+    pub(crate) fn records(self) -> usize {
         (usize::from(self.slots) * size_of::<u64>()).next_multiple_of(LINE)
     }
 
@@ -216,16 +237,38 @@ impl Geometry {
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
         let copies = self.capacity.checked_mul(3)?;
-        let total = copies.checked_add(self.fixed()?)?;
+        let mut total = copies.checked_add(self.fixed()?)?;
+        if self.snapshots {
+            let before = copies.checked_add(self.room.checked_mul(2)?)?;
+            let slots = slot_size(self.room, self.capacity)?.checked_mul(2)?;
+            let pad = before.checked_next_multiple_of(BLOCK)? - before;
+            total = total.checked_add(slots)?.checked_add(pad)?;
+        }
         (total <= isize::MAX as usize).then_some(total)
     }
 
+    /// Where the first snapshot begins, and how many bytes each has.
+    pub(crate) fn snapshots(self) -> Option<(usize, usize)> {
+        let size = self
+            .snapshots
+            .then(|| slot_size(self.room, self.capacity))??;
+        let before = self.capacity * 3 + self.room * 2;
+        Some((before.next_multiple_of(BLOCK), size))
+    }
+
     /// The division that a control block claims, if it fits a segment of `size` bytes exactly.
-    pub(crate) fn verified(capacity: u64, room: u64, slots: u32, size: usize) -> Option<Geometry> {
+    pub(crate) fn verified(
+        capacity: u64,
+        room: u64,
+        slots: u32,
+        snapshots: bool,
+        size: usize,
+    ) -> Option<Geometry> {
         let geometry = Geometry {
             capacity: capacity.try_into().ok()?,
             room: room.try_into().ok()?,
             slots: slots.try_into().ok()?,
+            snapshots,
         };
         let aligned = geometry.capacity.is_multiple_of(LINE) && geometry.room.is_multiple_of(LINE);
         let present = geometry.capacity > 0 && geometry.room > 0;
@@ -245,7 +288,10 @@ impl Geometry {
 
     /// Where the slots' records begin.
     pub(crate) fn records_at(self) -> usize {
-        self.capacity * 3 + self.room * 2
+        match self.snapshots() {
+            Some((at, size)) => at + 2 * size,
+            None => self.capacity * 3 + self.room * 2,
+        }
     }
 }
 

@@ -315,6 +315,19 @@ impl Latch {
         Ok(())
     }
 
+    /// Puts a value of that version in the place of whatever the copies hold. No process reads meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// **owned**, see [`Latch`]; the value fits in the payload.
+    pub(in crate::protocol) unsafe fn restore(&self, value: &[u8], version: u64) {
+        for copy in self.copies() {
+            // SAFETY: the value fits in the payload, and so in each copy (**alike**), writable (**owned**).
+            unsafe { copy.store(0, value.as_ptr(), value.len()) };
+        }
+        self.seq().store(version.wrapping_mul(2), Relaxed);
+    }
+
     /// Makes what stands in the payload the first value, version 1. No process reads before the
     /// segment is ready.
     ///

@@ -15,6 +15,8 @@ pub(crate) struct Access {
     pub(crate) owner: Owner,
     pub(crate) limit: Duration,
     pub(crate) writable: bool,
+    /// Whom besides the owner a file's mode may let write it: bits of the mode.
+    pub(crate) may_write: u32,
 }
 
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)

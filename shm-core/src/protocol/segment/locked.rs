@@ -77,7 +77,7 @@ impl<'a> Locked<'a> {
 
     /// Notes that this thread holds the lock until further notice, beyond the call that took it.
     pub(crate) fn keep(&mut self) -> Mark {
-        let lock = held::name(self.segment.id(), self.claim, self.stamp.epoch);
+        let lock = held::name(self.segment.handle.segment, self.claim, self.stamp.epoch);
         let mark = Mark::set(lock);
         if let Some(commit) = self.commit.take() {
             commit.end(&self.segment.handle);

@@ -86,7 +86,7 @@ impl Segment {
             if self.state().is_removed() {
                 return Err(Fault::Removed);
             }
-            if owner.is_some() && held::is_held(self.id(), expected) {
+            if owner.is_some() && held::is_held(self.handle.segment, expected) {
                 return Err(Fault::Reentrant);
             }
             let waited = start.elapsed();
@@ -95,7 +95,7 @@ impl Segment {
                 let owner = Claim {
                     word: expected & !lock::WAITERS,
                 };
-                let holder = self.witnesses().holder(owner, self.id());
+                let holder = self.witnesses().holder(owner, self.home.in_maps());
                 return Err(Fault::Busy { holder, waited });
             }
             if owner.is_some() {

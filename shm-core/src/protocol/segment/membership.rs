@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::kernel;
 use super::owner::may_remove;
 use super::segment::{Segment, wake_all};
+use crate::home::{Home, Witness};
 use crate::protocol::fault::{Claimant, Fault, Holder};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
@@ -35,8 +36,12 @@ const TRIES: u32 = 64;
 
 impl Segment {
     fn slots_by(&self, set: Option<sem::Id>) -> Slots<'_> {
+        self.slots_of(set.map(Witness::Set))
+    }
+
+    fn slots_of<'a>(&'a self, witness: Option<Witness<'a>>) -> Slots<'a> {
         Slots {
-            set,
+            witness,
             records: self.records(),
             replaced: self.control().replaced.load(Relaxed),
         }
@@ -45,15 +50,23 @@ impl Segment {
     /// The witnesses, with the set as it was found last: for looks that cost nothing if they err
     /// towards *alive*.
     pub(super) fn witnesses(&self) -> Slots<'_> {
-        self.slots_by(set_of(self.set.load(Relaxed)))
+        match self.home.file() {
+            Some(file) => self.slots_of(Some(Witness::Locks(file.locks()))),
+            None => self.slots_by(set_of(self.set.load(Relaxed))),
+        }
     }
 
     /// The witnesses, with the set that was found just now to be this segment's. One system call,
     /// three where the set is another one than before.
     pub(in crate::protocol) fn slots(&self) -> Result<Slots<'_>, Fault> {
+        let id = match &self.home {
+            Home::Segment(mapping) => mapping.id(),
+            // They follow the file, wherever it and this process are.
+            Home::File(_) => return Ok(self.witnesses()),
+        };
         let word = self.control().set.load(Acquire);
         let known = self.set.load(Relaxed);
-        let identity = self.identity();
+        let identity = self.identity(id);
         if word == known
             && let Some(set) = set_of(known)
             && set::is_still(set, identity)?
@@ -62,7 +75,7 @@ impl Segment {
         }
         let mut found = set::named(word, identity, self.owners);
         if let Err(Fault::Damaged(_) | Fault::SetLost) = found {
-            found = match kernel::stat(self.id())? {
+            found = match kernel::stat(id)? {
                 // It may have got another owner since it was attached.
                 Some(stat) => set::named(word, identity, stat.owners()),
                 // A segment that is attached has its id for as long.
@@ -86,7 +99,11 @@ impl Segment {
 
     /// The set of this segment.
     pub(crate) fn semaphores(&self) -> Result<sem::Id, Fault> {
-        self.slots()?.set.ok_or(Fault::SetLost)
+        match self.slots()?.witness {
+            Some(Witness::Set(set)) => Ok(set),
+            Some(Witness::Locks(_)) => Err(Fault::NoSegment),
+            None => Err(Fault::SetLost),
+        }
     }
 
     /// The witnesses for a look that stores nothing: where the set can't be used, the records alone.
@@ -114,7 +131,7 @@ impl Segment {
         let locked = self.locked_slot();
         let named = |slot: &u32| locked == Some(*slot) || slots.record(*slot) != Record::RELEASED;
         let claimants = (0..self.records().len() as u32).filter(named).map(|slot| {
-            let Holder { pid, state } = slots.claimant(slot, self.id());
+            let Holder { pid, state } = slots.claimant(slot, self.home.in_maps());
             Claimant {
                 pid,
                 state,
@@ -128,7 +145,7 @@ impl Segment {
     pub(crate) fn lock_holder(&self) -> Result<Option<Holder>, Fault> {
         let slots = self.witnesses_now()?;
         let locked = self.locked_slot();
-        Ok(locked.map(|slot| slots.claimant(slot, self.id())))
+        Ok(locked.map(|slot| slots.claimant(slot, self.home.in_maps())))
     }
 
     /// Claims a slot when the segment is opened for writing. In the place of a semaphore set that
@@ -165,8 +182,10 @@ impl Segment {
     /// | what it replaced is removed, if it has got its tags meanwhile | that is left behind, unnamed |
     /// | it gets its tags | - |
     fn replace_set(&self) -> Result<(), Fault> {
+        let id = self.home.id().ok_or(Fault::SetLost)?;
+        let identity = self.identity(id);
         let seen = self.control().set.load(Acquire);
-        let stat = kernel::stat(self.id())?.ok_or(Fault::Left)?;
+        let stat = kernel::stat(id)?.ok_or(Fault::Left)?;
         let mode = Mode::new(stat.mode.bits() & 0o666);
         if !may_remove(&stat) {
             // A set of this process's user would be trusted by no other process.
@@ -179,15 +198,15 @@ impl Segment {
         let control = self.control();
         // First: a process that sees the new set sees that it is not the first one.
         control.replaced.fetch_add(1, AcqRel);
-        let made = set::install(&control.set, seen, self.identity(), &stat, mode)?;
+        let made = set::install(&control.set, seen, identity, &stat, mode)?;
         stop!("join: set replaced");
         let Some(made) = made else { return Ok(()) };
         // What was found without tags may have got them since, and then its creator has left it in
         // place, where no word names it now.
-        if let Some(old) = set::to_remove(seen, &stat, self.id()) {
+        if let Some(old) = set::to_remove(seen, &stat, id) {
             let _ = sem::remove(old);
         }
-        set::tag(made, self.identity())?;
+        set::tag(made, identity)?;
         let removed = self.state().is_removed();
         // Its remover looked for the set before this one was there; or another process found it
         // before it had tags, and replaced it in its turn.
@@ -242,7 +261,7 @@ impl Segment {
         match published {
             Ok(_) => {
                 // Until it is seen, a commit goes without a note of this thread's.
-                let name = held::name(self.id(), claim, stamp.epoch);
+                let name = held::name(self.handle.segment, claim, stamp.epoch);
                 self.handle.lock.store(name, Relaxed);
                 Ok((claim, stamp))
             }
@@ -258,7 +277,11 @@ impl Segment {
         for _ in 0..TRIES {
             let slots = self.slots()?;
             let claim = slots.claim(&self.control().claims)?;
-            if set_of(self.control().set.load(Acquire)) == slots.set {
+            let stands = match slots.witness {
+                Some(Witness::Set(set)) => set_of(self.control().set.load(Acquire)) == Some(set),
+                _ => true,
+            };
+            if stands {
                 return Ok((slots, claim));
             }
             slots.release(claim);
@@ -345,7 +368,8 @@ impl Segment {
     }
 
     /// Gives the claim back. To be called when the attachment ends.
-    pub(super) fn release_claim(&mut self) {
+    /// Says whether there was one.
+    pub(super) fn release_claim(&mut self) -> bool {
         let packed = *self.handle.claim.get_mut();
         let claim = unpacked(packed);
         if packed as u32 == crate::protocol::lock::process::epoch() {
@@ -354,16 +378,28 @@ impl Segment {
                 Err(_) => self.slots_by(None),
             };
             slots.release(claim);
-        } else if self.is_left() {
+            return true;
+        }
+        if self.is_left() {
             // Its semaphore is gone already.
             self.slots_by(None).release(claim);
         }
+        false
+    }
+
+    /// Whether no process has a claim that may write yet, as far as this one can see.
+    fn is_unclaimed(&self) -> bool {
+        let slots = self.slots_by(None);
+        (0..self.records().len() as u32).all(|slot| slots.record(slot).is_gone())
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        self.release_claim();
+        // Of two that are dropped at once, the one that comes later finds no claim.
+        if self.release_claim() && self.is_unclaimed() && self.check_life().is_ok() {
+            let _ = self.persist();
+        }
         self.leftover = self.leftover().map(Box::new);
     }
 }
@@ -394,6 +430,7 @@ mod tests {
             owner: Owner::SelfOrRoot,
             limit: Duration::from_secs(5),
             writable: true,
+            may_write: 0,
         };
         let segment = create_new(Key::PRIVATE, access, &newborn, &mut |_, _| Ok(()));
         let segment = segment.expect("born");

@@ -4,6 +4,7 @@
 //! `life/` may call it, and what stands above `protocol/`. It may call `lock/`, `memory/` and
 //! `sysv/`. Where attachments come from, and how segments end, it does not know.
 
+mod durable;
 pub(super) mod kernel;
 pub(super) mod locked;
 mod locking;

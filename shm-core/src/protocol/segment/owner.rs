@@ -26,6 +26,17 @@ impl Owner {
         }
     }
 
+    /// Refuses a file whose owner is not trusted.
+    pub(in crate::protocol) fn check_user(self, owner: u32) -> Result<(), Fault> {
+        if self.trusts(owner) {
+            return Ok(());
+        }
+        Err(Fault::Untrusted {
+            owner,
+            creator: owner,
+        })
+    }
+
     /// Refuses a segment whose owner or creator is not trusted.
     pub(in crate::protocol) fn check(self, stat: &Stat) -> Result<(), Fault> {
         if self.trusts(stat.uid) && self.trusts(stat.cuid) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::{self, Leftover};
 use super::upgrade;
+use crate::home::Home;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::futex;
@@ -52,13 +53,13 @@ const SPINS: u32 = 32;
 ///
 /// - **divided**: `geometry` adds up to the size of what is mapped, and `control`, `latch`, `rooms` and
 ///   `records` are its parts: each within the mapping, on a multiple of 64 bytes, none over another.
-/// - **mapped**: the mapping is this value's own, and stays until it is dropped.
+/// - **mapped**: the mapping of `home` is this value's own, and stays until it is dropped.
 /// - **shared**: nothing in this process touches those parts but atomics and the files of `copy/`; on a
 ///   mapping that is not `writable` they only load.
 /// - **fits**: `stored` is at most the capacity.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    pub(in crate::protocol) mapping: Attachment,
+    pub(in crate::protocol) home: Home,
     pub(in crate::protocol) control: *const Control,
     pub(in crate::protocol) latch: Latch,
     pub(in crate::protocol) rooms: [Area; 2],
@@ -116,9 +117,9 @@ impl Segment {
         self.key
     }
 
-    /// The kernel's id.
-    pub(crate) fn id(&self) -> shm::Id {
-        self.mapping.id()
+    /// Where its bytes live.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Whether writers without the protocol were announced at creation.
@@ -300,7 +301,7 @@ impl Segment {
 
     /// Bytes of the value under the schema in force, for one who holds the lock: that may be a
     /// schema which this process has not looked at. The whole capacity where the room says more.
-    pub(super) fn length_in_force(&self) -> usize {
+    pub(in crate::protocol) fn length_in_force(&self) -> usize {
         let room = self.rooms[State::look(&self.control().state).room()];
         let mut size = [0; size_of::<u64>()];
         // SAFETY: a room has at least 64 bytes (`Geometry::verified`), and `size` has its eight.
@@ -400,18 +401,22 @@ impl Segment {
     }
 
     /// What tells this segment's set from others.
-    pub(in crate::protocol) fn identity(&self) -> Identity {
+    pub(in crate::protocol) fn identity(&self, id: shm::Id) -> Identity {
         Identity {
-            segment: self.id(),
+            segment: id,
             unique: self.unique,
             slots: self.geometry.slots,
         }
     }
 
     /// Whether the segment's id leads to this segment, in the namespace of this thread; `None` if it
-    /// may not look. Ids begin at 0 in a new namespace, so the same id may lead to another's.
+    /// may not look. Ids begin at 0 in a new namespace, so the same id may lead to another's. A file is the
+    /// same in every namespace.
     pub(in crate::protocol) fn leads_here(&self) -> Option<bool> {
-        match shm::attach(self.id(), shm::Access::ReadOnly) {
+        let Some(id) = self.home.id() else {
+            return Some(true);
+        };
+        match shm::attach(id, shm::Access::ReadOnly) {
             Ok(mapping) => Some(self.is_same(&mapping)),
             Err(error) if error.kind() == Kind::Removed => Some(false),
             Err(_) => None,
@@ -419,11 +424,14 @@ impl Segment {
     }
 
     fn is_same(&self, mapping: &Attachment) -> bool {
-        let size = kernel::stat(self.id()).ok().flatten().map(|stat| stat.size);
+        let size = kernel::stat(mapping.id())
+            .ok()
+            .flatten()
+            .map(|stat| stat.size);
         if size != self.geometry.total() {
             return false;
         }
-        let at = self.control.addr() - self.mapping.as_ptr().addr();
+        let at = self.control.addr() - self.home.as_ptr().as_ptr().addr();
         // SAFETY: `mapping` has as many bytes as this segment's geometry: the kernel said so just now,
         // while it was attached. Both begin on a page, so its control block lies where this one's does
         // (**divided**), aligned. It is atomics, which are only loaded.
@@ -433,8 +441,15 @@ impl Segment {
 
     /// Whether another program has removed the segment (`ipcrm -m`): its key is free, and the next
     /// process to open that makes a second truth. Where this process may not look it can't be told.
-    pub(super) fn is_orphan(&self) -> Result<bool, Fault> {
-        match kernel::stat(self.id()) {
+    pub(in crate::protocol) fn is_orphan(&self) -> Result<bool, Fault> {
+        let id = match &self.home {
+            Home::Segment(mapping) => mapping.id(),
+            Home::File(file) => {
+                let stat = file.stat()?;
+                return Ok(!self.doomed && stat.is_some_and(|stat| stat.nlink == 0));
+            }
+        };
+        match kernel::stat(id) {
             // Without an id, or with an id that leads to another's, it is the process that has left:
             // the segment is attached.
             Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !self.doomed)
@@ -453,8 +468,10 @@ impl Segment {
 
     /// Removes the semaphore set that the segment names.
     pub(in crate::protocol) fn remove_set(&self, stat: &Stat) {
-        let word = self.control().set.load(Relaxed);
-        kernel::remove_set(word, stat, self.id());
+        if let Some(id) = self.home.id() {
+            let word = self.control().set.load(Relaxed);
+            kernel::remove_set(word, stat, id);
+        }
     }
 
     /// What an attachment leaves, if it may be the last one of a segment that another program has
@@ -466,7 +483,8 @@ impl Segment {
         if !(self.writable || self.doomed || self.state().is_removed()) {
             return None;
         }
-        let stat = kernel::stat(self.id()).ok().flatten()?;
+        let id = self.home.id()?;
+        let stat = kernel::stat(id).ok().flatten()?;
         if !stat.dest || self.leads_here() == Some(false) {
             return None;
         }
@@ -476,7 +494,7 @@ impl Segment {
             wake_all(self.control());
         }
         Some(Leftover {
-            segment: self.id(),
+            segment: id,
             set: self.control().set.load(Relaxed),
             stat,
         })

@@ -18,18 +18,16 @@ use super::syscalls;
 use super::temporary::Temporary;
 
 /// What a birth came to.
-pub(crate) enum Birth<R> {
-    New(Born<R>),
+pub(crate) enum Birth {
+    New(Born),
     /// There was a file already, or another process was faster.
     Exists,
 }
 
 /// A new file under its path.
-pub(crate) struct Born<R> {
+pub(crate) struct Born {
     pub(crate) description: Description,
     pub(crate) mapped: Mapped,
-    /// What filled it returned.
-    pub(crate) filled: R,
 }
 
 /// Makes the file of `len` bytes that `fill` fills; before, it holds zeros. It has its path once it is whole, and on the disk if
@@ -38,13 +36,13 @@ pub(crate) struct Born<R> {
 /// # Errors
 ///
 /// No directory, no right to write to it, no room, a path or a size that can't be; what `fill` fails for. Nothing is left.
-pub(crate) fn create_whole<R, E: From<Error>>(
+pub(crate) fn create_whole<E: From<Error>>(
     path: &Path,
     mode: u32,
     group: Option<u32>,
     len: u64,
-    fill: impl FnOnce(&Description, &Mapped) -> Result<R, E>,
-) -> Result<Birth<R>, E> {
+    fill: impl FnOnce(&Description, &Mapped) -> Result<(), E>,
+) -> Result<Birth, E> {
     let folder = folder(path)?;
     if path.symlink_metadata().is_ok() {
         return Ok(Birth::Exists);
@@ -54,7 +52,7 @@ pub(crate) fn create_whole<R, E: From<Error>>(
     let description = temporary.description();
     furnish(description, mode, group, len)?;
     let mapped = Mapped::new(description, true)?;
-    let filled = fill(description, &mapped)?;
+    fill(description, &mapped)?;
     let lasts = !description.file_system().is_volatile();
     if lasts {
         let synced = description.file().sync_all();
@@ -69,7 +67,6 @@ pub(crate) fn create_whole<R, E: From<Error>>(
     Ok(Birth::New(Born {
         description,
         mapped,
-        filled,
     }))
 }
 

@@ -8,6 +8,7 @@ use super::set::TAGS;
 use super::slots::Slots;
 use super::verdict::Look;
 use super::{proc, process};
+use crate::home::Witness;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::sysv::sem::{self, Op};
@@ -65,7 +66,7 @@ impl World {
 
     pub(super) fn slots(&self) -> Slots<'_> {
         Slots {
-            set: Some(self.set),
+            witness: Some(Witness::Set(self.set)),
             records: &self.records,
             replaced: 0,
         }
@@ -106,7 +107,7 @@ impl World {
     /// The same where the set can't be read.
     pub(super) fn unread(&self, look: Look) -> Result<bool, Fault> {
         let unreadable = Slots {
-            set: None,
+            witness: None,
             ..self.slots()
         };
         self.judge(unreadable, look)

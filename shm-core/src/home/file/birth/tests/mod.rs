@@ -13,7 +13,7 @@ use crate::home::file::tests::Scratch;
 const LEN: usize = 40_000;
 
 /// A file of `LEN` bytes `byte`.
-fn create(path: &Path, byte: u8) -> Result<Birth<()>, Error> {
+fn create(path: &Path, byte: u8) -> Result<Birth, Error> {
     create_whole(path, 0o640, None, LEN as u64, |_, mapped| {
         assert_eq!(mapped.len(), LEN);
         // SAFETY: so many bytes lie in the mapping, which may be written to, and nothing else uses it.
@@ -70,7 +70,7 @@ fn what_fails_on_the_way_leaves_nothing() {
     let scratch = Scratch::new();
     let path = scratch.path("file");
     let refused = || Error::early("fill", &path, Kind::Other, "no value", "");
-    let made = create_whole(&path, 0o600, None, 100, |_, _| Err::<(), _>(refused()));
+    let made = create_whole(&path, 0o600, None, 100, |_, _| Err(refused()));
     assert!(matches!(made, Err(error) if error.kind() == Kind::Other));
     assert!(scratch.is_empty());
 }

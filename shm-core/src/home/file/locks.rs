@@ -1,0 +1,193 @@
+//! The locks by which an attachment holds slots of a file: one description for each, which is closed when the slot is given back.
+
+use core::ptr;
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::Mutex;
+
+use super::description::Description;
+use super::error::Error;
+use super::forked::KeptFromChildren;
+
+/// The slots of one attachment. What it judges others through never holds a slot: asked through its own description, a byte that is
+/// held reads as free.
+#[derive(Debug)]
+pub(crate) struct Locks {
+    pub(super) judge: Description,
+    /// The slots taken, the last one first; nothing is taken out of this list before all of it goes.
+    first: AtomicPtr<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    slot: u32,
+    /// `None` once it was given back. In this order: dropped from the first on.
+    by: Mutex<Option<(KeptFromChildren, Description)>>,
+    next: *mut Held,
+}
+
+// SAFETY: the list consists of boxes that this value owns; what is in them may be sent.
+unsafe impl Send for Locks {}
+// SAFETY: a shared reference adds to the list by exchange, and changes what is in it under its mutex.
+unsafe impl Sync for Locks {}
+
+impl Locks {
+    pub(super) fn new(judge: Description) -> Locks {
+        Locks {
+            judge,
+            first: AtomicPtr::default(),
+        }
+    }
+
+    /// Whether a process holds the slot; `None` if it can't be told.
+    pub(crate) fn is_held(&self, slot: u32) -> Option<bool> {
+        if self.judge.is_intact() {
+            return self.judge.is_held(slot.into()).ok();
+        }
+        self.judge.again(false).ok()?.is_held(slot.into()).ok()
+    }
+
+    /// Takes a slot, by a new description; `false` if it is held.
+    pub(crate) fn take(&self, slot: u32) -> Result<bool, Error> {
+        let description = self.judge.again(true)?;
+        if !description.lock_byte(slot.into())? {
+            return Ok(false);
+        }
+        let kept = KeptFromChildren::new(&description);
+        let held = Box::into_raw(Box::new(Held {
+            slot,
+            by: Mutex::new(Some((kept, description))),
+            next: ptr::null_mut(),
+        }));
+        let mut first = self.first.load(Relaxed);
+        loop {
+            // SAFETY: `held` comes from a box just now, and no other thread knows it until the exchange.
+            unsafe { (*held).next = first };
+            match self
+                .first
+                .compare_exchange_weak(first, held, AcqRel, Relaxed)
+            {
+                Ok(_) => return Ok(true),
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// Gives back the slot that was taken last under this number.
+    pub(crate) fn give(&self, slot: u32) {
+        let mut next = self.first.load(Acquire);
+        // SAFETY: `next` is null or leads to one of the list's, none of which goes before the list.
+        while let Some(held) = unsafe { next.as_ref() } {
+            // In a child, what another thread of the parent had locked stays locked for ever; that slot is the parent's.
+            if held.slot == slot
+                && let Ok(mut by) = held.by.try_lock()
+                && by.take().is_some()
+            {
+                return;
+            }
+            next = held.next;
+        }
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        let mut next = *self.first.get_mut();
+        while !next.is_null() {
+            // SAFETY: each of the list comes from a box, and this is the only drop.
+            let held = unsafe { Box::from_raw(next) };
+            next = held.next;
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+    use crate::home::file::tests::Scratch;
+
+    fn locks(path: &std::path::Path) -> Locks {
+        Locks::new(Description::open(path, true).unwrap())
+    }
+
+    /// What other tests spawn meanwhile has copies of descriptors until it calls `exec`.
+    fn until_free(locks: &Locks, slot: u32) {
+        let start = std::time::Instant::now();
+        while locks.is_held(slot) != Some(false) {
+            assert!(start.elapsed().as_secs() < 60, "something keeps it");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_slot_is_held_from_its_taking_to_its_giving() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (locks(&path), locks(&path));
+        assert!(one.take(3).unwrap());
+        assert!(!one.take(3).unwrap() && !two.take(3).unwrap());
+        assert_eq!((one.is_held(3), two.is_held(3)), (Some(true), Some(true)));
+        assert!(one.take(4).unwrap() && two.take(5).unwrap());
+        one.give(3);
+        until_free(&two, 3);
+        assert_eq!(two.is_held(4), Some(true));
+        drop(one);
+        until_free(&two, 4);
+        assert_eq!(two.is_held(5), Some(true));
+    }
+
+    #[test]
+    fn a_child_keeps_no_slot_of_its_parent() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (locks(&path), locks(&path));
+        assert!(one.take(0).unwrap());
+        let mut pipe = [0; 2];
+        // SAFETY: `pipe(2)` fills the two numbers.
+        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+        // SAFETY: the child makes calls alone that a signal handler may make.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let mut byte = 0_u8;
+            // SAFETY: `read(2)` fills the one byte; `_exit(2)` ends the child.
+            unsafe {
+                libc::close(pipe[1]);
+                libc::read(pipe[0], (&raw mut byte).cast(), 1);
+                libc::_exit(0);
+            }
+        }
+        assert_eq!(two.is_held(0), Some(true), "the parent's");
+        one.give(0);
+        until_free(&two, 0);
+        // SAFETY: the numbers are the pipe's; the child is this process's.
+        unsafe {
+            libc::close(pipe[1]);
+            libc::close(pipe[0]);
+            assert_eq!(libc::waitpid(child, ptr::null_mut(), 0), child);
+        }
+    }
+
+    #[test]
+    fn a_program_that_closes_all_it_finds_is_told_apart_and_nothing_else_is_closed() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (locks(&path), locks(&path));
+        assert!(one.take(0).unwrap());
+        let first = one.judge.raw();
+        // SAFETY: takes a number. What owned it finds that it is not its own any more.
+        assert_eq!(unsafe { libc::close(first) }, 0);
+        let mut others = Vec::new();
+        while others.last().is_none_or(|fd| *fd < first) {
+            // SAFETY: `eventfd(2)` takes and returns numbers.
+            others.push(unsafe { libc::eventfd(0, 0) });
+        }
+        assert_eq!(one.is_held(0), Some(true), "seen through the path");
+        drop(one);
+        until_free(&two, 0);
+        for fd in others {
+            // SAFETY: the descriptors were made above, and nothing else has closed them: this says so.
+            assert_eq!(unsafe { libc::close(fd) }, 0);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Files: found by path or descriptor, born whole, brought back after a restart.
+//!
+//! A birth is private until the file has its name, so it has no table of deaths of its own: see
+//! [`create_whole`]. The first value is written under the lock, as in a segment, by the code that does so there.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::atomic::AtomicU64 as PlainU64;
+
+use super::find::{control, divide, header};
+use super::newborn::{Newborn, Write, describe, unique_id};
+use super::open::retry;
+use super::removal::remove_file;
+use crate::home::file::{
+    self, Birth, Description, FileStat, Kind, create_memory, create_whole, enter, life_word,
+};
+use crate::home::{FileHome, Home};
+use crate::protocol::fault::Fault;
+use crate::protocol::memory::atomics::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
+use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
+use crate::protocol::memory::stop::stop;
+use crate::protocol::segment::kernel::Access;
+use crate::protocol::segment::locked::Payload;
+use crate::protocol::segment::segment::Segment;
+
+/// The rights of others to write, in a mode.
+const OTHERS: u32 = 0o022;
+
+/// Maps the file of a path.
+pub(crate) fn open_file(path: &Path, access: Access) -> Result<Segment, Fault> {
+    attach(Description::open(path, access.writable)?, access)
+}
+
+/// Maps the memory that a descriptor stands for, whose size is sealed.
+pub(crate) fn open_memory(fd: BorrowedFd<'_>, access: Access) -> Result<Segment, Fault> {
+    let sealed = Access {
+        may_write: OTHERS,
+        ..access
+    };
+    attach(Description::of_memory(&fd, access.writable)?, sealed)
+}
+
+/// Makes the file of a path, which must not exist.
+pub(crate) fn create_file(
+    path: &Path,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<Segment, Fault> {
+    let exists = || file::Error::exists(path).into();
+    bear(path, access, newborn, write)?.ok_or_else(exists)
+}
+
+/// Maps the file of a path, or makes it. The flag says whether this call did.
+pub(crate) fn open_or_create_file(
+    path: &Path,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<(Segment, bool), Fault> {
+    retry(access.limit, |_| match open_file(path, access) {
+        Ok(segment) => Ok(Some((segment, false))),
+        Err(Fault::File(error)) if error.kind() == Kind::NotFound => {
+            Ok(bear(path, access, newborn, write)?.map(|segment| (segment, true)))
+        }
+        // Between the two steps of a removal, or put back under its name.
+        Err(Fault::Removed) => {
+            remove_file(path)?;
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    })
+}
+
+/// Makes memory without a name.
+pub(crate) fn create_memory_home(
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<Segment, Fault> {
+    let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
+    let fd = create_memory(size as u64, newborn.mode.bits())?;
+    let description = Description::of_memory(&fd, true)?;
+    let home = FileHome::map(description, true)?;
+    fill(home, access, newborn, write)?;
+    open_memory(std::os::fd::AsFd::as_fd(&fd), access)
+}
+
+/// `None`: there is a file of that path.
+fn bear(
+    path: &Path,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<Option<Segment>, Fault> {
+    let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
+    let (mode, group) = (newborn.mode.bits(), newborn.group);
+    let born = create_whole(path, mode, group, size as u64, |description, _| {
+        let home = FileHome::map(description.again(true)?, true)?;
+        fill(home, access, newborn, write)
+    })?;
+    stop!("file birth: named");
+    match born {
+        Birth::New(born) => {
+            let home = FileHome::new(born.description, born.mapped);
+            verified(home, access).map(Some)
+        }
+        Birth::Exists => Ok(None),
+    }
+}
+
+/// Writes everything that a file holds, under its lock; no other process knows it yet.
+fn fill(
+    home: FileHome,
+    access: Access,
+    newborn: &Newborn,
+    write: &mut Write<'_>,
+) -> Result<(), Fault> {
+    let life = life_word(home.description())?;
+    let control = control(&home);
+    control.unique.store(unique_id(), Relaxed);
+    let slots = newborn.geometry.slots.into();
+    control.slots.store(slots, Relaxed);
+    control.life.store(life.get(), Relaxed);
+    // SAFETY: the file was made with as many bytes as the geometry has, and mapped whole.
+    let segment = unsafe {
+        divide(
+            Home::File(Box::new(home)),
+            number(0),
+            access,
+            newborn.geometry,
+        )
+    };
+    segment.join()?;
+    let locked = segment.lock_in_any_state()?;
+    let first = |area| write(&locked, Payload { area, exact: false });
+    // SAFETY: **owned**: `locked` is the lock, of a writable mapping, and `write` refuses where it is
+    // not this process's any more. The state says newborn, and nothing reads; the geometry was made for
+    // `stored` bytes.
+    unsafe {
+        segment.latch.give_birth(newborn.stored, first)?;
+        describe(&segment, newborn);
+    }
+    State::NEWBORN.declare_ready(&segment.control().state);
+    drop(locked);
+    if newborn.geometry.snapshots {
+        segment.persist()?;
+    }
+    stop!("file birth: filled");
+    Ok(())
+}
+
+/// What tells a file among those that a thread may lock: 31 bits of its inode, which two files seldom share, and then by the
+/// claim's word as well.
+fn number(inode: u64) -> u32 {
+    ((inode ^ inode >> 31) & 0x7fff_ffff) as u32
+}
+
+fn attach(description: Description, access: Access) -> Result<Segment, Fault> {
+    check(&description.stat()?, access)?;
+    let home = FileHome::map(description, access.writable)?;
+    verified(home, access)
+}
+
+/// Whether the file is of an owner who is trusted, and no others can cut it short under this process.
+fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
+    access.owner.check_user(stat.uid)?;
+    let exposed = stat.mode & OTHERS & !access.may_write;
+    if exposed != 0 {
+        return Err(Fault::Exposed { mode: stat.mode });
+    }
+    let size = stat.size as usize;
+    if size < CONTROL || !size.is_multiple_of(LINE) {
+        return Err(Fault::Foreign { size });
+    }
+    Ok(())
+}
+
+fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
+    let size = home.len();
+    // Once more: it is the mapping's size that counts.
+    if size < CONTROL || !size.is_multiple_of(LINE) {
+        return Err(Fault::Foreign { size });
+    }
+    let block = control(&home);
+    if block.magic.load(Relaxed) != MAGIC {
+        return Err(Fault::Foreign { size });
+    }
+    let state = State::look(&block.state);
+    let (geometry, flags) = header(block, size)?;
+    if state.is_removed() {
+        return Err(Fault::Removed);
+    }
+    if !state.is_ready() {
+        return Err(Fault::Damaged(
+            "its state word is none that this library writes",
+        ));
+    }
+    let named = home.stat()?.is_some_and(|stat| stat.nlink > 0);
+    let number = number(home.inode());
+    // SAFETY: the geometry was found to add up to the size of the mapping.
+    let mut segment = unsafe { divide(Home::File(Box::new(home)), number, access, geometry) };
+    segment.flags = flags;
+    segment.doomed = !named;
+    segment.begin_life()?;
+    Ok(segment)
+}
+
+impl Segment {
+    fn file(&self) -> Option<&FileHome> {
+        self.home().file()
+    }
+
+    /// Makes sure that the live value is one that living processes left: see [`enter`].
+    fn begin_life(&self) -> Result<(), Fault> {
+        let Some(file) = self.file() else {
+            return Ok(());
+        };
+        let description = file.description();
+        let life = life_word(description)?;
+        let word = plain(&self.control().life);
+        if self.is_writable() {
+            return enter(description, word, life, self.limit(), || self.restore());
+        }
+        if word.load(Acquire) != life.get() {
+            return Err(Fault::NotRestored);
+        }
+        Ok(())
+    }
+
+    /// Puts the newest whole snapshot in the place of the live value. No other process uses it.
+    fn restore(&self) -> Result<(), Fault> {
+        let file = self.file().ok_or(Fault::NotRestored)?;
+        let slots = self.snapshot_slots().ok_or(Fault::NotRestored)?;
+        file::restored(file.description(), slots, self.unique, |found, durable| {
+            let fits = found.schema.len() <= self.geometry.room
+                && found.value.len() <= self.geometry.capacity;
+            if !fits {
+                return Err(Fault::Damaged("a snapshot in it does not fit its sizes"));
+            }
+            let control = self.control();
+            for record in self.records() {
+                record.store(0, Relaxed);
+            }
+            control.lock.store(0, Relaxed);
+            control.awaited.store(0, Relaxed);
+            control.range.store(0, Relaxed);
+            control.durable.store(durable, Relaxed);
+            control.state.store(State::READY.0, Relaxed);
+            // SAFETY: the mapping is writable and no other process is in this life (`enter`), so the copies are **owned**. Room
+            // and capacity have as many bytes, which was checked above.
+            unsafe {
+                self.rooms[State::READY.room()].store(0, found.schema.as_ptr(), found.schema.len());
+                self.latch.restore(found.value, found.version);
+            }
+            stop!("file: restored");
+            Ok(())
+        })
+    }
+}
+
+/// A word of the file as the standard library has it: `home/` knows nothing of models.
+fn plain(word: &AtomicU64) -> &PlainU64 {
+    // SAFETY: the pointer is that of a word which lives as long as `word`, and is accessed by atomics alone.
+    unsafe { PlainU64::from_ptr(word.as_ptr()) }
+}

@@ -1,0 +1,216 @@
+//! Values in files, in POSIX shared memory, and in memory without a name.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shm_core::{ErrorKind, Inspector, Place, SharedBox, SharedLayout, SharedView, remove};
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct StPid {
+    pid: i32,
+    names: shm_core::FixedStr<51>,
+}
+
+fn alice(pid: i32) -> StPid {
+    let names = shm_core::FixedStr::new("alice").unwrap();
+    StPid { pid, names }
+}
+
+/// A folder of a test's own, on a disk or in memory, that goes when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, root: &str) -> Folder {
+        let folder = PathBuf::from(format!("{root}/shm-core-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+
+    fn on_disk(name: &str) -> Folder {
+        Folder::new(name, env!("CARGO_TARGET_TMPDIR"))
+    }
+
+    fn both(name: &str) -> [Folder; 2] {
+        [Folder::on_disk(name), Folder::new(name, "/dev/shm")]
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("state")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_value_in_a_file_is_shared_like_one_in_a_segment() {
+    for folder in Folder::both("shared") {
+        let place = Place::file(folder.file());
+        let none = SharedBox::<StPid>::open(&place).unwrap_err();
+        assert_eq!(none.raw_os_error(), Some(libc_enoent()), "{none}");
+        let one = SharedBox::open_or_create(&place, || alice(1)).unwrap();
+        let two = SharedBox::<StPid>::open_or_create(&place, || panic!("it is there")).unwrap();
+        assert!(one.created() && !two.created());
+        let view = SharedView::<StPid>::open(&place).unwrap();
+        assert_eq!(two.get().unwrap(), alice(1));
+        assert_eq!(two.set(alice(2)).unwrap(), 2);
+        let seen = view.wait_timeout(1, Duration::ZERO).unwrap().unwrap();
+        assert_eq!((seen.value, seen.version), (alice(2), 2));
+        one.update(|value| value.pid += 1).unwrap();
+        assert_eq!(view.get().unwrap().pid, 3);
+        assert_eq!(view.place(), Some(place.clone()));
+        assert_eq!(one.writers().unwrap().len(), 2);
+        let inspector = Inspector::open(&place).unwrap();
+        assert_eq!(inspector.value().unwrap().to_string(), {
+            let private = SharedBox::options()
+                .remove_on_drop(true)
+                .create_new(shm_core::Key::PRIVATE, alice(3))
+                .unwrap();
+            let same = Inspector::open(Place::id(private.id())).unwrap();
+            same.value().unwrap().to_string()
+        });
+        let twice = SharedBox::create_new(&place, alice(1)).unwrap_err();
+        assert!(twice.to_string().contains("state"), "{twice}");
+        let other = SharedBox::<u64>::open(&place).unwrap_err();
+        assert_eq!(other.kind(), ErrorKind::Mismatch, "{other}");
+    }
+}
+
+#[test]
+fn a_removed_file_is_another_life() {
+    for folder in Folder::both("removed") {
+        let place = Place::file(folder.file());
+        let mut old = SharedBox::create_new(&place, 1_u32).unwrap();
+        let view = SharedView::<u32>::open(&place).unwrap();
+        old.remove().unwrap();
+        assert!(!folder.file().exists());
+        assert_eq!(view.get().unwrap_err().kind(), ErrorKind::Removed);
+        assert!(view.is_removed().unwrap());
+        let new = SharedBox::create_new(&place, 2_u32).unwrap();
+        old.reattach().unwrap();
+        assert_eq!(old.get().unwrap(), 2);
+        remove(&place).unwrap();
+        assert_eq!(new.get().unwrap_err().kind(), ErrorKind::Removed);
+        // By another program.
+        let new = SharedBox::create_new(&place, 3_u32).unwrap();
+        fs::remove_file(folder.file()).unwrap();
+        assert!(new.is_removed().unwrap());
+    }
+}
+
+#[test]
+fn a_posix_name_leads_to_the_object_of_shm_open() {
+    let name = format!("/shm-core-face-{}", std::process::id());
+    let place: Place = format!("posix:{name}").parse().unwrap();
+    let shared = SharedBox::open_or_create(&place, || alice(1)).unwrap();
+    let bytes = fs::read(format!("/dev/shm{name}")).unwrap();
+    assert_eq!(bytes[..4], 1_i32.to_ne_bytes(), "the payload first");
+    assert_eq!(
+        SharedBox::<StPid>::open(&place).unwrap().get().unwrap(),
+        alice(1)
+    );
+    shared.remove().unwrap();
+    for wrong in ["none", "/a/b", "/"] {
+        let error = SharedBox::<u32>::open(Place::posix(wrong)).unwrap_err();
+        assert!(error.to_string().contains("write a slash"), "{error}");
+    }
+}
+
+#[test]
+fn memory_without_a_name_is_shared_by_its_descriptor() {
+    let shared = SharedBox::anonymous(alice(1)).unwrap();
+    assert_eq!(shared.place(), None);
+    let other = SharedBox::<StPid>::from_fd(shared.as_fd().unwrap()).unwrap();
+    other.set(alice(2)).unwrap();
+    assert_eq!(shared.get().unwrap(), alice(2));
+    drop(other);
+    let fd = shared.into_fd().unwrap();
+    let again = SharedBox::<StPid>::from_fd(&fd).unwrap();
+    assert_eq!(again.get().unwrap(), alice(2));
+    assert!(!again.is_removed().unwrap());
+    again.remove().unwrap();
+    let error = SharedBox::<StPid>::from_fd(&fd).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Removed, "{error}");
+    let segment = SharedBox::options()
+        .remove_on_drop(true)
+        .create_new(shm_core::Key::PRIVATE, 1_u32)
+        .unwrap();
+    assert_eq!(segment.as_fd().unwrap_err().kind(), ErrorKind::Options);
+}
+
+#[test]
+fn files_that_others_may_write_are_refused_unless_they_are_trusted() {
+    let folder = Folder::on_disk("exposed");
+    let place = Place::file(folder.file());
+    let shared = SharedBox::options()
+        .mode(0o660)
+        .create_new(&place, 1_u32)
+        .unwrap();
+    let mode = fs::metadata(folder.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    let error = SharedBox::<u32>::open(&place).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Untrusted);
+    assert!(error.to_string().contains("SIGBUS"), "{error}");
+    let mut options = SharedBox::<u32>::options();
+    assert_eq!(options.mode(0o660).open(&place).unwrap().get().unwrap(), 1);
+    drop(shared);
+}
+
+#[test]
+fn what_is_no_value_of_ours_is_refused_and_stays() {
+    let folder = Folder::on_disk("foreign");
+    for bytes in [&b""[..], b"x", &[7; 320], &[0; 4096], &[0xff; 8192]] {
+        fs::write(folder.file(), bytes).unwrap();
+        let error = SharedBox::open_or_create(Place::file(folder.file()), || 5_u64).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+        let error = remove(Place::file(folder.file())).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Foreign | ErrorKind::System),
+            "{error}"
+        );
+        assert_eq!(fs::read(folder.file()).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_copy_brings_back_the_durable_value_and_goes_on_from_there() {
+    let folder = Folder::on_disk("copy");
+    let original = SharedBox::create_new(Place::file(folder.file()), [1_u64; 100]).unwrap();
+    original.set([2; 100]).unwrap();
+    original.persist().unwrap();
+    original.set([3; 100]).unwrap();
+    let copy = folder.0.join("copy");
+    fs::copy(folder.file(), &copy).unwrap();
+    let view = SharedView::<[u64; 100]>::open(Place::file(&copy)).unwrap_err();
+    assert_eq!(view.kind(), ErrorKind::NotRestored, "{view}");
+    let restored = SharedBox::<[u64; 100]>::open(Place::file(&copy)).unwrap();
+    let seen = restored.snapshot().unwrap();
+    assert_eq!((seen.value, seen.version), ([2; 100], 2));
+    assert_eq!(restored.set([4; 100]).unwrap(), 3);
+    assert_eq!(original.get().unwrap(), [3; 100]);
+    // The last box of a file makes its value durable.
+    drop(restored);
+    let second = folder.0.join("second");
+    fs::copy(&copy, &second).unwrap();
+    let restored = SharedBox::<[u64; 100]>::open(Place::file(&second)).unwrap();
+    assert_eq!(restored.snapshot().unwrap().version, 3);
+    // In memory nothing is made durable.
+    let memory = Folder::new("copy", "/dev/shm");
+    let place: Place = Place::posix(format!("/shm-core-copied-{}", std::process::id()));
+    let volatile = SharedBox::create_new(&place, 1_u32).unwrap();
+    volatile.persist().unwrap();
+    fs::copy(place.path().unwrap(), memory.file()).unwrap();
+    let error = SharedBox::<u32>::open(Place::file(memory.file())).unwrap_err();
+    assert!(error.to_string().contains("earlier start"), "{error}");
+    volatile.remove().unwrap();
+}
+
+fn libc_enoent() -> i32 {
+    2
+}
