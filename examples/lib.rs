@@ -33,6 +33,8 @@ mod documents {
     struct Costs;
     #[doc = include_str!("../docs/evolution.md")]
     struct Evolution;
+    #[doc = include_str!("../docs/files.md")]
+    struct Files;
     #[doc = include_str!("../docs/joining.md")]
     struct Joining;
     #[doc = include_str!("../docs/operations.md")]
