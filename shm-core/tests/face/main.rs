@@ -7,4 +7,5 @@ mod field;
 mod inspector;
 mod inspector_set;
 mod raw_box;
+mod raw_table;
 mod shared_box;
