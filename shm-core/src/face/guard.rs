@@ -234,7 +234,7 @@ impl<T: SharedLayout> RawBox<T> {
     /// functions changes it.
     pub unsafe fn guarded_by_pthread<F>(self, field: Field<T, F>) -> Result<GuardedBox<T>, Error> {
         // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
-        let mutex = unsafe { self.typed().mutex(field) };
+        let mutex = unsafe { self.typed().value().mutex(field) };
         let mutex = mutex.map_err(self.explain(Operation::GuardedBy))?;
         let guard = Guard(Way::Mutex(mutex));
         Ok(GuardedBox { raw: self, guard })
@@ -251,7 +251,7 @@ impl<T: SharedLayout> GuardedBox<T> {
     /// [`ErrorKind::Invalid`] if the bytes are no `T`.
     pub fn get(&self) -> Result<T, Error> {
         let operation = Operation::GuardedGet;
-        let read = self.locked(operation, |raw| raw.typed().read())?;
+        let read = self.locked(operation, |raw| raw.typed().value().read())?;
         read.map_err(self.raw.explain(operation))
     }
 
@@ -273,7 +273,7 @@ impl<T: SharedLayout> GuardedBox<T> {
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let operation = Operation::GuardedUpdate;
         let done = self.locked(operation, |raw| {
-            let mut value = raw.typed().read()?;
+            let mut value = raw.typed().value().read()?;
             let answer = change(&mut value);
             raw.set(value);
             Ok(answer)
@@ -318,7 +318,11 @@ impl<T: SharedLayout> GuardedBox<T> {
         let (raw, limit) = (&self.raw, self.raw.timeout());
         match &self.guard.0 {
             Way::Semaphore(guard) => guard.lock(limit).map(|_held| act(raw)),
-            Way::Mutex(mutex) => raw.typed().lock(*mutex, limit).map(|_held| act(raw)),
+            Way::Mutex(mutex) => raw
+                .typed()
+                .value()
+                .lock(*mutex, limit)
+                .map(|_held| act(raw)),
             Way::Pair(lock, unlock) => lock(limit)
                 .map_err(|why| Failure::Guard(why.to_string().into()))
                 .map(|()| {

@@ -109,7 +109,7 @@ impl<T: SharedLayout> RawBox<T> {
     /// A field that the other program writes at the same time is overwritten, too: where that matters,
     /// [`store`](RawBox::store) those that are this program's to write.
     pub fn set(&self, value: T) {
-        self.view.typed.store(&value);
+        self.view.typed.value().store(&value);
     }
 
     /// Stores one field, in one access as wide as the field, and touches nothing else.
@@ -168,7 +168,7 @@ impl<T: SharedLayout> RawBox<T> {
         value: F,
         order: Ordering,
     ) -> Result<(), Error> {
-        let stored = self.view.typed.store_field(field, value, order);
+        let stored = self.view.typed.value().store_field(field, value, order);
         stored.map_err(self.explain(Operation::RawStore))
     }
 
@@ -211,7 +211,10 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// [`ErrorKind::Invalid`] if they are none.
     pub fn get(&self) -> Result<T, Error> {
-        self.typed.read().map_err(self.explain(Operation::RawGet))
+        self.typed
+            .value()
+            .read()
+            .map_err(self.explain(Operation::RawGet))
     }
 
     /// One field, loaded in one access as wide as the field.
@@ -228,7 +231,7 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// If the order is `Release` or `AcqRel`.
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>, order: Ordering) -> Result<F, Error> {
-        let loaded = self.typed.load_field(field, order);
+        let loaded = self.typed.value().load_field(field, order);
         loaded.map_err(self.explain(Operation::RawLoad))
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     NotAdoptable { size: usize, adoptable: usize },
     /// A segment that another program laid out has less bytes from `offset` on than the type.
     TooSmall { size: usize, offset: usize },
+    /// A table that another program laid out has less rows.
+    NoRow { index: usize, len: usize },
     /// The segment holds another layout.
     Mismatch(Box<Mismatch>),
     /// The segment holds an earlier version, and the call would write.

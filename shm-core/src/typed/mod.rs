@@ -30,7 +30,7 @@ pub(crate) use failure::Failure;
 pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
-pub(crate) use raw::RawTyped;
+pub(crate) use raw::{RawPart, RawSegment, RawTyped};
 pub(crate) use stores::{Stores, Unknown};
 pub(crate) use stretches::store_first;
 pub use value::Snapshot;

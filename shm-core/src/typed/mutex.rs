@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::failure::Failure;
 use super::field::Field;
-use super::raw::RawTyped;
+use super::raw::RawPart;
 use crate::layout::{SharedLayout, for_each_leaf};
 use crate::protocol::{self, Fault};
 
@@ -57,7 +57,7 @@ impl<F: Fn()> Drop for Held<F> {
     }
 }
 
-impl<T: SharedLayout> RawTyped<T> {
+impl<'a, T: SharedLayout> RawPart<'a, T> {
     /// Judges the mutex that a field is.
     ///
     /// # Safety
@@ -102,7 +102,7 @@ impl<T: SharedLayout> RawTyped<T> {
         &self,
         mutex: Mutex,
         limit: Duration,
-    ) -> Result<Held<impl Fn() + use<'_, T>>, Failure> {
+    ) -> Result<Held<impl Fn() + use<'a, T>>, Failure> {
         let start = Instant::now();
         let place = self.at(mutex.0).cast::<libc::pthread_mutex_t>();
         loop {
@@ -113,7 +113,7 @@ impl<T: SharedLayout> RawTyped<T> {
                 tv_sec: end.as_secs() as libc::time_t,
                 tv_nsec: end.subsec_nanos() as libc::c_long,
             };
-            // SAFETY: **trusted** (`Mutex`), and mapped for as long as `self` lives.
+            // SAFETY: **trusted** (`Mutex`), and mapped while `'a` lasts.
             match unsafe { libc::pthread_mutex_timedlock(place, &raw const until) } {
                 0 => break,
                 libc::EOWNERDEAD => {
@@ -133,7 +133,7 @@ impl<T: SharedLayout> RawTyped<T> {
             }
         }
         Ok(Held::new(move || {
-            // SAFETY: **trusted** (`Mutex`), and mapped, since what this returns borrows `self`. It is
+            // SAFETY: **trusted** (`Mutex`), and mapped, since what this returns is of `'a`. It is
             // dropped by the thread that locked it, since a pointer makes it neither `Send` nor `Sync`.
             unsafe { libc::pthread_mutex_unlock(place) };
         }))

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 
@@ -16,18 +17,91 @@ use crate::protocol::{self, Access, Fault, RawBytes, attach};
 use crate::sysv::shm::{Attachment, Id, Stat};
 use crate::sysv::{Key, shm};
 
-/// A segment that another program laid out and that has room for a `T` at `offset`.
+/// A segment that another program laid out.
 ///
 /// # Invariants
 ///
-/// - **room**: the mapping has the bytes of a `T` from `offset` on, which is aligned for one.
-/// - **atomics**: in this process only [`RawBytes`] touches them, by atomics.
+/// - **size**: the mapping has `size` bytes, and is page-aligned.
+/// - **atomics**: in this process only [`RawBytes`] touches them, by atomics, but for a [`Mutex`](super::Mutex).
 #[derive(Debug)]
-pub(crate) struct RawTyped<T> {
+pub(crate) struct RawSegment {
     mapping: Attachment,
     key: Key,
+    size: usize,
+}
+
+impl RawSegment {
+    /// Attaches the segment with this id, whatever it holds, if it has this many bytes behind `offset`.
+    pub(crate) fn open(
+        id: Id,
+        offset: usize,
+        bytes: usize,
+        access: Access,
+    ) -> Result<RawSegment, Failure> {
+        let (mapping, Stat { key, size, .. }) = attach(id, access)?.ok_or(Fault::Removed)?;
+        if size < offset.saturating_add(bytes) {
+            return Err(Failure::TooSmall { size, offset });
+        }
+        Ok(RawSegment { mapping, key, size })
+    }
+
+    /// The key under which the segment was found.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The kernel's id.
+    pub(crate) fn id(&self) -> Id {
+        self.mapping.id()
+    }
+
+    /// Bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The kernel's facts.
+    pub(crate) fn info(&self) -> Result<Stat, Failure> {
+        Ok(shm::stat(self.id()).map_err(Fault::from)?)
+    }
+
+    /// Whether no key leads to it any more.
+    pub(crate) fn is_removed(&self) -> Result<bool, Failure> {
+        Ok(protocol::stat(self.id())?.is_none_or(|stat| stat.dest))
+    }
+
+    /// The `T` at `offset`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for one, or it is not aligned.
+    pub(crate) fn part<T: SharedLayout>(&self, offset: usize) -> RawPart<'_, T> {
+        let end = offset.checked_add(size_of::<T>());
+        assert!(
+            offset.is_multiple_of(align_of::<T>()) && end.is_some_and(|end| end <= self.size),
+            "no value of this type lies there"
+        );
+        RawPart {
+            first: self.mapping.as_ptr().wrapping_add(offset),
+            value: PhantomData,
+        }
+    }
+}
+
+/// A segment that has room for a `T` at `offset`.
+#[derive(Debug)]
+pub(crate) struct RawTyped<T> {
+    segment: RawSegment,
     offset: usize,
     value: PhantomData<T>,
+}
+
+impl<T> Deref for RawTyped<T> {
+    type Target = RawSegment;
+
+    fn deref(&self) -> &RawSegment {
+        &self.segment
+    }
 }
 
 impl<T: SharedLayout> RawTyped<T> {
@@ -48,46 +122,47 @@ impl<T: SharedLayout> RawTyped<T> {
 
     /// Attaches the segment with this id, whatever it holds, if it has room for a `T` at `offset`.
     pub(crate) fn open(id: Id, offset: usize, access: Access) -> Result<RawTyped<T>, Failure> {
-        let end = RawTyped::<T>::exact_size(offset)?;
-        let (mapping, stat) = attach(id, access)?.ok_or(Fault::Removed)?;
-        if stat.size < end {
-            let size = stat.size;
-            return Err(Failure::TooSmall { size, offset });
-        }
+        RawTyped::<T>::exact_size(offset)?;
         Ok(RawTyped {
-            mapping,
-            key: stat.key,
+            segment: RawSegment::open(id, offset, size_of::<T>(), access)?,
             offset,
             value: PhantomData,
         })
     }
 
-    /// Whether no key leads to it any more.
-    pub(crate) fn is_removed(&self) -> Result<bool, Failure> {
-        Ok(protocol::stat(self.id())?.is_none_or(|stat| stat.dest))
+    /// The value.
+    pub(crate) fn value(&self) -> RawPart<'_, T> {
+        self.segment.part(self.offset)
     }
+}
 
-    /// The key under which the segment was found.
-    pub(crate) fn key(&self) -> Key {
-        self.key
+/// A `T` in a segment.
+///
+/// # Invariants
+///
+/// **room**: the bytes of a `T` lie at `first`, aligned, in a segment that is attached while `'a` lasts,
+/// and as [`RawSegment`] says: **atomics**.
+#[derive(Debug)]
+pub(crate) struct RawPart<'a, T> {
+    first: *mut u8,
+    value: PhantomData<(&'a RawSegment, T)>,
+}
+
+// By hand: a part is `Copy` whatever lies in it.
+impl<T> Clone for RawPart<'_, T> {
+    fn clone(&self) -> Self {
+        *self
     }
+}
 
-    /// The kernel's id.
-    pub(crate) fn id(&self) -> Id {
-        self.mapping.id()
-    }
+impl<T> Copy for RawPart<'_, T> {}
 
-    /// The kernel's facts.
-    pub(crate) fn info(&self) -> Result<Stat, Failure> {
-        Ok(shm::stat(self.id()).map_err(Fault::from)?)
-    }
-
-    /// Its memory, for as long as `self` is attached.
+impl<T: SharedLayout> RawPart<'_, T> {
+    /// Its memory.
     fn bytes(&self) -> RawBytes {
-        // SAFETY: the mapping has the bytes of a `T` from `offset` on (**room**), which only `RawBytes`
-        // touches in this process (**atomics**). It is detached when `self` is dropped, and no method
-        // of `self` lets the bytes out.
-        unsafe { RawBytes::new(self.mapping.as_ptr().add(self.offset), size_of::<T>()) }
+        // SAFETY: the bytes of a `T` lie there (**room**), which only `RawBytes` touches in this process
+        // (**atomics**), for as long as `self` lives; no method of `self` lets the bytes out.
+        unsafe { RawBytes::new(self.first, size_of::<T>()) }
     }
 
     /// The word at this many bytes from the start of the value, which lies in it, aligned.
@@ -101,7 +176,7 @@ impl<T: SharedLayout> RawTyped<T> {
 
     /// Where a part of the value lies.
     pub(super) fn at(&self, offset: usize) -> *mut u8 {
-        self.mapping.as_ptr().wrapping_add(self.offset + offset)
+        self.first.wrapping_add(offset)
     }
 
     /// Reads the value.

@@ -8,4 +8,5 @@ mod files;
 mod inspector;
 mod inspector_set;
 mod raw_box;
+mod raw_table;
 mod shared_box;

@@ -24,7 +24,8 @@ pub enum ErrorKind {
     /// The segment has no control block: another program laid it out. [`RawBox`](crate::RawBox)
     /// reads it.
     Foreign,
-    /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else).
+    /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else), or a
+    /// [`RawTable`](crate::RawTable) has no row with this index.
     TooSmall,
     /// The segment holds another layout than the program's type has: [`Error::mismatch`].
     Mismatch,
@@ -272,7 +273,7 @@ impl Error {
         match &call.why {
             Failure::Fault(fault) => kind_of(fault),
             Failure::NotAdoptable { .. } => ErrorKind::Foreign,
-            Failure::TooSmall { .. } => ErrorKind::TooSmall,
+            Failure::TooSmall { .. } | Failure::NoRow { .. } => ErrorKind::TooSmall,
             Failure::Mismatch(_) => ErrorKind::Mismatch,
             Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
             Failure::NoRoom { .. } => ErrorKind::NoRoom,

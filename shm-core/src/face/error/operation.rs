@@ -69,6 +69,17 @@ operations! {
     RawStore = "RawBox::store",
     RawInfo = "RawBox::info",
     RawIsRemoved = "RawBox::is_removed",
+    RawTableOpen = "RawTable::open",
+    RawTableOpenReadOnly = "RawTable::open_read_only",
+    RawTableLen = "RawTable::len",
+    RawTableRow = "RawTable::row",
+    RawTableHeader = "RawTable::header",
+    RawTableInfo = "RawTable::info",
+    RawTableIsRemoved = "RawTable::is_removed",
+    RawRowGet = "RawRow::get",
+    RawRowSet = "RawRow::set",
+    RawRowLoad = "RawRow::load",
+    RawRowStore = "RawRow::store",
     SemGuardOpen = "SemGuard::open",
     SemGuardCreate = "SemGuard::open_or_create",
     GuardedBy = "RawBox::guarded_by_pthread",
@@ -107,6 +118,7 @@ impl Operation {
 
     /// Whether the call asked for no right to write.
     pub(super) fn is_read_only(self) -> bool {
-        matches!(self, Operation::OpenReadOnly | Operation::RawOpenReadOnly)
+        use Operation::{OpenReadOnly, RawOpenReadOnly, RawTableOpenReadOnly};
+        matches!(self, OpenReadOnly | RawOpenReadOnly | RawTableOpenReadOnly)
     }
 }

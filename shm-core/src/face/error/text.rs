@@ -141,6 +141,7 @@ impl Call {
                 "have that program ask `shmget` for what `Options::segment_size` says and leave all but the value alone, or use `RawBox`"
             }
             Failure::TooSmall { .. } => "use the struct that the segment's creator uses",
+            Failure::NoRow { .. } => "ask `RawTable::len` first, or walk over `RawTable::rows`",
             Failure::Mismatch(_) => {
                 "build this program with the layout in the segment, or, if its value may be lost, remove it with `shm_core::remove` and create it anew"
             }
@@ -213,6 +214,9 @@ impl Call {
             Fault::Untrusted { .. } if self.operation.is_of("RawBox") => {
                 "if they may be trusted, allow them with `RawBox::options().owner(…)`"
             }
+            Fault::Untrusted { .. } if self.operation.is_of("RawTable") => {
+                "if they may be trusted, allow them with `RawTable::options().owner(…)`"
+            }
             Fault::Untrusted { .. } if self.operation.is_of("Inspector") => {
                 "if they may be trusted, allow them with `Inspector::options().owner(…)`"
             }
@@ -280,6 +284,9 @@ impl fmt::Display for Call {
                 if *offset > 0 {
                     write!(f, ", from byte {offset} on")?;
                 }
+            }
+            Failure::NoRow { index, len } => {
+                write!(f, "it has {len} rows, and none with index {index}")?;
             }
             Failure::Mismatch(_) | Failure::Kept { .. } => {}
             Failure::NeedsUpgrade { found } => write!(
@@ -417,7 +424,11 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
             "start the program that creates it, look for the right key in `ipcs -s`, or make it with `SemGuard::open_or_create`"
         }
         // Neither can create one.
-        (Kind::NotFound, _) if operation.is_of("RawBox") || operation.is_of("Inspector") => {
+        (Kind::NotFound, _)
+            if operation.is_of("RawBox")
+                || operation.is_of("RawTable")
+                || operation.is_of("Inspector") =>
+        {
             "start the program that creates it, or look for the right key in `ipcs -m`; what a process in another container made is found in there: `nsenter --ipc --target PID COMMAND`"
         }
         (Kind::NotFound, _) => {
@@ -448,6 +459,9 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
         }
         // The facts could be read, and the mapping was denied.
         (Kind::Denied, "shmat") if operation.is_read_only() => source.hint(),
+        (Kind::Denied, "shmat") if operation.is_of("RawTable") => {
+            "where reading is enough, use `RawTable::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
+        }
         (Kind::Denied, "shmat") if operation.is_of("RawBox") => {
             "where reading is enough, use `RawBox::open_read_only`; else have its owner change the mode with `sysv::shm::set`"
         }
