@@ -451,6 +451,7 @@ impl<Header> Settings<Header> {
             owner: self.owner,
             limit: TIMEOUT,
             writable,
+            may_write: 0,
         };
         let (rows_at, align) = (self.rows_at::<Row>(), align_of::<Row>());
         if !rows_at.is_multiple_of(align) {
@@ -466,7 +467,7 @@ impl<Header> Settings<Header> {
 impl<Header, Row: SharedLayout> fmt::Debug for RawTable<Header, Row> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<Row>()
-            .fmt_in_segment("RawTable", self.key(), self.id(), f)
+            .fmt_in_segment("RawTable", self.key(), Some(self.id()), f)
             .field("capacity", &self.capacity)
             .finish()
     }
