@@ -4,6 +4,8 @@ use std::cell::LazyCell;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use bytemuck::Zeroable;
+
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
@@ -407,6 +409,31 @@ impl<T: SharedLayout> Options<T> {
         self.open_or_create_with(place.into(), &mut |locked, payload| {
             store_first(locked, payload, &**value)
         })
+    }
+
+    /// The same with a value of zeros, which never exists in this process's own memory: for values of any size.
+    ///
+    /// `T` is [`Zeroable`](crate::Zeroable), as the derive makes it of every type for which zeros are a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    ///
+    /// ```
+    /// use shm_core::SharedBox;
+    ///
+    /// # let key = shm_core::Key::new(0x7b5d_1021);
+    /// let mut options = SharedBox::<[u64; 2 << 20]>::options(); // 16 MiB, more than most stacks have
+    /// let shared = options.remove_on_drop(true).open_or_create_zeroed(key)?;
+    /// assert!(shared.read_with(|words| words.iter().all(|word| *word == 0)).is_ok());
+    /// # Ok::<(), shm_core::Error>(())
+    /// ```
+    pub fn open_or_create_zeroed(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error>
+    where
+        T: Zeroable,
+    {
+        // A newborn's payload is zeros.
+        self.open_or_create_with(place.into(), &mut |_, _| Ok(()))
     }
 
     fn open_or_create_with(

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fixed_str::fmt_text;
+use super::ready_made::text_of;
 
 mod decode;
 mod encode;
@@ -173,6 +174,9 @@ impl fmt::Display for Value {
 impl fmt::Debug for Value {
     /// As the derived `Debug` of the original type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = text_of(self) {
+            return f.write_str(&text);
+        }
         match self {
             Value::Bool(value) => fmt::Debug::fmt(value, f),
             Value::Int(value) => fmt::Debug::fmt(value, f),
