@@ -17,7 +17,7 @@ use crate::layout::SharedLayout;
 use crate::protocol::{Owner, Write};
 use crate::sysv::Key;
 use crate::sysv::shm::GetFlags;
-use crate::typed::{Failure, Type, Typed, store_first};
+use crate::typed::{Failure, Type, Typed, check_zeros, store_first};
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
@@ -422,10 +422,10 @@ impl<T: SharedLayout> Options<T> {
     /// ```
     /// use shm_core::SharedBox;
     ///
-    /// # let key = shm_core::Key::new(0x7b5d_1021);
+    /// # let key = shm_core::Key::new(0x7b5d_1041);
     /// let mut options = SharedBox::<[u64; 2 << 20]>::options(); // 16 MiB, more than most stacks have
     /// let shared = options.remove_on_drop(true).open_or_create_zeroed(key)?;
-    /// assert!(shared.read_with(|words| words.iter().all(|word| *word == 0)).is_ok());
+    /// assert!(shared.get_boxed()?.iter().all(|word| *word == 0));
     /// # Ok::<(), shm_core::Error>(())
     /// ```
     pub fn open_or_create_zeroed(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error>
@@ -433,7 +433,7 @@ impl<T: SharedLayout> Options<T> {
         T: Zeroable,
     {
         // A newborn's payload is zeros.
-        self.open_or_create_with(place.into(), &mut |_, _| Ok(()))
+        self.open_or_create_with(place.into(), &mut |_, _| check_zeros::<T>())
     }
 
     fn open_or_create_with(

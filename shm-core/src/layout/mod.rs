@@ -19,8 +19,8 @@ mod message;
 mod mismatch;
 mod octets;
 mod opaque;
+mod parse_error;
 mod primitive;
-mod ready_made;
 mod runs;
 mod schema;
 #[cfg(feature = "serde")]
@@ -45,8 +45,8 @@ pub use octets::{Id128, Ipv4, Ipv6};
 pub use opaque::Opaque;
 #[doc(hidden)]
 pub use opaque::{Aligned, Alignment};
+pub use parse_error::ParseTypeError;
 pub use primitive::Primitive;
-pub use ready_made::ParseTypeError;
 pub use runs::{Run, Runs};
 pub(crate) use runs::{for_each_leaf, for_each_window, is_bare, is_dense};
 pub use schema::{FieldSchema, Schema, TypeKind, Variant};

@@ -34,6 +34,13 @@ macro_rules! addresses {
             }
         }
 
+impl fmt::Debug for $name {
+    /// The text, as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
         impl FromStr for $name {
             type Err = AddrParseError;
 
@@ -128,6 +135,13 @@ impl fmt::Display for Id128 {
             &digits[16..20],
             &digits[20..]
         ))
+    }
+}
+
+impl fmt::Debug for Id128 {
+    /// The text, as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

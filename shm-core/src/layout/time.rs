@@ -89,6 +89,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl fmt::Debug for Timestamp {
+    /// The text, as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = ParseTypeError;
 
@@ -230,6 +237,13 @@ impl fmt::Display for Nanoseconds {
     /// As the `Debug` of a `Duration`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&Duration::from(*self), f)
+    }
+}
+
+impl fmt::Debug for Nanoseconds {
+    /// The text, as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -8,11 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fixed_str::fmt_text;
-use super::ready_made::text_of;
 
 mod decode;
 mod encode;
 mod path;
+mod ready_made;
 #[cfg(feature = "serde")]
 mod serialize;
 
@@ -174,7 +174,7 @@ impl fmt::Display for Value {
 impl fmt::Debug for Value {
     /// As the derived `Debug` of the original type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(text) = text_of(self) {
+        if let Some(text) = self.ready_made() {
             return f.write_str(&text);
         }
         match self {
