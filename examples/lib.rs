@@ -41,4 +41,6 @@ mod documents {
     struct Operations;
     #[doc = include_str!("../docs/python.md")]
     struct Python;
+    #[doc = include_str!("../docs/types.md")]
+    struct Types;
 }

@@ -2377,7 +2377,9 @@ static inline void shmbox_end_removal_(shmbox *box, const struct shmid_ds *facts
 	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
 	if (shmbox_check_set_(box, set, facts) == 0)
 		shmbox_semctl_(set, 0, IPC_RMID, SHMBOX_NULL_);
-	shmctl(box->id, IPC_RMID, SHMBOX_NULL_);
+	/* Only its owner may, and may be at it. */
+	if (shmctl(box->id, IPC_RMID, SHMBOX_NULL_) != 0 && errno == EPERM)
+		box->error = EPERM;
 }
 
 /* Removes the segment that this call has made and can't make ready, unless another process is about to. */
@@ -2501,7 +2503,7 @@ static inline int shmbox_attempt_(shmbox *box, key_t key, const shmbox_options *
 	struct shmid_ds facts;
 	int code, error, made = 0;
 
-	box->created = 0;
+	box->created = box->error = 0;
 	/* It asks for no size: more than there is would be a bare EINVAL. */
 	box->id = shmget(key, 0, 0);
 	if (box->id < 0 && errno == ENOENT && birth != SHMBOX_NULL_) {
@@ -2562,7 +2564,7 @@ static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, 
 		if (code != SHMBOX_AGAIN_)
 			return code;
 		if (shmbox_now_() >= end)
-			return SHMBOX_EUNFINISHED;
+			return box->error == EPERM ? SHMBOX_ESYSTEM : SHMBOX_EUNFINISHED;
 		shmbox_rest_a_millisecond_();
 	}
 }

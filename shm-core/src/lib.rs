@@ -153,7 +153,7 @@
 //!
 //! | instead of | |
 //! |---|---|
-//! | [`create_new`](SharedBox::create_new), [`open_or_create`](SharedBox::open_or_create) | [`Options::create_new_from`], [`Options::open_or_create_boxed`] |
+//! | [`create_new`](SharedBox::create_new), [`open_or_create`](SharedBox::open_or_create) | [`Options::create_new_from`], [`Options::open_or_create_boxed`], of zeros [`Options::open_or_create_zeroed`] |
 //! | [`get`](SharedView::get) | [`read_with`](SharedView::read_with), [`read_into`](SharedView::read_into), [`get_boxed`](SharedView::get_boxed) |
 //! | [`set`](SharedBox::set) | [`set_from`](SharedBox::set_from) |
 //! | the whole for one field | [`load`](SharedView::load), [`store`](SharedBox::store), [`Writer::batch`], each with a [`field!`] |
@@ -188,8 +188,8 @@
 //!
 //! [`SharedBox`] has the table of what each call costs. Programs in C and Python get their side
 //! generated: [`SharedLayout::c_header`] and [`SharedLayout::python_module`]. The feature `serde`
-//! serialises [`layout::Value`], which an [`Inspector`] reads, and reads and writes [`FixedStr`] and
-//! [`FixedVec`]. Linux only.
+//! serialises [`layout::Value`], which an [`Inspector`] reads, and reads and writes [`FixedStr`],
+//! [`FixedVec`], [`Opaque`] and the ready-made types. Linux only.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm-core shares memory the way Linux does and supports no other system yet");
@@ -208,13 +208,16 @@ mod protocol;
 pub mod sysv;
 mod typed;
 
+pub use bytemuck::Zeroable;
 pub use face::{
     Batch, Changes, Error, ErrorKind, Guard, GuardedBox, Inspector, InspectorOptions, Missing,
     Options, ParsePlaceError, Place, RawBox, RawOptions, RawRow, RawTable, RawTableOptions,
     RawView, SemGuard, SharedBox, SharedView, Writer, orphaned_sets, remove,
 };
 pub use foreign::CHeader;
-pub use layout::{FixedStr, FixedVec, Opaque, SharedLayout};
+pub use layout::{
+    FixedStr, FixedVec, Id128, Ipv4, Ipv6, Nanoseconds, Opaque, SharedLayout, Timestamp,
+};
 pub use protocol::{Claimant, Holder, HolderState, Owner};
 pub use shm_derive::SharedLayout;
 pub use sysv::Key;

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use bytemuck::Zeroable;
+
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
@@ -16,7 +18,7 @@ use crate::layout::SharedLayout;
 use crate::protocol::{Owner, Write};
 use crate::sysv::Key;
 use crate::sysv::shm::GetFlags;
-use crate::typed::{Failure, Type, Typed, store_first};
+use crate::typed::{Failure, Type, Typed, check_zeros, store_first};
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
@@ -434,6 +436,31 @@ impl<T: SharedLayout> Options<T> {
         self.open_or_create_with(place.into(), &mut |locked, payload| {
             store_first(locked, payload, &**value)
         })
+    }
+
+    /// The same with a value of zeros, which never exists in this process's own memory: for values of any size.
+    ///
+    /// `T` is [`Zeroable`](crate::Zeroable), as the derive makes it of every type for which zeros are a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedBox::open_or_create`].
+    ///
+    /// ```
+    /// use shm_core::SharedBox;
+    ///
+    /// # let key = shm_core::Key::new(0x7b5d_1041);
+    /// let mut options = SharedBox::<[u64; 2 << 20]>::options(); // 16 MiB, more than most stacks have
+    /// let shared = options.remove_on_drop(true).open_or_create_zeroed(key)?;
+    /// assert!(shared.get_boxed()?.iter().all(|word| *word == 0));
+    /// # Ok::<(), shm_core::Error>(())
+    /// ```
+    pub fn open_or_create_zeroed(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error>
+    where
+        T: Zeroable,
+    {
+        // A newborn's payload is zeros.
+        self.open_or_create_with(place.into(), &mut |_, _| check_zeros::<T>())
     }
 
     fn open_or_create_with(

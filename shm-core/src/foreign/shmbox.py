@@ -10,6 +10,7 @@ import collections.abc as _abc
 import ctypes as _ctypes
 import enum as _enum
 import hashlib as _hashlib
+import importlib as _importlib
 import operator as _operator
 import os as _os
 import platform as _platform
@@ -289,6 +290,77 @@ class _Opaque(_Kind):
             raise TypeError("these bytes belong to another program, so their value is None")
 
 
+class _Octets(_Kind):
+    """Bytes for which Python has a class: `name` in `module`, whose values have them as `attribute`, and may be text."""
+
+    def __init__(self, size, module, name, attribute):
+        self.ctype = _ctypes.c_uint8 * size
+        self.format = "V%d" % size
+        self.attribute = attribute
+        self.of = getattr(_importlib.import_module(module), name)
+
+    def view(self, raw):
+        return self.of(bytes=bytes(raw)) if self.attribute == "bytes" else self.of(bytes(raw))
+
+    def assign(self, raw, value):
+        value = value if isinstance(value, self.of) else self.of(value)
+        raw[:] = getattr(value, self.attribute)
+
+
+class _Units(_Int):
+    """An integer of a class of its own, which has a text too."""
+
+    def __init__(self, ctype, signed, of):
+        super().__init__(ctype, signed)
+        self.of = of
+
+    def encode(self, value):
+        return super().encode(self.of.parse(value) if isinstance(value, str) else value)
+
+    def view(self, raw):
+        return self.of(raw)
+
+
+class _Timestamp(int):
+    """Nanoseconds since 1970, as of time.time_ns(); str() gives the text of RFC 3339."""
+
+    @staticmethod
+    def parse(text):
+        import datetime
+
+        parts = _re.fullmatch(r"([^.Z]*)(?:\.(\d{1,9}))?Z", text)
+        if not parts:
+            raise ValueError("a time such as 2026-11-26T04:25:00.5Z is wanted, and this is %r" % text)
+        since = datetime.datetime.strptime(parts[1], "%Y-%m-%dT%H:%M:%S") - datetime.datetime(1970, 1, 1)
+        return (since.days * 86400 + since.seconds) * 10**9 + int((parts[2] or "").ljust(9, "0"))
+
+    def __str__(self):
+        import datetime
+
+        seconds, rest = divmod(self, 10**9)
+        date = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+        return date.isoformat() + (".%09d" % rest).rstrip("0").rstrip(".") + "Z"
+
+
+class _Nanoseconds(int):
+    """A span of time; str() gives a text such as 1.5ms."""
+
+    UNITS = {"s": 9, "ms": 6, "µs": 3, "us": 3, "ns": 0}
+
+    @classmethod
+    def parse(cls, text):
+        parts = _re.fullmatch(r"(\d+)(?:\.(\d+))?([mnuµ]?s)", text)
+        digits = cls.UNITS[parts[3]] if parts else 0
+        if not parts or len(parts[2] or "") > digits:
+            raise ValueError("a span such as 1.5s, 20ms, 7us or 3ns is wanted, and this is %r" % text)
+        return int(parts[1] + (parts[2] or "").ljust(digits, "0"))
+
+    def __str__(self):
+        unit, digits = next((unit, digits) for unit, digits in self.UNITS.items() if self >= 10**digits or not digits)
+        whole, rest = divmod(self, 10**digits)
+        return "%d%s%s" % (whole, (".%0*d" % (digits, rest)).rstrip("0").rstrip(".") if rest else "", unit)
+
+
 class _Nested(_Kind):
     def __init__(self, ctype):
         self.ctype = ctype
@@ -564,6 +636,8 @@ def _to_data(value):
         return value.to_dict()
     if isinstance(value, Array):
         return [_to_data(one) for one in value]
+    if isinstance(value, (_Timestamp, _Nanoseconds)) or not isinstance(value, (int, float, str, type(None))):
+        return str(value)
     return value
 
 

@@ -17,13 +17,16 @@ mod fixed_vec;
 mod kept;
 mod message;
 mod mismatch;
+mod octets;
 mod opaque;
+mod parse_error;
 mod primitive;
 mod runs;
 mod schema;
 #[cfg(feature = "serde")]
 mod serde;
 mod shared_layout;
+mod time;
 mod validity;
 mod value;
 
@@ -38,9 +41,11 @@ pub use fixed_str::{FitError, FixedStr, TextError};
 pub use fixed_vec::{CapacityError, FixedVec};
 pub(crate) use kept::{keep, settle};
 pub use mismatch::Mismatch;
+pub use octets::{Id128, Ipv4, Ipv6};
 pub use opaque::Opaque;
 #[doc(hidden)]
 pub use opaque::{Aligned, Alignment};
+pub use parse_error::ParseTypeError;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};
 pub(crate) use runs::{for_each_leaf, for_each_window, is_bare, is_dense};
@@ -49,6 +54,7 @@ pub(crate) use shared_layout::ForEachMissing;
 pub use shared_layout::SharedLayout;
 #[doc(hidden)]
 pub use shared_layout::{Part, assert_shared};
+pub use time::{Nanoseconds, Timestamp};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub(crate) use validity::{first_other, later_variant};
 pub use value::{DecodeError, Value};

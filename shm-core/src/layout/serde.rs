@@ -3,11 +3,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::{FixedStr, FixedVec, SharedLayout};
+use super::{Aligned, Alignment};
+use super::{FixedStr, FixedVec, Id128, Ipv4, Ipv6, Nanoseconds, Opaque, SharedLayout, Timestamp};
 
 impl<const N: usize> Serialize for FixedStr<N> {
     /// As a string; text that is not UTF-8 as bytes.
@@ -61,6 +64,75 @@ impl<'de, const N: usize> Deserialize<'de> for FixedStr<N> {
         } else {
             deserializer.deserialize_bytes(Text)
         }
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident = $bits:ty: $to:expr, $from:expr;)+) => {$(
+        impl Serialize for $name {
+            /// As its text; in formats that are not for people as its number or its bytes.
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    let bits: $bits = $to(*self);
+                    bits.serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Parsed(PhantomData))
+                } else {
+                    <$bits>::deserialize(deserializer).map($from)
+                }
+            }
+        }
+    )+};
+}
+
+texts! {
+    Timestamp = i64: Timestamp::as_nanos, Timestamp::from_nanos;
+    Nanoseconds = u64: Nanoseconds::as_nanos, Nanoseconds::from_nanos;
+    Ipv4 = [u8; 4]: |address| Ipv4Addr::from(address).octets(), |octets| Ipv4Addr::from(octets).into();
+    Ipv6 = [u8; 16]: |address| Ipv6Addr::from(address).octets(), |octets| Ipv6Addr::from(octets).into();
+    Id128 = [u8; 16]: Id128::into, Id128::from;
+}
+
+/// Makes a value of its text.
+struct Parsed<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+impl<const N: usize, const ALIGN: usize> Serialize for Opaque<N, ALIGN>
+where
+    Alignment<ALIGN>: Aligned,
+{
+    /// As nothing.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl<'de, const N: usize, const ALIGN: usize> Deserialize<'de> for Opaque<N, ALIGN>
+where
+    Alignment<ALIGN>: Aligned,
+{
+    /// From nothing, and where it is missing.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<()>::deserialize(deserializer).map(|_| Opaque::default())
     }
 }
 

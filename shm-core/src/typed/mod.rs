@@ -32,6 +32,6 @@ pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::{RawPart, RawSegment, RawTyped};
 pub(crate) use stores::{Stores, Unknown};
-pub(crate) use stretches::store_first;
+pub(crate) use stretches::{check_zeros, store_first};
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

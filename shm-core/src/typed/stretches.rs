@@ -154,6 +154,17 @@ pub(crate) fn store_first<T: SharedLayout>(
     Ok(())
 }
 
+/// Refuses zeros as the first value where they stand for variants that this program does not know.
+pub(crate) fn check_zeros<T: SharedLayout>() -> Result<(), Fault> {
+    if const { T::SCHEMA.has_others() } {
+        let zeros = vec![0; size_of::<T>()];
+        if layout::first_other(T::SCHEMA, &zeros).is_some() {
+            return Err(Fault::Invalid(zeros.into()));
+        }
+    }
+    Ok(())
+}
+
 /// Stores what is not padding of a value, but nothing outside of `changed`.
 ///
 /// # Safety

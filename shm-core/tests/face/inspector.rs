@@ -385,3 +385,30 @@ fn bytes_of_any_segment_are_read_from_any_offset() {
     }
     shm::remove(id).unwrap();
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn ready_made_types_are_texts_and_opaque_bytes_nothing() {
+    use shm_core::{Id128, Ipv4, Ipv6, Nanoseconds, Opaque, Timestamp};
+
+    let text = r#"["2026-11-26T02:52:23Z","20ms","10.0.0.1","::1","67e55044-10b1-426f-9247-bb680e5fe0c8",null]"#;
+    type All = (Timestamp, Nanoseconds, Ipv4, Ipv6, Id128, Opaque<8>);
+    let all: All = serde_json::from_str(text).unwrap();
+    assert_eq!(all.1, Nanoseconds::from_nanos(20_000_000));
+    assert_eq!(serde_json::to_string(&all).unwrap(), text);
+    let tree = |value| serde_json::to_string(&Value::of(&value).unwrap()).unwrap();
+    assert_eq!(
+        tree([all.0; 2]),
+        r#"["2026-11-26T02:52:23Z","2026-11-26T02:52:23Z"]"#
+    );
+    assert_eq!(
+        serde_json::to_string(&Value::of(&all.3).unwrap()).unwrap(),
+        r#""::1""#
+    );
+    assert_eq!(
+        serde_json::to_string(&Value::of(&all.5).unwrap()).unwrap(),
+        "null"
+    );
+    let refused = serde_json::from_str::<Nanoseconds>("\"soon\"").unwrap_err();
+    assert!(refused.to_string().contains("span of time"), "{refused}");
+}

@@ -248,3 +248,22 @@ fn a_removal_inside_try_update_is_said_by_its_name() {
     assert_eq!(error.kind(), ErrorKind::Removed);
     assert_eq!(error.operation(), Some("try_update"));
 }
+
+#[test]
+fn a_segment_of_zeros_is_made_on_a_stack_that_is_smaller_and_keeps_its_value_when_found() {
+    type Large = [u64; 2 << 20];
+    let make = || {
+        let mut options = SharedBox::<Large>::options();
+        options.remove_on_drop(true);
+        let key = Key::new(0x7b5d_2021);
+        let shared = options.open_or_create_zeroed(key).unwrap();
+        assert!(shared.created() && shared.version() == 1);
+        let is_zero = |words: &Large| words.iter().all(|word| *word == 0);
+        assert!(is_zero(&shared.get_boxed().unwrap()));
+        shared.update(|words| words[1] = 7).unwrap();
+        let again = options.open_or_create_zeroed(key).unwrap();
+        assert_eq!((again.created(), again.get_boxed().unwrap()[1]), (false, 7));
+    };
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    small.spawn(make).unwrap().join().unwrap();
+}

@@ -8,7 +8,7 @@ use shm_core::SharedBox;
 use shm_core::sysv::{Mode, sem, shm};
 use shm_tests::{
     Compiler, Guard, Ledger, Peer, Stop, at_each_stop, c_peer, dies as rust_dies,
-    in_own_ipc_namespace, semaphore_sets, stop_points,
+    in_own_ipc_namespace, may_change_user, semaphore_sets, stop_points,
 };
 
 use crate::c_protocol::{done, peers, run, start, steps};
@@ -240,4 +240,30 @@ fn a_creator_in_c_that_can_t_go_on_leaves_nothing_and_a_tombstone_s_end_is_made_
             assert!(sem::stat(set).is_err(), "its semaphores went with it");
         }
     });
+}
+
+#[test]
+fn a_removal_that_only_another_user_may_end_is_the_kernels_refusal_at_the_limit() {
+    if !may_change_user(
+        "a_removal_that_only_another_user_may_end_is_the_kernels_refusal_at_the_limit",
+    ) {
+        return;
+    }
+    let guard = Guard::new();
+    let shared = SharedBox::options()
+        .mode(0o666)
+        .create_new(guard.key(), Ledger::new(FIRST))
+        .unwrap();
+    let memory = guard.memory();
+    memory.store(memory.len() - 320 + 136, 2, 4);
+    drop(shared);
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&peers()[0])
+        .args(["create", &guard.arg(), "7", "600"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let told = said.contains(": -1 ") && said.contains("(errno 1)");
+    assert!(told, "{output:?}");
 }

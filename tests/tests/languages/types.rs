@@ -6,7 +6,8 @@ use std::process::Command;
 
 use shm_core::layout::Value;
 use shm_core::{
-    ErrorKind, FixedVec, Inspector, Opaque, SharedBox, SharedLayout, SharedView, field,
+    ErrorKind, FixedVec, Id128, Inspector, Ipv4, Ipv6, Nanoseconds, Opaque, SharedBox,
+    SharedLayout, SharedView, Timestamp, field,
 };
 use shm_tests::{Compiler, Guard, Python};
 
@@ -25,6 +26,11 @@ struct Types {
     lock: Opaque<40, 8>,
     mark: [u64; 0],
     cells: [Cell; 2],
+    at: Timestamp,
+    pause: Nanoseconds,
+    hosts: [Ipv4; 2],
+    host: Ipv6,
+    ids: FixedVec<Id128, 2>,
     rest: [Cell; 0],
 }
 
@@ -50,6 +56,11 @@ fn types() -> Types {
         lock: Opaque::default(),
         mark: [],
         cells: [cell(1), cell(2)],
+        at: "1969-07-20T20:17:40.000000007Z".parse().unwrap(),
+        pause: "1.5ms".parse().unwrap(),
+        hosts: [Ipv4::default(), "10.1.2.3".parse().unwrap()],
+        host: "::1".parse().unwrap(),
+        ids: FixedVec::from_slice(&[Id128::from(7)]).unwrap(),
         rest: [],
     }
 }
@@ -64,6 +75,12 @@ fn changed() -> Types {
     wanted.none = NonZeroU32::new(9);
     wanted.count += 1;
     wanted.cells[1].ours = 20;
+    wanted.at = "2026-11-26T04:25:00Z".parse().unwrap();
+    wanted.pause = "3s".parse().unwrap();
+    wanted.hosts[0] = "192.168.0.1".parse().unwrap();
+    wanted.host = "fe80::2".parse().unwrap();
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    wanted.ids.push(id.parse().unwrap()).unwrap();
     wanted
 }
 
@@ -92,12 +109,16 @@ fn changes(by: &str, program: impl FnOnce(&Guard)) {
 fn programs_in_c_change_what_is_theirs_and_refuse_zero() {
     let text = r#"
 #include "types.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #define CHECK(condition) do { if (!(condition)) { puts(#condition); return 1; } } while (0)
 
 int main(int argc, char **argv)
 {
+	static const unsigned char id[16] = {
+		0x67, 0xe5, 0x50, 0x44, 0x10, 0xb1, 0x42, 0x6f, 0x92, 0x47, 0xbb, 0x68, 0x0e, 0x5f, 0xe0, 0xc8
+	};
 	struct types t;
 	shmbox box;
 
@@ -106,6 +127,10 @@ int main(int argc, char **argv)
 	CHECK(t.id == UINT32_MAX && t.few[2] == 3 && t.wide.high == INT64_MIN && t.none == 0);
 	CHECK(t.some.len == 1 && t.some.items[0] == -5 && t.count == INT64_MAX && t.cells[1].ours == 2);
 	CHECK(sizeof t.lock == 40 && offsetof(struct types, lock) % 8 == 0 && sizeof t.cells[0].theirs == 3);
+
+	CHECK(t.at.nanoseconds == -14182939999999993 && t.pause.nanoseconds == 1500000);
+	CHECK(t.hosts[1].octets[0] == 10 && t.hosts[1].octets[3] == 3 && t.host.octets[15] == 1);
+	CHECK(t.ids.len == 1 && t.ids.items[0].bytes[15] == 7);
 
 	/* Opaque bytes are not stored, whatever a program has there. */
 	memset(t.lock, 0xcc, sizeof t.lock);
@@ -126,6 +151,12 @@ int main(int argc, char **argv)
 	t.none = 9;
 	t.count = INT64_MIN;
 	t.cells[1].ours = 20;
+	t.at.nanoseconds = INT64_C(1795667100000000000);
+	t.pause.nanoseconds = UINT64_C(3000000000);
+	CHECK(inet_pton(AF_INET, "192.168.0.1", t.hosts[0].octets) == 1);
+	CHECK(inet_pton(AF_INET6, "fe80::2", t.host.octets) == 1);
+	t.ids.len = 2;
+	memcpy(t.ids.items[1].bytes, id, 16);
 	CHECK(types_set(&box, &t, NULL) == 0);
 	return types_close(&box);
 }

@@ -172,13 +172,13 @@ impl Call {
             Fault::System(source) => hint_of_system(self.operation, source),
             Fault::File(source) => source.hint(),
             Fault::Exposed { .. } => {
-                "if they may be trusted, say so with `mode(…)` of the options, with their bits in it; else `chmod go-w` and its path"
+                "if they may be trusted, say so with `Options::mode`, with their bits in it; else `chmod go-w` with its path"
             }
             Fault::NotRestored => {
                 "open it once for writing, which brings the newest durable value back"
             }
             Fault::NoFile => "only `SharedBox::anonymous` and files have one",
-            Fault::NoSegment => "ask `std::fs::metadata` and its path",
+            Fault::NoSegment => "ask the standard library, by its path",
             Fault::Foreign { .. } if self.operation.is_read_only() => {
                 "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
             }

@@ -7,7 +7,10 @@ use std::fmt::Write;
 
 use super::c::{ANY, CHeader, structs::struct_name};
 use super::scope::{Scope, TypeNames};
-use crate::layout::{BYTE_ORDER, ForEachMissing, Primitive, Schema, TypeKind, Variant, other_of};
+use crate::layout::{
+    BYTE_ORDER, ForEachMissing, Id128, Ipv4, Ipv6, Nanoseconds, Primitive, Schema,
+    SharedLayout as _, Timestamp, TypeKind, Variant, other_of,
+};
 
 mod names;
 
@@ -185,6 +188,9 @@ impl Types {
                 described(kind, &format!("Vec[{hint}]"))
             }
             TypeKind::Struct { .. } => {
+                if let Some((kind, hint)) = ready_made(schema) {
+                    return described(kind.to_owned(), hint);
+                }
                 let name = self.name(schema);
                 described(format!("_Nested({name})"), &name)
             }
@@ -202,6 +208,39 @@ impl Types {
             }
         }
     }
+}
+
+/// What converts a type for which Python has a class of its own, and that class.
+fn ready_made(schema: &Schema) -> Option<(&'static str, &'static str)> {
+    let kinds = [
+        (
+            Timestamp::SCHEMA,
+            "_Units(_ctypes.c_int64, True, _Timestamp)",
+            "int",
+        ),
+        (
+            Nanoseconds::SCHEMA,
+            "_Units(_ctypes.c_uint64, False, _Nanoseconds)",
+            "int",
+        ),
+        (
+            Ipv4::SCHEMA,
+            "_Octets(4, \"ipaddress\", \"IPv4Address\", \"packed\")",
+            "ipaddress.IPv4Address",
+        ),
+        (
+            Ipv6::SCHEMA,
+            "_Octets(16, \"ipaddress\", \"IPv6Address\", \"packed\")",
+            "ipaddress.IPv6Address",
+        ),
+        (
+            Id128::SCHEMA,
+            "_Octets(16, \"uuid\", \"UUID\", \"bytes\")",
+            "uuid.UUID",
+        ),
+    ];
+    let found = kinds.into_iter().find(|(of, ..)| *of == schema);
+    found.map(|(_, kind, hint)| (kind, hint))
 }
 
 /// How a field is described.

@@ -10,6 +10,7 @@ mod fixed_vec;
 mod format;
 mod mismatch;
 mod python_module;
+mod ready_made;
 mod runs;
 mod stored_form;
 mod validity;

@@ -12,6 +12,7 @@ use super::fixed_str::fmt_text;
 mod decode;
 mod encode;
 mod path;
+mod ready_made;
 #[cfg(feature = "serde")]
 mod serialize;
 
@@ -173,6 +174,9 @@ impl fmt::Display for Value {
 impl fmt::Debug for Value {
     /// As the derived `Debug` of the original type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.ready_made() {
+            return f.write_str(&text);
+        }
         match self {
             Value::Bool(value) => fmt::Debug::fmt(value, f),
             Value::Int(value) => fmt::Debug::fmt(value, f),

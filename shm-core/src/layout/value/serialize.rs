@@ -6,9 +6,12 @@ use super::Value;
 
 impl Serialize for Value {
     /// A struct as a map from its fields' names, a list as a sequence, an enum as the name of its
-    /// variant, text as a string, text that is not UTF-8 as bytes, opaque bytes as nothing. Integers have 64 bits, or 128 if
+    /// variant, text as a string, text that is not UTF-8 as bytes, opaque bytes as nothing, a ready-made type as its text. Integers have 64 bits, or 128 if
     /// they need them: some formats know no such integers.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = self.ready_made() {
+            return serializer.serialize_str(&text);
+        }
         match self {
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Int(value) => match i64::try_from(*value) {

@@ -1,0 +1,23 @@
+//! The error of a text that is no value of a ready-made type.
+
+use std::fmt;
+
+/// Why a text is no [`Timestamp`](super::Timestamp), [`Nanoseconds`](super::Nanoseconds) or [`Id128`](super::Id128).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseTypeError {
+    wanted: &'static str,
+}
+
+impl ParseTypeError {
+    pub(super) const fn new(wanted: &'static str) -> ParseTypeError {
+        ParseTypeError { wanted }
+    }
+}
+
+impl fmt::Display for ParseTypeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the text is not {}", self.wanted)
+    }
+}
+
+impl std::error::Error for ParseTypeError {}
