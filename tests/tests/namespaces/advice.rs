@@ -563,7 +563,15 @@ fn whatever_a_hint_names_exists() {
     ];
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../shm-core/src");
     let mut all = String::new();
-    for folder in ["", "/face", "/typed", "/layout", "/sysv", "/sysv/shm"] {
+    for folder in [
+        "",
+        "/face",
+        "/typed",
+        "/layout",
+        "/sysv",
+        "/sysv/sem",
+        "/sysv/shm",
+    ] {
         for entry in fs::read_dir(format!("{source}{folder}")).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
