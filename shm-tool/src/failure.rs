@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use shm_core::{ErrorKind, sysv};
+use shm_core::{ErrorKind, Place, sysv};
 
 use crate::output::visible;
 
@@ -17,6 +17,7 @@ pub enum Exit {
     Closed = 0,
     NotFound = 1,
     Usage = 2,
+    Differs = 3,
     NotPermitted = 4,
     Misfit = 5,
     TimeOut = 6,
@@ -30,6 +31,7 @@ Exit codes:
   0  done
   1  no such segment, field or process
   2  the command line is wrong
+  3  differs: of `diff`, and of `set --if-version`
   4  not permitted
   5  does not fit: another type, size or format than was expected
   6  the time is over
@@ -56,6 +58,8 @@ impl Failure {
             return Failure::of_sysv(place, error);
         }
         let (exit, message) = match error.kind() {
+            ErrorKind::Path => (Exit::NotFound, cause(error)),
+            ErrorKind::Value => (Exit::Misfit, cause(error)),
             ErrorKind::Removed => (
                 Exit::NotFound,
                 "the segment has been removed; `shm ls` lists those that there are".to_owned(),
@@ -69,18 +73,18 @@ impl Failure {
             | ErrorKind::NoRoom
             | ErrorKind::Format
             | ErrorKind::Invalid
-            | ErrorKind::TooLarge => (Exit::Misfit, error.to_string()),
+            | ErrorKind::TooLarge => (Exit::Misfit, cause(error)),
             ErrorKind::Unfinished => (
                 Exit::Other,
                 "its creator has not made it ready; if that has died, the next program that opens the segment \
                  for writing ends the work, or `shm rm` removes it"
                     .to_owned(),
             ),
-            ErrorKind::Busy | ErrorKind::Overtaken => (Exit::TimeOut, error.to_string()),
+            ErrorKind::Busy | ErrorKind::Overtaken => (Exit::TimeOut, cause(error)),
             ErrorKind::Untrusted | ErrorKind::Left | ErrorKind::Unjudged => {
-                (Exit::NotPermitted, error.to_string())
+                (Exit::NotPermitted, cause(error))
             }
-            _ => (Exit::Other, error.to_string()),
+            _ => (Exit::Other, cause(error)),
         };
         Failure::new(exit, format!("{place}: {message}"))
     }
@@ -99,6 +103,11 @@ impl Failure {
         Failure::new(exit, format!("{place}: {}; {hint}", error.cause()))
     }
 
+    /// One of which the output has said all.
+    pub fn silent(exit: Exit) -> Failure {
+        Failure::new(exit, "")
+    }
+
     pub fn not_found(what: impl Display) -> Failure {
         Failure::new(Exit::NotFound, what)
     }
@@ -109,7 +118,7 @@ impl Failure {
 
     /// Says it on the standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        if self.exit != Exit::Closed {
+        if self.exit != Exit::Closed && !self.message.is_empty() {
             self.say();
         }
         ExitCode::from(self.exit as u8)
@@ -124,6 +133,19 @@ impl Failure {
             format!("shm: {}\n", visible(&line)).as_bytes(),
         );
     }
+}
+
+/// What the library says, without its name for the call and without the place, which stands before it anyway.
+fn cause(error: &shm_core::Error) -> String {
+    let text = error.to_string();
+    let place = error.place().map(|place| format!("{place}: "));
+    let behind = place.and_then(|place| Some(text.split_once(&place)?.1.to_owned()));
+    behind.unwrap_or(text)
+}
+
+/// A place that was read from the command line, in an error.
+pub fn of_place(place: &Place) -> impl Fn(shm_core::Error) -> Failure + '_ {
+    move |error| Failure::of(place, &error)
 }
 
 impl From<io::Error> for Failure {

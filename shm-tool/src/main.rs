@@ -7,6 +7,7 @@
 mod cli;
 mod command;
 mod failure;
+mod kept;
 mod kernel;
 mod output;
 mod shape;

@@ -27,7 +27,7 @@ const NAP: Duration = Duration::from_millis(10);
 const TRIES: u32 = 64;
 
 /// How to read a segment that does not say what is in it.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TypeArgs {
     /// Read the bytes as this type of a C or C++ program: 'struct motion_status', 'union u', a typedef, ns::Point
     #[arg(long = "type", value_name = "NAME")]

@@ -86,6 +86,18 @@ impl SemGuard {
             .map_err(|why| Error::new(why, Operation::SemGuardCreate, None, None))
     }
 
+    /// Runs a closure while this process has the semaphore: for accesses that no [`GuardedBox`] makes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] at the time limit; [`ErrorKind::System`] if the semaphore is gone, or this process has
+    /// no right to it. The closure is not called then.
+    pub fn under<R>(&self, limit: Duration, act: impl FnOnce() -> R) -> Result<R, Error> {
+        self.lock(limit)
+            .map(|_held| act())
+            .map_err(|why| Error::new(why, Operation::SemGuardUnder, None, None))
+    }
+
     /// The set.
     pub fn id(&self) -> sem::Id {
         self.set

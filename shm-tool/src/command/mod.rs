@@ -1,12 +1,17 @@
 //! One file for each command.
 
+pub mod diff;
 pub mod doctor;
+pub mod dump;
 pub mod generate;
 pub mod ls;
+pub mod restore;
 pub mod rm;
 pub mod schema;
+pub mod set;
 pub mod show;
 pub mod stat;
+pub mod unlock;
 pub mod wait;
 pub mod watch;
 pub mod who;

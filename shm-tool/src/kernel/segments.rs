@@ -91,6 +91,21 @@ pub fn inspect(id: shm::Id, timeout: Duration) -> Result<Inspector, shm_core::Er
     options.owner(Owner::Anybody).timeout(timeout).open(id)
 }
 
+/// An inspector that writes: only to segments of this user and of root, unless it is told to trust the owner.
+pub fn inspect_to_write(
+    id: shm::Id,
+    timeout: Duration,
+    anybody: bool,
+) -> Result<Inspector, shm_core::Error> {
+    let owner = if anybody {
+        Owner::Anybody
+    } else {
+        Owner::SelfOrRoot
+    };
+    let mut options = Inspector::options();
+    options.owner(owner).timeout(timeout).write(true).open(id)
+}
+
 /// What is in a segment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inside {

@@ -6,6 +6,7 @@ mod decode;
 mod from_schema;
 mod json;
 mod raw;
+mod rows;
 mod rust;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use decode::decode;
 pub use from_schema::from_schema;
 pub use json::TypeJson;
 pub use raw::raw_lines;
+pub use rows::{Row, rows};
 pub use rust::rust_source;
 
 /// A type: what it is called, how large it is, what it consists of.

@@ -11,18 +11,23 @@ const KEY: &str = "0x2001";
 const MOTION: &str = "struct motion_status";
 
 /// A folder of the test's own.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub fn new(name: &str) -> Folder {
         let path =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
+    /// A file in it.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
     /// Builds a program; `None`, and says so, where the compiler can't.
-    fn build(&self, compiler: &[&str], source: &str) -> Option<PathBuf> {
+    pub fn build(&self, compiler: &[&str], source: &str) -> Option<PathBuf> {
         let program = self.0.join("program");
         let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/outside/c")

@@ -2,15 +2,19 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod debug_info;
+mod diff;
 mod doctor;
+mod dump;
 mod hostile;
 mod ls;
 mod rights;
 mod rm;
 mod schema;
+mod set;
 mod show;
 mod space;
 mod stat;
+mod unlock;
 mod wait;
 mod watch;
 mod who;

@@ -70,6 +70,16 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the test `bindgen_still_makes_what_lies_here`, where there is a bindgen",
     ),
     (
+        "docs/joining.md",
+        "cc -o heartbeat_c",
+        "the tests of `heartbeat.rs`",
+    ),
+    (
+        "docs/joining.md",
+        "     pid  name",
+        "the tests of `heartbeat.rs`",
+    ),
+    (
         "docs/costs.md",
         "cargo run --release --manifest-path",
         "not run: it builds other libraries and measures for minutes",

@@ -11,6 +11,7 @@ mod c_protocol;
 mod documents;
 mod examples;
 mod guards;
+mod heartbeat;
 mod ntp;
 mod others;
 mod python;

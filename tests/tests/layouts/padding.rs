@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::mem::offset_of;
 
 use shm_core::layout::{Schema, TypeKind};
-use shm_core::sysv::shm;
+use shm_core::sysv::{Mode, shm};
 use shm_core::{Error, Opaque, RawBox, SharedBox, SharedLayout, field};
 use shm_tests::Guard;
 
@@ -269,6 +269,45 @@ fn a_store_of_what_opaque_bytes_are_part_of_leaves_them_alone() {
     for at in opaque {
         assert_eq!(memory.read(at, 1), [KEPT], "byte {at}");
     }
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Before {
+    ours: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[shared(version = 2)]
+#[repr(C)]
+struct After {
+    ours: u32,
+    #[shared(since = 2)]
+    theirs: Opaque<8, 4>,
+    #[shared(since = 2, default = 7)]
+    more: u32,
+}
+
+#[test]
+fn neither_an_upgrade_nor_an_adoption_stores_opaque_bytes() {
+    let guard = Guard::new();
+    let _before = SharedBox::create_new(guard.key(), Before { ours: 1 }).unwrap();
+    guard.memory().write(4, &[KEPT; 8]);
+    let mut options = SharedBox::<After>::options();
+    let after = options.upgrade(true).open(guard.key()).unwrap();
+    assert_eq!(after.get().unwrap().more, 7);
+    assert_eq!(guard.memory().read(4, 8), [KEPT; 8]);
+
+    let guard = Guard::new();
+    let size = SharedBox::<Half>::segment_size().unwrap();
+    let flags = shm::GetFlags::CREATE;
+    let id = shm::get(guard.key(), size, flags, Mode::new(0o600)).unwrap();
+    guard.memory().write(0, &[KEPT; 6]);
+    let mut options = SharedBox::<Half>::options();
+    let adopted = options.adopt(true).open(guard.key()).unwrap();
+    assert_eq!((adopted.id(), adopted.get().unwrap().ours), (id, 0));
+    adopted.update(|half| half.ours = 1).unwrap();
+    assert_eq!(guard.memory().read(0, 6), [KEPT; 6]);
 }
 
 #[test]

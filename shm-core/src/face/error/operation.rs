@@ -82,6 +82,7 @@ operations! {
     RawRowStore = "RawRow::store",
     SemGuardOpen = "SemGuard::open",
     SemGuardCreate = "SemGuard::open_or_create",
+    SemGuardUnder = "SemGuard::under",
     GuardedBy = "RawBox::guarded_by_pthread",
     GuardedGet = "GuardedBox::get",
     GuardedSet = "GuardedBox::set",

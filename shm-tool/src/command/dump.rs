@@ -1,0 +1,40 @@
+//! `shm dump`: a value and its schema to a file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use shm_core::Place;
+
+use crate::failure::Failure;
+use crate::kept::Kept;
+use crate::output::{print, visible};
+use crate::source::{Source, TypeArgs};
+
+/// Write a value and its schema to a file, which `shm restore` reads
+///
+/// The value is one commit. The file is whole or not there at all; one that is there is replaced.
+///
+/// Example: shm dump 0x1234 st_pid.dump
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Dump {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    file: PathBuf,
+}
+
+impl Dump {
+    pub fn run(self) -> Result<(), Failure> {
+        let source = Source::open(&self.place, &TypeArgs::default())?;
+        let kept = Kept::of(&source)?;
+        kept.write(&self.file)?;
+        print(&format!(
+            "wrote version {} of {} ({} bytes) to {}\n",
+            kept.version,
+            visible(&kept.schema.to_string()),
+            kept.bytes.len(),
+            visible(&self.file.display().to_string())
+        ))
+    }
+}

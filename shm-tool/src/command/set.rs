@@ -1,0 +1,162 @@
+//! `shm set`: stores fields, as one commit.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use shm_core::Place;
+use shm_core::layout::Value;
+
+use crate::failure::{Exit, Failure, of_place};
+use crate::kernel::segments::{Found, inspect_to_write};
+use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
+use crate::value::{Extent, Node, Path, lines, one_line};
+
+/// Store fields of a value, all of them as one commit
+///
+/// Each is checked against the schema: its range, its length, the variants that there are. What does not fit leaves the
+/// value as it is.
+///
+/// Examples:
+///   shm set 0x1234 pid=42 names=alice
+///   shm set 0x1234 --if-version 7 'limits.cpu[2]=10'
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Set {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    /// PATH=VALUE
+    #[arg(required = true)]
+    fields: Vec<Assignment>,
+
+    /// Only if the value still has this version; else exit code 3
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+
+    /// Also if neither this user nor root owns the segment
+    #[arg(long)]
+    anybody: bool,
+
+    /// How long to wait for other writers
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    timeout: f64,
+
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Assignment {
+    path: Path,
+    value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Assignment, String> {
+        let (path, value) = text.split_once('=').ok_or("write PATH=VALUE")?;
+        Ok(Assignment {
+            path: path.trim().parse()?,
+            value: value.to_owned(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    place: String,
+    version: u64,
+    changes: Vec<Change>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    path: String,
+    from: Node,
+    to: Node,
+}
+
+impl Set {
+    pub fn run(self) -> Result<(), Failure> {
+        let timeout = Duration::try_from_secs_f64(self.timeout)
+            .map_err(|_| Failure::usage("--timeout: write a number of seconds, such as 2.5"))?;
+        let found = Found::at(&self.place)?;
+        let failed = of_place(&self.place);
+        let inspector = inspect_to_write(found.id, timeout, self.anybody).map_err(&failed)?;
+        let before = Node::from(inspector.value().map_err(&failed)?);
+        for field in &self.fields {
+            field.path.of(&before)?;
+        }
+        let paths: Vec<String> = self
+            .fields
+            .iter()
+            .map(|field| field.path.to_string())
+            .collect();
+        let parts: Vec<(&str, Value)> = paths
+            .iter()
+            .zip(&self.fields)
+            .map(|(path, field)| (path.as_str(), Value::from(field.value.as_str())))
+            .collect();
+        let version = match self.if_version {
+            None => inspector.set_all(&parts).map_err(&failed)?,
+            Some(wanted) => {
+                let set = inspector.set_if(wanted, &parts).map_err(&failed)?;
+                set.ok_or_else(|| {
+                    Failure::new(
+                        Exit::Differs,
+                        format!(
+                            "{}: the version is {} and not {wanted}, so nothing was stored; look again with `shm show`",
+                            self.place,
+                            inspector.version()
+                        ),
+                    )
+                })?
+            }
+        };
+        let after = Node::from(inspector.value().map_err(&failed)?);
+        self.print(&found, version, &before, &after)
+    }
+
+    /// Before and after, each as it was seen: other writers may have come in between.
+    fn print(
+        &self,
+        found: &Found,
+        version: u64,
+        before: &Node,
+        after: &Node,
+    ) -> Result<(), Failure> {
+        let mut changes = Vec::new();
+        for Assignment { path, .. } in &self.fields {
+            let (from, to) = (path.of(before)?.clone(), path.of(after)?.clone());
+            changes.push(Change {
+                path: path.to_string(),
+                from,
+                to,
+            });
+        }
+        if self.json {
+            return print_json(&Answer {
+                place: found.place().to_string(),
+                version,
+                changes,
+            });
+        }
+        let mut shown = Vec::new();
+        for Change { path, from, to } in &changes {
+            if from.is_leaf() || matches!(from, Node::List(_)) {
+                let to = styled(CHANGED, &one_line(to, Extent::Short));
+                shown.push((
+                    visible(path).into_owned(),
+                    format!("{} → {to}", one_line(from, Extent::Short)),
+                ));
+            } else {
+                shown.extend(lines(&visible(path), to, Extent::Short));
+            }
+        }
+        print(&format!("version {version}\n{}", two_columns(&shown)))
+    }
+}

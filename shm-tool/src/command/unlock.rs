@@ -1,0 +1,104 @@
+//! `shm unlock`: what to do about the owner of a lock. It takes none from the living.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use shm_core::{Holder, HolderState, Place};
+
+use crate::failure::{Exit, Failure, of_place};
+use crate::kernel::processes::with_name;
+use crate::kernel::segments::{Found, doing, inspect_to_write};
+use crate::output::print;
+
+/// Take over the lock of a process that is dead, or say what to do about one that is not
+///
+/// It never takes a lock from a living process. For a stopped one it gives the commands that free it, and on a terminal
+/// offers to run them.
+///
+/// Example: shm unlock 0x1234
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Unlock {
+    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    place: Place,
+
+    /// Also if neither this user nor root owns the segment
+    #[arg(long)]
+    anybody: bool,
+
+    /// How long to wait for a process that is ending
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    timeout: u64,
+}
+
+impl Unlock {
+    pub fn run(self) -> Result<(), Failure> {
+        let found = Found::at(&self.place)?;
+        let failed = of_place(&self.place);
+        let timeout = Duration::from_secs(self.timeout);
+        let inspector = inspect_to_write(found.id, timeout, self.anybody).map_err(&failed)?;
+        let Some(holder) = inspector.holder().map_err(&failed)? else {
+            return print("not locked\n");
+        };
+        match holder.state {
+            HolderState::Gone | HolderState::Exiting | HolderState::DumpingCore => {
+                // No value has this version: the lock is taken, what the dead one left is repaired, nothing is stored.
+                inspector.set_if(u64::MAX, &[]).map_err(&failed)?;
+                print(&format!(
+                    "took the lock over from {}, which is gone, and let it go\n",
+                    holder.pid
+                ))
+            }
+            HolderState::Stopped => self.offer(holder),
+            state => Err(self.refusal(
+                holder,
+                &format!("{} ends it, and with it its lock", kill_line(holder.pid)),
+                state,
+            )),
+        }
+    }
+
+    /// On a terminal, asks which of the two commands to run.
+    fn offer(&self, holder: Holder) -> Result<(), Failure> {
+        let pid = holder.pid;
+        let hint =
+            format!("kill -CONT {pid} lets it go on, kill -9 {pid} ends it and frees the lock");
+        if !io::stdin().is_terminal() {
+            return Err(self.refusal(holder, &hint, holder.state));
+        }
+        print(&format!(
+            "{}, stopped, holds the lock. Let it go on (c), end it (9), or neither? ",
+            with_name(pid)
+        ))?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        let signal = match answer.trim() {
+            "c" => Signal::CONT,
+            "9" => Signal::KILL,
+            _ => return Err(self.refusal(holder, &hint, holder.state)),
+        };
+        let target = Pid::from_raw(pid.cast_signed()).ok_or_else(|| {
+            Failure::not_found("the process can't be seen from here; look in its pid namespace")
+        })?;
+        kill_process(target, signal).map_err(|errno| Failure::from(io::Error::from(errno)))?;
+        print("done\n")
+    }
+
+    fn refusal(&self, holder: Holder, hint: &str, state: HolderState) -> Failure {
+        Failure::new(
+            Exit::NotPermitted,
+            format!(
+                "{}: the lock is held by {}, {}; {hint}",
+                self.place,
+                with_name(holder.pid),
+                doing(state)
+            ),
+        )
+    }
+}
+
+fn kill_line(pid: u32) -> String {
+    format!("kill -9 {pid}")
+}
