@@ -157,7 +157,7 @@ impl<T: SharedLayout> RawBox<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Options`] for a field that is not aligned, which only a packed struct inside
-    /// another can have. (If `T` is packed itself, it does not compile.)
+    /// another can have. (If `T` is packed itself, it does not compile.) [`ErrorKind::NoElement`].
     ///
     /// # Panics
     ///
@@ -225,7 +225,7 @@ impl<T: SharedLayout> RawView<T> {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if the bytes are none of the field's type; [`ErrorKind::Options`] for a field
-    /// that is not aligned, as for [`RawBox::store`].
+    /// that is not aligned, as for [`RawBox::store`]; [`ErrorKind::NoElement`].
     ///
     /// # Panics
     ///

@@ -337,13 +337,16 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::set`].
+    /// As for [`SharedBox::set`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn store<F: SharedLayout>(&self, field: Field<T, F>, value: F) -> Result<u64, Error> {
         let locked = match self.segment().try_lock() {
             Some(locked) => locked,
             None => self.lock(Operation::Store)?,
         };
+        self.typed
+            .find(&locked, field)
+            .map_err(self.explain(Operation::Store))?;
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
     }
 
@@ -368,7 +371,8 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::update`]; [`ErrorKind::Invalid`] only for the bytes of this field.
+    /// As for [`SharedBox::update`]; [`ErrorKind::Invalid`] only for the bytes of this field;
+    /// [`ErrorKind::NoElement`].
     #[inline]
     pub fn update_field<F: SharedLayout>(
         &self,
@@ -379,6 +383,9 @@ impl<T: SharedLayout> SharedBox<T> {
             Some(locked) => locked,
             None => self.lock(Operation::UpdateField)?,
         };
+        self.typed
+            .find(&locked, field)
+            .map_err(self.explain(Operation::UpdateField))?;
         let explain = self.explain(Operation::UpdateField);
         let mut value = self.typed.load(&locked, field, explain)?;
         change(&mut value);
@@ -407,13 +414,16 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedBox::set`].
+    /// As for [`SharedBox::set`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn fetch_add<F: Integer>(&self, field: Field<T, F>, n: F) -> Result<F, Error> {
         let locked = match self.segment().try_lock() {
             Some(locked) => locked,
             None => self.lock(Operation::FetchAdd)?,
         };
+        self.typed
+            .find(&locked, field)
+            .map_err(self.explain(Operation::FetchAdd))?;
         let explain = self.explain(Operation::FetchAdd);
         let before = self.typed.load(&locked, field, explain)?;
         let after = before.__wrapping_add(n);

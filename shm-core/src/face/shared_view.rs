@@ -167,11 +167,11 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::get`].
+    /// As for [`SharedView::get`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
         self.typed
-            .read(field, self.explain(Operation::Load))
+            .read_present(field, self.explain(Operation::Load))
             .map(|snapshot| snapshot.value)
     }
 

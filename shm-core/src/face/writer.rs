@@ -162,6 +162,13 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         self.locked.check().map_err(self.explain(operation))
     }
 
+    /// Whether the field is in no element that is not there.
+    #[inline(always)]
+    fn find<F>(&self, field: Field<T, F>, operation: Operation) -> Result<(), Error> {
+        let found = self.typed.find(&self.locked, field);
+        found.map_err(self.explain(operation))
+    }
+
     #[inline(always)]
     fn load_for<F: SharedLayout>(
         &self,
@@ -169,6 +176,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         operation: Operation,
     ) -> Result<F, Error> {
         self.check(operation)?;
+        self.find(field, operation)?;
         let explain = self.explain(operation);
         self.typed.load(&self.locked, field, explain)
     }
@@ -186,7 +194,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::get`].
+    /// As for [`Writer::get`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
         self.load_for(field, Operation::WriterLoad)
@@ -196,7 +204,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::set`].
+    /// As for [`Writer::set`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
         self.store_for(field, &value, Operation::WriterStore)
@@ -206,7 +214,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::set`] and [`Writer::get`].
+    /// As for [`Writer::set`] and [`Writer::get`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn update_field<F: SharedLayout>(
         &mut self,
@@ -222,7 +230,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::set`].
+    /// As for [`Writer::set`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
         let before = self.load_for(field, Operation::WriterFetchAdd)?;
@@ -239,6 +247,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         operation: Operation,
     ) -> Result<u64, Error> {
         self.check(operation)?;
+        self.find(field, operation)?;
         let version = self.typed.commit_field(&mut self.locked, field, value);
         self.locked.notify(version, self.closely);
         Ok(version)
@@ -269,6 +278,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         Batch {
             writer: self,
             stores: Stores::new(),
+            failure: None,
         }
     }
 }
@@ -279,6 +289,8 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
 pub struct Batch<'w, 'a, T: SharedLayout> {
     writer: &'w mut Writer<'a, T>,
     stores: Stores<T>,
+    /// What was wrong with one of them.
+    failure: Option<Error>,
 }
 
 impl<T: SharedLayout> Batch<'_, '_, T> {
@@ -286,6 +298,9 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     /// kept in place, more on the heap.
     #[inline(always)]
     pub fn store<F: SharedLayout>(mut self, field: Field<T, F>, value: F) -> Self {
+        if let Err(error) = self.writer.find(field, Operation::BatchCommit) {
+            self.failure = Some(error);
+        }
         let Writer { typed, locked, .. } = &mut *self.writer;
         typed.push(locked, &mut self.stores, field, &value);
         self
@@ -295,10 +310,14 @@ impl<T: SharedLayout> Batch<'_, '_, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::set`].
+    /// As for [`Writer::set`]; [`ErrorKind::NoElement`] if a store is to an element that was not there when
+    /// it was added: then none is made.
     #[inline]
     pub fn commit(self) -> Result<u64, Error> {
         self.writer.check(Operation::BatchCommit)?;
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
         let Writer {
             typed,
             locked,

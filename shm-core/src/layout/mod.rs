@@ -56,7 +56,7 @@ pub use shared_layout::SharedLayout;
 pub use shared_layout::{Part, assert_shared};
 pub use time::{Nanoseconds, Timestamp};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
-pub(crate) use validity::{first_other, later_variant};
+pub(crate) use validity::{Step, descend, first_other, later_variant, path_of};
 pub use value::{DecodeError, Value};
 pub(crate) use value::{Unfit, encode, locate};
 

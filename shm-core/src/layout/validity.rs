@@ -38,25 +38,73 @@ pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
 /// ```
 pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<InvalidValue> {
     let mut path = String::new();
-    let (mut schema, mut offset) = (schema, offset);
-    while schema.size() > bytes.len() {
-        match schema.kind() {
-            TypeKind::Struct { fields, .. } => {
-                let field = fields.iter().rfind(|field| field.offset() <= offset)?;
+    let part = descend(schema, offset, bytes.len(), &mut |step| {
+        step.write(&mut path)
+    })?;
+    Some(find(part, bytes)?.within(&path).at_top())
+}
+
+/// One step from a value towards a part of it.
+pub(crate) enum Step<'a> {
+    /// To a field.
+    Field(&'a str),
+    /// To an element; of a `FixedVec` also where its length lies in the value.
+    Element {
+        index: usize,
+        counted: Option<usize>,
+    },
+}
+
+impl Step<'_> {
+    fn write(&self, path: &mut String) {
+        match self {
+            Step::Field(name) => {
                 path.push('.');
-                path.push_str(field.name());
-                offset -= field.offset();
-                schema = field.schema();
+                path.push_str(name);
             }
-            TypeKind::Array { element, .. } => {
-                path.push_str(&format!("[{}]", offset / element.size()));
-                offset %= element.size();
-                schema = element;
-            }
-            _ => break,
+            Step::Element { index, .. } => path.push_str(&format!("[{index}]")),
         }
     }
-    Some(find(schema, bytes)?.within(&path).at_top())
+}
+
+/// Goes from a value to the part of `size` bytes at `offset`, and tells each step; what it comes to is at
+/// most as large, or has no parts. `None` in front of the first field.
+pub(crate) fn descend<'a>(
+    schema: &'a Schema,
+    offset: usize,
+    size: usize,
+    step: &mut dyn FnMut(Step<'a>),
+) -> Option<&'a Schema> {
+    let (mut part, mut within) = (schema, offset);
+    while part.size() > size {
+        if let Some(elements) = part.elements() {
+            let Some(behind) = within.checked_sub(elements.offset as usize) else {
+                break;
+            };
+            let each = elements.schema.size();
+            step(Step::Element {
+                index: behind / each,
+                counted: elements.counted.then_some(offset - within),
+            });
+            (part, within) = (elements.schema, behind % each);
+        } else if part.fields().is_empty() {
+            break;
+        } else {
+            let mut fields = part.fields().iter();
+            let field = fields.rfind(|field| field.offset() <= within)?;
+            step(Step::Field(field.name()));
+            within -= field.offset();
+            part = field.schema();
+        }
+    }
+    Some(part)
+}
+
+/// The path of the part of `size` bytes at `offset`, as one would write it in Rust.
+pub(crate) fn path_of(schema: &Schema, offset: usize, size: usize) -> String {
+    let mut path = String::new();
+    descend(schema, offset, size, &mut |step| step.write(&mut path));
+    path.trim_start_matches('.').to_owned()
 }
 
 /// The first part that is a variant for others: there is no number in a segment which that could keep.
@@ -94,6 +142,11 @@ pub(crate) fn later_variant<'a>(
 ) -> Option<&'a Variant> {
     let (mut mine, mut theirs, mut offset) = (schema, later, offset);
     while mine.size() > bytes.len() {
+        if let (Some(elements), Some(others)) = (mine.elements(), theirs.elements()) {
+            offset = offset.checked_sub(elements.offset as usize)? % elements.schema.size();
+            (mine, theirs) = (elements.schema, others.schema);
+            continue;
+        }
         match (mine.kind(), theirs.kind()) {
             // The fields of the earlier one are the first fields of the later one.
             (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
@@ -101,10 +154,6 @@ pub(crate) fn later_variant<'a>(
                 offset -= fields[last].offset();
                 mine = fields[last].schema();
                 theirs = all.get(last)?.schema();
-            }
-            (TypeKind::Array { element, .. }, TypeKind::Array { element: other, .. }) => {
-                offset %= element.size();
-                (mine, theirs) = (element, other);
             }
             _ => break,
         }

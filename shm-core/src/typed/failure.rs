@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     NoRoom { value: usize, schema: usize },
     /// The value is none of its type.
     Invalid(Box<InvalidValue>),
+    /// A `FixedVec` of this length lacks what the path leads to.
+    NoElement { path: Box<str>, len: u32 },
     /// What is stored contradicts itself.
     Damaged(Cow<'static, str>),
     /// The value has more `what` than an inspector may read.

@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
+use crate::layout::{FixedVec, SharedLayout};
 use crate::protocol::Span;
 
 /// A field of type `F` somewhere in a `T`, as [`field!`](crate::field!) names it.
@@ -37,8 +39,8 @@ use crate::protocol::Span;
 /// table.store(field!(Table.rows[7]), Process { pid: 42, beats: 0 })?;
 ///
 /// let row = 7; // known at run time only
-/// let beats = field!(Table.rows).at(row).expect("a row of the table").then(field!(Process.beats));
-/// table.store(beats, 1)?;
+/// table.store(field!(Table.rows[row].beats), 1)?;
+/// assert!(field!(Table.rows).at(1000).is_none());
 /// assert_eq!(table.load(field!(Table.rows[7]))?.beats, 1);
 /// # Ok(())
 /// # }
@@ -46,12 +48,15 @@ use crate::protocol::Span;
 pub struct Field<T, F> {
     /// `offset + size_of::<F>() <= size_of::<T>()` always.
     offset: usize,
+    /// Whether it is in an element of a `FixedVec`, which may not be there.
+    element: bool,
     types: PhantomData<fn(&T) -> F>,
 }
 
 impl<T> Field<T, T> {
     pub(crate) const WHOLE: Field<T, T> = Field {
         offset: 0,
+        element: false,
         types: PhantomData,
     };
 }
@@ -64,17 +69,26 @@ impl<T, F> Field<T, F> {
     /// If no `F` fits at `offset` of a `T`, or has no bytes.
     #[doc(hidden)]
     pub const fn __new(offset: usize, _: fn(&T) -> F) -> Field<T, F> {
-        let fits = match offset.checked_add(size_of::<F>()) {
-            Some(end) => end <= size_of::<T>(),
-            None => false,
-        };
-        assert!(fits, "no field of that type lies there");
+        Field::at_offset(offset)
+    }
+
+    /// The field that lies there.
+    ///
+    /// # Panics
+    ///
+    /// As [`Field::__new`].
+    pub(super) const fn at_offset(offset: usize) -> Field<T, F> {
+        assert!(
+            size_of::<F>() <= size_of::<T>() && offset <= size_of::<T>() - size_of::<F>(),
+            "no field of that type lies there"
+        );
         assert!(
             size_of::<F>() > 0,
             "a field without bytes has nothing to load or store"
         );
         Field {
             offset,
+            element: false,
             types: PhantomData,
         }
     }
@@ -89,8 +103,31 @@ impl<T, F> Field<T, F> {
         // Within an `F` that lies within the `T`.
         Field {
             offset: self.offset + inner.offset,
+            element: self.element | inner.element,
             types: PhantomData,
         }
+    }
+
+    /// For [`field!`](crate::field!): a place like the field's, at which nothing is looked.
+    #[doc(hidden)]
+    pub const fn __place(self) -> MaybeUninit<F> {
+        MaybeUninit::uninit()
+    }
+
+    /// For [`field!`](crate::field!): the field that lies at `to` in a place like this one.
+    ///
+    /// # Safety
+    ///
+    /// `from` is a place for an `F`, and `to` is one of its fields.
+    #[doc(hidden)]
+    pub const unsafe fn __step<G>(self, from: *const F, to: *const G) -> Field<F, G> {
+        // SAFETY: both pointers are of one place (this function's contract).
+        Field::at_offset(unsafe { to.cast::<u8>().offset_from(from.cast()) } as usize)
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_element(self) -> bool {
+        self.element
     }
 
     #[inline(always)]
@@ -110,6 +147,7 @@ impl<T, E, const N: usize> Field<T, [E; N]> {
         }
         Some(Field {
             offset: self.offset + index * size_of::<E>(),
+            element: self.element,
             types: PhantomData,
         })
     }
@@ -124,6 +162,37 @@ impl<T, E, const N: usize> Field<T, [E; N]> {
         match self.at(index) {
             Some(field) => field,
             None => panic!("the array has no element with this index"),
+        }
+    }
+}
+
+impl<T, E: SharedLayout, const N: usize> Field<T, FixedVec<E, N>> {
+    /// Where this vector has the element with this index, if it has so many; `None` if it has no room
+    /// for it.
+    ///
+    /// Access to an element that the vector in the segment does not have is
+    /// [`ErrorKind::NoElement`](crate::ErrorKind::NoElement).
+    pub const fn at(self, index: usize) -> Option<Field<T, E>> {
+        if index >= N {
+            return None;
+        }
+        Some(Field {
+            offset: self.offset + FixedVec::<E, N>::SCHEMA.align() + index * size_of::<E>(),
+            element: true,
+            types: PhantomData,
+        })
+    }
+
+    /// For [`field!`](crate::field!).
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for an element with this index.
+    #[doc(hidden)]
+    pub const fn __at(self, index: usize) -> Field<T, E> {
+        match self.at(index) {
+            Some(field) => field,
+            None => panic!("the vector has no room for an element with this index"),
         }
     }
 }
@@ -146,12 +215,15 @@ impl<T, F> fmt::Debug for Field<T, F> {
 }
 
 /// Names a field of a struct: `field!(StPid.pid)`, a field of a field: `field!(Scene.sun.height)`,
-/// or an element of an array: `field!(Table.rows[7])`. The answer is a [`Field`](crate::Field), in
-/// a constant too.
+/// an element of an array or a [`FixedVec`](crate::FixedVec): `field!(Table.rows[7])`, or a field of one:
+/// `field!(Table.rows[7].beats)`. The answer is a [`Field`](crate::Field), in a constant too.
 ///
-/// A type may be a path: `field!(v1::Cfg.rps)`. One that is more than names goes in angle brackets: `field!(<Matrix<3>>.rows)`. For a field
-/// of an element, or an index that is known at run time only, see [`Field::at`](crate::Field::at)
-/// and [`Field::then`](crate::Field::then).
+/// A type may be a path: `field!(v1::Cfg.rps)`. One that is more than names goes in angle brackets: `field!(<Matrix<3>>.rows)`. An index
+/// may be known at run time only; where it may be beyond the array, see [`Field::at`](crate::Field::at).
+///
+/// A `FixedVec` has room for elements that are not there. To load or store one of those is
+/// [`ErrorKind::NoElement`](crate::ErrorKind::NoElement), since no reader of the vector would see it: `update` with `push` adds
+/// one.
 ///
 /// ```
 /// # use shm_core::field;
@@ -199,7 +271,40 @@ macro_rules! field {
             |value: &$type| value $(. $step)+,
         ) $(.__at($index))*
     };
-    ($first:ident $(:: $name:ident)* $(. $step:tt)+ $([ $($index:tt)+ ])*) => {
-        $crate::field!(< $first $(:: $name)* > $(. $step)+ $([ $($index)+ ])*)
+    (< $type:ty > $(. $step:tt)+ $([ $($index:tt)+ ])+ . $($rest:tt)+) => {
+        $crate::field!(
+            @of ($crate::field!(< $type > $(. $step)+ $([ $($index)+ ])+))
+            ($crate::field!(< $type > $(. $step)+) $(.__at($crate::field!(@0 $($index)+)))+)
+            . $($rest)+
+        )
+    };
+    // Fields of an element, whose type has no name here: `$field` leads to it, and so does `$alike`,
+    // which is a constant.
+    (@of ($field:expr) ($alike:expr) $(. $step:tt)+ $([ $index:literal ])+) => {
+        $field.then(const { $crate::field!(@step ($alike) $(. $step)+) $(.__at($index))+ })
+    };
+    (@of ($field:expr) ($alike:expr) $(. $step:tt)+ $([ $index:expr ])*) => {
+        $field.then(const { $crate::field!(@step ($alike) $(. $step)+) }) $(.__at($index))*
+    };
+    (@of ($field:expr) ($alike:expr) $(. $step:tt)+ $([ $($index:tt)+ ])+ . $($rest:tt)+) => {
+        $crate::field!(
+            @of ($crate::field!(@of ($field) ($alike) $(. $step)+ $([ $($index)+ ])+))
+            ($crate::field!(@step ($alike) $(. $step)+) $(.__at($crate::field!(@0 $($index)+)))+)
+            . $($rest)+
+        )
+    };
+    (@step ($alike:expr) $(. $step:tt)+) => {{
+        let alike = $alike;
+        let place = alike.__place();
+        let from = place.as_ptr();
+        // SAFETY: `place` is one for the type of `from`, and this names a field of it: no `Deref` can
+        // be called in a constant.
+        unsafe { alike.__step(from, &raw const (*from) $(. $step)+) }
+    }};
+    (@0 $($index:tt)+) => {
+        0
+    };
+    ($first:ident $(:: $name:ident)* . $($rest:tt)+) => {
+        $crate::field!(< $first $(:: $name)* > . $($rest)+)
     };
 }

@@ -12,6 +12,7 @@
 mod attached;
 mod buffer;
 mod descriptor;
+mod elements;
 mod failure;
 mod field;
 mod gaps;

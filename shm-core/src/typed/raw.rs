@@ -9,6 +9,7 @@ use std::sync::atomic::fence;
 
 use super::buffer::bytes_of;
 use super::descriptor::Type;
+use super::elements;
 use super::failure::Failure;
 use super::field::Field;
 use super::kept::{is_valid, kept_parts};
@@ -199,6 +200,22 @@ impl<T: SharedLayout> RawPart<'_, T> {
         unsafe { store(self.bytes(), value) }
     }
 
+    /// Checks that a field is there: in no element that its vector lacks.
+    fn find<F>(&self, field: Field<T, F>) -> Result<(), Failure> {
+        if !field.is_element() {
+            return Ok(());
+        }
+        elements::check(T::SCHEMA, field.span(), &mut |at| {
+            let mut length = 0_u32;
+            // SAFETY: a `T` has room (**room**), and the length of a vector lies within it.
+            unsafe {
+                self.bytes()
+                    .load((&raw mut length).cast(), at, size_of::<u32>(), 1)
+            };
+            Ok(length)
+        })
+    }
+
     /// Loads one field, in one access.
     pub(crate) fn load_field<F: SharedLayout>(
         &self,
@@ -210,6 +227,7 @@ impl<T: SharedLayout> RawPart<'_, T> {
             "there is no such thing as a release load"
         );
         check_one_access(field)?;
+        self.find(field)?;
         let mut value = MaybeUninit::<F>::uninit();
         // Fences, since only relaxed loads are documented to be sound on pages that may only be read.
         if order == SeqCst {
@@ -244,6 +262,7 @@ impl<T: SharedLayout> RawPart<'_, T> {
             "there is no such thing as an acquire store"
         );
         check_one_access(field)?;
+        self.find(field)?;
         if !kept_parts(field, &value).is_empty() {
             return Ok(());
         }

@@ -178,7 +178,12 @@ mod tests {
         for index in 0..words {
             let value = index as u64;
             // SAFETY: a `u64` has no padding.
-            unsafe { stores.push::<u64>(Field::WHOLE.__at(index), (&raw const value).cast()) };
+            unsafe {
+                stores.push::<u64>(
+                    Field::<Words, Words>::WHOLE.__at(index),
+                    (&raw const value).cast(),
+                )
+            };
         }
         for (index, (span, bytes)) in stores.iter().enumerate() {
             assert_eq!((span.offset, span.len), (index * 8, 8));

@@ -2,9 +2,11 @@
 
 use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
+use std::time::Instant;
 
 use super::attached::Attached;
 use super::buffer::{Owed, Spaced, bytes_of};
+use super::elements;
 use super::failure::Failure;
 use super::field::Field;
 use super::gaps::{Gaps, store_whole};
@@ -12,7 +14,7 @@ use super::kept::{is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
-use crate::protocol::{LONG, Locked, Span};
+use crate::protocol::{Fault, LONG, Locked, Span};
 
 /// The largest value that is kept on the stack where the heap would do, or twice.
 const ON_STACK: usize = 4096;
@@ -91,6 +93,58 @@ impl<T: SharedLayout> Typed<T> {
         // SAFETY: `try_read_to` made it an `F`.
         let value = unsafe { value.assume_init() };
         Ok(Snapshot { value, version })
+    }
+
+    /// Reads a field that may be in an element which is not there.
+    #[inline(always)]
+    pub(crate) fn read_present<F: SharedLayout, E>(
+        &self,
+        field: Field<T, F>,
+        explain: impl FnOnce(Failure) -> E,
+    ) -> Result<Snapshot<F>, E> {
+        if field.is_element() {
+            return self.read_element(field).map_err(explain);
+        }
+        self.read(field, explain)
+    }
+
+    /// Reads a part of an element, and the length of its vector, of one version.
+    #[cold]
+    #[inline(never)]
+    fn read_element<F: SharedLayout>(&self, field: Field<T, F>) -> Result<Snapshot<F>, Failure> {
+        let start = Instant::now();
+        loop {
+            let (mut first, mut last) = (u64::MAX, 0);
+            elements::check(T::SCHEMA, field.span(), &mut |at| {
+                let length = self.read(Field::<T, u32>::at_offset(at), |failure| failure)?;
+                first = first.min(length.version);
+                last = last.max(length.version);
+                Ok(length.value)
+            })?;
+            let seen = self.read(field, |failure| failure);
+            let version = match &seen {
+                Ok(seen) => seen.version,
+                Err(_) => self.attached.segment().version(),
+            };
+            if first == version && last == version {
+                return seen;
+            }
+            let waited = start.elapsed();
+            if waited >= self.attached.segment().limit() {
+                return Err(Fault::Overtaken { waited }.into());
+            }
+        }
+    }
+
+    /// Checks under the lock that a field is there: in no element that its vector lacks.
+    #[inline(always)]
+    pub(crate) fn find<F>(&self, locked: &Locked<'_>, field: Field<T, F>) -> Result<(), Failure> {
+        if !field.is_element() {
+            return Ok(());
+        }
+        elements::check(T::SCHEMA, field.span(), &mut |at| {
+            self.load(locked, Field::<T, u32>::at_offset(at), |failure| failure)
+        })
     }
 
     /// Reads the value.

@@ -3,9 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
 
 use shm_core::sysv::shm;
-use shm_core::{ErrorKind, Field, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
+use shm_core::{
+    ErrorKind, Field, FixedStr, FixedVec, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
+};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -283,4 +286,210 @@ fn a_panic_or_a_removal_inside_update_field_commits_nothing() {
     assert!(stands([0x7a; 8]) && !stands([0x5b; 8]));
     let error = other.fetch_add(count, 1).unwrap_err();
     assert_eq!(error.operation(), Some("fetch_add"));
+}
+
+/// A vector of structs, in structs in a vector.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Fleet {
+    ships: FixedVec<Ship, 3>,
+    count: u32,
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Ship {
+    name: FixedStr<7>,
+    on: bool,
+    crew: FixedVec<Row, 4>,
+    marks: [[u16; 3]; 2],
+}
+
+const MARK: Field<Fleet, u16> = field!(Fleet.ships[1].marks[1][2]);
+
+fn fleet() -> Fleet {
+    let row = Row {
+        id: 1,
+        count: 2,
+        on: true,
+    };
+    let ship = Ship {
+        name: FixedStr::new("a").unwrap(),
+        on: true,
+        crew: FixedVec::from_slice(&[row; 2]).unwrap(),
+        marks: [[0; 3]; 2],
+    };
+    Fleet {
+        ships: FixedVec::from_slice(&[ship; 2]).unwrap(),
+        count: 0,
+    }
+}
+
+#[test]
+fn elements_of_vectors_and_their_fields_are_fields() {
+    let mut options = SharedBox::options();
+    let shared = options
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, fleet())
+        .unwrap();
+    let mut expected = fleet();
+
+    shared.store(MARK, 7).unwrap();
+    expected.ships[1].marks[1][2] = 7;
+    for (ship, member) in [(0, 1), (1, 0)] {
+        let count = field!(Fleet.ships[ship].crew[member].count);
+        assert_eq!(shared.fetch_add(count, 5).unwrap(), 2);
+        expected.ships[ship].crew[member].count = 7;
+    }
+    shared
+        .update_field(field!(Fleet.ships[0].crew[1]), |row| row.id = 9)
+        .unwrap();
+    expected.ships[0].crew[1].id = 9;
+    let mut writer = shared.writer().unwrap();
+    writer
+        .store(field!(Fleet.ships[1].crew[1].on), false)
+        .unwrap();
+    let batch = writer.batch().store(field!(Fleet.ships[1].on), false);
+    batch.store(field!(Fleet.count), 3).commit().unwrap();
+    drop(writer);
+    expected.ships[1].crew[1].on = false;
+    (expected.ships[1].on, expected.count) = (false, 3);
+    assert_eq!(shared.get().unwrap(), expected);
+    assert_eq!(
+        shared.load(field!(Fleet.ships[1])).unwrap(),
+        expected.ships[1]
+    );
+    assert_eq!(
+        shared.load(field!(Fleet.ships[0].crew[1].count)).unwrap(),
+        7
+    );
+    let view = SharedView::<Fleet>::open(shm_core::Place::id(shared.id())).unwrap();
+    assert_eq!(view.load(MARK).unwrap(), 7);
+    let raw = RawBox::<Fleet>::open(shared.id()).unwrap();
+    assert_eq!(raw.load(MARK, Relaxed).unwrap(), 7);
+}
+
+#[test]
+fn an_element_that_is_not_there_is_neither_stored_nor_loaded() {
+    let mut options = SharedBox::options();
+    let shared = options
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, fleet())
+        .unwrap();
+    let bytes = Bytes::of(shared.id());
+    let before = bytes.copy();
+    let absent = field!(Fleet.ships[2].marks[0][0]);
+    let deeper = field!(Fleet.ships[1].crew[3].count);
+    let raw = RawBox::<Fleet>::open(shared.id()).unwrap();
+    let mut writer = shared.writer().unwrap();
+    let errors = [
+        writer.load(absent).unwrap_err(),
+        writer.store(absent, 1).unwrap_err(),
+        writer.update_field(absent, |_| unreachable!()).unwrap_err(),
+        writer.fetch_add(absent, 1).unwrap_err(),
+        writer
+            .batch()
+            .store(field!(Fleet.count), 1)
+            .store(absent, 1)
+            .commit()
+            .unwrap_err(),
+    ];
+    drop(writer);
+    let more = [
+        shared.load(absent).unwrap_err(),
+        shared.store(absent, 1).unwrap_err(),
+        shared.update_field(absent, |_| unreachable!()).unwrap_err(),
+        shared.fetch_add(absent, 1).unwrap_err(),
+        raw.load(absent, Relaxed).unwrap_err(),
+        raw.store(absent, 1, Relaxed).unwrap_err(),
+    ];
+    for error in errors.into_iter().chain(more) {
+        assert_eq!(error.kind(), ErrorKind::NoElement, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("`ships[2].marks[0][0]` is not there: the `FixedVec` has 2 elements"),
+            "{text}"
+        );
+    }
+    let error = shared.store(deeper, 1).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`ships[1].crew[3].count` is not there"),
+        "{error}"
+    );
+    assert!(
+        bytes.copy() == before,
+        "nothing is stored, and no version used up"
+    );
+
+    // The advice of the message.
+    shared
+        .update(|fleet| fleet.ships.push(fleet.ships[0]).unwrap())
+        .unwrap();
+    shared.store(absent, 1).unwrap();
+    assert_eq!(shared.get().unwrap().ships[2].marks[0][0], 1);
+    assert!(field!(Fleet.ships).at(3).is_none());
+}
+
+/// A length of one commit and an element of another are not taken together.
+#[test]
+fn a_load_of_an_element_sees_one_version_of_vector_and_element() {
+    let mut options = SharedBox::options();
+    let value = FixedVec::<u64, 4>::from_slice(&[1]).unwrap();
+    let shared = options
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, Wrapped { list: value })
+        .unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..20_000_u64 {
+                // There with an even number, or gone and stale with an odd one.
+                let list: &[u64] = if n % 2 == 0 { &[1, 2] } else { &[1] };
+                let mut list = FixedVec::from_slice(list).unwrap();
+                if n % 2 == 1 {
+                    list.push(3).unwrap();
+                    list.truncate(1);
+                }
+                shared.set(Wrapped { list }).unwrap();
+            }
+        });
+        for _ in 0..20_000 {
+            match shared.load(field!(Wrapped.list[1])) {
+                Ok(seen) => assert_eq!(seen, 2),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NoElement, "{error}"),
+            }
+        }
+    });
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Wrapped {
+    list: FixedVec<u64, 4>,
+}
+
+#[test]
+fn a_wrong_element_of_a_vector_is_named() {
+    let mut options = SharedBox::options();
+    let shared = options
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, fleet())
+        .unwrap();
+    let on = field!(Fleet.ships[1].crew[1].on);
+    let raw = RawBox::<[u8; size_of::<Fleet>()]>::open(shared.id()).unwrap();
+    let mut bytes = raw.get().unwrap();
+    bytes[on.offset()] = 7;
+    raw.set(bytes);
+    for error in [
+        shared.load(on).unwrap_err(),
+        shared.load(field!(Fleet.ships[1].crew[1])).unwrap_err(),
+        shared.get().unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(
+            text.contains("field `ships[1].crew[1].on` holds 7"),
+            "{text}"
+        );
+    }
 }

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     NoRoom,
     /// The value in the segment is none of its type: a peer stored it. [`Error::invalid`].
     Invalid,
+    /// The field is an element that its [`FixedVec`](crate::FixedVec) does not have now.
+    NoElement,
     /// The control block, the schema or the semaphore set contradict themselves.
     Damaged,
     /// The segment has a format that this version of the library does not know.
@@ -278,6 +280,7 @@ impl Error {
             Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
             Failure::NoRoom { .. } => ErrorKind::NoRoom,
             Failure::Invalid(_) => ErrorKind::Invalid,
+            Failure::NoElement { .. } => ErrorKind::NoElement,
             Failure::Damaged(_) | Failure::Kept { .. } => ErrorKind::Damaged,
             Failure::TooLarge { .. } => ErrorKind::TooLarge,
             Failure::Unfit(unfit) => match **unfit {

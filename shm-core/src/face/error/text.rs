@@ -158,6 +158,7 @@ impl Call {
                 "begin with a variant that this program knows"
             }
             Failure::Invalid(_) => "find the writer that stored it; `set` replaces the whole value",
+            Failure::NoElement { .. } => "add elements by `update`, with `push`",
             Failure::Damaged(_) | Failure::Kept { .. } => HINT_OF_DAMAGE,
             Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
             Failure::Options(_) => "see `Options`",
@@ -287,6 +288,12 @@ impl fmt::Display for Call {
             }
             Failure::NoRow { index, len } => {
                 write!(f, "it has {len} rows, and none with index {index}")?;
+            }
+            Failure::NoElement { path, len } => {
+                write!(
+                    f,
+                    "`{path}` is not there: the `FixedVec` has {len} elements"
+                )?;
             }
             Failure::Mismatch(_) | Failure::Kept { .. } => {}
             Failure::NeedsUpgrade { found } => write!(
