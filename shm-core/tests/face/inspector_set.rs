@@ -253,6 +253,7 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
         ),
         ("mood", 7.into(), "the name of a variant"),
         ("open", "Other".into(), "does not stand for others"),
+        ("open", 0.into(), "the name of a variant"),
         (
             "jobs",
             Value::List(vec![1.into(); 4]),

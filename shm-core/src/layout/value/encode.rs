@@ -269,10 +269,13 @@ fn variant_of(
         _ => {
             let number = integer_of(repr, value);
             let is_open = variants.iter().any(Variant::is_other);
+            let may_be = |number: &i128| {
+                let mut variants = variants.iter();
+                let named = variants.find(|variant| variant.value() == *number);
+                named.map_or(is_open, |variant| !variant.is_other())
+            };
             return number
-                .filter(|number| {
-                    is_open || variants.iter().any(|variant| variant.value() == *number)
-                })
+                .filter(may_be)
                 .ok_or_else(|| refused(schema, value, "the name of a variant"));
         }
     };
