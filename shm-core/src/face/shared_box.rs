@@ -389,9 +389,9 @@ impl<T: SharedLayout> SharedBox<T> {
         let explain = self.explain(Operation::UpdateField);
         let mut value = self.typed.load(&locked, field, explain)?;
         change(&mut value);
-        locked
-            .check()
-            .map_err(self.explain(Operation::UpdateField))?;
+        if !locked.check_at_once() {
+            self.check_slowly(&locked, Operation::UpdateField)?;
+        }
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
     }
 
@@ -527,6 +527,12 @@ impl<T: SharedLayout> SharedBox<T> {
     fn commit_slowly(&self, value: &T, operation: Operation) -> Result<u64, Error> {
         let locked = self.lock(operation)?;
         Ok(locked.finish(|locked| self.typed.commit(locked, value)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_slowly(&self, locked: &Locked<'_>, operation: Operation) -> Result<(), Error> {
+        locked.check().map_err(self.explain(operation))
     }
 
     /// Commits under a lock that may have been lost.
