@@ -180,6 +180,7 @@ typedef struct shmbox_type {
 	size_t size;
 	uint32_t version, align;
 	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
+	int (*is_first)(const unsigned char *bytes);                   /* NULL: each value may begin a segment */
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
@@ -2555,7 +2556,8 @@ static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, 
 		return SHMBOX_EARGUMENT;
 	if (birth != SHMBOX_NULL_) {
 		birth->size = shmbox_divide_(box);
-		if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0)
+		if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0 ||
+		    (type->is_first != SHMBOX_NULL_ && !type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value))))
 			return SHMBOX_EINVALID;
 	}
 	for (;;) {
@@ -2764,7 +2766,7 @@ static inline const shmbox_type *st_pid_type_(void)
 		0x00, 0x00, 0x00
 	};
 	static const shmbox_type type = {
-		ST_PID_FINGERPRINT, sizeof(struct st_pid), 1, 4, SHMBOX_NULL_, st_pid_store_, schema, sizeof schema, SHMBOX_NULL_
+		ST_PID_FINGERPRINT, sizeof(struct st_pid), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, st_pid_store_, schema, sizeof schema, SHMBOX_NULL_
 	};
 
 	return &type;

@@ -14,8 +14,8 @@ use crate::failure::{Exit, Failure};
 use crate::kernel::processes::AttachedProcesses;
 use crate::kernel::segments::{Found, inspect};
 use crate::output::visible;
-use crate::shape::{DebugInfo, Type, decode, from_schema};
-use crate::value::Node;
+use crate::shape::{DebugInfo, Store, Type, decode, from_schema};
+use crate::value::{Node, Path};
 
 /// How long a copy may be overtaken by writers.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -161,6 +161,26 @@ impl Source {
             last = next;
         }
         Ok(last)
+    }
+
+    /// Stores fields of a segment that says nothing of itself, one after the other: each is checked before the first
+    /// is stored.
+    pub fn store(&self, fields: &[(&Path, &str)]) -> Result<(), Failure> {
+        let Way::Told { ty, at, .. } = &self.way else {
+            return Err(Failure::usage(
+                "--raw-write is for segments that are read by --type",
+            ));
+        };
+        let stores = fields
+            .iter()
+            .map(|(path, text)| Store::of(ty, *at, path, text));
+        let stores = stores.collect::<Result<Vec<Store>, Failure>>()?;
+        let failed = |error| Failure::of_sysv(&self.place, &error);
+        let memory = shm::attach(self.found.id, shm::Access::ReadWrite).map_err(failed)?;
+        stores
+            .iter()
+            .try_for_each(|store| store.apply(&memory))
+            .map_err(failed)
     }
 
     /// The segment's own schema, if it is read by that.

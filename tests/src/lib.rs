@@ -6,6 +6,7 @@ pub mod attack;
 mod c;
 pub mod every_call;
 pub mod family;
+mod folder;
 mod guard;
 mod guarded;
 mod ledger;
@@ -14,11 +15,13 @@ mod mortal;
 pub mod others;
 mod peer;
 mod python;
+mod whole;
 
 pub use allowed::{
     NOBODY, as_user, in_own_ipc_namespace, may_change_user, may_unshare, own_ipc_namespace,
 };
 pub use c::{Compiler, compile_c};
+pub use folder::Folder;
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use guarded::{Guarded, guarded};
 pub use ledger::{Ledger, c_peer, c_peers};
@@ -28,3 +31,4 @@ pub use mortal::{
 };
 pub use peer::Peer;
 pub use python::Python;
+pub use whole::Whole;

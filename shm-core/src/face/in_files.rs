@@ -81,13 +81,13 @@ impl<T: SharedLayout> SharedBox<T> {
     /// on the disk already, and nothing to do where nothing outlasts the machine's running: segments, POSIX shared memory, memory without
     /// a name. The last box of a file that is dropped does the same.
     ///
-    /// Some eight system calls, one of which waits for the disk (`pwritev2(2)` with `RWF_DSYNC`), for as long as that takes; two
-    /// allocations of the value's size.
+    /// Six system calls, one of which waits for the disk (`pwritev2(2)` with `RWF_DSYNC`), for as long as that takes; three
+    /// allocations.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::System`] if the disk fails, or other processes write to it for the whole [time limit](super::options::Options::timeout):
-    /// what was durable still is. [`ErrorKind::Removed`]; [`ErrorKind::Overtaken`]; [`ErrorKind::Damaged`].
+    /// [`ErrorKind::System`] if the disk fails, [`ErrorKind::Busy`] if others write to it for the whole [time
+    /// limit](super::options::Options::timeout): what was durable still is. [`ErrorKind::Removed`]; [`ErrorKind::Overtaken`]; [`ErrorKind::Damaged`].
     pub fn persist(&self) -> Result<(), Error> {
         let persisted = self.segment().persist();
         persisted.map_err(self.explain(Operation::Persist))

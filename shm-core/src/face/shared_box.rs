@@ -39,6 +39,8 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
+/// | `open` of a file | 20 (find, map, facts, two locks); 5 to drop, and `persist` by the last | some | a value that is being restored |
+/// | `persist`, `close` of a file | 6, one of which waits for the disk | 3 | the disk, and others that write to it |
 /// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nothing |
 /// | the first write of a forked child | 4: it claims a slot of its own | 0 | nothing |
 /// | `reattach`, `reopen` | as `open` | 0 | a birth under way |
@@ -117,7 +119,7 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
     /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
-    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::NeedsUpgrade`]; [`ErrorKind::Unfinished`] if a
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::NotRestored`]; [`ErrorKind::Mismatch`]; [`ErrorKind::NeedsUpgrade`]; [`ErrorKind::Unfinished`] if a
     /// birth does not end within the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal
     /// is under way. Of the claim to write: [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`],
     /// [`ErrorKind::Unjudged`], [`ErrorKind::NoUndo`], and [`ErrorKind::Left`] if this thread leaves its IPC

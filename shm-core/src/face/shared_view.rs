@@ -62,7 +62,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
     /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
-    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::Unfinished`] if a birth does not end within
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::NotRestored`]; [`ErrorKind::Mismatch`]; [`ErrorKind::Unfinished`] if a birth does not end within
     /// the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal is under way.
     pub fn open(place: impl Into<Place>) -> Result<SharedView<T>, Error> {
         Options::new().open_read_only(place)

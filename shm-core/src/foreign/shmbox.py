@@ -11,6 +11,8 @@ import ctypes as _ctypes
 import enum as _enum
 import hashlib as _hashlib
 import importlib as _importlib
+import json as _json
+import math as _math
 import operator as _operator
 import os as _os
 import platform as _platform
@@ -94,6 +96,10 @@ class _Kind:
     def view(self, raw):
         return raw
 
+    def data(self, raw):
+        """What JSON says of it."""
+        return self.view(raw)
+
     def check(self, raw, path):
         """Raises Invalid if what the segment held is no value."""
 
@@ -127,6 +133,15 @@ class _Float(_Kind):
         if isinstance(value, (str, bytes, bytearray)):
             raise TypeError("a number is wanted, and this is a %s" % type(value).__name__)
         return float(value)
+
+    def data(self, raw):
+        # JSON has no word for the others.
+        if not _math.isfinite(raw):
+            return None
+        # 0.1 and not 0.10000000149011612: the shortest number that is this one.
+        digits = range(1, 10) if self.ctype is _ctypes.c_float else ()
+        shorter = (float("%.*g" % (count, raw)) for count in digits)
+        return next((short for short in shorter if self.ctype(short).value == raw), raw)
 
 
 class _Bool(_Kind):
@@ -173,7 +188,32 @@ class _Char(_Kind):
             raise Invalid("field `%s` holds %#x, which is no `char`" % (path, raw))
 
 
-class _Enum(_Kind):
+# What the schema calls a field or a variant that has another name in Python, by class and by that name.
+_RENAMED = {}
+
+
+def _name_in_schema(cls, name):
+    return _RENAMED.get(cls, {}).get(name, name)
+
+
+class _Variants(_Kind):
+    """What stores one of `known`, the variants of the enum `variants` by number."""
+
+    def data(self, raw):
+        number = self.number(raw)
+        return _name_in_schema(self.variants, self.known[number].name) if number in self.known else number
+
+    def variant(self, value):
+        """The variant that is meant, by name or by number."""
+        if not isinstance(value, str):
+            return self.variants(value)
+        for variant in self.known.values():
+            if value == _name_in_schema(self.variants, variant.name):
+                return variant
+        raise ValueError("%r is no %s" % (value, self.variants.__name__))
+
+
+class _Enum(_Variants):
     plain = True
 
     def __init__(self, variants, integer, other=None):
@@ -185,7 +225,10 @@ class _Enum(_Kind):
         self.format = integer.format
 
     def encode(self, value):
-        return int(self.variants(value))
+        return int(self.variant(value))
+
+    def number(self, raw):
+        return raw
 
     def view(self, raw):
         # A new struct holds zeros, which may be none of them.
@@ -196,7 +239,7 @@ class _Enum(_Kind):
             raise Invalid("field `%s` holds %d, which is no `%s`" % (path, raw, self.variants.__name__))
 
 
-class _Bytes16(_Kind):
+class _Bytes16(_Variants):
     """Integers of 128 bits, and enums that are stored as such: ctypes has none."""
 
     ctype = _ctypes.c_uint8 * 16
@@ -210,11 +253,14 @@ class _Bytes16(_Kind):
         self.picky = variants is not None and other is None
 
     def view(self, raw):
-        value = int.from_bytes(bytes(raw), _sys.byteorder, signed=self.signed)
+        value = self.number(raw)
         return self.known.get(value, value if self.other is None else self.other)
 
+    def number(self, raw):
+        return int.from_bytes(bytes(raw), _sys.byteorder, signed=self.signed)
+
     def assign(self, raw, value):
-        value = self.variants(value) if self.variants else _operator.index(value)
+        value = self.variant(value) if self.variants else _operator.index(value)
         try:
             raw[:] = value.to_bytes(16, _sys.byteorder, signed=self.signed)
         except OverflowError:
@@ -264,6 +310,11 @@ class _Text(_Kind):
     def view(self, raw):
         return bytes(raw).split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
+    def data(self, raw):
+        text = self.view(raw)
+        # JSON has no word for bytes that are no text.
+        return list(text.encode("utf-8", "surrogateescape")) if any("\ud800" <= one <= "\udfff" for one in text) else text
+
     def assign(self, raw, value):
         if not isinstance(value, (str, bytes)):
             raise TypeError("text is wanted, and this is a %s" % type(value).__name__)
@@ -302,6 +353,9 @@ class _Octets(_Kind):
     def view(self, raw):
         return self.of(bytes=bytes(raw)) if self.attribute == "bytes" else self.of(bytes(raw))
 
+    def data(self, raw):
+        return str(self.view(raw))
+
     def assign(self, raw, value):
         value = value if isinstance(value, self.of) else self.of(value)
         raw[:] = getattr(value, self.attribute)
@@ -319,6 +373,9 @@ class _Units(_Int):
 
     def view(self, raw):
         return self.of(raw)
+
+    def data(self, raw):
+        return str(self.of(raw))
 
 
 class _Timestamp(int):
@@ -378,6 +435,9 @@ class _Nested(_Kind):
         # The value may be a part of itself.
         _ctypes.memmove(_ctypes.addressof(raw), bytes(value), _ctypes.sizeof(raw))
 
+    def data(self, raw):
+        return raw.to_dict()
+
     def check(self, raw, path):
         for name, (place, kind) in self.ctype._shared_.items():
             if kind.picky:
@@ -397,6 +457,9 @@ class _Array(_Kind):
 
     def view(self, raw):
         return Array(self.kind, raw)
+
+    def data(self, raw):
+        return self.view(raw).to_list()
 
     def assign(self, raw, value):
         Array(self.kind, raw)[:] = value
@@ -432,6 +495,9 @@ class _Vec(_Kind):
 
     def view(self, raw):
         return Vec(self, raw)
+
+    def data(self, raw):
+        return self.view(raw).to_list()
 
     def assign(self, raw, value):
         Vec(self, raw)[:] = value
@@ -505,6 +571,10 @@ class Array(_abc.Sequence):
             self._raw[index] = self._kind.encode(value)
         else:
             self._kind.assign(self._raw[index], value)
+
+    def to_list(self):
+        """The elements, as `to_dict` has them."""
+        return [self._kind.data(self._raw[i]) for i in range(len(self))]
 
     def __eq__(self, other):
         if isinstance(other, (list, tuple, Array)):
@@ -589,10 +659,12 @@ class _Struct(_ctypes.Structure):
 
     def __init__(self, **values):
         super().__init__()
+        python = {name: python for python, name in _RENAMED.get(type(self), {}).items()}
         for name in values:
-            if name not in self._shared_:
+            field = python.get(name, name)
+            if field not in self._shared_:
                 raise TypeError("%s has no field %r" % (type(self).__name__, name))
-            setattr(self, name, values[name])
+            setattr(self, field, values[name])
 
     def __setattr__(self, name, value):
         # A misspelt name would be kept, and never be stored.
@@ -601,8 +673,10 @@ class _Struct(_ctypes.Structure):
         super().__setattr__(name, value)
 
     def to_dict(self):
-        """The fields by name, nested structs as dicts too."""
-        return {name: _to_data(getattr(self, name)) for name in self._shared_}
+        """The fields by their names in the schema, as JSON has them: nested structs as dicts, arrays as lists, variants of
+        enums by name. `json.dumps(value)` writes this."""
+        fields = self._shared_.items()
+        return {_name_in_schema(type(self), name): kind.data(place.__get__(self, type(self))) for name, (place, kind) in fields}
 
     @classmethod
     def dtype(cls):
@@ -631,14 +705,14 @@ class _Struct(_ctypes.Structure):
         return "%s(%s)" % (type(self).__name__, fields)
 
 
-def _to_data(value):
+def _json_default(encoder, value, other=_json.JSONEncoder.default):
+    """What `json.dumps` asks of a value that it does not know. (An object of ctypes' can't be a dict as well.)"""
     if isinstance(value, _Struct):
         return value.to_dict()
-    if isinstance(value, Array):
-        return [_to_data(one) for one in value]
-    if isinstance(value, (_Timestamp, _Nanoseconds)) or not isinstance(value, (int, float, str, type(None))):
-        return str(value)
-    return value
+    return value.to_list() if isinstance(value, Array) else other(encoder, value)
+
+
+_json.JSONEncoder.default = _json_default
 
 
 def _shared(size, fields):

@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 
 use shm_core::layout::Value;
 use shm_core::{
-    ErrorKind, FixedStr, FixedVec, Inspector, Key, Opaque, RawBox, SharedBox, SharedLayout,
+    ErrorKind, FixedStr, FixedVec, Id128, Inspector, Ipv4, Ipv6, Key, Nanoseconds, Opaque, RawBox,
+    SharedBox, SharedLayout, Timestamp,
 };
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -348,4 +349,46 @@ fn it_writes_by_the_schema_in_force_after_an_upgrade() {
         inspector.remove().unwrap_err().hint(),
         "nothing is left to remove"
     );
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+struct Host {
+    seen: Timestamp,
+    pause: Nanoseconds,
+    old: Ipv4,
+    new: Ipv6,
+    id: Id128,
+}
+
+#[test]
+fn a_ready_made_type_is_set_by_its_text() {
+    let shared = private(Host::default());
+    let inspector = writing(&shared);
+    let texts = [
+        ("seen", "2026-11-26T04:25:00.5Z"),
+        ("pause", "1.5ms"),
+        ("old", "10.1.2.3"),
+        ("new", "fe80::1"),
+        ("id", "00000000-0000-0000-0000-000000000007"),
+    ];
+    let parts = texts.map(|(path, text)| (path, Value::from(text)));
+    inspector.set_all(&parts).unwrap();
+    let host = shared.get().unwrap();
+    let shown = [
+        host.seen.to_string(),
+        host.pause.to_string(),
+        host.old.to_string(),
+        host.new.to_string(),
+        host.id.to_string(),
+    ];
+    assert_eq!(shown, texts.map(|(_, text)| text.to_owned()));
+    let error = inspector.set("old", "10.1.2").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Value);
+    assert!(
+        error.hint().contains("the text of a ready-made type"),
+        "{error}"
+    );
+    inspector.set("pause.nanoseconds", 7).unwrap();
+    assert_eq!(shared.get().unwrap().pause.to_string(), "7ns");
 }

@@ -9,8 +9,9 @@ use shm_core::Place;
 use shm_core::layout::Value;
 
 use crate::failure::{Exit, Failure, of_place};
-use crate::kernel::segments::{Found, inspect_to_write};
+use crate::kernel::segments::{Found, Inside, inspect_to_write};
 use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
+use crate::source::{Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines, one_line};
 
 /// Store fields of a value, all of them as one commit
@@ -21,6 +22,7 @@ use crate::value::{Extent, Node, Path, lines, one_line};
 /// Examples:
 ///   shm set 0x1234 pid=42 names=alice
 ///   shm set 0x1234 --if-version 7 'limits.cpu[2]=10'
+///   shm set 0x2001 --type 'struct motion_status' --from ./motion --raw-write pos.x=2.5
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Set {
@@ -46,6 +48,13 @@ pub struct Set {
     /// As JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    told: TypeArgs,
+
+    /// Store to a segment of a program without this library, one field after the other: no lock keeps that program out
+    #[arg(long, requires = "name", conflicts_with = "if_version")]
+    raw_write: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +78,7 @@ impl FromStr for Assignment {
 #[derive(Serialize)]
 struct Answer {
     place: String,
-    version: u64,
+    version: Option<u64>,
     changes: Vec<Change>,
 }
 
@@ -84,6 +93,9 @@ impl Set {
     pub fn run(self) -> Result<(), Failure> {
         let timeout = Duration::try_from_secs_f64(self.timeout)
             .map_err(|_| Failure::usage("--timeout: write a number of seconds, such as 2.5"))?;
+        if self.told.is_given() {
+            return self.store_raw();
+        }
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
         let inspector = inspect_to_write(found.id, timeout, self.anybody).map_err(&failed)?;
@@ -118,14 +130,42 @@ impl Set {
             }
         };
         let after = Node::from(inspector.value().map_err(&failed)?);
-        self.print(&found, version, &before, &after)
+        self.print(&found, Some(version), &before, &after)
+    }
+
+    fn store_raw(&self) -> Result<(), Failure> {
+        if !self.raw_write {
+            return Err(Failure::usage(
+                "no lock keeps the other program out while a field of its segment is stored; say --raw-write if that may be",
+            ));
+        }
+        let source = Source::open(&self.place, &self.told)?;
+        if let Inside::Typed(_) = Inside::of(&source.found) {
+            return Err(Failure::new(
+                Exit::Misfit,
+                format!(
+                    "{}: it says itself what is in it; set its fields without --type, as a commit",
+                    self.place
+                ),
+            ));
+        }
+        let before = source.read()?.node;
+        for field in &self.fields {
+            field.path.of(&before)?;
+        }
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| (&field.path, field.value.as_str()));
+        source.store(&fields.collect::<Vec<_>>())?;
+        self.print(&source.found, None, &before, &source.read()?.node)
     }
 
     /// Before and after, each as it was seen: other writers may have come in between.
     fn print(
         &self,
         found: &Found,
-        version: u64,
+        version: Option<u64>,
         before: &Node,
         after: &Node,
     ) -> Result<(), Failure> {
@@ -157,6 +197,7 @@ impl Set {
                 shown.extend(lines(&visible(path), to, Extent::Short));
             }
         }
-        print(&format!("version {version}\n{}", two_columns(&shown)))
+        let version = version.map_or(String::new(), |version| format!("version {version}\n"));
+        print(&(version + &two_columns(&shown)))
     }
 }

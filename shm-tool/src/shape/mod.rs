@@ -8,6 +8,7 @@ mod json;
 mod raw;
 mod rows;
 mod rust;
+mod store;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use json::TypeJson;
 pub use raw::raw_lines;
 pub use rows::{Row, rows};
 pub use rust::rust_source;
+pub use store::Store;
 
 /// A type: what it is called, how large it is, what it consists of.
 #[derive(Clone, Debug, PartialEq)]

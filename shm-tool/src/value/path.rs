@@ -14,8 +14,9 @@ pub struct Path {
     text: String,
 }
 
+/// One step of the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     Field(String),
     Index(usize),
 }
@@ -64,6 +65,10 @@ impl fmt::Display for Path {
 }
 
 impl Path {
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// The part that it leads to.
     pub fn of<'a>(&self, whole: &'a Node) -> Result<&'a Node, Failure> {
         let mut part = whole;

@@ -508,3 +508,90 @@ fn damaged_debug_information_is_an_error_or_a_value_and_nothing_else() {
         }
     }
 }
+
+#[test]
+fn fields_of_a_c_program_are_stored_only_where_that_was_said_and_checked() {
+    in_own_namespace!();
+    let folder = Folder::new("stored");
+    let Some(program) = folder.build(&["cc", "-g"], "motion.c") else {
+        return;
+    };
+    let _running = Program::start(&program, &[]);
+    let set = ["set", KEY, "--type", MOTION];
+    let raw = |fields: &[&str]| shm_with(&[&set[..], &["--raw-write"], fields].concat());
+    let before = shown(&["show", KEY, "--type", MOTION]);
+    let ran = shm_with(&[&set[..], &["tail=1"]].concat());
+    assert!(
+        ran.code == 2 && ran.err.contains("--raw-write"),
+        "{}",
+        ran.err
+    );
+    for (fields, code, says) in [
+        (&["tail=99", "pos.x=far"][..], 5, "wanted is a number"),
+        (&["tail=2147483648"], 5, "a number of 32 bits, signed"),
+        (&["flags[1]=256"], 5, "unsigned"),
+        (
+            &["axes[0].state=FLYING"],
+            5,
+            "one of AXIS_IDLE, AXIS_MOVING",
+        ),
+        (&["axes[0].label=sixsix"], 5, "at most 5 bytes"),
+        (&["error=1"], 5, "no bit-field"),
+        (&["next=7"], 5, "not stored by name"),
+        (&["axes[2].label=x"], 1, "it has 2"),
+        (&["tial=1"], 1, "did you mean `tail`?"),
+    ] {
+        let ran = raw(fields);
+        assert_eq!(ran.code, code, "{fields:?}: {}", ran.err);
+        assert!(ran.err.contains(says), "{fields:?}: {}", ran.err);
+    }
+    let _typed = worker_box();
+    let ran = shm_with(&[
+        "set",
+        "0x1234",
+        "--type",
+        "struct axis",
+        "--from",
+        program.to_str().unwrap(),
+        "--raw-write",
+        "state=0",
+    ]);
+    assert!(
+        ran.code == 5 && ran.err.contains("without --type"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(
+        shown(&["show", KEY, "--type", MOTION]),
+        before,
+        "nothing was stored"
+    );
+    let ran = raw(&[
+        "tail=-1",
+        "pos.x=2.5",
+        "axes[1].state=AXIS_MOVING",
+        "axes[0].label=up",
+        "high=0x7f",
+        "wire.length=9",
+        "on=false",
+    ]);
+    assert_eq!((ran.code, &*ran.err), (0, ""));
+    assert!(
+        ran.out
+            .starts_with("  tail           17 → -1\n  pos.x          1.25 → 2.5\n"),
+        "{}",
+        ran.out
+    );
+    let paths = [
+        "tail",
+        "pos.x",
+        "axes[1].state",
+        "axes[0].label",
+        "word",
+        "wire.length",
+        "wire.check",
+        "on",
+    ];
+    let shown = shown(&[&["show", KEY, "--type", MOTION][..], &paths].concat());
+    assert_eq!(shown, "-1\n2.5\nAXIS_MOVING\nup\n32513\n9\n513\nfalse\n");
+}

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::measure::attach::{BARE, NODE_STANDS};
 use crate::measure::solo::Work;
-use crate::measure::under_writer;
-use crate::measure::{Cost, Report};
+use crate::measure::{Cost, Report, files, under_writer};
 use crate::peer::Candidate::{self, Fixed, Held, Iceoryx, Ours, Robust, RuntimeLength, View};
+use crate::value::spoken;
 
 /// One goal.
 ///
@@ -266,6 +266,43 @@ impl Judge<'_> {
     }
 }
 
+impl Judge<'_> {
+    fn files(&mut self) {
+        let report = self.report;
+        for bytes in [64, 4096] {
+            let size = spoken(bytes);
+            let mut medians = |what: &str, limit, (call, of), to| {
+                let of = report.file(call, bytes, of);
+                if let (Some(of), Some(to)) = (of, report.file(call, bytes, to)) {
+                    let beside = format!("min {:.2} x", of.min / to.min);
+                    self.add(
+                        what.replace("{}", &size),
+                        limit,
+                        " x",
+                        of.median / to.median,
+                        beside,
+                    );
+                }
+            };
+            let get = "get, {}, in a file : in a segment";
+            medians(get, AtMost(1.05), (files::GET, files::OURS), files::SEGMENT);
+            // The disk's own time has no best case that means anything.
+            let durable = "set and persist, {} : pwrite and fdatasync of as many bytes";
+            medians(
+                durable,
+                AtMost(1.2),
+                (files::DURABLE, files::OURS),
+                files::PLAIN,
+            );
+            // Of more bytes, most of the time is the copy's.
+            if bytes == 64 {
+                let lmdb = "get, {}, LMDB : in a file";
+                medians(lmdb, AtLeast(5.0), (files::GET, files::LMDB), files::OURS);
+            }
+        }
+    }
+}
+
 /// All goals, in order.
 pub fn judge(report: &Report) -> Vec<Goal> {
     let mut judge = Judge {
@@ -276,5 +313,6 @@ pub fn judge(report: &Report) -> Vec<Goal> {
     judge.together();
     judge.under_writer();
     judge.coming_and_going();
+    judge.files();
     judge.goals
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use measure::{
-    Effort, Report, attach, build, contention, readers, solo, takeover, under_writer, wake,
+    Effort, Report, attach, build, contention, files, readers, solo, takeover, under_writer, wake,
 };
 
 const HELP: &str = "\
@@ -29,7 +29,7 @@ Measures shm-core beside its alternatives and prints one table.
   --plot           redraws the plots in tests/competitors/plots
   --build-times    measures clean release builds too (minutes) and records them in tests/competitors/build-times.json
   --quick          a fifth of the rounds
-  --only PART,...  solo, readers, under_writer, contention, attach, wake, takeover
+  --only PART,...  solo, readers, under_writer, contention, attach, files, wake, takeover
 ";
 
 /// Values of a mebibyte are passed around by value.
@@ -98,6 +98,9 @@ fn parent(args: &[String]) -> ExitCode {
         println!("{all:#}");
     } else {
         println!("{}", table::report(&report));
+        if !report.files.is_empty() {
+            println!("\n{}", table::files(&report));
+        }
         if !report.wake.is_empty() {
             println!("\n{}", table::wake(&report));
         }
@@ -139,6 +142,7 @@ fn measure(effort: Effort, wanted: impl Fn(&str) -> bool, build_times: bool) -> 
         attach: part("attach and create", wanted("attach"), || {
             attach::measure(effort)
         }),
+        files: part("files", wanted("files"), || files::measure(effort)),
         wake: part("wake-ups", wanted("wake"), || wake::measure(effort)),
         takeover: part("takeovers", wanted("takeover"), || {
             takeover::measure(effort)

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Row as Line, Table, presets};
 
 use crate::goals::Goal;
-use crate::measure::{Rate, Report};
+use crate::measure::{Rate, Report, files};
 use crate::peer::{ALL, Candidate};
 use crate::value::spoken;
 
@@ -77,6 +77,41 @@ fn align(table: &mut Table) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+}
+
+/// One value in a file.
+pub fn files(report: &Report) -> Table {
+    let calls = [files::GET, files::SET, files::DURABLE, files::ATTACH];
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    let heading = [64, 4096].map(|bytes| calls.map(|call| format!("{call}, {}", spoken(bytes))));
+    let heading = heading.into_iter().flatten();
+    table.set_header(Line::from(
+        std::iter::once("min (median)".to_string())
+            .chain(heading)
+            .collect::<Vec<_>>(),
+    ));
+    for candidate in [
+        files::SEGMENT,
+        files::OURS,
+        files::MAPPED,
+        files::PLAIN,
+        files::LMDB,
+        files::MMAP_SYNC,
+    ] {
+        let cell = |bytes: usize, call: &str| match report.file(call, bytes, candidate) {
+            Some(cost) => format!("{} ({})", time(cost.min), time(cost.median)),
+            None => String::new(),
+        };
+        let cells = [64, 4096].map(|bytes| calls.map(|call| cell(bytes, call)));
+        table.add_row(Line::from(
+            std::iter::once(candidate.to_string())
+                .chain(cells.into_iter().flatten())
+                .collect::<Vec<_>>(),
+        ));
+    }
+    align(&mut table);
+    table
 }
 
 /// Everything that was measured.

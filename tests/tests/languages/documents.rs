@@ -80,6 +80,31 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the tests of `heartbeat.rs`",
     ),
     (
+        "docs/cookbook.md",
+        "$ cargo run --example live_config",
+        "the tests in `cookbook.rs`",
+    ),
+    (
+        "docs/cookbook.md",
+        "$ cargo run --example metrics",
+        "the tests in `cookbook.rs`",
+    ),
+    (
+        "docs/cookbook.md",
+        "$ cargo run --example single_instance",
+        "the tests in `cookbook.rs`",
+    ),
+    (
+        "docs/cookbook.md",
+        "$ cargo run --example process_table",
+        "the tests in `cookbook.rs`",
+    ),
+    (
+        "docs/cookbook.md",
+        "$ cargo run --example st_pid",
+        "the tests in `cookbook.rs`",
+    ),
+    (
         "docs/costs.md",
         "cargo run --release --manifest-path",
         "not run: it builds other libraries and measures for minutes",

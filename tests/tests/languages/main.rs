@@ -8,6 +8,7 @@ mod c_evolution;
 mod c_header;
 mod c_programs;
 mod c_protocol;
+mod cookbook;
 mod documents;
 mod examples;
 mod guards;

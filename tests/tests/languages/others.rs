@@ -117,4 +117,20 @@ fn no_program_makes_a_segment_of_a_variant_that_stands_for_others() {
     let error = SharedBox::create_new(guard.key(), unknown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     guard.assert_nothing_left();
+
+    for compiler in Compiler::widths() {
+        let guard = Guard::new();
+        let header = ("station.h", &*Station::c_header());
+        let program = compiler.compile_with_header(OUT, "others.c", header, &[]);
+        let mut peer = Peer::start(program.to_str().unwrap(), [&*guard.arg()]);
+        // SHMBOX_EINVALID; then the third value's birth finds nothing in its way.
+        peer.expect("-19 -19 0");
+        peer.succeed();
+        let modes = SharedBox::<Station>::open(guard.key())
+            .unwrap()
+            .get()
+            .unwrap()
+            .modes;
+        assert_eq!(modes, [Mode::Idle, Mode::Idle, Mode::Busy]);
+    }
 }

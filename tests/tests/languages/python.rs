@@ -123,6 +123,81 @@ fn every_kind_of_field_crosses_in_both_directions() {
     }
 }
 
+/// What JSON may differ in: kinds of fields, names, and numbers that JSON has no word for.
+#[cfg(feature = "json")]
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct AllKinds {
+    everything: Everything,
+    numbers: FixedVec<u64, 5>,
+    id: std::num::NonZeroU8,
+    wide: std::num::NonZeroI128,
+    lock: shm_core::Opaque<4>,
+    none: [u64; 0],
+    singles: [f32; 5],
+    doubles: [f64; 5],
+    known: [Known; 3],
+    class: bool,
+    größe: char,
+    quoted: FixedStr<16>,
+}
+
+#[cfg(feature = "json")]
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(u8)]
+enum Known {
+    None = 1,
+    #[shared(other)]
+    Other = 0,
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn rust_and_python_write_the_same_json() {
+    let Some(python) = Python::find("rust_and_python_write_the_same_json", OUT) else {
+        return;
+    };
+    let value = AllKinds {
+        everything: everything(),
+        numbers: FixedVec::from_slice(&[1, 2, 3]).unwrap(),
+        id: std::num::NonZeroU8::MAX,
+        wide: std::num::NonZeroI128::MIN,
+        lock: shm_core::Opaque::default(),
+        none: [],
+        singles: [0.1, -1.0 / 3.0, 16_777_216.0, f32::NAN, 123_456.79],
+        doubles: [0.1, -1.0 / 3.0, 1e15, f64::NEG_INFINITY, -0.0],
+        known: [Known::None; 3],
+        class: true,
+        größe: '\u{2028}',
+        quoted: FixedStr::new("\"\\/\n\t\u{1}\u{7f}").unwrap(),
+    };
+    let guard = Guard::new();
+    let _shared = SharedBox::create_new(guard.key(), value).unwrap();
+    let at = std::mem::offset_of!(AllKinds, known) + 1;
+    guard.memory().write(at, &[0, 77]);
+    let inspector = Inspector::open(guard.key()).unwrap();
+    let rust = serde_json::to_string(&inspector.value().unwrap()).unwrap();
+    for module in [
+        AllKinds::python_module(),
+        inspector.python_module().unwrap(),
+    ] {
+        python.write("all_kinds", &module);
+        let printed = python.run(include_str!("python/json_.py"), &[&guard.arg()]);
+        assert_eq!(printed, rust);
+    }
+    for part in [
+        r#""mood":"Calm","wide":"Most""#,
+        r#""from":7,"_reserved":8"#,
+        r#""pair":{"0":9,"1":"ab"}"#,
+        r#""known":["None","Other",77]"#,
+        r#""class":true,"größe":""#,
+        r#""raw":[97,255]"#,
+        r#""singles":[0.1,-0.33333334,16777216.0,null,123456.79]"#,
+    ] {
+        assert!(rust.contains(part), "{part}: {rust}");
+    }
+}
+
 fn cross(python: &Python, by: &str) {
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), everything()).unwrap();

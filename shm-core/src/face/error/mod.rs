@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) use operation::Operation;
 
 use super::place::{ParsePlaceError, Place};
+use crate::home::file;
 use crate::layout::{FitError, InvalidValue, Mismatch, TextError, Unfit};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
@@ -43,7 +44,8 @@ pub enum ErrorKind {
     Format,
     /// The segment has been removed.
     Removed,
-    /// A living process kept the lock for the whole time limit: [`Error::holder`].
+    /// A living process kept the lock for the whole time limit: [`Error::holder`]. Or others were restoring the value of a file, or
+    /// writing it to the disk, for as long.
     Busy,
     /// A process began to create the segment and did not end it within the time limit.
     Unfinished,
@@ -75,7 +77,7 @@ pub enum ErrorKind {
     /// The segment belongs to, or was created by, a user who is not trusted.
     Untrusted,
     /// The value of a file was left by an earlier start of the machine, or by the file that this one is a copy of, and this call may
-    /// not bring back what was [made durable](crate::SharedBox::persist).
+    /// not bring back what was [made durable](crate::SharedBox::persist), or no such value in it is whole.
     NotRestored,
     /// The value is larger than this [`Inspector`](crate::Inspector) may read.
     TooLarge,
@@ -405,7 +407,12 @@ impl Why {
 
 fn kind_of(fault: &Fault) -> ErrorKind {
     match fault {
-        Fault::System(_) | Fault::File(_) => ErrorKind::System,
+        Fault::File(error) => match error.kind() {
+            file::Kind::Busy => ErrorKind::Busy,
+            file::Kind::NotRestored => ErrorKind::NotRestored,
+            _ => ErrorKind::System,
+        },
+        Fault::System(_) => ErrorKind::System,
         Fault::Busy { .. } => ErrorKind::Busy,
         Fault::Reentrant => ErrorKind::Reentrant,
         Fault::Forked => ErrorKind::Forked,

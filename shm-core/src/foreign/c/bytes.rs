@@ -77,20 +77,18 @@ pub(super) fn functions(
 ) -> String {
     let mut text = String::new();
     if !schema.any_bits() {
-        let checks: Vec<_> = match schema.kind() {
-            TypeKind::Vec {
-                element,
-                capacity,
-                offset,
-            } => check_vec(names, element, capacity, offset),
-            _ => members.iter().filter_map(|m| check(names, m)).collect(),
-        };
+        let head = format!("int {name}_is_valid_(const unsigned char *bytes)");
         define(
             &mut text,
-            &format!("int {name}_is_valid_(const unsigned char *bytes)"),
-            &checks,
+            &head,
+            &checks(names, schema, members, judge),
             "1",
         );
+    }
+    if schema.has_others() {
+        let head = format!("int {name}_is_first_(const unsigned char *bytes)");
+        let checks = checks(names, schema, members, judge_first);
+        define(&mut text, &head, &checks, "1");
     }
     if !is_stored_whole(schema) {
         let head = format!("void {name}_store_(unsigned char *to, const unsigned char *from)");
@@ -101,6 +99,30 @@ pub(super) fn functions(
         define(&mut text, &head, &stores, "");
     }
     text
+}
+
+/// The function that says whether bytes are what is asked; `None` if all are.
+type Judge = fn(&TypeNames, &Schema) -> Option<String>;
+
+/// The statements that refuse what `judge` does.
+fn checks(names: &TypeNames, schema: &Schema, members: &[Member<'_>], judge: Judge) -> Vec<String> {
+    match schema.kind() {
+        TypeKind::Vec {
+            element,
+            capacity,
+            offset,
+        } => check_vec(names, element, (capacity, offset), judge),
+        _ => {
+            let check = |member| check(names, member, judge);
+            members.iter().filter_map(check).collect()
+        }
+    }
+}
+
+/// The function that says whether an element may begin a segment: no variant in it stands for others.
+fn judge_first(names: &TypeNames, element: &Schema) -> Option<String> {
+    let name = element.has_others().then(|| names.of(element))??;
+    Some(format!("{name}_is_first_"))
 }
 
 /// Whether all bytes of a value are stored, whatever they are.
@@ -139,16 +161,21 @@ pub(super) fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
 }
 
 /// The statement that refuses wrong bytes of a member; `None` if all are right.
-fn check(names: &TypeNames, member: &Member<'_>) -> Option<String> {
+fn check(names: &TypeNames, member: &Member<'_>, judge: Judge) -> Option<String> {
     if member.size() == 0 {
         return None;
     }
     let (element, count) = flat(member.schema, member.count.unwrap_or(1));
-    refuse(names, element, member.offset, &count.to_string())
+    refuse(names, element, (member.offset, &count.to_string()), judge)
 }
 
 /// The statement that refuses `count` elements from `offset` on, where one has wrong bytes.
-fn refuse(names: &TypeNames, element: &Schema, offset: u64, count: &str) -> Option<String> {
+fn refuse(
+    names: &TypeNames,
+    element: &Schema,
+    (offset, count): (u64, &str),
+    judge: Judge,
+) -> Option<String> {
     if element.any_bits() {
         return None;
     }
@@ -177,11 +204,16 @@ pub(super) fn judge(names: &TypeNames, element: &Schema) -> Option<String> {
 }
 
 /// The statements that refuse a wrong length, and wrong items within it.
-fn check_vec(names: &TypeNames, element: &Schema, capacity: u64, offset: u64) -> Vec<String> {
+fn check_vec(
+    names: &TypeNames,
+    element: &Schema,
+    (capacity, offset): (u64, u64),
+    judge: Judge,
+) -> Vec<String> {
     let length = format!("if (shmbox_length_(bytes) > UINT32_C({capacity}))\n\t\treturn 0;");
     let (element, each) = flat(element, 1);
     let count = format!("SHMBOX_TO_(size_t, shmbox_length_(bytes)) * {each}");
-    let items = refuse(names, element, offset, &count);
+    let items = refuse(names, element, (offset, &count), judge);
     [Some(length), items].into_iter().flatten().collect()
 }
 
@@ -238,6 +270,9 @@ fn open_enum_functions(name: &str, repr: Primitive, other: &Variant) -> String {
     format!(
         "/* Reads as `{}`: a number that is none of these. To store that one leaves in the segment what is there. */\n\
          static inline int {name}_is_valid_(const unsigned char *bytes)\n{{\n\t(void)bytes;\n\treturn 1;\n}}\n\
+         static inline int {name}_is_first_(const unsigned char *bytes)\n{{\n\
+         \tstatic const unsigned char other[] = {{ {listed} }};\n\n\
+         \treturn memcmp(bytes, other, sizeof other) != 0;\n}}\n\
          static inline void {name}_store_(unsigned char *to, const unsigned char *from)\n{{\n\
          \tstatic const unsigned char other[] = {{ {listed} }};\n\n\
          \tif (memcmp(from, other, sizeof other) != 0)\n\

@@ -224,11 +224,12 @@ fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
     };
     let _ = writeln!(
         text,
-        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {}, {}, schema, \
+        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {}, {}, {}, schema, \
          sizeof schema, {}\n\t}};\n\n\treturn &type;\n}}\n",
         added.map_or_else(String::new, list_added),
         schema.align(),
         function(!schema.any_bits(), "is_valid"),
+        function(schema.has_others(), "is_first"),
         function(!bytes::is_stored_whole(schema), "store"),
         added.map_or("SHMBOX_NULL_", |_| "added"),
     );

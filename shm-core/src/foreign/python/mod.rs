@@ -129,12 +129,14 @@ impl Types {
     fn define_struct(&mut self, name: &str, schema: &Schema, fields: &[(&str, usize, &Schema)]) {
         let mut scope = Scope::default();
         let (mut layout, mut hints) = (String::new(), String::new());
-        for &(field, offset, of_field) in fields {
-            let field = scope.give(names::field(field));
+        let mut renamed = Vec::new();
+        for &(in_schema, offset, of_field) in fields {
+            let field = scope.give(names::field(in_schema));
             let Described { kind, hint } = self.describe(of_field);
             let size = of_field.size();
             let _ = writeln!(layout, "    (\"{field}\", {offset}, {size}, {kind}),");
             let _ = writeln!(hints, "    {field}: \"{hint}\"");
+            renamed.push((field, in_schema));
         }
         let size = schema.size();
         let version = schema
@@ -145,6 +147,22 @@ impl Types {
             "\n\n@_shared({size}, [\n{layout}])\nclass {name}(_Struct):\n    \
              \"\"\"`{schema}`: {size} bytes{version}.\"\"\"\n\n{hints}",
         );
+        self.rename(name, &renamed);
+    }
+
+    /// Tells what the schema calls that has another name in Python.
+    fn rename(&mut self, class: &str, names: &[(String, &str)]) {
+        let mut renamed = names
+            .iter()
+            .filter(|(name, in_schema)| name != in_schema)
+            .peekable();
+        if renamed.peek().is_some() {
+            let _ = write!(self.text, "\n\n_RENAMED[{class}] = {{");
+            for (name, in_schema) in renamed {
+                let _ = write!(self.text, "\"{name}\": {}, ", names::literal(in_schema));
+            }
+            self.text.push_str("}\n");
+        }
     }
 
     fn define_enum(&mut self, name: &str, schema: &Schema) {
@@ -153,15 +171,18 @@ impl Types {
         };
         let mut scope = Scope::default();
         let mut body = String::new();
+        let mut renamed = Vec::new();
         for variant in variants {
             let constant = scope.give(names::variant(variant.name()));
             let value = number(repr, variant);
             let _ = writeln!(body, "    {constant} = {value}");
+            renamed.push((constant, variant.name()));
         }
         let _ = write!(
             self.text,
             "\n\nclass {name}(_enum.IntEnum):\n    \"\"\"`{schema}`, stored as `{repr}`.\"\"\"\n\n{body}"
         );
+        self.rename(name, &renamed);
     }
 
     fn describe(&mut self, schema: &Schema) -> Described {

@@ -48,6 +48,18 @@ pub(super) fn variant(name: &str) -> String {
     free(name, &[KEYWORDS, OF_ENUMS])
 }
 
+/// A name as text in Python.
+pub(super) fn literal(name: &str) -> String {
+    let mut text = String::from("\"");
+    for letter in name.chars() {
+        match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => text.push(letter),
+            other => text.push_str(&format!("\\U{:08x}", u32::from(other))),
+        }
+    }
+    text + "\""
+}
+
 fn free(name: &str, taken: &[&str]) -> String {
     let mut plain = ascii(name);
     let numbered = plain.starts_with(|first: char| first.is_ascii_digit());

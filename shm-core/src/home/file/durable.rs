@@ -8,8 +8,8 @@
 //!
 //! Where a step fails, `durable` still names the other slot, and the next try writes the whole slot anew.
 
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use super::description::{DISK_BYTE, Description};
@@ -32,31 +32,27 @@ impl Slots {
     }
 }
 
-/// Which thread of this process writes to a file by one description, whose lock does not tell threads apart: the pid, since a child
-/// has a copy, and no thread that would ever put it back.
-#[derive(Debug, Default)]
-pub(crate) struct Turn(AtomicU32);
+/// Whose turn it is among those that share a description, whose lock does not tell them apart: threads of the process that opened it,
+/// and its children.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    process: u32,
+    taken: AtomicBool,
+}
 
-impl Turn {
-    fn take(&self) -> bool {
-        let own = std::process::id();
-        let found = self.0.load(Relaxed);
-        // Acquire pairs with the release of the thread before: it has let go of the byte.
-        found != own
-            && self
-                .0
-                .compare_exchange(found, own, Acquire, Relaxed)
-                .is_ok()
-    }
-
-    fn give(&self) {
-        self.0.store(0, Release);
+impl Default for Turn {
+    /// For a description that this process opens.
+    fn default() -> Turn {
+        Turn {
+            process: std::process::id(),
+            taken: AtomicBool::new(false),
+        }
     }
 }
 
 /// Writes what `encode` gives, an encoded [`Snapshot`] that fits a slot, while no other process or thread writes; `None` says that
 /// there is nothing to write. `durable` is the file's word: 0, or 1 + the slot that was written last. `encode` is called when it is
-/// this one's turn, so that no older value follows a newer one. `turn` is the description's.
+/// this one's turn, so that no older value follows a newer one. `turn` was made with the description.
 ///
 /// # Errors
 ///
@@ -69,11 +65,18 @@ pub(crate) fn persist<E: From<Error>>(
     limit: Duration,
     encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), E> {
-    if within(limit, || Ok::<_, Error>(turn.take().then_some(())))?.is_none() {
+    if turn.process != std::process::id() || !description.is_intact() {
+        // A child, or the number is another file's by now.
+        let own = description.again(true)?;
+        return persist_alone(&own, slots, durable, limit, encode);
+    }
+    // Acquire pairs with the release below: the thread before has let go of the byte.
+    let take = || Ok::<_, Error>((!turn.taken.swap(true, Acquire)).then_some(()));
+    if within(limit, take)?.is_none() {
         return Err(busy(description, limit).into());
     }
     let written = persist_alone(description, slots, durable, limit, encode);
-    turn.give();
+    turn.taken.store(false, Release);
     written
 }
 
@@ -235,16 +238,23 @@ mod tests {
             encoded(1)
         })
         .unwrap();
-        // A thread of the same process, by the same description; and a child, in which that thread is not.
-        turn.take();
+        // A thread of the same process, by the same description.
+        turn.taken.store(true, Relaxed);
         let mine = |turn| {
             persist(&one, turn, SLOTS, &durable, Duration::ZERO, || {
                 Ok::<_, Error>(None)
             })
         };
         assert_eq!(mine(&turn).unwrap_err().kind(), Kind::Busy);
-        turn.0.store(1, Relaxed);
-        mine(&turn).unwrap();
+        // In a child that thread is not, and the lock is the parent's.
+        let inherited = Turn {
+            process: 1,
+            taken: AtomicBool::new(true),
+        };
+        mine(&inherited).unwrap();
+        assert!(one.lock_byte(DISK_BYTE).unwrap());
+        assert_eq!(mine(&inherited).unwrap_err().kind(), Kind::Busy);
+        one.unlock(DISK_BYTE).unwrap();
         let refused = || Err(Error::early("copy", &path, Kind::Other, "", ""));
         persist(&one, &turn, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
         persist_now(&two, &durable, 2).unwrap();

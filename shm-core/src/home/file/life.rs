@@ -70,16 +70,17 @@ pub(crate) fn enter<E: From<Error>>(
         description.unlock(LIFE_BYTE)?;
         Ok(None)
     })?;
-    match alone {
-        None => return Err(busy(description, limit).into()),
-        Some(true) if !is_ours() => {
+    let Some(alone) = alone else {
+        return Err(busy(description, limit).into());
+    };
+    if alone {
+        if !is_ours() {
             restore()?;
             word.store(life.get(), Release);
         }
-        Some(_) => {}
+        // It changes from alone to shared at once, with no moment between.
+        description.lock_shared(LIFE_BYTE)?;
     }
-    // It changes from alone to shared at once, with no moment between.
-    description.lock_shared(LIFE_BYTE)?;
     Ok(())
 }
 

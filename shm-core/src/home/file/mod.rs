@@ -38,4 +38,4 @@ pub(crate) use life::{enter, life_word};
 pub(crate) use locks::Locks;
 pub(crate) use memory::create_memory;
 pub(crate) use posix::posix_path;
-pub(crate) use snapshot::{BLOCK, Snapshot, slot_size};
+pub(crate) use snapshot::{BLOCK, HEADER, Snapshot, slot_size};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::Value;
+use super::{Value, ready_made};
 use crate::layout::validity::{self, InvalidValue};
 use crate::layout::{FieldSchema, Primitive, Schema, TypeKind, Variant};
 
@@ -190,7 +190,16 @@ pub(crate) fn encode(
             }
             Ok(())
         }
-        (TypeKind::Struct { .. }, _) => Err(refused(schema, value, "a path to one of its fields")),
+        (TypeKind::Struct { .. }, _) => {
+            if let Value::Text(text) = value
+                && let Some(bytes) = ready_made::parsed(schema, text)
+            {
+                store(offset, &bytes);
+                return Ok(());
+            }
+            let wanted = "a path to one of its fields, or the text of a ready-made type";
+            Err(refused(schema, value, wanted))
+        }
         // Nothing is stored there: so a struct that was read can be stored.
         (TypeKind::Opaque { size }, Value::Opaque(len)) if *len as u64 == size => Ok(()),
         (TypeKind::Opaque { .. }, _) => {

@@ -1,7 +1,9 @@
 //! The text of a ready-made type, whose value is not at hand.
 
+use std::str::FromStr;
+
 use super::Value;
-use crate::layout::{Id128, Ipv4, Ipv6, Nanoseconds, Timestamp};
+use crate::layout::{Id128, Ipv4, Ipv6, Nanoseconds, Schema, SharedLayout, Timestamp};
 
 impl Value {
     /// The text of a ready-made type; `None`: the value is of another one.
@@ -26,6 +28,26 @@ impl Value {
             _ => return None,
         })
     }
+}
+
+/// The bytes of the value of a ready-made type that has this text; `None`: it is another type, or has none.
+pub(super) fn parsed(schema: &Schema, text: &str) -> Option<Vec<u8>> {
+    let types = [
+        (Timestamp::SCHEMA, bytes::<Timestamp> as fn(&str) -> _),
+        (Nanoseconds::SCHEMA, bytes::<Nanoseconds>),
+        (Ipv4::SCHEMA, bytes::<Ipv4>),
+        (Ipv6::SCHEMA, bytes::<Ipv6>),
+        (Id128::SCHEMA, bytes::<Id128>),
+    ];
+    let (_, bytes) = types.into_iter().find(|(known, _)| *known == schema)?;
+    bytes(text)
+}
+
+fn bytes<T: SharedLayout + FromStr>(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let value: T = text.parse().ok()?;
+    value.for_each_byte(0, &mut |_, part| bytes.extend_from_slice(part));
+    Some(bytes)
 }
 
 fn octets<const N: usize>(value: &Value) -> Option<[u8; N]> {

@@ -7,6 +7,7 @@ use crate::peer::Candidate;
 pub mod attach;
 pub mod build;
 pub mod contention;
+pub mod files;
 pub mod readers;
 pub mod solo;
 pub mod takeover;
@@ -153,6 +154,7 @@ pub struct Report {
     pub under_writer: Vec<under_writer::Row>,
     pub contention: Vec<contention::Row>,
     pub attach: Vec<Figure>,
+    pub files: Vec<Figure>,
     pub wake: Vec<wake::Row>,
     pub takeover: Vec<takeover::Row>,
     pub build: Vec<build::Row>,
@@ -167,6 +169,11 @@ impl Report {
     /// What it costs to come and to go.
     pub fn attach(&self, what: &str, candidate: &str) -> Option<Cost> {
         find(&self.attach, what, 64, candidate)
+    }
+
+    /// What a call on a value in a file costs.
+    pub fn file(&self, what: &str, bytes: usize, candidate: &str) -> Option<Cost> {
+        find(&self.files, what, bytes, candidate)
     }
 }
 

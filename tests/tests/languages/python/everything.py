@@ -30,7 +30,8 @@ assert value.numbers == [1, 2, 3] and value.numbers.capacity == 5
 assert value.names == ["x", "y"]
 assert value.from_ == 7
 assert value.x_reserved == 8
-assert value.to_dict()["nested"][0][1] == {"moods": [Mood.Wild, Mood.Calm], "at": 2}
+assert value.to_dict()["nested"][0][1] == {"moods": ["Wild", "Calm"], "at": 2}
+assert Everything(**{**value.to_dict(), "raw": value.raw}) == value
 assert Everything.mood.offset > 0 and Everything.mood.size == 2
 
 
@@ -58,6 +59,8 @@ refused(ValueError, assign("letter", "\ud800"))
 refused(ValueError, assign("name", "x" * 16))
 refused(ValueError, assign("name", "a\0b"))
 refused(ValueError, assign("mood", 5))
+refused(ValueError, assign("mood", "Mild"))
+refused(ValueError, assign("wide", "calm"))
 refused(ValueError, assign("wide", 5))
 refused(ValueError, assign("doubles", [1.0]))
 refused(ValueError, assign("numbers", range(6)))
@@ -83,7 +86,7 @@ def change(value):
     value.pair = {"_0": value.pair._0 + 1, "_1": "cd"}
     value.nested[0][0] = value.nested[1][1]
     value.nested[0][1].moods = reversed(value.nested[0][1].moods)
-    value.mood = 300
+    value.mood = "Wild"
     value.wide = Wide.One
     value.numbers.append(4)
     value.numbers.insert(0, 0)

@@ -1,0 +1,3 @@
+module people
+
+go 1.18

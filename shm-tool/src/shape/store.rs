@@ -1,0 +1,181 @@
+//! Fields of a C program's struct, found by their paths and stored one by one: there are no commits to wait for, and no
+//! lock to hold. What is stored is checked against the type first.
+
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Release};
+
+use shm_core::sysv;
+use shm_core::sysv::shm::Attachment;
+
+use super::{Field, Kind, Type};
+use crate::failure::{Exit, Failure};
+use crate::value::{Path, Step};
+
+/// Bytes that are to be stored, and where.
+pub struct Store {
+    offset: usize,
+    bytes: Vec<u8>,
+}
+
+impl Store {
+    /// The field that the path leads to, with the value that the text says, in a struct that begins at `start`.
+    pub fn of(ty: &Type, start: usize, path: &Path, text: &str) -> Result<Store, Failure> {
+        let refused = |why: String| Failure::new(Exit::Misfit, format!("`{path}` {why}"));
+        let (offset, found) = locate(ty, path.steps()).ok_or_else(|| {
+            refused("can't be stored by itself; name a whole field that is no bit-field".to_owned())
+        })?;
+        let bytes = encode(found, text)
+            .map_err(|wanted| refused(format!("can't be {text:?}; wanted is {wanted}")))?;
+        let offset = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .saturating_add(start);
+        Ok(Store { offset, bytes })
+    }
+
+    /// Stores a number at once, where it is aligned, and anything else byte by byte.
+    pub fn apply(&self, memory: &Attachment) -> Result<(), sysv::Error> {
+        let Store { offset, bytes } = self;
+        let aligned = offset.is_multiple_of(bytes.len().max(1));
+        match bytes[..] {
+            [a, b] if aligned => {
+                memory
+                    .atomic::<AtomicU16>(*offset)?
+                    .store(u16::from_ne_bytes([a, b]), Release);
+            }
+            [a, b, c, d] if aligned => {
+                let word = u32::from_ne_bytes([a, b, c, d]);
+                memory.atomic::<AtomicU32>(*offset)?.store(word, Release);
+            }
+            [a, b, c, d, e, f, g, h] if aligned => {
+                let word = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+                memory.atomic::<AtomicU64>(*offset)?.store(word, Release);
+            }
+            _ => {
+                for (i, byte) in bytes.iter().enumerate() {
+                    memory.atomic::<AtomicU8>(offset + i)?.store(*byte, Release);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Offset and type of a part; `None` of a bit-field, and where there is no such part.
+fn locate<'a>(ty: &'a Type, steps: &[Step]) -> Option<(u64, &'a Type)> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Some((0, ty));
+    };
+    let (offset, part) = match (step, &ty.kind) {
+        (Step::Field(name), Kind::Struct { fields, .. } | Kind::Union { members: fields }) => {
+            member(fields, name)?
+        }
+        (Step::Index(index), Kind::Array { element, count }) => {
+            let index = *index as u64;
+            if count.is_some_and(|count| index >= count) {
+                return None;
+            }
+            (index.checked_mul(element.size)?, &**element)
+        }
+        _ => return None,
+    };
+    let (inner, found) = locate(part, rest)?;
+    Some((offset.checked_add(inner)?, found))
+}
+
+/// A member by its name, also one of an unnamed struct or union.
+fn member<'a>(fields: &'a [Field], name: &str) -> Option<(u64, &'a Type)> {
+    fields.iter().find_map(|field| match &field.ty.kind {
+        _ if field.name == name => field.bits.is_none().then_some((field.offset, &*field.ty)),
+        Kind::Struct { fields, .. } | Kind::Union { members: fields } if field.name.is_empty() => {
+            let (offset, ty) = member(fields, name)?;
+            Some((field.offset + offset, ty))
+        }
+        _ => None,
+    })
+}
+
+/// The bytes of a value, or what is wanted.
+fn encode(ty: &Type, text: &str) -> Result<Vec<u8>, String> {
+    match &ty.kind {
+        Kind::Bool => match text {
+            "true" | "1" => integer(1, ty.size, false),
+            "false" | "0" => integer(0, ty.size, false),
+            _ => None,
+        }
+        .ok_or_else(|| "true or false".to_owned()),
+        Kind::Int { signed } | Kind::CChar { signed } => number(text)
+            .and_then(|number| integer(number, ty.size, *signed))
+            .ok_or_else(|| {
+                let sign = if *signed { "" } else { "un" };
+                format!("a number of {} bits, {sign}signed", ty.size * 8)
+            }),
+        Kind::Float if ty.size == 4 => text
+            .parse::<f32>()
+            .map(|value| value.to_ne_bytes().into())
+            .map_err(|_| "a number".to_owned()),
+        Kind::Float if ty.size == 8 => text
+            .parse::<f64>()
+            .map(|value| value.to_ne_bytes().into())
+            .map_err(|_| "a number".to_owned()),
+        Kind::Enum { signed, variants } => {
+            let named = variants
+                .iter()
+                .find(|(name, _)| name == text)
+                .map(|(_, value)| *value);
+            let value = named
+                .or_else(|| number(text).filter(|n| variants.iter().any(|(_, value)| value == n)));
+            value
+                .and_then(|value| integer(value, ty.size, *signed))
+                .ok_or_else(|| {
+                    let names: Vec<&str> =
+                        variants.iter().take(8).map(|(name, _)| &**name).collect();
+                    format!("one of {}", names.join(", "))
+                })
+        }
+        Kind::Array {
+            element,
+            count: Some(count),
+        } if matches!(element.kind, Kind::CChar { .. }) => {
+            let count = usize::try_from(*count).unwrap_or(0);
+            let mut bytes = text.as_bytes().to_vec();
+            if bytes.len() >= count || bytes.contains(&0) {
+                return Err(format!(
+                    "a text of at most {} bytes",
+                    count.saturating_sub(1)
+                ));
+            }
+            bytes.resize(count, 0);
+            Ok(bytes)
+        }
+        _ => Err("a number, a text or a variant: other fields are not stored by name".to_owned()),
+    }
+}
+
+fn number(text: &str) -> Option<i128> {
+    match text.strip_prefix("0x") {
+        Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+            i128::from_str_radix(digits, 16).ok()
+        }
+        _ => text.parse().ok(),
+    }
+}
+
+/// A number of so many bytes, if it has room there.
+fn integer(value: i128, size: u64, signed: bool) -> Option<Vec<u8>> {
+    let bits = u32::try_from(size.checked_mul(8)?)
+        .ok()
+        .filter(|bits| (8..=64).contains(bits))?;
+    let (least, most) = if signed {
+        (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1)
+    } else {
+        (0, (1_i128 << bits) - 1)
+    };
+    if !(least..=most).contains(&value) {
+        return None;
+    }
+    let size = size as usize;
+    Some(if cfg!(target_endian = "little") {
+        value.to_le_bytes()[..size].into()
+    } else {
+        value.to_be_bytes()[16 - size..].into()
+    })
+}
