@@ -112,7 +112,8 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     ///
     /// Names are the fields' own, but for the underscore that `bindgen` puts behind a keyword of Rust's. What a
     /// [`FixedVec`](crate::FixedVec) or an [`Opaque`](crate::Opaque) consists of, C can't be asked by name: place
-    /// and size. Bytes of padding here may be members there. In C++ kinds are not compared.
+    /// and size. Bytes of padding here may be members there. Bit-fields are left out. In C++ kinds
+    /// are not compared.
     #[must_use]
     fn c_layout_check(of: &str, header: &str) -> String {
         Self::SCHEMA.c_layout_check(of, header)

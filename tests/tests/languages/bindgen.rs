@@ -36,39 +36,181 @@ const ARGUMENTS: [&str; 10] = [
     "--formatter=none",
 ];
 
-#[test]
-fn bindgen_still_makes_what_lies_here() {
-    let named = std::env::var("BINDGEN");
-    let bindgen = named.clone().unwrap_or_else(|_| "bindgen".to_owned());
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new(&bindgen)
-        .current_dir(here)
-        .args(ARGUMENTS)
-        .output();
-    let made = match output {
-        Ok(output) if output.status.success() => output.stdout,
-        failed => {
-            assert!(
-                named.is_err(),
-                "BINDGEN names {bindgen}, which fails: {failed:?}"
-            );
+/// What the recipe of `docs/joining.md` made.
+mod joined {
+    #![allow(
+        clippy::all,
+        clippy::pedantic,
+        dead_code,
+        missing_docs,
+        non_camel_case_types,
+        non_snake_case,
+        non_upper_case_globals,
+        unsafe_op_in_unsafe_fn,
+        clippy::undocumented_unsafe_blocks,
+        unused_qualifications,
+        reason = "bindgen's"
+    )]
+
+    include!("bindgen/joined.rs");
+}
+
+/// Formatted or not, and whatever version of it.
+fn plain(text: &str) -> String {
+    text.split_whitespace()
+        .collect::<String>()
+        .replace(",}", "}")
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a bindgen made is what lies here under this name; a `None` that none ran, if `BINDGEN` names none.
+fn compare(test: &str, made: Result<String, String>, name: &str) {
+    let lies = std::fs::read_to_string(here().join("tests/languages/bindgen").join(name)).unwrap();
+    match made {
+        Ok(made) => assert_eq!(plain(&made), plain(&lies)),
+        Err(failed) => {
+            assert!(std::env::var("BINDGEN").is_err(), "BINDGEN fails: {failed}");
             // Debian 12 has 0.60, which does not know the flag.
             eprintln!(
-                "SKIPPED: bindgen_still_makes_what_lies_here: {bindgen} with --with-derive-custom-struct, \
-                 or its libclang, is missing: {failed:?}"
+                "SKIPPED: {test}: bindgen with --with-derive-custom-struct, or its libclang, is missing: {failed}"
             );
-            return;
         }
-    };
-    // Formatted or not, and whatever version of it.
-    let plain = |text: &str| {
-        text.split_whitespace()
-            .collect::<String>()
-            .replace(",}", "}")
-    };
-    let lies = std::fs::read_to_string(here.join("tests/languages/bindgen/station.rs")).unwrap();
-    let made = String::from_utf8(made).unwrap();
-    assert_eq!(plain(&made), plain(&lies));
+    }
+}
+
+fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.current_dir(here()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(String::from_utf8(output.stdout).unwrap()),
+        failed => Err(format!("{failed:?}")),
+    }
+}
+
+fn bindgen() -> String {
+    std::env::var("BINDGEN").unwrap_or_else(|_| "bindgen".to_owned())
+}
+
+#[test]
+fn bindgen_still_makes_what_lies_here() {
+    let made = run(Command::new(bindgen()).args(ARGUMENTS));
+    compare("bindgen_still_makes_what_lies_here", made, "station.rs");
+}
+
+/// With the page's own command line.
+#[test]
+fn the_recipe_still_makes_what_lies_here() {
+    let page = include_str!("../../../docs/joining.md");
+    let (_, recipe) = page.split_once("$ bindgen joined.h").unwrap();
+    let (recipe, _) = recipe.split_once(" > joined.rs").unwrap();
+    let script = format!("set -o pipefail; {} c/joined.h {recipe}", bindgen());
+    let made = run(Command::new("bash").args(["-c", &script]));
+    compare("the_recipe_still_makes_what_lies_here", made, "joined.rs");
+}
+
+/// The C compiler is asked, with the real headers of the machine's C library.
+#[test]
+fn structs_of_real_headers_lie_where_c_has_them() {
+    use joined::{input_event, job_queue, motion_status, shmTime, sysinfo, utmpx};
+    let header = include_str!("../../c/joined.h");
+    for compiler in Compiler::all() {
+        let name = compiler.to_string();
+        if name.ends_with("-m32") || name.contains("++") {
+            continue;
+        }
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("joined-{name}"));
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("joined.h"), header).unwrap();
+        for (check, kind) in [
+            (
+                shmTime::c_layout_check("struct shmTime", "joined.h"),
+                "shmTime",
+            ),
+            (
+                motion_status::c_layout_check("struct motion_status", "joined.h"),
+                "motion_status",
+            ),
+            (
+                input_event::c_layout_check("struct input_event", "joined.h"),
+                "input_event",
+            ),
+            (utmpx::c_layout_check("struct utmpx", "joined.h"), "utmpx"),
+            (
+                sysinfo::c_layout_check("struct sysinfo", "joined.h"),
+                "sysinfo",
+            ),
+            (
+                job_queue::c_layout_check("struct job_queue", "joined.h"),
+                "job_queue",
+            ),
+        ] {
+            let source = place.join(format!("{kind}.c"));
+            std::fs::write(&source, check).unwrap();
+            let object = place.join(format!("{kind}.o"));
+            compiler.compile(&source, &object, &["-D_DEFAULT_SOURCE", "-c"]);
+        }
+    }
+}
+
+/// Padding that bindgen gives a name is none to a struct that is written by hand.
+#[test]
+fn a_struct_by_hand_is_the_one_of_the_header() {
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Cart {
+        x: f64,
+        y: f64,
+        z: f64,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(u32)]
+    #[allow(dead_code, reason = "for its layout")]
+    enum State {
+        #[allow(non_camel_case_types, reason = "C's")]
+        MOTION_DISABLED = 0,
+        #[allow(non_camel_case_types, reason = "C's")]
+        MOTION_FREE = 1,
+        #[allow(non_camel_case_types, reason = "C's")]
+        MOTION_COORD = 5,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C, align(32))]
+    struct MotionStatus {
+        head: u8,
+        command: i32,
+        state: State,
+        at: Cart,
+        limits: [Cart; 2],
+        feed: Feed,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Feed {
+        feed: f64,
+        name: [i8; 33],
+        tail: u8,
+    }
+    let made = joined::motion_status::SCHEMA;
+    let fields: Vec<_> = made.fields().iter().map(|field| field.name()).collect();
+    assert_eq!(
+        fields,
+        [
+            "head", "command", "state", "at", "limits", "feed", "name", "tail"
+        ]
+    );
+    assert_eq!(made.fields()[5].offset(), 96);
+    assert_eq!(made.size(), size_of::<MotionStatus>());
+    for (by_hand, made) in MotionStatus::SCHEMA.fields()[..5].iter().zip(made.fields()) {
+        assert_eq!(by_hand.offset(), made.offset(), "{}", made.name());
+        assert_eq!(
+            by_hand.schema().fingerprint(),
+            made.schema().fingerprint(),
+            "{}",
+            made.name()
+        );
+    }
 }
 
 /// A program that has the struct of `existing.h` from there, and its functions from a generated header.

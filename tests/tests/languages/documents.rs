@@ -71,6 +71,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
     ),
     (
         "docs/joining.md",
+        "$ bindgen joined.h",
+        "the test `the_recipe_still_makes_what_lies_here`, where there is a bindgen",
+    ),
+    (
+        "docs/joining.md",
         "cc -o heartbeat_c",
         "the tests of `heartbeat.rs`",
     ),

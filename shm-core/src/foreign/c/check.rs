@@ -53,7 +53,11 @@ impl Check<'_> {
     fn members(&mut self, schema: &Schema, path: &str, base: usize) {
         match schema.kind() {
             TypeKind::Struct { fields, .. } => {
-                for field in fields {
+                // What `bindgen` made of bit-fields, and a field without a name, C can't be asked for.
+                let unnamed = |name: &str| {
+                    name.starts_with("_bitfield_") || name.starts_with(|c: char| c.is_ascii_digit())
+                };
+                for field in fields.iter().filter(|field| !unnamed(field.name())) {
                     let name = existing(field.name());
                     let dot = if path.is_empty() { "" } else { "." };
                     let path = format!("{path}{dot}{name}");
