@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format_tables::{section, table};
 
 const UNIQUE: u64 = 0x1234_5678_9abc_def0;
 const SECTOR: usize = 512;
@@ -45,6 +46,41 @@ fn what_is_encoded_is_decoded() {
     assert_eq!(version_of(&[0; 4096]), None, "a slot of birth");
     assert_eq!(slot_size(usize::MAX, 1), None);
     assert_eq!(slot_size(1, usize::MAX / 2), None);
+}
+
+#[test]
+fn a_snapshot_lies_as_the_format_says() {
+    let bytes = snapshot(7, b"schema", b"the value");
+    let mut blank = bytes.clone();
+    blank[HEADER - 8..HEADER].fill(0);
+    let rows = table("Snapshots");
+    for row in &rows {
+        let at: usize = row[0].parse().unwrap();
+        let wanted = match row[2].split([' ', ',']).take(4).collect::<Vec<_>>()[..] {
+            ["the", "bytes", text, ..] => {
+                assert_eq!(text, format!("`{}`", b"SHMSNAP\n".escape_ascii()));
+                b"SHMSNAP\n".to_vec()
+            }
+            ["*unique*", ..] => UNIQUE.to_ne_bytes().to_vec(),
+            ["the", "version", ..] => 7_u64.to_ne_bytes().to_vec(),
+            ["how", "many", "bytes", "of"] if row[2].contains("schema") => {
+                6_u64.to_ne_bytes().to_vec()
+            }
+            ["how", "many", "bytes", "of"] => 9_u64.to_ne_bytes().to_vec(),
+            ["0"] => vec![0; 8],
+            ["XXH64", "with", "seed", "0"] => checksum(&blank).to_ne_bytes().to_vec(),
+            ["the", "schema", ..] => b"schemathe value".to_vec(),
+            _ => panic!("a word that this test does not know: {row:?}"),
+        };
+        assert_eq!(bytes[at..at + wanted.len()], wanted, "{row:?}");
+    }
+    assert_eq!(rows.len(), 9);
+    let text = section("Snapshots");
+    assert!(text.contains("the least multiple of 4096 bytes that holds 64 + S + C"));
+    assert_eq!(
+        [(6, 4026), (6, 4027)].map(|(s, c)| slot_size(s, c)),
+        [Some(4096), Some(8192)]
+    );
 }
 
 #[test]
