@@ -265,7 +265,7 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 findings.push(new(
                     Level::Note,
                     "its semaphore set was removed (ipcrm -s, or RemoveIPC)".to_owned(),
-                    "open it for writing as its owner or as root: that makes a new one".to_owned(),
+                    format!("shm unlock {place}, as its owner or as root: it opens the segment for writing, which makes a new one"),
                 ));
             }
         }

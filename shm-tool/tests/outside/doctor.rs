@@ -107,8 +107,14 @@ fn leftovers_and_lost_sets_are_found() {
             .contains("its semaphore set was removed")
     );
     drop(shared);
-    drop(SharedBox::<u32>::open(KEY).unwrap());
-    assert_eq!(of("0x00001234", ""), [], "opening it made a new one");
+    // As its line says.
+    assert!(
+        of("0x00001234", "0x1234")[0]
+            .2
+            .starts_with("shm unlock 0x00001234")
+    );
+    assert_eq!(printed("unlock 0x1234"), "not locked\n");
+    assert_eq!(of("0x00001234", ""), [], "a new set");
     Peer::start("creator without a key").kill();
     assert_eq!(of("leftovers", "")[0].2, "shm rm --orphans");
     printed("rm --orphans --yes");
