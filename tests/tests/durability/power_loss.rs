@@ -27,11 +27,12 @@ impl Dice {
     }
 }
 
-/// What `persist` has answered: the version, and how often it has.
+/// What `persist` has answered: the version, and how often it has; and whether it is to be called again.
 #[derive(Default)]
 struct Answered {
     version: AtomicU64,
     times: AtomicU64,
+    again: AtomicBool,
 }
 
 #[test]
@@ -51,6 +52,10 @@ fn the_value_is_the_newest_persisted_one_and_whole() {
         });
         scope.spawn(|| {
             while !stop.load(SeqCst) {
+                if !answered.again.swap(false, SeqCst) {
+                    std::thread::yield_now();
+                    continue;
+                }
                 let version = shared.version();
                 shared.persist().unwrap();
                 answered.version.store(version, SeqCst);
@@ -94,30 +99,29 @@ impl Drop for OnDrop<'_> {
 /// What a power loss might leave of the file, the version that must be found in it at least, and whether its sectors are of
 /// different times.
 fn crashed(path: &Path, answered: &Answered, live: usize, dice: &mut Dice) -> (Vec<u8>, u64, bool) {
-    loop {
-        let times = answered.times.load(SeqCst);
-        let least = answered.version.load(SeqCst);
-        let readings: Vec<Vec<u8>> = (0..4)
-            .map(|_| {
-                (0..dice.roll(20_000)).for_each(|_| std::hint::spin_loop());
-                fs::read(path).unwrap()
-            })
-            .collect();
+    let times = answered.times.load(SeqCst);
+    let least = answered.version.load(SeqCst);
+    let mut readings = vec![fs::read(path).unwrap()];
+    answered.again.store(true, SeqCst);
+    for _ in 0..4 {
+        (0..dice.roll(20_000)).for_each(|_| std::hint::spin_loop());
+        let reading = fs::read(path).unwrap();
         // What was waited for in between is not lost any more.
         if answered.times.load(SeqCst) != times {
-            continue;
+            break;
         }
-        let mut image = readings[0].clone();
-        let mut is_torn = false;
-        for (number, sector) in image.chunks_mut(SECTOR).enumerate() {
-            let at = number * SECTOR;
-            let other = &readings[dice.roll(readings.len())][at..at + sector.len()];
-            // The payload and the mirrors change all the time; the snapshots are behind them.
-            is_torn |= at >= live && sector != other;
-            sector.copy_from_slice(other);
-        }
-        return (image, least, is_torn);
+        readings.push(reading);
     }
+    let mut image = readings[0].clone();
+    let mut is_torn = false;
+    for (number, sector) in image.chunks_mut(SECTOR).enumerate() {
+        let at = number * SECTOR;
+        let other = &readings[dice.roll(readings.len())][at..at + sector.len()];
+        // The payload and the mirrors change all the time; the snapshots are behind them.
+        is_torn |= at >= live && sector != other;
+        sector.copy_from_slice(other);
+    }
+    (image, least, is_torn)
 }
 
 fn write(path: &Path, bytes: &[u8]) {
