@@ -20,7 +20,7 @@ use super::syscalls::{self, LockSort};
 pub(super) const LIFE_BYTE: i64 = 1 << 32;
 /// Locked by the one that writes to the disk.
 pub(super) const DISK_BYTE: i64 = LIFE_BYTE + 1;
-/// Locked by the creator, as long as the file has a temporary name.
+/// Locked by the creator, as long as the file has a temporary name; and by the one that takes its name away.
 pub(super) const BIRTH_BYTE: i64 = LIFE_BYTE + 2;
 
 /// One open file description with one descriptor, closed on `exec`: opened anew for its owner, never duplicated, never mapped

@@ -3,12 +3,17 @@
 use core::ptr::NonNull;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
-use super::description::{Description, FileStat};
+use super::description::{BIRTH_BYTE, Description, FileStat};
 use super::durable::Turn;
 use super::error::Error;
 use super::locks::Locks;
 use super::mapped::Mapped;
+use super::turn::within;
+
+/// How long a removal waits for another one of the same file.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A mapped file, and a description of it that holds no slot: to judge others by, to open further ones by, to write to the disk.
 #[derive(Debug)]
@@ -86,7 +91,16 @@ impl FileHome {
     /// Takes the file's name away, if its path still leads to it.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
         let (path, description) = (self.path(), self.description());
-        if !(description.is_by_path() && description.is_at(path)?) {
+        let is_there = || Ok::<_, Error>(description.is_by_path() && description.is_at(path)?);
+        if !is_there()? {
+            return Ok(());
+        }
+        // One at a time: of two that have looked, the later one would take the name of a file that was born in between. A process
+        // that keeps the byte locked for no reason is not waited for any longer.
+        let own = description.again(true)?;
+        let lock = || Ok::<_, Error>(own.lock_byte(BIRTH_BYTE)?.then_some(()));
+        within(PATIENCE, lock)?;
+        if !is_there()? {
             return Ok(());
         }
         std::fs::remove_file(path).map_err(|e| description.error("unlink", &e))
@@ -95,5 +109,34 @@ impl FileHome {
     /// The descriptor, for other processes: of the description that holds no slot.
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.locks.judge.file().as_fd()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use super::*;
+    use crate::home::file::tests::Scratch;
+
+    #[test]
+    fn a_removal_waits_for_another_one_and_leaves_what_was_born_meanwhile() {
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"old");
+        let first = Description::open(&path, true).unwrap();
+        assert!(first.lock_byte(BIRTH_BYTE).unwrap());
+        let late = FileHome::map(Description::open(&path, true).unwrap(), true).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| late.unlink().unwrap());
+            std::fs::remove_file(&path).unwrap();
+            scratch.file("file", b"new");
+            drop(first);
+        });
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        // Alone, it removes.
+        FileHome::map(Description::open(&path, true).unwrap(), true)
+            .unwrap()
+            .unlink()
+            .unwrap();
+        assert!(!path.exists());
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64 as PlainU64;
 use super::find::{control, divide, header};
 use super::newborn::{Newborn, Write, describe, unique_id};
 use super::open::retry;
-use super::removal::remove_file;
+use super::removal::bury_file;
 use crate::home::file::{
     self, Birth, Description, FileStat, Kind, create_memory, create_whole, enter, life_word,
 };
@@ -64,11 +64,15 @@ pub(crate) fn open_or_create_file(
     retry(access.limit, |_| match open_file(path, access) {
         Ok(segment) => Ok(Some((segment, false))),
         Err(Fault::File(error)) if error.kind() == Kind::NotFound => {
-            Ok(bear(path, access, newborn, write)?.map(|segment| (segment, true)))
+            match bear(path, access, newborn, write) {
+                // Others have found it at once.
+                Err(Fault::Removed) => Ok(None),
+                born => Ok(born?.map(|segment| (segment, true))),
+            }
         }
         // Between the two steps of a removal, or put back under its name.
         Err(Fault::Removed) => {
-            remove_file(path)?;
+            bury_file(path)?;
             Ok(None)
         }
         Err(fault) => Err(fault),

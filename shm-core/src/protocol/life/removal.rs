@@ -16,10 +16,10 @@ use std::time::Instant;
 use std::path::Path;
 
 use super::find::{Mapped, control};
-use crate::home::file::Description;
+use crate::home::file::{self, Description};
 use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
-use crate::protocol::memory::atomics::Ordering::{Relaxed, Release};
+use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed, Release};
 use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::{look_up, map, remove_set, stat};
@@ -107,23 +107,34 @@ fn remove_in_file(segment: &Segment, file: &FileHome) -> Result<(), Fault> {
 
 /// Removes the file of a path, whatever it holds and in whatever state, if this library made it.
 pub(crate) fn remove_file(path: &Path) -> Result<(), Fault> {
-    let description = Description::open(path, true)?;
-    let home = FileHome::map(description, true)?;
-    let size = home.len();
-    let foreign = Fault::Foreign { size };
-    if size < CONTROL || !size.is_multiple_of(LINE) {
-        return Err(foreign);
-    }
-    let block = control(&home);
-    if block.magic.load(Relaxed) != MAGIC {
-        return Err(foreign);
-    }
+    let home = file_of_ours(path)?;
     home.unlink()?;
     stop!("remove: file unlinked");
+    let block = control(&home);
     let state = State(block.state.load(Relaxed)).removed();
     block.state.store(state.0, Relaxed);
     segment::wake_all(block);
     Ok(())
+}
+
+/// Takes the name of a file with a tombstone away, if the path leads to such a one still: by now it may lead to a newborn one.
+pub(super) fn bury_file(path: &Path) -> Result<(), Fault> {
+    match file_of_ours(path) {
+        Ok(home) if State(control(&home).state.load(Acquire)).is_removed() => Ok(home.unlink()?),
+        Ok(_) => Ok(()),
+        Err(Fault::File(error)) if error.kind() == file::Kind::NotFound => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn file_of_ours(path: &Path) -> Result<FileHome, Fault> {
+    let home = FileHome::map(Description::open(path, true)?, true)?;
+    let size = home.len();
+    let fits = size >= CONTROL && size.is_multiple_of(LINE);
+    if fits && control(&home).magic.load(Relaxed) == MAGIC {
+        return Ok(home);
+    }
+    Err(Fault::Foreign { size })
 }
 
 /// Sets the tombstone of a segment that has, or is about to have, a control block, if it is still in
