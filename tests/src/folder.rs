@@ -33,6 +33,19 @@ impl Folder {
         &self.0
     }
 
+    /// The names of what lies in it.
+    ///
+    /// # Panics
+    ///
+    /// If the folder is gone.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("it is there until the drop");
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<_> = entries.flatten().map(name).collect();
+        names.sort();
+        names
+    }
+
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)

@@ -9,6 +9,7 @@ pub mod family;
 mod folder;
 mod guard;
 mod guarded;
+mod home;
 mod ledger;
 mod memory;
 mod mortal;
@@ -24,6 +25,7 @@ pub use c::{Compiler, compile_c};
 pub use folder::Folder;
 pub use guard::{Guard, semaphores, set_slots, slots};
 pub use guarded::{Guarded, guarded};
+pub use home::Home;
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{self, sem, shm};
-use shm_core::{FixedStr, Key, RawBox, SharedBox, SharedLayout, SharedView, field};
+use shm_core::{FixedStr, Key, Place, RawBox, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
 
 /// What `python.rs` shares with its modules.
@@ -34,31 +34,31 @@ fn main() -> Outcome {
         arguments.drain(..2);
     }
     match arguments[..] {
-        ["count", key, times] => count(parse(key)?, times.parse()?),
-        ["create", key] => create(parse(key)?),
-        ["hold-lock", key] => hold_lock::<u64>(parse(key)?),
-        ["hold-lock", key, "st_pid"] => hold_lock::<StPid>(parse(key)?),
-        ["hold-update", key] => hold_update(parse(key)?),
-        ["write-for-ever", key, "64"] => write_for_ever::<[u64; 8]>(parse(key)?, |n| [n; 8]),
+        ["count", key, times] => count(&parse(key)?, times.parse()?),
+        ["create", key] => create(&parse(key)?),
+        ["hold-lock", key] => hold_lock::<u64>(&parse(key)?),
+        ["hold-lock", key, "st_pid"] => hold_lock::<StPid>(&parse(key)?),
+        ["hold-update", key] => hold_update(&parse(key)?),
+        ["write-for-ever", key, "64"] => write_for_ever::<[u64; 8]>(&parse(key)?, |n| [n; 8]),
         ["write-for-ever", key, "65536"] => {
-            write_for_ever::<[u64; 8192]>(parse(key)?, |n| [n; 8192])
+            write_for_ever::<[u64; 8192]>(&parse(key)?, |n| [n; 8192])
         }
         ["read", key, "64", "box", times] => {
-            let shared = SharedBox::<[u64; 8]>::open(parse(key)?)?;
+            let shared = SharedBox::<[u64; 8]>::open(&parse(key)?)?;
             read(times.parse()?, [0; 8], |value| Ok(shared.read_into(value)?))
         }
         ["read", key, "64", "view", times] => {
-            let view = SharedView::<[u64; 8]>::open(parse(key)?)?;
+            let view = SharedView::<[u64; 8]>::open(&parse(key)?)?;
             read(times.parse()?, [0; 8], |value| Ok(view.read_into(value)?))
         }
         ["read", key, "65536", "box", times] => {
-            let shared = SharedBox::<[u64; 8192]>::open(parse(key)?)?;
+            let shared = SharedBox::<[u64; 8192]>::open(&parse(key)?)?;
             read(times.parse()?, [0; 8192], |value| {
                 Ok(shared.read_into(value)?)
             })
         }
         ["read", key, "65536", "view", times] => {
-            let view = SharedView::<[u64; 8192]>::open(parse(key)?)?;
+            let view = SharedView::<[u64; 8192]>::open(&parse(key)?)?;
             read(
                 times.parse()?,
                 [0; 8192],
@@ -66,28 +66,28 @@ fn main() -> Outcome {
             )
         }
         ["wait", key, "box"] => {
-            let shared = SharedBox::<u64>::open(parse(key)?)?;
+            let shared = SharedBox::<u64>::open(&parse(key)?)?;
             let version = shared.version();
             println!("waiting");
             say(shared.wait(version).map(|seen| seen.value))
         }
         ["wait", key, "view"] => {
-            let view = SharedView::<u64>::open(parse(key)?)?;
+            let view = SharedView::<u64>::open(&parse(key)?)?;
             let version = view.version();
             println!("waiting");
             say(view.wait(version).map(|seen| seen.value))
         }
-        ["open", key] => say(SharedBox::<u64>::open(parse(key)?).and_then(|shared| shared.get())),
-        ["view", key] => say(SharedView::<u64>::open(parse(key)?).and_then(|view| view.get())),
-        ["remove", key] => say(shm_core::remove(parse(key)?).map(|()| 0)),
-        ["raw", key] => say(RawBox::<u64>::open(parse(key)?).and_then(|raw| raw.get())),
+        ["open", key] => say(SharedBox::<u64>::open(&parse(key)?).and_then(|shared| shared.get())),
+        ["view", key] => say(SharedView::<u64>::open(&parse(key)?).and_then(|view| view.get())),
+        ["remove", key] => say(shm_core::remove(&parse(key)?).map(|()| 0)),
+        ["raw", key] => say(RawBox::<u64>::open(&parse(key)?).and_then(|raw| raw.get())),
         ["raw-view", key] => {
-            say(RawBox::<u64>::open_read_only(parse(key)?).and_then(|raw| raw.get()))
+            say(RawBox::<u64>::open_read_only(&parse(key)?).and_then(|raw| raw.get()))
         }
         ["try-view", key, limit] => {
             let limit = Duration::from_millis(limit.parse()?);
             let mut options = SharedBox::<u64>::options();
-            let view = options.timeout(limit).open_read_only(parse(key)?);
+            let view = options.timeout(limit).open_read_only(&parse(key)?);
             say(view.and_then(|view| view.get()))
         }
         ["attach", id] => {
@@ -106,7 +106,7 @@ fn main() -> Outcome {
             let mode = u32::from_str_radix(mode, 8)?;
             SharedBox::<u64>::options()
                 .mode(mode)
-                .create_new(parse(key)?, 7)?;
+                .create_new(&parse(key)?, 7)?;
             Ok(())
         }
         ["add-by-id", id] => {
@@ -116,47 +116,47 @@ fn main() -> Outcome {
         }
         ["create-rounds"] => create_rounds(|own| [own; 512], |value| value[0]),
         ["create-ledgers"] => create_rounds(shm_tests::Ledger::new, |ledger| ledger.number()),
-        ["churn", key, times] => churn(parse(key)?, times.parse()?),
+        ["churn", key, times] => churn(&parse(key)?, times.parse()?),
         ["try-set", key, limit] => {
             let limit = Duration::from_millis(limit.parse()?);
             let shared = SharedBox::<u64>::options()
                 .timeout(limit)
-                .open(parse(key)?)?;
+                .open(&parse(key)?)?;
             say(shared.set(9).and_then(|_| shared.get()))
         }
-        ["hold-lock-in-thread", key] => hold_lock_in_thread(parse(key)?),
-        ["exec-with-lock", key] => exec_with_lock(parse(key)?),
-        ["after-exec", key] => after_exec(parse(key)?),
-        ["leave-and-write", key, times] => leave_and_write(parse(key)?, times.parse()?),
-        ["without-undo", key, errno] => without_undo(parse(key)?, errno.parse()?),
+        ["hold-lock-in-thread", key] => hold_lock_in_thread(&parse(key)?),
+        ["exec-with-lock", key] => exec_with_lock(&parse(key)?),
+        ["after-exec", key] => after_exec(&parse(key)?),
+        ["leave-and-write", key, times] => leave_and_write(&parse(key)?, times.parse()?),
+        ["without-undo", key, errno] => without_undo(&parse(key)?, errno.parse()?),
         ["exec-without-undo", errno, program, ref rest @ ..] => {
             exec_without_undo(errno.parse()?, program, rest)
         }
-        ["give-up-rights", key] => give_up_rights(parse(key)?),
-        ["fork-and-write", key] => fork_and_write(parse(key)?),
-        ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(parse(key)?),
-        ["fork-and-drop", key] => fork_and_drop(parse(key)?),
-        ["fork-in-update", key] => fork_in_update(parse(key)?, |shared, f| {
+        ["give-up-rights", key] => give_up_rights(&parse(key)?),
+        ["fork-and-write", key] => fork_and_write(&parse(key)?),
+        ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(&parse(key)?),
+        ["fork-and-drop", key] => fork_and_drop(&parse(key)?),
+        ["fork-in-update", key] => fork_in_update(&parse(key)?, |shared, f| {
             shared.update(|counter| f(&mut counter.n))
         }),
-        ["fork-in-update-field", key] => fork_in_update(parse(key)?, |shared, f| {
+        ["fork-in-update-field", key] => fork_in_update(&parse(key)?, |shared, f| {
             shared.update_field(field!(Counter.n), f)
         }),
-        ["fork-in-try-update", key] => fork_in_update(parse(key)?, |shared, f| {
+        ["fork-in-try-update", key] => fork_in_update(&parse(key)?, |shared, f| {
             let updated = shared.try_update(|counter| {
                 f(&mut counter.n);
                 Ok::<_, shm_core::Error>(())
             });
             updated.map(|seen| seen.version)
         }),
-        ["fork-in-birth", key] => fork_in_birth(parse(key)?),
-        ["fork-in-upgrade", key] => fork_in_upgrade(parse(key)?),
-        ["fork-with-writer", key] => fork_with_writer(parse(key)?),
+        ["fork-in-birth", key] => fork_in_birth(&parse(key)?),
+        ["fork-in-upgrade", key] => fork_in_upgrade(&parse(key)?),
+        ["fork-with-writer", key] => fork_with_writer(&parse(key)?),
         _ => Err(format!("peer does not know {arguments:?}").into()),
     }
 }
 
-fn parse(key: &str) -> Result<Key, Box<dyn Error>> {
+fn parse(key: &str) -> Result<Place, Box<dyn Error>> {
     Ok(key.parse()?)
 }
 
@@ -174,7 +174,7 @@ fn await_end_of_input() {
     let _ = stdin().read_to_end(&mut Vec::new());
 }
 
-fn count(key: Key, times: u64) -> Outcome {
+fn count(key: &Place, times: u64) -> Outcome {
     let shared = SharedBox::<u64>::open(key)?;
     for _ in 0..times {
         shared.update(|n| *n += 1)?;
@@ -182,7 +182,7 @@ fn count(key: Key, times: u64) -> Outcome {
     Ok(())
 }
 
-fn create(key: Key) -> Outcome {
+fn create(key: &Place) -> Outcome {
     println!("ready");
     stdin().read_line(&mut String::new())?;
     let shared = SharedBox::<u64>::open_or_create(key, || u64::from(std::process::id()))?;
@@ -190,7 +190,7 @@ fn create(key: Key) -> Outcome {
     Ok(())
 }
 
-fn hold_lock<T: SharedLayout>(key: Key) -> Outcome {
+fn hold_lock<T: SharedLayout>(key: &Place) -> Outcome {
     let shared = SharedBox::<T>::open(key)?;
     let writer = shared.writer()?;
     println!("locked");
@@ -204,7 +204,7 @@ fn create_rounds<T: SharedLayout + PartialEq>(new: fn(u64) -> T, number: fn(&T) 
     let own = u64::from(std::process::id());
     println!("ready");
     for key in stdin().lines() {
-        let shared = SharedBox::open_or_create(parse(&key?)?, || new(own))?;
+        let shared = SharedBox::open_or_create(&parse(&key?)?, || new(own))?;
         let value = shared.get()?;
         check("the value is whole", value == new(number(&value)))?;
         println!("{} {}", shared.created(), number(&value));
@@ -213,7 +213,7 @@ fn create_rounds<T: SharedLayout + PartialEq>(new: fn(u64) -> T, number: fn(&T) 
 }
 
 /// Creates and removes.
-fn churn(key: Key, times: u64) -> Outcome {
+fn churn(key: &Place, times: u64) -> Outcome {
     for n in 1..=times {
         let shared = SharedBox::<[u64; 512]>::open_or_create(key, || [n; 512])?;
         shared.set([n; 512])?;
@@ -223,11 +223,12 @@ fn churn(key: Key, times: u64) -> Outcome {
 }
 
 /// The leading thread ends, and another one has the lock.
-fn hold_lock_in_thread(key: Key) -> Outcome {
+fn hold_lock_in_thread(key: &Place) -> Outcome {
+    let key = key.clone();
     std::thread::spawn(move || {
         // So that it is the only one left when it says that it has the lock.
         std::thread::sleep(Duration::from_millis(20));
-        let code = i32::from(hold_lock::<u64>(key).is_err());
+        let code = i32::from(hold_lock::<u64>(&key).is_err());
         std::process::exit(code);
     });
     // SAFETY: _exit(2): the bare system call ends this thread alone, and what it borrowed no other
@@ -237,7 +238,7 @@ fn hold_lock_in_thread(key: Key) -> Outcome {
 }
 
 /// Becomes another program while it has the lock.
-fn exec_with_lock(key: Key) -> Outcome {
+fn exec_with_lock(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::open(key)?;
     let mut writer = shared.writer()?;
     writer.set(6)?;
@@ -248,7 +249,7 @@ fn exec_with_lock(key: Key) -> Outcome {
 }
 
 /// Does what it is told: opens the segment, writes to it, or nothing.
-fn after_exec(key: Key) -> Outcome {
+fn after_exec(key: &Place) -> Outcome {
     println!("another program");
     let mut shared = None;
     for line in stdin().lines() {
@@ -262,7 +263,7 @@ fn after_exec(key: Key) -> Outcome {
 }
 
 /// Leaves the IPC namespace, and writes until it is told that it must not: says how often it did.
-fn leave_and_write(key: Key, times: u64) -> Outcome {
+fn leave_and_write(key: &Place, times: u64) -> Outcome {
     let shared = SharedBox::<[u64; 8192]>::open(key)?;
     let view = SharedView::<[u64; 8192]>::open(key)?;
     println!("open");
@@ -324,7 +325,7 @@ fn leave_and_write(key: Key, times: u64) -> Outcome {
 }
 
 /// Opens the segment where `semop` fails with this errno, as in sandboxes without `SEM_UNDO`.
-fn without_undo(key: Key, errno: u32) -> Outcome {
+fn without_undo(key: &Place, errno: u32) -> Outcome {
     refuse_semop(errno)?;
     say(SharedBox::<u64>::open(key).and_then(|shared| shared.get()))?;
     say(SharedView::<u64>::open(key).and_then(|view| view.get()))
@@ -393,7 +394,7 @@ fn refuse(call: nix::libc::c_long, errno: u32) -> Outcome {
 }
 
 /// Attaches as root, becomes another user for good, and goes on.
-fn give_up_rights(key: Key) -> Outcome {
+fn give_up_rights(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::open(key)?;
     let view = SharedView::<u64>::open(key)?;
     setgroups(&[])?;
@@ -430,7 +431,7 @@ fn give_up_rights(key: Key) -> Outcome {
     Ok(())
 }
 
-fn hold_update(key: Key) -> Outcome {
+fn hold_update(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::open(key)?;
     shared.update(|n| {
         *n = 666;
@@ -440,7 +441,7 @@ fn hold_update(key: Key) -> Outcome {
     Ok(())
 }
 
-fn write_for_ever<T: SharedLayout>(key: Key, value: impl Fn(u64) -> T) -> Outcome {
+fn write_for_ever<T: SharedLayout>(key: &Place, value: impl Fn(u64) -> T) -> Outcome {
     let shared = SharedBox::<T>::open(key)?;
     let mut writer = shared.writer()?;
     println!("writing");
@@ -504,7 +505,7 @@ fn check(what: &str, holds: bool) -> Outcome {
 
 /// Parent and child write in turn through the box from before the fork, each with a slot of its
 /// own.
-fn fork_and_write(key: Key) -> Outcome {
+fn fork_and_write(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::open_or_create(key, || 0)?;
     shared.set(1)?;
     in_child(|| {
@@ -517,7 +518,7 @@ fn fork_and_write(key: Key) -> Outcome {
 }
 
 /// A box makes its claim when it is opened; in a child, whichever thread writes first makes one.
-fn fork_and_claim_in_threads(key: Key) -> Outcome {
+fn fork_and_claim_in_threads(key: &Place) -> Outcome {
     const THREADS: usize = 4;
     let shared = SharedBox::<u64>::create_new(key, 0)?;
     let set = semaphores(shared.id());
@@ -556,7 +557,7 @@ fn own_records(segment: shm::Id) -> usize {
 }
 
 /// What the child drops was its parent's: slot, segment, `remove_on_drop`.
-fn fork_and_drop(key: Key) -> Outcome {
+fn fork_and_drop(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::options()
         .remove_on_drop(true)
         .create_new(key, 0)?;
@@ -621,7 +622,7 @@ struct Counter {
 
 /// A child that is born inside `update` returns from the closure as well, and may not commit.
 fn fork_in_update(
-    key: Key,
+    key: &Place,
     update: impl FnOnce(&SharedBox<Counter>, fn(&mut u64)) -> Result<u64, shm_core::Error>,
 ) -> Outcome {
     let shared = SharedBox::open_or_create(key, || Counter { n: 1 })?;
@@ -638,7 +639,7 @@ fn fork_in_update(
 }
 
 /// The same for a child that is born while the first value is made.
-fn fork_in_birth(key: Key) -> Outcome {
+fn fork_in_birth(key: &Place) -> Outcome {
     let value = || {
         fork_under_lock();
         u64::from(std::process::id())
@@ -666,7 +667,7 @@ struct Late {
 }
 
 /// The same for one that is born in a default, during an upgrade.
-fn fork_in_upgrade(key: Key) -> Outcome {
+fn fork_in_upgrade(key: &Place) -> Outcome {
     let early = SharedBox::create_new(key, Early { number: 5 })?;
     let late = in_parent(|| SharedBox::<Late>::options().upgrade(true).open(key))?;
     check(
@@ -677,7 +678,7 @@ fn fork_in_upgrade(key: Key) -> Outcome {
 }
 
 /// The same for a `Writer` that outlives the fork.
-fn fork_with_writer(key: Key) -> Outcome {
+fn fork_with_writer(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::open_or_create(key, || 1)?;
     let mut writer = Some(shared.writer()?);
     in_child(|| {
