@@ -233,7 +233,7 @@ fn hold_lock_in_thread(key: &Place) -> Outcome {
     });
     // SAFETY: _exit(2): the bare system call ends this thread alone, and what it borrowed no other
     // else looks at.
-    unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
     Err("this thread has ended".into())
 }
 
@@ -340,13 +340,13 @@ fn exec_without_undo(errno: u32, program: &str, arguments: &[&str]) -> Outcome {
 
 fn refuse_semop(errno: u32) -> Outcome {
     // Whichever of them the C library makes of it.
-    refuse(nix::libc::SYS_semop, errno)?;
-    refuse(nix::libc::SYS_semtimedop, errno)
+    refuse(libc::SYS_semop, errno)?;
+    refuse(libc::SYS_semtimedop, errno)
 }
 
 /// Has the kernel answer this call with this errno.
-fn refuse(call: nix::libc::c_long, errno: u32) -> Outcome {
-    use nix::libc::{self, sock_filter};
+fn refuse(call: libc::c_long, errno: u32) -> Outcome {
+    use libc::sock_filter;
     let statement = |code: u32, jt, jf, k| sock_filter {
         code: code as u16,
         jt,

@@ -21,6 +21,7 @@ fn main() -> Outcome {
         ["churn", place] => churn(&place.parse()?),
         ["birth", place] => birth::<8192>(&place.parse()?),
         ["small-birth", place] => birth::<8>(&place.parse()?),
+        ["hold-input", ..] => hold_input(),
         ["count", place] => count(&place.parse()?),
         _ => Err(format!("tenant does not know {arguments:?}").into()),
     }
@@ -148,4 +149,15 @@ fn birth<const N: usize>(place: &Place) -> Outcome {
         Err(error) => println!("{error}"),
     }
     Ok(())
+}
+
+/// Keeps the lock of the memory that its input is, until it is killed.
+fn hold_input() -> Outcome {
+    let shared = SharedBox::<u64>::from_fd(stdin())?;
+    let mut writer = shared.writer()?;
+    writer.set(writer.get()?)?;
+    println!("locked");
+    loop {
+        std::thread::park();
+    }
 }

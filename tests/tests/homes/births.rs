@@ -91,7 +91,7 @@ fn where_a_user_may_not_write_no_file_is_born() {
     let path = folder.path().join("state");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let error = as_user(NOBODY, || born(&path).unwrap_err()).unwrap();
-    assert_eq!(error.raw_os_error(), Some(nix::libc::EACCES), "{error}");
+    assert_eq!(error.raw_os_error(), Some(libc::EACCES), "{error}");
     assert!(folder.names().is_empty());
 }
 

@@ -4,6 +4,8 @@
 mod births;
 mod deaths;
 mod descriptors;
+mod kills;
+mod passing;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
