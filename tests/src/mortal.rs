@@ -101,8 +101,17 @@ pub struct Stop {
 ///
 /// If it ended in any other way than by that death or in success.
 pub fn dies(action: &str, guard: &Guard, size: usize, number: u64, stop: Option<&Stop>) -> bool {
+    dies_at(action, &guard.arg(), size, number, stop)
+}
+
+/// The same for any place.
+///
+/// # Panics
+///
+/// If it ended in any other way than by that death or in success.
+pub fn dies_at(action: &str, place: &str, size: usize, number: u64, stop: Option<&Stop>) -> bool {
     let mut command = Command::new(mortal());
-    command.args([action, &guard.arg(), &size.to_string(), &number.to_string()]);
+    command.args([action, place, &size.to_string(), &number.to_string()]);
     if let Some(Stop { point, pass }) = stop {
         command.env("SHM_STOP", format!("{pass} {point}"));
     }

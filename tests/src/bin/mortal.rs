@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::{Key, SharedBox, field};
+use shm_core::{Place, SharedBox, field};
 use shm_tests::family::Version;
 use shm_tests::{Halves, Ledger, own_ipc_namespace, with_version};
 
@@ -22,31 +22,31 @@ fn main() -> Outcome {
     match arguments[..] {
         ["points"] => return points(),
         ["store left", key, "64", number] => {
-            let shared = SharedBox::<Halves>::open(key.parse::<Key>()?)?;
+            let shared = SharedBox::<Halves>::open(&parse(key)?)?;
             shared.store(field!(Halves.left), [number.parse()?; 4])?;
         }
         ["set ledger", key, _, number] => {
-            let shared = SharedBox::<Ledger>::open(key.parse::<Key>()?)?;
+            let shared = SharedBox::<Ledger>::open(&parse(key)?)?;
             shared.set(Ledger::new(number.parse()?))?;
         }
         ["birth ledger", key, _, number] => {
             let number = number.parse()?;
-            SharedBox::open_or_create(key.parse::<Key>()?, || Ledger::new(number))?;
+            SharedBox::open_or_create(&parse(key)?, || Ledger::new(number))?;
         }
-        ["hold", key, _] => return hold(key.parse()?),
-        ["leave", key, _] => return leave(key.parse()?),
-        ["stay on", key, _] => return stay_on(key.parse()?),
+        ["hold", key, _] => return hold(&parse(key)?),
+        ["leave", key, _] => return leave(&parse(key)?),
+        ["stay on", key, _] => return stay_on(&parse(key)?),
         ["count", key, number, journal] => {
-            return count(key.parse()?, number.parse()?, journal);
+            return count(&parse(key)?, number.parse()?, journal);
         }
         ["upgrade", key, _, version] => {
-            return with_version!(version.parse()?, upgrade(key.parse()?));
+            return with_version!(version.parse()?, upgrade(&parse(key)?));
         }
         ["store", key, _, version] => {
-            return with_version!(version.parse()?, store(key.parse()?));
+            return with_version!(version.parse()?, store(&parse(key)?));
         }
         ["step", key, _, version] => {
-            return with_version!(version.parse()?, step(key.parse()?));
+            return with_version!(version.parse()?, step(&parse(key)?));
         }
         ["replace", key, _, number] => {
             let mut options = SharedBox::<[u32; 16]>::options();
@@ -54,15 +54,19 @@ fn main() -> Outcome {
                 .replace_unused(true)
                 .timeout(Duration::from_millis(50));
             let number = number.parse()?;
-            drop(options.open_or_create(key.parse::<Key>()?, || [number; 16])?);
+            drop(options.open_or_create(&parse(key)?, || [number; 16])?);
         }
-        [action, key, "64", number] => return act::<8>(action, key.parse()?, number.parse()?),
+        [action, key, "64", number] => return act::<8>(action, &parse(key)?, number.parse()?),
         [action, key, "65536", number] => {
-            return act::<8192>(action, key.parse()?, number.parse()?);
+            return act::<8192>(action, &parse(key)?, number.parse()?);
         }
         _ => return Err(format!("mortal does not know {arguments:?}").into()),
     }
     Ok(())
+}
+
+fn parse(place: &str) -> Result<Place, Box<dyn Error>> {
+    Ok(place.parse()?)
 }
 
 /// Prints the names of all stop points.
@@ -81,7 +85,7 @@ fn points() -> Outcome {
 }
 
 /// Adds 1 to a ledger, so many times, and keeps in a file what it intends and what it has done.
-fn count(key: Key, times: u64, journal: &str) -> Outcome {
+fn count(key: &Place, times: u64, journal: &str) -> Outcome {
     let shared = SharedBox::<Ledger>::open(key)?;
     let journal = File::options().write(true).open(journal)?;
     for done in 1..=times {
@@ -93,7 +97,7 @@ fn count(key: Key, times: u64, journal: &str) -> Outcome {
 }
 
 /// Keeps the lock until its input ends.
-fn hold(key: Key) -> Outcome {
+fn hold(key: &Place) -> Outcome {
     let shared = SharedBox::<Ledger>::open(key)?;
     let _writer = shared.writer()?;
     println!("locked");
@@ -103,7 +107,7 @@ fn hold(key: Key) -> Outcome {
 
 /// Leaves its IPC namespace while it holds the lock, and goes on counting until it learns of it.
 /// Says how often it did.
-fn leave(key: Key) -> Outcome {
+fn leave(key: &Place) -> Outcome {
     let shared = SharedBox::<Ledger>::open(key)?;
     shared.update(|ledger| {
         let left = own_ipc_namespace();
@@ -127,7 +131,7 @@ fn leave(key: Key) -> Outcome {
 }
 
 /// Counts until its input ends. Says how often it did.
-fn stay_on(key: Key) -> Outcome {
+fn stay_on(key: &Place) -> Outcome {
     let input = std::thread::spawn(|| stdin().read_line(&mut String::new()));
     let shared = SharedBox::<Ledger>::open(key)?;
     let mut done = 0;
@@ -140,20 +144,20 @@ fn stay_on(key: Key) -> Outcome {
 }
 
 /// Puts a version in force.
-fn upgrade<V: Version>(key: Key) -> Outcome {
+fn upgrade<V: Version>(key: &Place) -> Outcome {
     SharedBox::<V>::options().upgrade(true).open(key)?;
     Ok(())
 }
 
 /// One step of a version: side 0 is the first version's.
-fn step<V: Version>(key: Key) -> Outcome {
+fn step<V: Version>(key: &Place) -> Outcome {
     let side = usize::from(V::VERSION > 1);
     SharedBox::<V>::open(key)?.update(|value| value.step(side))?;
     Ok(())
 }
 
 /// The same, stored as a part of the value.
-fn store<V: Version>(key: Key) -> Outcome {
+fn store<V: Version>(key: &Place) -> Outcome {
     let side = usize::from(V::VERSION > 1);
     let shared = SharedBox::<V>::open(key)?;
     let mut writer = shared.writer()?;
@@ -164,7 +168,7 @@ fn store<V: Version>(key: Key) -> Outcome {
 }
 
 /// Writes values whose words all hold `number`.
-fn act<const N: usize>(action: &str, key: Key, number: u64) -> Outcome {
+fn act<const N: usize>(action: &str, key: &Place, number: u64) -> Outcome {
     let value = [number; N];
     if action == "birth" {
         SharedBox::open_or_create(key, || value)?;

@@ -4,6 +4,7 @@
 
 mod adoptions;
 mod births;
+mod files;
 mod removals;
 mod replacements;
 mod upgrades;
@@ -33,6 +34,8 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
         .filter(|point| !reached.contains(*point))
         // What an upgrade passes: `upgrades.rs`.
         .filter(|point| !point.starts_with("upgrade:"))
+        // What files alone pass: `files.rs`.
+        .filter(|point| !point.contains("file"))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }
@@ -40,13 +43,17 @@ fn a_death_at_any_step_leaves_the_old_or_the_new_value_and_blocks_nobody() {
 /// Deaths of those who write.
 fn writing(points: &[String]) -> BTreeSet<String> {
     let mut table = Table::default();
-    let mut reached = writers::one_death::<8>(points, &mut table);
-    reached.extend(writers::one_death::<8192>(points, &mut table));
-    reached.extend(writers::waiting_for_the_lock(points, &mut table));
+    let mut reached = writers::one_death::<8>(points, &mut table, World::new);
+    reached.extend(writers::one_death::<8192>(points, &mut table, World::new));
+    reached.extend(writers::waiting_for_the_lock(
+        points,
+        &mut table,
+        World::new,
+    ));
     table.print("| stop point | what it did | value that stood |");
 
     let mut table = Table::default();
-    reached.extend(writers::repairs(points, &mut table));
+    reached.extend(writers::repairs(points, &mut table, World::new));
     reached.extend(writers::inheritances(points, &mut table));
     reached.extend(writers::lost_sets(points, &mut table));
     table.print("| died first at | died while repairing at | value that stood |");

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use shm_core::{SharedBox, SharedView};
-use shm_tests::{Guard, Stop, dies};
+use shm_core::{Place, SharedBox, SharedView};
+use shm_tests::{Guard, Home, Stop, dies_at};
 
 /// No process may wait longer: the library's own limit is 5 s, and a machine full of tests takes its
 /// part.
@@ -75,9 +75,12 @@ pub(crate) fn whole<const N: usize>(value: &[u64; N]) -> u64 {
     number
 }
 
-/// A segment with an old value and survivors attached to it.
+/// A segment, or a file, with an old value and survivors attached to it.
 pub(crate) struct World<const N: usize> {
     pub(crate) guard: Guard,
+    /// That of a file; the guard's key leads to nothing then.
+    pub(crate) home: Option<Home>,
+    pub(crate) place: Place,
     pub(crate) shared: SharedBox<[u64; N]>,
     pub(crate) view: SharedView<[u64; N]>,
     pub(crate) version: u64,
@@ -88,17 +91,30 @@ impl<const N: usize> World<N> {
 
     pub(crate) fn new() -> World<N> {
         let guard = Guard::new();
-        let shared = SharedBox::create_new(guard.key(), [100; N]).unwrap();
+        let place = guard.key().into();
+        World::at(guard, place, None)
+    }
+
+    /// The same in a file.
+    pub(crate) fn in_file(home: Home) -> World<N> {
+        let place = home.place().clone();
+        World::at(Guard::new(), place, Some(home))
+    }
+
+    fn at(guard: Guard, place: Place, home: Option<Home>) -> World<N> {
+        let shared = SharedBox::create_new(&place, [100; N]).unwrap();
         // So that a mirror which a repair forgets shows: it holds a value from before the old one.
         // The box goes, and its slot.
-        let early = SharedBox::<[u64; N]>::open(guard.key()).unwrap();
+        let early = SharedBox::<[u64; N]>::open(&place).unwrap();
         early.set([101; N]).unwrap();
         early.set([OLD; N]).unwrap();
         drop(early);
-        let view = SharedView::open(guard.key()).unwrap();
+        let view = SharedView::open(&place).unwrap();
         let version = shared.version();
         World {
             guard,
+            home,
+            place,
             shared,
             view,
             version,
@@ -106,7 +122,7 @@ impl<const N: usize> World<N> {
     }
 
     pub(crate) fn dies(&self, action: &str, number: u64, stop: Option<&Stop>) -> bool {
-        dies(action, &self.guard, Self::SIZE, number, stop)
+        dies_at(action, &self.place.to_string(), Self::SIZE, number, stop)
     }
 
     /// What a reader finds that was there before: a whole value, and no version from the past.
@@ -132,7 +148,7 @@ impl<const N: usize> World<N> {
     /// The survivors read, attach, write and wait. Returns what they found.
     pub(crate) fn survive(&mut self, table: &mut Table, act: impl FnOnce(&mut World<N>)) -> u64 {
         let before = self.version;
-        let waiting = SharedBox::<[u64; N]>::open(self.guard.key()).unwrap();
+        let waiting = SharedBox::<[u64; N]>::open(&self.place).unwrap();
         let waiter = std::thread::spawn(move || {
             // Until the survivor's own value stands.
             let mut version = before;
@@ -149,7 +165,7 @@ impl<const N: usize> World<N> {
         let found = self.look();
 
         let start = Instant::now();
-        let fresh = SharedBox::<[u64; N]>::open(self.guard.key()).unwrap();
+        let fresh = SharedBox::<[u64; N]>::open(&self.place).unwrap();
         let seen = fresh.snapshot().unwrap();
         table.in_time("attach and read", start);
         // Who opens may inherit the dead one's lock: its repair raises the version of the old value.

@@ -11,12 +11,16 @@ use crate::world::{NEW, OLD, SECOND, Table, World, name};
 
 const WRITES: [&str; 5] = ["set", "update", "writer", "wait", "attach"];
 
-pub(crate) fn one_death<const N: usize>(points: &[String], table: &mut Table) -> BTreeSet<String> {
+pub(crate) fn one_death<const N: usize>(
+    points: &[String],
+    table: &mut Table,
+    new: impl Fn() -> World<N>,
+) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     for action in WRITES {
         reached.extend(at_each_stop(points, |stop| {
             let mut died = false;
-            let mut world = World::<N>::new();
+            let mut world = new();
             let found = world.survive(table, |world| died = world.dies(action, NEW, Some(stop)));
             if died {
                 table.count(format!("{} | {action}", stop.point), name(found));
@@ -25,7 +29,7 @@ pub(crate) fn one_death<const N: usize>(points: &[String], table: &mut Table) ->
         }));
     }
     for (action, wanted) in [("die in update", OLD), ("die with a writer", NEW)] {
-        let mut world = World::<N>::new();
+        let mut world = new();
         let found = world.survive(table, |world| assert!(world.dies(action, NEW, None)));
         assert_eq!(found, wanted);
         table.count(format!("- | {action}"), name(found));
@@ -70,17 +74,21 @@ pub(crate) fn parts(points: &[String], table: &mut Table) -> BTreeSet<String> {
 }
 
 /// A process dies while it waits for a lock whose owner lives.
-pub(crate) fn waiting_for_the_lock(points: &[String], table: &mut Table) -> BTreeSet<String> {
+pub(crate) fn waiting_for_the_lock(
+    points: &[String],
+    table: &mut Table,
+    new: impl Fn() -> World<8>,
+) -> BTreeSet<String> {
     at_each_stop(points, |stop| {
         // It passes that point once a millisecond.
         if stop.pass > 1 {
             return false;
         }
         let mut died = false;
-        let mut world = World::<8>::new();
+        let mut world = new();
         let found = world.survive(table, |world| {
             let writer = world.shared.writer().unwrap();
-            died = dies("contend", &world.guard, 64, NEW, Some(stop));
+            died = world.dies("contend", NEW, Some(stop));
             drop(writer);
         });
         if died {
@@ -92,12 +100,12 @@ pub(crate) fn waiting_for_the_lock(points: &[String], table: &mut Table) -> BTre
 }
 
 /// The steps of a commit after which the lock is still held, found by trying.
-fn deaths_that_leave_the_lock(points: &[String]) -> Vec<Stop> {
+fn deaths_that_leave_the_lock(points: &[String], new: impl Fn() -> World<8>) -> Vec<Stop> {
     let mut stops = Vec::new();
     at_each_stop(points, |stop| {
-        let world = World::<8>::new();
+        let world = new();
         let died = world.dies("set", NEW, Some(stop));
-        if died && lock_word(&world.guard) != 0 {
+        if died && lock_word(&world) != 0 {
             stops.push(stop.clone());
         }
         died
@@ -105,23 +113,30 @@ fn deaths_that_leave_the_lock(points: &[String]) -> Vec<Stop> {
     stops
 }
 
-/// The lock, 128 bytes from the end of a segment, as `FORMAT.md` has it.
-fn lock_word(guard: &Guard) -> u32 {
-    let memory = guard.memory();
-    let bytes = memory.read(memory.len() - 320 + 192, 4);
+/// The lock, 128 bytes from the end, as `FORMAT.md` has it.
+fn lock_word(world: &World<8>) -> u32 {
+    let all = match &world.home {
+        Some(home) => std::fs::read(home.path()).unwrap(),
+        None => world.guard.memory().bytes(),
+    };
+    let bytes = &all[all.len() - 128..][..4];
     u32::from_ne_bytes(bytes.try_into().unwrap())
 }
 
 /// A process dies holding the lock; the one that takes over dies at each of its own steps; a third
 /// survives.
-pub(crate) fn repairs(points: &[String], table: &mut Table) -> BTreeSet<String> {
+pub(crate) fn repairs(
+    points: &[String],
+    table: &mut Table,
+    new: impl Fn() -> World<8>,
+) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
-    let firsts = deaths_that_leave_the_lock(points);
+    let firsts = deaths_that_leave_the_lock(points, &new);
     assert!(firsts.len() >= 8, "{firsts:?}");
     for first in &firsts {
         reached.extend(at_each_stop(points, |second| {
             let mut died = false;
-            let mut world = World::<8>::new();
+            let mut world = new();
             let found = world.survive(table, |world| {
                 assert!(world.dies("set", NEW, Some(first)));
                 let found = world.look();
@@ -144,14 +159,14 @@ pub(crate) fn repairs(points: &[String], table: &mut Table) -> BTreeSet<String> 
 /// The same where the second process gets the very slot that the lock names: all others are taken.
 pub(crate) fn inheritances(points: &[String], table: &mut Table) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
-    for first in &deaths_that_leave_the_lock(points) {
+    for first in &deaths_that_leave_the_lock(points, World::new) {
         reached.extend(at_each_stop(points, |second| {
             let mut died = false;
             let mut world = World::<8>::new();
             let found = world.survive(table, |world| {
                 assert!(world.dies("set", NEW, Some(first)));
                 let found = world.look();
-                let slot = (lock_word(&world.guard) & 0x3ff) as usize - 1;
+                let slot = (lock_word(world) & 0x3ff) as usize - 1;
                 let memory = world.guard.memory();
                 let word = memory.read(memory.len() - 320 + 64, 4);
                 let set = sem::Id::from_raw(i32::from_ne_bytes(word.try_into().unwrap()) - 1);
