@@ -127,6 +127,8 @@ mod tests {
         let late = FileHome::map(Description::open(&path, true).unwrap(), true).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| late.unlink().unwrap());
+            // Time in which one that does not wait would be done, and the next line fail.
+            std::thread::sleep(Duration::from_millis(50));
             std::fs::remove_file(&path).unwrap();
             scratch.file("file", b"new");
             drop(first);
