@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use super::shared_box::SharedBox;
-use crate::home::{FileHome, file};
+use crate::home::file;
 use crate::layout::SharedLayout;
 use crate::protocol::Fault;
 
@@ -53,12 +53,11 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`] if the value lives in a segment, which has none.
+    /// [`ErrorKind::Options`] if the value lives in a segment, which has none; [`ErrorKind::System`] if this process may have no more.
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, Error> {
-        let file = self.segment().home().file();
-        let file = file.ok_or(Fault::NoFile);
-        file.map(FileHome::as_fd)
-            .map_err(self.explain(Operation::AsFd))
+        let file = self.segment().home().file().ok_or(Fault::NoFile);
+        let fd = file.and_then(|file| Ok(file.as_fd()?));
+        fd.map_err(self.explain(Operation::AsFd))
     }
 
     /// Drops the box and keeps a descriptor of what it lived in: memory without a name lasts as long as that. Some three system calls.

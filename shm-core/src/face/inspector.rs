@@ -8,6 +8,7 @@ use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use super::opening::{LONGEST, TIMEOUT, find};
 use super::place::Place;
+use crate::home::Home;
 use crate::layout::{self, DecodeError, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
@@ -229,8 +230,18 @@ impl Inspector {
     ///
     /// As for [`SharedBox::remove`](crate::SharedBox::remove).
     pub fn remove(&self) -> Result<(), Error> {
-        // In another namespace its id may be another's.
-        let removed = protocol::info(&self.segment).and_then(|_| protocol::remove_id(self.id()));
+        let removed = match self.segment.home() {
+            // In another namespace its id may be another's.
+            Home::Segment(_) => {
+                protocol::info(&self.segment).and_then(|_| protocol::remove_id(self.id()))
+            }
+            // By a mapping that may be written to.
+            Home::File(file) => match (protocol::is_removed(&self.segment), file.named()) {
+                (Ok(false), Some(path)) => protocol::remove_file(path),
+                (Ok(_), _) => Err(Fault::Removed),
+                (Err(fault), _) => Err(fault),
+            },
+        };
         removed.map_err(self.explain(Operation::InspectorRemove))
     }
 

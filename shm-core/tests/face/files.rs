@@ -97,6 +97,9 @@ fn a_removed_file_is_another_life() {
         assert_eq!(old.get().unwrap(), 2);
         remove(&place).unwrap();
         assert_eq!(new.get().unwrap_err().kind(), ErrorKind::Removed);
+        let new = SharedBox::create_new(&place, 3_u32).unwrap();
+        Inspector::open(&place).unwrap().remove().unwrap();
+        assert_eq!(new.get().unwrap_err().kind(), ErrorKind::Removed);
         // By another program.
         let new = SharedBox::create_new(&place, 3_u32).unwrap();
         fs::remove_file(folder.file()).unwrap();
@@ -169,7 +172,15 @@ fn what_is_no_value_of_ours_is_refused_and_stays() {
         fs::write(folder.file(), bytes).unwrap();
         let error = SharedBox::open_or_create(Place::file(folder.file()), || 5_u64).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+        assert!(
+            error.to_string().contains("where there is nothing yet"),
+            "{error}"
+        );
         let error = remove(Place::file(folder.file())).unwrap_err();
+        assert!(
+            bytes.is_empty() || error.to_string().contains("`rm`"),
+            "{error}"
+        );
         assert!(
             matches!(error.kind(), ErrorKind::Foreign | ErrorKind::System),
             "{error}"

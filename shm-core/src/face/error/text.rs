@@ -125,6 +125,9 @@ impl Call {
             && self.operation.is_removal()
         {
             return match self.place.as_ref().map(|place| (place, place.segment_id())) {
+                Some((place, _)) if place.path().is_some() => {
+                    "if it may go, `rm` with its path removes it".to_owned()
+                }
                 Some((_, Some(id))) => format!("if it may go, `ipcrm -m {id}` removes it"),
                 Some((place, _)) => format!("if it may go, `ipcrm -M {place}` removes it"),
                 None => return "".into(),
@@ -180,6 +183,9 @@ impl Call {
             }
             Fault::NoFile => "only `SharedBox::anonymous` and files have one",
             Fault::NoSegment => "ask the standard library, by its path",
+            Fault::Foreign { .. } if self.is_of_file() => {
+                "name the path of a value of this library's, or one where there is nothing yet"
+            }
             Fault::Foreign { .. } if self.operation.is_read_only() => {
                 "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
             }
@@ -224,6 +230,12 @@ impl Call {
             Fault::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
             Fault::TooLarge => "see `Options`",
         }
+    }
+
+    fn is_of_file(&self) -> bool {
+        self.place
+            .as_ref()
+            .is_some_and(|place| place.path().is_some())
     }
 
     /// The program's type by name.

@@ -3,9 +3,11 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
+use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -34,17 +36,33 @@ pub(crate) struct Description {
     file_system: FileSystem,
 }
 
-/// A descriptor that closes its own file and no other: a program that closes every number it finds (`close_range`, as daemons do)
-/// frees this one for another file. In a child that gave up its copy, the number stays taken.
+/// A descriptor that closes its own description and no other: a program that closes every number it finds (`close_range`, as daemons
+/// do) frees this one for another file, or for this one once more. In a child that gave up its copy, the number stays taken.
 struct Own {
     file: ManuallyDrop<File>,
     /// Device and inode.
     identity: (u64, u64),
+    /// Where the description's offset stands, by which it is told from others: nothing reads or writes by it.
+    mark: i64,
 }
 
+/// Beyond what files have, within what file systems allow.
+const MARKS: u64 = 1 << 39;
+
 impl Own {
+    fn new(file: File, identity: (u64, u64)) -> io::Result<Own> {
+        let random = RandomState::new().build_hasher().finish();
+        let mark = MARKS + random % MARKS;
+        (&file).seek(SeekFrom::Start(mark))?;
+        Ok(Own {
+            file: ManuallyDrop::new(file),
+            identity,
+            mark: mark as i64,
+        })
+    }
+
     fn is_intact(&self) -> bool {
-        stat(&self.file).is_ok_and(|found| (found.dev, found.ino) == self.identity)
+        syscalls::offset(self.file.as_raw_fd()) == Some(self.mark)
     }
 }
 
@@ -134,10 +152,8 @@ impl Description {
         }
         Ok(Description {
             file_system: FileSystem::of(&file, path)?,
-            file: Own {
-                file: ManuallyDrop::new(file),
-                identity: (found.dev(), found.ino()),
-            },
+            file: Own::new(file, (found.dev(), found.ino()))
+                .map_err(|e| Error::of("lseek", path, &e))?,
             path: path.to_owned(),
             by_path,
         })
@@ -247,8 +263,9 @@ impl Description {
         self.by_path
     }
 
-    pub(super) fn raw(&self) -> RawFd {
-        self.file.as_raw_fd()
+    /// The descriptor, and where the description's offset stands as long as it is this one's.
+    pub(super) fn marked(&self) -> (RawFd, i64) {
+        (self.file.as_raw_fd(), self.file.mark)
     }
 
     /// Device and inode.

@@ -8,13 +8,15 @@
 //!
 //! Where a step fails, `durable` still names the other slot, and the next try writes the whole slot anew.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicU32};
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use std::io;
 use std::time::Duration;
 
 use super::description::{DISK_BYTE, Description};
 use super::error::{Error, Kind};
-use super::snapshot::{Snapshot, newest};
+use super::forked::Kept;
+use super::snapshot::{HEADER, Snapshot, claimed, newest};
 use super::turn::within;
 
 /// Where the two slots of a file are.
@@ -32,73 +34,28 @@ impl Slots {
     }
 }
 
-/// Whose turn it is among those that share a description, whose lock does not tell them apart: threads of the process that opened it,
-/// and its children.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    process: u32,
-    taken: AtomicBool,
-}
-
-impl Default for Turn {
-    /// For a description that this process opens.
-    fn default() -> Turn {
-        Turn {
-            process: std::process::id(),
-            taken: AtomicBool::new(false),
-        }
-    }
-}
-
 /// Writes what `encode` gives, an encoded [`Snapshot`] that fits a slot, while no other process or thread writes; `None` says that
 /// there is nothing to write. `durable` is the file's word: 0, or 1 + the slot that was written last. `encode` is called when it is
-/// this one's turn, so that no older value follows a newer one. `turn` was made with the description.
+/// this one's turn, so that no older value follows a newer one.
 ///
 /// # Errors
 ///
 /// Another process writes for the whole limit, or the disk fails: then what was durable still is. What `encode` fails for.
 pub(crate) fn persist<E: From<Error>>(
     description: &Description,
-    turn: &Turn,
     slots: Slots,
     durable: &AtomicU32,
     limit: Duration,
     encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), E> {
-    if turn.process != std::process::id() || !description.is_intact() {
-        // A child, or the number is another file's by now.
-        let own = description.again(true)?;
-        return persist_alone(&own, slots, durable, limit, encode);
-    }
-    // Acquire pairs with the release below: the thread before has let go of the byte.
-    let take = || Ok::<_, Error>((!turn.taken.swap(true, Acquire)).then_some(()));
-    if within(limit, take)?.is_none() {
-        return Err(busy(description, limit).into());
-    }
-    let written = persist_alone(description, slots, durable, limit, encode);
-    turn.taken.store(false, Release);
-    written
-}
-
-fn persist_alone<E: From<Error>>(
-    description: &Description,
-    slots: Slots,
-    durable: &AtomicU32,
-    limit: Duration,
-    encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
-) -> Result<(), E> {
-    let locked = within(limit, || {
-        Ok::<_, Error>(description.lock_byte(DISK_BYTE)?.then_some(()))
-    })?;
-    if locked.is_none() {
-        return Err(busy(description, limit).into());
-    }
-    let written = encode().and_then(|bytes| match bytes {
-        Some(bytes) => Ok(write(description, slots, durable, &bytes)?),
+    // Of its own, which tells threads apart, stays out of children, and lets go when it is closed, whatever `encode` does.
+    let own = Kept::open(description)?;
+    let lock = || Ok::<_, Error>(own.lock_byte(DISK_BYTE)?.then_some(()));
+    within(limit, lock)?.ok_or_else(|| busy(description, limit))?;
+    match encode()? {
+        Some(bytes) => Ok(write(&own, slots, durable, &bytes)?),
         None => Ok(()),
-    });
-    description.unlock(DISK_BYTE)?;
-    written
+    }
 }
 
 fn write(
@@ -117,9 +74,9 @@ fn write(
 
 fn busy(description: &Description, limit: Duration) -> Error {
     let cause = format!(
-        "another process, or thread, has been writing it to the disk for {limit:?}: the disk may hang"
+        "another process, or thread, has been writing it to the disk for {limit:?}: the disk may hang, or that one is stopped"
     );
-    let hint = "look at `dmesg` and `cat /proc/pressure/io`, and try again";
+    let hint = "look at `dmesg`, and with `fuser` and the path who has it open, and try again";
     Error::early("persist", description.path(), Kind::Busy, cause, hint)
 }
 
@@ -134,13 +91,26 @@ pub(crate) fn restored<R, E: From<Error>>(
     unique: u64,
     take: impl FnOnce(Snapshot<'_>, u32) -> Result<R, E>,
 ) -> Result<R, E> {
-    let (mut one, mut two) = (vec![0; slots.size], vec![0; slots.size]);
-    description.read_at(&mut one, slots.place(0))?;
-    description.read_at(&mut two, slots.place(1))?;
+    let [mut one, mut two] = [read(description, slots, 0)?, read(description, slots, 1)?];
     match newest([&mut one, &mut two], unique) {
         Some((slot, snapshot)) => take(snapshot, slot as u32 + 1),
         None => Err(none_whole(description).into()),
     }
+}
+
+/// The bytes of a slot that its header claims, as far as there is memory for them; none if it claims more than the slot has.
+fn read(description: &Description, slots: Slots, slot: usize) -> Result<Vec<u8>, Error> {
+    let mut header = [0; HEADER];
+    description.read_at(&mut header, slots.place(slot))?;
+    let claimed = claimed(&header).filter(|bytes| *bytes <= slots.size);
+    let mut bytes = Vec::new();
+    if bytes.try_reserve_exact(claimed.unwrap_or(0)).is_err() {
+        let error = io::Error::from_raw_os_error(libc::ENOMEM);
+        return Err(description.error("restore", &error));
+    }
+    bytes.resize(claimed.unwrap_or(0), 0);
+    description.read_at(&mut bytes, slots.place(slot))?;
+    Ok(bytes)
 }
 
 fn none_whole(description: &Description) -> Error {
@@ -179,14 +149,7 @@ mod tests {
     }
 
     fn persist_now(file: &Description, durable: &AtomicU32, version: u64) -> Result<(), Error> {
-        persist(
-            file,
-            &Turn::default(),
-            SLOTS,
-            durable,
-            Duration::ZERO,
-            || encoded(version),
-        )
+        persist(file, SLOTS, durable, Duration::ZERO, || encoded(version))
     }
 
     fn version(file: &Description) -> Result<(u64, u32), Error> {
@@ -211,14 +174,9 @@ mod tests {
                 ((of, slot), slot)
             );
         }
-        persist(
-            &file,
-            &Turn::default(),
-            SLOTS,
-            &durable,
-            Duration::ZERO,
-            || Ok::<_, Error>(None),
-        )
+        persist(&file, SLOTS, &durable, Duration::ZERO, || {
+            Ok::<_, Error>(None)
+        })
         .unwrap();
         assert_eq!(durable.load(Relaxed), 1);
     }
@@ -228,37 +186,41 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.file("file", &[0; 4096 * 3]);
         let [one, two] = [(), ()].map(|()| Description::open(&path, true).unwrap());
-        let (durable, turn) = (AtomicU32::new(0), Turn::default());
-        persist(&one, &turn, SLOTS, &durable, Duration::ZERO, || {
+        let durable = AtomicU32::new(0);
+        persist(&one, SLOTS, &durable, Duration::ZERO, || {
             let error = persist_now(&two, &durable, 5).unwrap_err();
             assert!(
                 error.kind() == Kind::Busy && error.to_string().contains("the disk may hang"),
                 "{error}"
             );
+            // Another thread with the same box.
+            let error = persist_now(&one, &durable, 5).unwrap_err();
+            assert_eq!(error.kind(), Kind::Busy);
             encoded(1)
         })
         .unwrap();
-        // A thread of the same process, by the same description.
-        turn.taken.store(true, Relaxed);
-        let mine = |turn| {
-            persist(&one, turn, SLOTS, &durable, Duration::ZERO, || {
-                Ok::<_, Error>(None)
-            })
-        };
-        assert_eq!(mine(&turn).unwrap_err().kind(), Kind::Busy);
-        // In a child that thread is not, and the lock is the parent's.
-        let inherited = Turn {
-            process: 1,
-            taken: AtomicBool::new(true),
-        };
-        mine(&inherited).unwrap();
-        assert!(one.lock_byte(DISK_BYTE).unwrap());
-        assert_eq!(mine(&inherited).unwrap_err().kind(), Kind::Busy);
-        one.unlock(DISK_BYTE).unwrap();
         let refused = || Err(Error::early("copy", &path, Kind::Other, "", ""));
-        persist(&one, &turn, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
+        persist(&one, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
         persist_now(&two, &durable, 2).unwrap();
         assert_eq!(version(&one).unwrap(), (2, 2));
+    }
+
+    #[test]
+    fn a_slot_that_claims_more_than_there_is_memory_costs_none() {
+        let scratch = Scratch::new();
+        for (claims, kind) in [(1_u64 << 50, Kind::NoMemory), (1 << 60, Kind::NotRestored)] {
+            let mut header = [0_u64; 8];
+            header[4] = claims;
+            let header: Vec<u8> = header.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let path = scratch.file("file", &header);
+            let slots = Slots {
+                at: 0,
+                size: 1 << 58,
+            };
+            let file = Description::open(&path, true).unwrap();
+            let error = restored(&file, slots, 1, |_, _| Ok::<_, Error>(())).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
     }
 
     /// The disk fails in the middle of a slot: sealed memory takes no byte behind its end.

@@ -1,10 +1,12 @@
-//! Descriptors that no child of a `fork` shall keep: a copy of one would keep its locks, and so its dead owner alive.
+//! Descriptions that no child of a `fork` has: a copy of one would keep its locks, and so its dead owner alive.
 
+use core::ops::Deref;
 use core::ptr;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32};
 
 use super::description::Description;
+use super::error::Error;
 use super::syscalls;
 
 /// A place in the list that the child's handler walks. Places are used again and never freed, so the list can be walked at any time.
@@ -12,8 +14,7 @@ use super::syscalls;
 struct Place {
     /// [`FREE`], [`TAKEN`] while it is being filled, or the descriptor.
     fd: AtomicI32,
-    dev: AtomicU64,
-    ino: AtomicU64,
+    mark: AtomicI64,
     next: *const Place,
 }
 
@@ -23,36 +24,76 @@ const TAKEN: i32 = -2;
 static FIRST: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
 static HANDLER: AtomicBool = AtomicBool::new(false);
 
-/// Keeps a description out of children for as long as it lives. To be dropped before the description is closed: its number may
-/// be another's right after that.
+/// Rises before each fork and after it: odd while one is under way.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// A description that stays out of children for as long as it lives.
+// In this order: its place is given up before it is closed, since its number may be another's right after that.
 #[derive(Debug)]
-pub(super) struct KeptFromChildren(&'static Place);
+pub(super) struct Kept {
+    _place: Taken,
+    description: Description,
+}
+
+#[derive(Debug)]
+struct Taken(&'static Place);
 
 // SAFETY: a place consists of atomics and of a pointer that never changes, to another place.
 unsafe impl Send for Place {}
 // SAFETY: a place consists of atomics and of a pointer that never changes, to another place.
 unsafe impl Sync for Place {}
 
-impl KeptFromChildren {
-    pub(super) fn new(description: &Description) -> KeptFromChildren {
+impl Kept {
+    /// Opens the file of a description once more.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Description::again`].
+    pub(super) fn open(of: &Description) -> Result<Kept, Error> {
         if !HANDLER.swap(true, Relaxed) {
-            syscalls::at_fork(in_child);
+            syscalls::at_fork(around_fork, around_fork, in_child);
         }
+        loop {
+            let before = FORKS.load(SeqCst);
+            let description = of.again(true)?;
+            let kept = Kept {
+                _place: Taken::new(&description),
+                description,
+            };
+            // A child that was forked in between may have a copy.
+            if before.is_multiple_of(2) && FORKS.load(SeqCst) == before {
+                return Ok(kept);
+            }
+            drop(kept);
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Deref for Kept {
+    type Target = Description;
+
+    fn deref(&self) -> &Description {
+        &self.description
+    }
+}
+
+impl Taken {
+    fn new(description: &Description) -> Taken {
         let take = |place: &&Place| {
             let taken = place.fd.compare_exchange(FREE, TAKEN, Acquire, Relaxed);
             taken.is_ok()
         };
         let place = places().find(take).unwrap_or_else(one_more);
-        let (dev, ino) = description.inode();
-        place.dev.store(dev, Relaxed);
-        place.ino.store(ino, Relaxed);
+        let (fd, mark) = description.marked();
+        place.mark.store(mark, Relaxed);
         // Release: a child that sees the number sees whose it is.
-        place.fd.store(description.raw(), Release);
-        KeptFromChildren(place)
+        place.fd.store(fd, Release);
+        Taken(place)
     }
 }
 
-impl Drop for KeptFromChildren {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.0.fd.store(FREE, Release);
     }
@@ -71,8 +112,7 @@ fn places() -> impl Iterator<Item = &'static Place> {
 fn one_more() -> &'static Place {
     let place = Box::leak(Box::new(Place {
         fd: AtomicI32::new(TAKEN),
-        dev: AtomicU64::new(0),
-        ino: AtomicU64::new(0),
+        mark: AtomicI64::new(0),
         next: ptr::null(),
     }));
     let mut first = FIRST.load(Relaxed);
@@ -85,12 +125,17 @@ fn one_more() -> &'static Place {
     }
 }
 
+unsafe extern "C" fn around_fork() {
+    FORKS.fetch_add(1, SeqCst);
+}
+
 /// Runs in the child before `fork` returns there: alone, and with the calls alone that a signal handler may make.
 unsafe extern "C" fn in_child() {
+    FORKS.fetch_add(1, SeqCst);
     for place in places() {
         let fd = place.fd.load(Acquire);
         if fd >= 0 {
-            syscalls::replace_with_nothing(fd, (place.dev.load(Relaxed), place.ino.load(Relaxed)));
+            syscalls::replace_with_nothing(fd, place.mark.load(Relaxed));
         }
     }
 }

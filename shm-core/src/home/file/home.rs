@@ -3,10 +3,10 @@
 use core::ptr::NonNull;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::description::{BIRTH_BYTE, Description, FileStat};
-use super::durable::Turn;
 use super::error::Error;
 use super::locks::Locks;
 use super::mapped::Mapped;
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct FileHome {
     mapped: Mapped,
     locks: Locks,
-    turn: Turn,
+    /// What other processes are given: they have its offset in their hands.
+    handed: OnceLock<Description>,
 }
 
 impl FileHome {
@@ -28,7 +29,7 @@ impl FileHome {
         FileHome {
             mapped,
             locks: Locks::new(description),
-            turn: Turn::default(),
+            handed: OnceLock::new(),
         }
     }
 
@@ -57,11 +58,6 @@ impl FileHome {
 
     pub(crate) fn description(&self) -> &Description {
         &self.locks.judge
-    }
-
-    /// Which thread writes to the disk.
-    pub(crate) fn turn(&self) -> &Turn {
-        &self.turn
     }
 
     fn path(&self) -> &Path {
@@ -106,9 +102,14 @@ impl FileHome {
         std::fs::remove_file(path).map_err(|e| description.error("unlink", &e))
     }
 
-    /// The descriptor, for other processes: of the description that holds no slot.
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.locks.judge.file().as_fd()
+    /// A descriptor for other processes, of a description that nothing else uses.
+    pub(crate) fn as_fd(&self) -> Result<BorrowedFd<'_>, Error> {
+        if self.handed.get().is_none() {
+            // Another thread may be as fast: then this one is closed again.
+            let _ = self.handed.set(self.locks.judge.again(true)?);
+        }
+        let handed = self.handed.get().unwrap_or(&self.locks.judge);
+        Ok(handed.file().as_fd())
     }
 }
 

@@ -9,7 +9,7 @@
 //! | the life byte is locked by one alone | the word of before: the next one begins anew |
 //! | the value is restored | the same |
 //! | the word is this life's | a restored value |
-//! | the lock is shared | an ordinary user's death |
+//! | the lock is let go, and taken as a shared one | an ordinary user's death |
 
 use core::num::NonZeroU64;
 use core::sync::atomic::AtomicU64;
@@ -20,6 +20,7 @@ use super::boot::boot_word;
 use super::checksum::checksum;
 use super::description::{Description, LIFE_BYTE};
 use super::error::{Error, Kind};
+use super::forked::Kept;
 use super::turn::within;
 
 /// The word for the bytes of this file, as long as the machine runs: of its boot id, and of the device, the inode, and when that
@@ -51,37 +52,33 @@ pub(crate) fn enter<E: From<Error>>(
     word: &AtomicU64,
     life: NonZeroU64,
     limit: Duration,
-    restore: impl FnOnce() -> Result<(), E>,
+    mut restore: impl FnMut() -> Result<(), E>,
 ) -> Result<(), E> {
     // Acquire pairs with the release below: who sees the word sees the restored value.
     let is_ours = || word.load(Acquire) == life.get();
-    let alone = within(limit, || -> Result<_, Error> {
+    let entered = within(limit, || -> Result<_, E> {
         if !is_ours() {
-            // From nothing: two that had it shared would wait for each other.
-            return Ok(description.lock_byte(LIFE_BYTE)?.then_some(true));
+            // From nothing: two that had it shared would wait for each other. And out of children, which would keep it.
+            let alone = Kept::open(description)?;
+            if !alone.lock_byte(LIFE_BYTE)? {
+                return Ok(None);
+            }
+            if !is_ours() {
+                restore()?;
+                word.store(life.get(), Release);
+            }
         }
         if !description.lock_shared(LIFE_BYTE)? {
             return Ok(None);
         }
         // Looked at again: it may have become another's in between.
         if is_ours() {
-            return Ok(Some(false));
+            return Ok(Some(()));
         }
         description.unlock(LIFE_BYTE)?;
         Ok(None)
     })?;
-    let Some(alone) = alone else {
-        return Err(busy(description, limit).into());
-    };
-    if alone {
-        if !is_ours() {
-            restore()?;
-            word.store(life.get(), Release);
-        }
-        // It changes from alone to shared at once, with no moment between.
-        description.lock_shared(LIFE_BYTE)?;
-    }
-    Ok(())
+    entered.ok_or_else(|| busy(description, limit).into())
 }
 
 fn busy(description: &Description, limit: Duration) -> Error {
@@ -111,7 +108,7 @@ mod tests {
     fn enter_now(
         description: &Description,
         word: &AtomicU64,
-        restore: impl FnOnce(),
+        mut restore: impl FnMut(),
     ) -> Result<(), Error> {
         enter(description, word, LIFE, Duration::ZERO, || {
             restore();

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::description::Description;
 use super::error::Error;
-use super::forked::KeptFromChildren;
+use super::forked::Kept;
 
 /// The slots of one attachment. What it judges others through never holds a slot: asked through its own description, a byte that is
 /// held reads as free.
@@ -21,8 +21,8 @@ pub(crate) struct Locks {
 #[derive(Debug)]
 struct Held {
     slot: u32,
-    /// `None` once it was given back. In this order: dropped from the first on.
-    by: Mutex<Option<(KeptFromChildren, Description)>>,
+    /// `None` once it was given back.
+    by: Mutex<Option<Kept>>,
     next: *mut Held,
 }
 
@@ -49,14 +49,13 @@ impl Locks {
 
     /// Takes a slot, by a new description; `false` if it is held.
     pub(crate) fn take(&self, slot: u32) -> Result<bool, Error> {
-        let description = self.judge.again(true)?;
-        if !description.lock_byte(slot.into())? {
+        let kept = Kept::open(&self.judge)?;
+        if !kept.lock_byte(slot.into())? {
             return Ok(false);
         }
-        let kept = KeptFromChildren::new(&description);
         let held = Box::into_raw(Box::new(Held {
             slot,
-            by: Mutex::new(Some((kept, description))),
+            by: Mutex::new(Some(kept)),
             next: ptr::null_mut(),
         }));
         let mut first = self.first.load(Relaxed);
@@ -106,6 +105,7 @@ impl Drop for Locks {
 mod tests {
     use super::*;
     use crate::home::file::tests::Scratch;
+    use std::os::fd::IntoRawFd;
 
     fn locks(path: &std::path::Path) -> Locks {
         Locks::new(Description::open(path, true).unwrap())
@@ -174,13 +174,13 @@ mod tests {
         let path = scratch.file("file", b"x");
         let (one, two) = (locks(&path), locks(&path));
         assert!(one.take(0).unwrap());
-        let first = one.judge.raw();
+        let (first, _) = one.judge.marked();
         // SAFETY: takes a number. What owned it finds that it is not its own any more.
         assert_eq!(unsafe { libc::close(first) }, 0);
+        // Its number is soon one of this same file, which a device and an inode do not tell apart.
         let mut others = Vec::new();
         while others.last().is_none_or(|fd| *fd < first) {
-            // SAFETY: `eventfd(2)` takes and returns numbers.
-            others.push(unsafe { libc::eventfd(0, 0) });
+            others.push(std::fs::File::open(&path).unwrap().into_raw_fd());
         }
         assert_eq!(one.is_held(0), Some(true), "seen through the path");
         drop(one);

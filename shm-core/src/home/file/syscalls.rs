@@ -9,10 +9,10 @@ use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 #[cfg(not(target_env = "gnu"))]
-use libc::{fstat, fstatfs, stat, statfs as StatFs};
+use libc::{fstatfs, lseek, statfs as StatFs};
 // Without the number, file systems too large for 32 bits are an error on 32-bit targets.
 #[cfg(target_env = "gnu")]
-use libc::{fstat64 as fstat, fstatfs64 as fstatfs, stat64 as stat, statfs64 as StatFs};
+use libc::{fstatfs64 as fstatfs, lseek64 as lseek, statfs64 as StatFs};
 
 fn ret(code: c_int) -> Result<c_int> {
     if code == -1 {
@@ -226,19 +226,17 @@ pub(super) fn write_and_sync(file: &File, bytes: &[u8], offset: u64) -> Result<u
     usize::try_from(written).map_err(|_| Error::last_os_error())
 }
 
-/// Puts an empty counter in the descriptor's place, if it is still that of the file with this device and inode. To be called where
-/// no other thread makes descriptors: after `fork`, in the child. All calls are among those that `signal-safety(7)` and the kernel
-/// allow there.
-pub(super) fn replace_with_nothing(fd: RawFd, (dev, ino): (u64, u64)) {
-    let mut found = MaybeUninit::<stat>::zeroed();
-    // SAFETY: `fstat(2)` fills the structure that it is given.
-    if unsafe { fstat(fd, found.as_mut_ptr()) } != 0 {
-        return;
-    }
-    // SAFETY: it consists of integers, for which the zeros were valid already.
-    let found = unsafe { found.assume_init() };
-    #[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
-    if (u64::from(found.st_dev), u64::from(found.st_ino)) != (dev, ino) {
+/// Where a descriptor's offset stands; `None` if it has none, or is none.
+pub(super) fn offset(fd: RawFd) -> Option<i64> {
+    // SAFETY: `lseek(2)` takes and returns numbers.
+    let at = unsafe { lseek(fd, 0, libc::SEEK_CUR) };
+    (at >= 0).then_some(at)
+}
+
+/// Puts an empty counter in the descriptor's place, if its offset stands at `mark`. To be called where no other thread makes
+/// descriptors: after `fork`, in the child. All calls are among those that `signal-safety(7)` and the kernel allow there.
+pub(super) fn replace_with_nothing(fd: RawFd, mark: i64) {
+    if offset(fd) != Some(mark) {
         return;
     }
     // SAFETY: takes and returns numbers only. Whoever owns `fd` finds a counter there instead of its file: the number is taken again
@@ -253,11 +251,15 @@ pub(super) fn replace_with_nothing(fd: RawFd, (dev, ino): (u64, u64)) {
     }
 }
 
-/// Has `child` called in every child of a `fork`.
-pub(super) fn at_fork(child: unsafe extern "C" fn()) {
-    // SAFETY: `pthread_atfork(3)` keeps the pointer to a function, which is there as long as the process. Where there is no memory
+/// Has these called before each `fork`, after it in the parent, and after it in the child.
+pub(super) fn at_fork(
+    before: unsafe extern "C" fn(),
+    parent: unsafe extern "C" fn(),
+    child: unsafe extern "C" fn(),
+) {
+    // SAFETY: `pthread_atfork(3)` keeps the pointers to functions, which are there as long as the process. Where there is no memory
     // for it, a child's copies keep locks for as long as the child lives, or the file is judged at the time limit.
-    unsafe { libc::pthread_atfork(None, None, Some(child)) };
+    unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
 }
 
 /// Writes all that is unwritten on the file's file system to the disk.

@@ -203,12 +203,15 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
             "its state word is none that this library writes",
         ));
     }
-    let named = home.stat()?.is_some_and(|stat| stat.nlink > 0);
+    let has_path = home.named().is_some();
+    if has_path && home.stat()?.is_none_or(|stat| stat.nlink == 0) {
+        return Err(Fault::Removed);
+    }
     let number = number(home.inode());
     // SAFETY: the geometry was found to add up to the size of the mapping.
     let mut segment = unsafe { divide(Home::File(Box::new(home)), number, access, geometry) };
     segment.flags = flags;
-    segment.doomed = !named;
+    segment.doomed = !has_path;
     segment.begin_life()?;
     Ok(segment)
 }

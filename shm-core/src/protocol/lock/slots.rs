@@ -54,7 +54,7 @@ impl Slots<'_> {
     }
 
     /// `None` if it can't be read.
-    pub(super) fn value(self, slot: u32) -> Option<u16> {
+    pub(in crate::protocol) fn value(self, slot: u32) -> Option<u16> {
         self.witness?.value(slot)
     }
 

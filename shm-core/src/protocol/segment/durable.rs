@@ -28,7 +28,6 @@ impl Segment {
         let durable = &self.control().durable;
         file::persist(
             file.description(),
-            file.turn(),
             slots,
             plain32(durable),
             self.limit(),

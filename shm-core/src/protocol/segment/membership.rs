@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::kernel;
 use super::owner::may_remove;
 use super::segment::{Segment, wake_all};
-use crate::home::{Home, Witness};
+use crate::home::{Home, Witness, file};
 use crate::protocol::fault::{Claimant, Fault, Holder};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
@@ -242,6 +242,11 @@ impl Segment {
             {
                 return Err(Fault::ChildDenied);
             }
+            Err(Fault::File(error))
+                if error.kind() == file::Kind::Denied && unpacked(stale).word != 0 =>
+            {
+                return Err(Fault::ChildDenied);
+            }
             claimed => claimed?,
         };
         stop!("claim: numbered");
@@ -389,8 +394,10 @@ impl Segment {
 
     /// Whether no process has a claim that may write yet, as far as this one can see.
     fn is_unclaimed(&self) -> bool {
-        let slots = self.slots_by(None);
-        (0..self.records().len() as u32).all(|slot| slots.record(slot).is_gone())
+        let slots = self.witnesses();
+        // Of one from another pid namespace the lock tells; to persist once too often costs little.
+        let is_free = |slot| slots.record(slot).is_gone() || slots.value(slot) == Some(0);
+        (0..self.records().len() as u32).all(is_free)
     }
 }
 

@@ -216,7 +216,13 @@ impl Segment {
                 "its schema says that the value is larger than the room for it",
             ));
         }
-        let mut bytes = vec![0; len];
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(len).is_err() {
+            return Err(Fault::Damaged(
+                "its schema says that the value is larger than the memory of this process",
+            ));
+        }
+        bytes.resize(len, 0);
         // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
         let version = unsafe { self.read(state, Span::whole(len), bytes.as_mut_ptr()) }?;
         Ok((bytes, version))

@@ -62,7 +62,7 @@ pub(crate) fn create_whole<E: From<Error>>(
         return Ok(Birth::Exists);
     };
     if lasts {
-        sync_name(folder, &description).inspect_err(|_| drop(fs::remove_file(path)))?;
+        sync_name(folder, &description)?;
     }
     Ok(Birth::New(Born {
         description,

@@ -34,6 +34,12 @@ pub(crate) fn slot_size(schema: usize, value: usize) -> Option<usize> {
         .filter(|size| *size <= isize::MAX as usize / 2)
 }
 
+/// How many bytes a slot has by its header, which may be anything.
+pub(super) fn claimed(header: &[u8; HEADER]) -> Option<usize> {
+    let word = |at: usize| usize::try_from(u64::from_ne_bytes(header.as_chunks::<8>().0[at])).ok();
+    HEADER.checked_add(word(3)?)?.checked_add(word(4)?)
+}
+
 impl<'a> Snapshot<'a> {
     /// The bytes of a slot.
     pub(crate) fn encode(&self) -> Vec<u8> {
