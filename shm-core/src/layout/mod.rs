@@ -7,6 +7,17 @@
 //!
 #![doc = include_str!("own_types.md")]
 
+macro_rules! debug_as_text {
+    ($($name:ident)+) => {$(
+        impl fmt::Debug for $name {
+            /// The text, as it is.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )+};
+}
+
 mod canonical;
 mod declare;
 mod decode;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use super::ParseTypeError;
 
+debug_as_text! { Ipv4 Ipv6 Id128 }
+
 macro_rules! addresses {
     ($($(#[$doc:meta])+ $name:ident $size:literal $address:ident)+) => {$(
         $(#[$doc])+
@@ -33,13 +35,6 @@ macro_rules! addresses {
                 fmt::Display::fmt(&$address::from(*self), f)
             }
         }
-
-impl fmt::Debug for $name {
-    /// The text, as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
         impl FromStr for $name {
             type Err = AddrParseError;
@@ -135,13 +130,6 @@ impl fmt::Display for Id128 {
             &digits[16..20],
             &digits[20..]
         ))
-    }
-}
-
-impl fmt::Debug for Id128 {
-    /// The text, as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

@@ -10,6 +10,8 @@ use super::ParseTypeError;
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 24 * 60 * 60;
 
+debug_as_text! { Timestamp Nanoseconds }
+
 /// An instant: nanoseconds since 1970 in UTC, from the year 1677 to 2262. In C `struct timestamp { int64_t nanoseconds; }`.
 ///
 /// Its text is that of RFC 3339.
@@ -46,9 +48,15 @@ impl Timestamp {
 
     /// This instant, by the system's clock; the nearest that can be said where that is beyond.
     pub fn now() -> Timestamp {
-        SystemTime::now()
-            .try_into()
-            .unwrap_or(Timestamp::from_nanos(i64::MAX))
+        Timestamp::nearest(SystemTime::now())
+    }
+
+    fn nearest(time: SystemTime) -> Timestamp {
+        let beyond = match time.duration_since(UNIX_EPOCH) {
+            Ok(_) => i64::MAX,
+            Err(_) => i64::MIN,
+        };
+        time.try_into().unwrap_or(Timestamp::from_nanos(beyond))
     }
 }
 
@@ -86,13 +94,6 @@ impl fmt::Display for Timestamp {
         f.pad(&format!(
             "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
         ))
-    }
-}
-
-impl fmt::Debug for Timestamp {
-    /// The text, as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -240,13 +241,6 @@ impl fmt::Display for Nanoseconds {
     }
 }
 
-impl fmt::Debug for Nanoseconds {
-    /// The text, as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl FromStr for Nanoseconds {
     type Err = ParseTypeError;
 
@@ -261,5 +255,22 @@ impl FromStr for Nanoseconds {
             .find_map(of_unit)
             .map(Nanoseconds::from_nanos)
             .ok_or(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_far_off_gives_the_nearest_instant() {
+        let far = Duration::from_secs(10_000_000_000);
+        for (time, nearest) in [
+            (UNIX_EPOCH - far, i64::MIN),
+            (UNIX_EPOCH - Duration::from_nanos(1), -1),
+            (UNIX_EPOCH + far, i64::MAX),
+        ] {
+            assert_eq!(Timestamp::nearest(time).as_nanos(), nearest);
+        }
     }
 }
