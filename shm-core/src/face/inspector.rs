@@ -14,7 +14,7 @@ use crate::layout::{self, DecodeError, Schema, Value};
 use crate::protocol::HolderState;
 use crate::protocol::{self, Access, Claimant, Fault, Holder, Owner, Segment, State};
 use crate::sysv::{Key, sem, shm};
-use crate::typed::{Failure, Snapshot, Stores, Unknown, room};
+use crate::typed::{Failure, Snapshot, UnknownStores, room};
 
 /// A value of whatever type in a System V segment, attached for reading only, unless
 /// [`write`](InspectorOptions::write) was asked for.
@@ -155,7 +155,8 @@ impl Inspector {
     /// The layout says what the value must be. A text is read as it asks: `"42"`, `"-7"` and `"0x2a"`
     /// are integers, `"1.5"` a number, `"true"` a `bool`, `"Running"` the variant of an enum, and
     /// `"alice"` is the text itself. An element of a `FixedVec` must be in use; a
-    /// [`Value::List`] replaces all of them. A struct is set field by field, or by a [`Value`] that was read.
+    /// [`Value::List`] replaces all of them. A struct is set field by field, or by a [`Value`] that was read;
+    /// for a variant in it that stands for others nothing is stored, as when a box stores it.
     ///
     /// Waits for other writers, as [`SharedBox::set`](crate::SharedBox::set) does.
     ///
@@ -423,12 +424,12 @@ impl Inspector {
         if !wanted(locked.version()) {
             return Ok(None);
         }
-        let mut stores = Stores::<Unknown>::new();
+        let (mut stores, mut enums) = (UnknownStores::new(), layout::Enums::default());
         for (path, value) in parts {
-            let length = |at| stores.u32_at(&locked, at);
+            let length = |at| stores.length_at(&locked, at);
             let (offset, part) = layout::locate(&schema, path, length)?;
-            let mut store = |at, bytes: &[u8]| stores.push_bytes(at, bytes);
-            layout::encode(part, offset, value, &mut store).map_err(|unfit| unfit.within(path))?;
+            layout::encode(part, offset, value, &mut enums, &mut stores)
+                .map_err(|unfit| unfit.within(path))?;
         }
         Ok(Some(locked.finish(|locked| stores.commit_checked(locked))))
     }

@@ -69,7 +69,7 @@ pub use time::{Nanoseconds, Timestamp};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
 pub(crate) use validity::{Step, descend, first_other, later_variant, path_of};
 pub use value::{DecodeError, Value};
-pub(crate) use value::{Unfit, encode, locate};
+pub(crate) use value::{Enums, Sink, Unfit, encode, locate};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

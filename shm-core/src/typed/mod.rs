@@ -32,7 +32,7 @@ pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::{RawPart, RawSegment, RawTyped};
-pub(crate) use stores::{Stores, Unknown};
+pub(crate) use stores::{Stores, UnknownStores};
 pub(crate) use stretches::{check_zeros, store_first};
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

@@ -1,11 +1,12 @@
 //! Stores to several fields, collected to become one commit.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::slice;
 
 use super::field::Field;
 use super::stretches::for_each_stretch;
-use crate::layout::SharedLayout;
+use crate::layout::{SharedLayout, Sink};
 use crate::protocol::{Locked, Payload, Span};
 
 /// Stores to several fields of one `T`, collected to become one commit.
@@ -86,18 +87,44 @@ impl<T> Stores<T> {
 
 /// Stands for the type of a value that this program knows by its schema only. Nothing is known of its
 /// size: what is stored is checked against the capacity.
-pub(crate) enum Unknown {}
+enum Unknown {}
 
-impl Stores<Unknown> {
-    /// Adds bytes of a value, which begin at `offset`.
-    pub(crate) fn push_bytes(&mut self, offset: usize, bytes: &[u8]) {
+/// Stores to such a value.
+pub(crate) struct UnknownStores {
+    stores: Stores<Unknown>,
+    /// How many elements a `FixedVec` at an offset will have, if that is stored.
+    lengths: BTreeMap<usize, u32>,
+}
+
+impl Sink for UnknownStores {
+    fn bytes(&mut self, offset: usize, bytes: &[u8]) {
         let len = bytes.len();
-        self.spans.extend(&[Span { offset, len }]);
-        self.bytes.extend(bytes);
+        match self.stores.spans.last_mut() {
+            Some(last) if last.offset + last.len == offset => last.len += len,
+            _ => self.stores.spans.extend(&[Span { offset, len }]),
+        }
+        self.stores.bytes.extend(bytes);
     }
 
-    /// The `u32` at `offset`, as these stores will leave it.
-    pub(crate) fn u32_at(&self, locked: &Locked<'_>, offset: usize) -> u32 {
+    fn length(&mut self, offset: usize, length: u32) {
+        self.lengths.insert(offset, length);
+        self.bytes(offset, &length.to_ne_bytes());
+    }
+}
+
+impl UnknownStores {
+    pub(crate) fn new() -> UnknownStores {
+        UnknownStores {
+            stores: Stores::new(),
+            lengths: BTreeMap::new(),
+        }
+    }
+
+    /// How many elements the `FixedVec` at `offset` says it has, as these stores will leave it.
+    pub(crate) fn length_at(&self, locked: &Locked<'_>, offset: usize) -> u32 {
+        if let Some(&length) = self.lengths.get(&offset) {
+            return length;
+        }
         let mut bytes = [0; size_of::<u32>()];
         let span = Span {
             offset,
@@ -106,17 +133,14 @@ impl Stores<Unknown> {
         assert_within(locked, span);
         // SAFETY: the span lies within the capacity, which was checked, and `bytes` has as many.
         unsafe { locked.load(span, bytes.as_mut_ptr()) };
-        for (_, new) in self.iter().filter(|(stored, _)| *stored == span) {
-            bytes.copy_from_slice(new);
-        }
         u32::from_ne_bytes(bytes)
     }
 
     /// Commits them; returns the new version.
     pub(crate) fn commit_checked(&self, locked: &mut Locked<'_>) -> u64 {
-        assert_within(locked, self.hull());
+        assert_within(locked, self.stores.hull());
         // SAFETY: the hull, and so each span, lies within the capacity, as was checked.
-        unsafe { self.commit(locked) }
+        unsafe { self.stores.commit(locked) }
     }
 }
 
@@ -156,6 +180,11 @@ impl<E: Copy, const N: usize> Few<E, N> {
             self.many.extend_from_slice(&self.few[..self.len]);
         }
         self.many.extend_from_slice(more);
+    }
+
+    fn last_mut(&mut self) -> Option<&mut E> {
+        let few = &mut self.few[..self.len];
+        self.many.last_mut().or(few.last_mut())
     }
 
     fn all(&self) -> &[E] {
@@ -202,5 +231,20 @@ mod tests {
         );
         let more = stored(64);
         assert_eq!((more.spans.many.len(), more.bytes.many.len()), (64, 512));
+    }
+
+    #[test]
+    fn stores_to_bytes_that_follow_each_other_are_one_stretch() {
+        let mut unknown = UnknownStores::new();
+        unknown.length(4, 99);
+        for offset in (8..107).chain(200..300).chain([250]) {
+            unknown.bytes(offset, &[offset as u8]);
+        }
+        let stretches = unknown.stores.iter();
+        let stretches: Vec<_> = stretches
+            .map(|(span, bytes)| (span.offset, bytes.len()))
+            .collect();
+        assert_eq!(stretches, [(4, 103), (200, 100), (250, 1)]);
+        assert_eq!(unknown.stores.bytes.all()[4..6], [8, 9]);
     }
 }

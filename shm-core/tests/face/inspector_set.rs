@@ -1,6 +1,7 @@
 //! `Inspector::set`: a value is written without its type, and nothing goes in that its type would not have.
 
 use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
 
 use shm_core::layout::Value;
 use shm_core::{
@@ -228,7 +229,7 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
         ("small", "0x+1".into(), "wanted is"),
         ("small", 1.0_f64.into(), "wanted is"),
         ("small", true.into(), "wanted is"),
-        ("id", 0.into(), "an integer from 0 to 65535, not 0"),
+        ("id", 0.into(), "an integer from 1 to 65535"),
         (
             "huge",
             (-1).into(),
@@ -239,6 +240,9 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
         ("on", "yes".into(), "`true` or `false`"),
         ("letter", "ab".into(), "one character"),
         ("ratio", 1e300.into(), "a number"),
+        ("ratio", "1e39".into(), "a number from -3.4028235e38 to"),
+        ("ratio", u128::MAX.into(), "a number"),
+        ("exact", "-1e309".into(), "a number"),
         ("exact", "fast".into(), "a number"),
         (
             "name",
@@ -252,8 +256,17 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
             "Wield".into(),
             "can't be \"Wield\"; did you mean `Wild`?",
         ),
-        ("mood", 7.into(), "the name of a variant"),
-        ("open", "Other".into(), "does not stand for others"),
+        (
+            "mood",
+            7.into(),
+            "the name of a variant: there is `Calm`, `Wild`",
+        ),
+        (
+            "open",
+            "Other".into(),
+            "does not stand for others: there is `Known`",
+        ),
+        ("open", "Othe".into(), "can't be \"Othe\"; there is `Known`"),
         ("open", 0.into(), "the name of a variant"),
         (
             "jobs",
@@ -391,4 +404,56 @@ fn a_ready_made_type_is_set_by_its_text() {
     );
     inspector.set("pause.nanoseconds", 7).unwrap();
     assert_eq!(shared.get().unwrap().pause.to_string(), "7ns");
+}
+
+#[test]
+fn a_text_that_says_so_stores_infinity() {
+    let shared = private(settings());
+    let inspector = writing(&shared);
+    let parts = [("ratio", "-inf".into()), ("exact", "Infinity".into())];
+    inspector.set_all(&parts).unwrap();
+    let stored = shared.get().unwrap();
+    assert_eq!(
+        (stored.ratio, stored.exact),
+        (f32::NEG_INFINITY, f64::INFINITY)
+    );
+}
+
+#[test]
+fn a_variant_that_stands_for_others_and_was_read_can_be_set_and_is_left_as_it_is() {
+    let shared = private(settings());
+    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id()).unwrap();
+    let mut bytes = raw.get().unwrap();
+    bytes[std::mem::offset_of!(Settings, open)] = Open::Other as u8;
+    raw.set(bytes);
+    let inspector = writing(&shared);
+    for path in ["open", ""] {
+        let read = inspector.get(path).unwrap();
+        inspector.set(path, read).unwrap();
+        assert_eq!(raw.get().unwrap(), bytes);
+    }
+    assert_eq!(inspector.get("open").unwrap().as_str(), Some("Other"));
+}
+
+/// How long one batch takes that sets a field of each of the elements.
+fn batch<T: SharedLayout>(shared: &SharedBox<T>, elements: usize) -> Duration {
+    let inspector = writing(shared);
+    let paths: Vec<String> = (0..elements).map(|i| format!("[{i}].id")).collect();
+    let parts: Vec<_> = paths.iter().map(|path| (&**path, Value::from(7))).collect();
+    let took = (0..3).map(|_| {
+        let start = Instant::now();
+        inspector.set_all(&parts).unwrap();
+        start.elapsed()
+    });
+    took.min().unwrap()
+}
+
+#[test]
+fn a_batch_takes_about_as_long_for_elements_of_a_fixed_vec_as_for_those_of_an_array() {
+    const MANY: usize = 8000;
+    let jobs = [Job { id: 1, beat: 2 }; MANY];
+    let array = batch(&private(jobs), MANY);
+    let counted = FixedVec::<Job, MANY>::from_slice(&jobs).unwrap();
+    let counted = batch(&private(counted), MANY);
+    assert!(counted < 8 * array, "{counted:?}, {array:?}");
 }

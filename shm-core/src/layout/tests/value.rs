@@ -1,9 +1,11 @@
 //! Bytes and a schema become a tree, or an error that names the part.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
 use super::{Matrix, State, any_schema::any_schema, leak, structure};
-use crate::layout::{DecodeError, Schema, SharedLayout, Value};
+use crate::layout::{DecodeError, Enums, Schema, SharedLayout, Sink, Value, Variant, encode};
 
 #[test]
 fn a_wrong_part_is_named() {
@@ -65,5 +67,46 @@ proptest! {
             }
             Err(other) => prop_assert!(false, "{}", other),
         }
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn bytes(&mut self, _: usize, bytes: &[u8]) {
+        self.extend(bytes);
+    }
+
+    fn length(&mut self, _: usize, _: u32) {}
+}
+
+/// The bytes of the list, and how long they take to be made.
+fn encoded(list: &Schema, item: &Value, len: usize) -> (Vec<u8>, Duration) {
+    let items = Value::List(vec![item.clone(); len]);
+    let run = |_| {
+        let (start, mut bytes) = (Instant::now(), Vec::new());
+        encode(list, 0, &items, &mut Enums::default(), &mut bytes).unwrap();
+        (bytes, start.elapsed())
+    };
+    (0..3).map(run).min_by_key(|(_, took)| *took).unwrap()
+}
+
+#[test]
+fn the_last_of_many_variants_is_found_about_as_fast_as_the_first() {
+    let variant = |i: u16| Variant::new(leak(format!("AVariantOfThisEnum{i}")), i.into());
+    let variants: Vec<Variant> = (0..3000).map(variant).collect();
+    let state = leak(Box::new(Schema::enumeration(
+        "State",
+        u16::SCHEMA,
+        leak(variants),
+    )));
+    let list = Schema::array(state, 2000);
+    for of in [
+        |i: u16| Value::from(format!("AVariantOfThisEnum{i}")),
+        Value::from,
+    ] {
+        let (bytes, first) = encoded(&list, &of(0), 2000);
+        assert_eq!(bytes, [0; 4000]);
+        let (bytes, last) = encoded(&list, &of(2999), 2000);
+        assert_eq!(bytes, 2999_u16.to_ne_bytes().repeat(2000));
+        assert!(last < 8 * first, "{last:?}, {first:?}");
     }
 }

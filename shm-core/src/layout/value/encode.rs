@@ -1,6 +1,7 @@
 //! From a tree, or a text, to the bytes of a part of a value: what [`Value::decode`] reads. And what
 //! is said where a path, or what is to be stored, does not go with the schema.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Value, ready_made};
@@ -126,12 +127,17 @@ fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Stri
     if let Some((_, near)) = near {
         return format!("did you mean `{near}`?");
     }
-    let few: Vec<String> = names
-        .clone()
-        .take(FEW)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = if names.count() > FEW { ", …" } else { "" };
+    listed(names)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let few = names.clone().take(FEW).map(|name| format!("`{name}`"));
+    let few: Vec<String> = few.collect();
+    let more = match names.count() {
+        0 => "none",
+        1..=FEW => "",
+        _ => ", …",
+    };
     format!("there is {}{more}", few.join(", "))
 }
 
@@ -150,13 +156,53 @@ fn distance(a: &str, b: &str) -> usize {
     row[row.len() - 1]
 }
 
-/// Calls `store` with offset and bytes of all that makes the part at `offset`, of this layout, be `value`.
-/// A text is read as the layout asks.
-pub(crate) fn encode(
-    schema: &Schema,
+/// Where the bytes of values go.
+pub(crate) trait Sink {
+    /// Bytes of a value, which begin at `offset`.
+    fn bytes(&mut self, offset: usize, bytes: &[u8]);
+
+    /// How many elements the `FixedVec` at `offset` has.
+    fn length(&mut self, offset: usize, length: u32);
+}
+
+/// The variants of each enum that was met, by the place of the first: searched through once for all values.
+#[derive(Default)]
+pub(crate) struct Enums<'a>(BTreeMap<*const Variant, Variants<'a>>);
+
+struct Variants<'a> {
+    all: &'a [Variant],
+    is_open: bool,
+    by_name: BTreeMap<&'a str, &'a Variant>,
+    by_number: BTreeMap<i128, &'a Variant>,
+}
+
+impl<'a> Variants<'a> {
+    fn of(all: &'a [Variant]) -> Variants<'a> {
+        // Backwards, so that of two with one name or value the first one declared counts.
+        let last_first = all.iter().rev();
+        Variants {
+            all,
+            is_open: all.iter().any(Variant::is_other),
+            by_name: last_first.clone().map(|one| (one.name(), one)).collect(),
+            by_number: last_first.map(|one| (one.value(), one)).collect(),
+        }
+    }
+
+    /// Those that can be stored.
+    fn names(&self) -> impl Iterator<Item = &'a str> + Clone {
+        let named = self.all.iter().filter(|variant| !variant.is_other());
+        named.map(Variant::name)
+    }
+}
+
+/// Gives `sink` all that makes the part at `offset`, of this layout, be `value`. A text is read as the layout
+/// asks.
+pub(crate) fn encode<'a>(
+    schema: &'a Schema,
     offset: usize,
     value: &Value,
-    store: &mut dyn FnMut(usize, &[u8]),
+    enums: &mut Enums<'a>,
+    sink: &mut impl Sink,
 ) -> Result<(), Unfit> {
     if let Some(elements) = schema.elements() {
         let items = value.as_list();
@@ -170,22 +216,25 @@ pub(crate) fn encode(
             return Err(refused(schema, value, &wanted));
         };
         if elements.counted {
-            store(offset, &(items.len() as u32).to_ne_bytes());
+            sink.length(offset, items.len() as u32);
         }
         let first = offset + elements.offset as usize;
         for (i, item) in items.iter().enumerate() {
             let at = first + i * elements.schema.size();
-            encode(elements.schema, at, item, store)
+            encode(elements.schema, at, item, enums, sink)
                 .map_err(|unfit| unfit.within(&format!("[{i}]")))?;
         }
         return Ok(());
     }
     match (schema.kind(), value) {
         (TypeKind::Struct { fields, .. }, Value::Struct { fields: values, .. }) => {
-            for (name, value) in values {
-                let field = fields.iter().find(|field| field.name() == &**name);
+            for (i, (name, value)) in values.iter().enumerate() {
+                let is_named = |field: &&FieldSchema| field.name() == &**name;
+                // Of a value that was read they are in this order.
+                let field = fields.get(i).filter(is_named);
+                let field = field.or_else(|| fields.iter().find(is_named));
                 let field = field.ok_or_else(|| Unfit::no_field("", name, schema))?;
-                encode(field.schema(), offset + field.offset(), value, store)
+                encode(field.schema(), offset + field.offset(), value, enums, sink)
                     .map_err(|unfit| unfit.within(&format!(".{name}")))?;
             }
             Ok(())
@@ -194,7 +243,7 @@ pub(crate) fn encode(
             if let Value::Text(text) = value
                 && let Some(bytes) = ready_made::parsed(schema, text)
             {
-                store(offset, &bytes);
+                sink.bytes(offset, &bytes);
                 return Ok(());
             }
             let wanted = "a path to one of its fields, or the text of a ready-made type";
@@ -219,12 +268,15 @@ pub(crate) fn encode(
             };
             let mut bytes = vec![0; size as usize];
             bytes[..text.len()].copy_from_slice(text);
-            store(offset, &bytes);
+            sink.bytes(offset, &bytes);
             Ok(())
         }
         (TypeKind::Enum { repr, variants, .. }, _) => {
-            let number = variant_of(schema, repr, variants, value)?;
-            store_number(number, repr, offset, store);
+            let known = enums.0.entry(variants.as_ptr());
+            let variants = known.or_insert_with(|| Variants::of(variants));
+            if let Some(number) = variant_of(schema, repr, variants, value)? {
+                store_number(number, repr, offset, sink);
+            }
             Ok(())
         }
         (TypeKind::Primitive(primitive), _) => {
@@ -232,7 +284,7 @@ pub(crate) fn encode(
                 let wanted = wanted(primitive);
                 refused(schema, value, &wanted)
             })?;
-            store_number(bits, primitive, offset, store);
+            store_number(bits, primitive, offset, sink);
             Ok(())
         }
         // Lists, which were encoded above.
@@ -240,16 +292,11 @@ pub(crate) fn encode(
     }
 }
 
-fn store_number(
-    number: i128,
-    primitive: Primitive,
-    offset: usize,
-    store: &mut dyn FnMut(usize, &[u8]),
-) {
+fn store_number(number: i128, primitive: Primitive, offset: usize, sink: &mut impl Sink) {
     let mut bytes = [0; size_of::<i128>()];
     let bytes = &mut bytes[..primitive.size()];
     validity::store(number, bytes);
-    store(offset, bytes);
+    sink.bytes(offset, bytes);
 }
 
 fn refused(schema: &Schema, value: &Value, wanted: &str) -> Unfit {
@@ -265,40 +312,41 @@ fn refused(schema: &Schema, value: &Value, wanted: &str) -> Unfit {
 }
 
 /// The number of the variant that is named; or a number that one has, or that may stand for one
-/// which is not known here.
+/// which is not known here. None is stored for a variant that was read and stands for others.
 fn variant_of(
     schema: &Schema,
     repr: Primitive,
-    variants: &[Variant],
+    variants: &Variants<'_>,
     value: &Value,
-) -> Result<i128, Unfit> {
+) -> Result<Option<i128>, Unfit> {
+    let refused = |wanted: &str| {
+        let names = listed(variants.names());
+        refused(schema, value, &format!("{wanted}: {names}"))
+    };
     let name = match value {
         Value::Text(name) => &**name,
         Value::Enum { variant, .. } => variant,
         _ => {
-            let number = integer_of(repr, value);
-            let is_open = variants.iter().any(Variant::is_other);
-            let may_be = |number: &i128| {
-                let mut variants = variants.iter();
-                let named = variants.find(|variant| variant.value() == *number);
-                named.map_or(is_open, |variant| !variant.is_other())
+            let may_be = |number: &i128| match variants.by_number.get(number) {
+                Some(variant) => !variant.is_other(),
+                None => variants.is_open,
             };
+            let number = integer_of(repr, value).filter(may_be);
             return number
-                .filter(may_be)
-                .ok_or_else(|| refused(schema, value, "the name of a variant"));
+                .map(Some)
+                .ok_or_else(|| refused("the name of a variant"));
         }
     };
-    match variants.iter().find(|variant| variant.name() == name) {
-        Some(other) if other.is_other() => Err(refused(
-            schema,
-            value,
-            "a variant that does not stand for others",
-        )),
-        Some(variant) => Ok(variant.value()),
+    match variants.by_name.get(name) {
+        Some(other) if other.is_other() => match value {
+            Value::Enum { .. } => Ok(None),
+            _ => Err(refused("a variant that does not stand for others")),
+        },
+        Some(variant) => Ok(Some(variant.value())),
         None => {
-            let mut unfit = refused(schema, value, "");
+            let mut unfit = refused("");
             if let Unfit::Value { hint, .. } = &mut unfit {
-                *hint = nearest(name, variants.iter().map(Variant::name));
+                *hint = nearest(name, variants.names());
             }
             Err(unfit)
         }
@@ -312,9 +360,10 @@ fn wanted(primitive: Primitive) -> String {
         let most = i128::MAX >> (128 - bits);
         ((-1 - most).to_string(), most.to_string())
     } else {
-        ("0".to_owned(), (u128::MAX >> (128 - bits)).to_string())
+        let least = u8::from(primitive.is_non_zero());
+        (least.to_string(), (u128::MAX >> (128 - bits)).to_string())
     };
-    let but = if primitive.is_non_zero() {
+    let but = if primitive.is_non_zero() && stored.is_signed() {
         ", not 0"
     } else {
         ""
@@ -322,7 +371,8 @@ fn wanted(primitive: Primitive) -> String {
     match stored {
         Primitive::Bool => "`true` or `false`".to_owned(),
         Primitive::Char => "one character".to_owned(),
-        Primitive::F32 | Primitive::F64 => "a number".to_owned(),
+        Primitive::F32 => format!("a number from {:e} to {:e}, or `inf`", f32::MIN, f32::MAX),
+        Primitive::F64 => format!("a number from {:e} to {:e}, or `inf`", f64::MIN, f64::MAX),
         _ => format!("an integer from {least} to {most}{but}"),
     }
 }
@@ -345,8 +395,16 @@ fn bits_of(primitive: Primitive, value: &Value) -> Option<i128> {
             let short = *number as f32;
             (short.is_finite() || !number.is_finite()).then(|| short.to_bits().into())
         }
-        (Primitive::F32, _) => Some(decimal(value)?.parse::<f32>().ok()?.to_bits().into()),
-        (Primitive::F64, _) => Some(decimal(value)?.parse::<f64>().ok()?.to_bits().into()),
+        (Primitive::F32 | Primitive::F64, _) => {
+            let text = decimal(value)?;
+            let (short, long): (f32, f64) = (text.parse().ok()?, text.parse().ok()?);
+            let (bits, is_finite) = match primitive {
+                Primitive::F32 => (short.to_bits().into(), short.is_finite()),
+                _ => (long.to_bits().into(), long.is_finite()),
+            };
+            // `inf` is meant; digits that are beyond what can be stored are not.
+            (is_finite || !text.contains(|c: char| c.is_ascii_digit())).then_some(bits)
+        }
         (integer, _) => {
             integer_of(integer.stored_as(), value).filter(|n| *n != 0 || !integer.is_non_zero())
         }
