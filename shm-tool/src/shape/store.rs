@@ -93,6 +93,11 @@ fn member<'a>(fields: &'a [Field], name: &str) -> Option<(u64, &'a Type)> {
     })
 }
 
+/// Whether `inf` or `nan` is meant, and not digits that are beyond what can be stored.
+fn says_so(text: &str) -> bool {
+    !text.contains(|c: char| c.is_ascii_digit())
+}
+
 /// The bytes of a value, or what is wanted.
 fn encode(ty: &Type, text: &str) -> Result<Vec<u8>, String> {
     match &ty.kind {
@@ -110,12 +115,16 @@ fn encode(ty: &Type, text: &str) -> Result<Vec<u8>, String> {
             }),
         Kind::Float if ty.size == 4 => text
             .parse::<f32>()
+            .ok()
+            .filter(|value| value.is_finite() || says_so(text))
             .map(|value| value.to_ne_bytes().into())
-            .map_err(|_| "a number".to_owned()),
+            .ok_or_else(|| format!("a number from {:e} to {:e}, or `inf`", f32::MIN, f32::MAX)),
         Kind::Float if ty.size == 8 => text
             .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite() || says_so(text))
             .map(|value| value.to_ne_bytes().into())
-            .map_err(|_| "a number".to_owned()),
+            .ok_or_else(|| format!("a number from {:e} to {:e}, or `inf`", f64::MIN, f64::MAX)),
         Kind::Enum { signed, variants } => {
             let named = variants
                 .iter()

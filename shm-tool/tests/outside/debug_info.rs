@@ -528,6 +528,7 @@ fn fields_of_a_c_program_are_stored_only_where_that_was_said_and_checked() {
     );
     for (fields, code, says) in [
         (&["tail=99", "pos.x=far"][..], 5, "wanted is a number"),
+        (&["pos.x=1e309"], 5, "wanted is a number from"),
         (&["tail=2147483648"], 5, "a number of 32 bits, signed"),
         (&["flags[1]=256"], 5, "unsigned"),
         (
