@@ -704,8 +704,10 @@ fn an_interrupt_ends_the_wait_for_a_lock_that_another_process_holds() {
     python.write("st_pid", &StPid::python_module());
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), alice()).unwrap();
+    // What runs in the background of a shell script may have inherited that interrupts are ignored.
     let program = "
-import st_pid, sys
+import signal, st_pid, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 box = st_pid.open(int(sys.argv[1], 0), timeout=3600.0)
 box.set(st_pid.StPid(pid=1))
 print('ready')
