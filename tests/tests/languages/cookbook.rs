@@ -212,10 +212,13 @@ fn the_c_side_of_the_program_in_go_shares_st_pid() {
 
 #[test]
 fn the_program_in_go_shares_st_pid() {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("people_in_go");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = scratch.join("people_in_go");
     let mut build = Command::new("go");
     build
-        .args(["build", "-o"])
+        // A checkout may be another user's, and a user may have no home.
+        .args(["build", "-buildvcs=false", "-o"])
+        .env("GOCACHE", scratch.join("go-cache"))
         .arg(&program)
         .current_dir(Path::new(EXAMPLES).join("cgo"));
     match build.output() {
