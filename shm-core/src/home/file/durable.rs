@@ -148,8 +148,15 @@ mod tests {
         Ok(Some(snapshot.encode()))
     }
 
+    /// Of the processes that other tests spawn each has a copy of every descriptor, until it calls `exec`.
+    const LIMIT: Duration = Duration::from_secs(60);
+
     fn persist_now(file: &Description, durable: &AtomicU32, version: u64) -> Result<(), Error> {
-        persist(file, SLOTS, durable, Duration::ZERO, || encoded(version))
+        persist(file, SLOTS, durable, LIMIT, || encoded(version))
+    }
+
+    fn refused_now(file: &Description, durable: &AtomicU32) -> Error {
+        persist(file, SLOTS, durable, Duration::ZERO, || encoded(5)).unwrap_err()
     }
 
     fn version(file: &Description) -> Result<(u64, u32), Error> {
@@ -174,10 +181,7 @@ mod tests {
                 ((of, slot), slot)
             );
         }
-        persist(&file, SLOTS, &durable, Duration::ZERO, || {
-            Ok::<_, Error>(None)
-        })
-        .unwrap();
+        persist(&file, SLOTS, &durable, LIMIT, || Ok::<_, Error>(None)).unwrap();
         assert_eq!(durable.load(Relaxed), 1);
     }
 
@@ -187,20 +191,20 @@ mod tests {
         let path = scratch.file("file", &[0; 4096 * 3]);
         let [one, two] = [(), ()].map(|()| Description::open(&path, true).unwrap());
         let durable = AtomicU32::new(0);
-        persist(&one, SLOTS, &durable, Duration::ZERO, || {
-            let error = persist_now(&two, &durable, 5).unwrap_err();
+        persist(&one, SLOTS, &durable, LIMIT, || {
+            let error = refused_now(&two, &durable);
             assert!(
                 error.kind() == Kind::Busy && error.to_string().contains("the disk may hang"),
                 "{error}"
             );
             // Another thread with the same box.
-            let error = persist_now(&one, &durable, 5).unwrap_err();
+            let error = refused_now(&one, &durable);
             assert_eq!(error.kind(), Kind::Busy);
             encoded(1)
         })
         .unwrap();
         let refused = || Err(Error::early("copy", &path, Kind::Other, "", ""));
-        persist(&one, SLOTS, &durable, Duration::ZERO, refused).unwrap_err();
+        persist(&one, SLOTS, &durable, LIMIT, refused).unwrap_err();
         persist_now(&two, &durable, 2).unwrap();
         assert_eq!(version(&one).unwrap(), (2, 2));
     }

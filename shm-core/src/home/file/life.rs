@@ -105,15 +105,20 @@ mod tests {
         Description::open(&path, true).unwrap()
     }
 
-    fn enter_now(
-        description: &Description,
-        word: &AtomicU64,
-        mut restore: impl FnMut(),
-    ) -> Result<(), Error> {
-        enter(description, word, LIFE, Duration::ZERO, || {
+    /// Of the processes that other tests spawn each has a copy of every descriptor, until it calls `exec`.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn enter_now(description: &Description, word: &AtomicU64, mut restore: impl FnMut()) {
+        let restored = || {
             restore();
-            Ok(())
-        })
+            Ok::<_, Error>(())
+        };
+        enter(description, word, LIFE, LIMIT, restored).unwrap();
+    }
+
+    fn refused_now(description: &Description, word: &AtomicU64) -> Error {
+        let restore = || panic!("it is in use");
+        enter::<Error>(description, word, LIFE, Duration::ZERO, restore).unwrap_err()
     }
 
     #[test]
@@ -122,15 +127,15 @@ mod tests {
         let word = AtomicU64::new(1);
         let (one, two) = (open(&scratch), open(&scratch));
         let mut restored = 0;
-        enter_now(&one, &word, || restored += 1).unwrap();
+        enter_now(&one, &word, || restored += 1);
         assert_eq!((restored, word.load(Acquire)), (1, 7));
-        enter_now(&two, &word, || panic!("it is there")).unwrap();
+        enter_now(&two, &word, || panic!("it is there"));
         // A process of another sandbox, which has another boot id, does not restore it under them.
         word.store(2, Release);
-        let error = enter_now(&open(&scratch), &word, || panic!("it is in use")).unwrap_err();
+        let error = refused_now(&open(&scratch), &word);
         assert_eq!(error.kind(), Kind::Busy);
         drop((one, two));
-        enter_now(&open(&scratch), &word, || restored += 1).unwrap();
+        enter_now(&open(&scratch), &word, || restored += 1);
         assert_eq!(restored, 2);
     }
 
@@ -140,10 +145,9 @@ mod tests {
         let word = AtomicU64::new(0);
         let one = open(&scratch);
         enter_now(&one, &word, || {
-            let error = enter_now(&open(&scratch), &word, || panic!("twice")).unwrap_err();
+            let error = refused_now(&open(&scratch), &word);
             assert!(error.to_string().contains("`fuser`"), "{error}");
-        })
-        .unwrap();
+        });
         drop(one);
         word.store(0, Release);
         let refused = || {
@@ -156,9 +160,9 @@ mod tests {
             ))
         };
         let two = open(&scratch);
-        assert!(enter(&two, &word, LIFE, Duration::ZERO, refused).is_err());
+        assert!(enter(&two, &word, LIFE, LIMIT, refused).is_err());
         drop(two);
-        enter_now(&open(&scratch), &word, || ()).unwrap();
+        enter_now(&open(&scratch), &word, || ());
     }
 
     #[test]
