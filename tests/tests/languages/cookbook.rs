@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use shm_tests::{Guard, Peer, compile_c};
 
+use super::examples::quiet;
+
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 const LIVE_CONFIG: &str = env!("CARGO_BIN_EXE_live_config");
 const METRICS: &str = env!("CARGO_BIN_EXE_metrics");
@@ -228,7 +230,6 @@ fn the_program_in_go_shares_st_pid() {
     shares_st_pid(&program);
 }
 
-/// As `| head -n 1` closes it.
 #[test]
 fn a_closed_pipe_ends_each_program_quietly() {
     let guard = Guard::new();
@@ -236,21 +237,6 @@ fn a_closed_pipe_ends_each_program_quietly() {
     let file =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pipe.{}.conf", std::process::id()));
     std::fs::write(&file, "").unwrap();
-    let quiet = |program: &str, arguments: &[&str]| {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut command = Command::new(program);
-        let output = command
-            .args(arguments)
-            .stdout(writer)
-            .stderr(std::process::Stdio::piped());
-        let output = output.spawn().unwrap().wait_with_output().unwrap();
-        assert!(
-            output.status.success(),
-            "{program} {arguments:?}: {output:?}"
-        );
-        assert_eq!(output.stderr, b"", "{program} {arguments:?}");
-    };
     let ended = |program: &str, uses: &[&[&str]]| {
         for arguments in uses {
             quiet(program, &[&[&**key], *arguments].concat());

@@ -192,26 +192,28 @@ fn with_the_header_c_takes_part_in_the_protocol() {
     assert!(watcher.wait().unwrap().success());
 }
 
-/// As `| head -n 1` closes it, before the first line already.
+/// Runs a program whose output goes to a closed pipe, as `| head -n 1` closes it, before the first line already: it must end well
+/// and say nothing.
+pub(super) fn quiet(program: &str, arguments: &[&str]) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(program);
+    let output = command
+        .args(arguments)
+        .stdout(writer)
+        .stderr(Stdio::piped());
+    let output = output.spawn().unwrap().wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(complaint, "", "{program} {arguments:?}");
+    assert!(output.status.success(), "{program} {arguments:?}");
+}
+
 #[test]
 fn an_example_whose_output_goes_to_a_closed_pipe_ends_quietly() {
     let guard = Guard::new();
     let key = &guard.arg();
     let other = Guard::new();
     let config = &other.arg();
-    let quiet = |program: &str, arguments: &[&str]| {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut command = Command::new(program);
-        let output = command
-            .args(arguments)
-            .stdout(writer)
-            .stderr(Stdio::piped());
-        let output = output.spawn().unwrap().wait_with_output().unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(complaint, "", "{program} {arguments:?}");
-        assert!(output.status.success(), "{program} {arguments:?}");
-    };
     quiet(env!("CARGO_BIN_EXE_st_pid"), &["--key", key, "alice"]);
     guard.memory();
     quiet(env!("CARGO_BIN_EXE_st_pid"), &["--help"]);
