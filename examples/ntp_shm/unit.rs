@@ -39,7 +39,7 @@ pub struct Sample {
     pub precision: i32,
 }
 
-/// How the two sides agree; whoever feeds chooses.
+/// How the two sides agree; the feeding side chooses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// They take turns: the feeder stores while `valid` is 0, the reader loads while it is 1.
@@ -58,7 +58,7 @@ impl Unit {
         let mut options: RawOptions<ShmTime> = RawBox::options();
         options.create_exact(true);
         if number >= 2 {
-            // Whoever is there may write to it: it does not matter who made it.
+            // Every process that is there may write to it: it does not matter which one made it.
             options.mode(0o666).owner(Owner::Anybody);
         }
         Ok(Unit(options.open(key)?))

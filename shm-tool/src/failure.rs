@@ -127,7 +127,7 @@ impl Failure {
     /// Says it, for a command that goes on.
     pub fn say(&self) {
         let line = self.message.replace('\n', " ");
-        // Where nobody reads that either, the exit code says enough.
+        // Where standard error is closed, the exit code says enough.
         let _ = io::Write::write_all(
             &mut anstream::stderr(),
             format!("shm: {}\n", visible(&line)).as_bytes(),

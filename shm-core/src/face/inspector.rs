@@ -101,10 +101,7 @@ impl Inspector {
     /// As for [`Inspector::open`]; the inspector stays what it was.
     pub fn reattach(&mut self) -> Result<(), Error> {
         let limit = self.limit;
-        let place = match Place::of(&self.segment) {
-            Some(place) if place.path().is_some() => place,
-            _ => self.key().into(),
-        };
+        let place = Place::again(&self.segment);
         *self = self.options.open(place)?.limit(limit);
         Ok(())
     }

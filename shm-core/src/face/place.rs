@@ -89,6 +89,14 @@ impl Place {
         }
     }
 
+    /// What leads to the newest life of an attached value: a path, or the key, also where the segment was found by its id.
+    pub(super) fn again(segment: &Segment) -> Place {
+        match Place::of(segment) {
+            Some(place) if place.path().is_some() => place,
+            _ => segment.key().into(),
+        }
+    }
+
     /// What leads to a segment: its key, or its id where it has none.
     pub(super) fn of_segment(key: Key, id: Id) -> Place {
         if key.is_private() {

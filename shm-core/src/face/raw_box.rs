@@ -13,7 +13,7 @@ use super::error::{Error, Operation};
 use super::opening::{TIMEOUT, check_rights, creatable, find_id};
 use super::place::Place;
 use crate::layout::SharedLayout;
-use crate::protocol::{Access, Fault, Owner};
+use crate::protocol::{Access, Fault, Owner, mode_at_first};
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{self, Key, Kind, Mode};
 use crate::typed::{Failure, Field, RawTyped, Type};
@@ -382,9 +382,6 @@ impl<T> Clone for RawOptions<T> {
     }
 }
 
-/// The rights of the group, in a mode.
-const GROUP: u32 = 0o070;
-
 impl<T: SharedLayout> RawOptions<T> {
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
     pub fn owner(&mut self, owner: Owner) -> &mut Self {
@@ -525,12 +522,11 @@ impl<T: SharedLayout> RawOptions<T> {
         let key = creatable(place)?;
         check_rights(mode, group)?;
         let flags = GetFlags::CREATE | GetFlags::EXCLUSIVE;
-        // The creator's own group gets no right to what another group is to have.
-        let first = Mode::new(group.map_or(mode, |_| mode & !GROUP));
+        let mode = Mode::new(mode);
         loop {
-            match shm::get(key, size, flags, first) {
+            match shm::get(key, size, flags, mode_at_first(mode, group)) {
                 Ok(id) => {
-                    give(id, Mode::new(mode), group).map_err(Fault::from)?;
+                    give(id, mode, group).map_err(Fault::from)?;
                     return Ok((id, true));
                 }
                 Err(error) if error.kind() == Kind::Exists => {}

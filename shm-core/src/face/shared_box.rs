@@ -508,7 +508,7 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// As for [`SharedBox::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedBox<T>, Error> {
-        self.options.open(self.way())
+        self.options.open(Place::again(self.segment()))
     }
 
     #[inline(always)]

@@ -339,15 +339,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedView<T>, Error> {
-        self.options.open_read_only(self.way())
-    }
-
-    /// What leads to the newest life of the value.
-    pub(super) fn way(&self) -> Place {
-        match Place::of(self.segment()) {
-            Some(place) if place.path().is_some() => place,
-            _ => self.key().into(),
-        }
+        self.options.open_read_only(Place::again(self.segment()))
     }
 
     /// [`SharedView::wait`], under the name of this operation.

@@ -91,13 +91,13 @@ where
 
 impl<const N: usize, const ALIGN: usize> Copy for Opaque<N, ALIGN> where Alignment<ALIGN>: Aligned {}
 
-// SAFETY: `Zeroable`, `AnyBitPattern`: any bytes are a `MaybeUninit<u8>`, and there is nothing else.
+// SAFETY: `Zeroable`: any bytes are a `MaybeUninit<u8>`, zeros too, and there is nothing else.
 unsafe impl<const N: usize, const ALIGN: usize> Zeroable for Opaque<N, ALIGN> where
     Alignment<ALIGN>: Aligned
 {
 }
 
-// SAFETY: as for `Zeroable`.
+// SAFETY: `AnyBitPattern`: any bytes are a `MaybeUninit<u8>`, and there is nothing else.
 unsafe impl<const N: usize, const ALIGN: usize> AnyBitPattern for Opaque<N, ALIGN> where
     Alignment<ALIGN>: Aligned
 {

@@ -66,6 +66,15 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether the kernel said that this process has no right to what was asked.
+    pub(crate) fn is_denied(&self) -> bool {
+        match self {
+            Fault::System(error) => error.kind() == sysv::Kind::Denied,
+            Fault::File(error) => error.kind() == file::Kind::Denied,
+            _ => false,
+        }
+    }
+
     /// Whether it says that what lies under the key is of no use to this program.
     pub(crate) fn is_unfit(&self) -> bool {
         matches!(

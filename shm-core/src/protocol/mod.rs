@@ -37,7 +37,7 @@ pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};
 #[cfg(shm_stop_points)]
 pub use memory::stop::POINTS;
-pub(crate) use segment::kernel::{Access, attach, look_up, stat};
+pub(crate) use segment::kernel::{Access, attach, look_up, mode_at_first, stat};
 pub(crate) use segment::locked::{GAP, GAPS, Locked, Payload};
 pub use segment::owner::Owner;
 pub(crate) use segment::segment::{SIZE_IN_ROOM, Segment};

@@ -424,8 +424,8 @@ pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
     unsafe { filled(|info| libc::semctl(0, 0, command, SemArg { info })) }
 }
 
-/// The effective user and group of this process, which System V permissions go by.
-pub(super) fn effective_ids() -> (u32, u32) {
+/// The effective user and group of this process, which permissions go by.
+pub(crate) fn effective_ids() -> (u32, u32) {
     // SAFETY: `geteuid(2)`: "these functions are always successful" and they take nothing.
     unsafe { (libc::geteuid(), libc::getegid()) }
 }

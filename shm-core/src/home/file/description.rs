@@ -253,6 +253,20 @@ impl Description {
         Description::of_new(file, &self.path, self.by_path)
     }
 
+    /// Asks this description or, where this process has closed it, a further one of the file; `None` if none can be had.
+    pub(super) fn ask<R>(
+        &self,
+        question: impl FnOnce(&Description) -> Result<R, Error>,
+    ) -> Result<Option<R>, Error> {
+        if self.is_intact() {
+            return question(self).map(Some);
+        }
+        match self.again(false) {
+            Ok(further) => question(&further).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Whether the descriptor is still the file's: this process may have closed it.
     pub(super) fn is_intact(&self) -> bool {
         self.file.is_intact()

@@ -67,7 +67,7 @@ fn write(
     debug_assert!(bytes.len() <= slots.size, "the slot was made for it");
     let slot = usize::from(durable.load(Relaxed) == 1);
     description.write_durably(bytes, slots.place(slot))?;
-    // Relaxed: it decides on slots alone, and whoever reads it has the lock, or no other process to fear.
+    // Relaxed: it decides on slots alone, and is read under the lock, or while no other process uses the value.
     durable.store(slot as u32 + 1, Relaxed);
     Ok(())
 }

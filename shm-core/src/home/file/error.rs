@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::syscalls;
+use crate::sysv::effective_ids;
 
 /// A call on a file that failed, or was not made because it could not have succeeded: which call, which file, the cause, and
 /// the next step. The facts in the cause were read right after the call failed.
@@ -245,7 +246,7 @@ fn not_found(path: &Path) -> Meaning {
 
 /// Who we are, and whose the file is, or its directory where there is none.
 fn denied(path: &Path) -> Meaning {
-    let (uid, gid) = syscalls::effective_ids();
+    let (uid, gid) = effective_ids();
     let whose = |what: &str, path: &Path| {
         let found = path.symlink_metadata().ok()?;
         let (owner, group, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);

@@ -75,13 +75,7 @@ impl FileHome {
 
     /// What the kernel says of the file now; `None` if this process has closed the descriptor and no path leads to the file.
     pub(crate) fn stat(&self) -> Result<Option<FileStat>, Error> {
-        if self.locks.judge.is_intact() {
-            return self.locks.judge.stat().map(Some);
-        }
-        match self.locks.judge.again(false) {
-            Ok(description) => description.stat().map(Some),
-            Err(_) => Ok(None),
-        }
+        self.locks.judge.ask(Description::stat)
     }
 
     /// Takes the file's name away, if its path still leads to it.

@@ -1,6 +1,6 @@
 //! Whether the bytes of a file are those that living processes left, or what a disk or a copy made of them.
 //!
-//! The kernel keeps the memory of a file whole as long as the machine runs, whoever dies. After a restart the file is a mixture of
+//! The kernel keeps the memory of a file whole as long as the machine runs, whichever process dies. After a restart the file is a mixture of
 //! old and new sectors; a copy of a live file is one of old and new bytes. So a word in the file says which start of the machine,
 //! and which file, its bytes belong to. Where it says another, the live value counts for nothing.
 //!

@@ -41,10 +41,8 @@ impl Locks {
 
     /// Whether a process holds the slot; `None` if it can't be told.
     pub(crate) fn is_held(&self, slot: u32) -> Option<bool> {
-        if self.judge.is_intact() {
-            return self.judge.is_held(slot.into()).ok();
-        }
-        self.judge.again(false).ok()?.is_held(slot.into()).ok()
+        let judged = self.judge.ask(|judge| judge.is_held(slot.into()));
+        judged.ok().flatten()
     }
 
     /// Takes a slot, by a new description; `false` if it is held.

@@ -9,7 +9,7 @@ use super::description::{Description, link_in_proc};
 use super::error::{Error, Kind};
 use super::syscalls;
 
-/// "The file … cannot be reduced in size", nor grow, and no seal can be added (`F_ADD_SEALS(2const)`): so nobody can seal it
+/// "The file … cannot be reduced in size", nor grow, and no seal can be added (`F_ADD_SEALS(2const)`): so no process can seal it
 /// against writing either.
 const SEALS: c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 

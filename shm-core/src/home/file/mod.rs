@@ -1,5 +1,5 @@
 //! Files as homes: ordinary ones, POSIX shared memory (files of `/dev/shm`), and memory without a name
-//! (`memfd_create(2)`). Usable alone: nothing here knows what lies in a file. It may call `sysv/` for a mode.
+//! (`memfd_create(2)`). Usable alone: nothing here knows what lies in a file. It may call `sysv/`.
 //!
 //! A [`Description`] tells who lives: its locks are the kernel's (`F_OFD_SETLK`), follow the inode into every namespace, and
 //! end with the description's last descriptor. So each is opened for one owner, is never mapped through (a mapping keeps a
@@ -29,7 +29,7 @@ mod temporary;
 mod tests;
 mod turn;
 
-pub(crate) use birth::{Birth, create_whole};
+pub(crate) use birth::create_whole;
 pub(crate) use description::{Description, FileStat};
 pub(crate) use durable::{Slots, persist, restored};
 pub(crate) use error::{Error, Kind};

@@ -239,7 +239,7 @@ pub(super) fn replace_with_nothing(fd: RawFd, mark: i64) {
     if offset(fd) != Some(mark) {
         return;
     }
-    // SAFETY: takes and returns numbers only. Whoever owns `fd` finds a counter there instead of its file: the number is taken again
+    // SAFETY: takes and returns numbers only. The owner of `fd` finds a counter there instead of its file: the number is taken again
     // before this function returns, by a thread that is alone. Closed first, there is room for one more.
     unsafe {
         libc::close(fd);
@@ -291,10 +291,4 @@ pub(super) fn descriptor_limit() -> u64 {
 pub(super) fn size_limit() -> u64 {
     // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to.
     limit(|at| unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, at) })
-}
-
-/// The effective user and group of this process.
-pub(super) fn effective_ids() -> (u32, u32) {
-    // SAFETY: `geteuid(2)`: "these functions are always successful" and they take nothing.
-    unsafe { (libc::geteuid(), libc::getegid()) }
 }

@@ -28,7 +28,7 @@ use crate::protocol::lock::set;
 use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed};
 use crate::protocol::memory::control::{Control, State};
 use crate::protocol::memory::stop::stop;
-use crate::protocol::segment::kernel::{Access, attach, look_up};
+use crate::protocol::segment::kernel::{Access, attach, look_up, mode_at_first};
 use crate::protocol::segment::locked::Payload;
 use crate::protocol::segment::segment::Segment;
 use crate::sysv::shm::{self, GetFlags};
@@ -146,20 +146,15 @@ fn adopt(
     complete((mapped, None), access, newborn, None)
 }
 
-/// The rights of the group, in a mode.
-const GROUP: u32 = 0o070;
-
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
 fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped, Guard)>, Fault> {
     let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
     let mode = Mode::new(newborn.mode.bits() & !EXECUTE | NEWBORN);
-    // The creator's own group gets no right to what another group is to have.
-    let first = newborn.group.map_or(mode.bits(), |_| mode.bits() & !GROUP);
     let id = shm::get(
         key,
         size,
         newborn.get | GetFlags::CREATE | GetFlags::EXCLUSIVE,
-        Mode::new(first),
+        mode_at_first(mode, newborn.group),
     )?;
     let guard = Guard::new(id, key, size);
     stop!("birth: segment made");

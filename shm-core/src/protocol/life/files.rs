@@ -3,7 +3,7 @@
 //! A birth is private until the file has its name, so it has no table of deaths of its own: see
 //! [`create_whole`]. The first value is written under the lock, as in a segment, by the code that does so there.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::atomic::AtomicU64 as PlainU64;
 
@@ -12,7 +12,7 @@ use super::newborn::{Newborn, Write, describe, unique_id};
 use super::open::retry;
 use super::removal::bury_file;
 use crate::home::file::{
-    self, Birth, Description, FileStat, Kind, create_memory, create_whole, enter, life_word,
+    self, Description, FileStat, Kind, create_memory, create_whole, enter, life_word,
 };
 use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
@@ -20,7 +20,7 @@ use crate::protocol::memory::atomics::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
-use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
+use crate::protocol::memory::control::{MAGIC, State, may_end_in_control};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::Access;
 use crate::protocol::segment::locked::Payload;
@@ -90,7 +90,7 @@ pub(crate) fn create_memory_home(
     let description = Description::of_memory(&fd, true)?;
     let home = FileHome::map(description, true)?;
     fill(home, access, newborn, write)?;
-    open_memory(std::os::fd::AsFd::as_fd(&fd), access)
+    open_memory(fd.as_fd(), access)
 }
 
 /// `None`: there is a file of that path.
@@ -102,18 +102,10 @@ fn bear(
 ) -> Result<Option<Segment>, Fault> {
     let size = newborn.geometry.total().ok_or(Fault::TooLarge)?;
     let (mode, group) = (newborn.mode.bits(), newborn.group);
-    let born = create_whole(path, mode, group, size as u64, |description, _| {
-        let home = FileHome::map(description.again(true)?, true)?;
-        fill(home, access, newborn, write)
-    })?;
+    let fill = |home| fill(home, access, newborn, write);
+    let born = create_whole(path, mode, group, size as u64, fill)?;
     stop!("file birth: named");
-    match born {
-        Birth::New(born) => {
-            let home = FileHome::new(born.description, born.mapped);
-            verified(home, access).map(Some)
-        }
-        Birth::Exists => Ok(None),
-    }
+    born.map(|home| verified(home, access)).transpose()
 }
 
 /// Writes everything that a file holds, under its lock; no other process knows it yet.
@@ -130,14 +122,7 @@ fn fill(
     control.slots.store(slots, Relaxed);
     control.life.store(life.get(), Relaxed);
     // SAFETY: the file was made with as many bytes as the geometry has, and mapped whole.
-    let segment = unsafe {
-        divide(
-            Home::File(Box::new(home)),
-            number(0),
-            access,
-            newborn.geometry,
-        )
-    };
+    let segment = unsafe { divide(Home::File(Box::new(home)), access, newborn.geometry) };
     segment.join()?;
     let locked = segment.lock_in_any_state()?;
     let first = |area| write(&locked, Payload { area, exact: false });
@@ -157,12 +142,6 @@ fn fill(
     Ok(())
 }
 
-/// What tells a file among those that a thread may lock: 31 bits of its inode, which two files seldom share, and then by the
-/// claim's word as well.
-fn number(inode: u64) -> u32 {
-    ((inode ^ inode >> 31) & 0x7fff_ffff) as u32
-}
-
 fn attach(description: Description, access: Access) -> Result<Segment, Fault> {
     check(&description.stat()?, access)?;
     let home = FileHome::map(description, access.writable)?;
@@ -177,7 +156,7 @@ fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
         return Err(Fault::Exposed { mode: stat.mode });
     }
     let size = stat.size as usize;
-    if size < CONTROL || !size.is_multiple_of(LINE) {
+    if !may_end_in_control(size) {
         return Err(Fault::Foreign { size });
     }
     Ok(())
@@ -186,7 +165,7 @@ fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
 fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
     let size = home.len();
     // Once more: it is the mapping's size that counts.
-    if size < CONTROL || !size.is_multiple_of(LINE) {
+    if !may_end_in_control(size) {
         return Err(Fault::Foreign { size });
     }
     let block = control(&home);
@@ -207,9 +186,8 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
     if has_path && home.stat()?.is_none_or(|stat| stat.nlink == 0) {
         return Err(Fault::Removed);
     }
-    let number = number(home.inode());
     // SAFETY: the geometry was found to add up to the size of the mapping.
-    let mut segment = unsafe { divide(Home::File(Box::new(home)), number, access, geometry) };
+    let mut segment = unsafe { divide(Home::File(Box::new(home)), access, geometry) };
     segment.flags = flags;
     segment.doomed = !has_path;
     segment.begin_life()?;
@@ -217,13 +195,9 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
 }
 
 impl Segment {
-    fn file(&self) -> Option<&FileHome> {
-        self.home().file()
-    }
-
     /// Makes sure that the live value is one that living processes left: see [`enter`].
     fn begin_life(&self) -> Result<(), Fault> {
-        let Some(file) = self.file() else {
+        let Some(file) = self.home.file() else {
             return Ok(());
         };
         let description = file.description();
@@ -240,7 +214,7 @@ impl Segment {
 
     /// Puts the newest whole snapshot in the place of the live value. No other process uses it.
     fn restore(&self) -> Result<(), Fault> {
-        let file = self.file().ok_or(Fault::NotRestored)?;
+        let file = self.home.file().ok_or(Fault::NotRestored)?;
         let slots = self.snapshot_slots().ok_or(Fault::NotRestored)?;
         file::restored(file.description(), slots, self.unique, |found, durable| {
             let fits = found.schema.len() <= self.geometry.room

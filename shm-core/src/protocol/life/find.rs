@@ -9,7 +9,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::lock::held::Handle;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{
-    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, LINE, MAGIC, SNAPSHOTS, State,
+    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, SNAPSHOTS, State, may_end_in_control,
 };
 use crate::protocol::memory::copy::Area;
 use crate::protocol::memory::latch::Latch;
@@ -54,7 +54,7 @@ pub(super) fn find(id: shm::Id, access: Access) -> Result<Found, Fault> {
     let Some((mapping, stat)) = attach(id, access)? else {
         return Ok(Found::Gone);
     };
-    if stat.size < CONTROL || !stat.size.is_multiple_of(LINE) {
+    if !may_end_in_control(stat.size) {
         return Err(Fault::Foreign { size: stat.size });
     }
     // SAFETY: **described**: `attach` asked for `stat` once the segment was mapped; its size was checked
@@ -161,9 +161,8 @@ impl Mapped {
     /// The segment under this division, which adds up to its size.
     pub(super) fn divided(self, access: Access, geometry: Geometry) -> Segment {
         debug_assert_eq!(geometry.total(), Some(self.stat.size));
-        let number = self.mapping.id().as_raw().cast_unsigned();
         // SAFETY: the mapping has `stat.size` bytes (**described**), which the geometry adds up to.
-        let mut segment = unsafe { divide(Home::Segment(self.mapping), number, access, geometry) };
+        let mut segment = unsafe { divide(Home::Segment(self.mapping), access, geometry) };
         segment.key = self.stat.key;
         segment.owners = self.stat.owners();
         segment.doomed = self.stat.key.is_private();
@@ -195,17 +194,12 @@ pub(super) fn header(control: &Control, size: usize) -> Result<(Geometry, u32), 
     Ok((geometry, flags))
 }
 
-/// A segment of this division. `number` names it among all that a thread may lock: 31 bits.
+/// A segment of this division.
 ///
 /// # Safety
 ///
 /// **divided**: the home maps as many bytes as the geometry has in all.
-pub(super) unsafe fn divide(
-    home: Home,
-    number: u32,
-    access: Access,
-    geometry: Geometry,
-) -> Segment {
+pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> Segment {
     let base = home.as_ptr().as_ptr();
     let area = |offset: usize, bytes: usize| {
         let first = base.wrapping_add(offset).cast_const().cast();
@@ -236,7 +230,7 @@ pub(super) unsafe fn divide(
         unique,
         records,
         control,
-        handle: Handle::unclaimed(number),
+        handle: Handle::unclaimed(home.number()),
         home,
         leftover: None,
         latch,

@@ -11,16 +11,15 @@
 //! | it is unlinked | those attached find it without a name when they next look: see [`Segment::is_orphan`] |
 //! | the state says removed | every call of theirs says so |
 
-use std::time::Instant;
-
 use std::path::Path;
+use std::time::Instant;
 
 use super::find::{Mapped, control};
 use crate::home::file::{self, Description};
 use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed, Release};
-use crate::protocol::memory::control::{CONTROL, LINE, MAGIC, State};
+use crate::protocol::memory::control::{MAGIC, State, may_end_in_control};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::{look_up, map, remove_set, stat};
 use crate::protocol::segment::owner::may_remove;
@@ -70,7 +69,7 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
     // Once more: what is attached keeps its id, its size and its place.
     let facts = stat(id)?.filter(|stat| !stat.dest).ok_or_else(gone)?;
     let foreign = Fault::Foreign { size: facts.size };
-    if !may_remove(&facts) || facts.size < CONTROL || !facts.size.is_multiple_of(LINE) {
+    if !may_remove(&facts) || !may_end_in_control(facts.size) {
         return Err(foreign);
     }
     mapping.back(facts.size)?;
@@ -94,8 +93,7 @@ pub(crate) fn remove_id(id: shm::Id) -> Result<(), Fault> {
 
 /// Removes the file that a segment lives in.
 fn remove_in_file(segment: &Segment, file: &FileHome) -> Result<(), Fault> {
-    let stat = file.stat()?;
-    if segment.state().is_removed() || !segment.doomed && stat.is_some_and(|stat| stat.nlink == 0) {
+    if segment.state().is_removed() || segment.is_orphan()? {
         return Err(Fault::Removed);
     }
     file.unlink()?;
@@ -130,8 +128,7 @@ pub(super) fn bury_file(path: &Path) -> Result<(), Fault> {
 fn file_of_ours(path: &Path) -> Result<FileHome, Fault> {
     let home = FileHome::map(Description::open(path, true)?, true)?;
     let size = home.len();
-    let fits = size >= CONTROL && size.is_multiple_of(LINE);
-    if fits && control(&home).magic.load(Relaxed) == MAGIC {
+    if may_end_in_control(size) && control(&home).magic.load(Relaxed) == MAGIC {
         return Ok(home);
     }
     Err(Fault::Foreign { size })

@@ -24,7 +24,7 @@ use super::find::{Found, Mapped, find};
 use super::removal;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
-use crate::protocol::memory::control::{CONTROL, LINE, State};
+use crate::protocol::memory::control::{State, may_end_in_control};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::{self, Access, look_up, map};
 use crate::protocol::segment::owner::may_remove;
@@ -92,7 +92,7 @@ pub(crate) fn make_room_at(key: Key, access: Access, wanted: Option<usize>) -> R
         Ok(stat) => stat,
         Err(room) => return Ok(room),
     };
-    if stat.size >= CONTROL && stat.size.is_multiple_of(LINE) {
+    if may_end_in_control(stat.size) {
         // SAFETY: **described**: `stat` was asked for once the segment was mapped; its size was checked
         // just now.
         let mapped = unsafe { Mapped::new(mapping, stat) };

@@ -155,12 +155,6 @@ pub(in crate::protocol) fn image() -> u32 {
     }
 }
 
-/// The effective user and group of this process.
-pub(super) fn effective_ids() -> (u32, u32) {
-    // SAFETY: geteuid(2), getegid(2): "These functions are always successful".
-    unsafe { (libc::geteuid(), libc::getegid()) }
-}
-
 /// Makes all that a process stored before it was seen to be gone seen here. `false`: the kernel
 /// can't, so what was seen can't be acted upon.
 ///

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use super::process;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
     AtomicU32,
@@ -69,7 +68,7 @@ pub(in crate::protocol) fn create(
     stop!("birth: semaphores made", set);
     // A creator that ends another user's birth hands the set to the segment's owner. In a user
     // namespace without a mapping any IPC_SET fails, so it is asked only where something differs.
-    let (uid, gid) = process::effective_ids();
+    let (uid, gid) = sysv::effective_ids();
     if (segment.uid, segment.gid) != (uid, gid)
         && let Err(error) = sem::set(set, segment.uid, segment.gid, mode)
     {

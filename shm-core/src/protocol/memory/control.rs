@@ -106,6 +106,11 @@ pub(crate) const CONTROL: usize = 320;
 #[cfg(not(all(test, loom)))]
 const _: () = assert!(size_of::<Control>() == CONTROL);
 
+/// Whether that many bytes, from a page's first on, may end in a control block: it is within them, and aligned.
+pub(crate) fn may_end_in_control(size: usize) -> bool {
+    size >= CONTROL && size.is_multiple_of(LINE)
+}
+
 /// The word that every call compares with what it expects.
 ///
 /// | bits | meaning |

@@ -19,6 +19,15 @@ pub(crate) struct Access {
     pub(crate) may_write: u32,
 }
 
+/// The rights of the group, in a mode.
+const GROUP: u32 = 0o070;
+
+/// The mode to create a segment with that is to belong to `group` a moment later: the creator's own group gets no right to what
+/// another group is to have.
+pub(crate) fn mode_at_first(mode: Mode, group: Option<u32>) -> Mode {
+    Mode::new(group.map_or(mode.bits(), |_| mode.bits() & !GROUP))
+}
+
 /// The segment that a key leads to. It asks for no size (more than there is would be a bare EINVAL)
 /// and for no right.
 pub(crate) fn look_up(key: Key) -> Result<shm::Id, sysv::Error> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::kernel;
 use super::owner::may_remove;
 use super::segment::{Segment, wake_all};
-use crate::home::{Home, Witness, file};
+use crate::home::{Home, Witness};
 use crate::protocol::fault::{Claimant, Fault, Holder};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held;
@@ -23,7 +23,7 @@ use crate::protocol::lock::set::{self, set_of};
 use crate::protocol::lock::slots::Slots;
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::protocol::memory::stop::stop;
-use crate::sysv::{Kind, Mode, sem};
+use crate::sysv::{Mode, sem};
 
 /// Commits between two looks: some 1 us each time, so one part in fifty of what commits cost.
 const EACH: u64 = 1024;
@@ -237,14 +237,7 @@ impl Segment {
         }
         let (slots, claim) = match self.claim_in_force() {
             // What opening the box told of rights holds for the process that opened it.
-            Err(Fault::System(error))
-                if error.kind() == Kind::Denied && unpacked(stale).word != 0 =>
-            {
-                return Err(Fault::ChildDenied);
-            }
-            Err(Fault::File(error))
-                if error.kind() == file::Kind::Denied && unpacked(stale).word != 0 =>
-            {
+            Err(fault) if fault.is_denied() && unpacked(stale).word != 0 => {
                 return Err(Fault::ChildDenied);
             }
             claimed => claimed?,
@@ -372,8 +365,7 @@ impl Segment {
         self.write_as_never();
     }
 
-    /// Gives the claim back. To be called when the attachment ends.
-    /// Says whether there was one.
+    /// Gives the claim back, and says whether there was one. To be called when the attachment ends.
     pub(super) fn release_claim(&mut self) -> bool {
         let packed = *self.handle.claim.get_mut();
         let claim = unpacked(packed);
@@ -403,8 +395,9 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        let had_claim = self.release_claim();
         // Of two that are dropped at once, the one that comes later finds no claim.
-        if self.release_claim() && self.is_unclaimed() && self.check_life().is_ok() {
+        if had_claim && self.is_unclaimed() && self.check_life().is_ok() {
             let _ = self.persist();
         }
         self.leftover = self.leftover().map(Box::new);

@@ -1,6 +1,7 @@
 //! Whose segments are trusted.
 
 use crate::protocol::fault::Fault;
+use crate::sysv::effective_ids;
 use crate::sysv::shm::Stat;
 
 /// Whose segments are trusted.
@@ -20,7 +21,7 @@ impl Owner {
     fn trusts(self, uid: u32) -> bool {
         match self {
             Owner::Anybody => true,
-            _ if uid == 0 || uid == effective_user() => true,
+            _ if uid == 0 || uid == effective_ids().0 => true,
             Owner::User(user) => uid == user,
             Owner::SelfOrRoot => false,
         }
@@ -53,11 +54,6 @@ impl Owner {
 /// process must match the owner or creator …, or the caller must be privileged" (shmctl(2),
 /// `IPC_RMID`).
 pub(in crate::protocol) fn may_remove(stat: &Stat) -> bool {
-    let own = effective_user();
+    let (own, _) = effective_ids();
     own == 0 || own == stat.uid || own == stat.cuid
-}
-
-fn effective_user() -> u32 {
-    // SAFETY: geteuid(2): "These functions are always successful".
-    unsafe { libc::geteuid() }
 }

@@ -460,7 +460,7 @@ impl Segment {
             // the segment is attached.
             Ok(stat) => Ok(stat.is_some_and(|stat| stat.dest && !self.doomed)
                 && self.leads_here() != Some(false)),
-            Err(Fault::System(error)) if error.kind() == Kind::Denied => Ok(false),
+            Err(fault) if fault.is_denied() => Ok(false),
             Err(fault) => Err(fault),
         }
     }

@@ -13,25 +13,14 @@ use std::path::Path;
 
 use super::description::Description;
 use super::error::{Error, Kind};
+use super::home::FileHome;
 use super::mapped::Mapped;
 use super::syscalls;
 use super::temporary::Temporary;
 
-/// What a birth came to.
-pub(crate) enum Birth {
-    New(Born),
-    /// There was a file already, or another process was faster.
-    Exists,
-}
-
-/// A new file under its path.
-pub(crate) struct Born {
-    pub(crate) description: Description,
-    pub(crate) mapped: Mapped,
-}
-
 /// Makes the file of `len` bytes that `fill` fills; before, it holds zeros. It has its path once it is whole, and on the disk if
-/// the file system is on one; `fill` may lock bytes for the owner already. Before that, nothing but this process can see it.
+/// the file system is on one. Before that, nothing but this process can see it. `None`: there was a file already, or another
+/// process was faster.
 ///
 /// # Errors
 ///
@@ -41,33 +30,30 @@ pub(crate) fn create_whole<E: From<Error>>(
     mode: u32,
     group: Option<u32>,
     len: u64,
-    fill: impl FnOnce(&Description, &Mapped) -> Result<(), E>,
-) -> Result<Birth, E> {
+    fill: impl FnOnce(FileHome) -> Result<(), E>,
+) -> Result<Option<FileHome>, E> {
     let folder = folder(path)?;
     if path.symlink_metadata().is_ok() {
-        return Ok(Birth::Exists);
+        return Ok(None);
     }
     check_size(path, len)?;
     let temporary = Temporary::new(folder, path)?;
     let description = temporary.description();
     furnish(description, mode, group, len)?;
     let mapped = Mapped::new(description, true)?;
-    fill(description, &mapped)?;
+    fill(FileHome::map(description.again(true)?, true)?)?;
     let lasts = !description.file_system().is_volatile();
     if lasts {
         let synced = description.file().sync_all();
         synced.map_err(|e| Error::of("fsync", path, &e))?;
     }
     let Some(description) = temporary.link(path)? else {
-        return Ok(Birth::Exists);
+        return Ok(None);
     };
     if lasts {
         sync_name(folder, &description)?;
     }
-    Ok(Birth::New(Born {
-        description,
-        mapped,
-    }))
+    Ok(Some(FileHome::new(description, mapped)))
 }
 
 fn folder(path: &Path) -> Result<&Path, Error> {

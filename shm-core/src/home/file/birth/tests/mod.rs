@@ -13,11 +13,11 @@ use crate::home::file::tests::Scratch;
 const LEN: usize = 40_000;
 
 /// A file of `LEN` bytes `byte`.
-fn create(path: &Path, byte: u8) -> Result<Birth, Error> {
-    create_whole(path, 0o640, None, LEN as u64, |_, mapped| {
-        assert_eq!(mapped.len(), LEN);
+fn create(path: &Path, byte: u8) -> Result<Option<FileHome>, Error> {
+    create_whole(path, 0o640, None, LEN as u64, |home| {
+        assert_eq!(home.len(), LEN);
         // SAFETY: so many bytes lie in the mapping, which may be written to, and nothing else uses it.
-        unsafe { mapped.as_ptr().write_bytes(byte, LEN) };
+        unsafe { home.as_ptr().write_bytes(byte, LEN) };
         Ok(())
     })
 }
@@ -26,17 +26,17 @@ fn create(path: &Path, byte: u8) -> Result<Birth, Error> {
 fn a_file_is_born_whole_and_once() {
     for scratch in [Scratch::new(), Scratch::in_memory()] {
         let path = scratch.path("file");
-        let Ok(Birth::New(born)) = create(&path, 1) else {
+        let Ok(Some(born)) = create(&path, 1) else {
             panic!("there was nothing");
         };
-        assert!(matches!(create(&path, 2), Ok(Birth::Exists)));
+        assert!(matches!(create(&path, 2), Ok(None)));
         assert_eq!(fs::read(&path).unwrap(), [1; LEN]);
         let found = path.metadata().unwrap();
         assert_eq!((found.mode() & 0o7777, found.nlink()), (0o640, 1));
         assert!(found.blocks() * 512 >= LEN as u64, "room for each byte");
-        assert!(born.description.is_at(&path).unwrap());
+        assert!(born.description().is_at(&path).unwrap());
         // SAFETY: the byte lies in the mapping.
-        unsafe { born.mapped.as_ptr().add(LEN - 1).write_volatile(9) };
+        unsafe { born.as_ptr().add(LEN - 1).write_volatile(9) };
         assert_eq!(fs::read(&path).unwrap()[LEN - 1], 9);
         assert_eq!(scratch.names(), ["file"]);
     }
@@ -50,7 +50,7 @@ fn of_many_births_at_once_one_succeeds() {
         let births: Vec<_> = (1..=8)
             .map(|byte| {
                 let path = &path;
-                scope.spawn(move || matches!(create(path, byte), Ok(Birth::New(_))))
+                scope.spawn(move || matches!(create(path, byte), Ok(Some(_))))
             })
             .collect();
         births
@@ -70,7 +70,7 @@ fn what_fails_on_the_way_leaves_nothing() {
     let scratch = Scratch::new();
     let path = scratch.path("file");
     let refused = || Error::early("fill", &path, Kind::Other, "no value", "");
-    let made = create_whole(&path, 0o600, None, 100, |_, _| Err(refused()));
+    let made = create_whole(&path, 0o600, None, 100, |_| Err(refused()));
     assert!(matches!(made, Err(error) if error.kind() == Kind::Other));
     assert!(scratch.is_empty());
 }
@@ -98,7 +98,7 @@ fn paths_and_sizes_that_can_not_be_are_refused() {
         "{error}"
     );
     let path = scratch.path("huge");
-    let error = create_whole(&path, 0o600, None, 1 << 60, |_, _| Ok::<_, Error>(()))
+    let error = create_whole(&path, 0o600, None, 1 << 60, |_| Ok::<_, Error>(()))
         .err()
         .unwrap();
     assert!(
@@ -118,7 +118,7 @@ fn child() {
     let path = std::path::PathBuf::from(std::env::var_os("SHM_CORE_TEST_PATH").unwrap());
     match task.to_str().unwrap() {
         "forever" => loop {
-            if let Birth::New(_) = create(&path, 7).unwrap() {
+            if create(&path, 7).unwrap().is_some() {
                 let bytes = fs::read(&path).unwrap();
                 assert!(bytes.len() == LEN && bytes.iter().all(|byte| *byte == 7));
                 fs::remove_file(&path).unwrap();
@@ -173,7 +173,7 @@ fn births_that_are_killed_leave_a_whole_file_or_none() {
                 fs::remove_file(&path).unwrap();
             }
         }
-        assert!(matches!(create(&path, 1), Ok(Birth::New(_))));
+        assert!(matches!(create(&path, 1), Ok(Some(_))));
         assert_eq!(scratch.names(), ["file"]);
     }
 }
