@@ -11,6 +11,11 @@ use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
 const TRIES: u32 = 64;
 
 impl Segment {
+    /// Whether there is anything that [`Segment::persist`] brings to the disk.
+    pub(super) fn outlasts_boot(&self) -> bool {
+        self.geometry.snapshots
+    }
+
     /// Where the snapshots of a file lie, if it has any.
     pub(in crate::protocol) fn snapshot_slots(&self) -> Option<file::Slots> {
         let (at, size) = self.geometry.snapshots()?;

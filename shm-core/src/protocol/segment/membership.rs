@@ -397,7 +397,7 @@ impl Drop for Segment {
     fn drop(&mut self) {
         let had_claim = self.release_claim();
         // Of two that are dropped at once, the one that comes later finds no claim.
-        if had_claim && self.is_unclaimed() && self.check_life().is_ok() {
+        if had_claim && self.outlasts_boot() && self.is_unclaimed() && self.check_life().is_ok() {
             let _ = self.persist();
         }
         self.leftover = self.leftover().map(Box::new);
