@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
+use shm_core::{ParsePlaceError, Place};
 
 use crate::command;
 use crate::failure::{EXIT_CODES, Failure};
@@ -11,9 +12,22 @@ const PLACES: &str = "\
 Places:
   0x1234, 4660   the segment under that key
   id:5           the segment with that id, as `ipcs -m` shows it
-  ftok:PATH:ID   the segment under the key of ftok(PATH, ID)";
+  ftok:PATH:ID   the segment under the key of ftok(PATH, ID)
+  file:PATH      the file of that path; file: may be left out where the path has a slash
+  posix:/NAME    the shared memory of shm_open(\"/NAME\")";
 
-/// See into shared memory: list, show, watch and remove System V segments, typed or not
+/// A place, or a path with a slash in it, which no other place begins with.
+pub fn place(text: &str) -> Result<Place, String> {
+    let is_path = ["/", "./", "../"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    if is_path {
+        return Ok(Place::file(text));
+    }
+    text.parse().map_err(|why: ParsePlaceError| why.to_string())
+}
+
+/// See into shared memory: list, show, watch and remove segments and files, typed or not
 #[derive(Debug, Parser)]
 #[command(name = "shm", version, after_help = format!("{PLACES}\n\n{EXIT_CODES}"), max_term_width = 120)]
 pub struct Cli {
@@ -27,7 +41,7 @@ pub struct Cli {
     )]
     pub color: Color,
 
-    /// Look into the IPC namespace of that process: a container's
+    /// Look into the IPC namespace of that process, and into its /dev/shm: a container's
     #[arg(long, global = true, value_name = "PID")]
     ipc_of: Option<u32>,
 

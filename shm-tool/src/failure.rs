@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use shm_core::{ErrorKind, Place, sysv};
 
 use crate::output::visible;
@@ -62,7 +63,14 @@ impl Failure {
             ErrorKind::Value => (Exit::Misfit, cause(error)),
             ErrorKind::Removed => (
                 Exit::NotFound,
-                "the segment has been removed; `shm ls` lists those that there are".to_owned(),
+                "it has been removed; `shm ls` lists those that there are".to_owned(),
+            ),
+            ErrorKind::NotRestored => (
+                Exit::Other,
+                format!(
+                    "{}; `shm unlock` opens it for writing, which brings the durable value back",
+                    without_hint(&cause(error))
+                ),
             ),
             ErrorKind::Foreign => (
                 Exit::Misfit,
@@ -84,7 +92,27 @@ impl Failure {
             ErrorKind::Untrusted | ErrorKind::Left | ErrorKind::Unjudged => {
                 (Exit::NotPermitted, cause(error))
             }
-            _ => (Exit::Other, cause(error)),
+            _ => (of_errno(error.raw_os_error()), cause(error)),
+        };
+        Failure::new(exit, format!("{place}: {message}"))
+    }
+
+    /// What a call of the kernel for a file failed for.
+    pub fn of_io(place: impl Display, error: &io::Error) -> Failure {
+        let (exit, message) = match error.kind() {
+            io::ErrorKind::NotFound => (
+                Exit::NotFound,
+                "there is no such file; `shm ls` lists those that there are".to_owned(),
+            ),
+            io::ErrorKind::PermissionDenied => (
+                Exit::NotPermitted,
+                "this user may not; run as its owner, or as root".to_owned(),
+            ),
+            io::ErrorKind::UnexpectedEof => (
+                Exit::Misfit,
+                "the file is too short; `shm stat` shows its size".to_owned(),
+            ),
+            _ => (Exit::Other, format!("{error}; see `shm stat`")),
         };
         Failure::new(exit, format!("{place}: {message}"))
     }
@@ -141,6 +169,19 @@ fn cause(error: &shm_core::Error) -> String {
     let place = error.place().map(|place| format!("{place}: "));
     let behind = place.and_then(|place| Some(text.split_once(&place)?.1.to_owned()));
     behind.unwrap_or(text)
+}
+
+/// What the kernel's refusal of a file means.
+fn of_errno(errno: Option<i32>) -> Exit {
+    match errno.map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT | Errno::NOTDIR) => Exit::NotFound,
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Exit::NotPermitted,
+        _ => Exit::Other,
+    }
+}
+
+fn without_hint(text: &str) -> &str {
+    text.rsplit_once("; ").map_or(text, |(cause, _)| cause)
 }
 
 /// A place that was read from the command line, in an error.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use shm_core::layout::{Schema, Value};
-use shm_core::sysv::shm;
 use shm_core::{ErrorKind, Inspector, Place, Snapshot};
 
 use crate::failure::{Exit, Failure};
+use crate::kernel::contents::Contents;
+use crate::kernel::found::{Found, inspect};
 use crate::kernel::processes::AttachedProcesses;
-use crate::kernel::segments::{Found, inspect};
 use crate::output::visible;
 use crate::shape::{DebugInfo, Store, Type, decode, from_schema};
 use crate::value::{Node, Path};
@@ -55,7 +55,7 @@ enum Way {
     Own(Inspector),
     /// By a type of the debug information.
     Told {
-        memory: shm::Attachment,
+        memory: Contents,
         ty: Type,
         at: usize,
         from: PathBuf,
@@ -76,7 +76,9 @@ impl Source {
         let way = match &told.name {
             Some(name) => told.way(place, &found, name)?,
             None if told.from.is_some() => return Err(told.which_type(&found)),
-            None => Way::Own(inspect(found.id, TIMEOUT).map_err(|error| opened(place, &error))?),
+            None => {
+                Way::Own(inspect(&found.way(), TIMEOUT).map_err(|error| opened(place, &error))?)
+            }
         };
         let place = place.clone();
         Ok(Source { found, place, way })
@@ -118,9 +120,9 @@ impl Source {
             if reading != *last {
                 return Ok(Some(reading));
             }
-            if shm::stat(self.found.id).is_ok_and(|stat| stat.dest && !self.found.stat.dest) {
+            if self.found.has_gone() {
                 return Err(Failure::not_found(format!(
-                    "{}: the segment has been removed; `shm ls` lists those that there are",
+                    "{}: it has been removed; `shm ls` lists those that there are",
                     self.place
                 )));
             }
@@ -146,15 +148,9 @@ impl Source {
         let Way::Told { memory, at, .. } = &self.way else {
             return Ok(Vec::new());
         };
-        let copy = || {
-            let mut bytes = vec![0; memory.len().saturating_sub(*at)];
-            let failed = |error| Failure::of_sysv(&self.place, &error);
-            memory.read_at(&mut bytes, *at).map_err(failed)?;
-            Ok::<_, Failure>(bytes)
-        };
-        let mut last = copy()?;
+        let mut last = memory.from(*at)?;
         for _ in 0..TRIES {
-            let next = copy()?;
+            let next = memory.from(*at)?;
             if next == last {
                 break;
             }
@@ -175,12 +171,8 @@ impl Source {
             .iter()
             .map(|(path, text)| Store::of(ty, *at, path, text));
         let stores = stores.collect::<Result<Vec<Store>, Failure>>()?;
-        let failed = |error| Failure::of_sysv(&self.place, &error);
-        let memory = shm::attach(self.found.id, shm::Access::ReadWrite).map_err(failed)?;
-        stores
-            .iter()
-            .try_for_each(|store| store.apply(&memory))
-            .map_err(failed)
+        let memory = Contents::open(&self.found, true)?;
+        stores.iter().try_for_each(|store| store.apply(&memory))
     }
 
     /// The segment's own schema, if it is read by that.
@@ -266,8 +258,7 @@ impl TypeArgs {
 
     fn way(&self, place: &Place, found: &Found, name: &str) -> Result<Way, Failure> {
         let (ty, from) = self.type_named(found, name)?;
-        let memory = shm::attach(found.id, shm::Access::ReadOnly);
-        let memory = memory.map_err(|error| Failure::of_sysv(place, &error))?;
+        let memory = Contents::open(found, false)?;
         let there = memory.len().saturating_sub(self.at) as u64;
         if ty.size > there {
             let behind = if self.at > 0 {
@@ -275,10 +266,14 @@ impl TypeArgs {
             } else {
                 String::new()
             };
+            let what = match found {
+                Found::Segment(_) => "segment",
+                Found::File(_) => "file",
+            };
             return Err(Failure::new(
                 Exit::Misfit,
                 format!(
-                    "{place}: {} has {} bytes, and the segment has {there}{behind}; name the type that its creator uses",
+                    "{place}: {} has {} bytes, and the {what} has {there}{behind}; name the type that its creator uses",
                     ty.written(),
                     ty.size
                 ),
@@ -322,8 +317,8 @@ impl TypeArgs {
             Ok(info) => info,
             Err(failure) => return failure,
         };
-        let size = found.stat.size;
-        let fit = info.structs_of_size(size as u64);
+        let size = found.size();
+        let fit = info.structs_of_size(size);
         let hint = match &fit[..] {
             [] => format!(
                 "no struct of {} has the {size} bytes of the segment",
@@ -340,9 +335,10 @@ impl TypeArgs {
 
 /// The programs of those that have the segment attached, and of its creator.
 fn programs(found: &Found) -> Vec<PathBuf> {
-    let attached = AttachedProcesses::of(found.id, found.stat.key).found;
+    let attached = AttachedProcesses::of(found).found;
     let mut pids: Vec<u32> = attached.iter().map(|process| process.pid).collect();
-    pids.extend(u32::try_from(found.stat.cpid).ok().filter(|pid| *pid > 0));
+    let creator = found.segment().map_or(0, |segment| segment.stat.cpid);
+    pids.extend(u32::try_from(creator).ok().filter(|pid| *pid > 0));
     pids.retain(|pid| *pid != std::process::id());
     pids.iter()
         .map(|pid| format!("/proc/{pid}/exe").into())

@@ -10,6 +10,7 @@ use serde::Serialize;
 use shm_core::Place;
 use shm_core::layout::Schema;
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure};
 use crate::output::{print, print_json, two_columns, visible};
 use crate::shape::{DebugInfo, Row, Type, rows};
@@ -27,7 +28,7 @@ use crate::value::{Extent, Node, changes, one_line};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Diff {
-    /// 0x1234, id:5, ftok:PATH:ID or FILE:NAME
+    /// 0x1234, id:5, ftok:PATH:ID, file:PATH, posix:/NAME, or FILE:NAME of a type
     a: Side,
 
     /// The other one
@@ -59,6 +60,7 @@ impl FromStr for Side {
             ends.filter(|at| fs::metadata(&text[..*at]).is_ok_and(|meta| meta.is_file()));
         match files.next() {
             Some(at) => Ok(Side::Type(text[..at].into(), text[at + 1..].to_owned())),
+            None if text.contains('/') => place(text).map(Side::Segment),
             None => Err(format!(
                 "{why}; or write FILE:NAME, as './motion:struct motion_status'"
             )),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use serde::Serialize;
 use shm_core::sysv::{self, Key, Mode, sem, shm};
 use shm_core::{ErrorKind, HolderState, Place};
 
+use crate::cli::place;
 use crate::failure::Failure;
+use crate::kernel::found::{Found, Inside, doing, inspect};
+use crate::kernel::namespace::memory_folder;
 use crate::kernel::processes::with_name;
-use crate::kernel::segments::{Found, Inside, doing, inspect};
-use crate::output::{CHANGED, FAINT, print, print_json, styled, visible};
+use crate::output::{CHANGED, FAINT, human_size, print, print_json, styled, visible};
 
 /// Tell what will bite: limits, leftovers, locks of stopped processes; each with the line that mends it
 ///
@@ -21,7 +24,8 @@ use crate::output::{CHANGED, FAINT, print, print_json, styled, visible};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Doctor {
-    /// This segment only: 0x1234, id:5 or ftok:PATH:ID
+    /// This one only: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Option<Place>,
 
     /// As JSON
@@ -80,6 +84,7 @@ impl Doctor {
 fn everything() -> Result<Vec<Finding>, Failure> {
     let mut findings = limits().map_err(|error| Failure::of_sysv("limits", &error))?;
     findings.extend(namespace());
+    findings.extend(memory());
     findings.push(remove_ipc());
     findings.push(undo());
     let (all, _) = Found::all()?;
@@ -155,6 +160,22 @@ fn filled(name: &str, what: &str, used: u64, most: u64) -> Finding {
         }
     };
     Finding::new(Level::Bad, name, text, mend)
+}
+
+/// How full the shared-memory file system is.
+fn memory() -> Option<Finding> {
+    let folder = memory_folder();
+    let space = rustix::fs::statvfs(folder).ok()?;
+    let most = space.f_blocks.saturating_mul(space.f_frsize);
+    let used = most.saturating_sub(space.f_bavail.saturating_mul(space.f_frsize));
+    let name = folder.display().to_string();
+    let text = format!("{} of {} in use", human_size(used), human_size(most));
+    Some(if most == 0 || used < most / 5 * 4 {
+        Finding::fine(&name, text)
+    } else {
+        let mend = format!("mount -o remount,size={} {name}", most.saturating_mul(2));
+        Finding::new(Level::Bad, &name, text, mend)
+    })
 }
 
 /// The number of the namespace in which a machine starts (`PROC_IPC_INIT_INO`, include/linux/proc_ns.h).
@@ -249,9 +270,22 @@ fn undo() -> Finding {
     }
 }
 
-/// What is wrong with one segment.
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    quote(&path.display().to_string())
+}
+
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+@%,".contains(c);
+    if text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// What is wrong with one segment or file.
 fn of_segment(found: &Found) -> Vec<Finding> {
-    let place = found.place().to_string();
+    let place = quote(&found.place().to_string());
     let new = |level, what: String, mend: String| Finding::new(level, &place, what, mend);
     let mut findings = Vec::new();
     match Inside::of(found) {
@@ -260,7 +294,16 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 findings.extend(of_holder(&place, holder));
             }
             let set =
-                inspect(found.id, Duration::ZERO).and_then(|inspector| inspector.semaphores());
+                inspect(&found.way(), Duration::ZERO).and_then(|inspector| inspector.semaphores());
+            if let Found::File(file) = found
+                && file.meta.mode() & 0o022 != 0
+            {
+                findings.push(new(
+                    Level::Note,
+                    "its mode lets others write it, and so cut it short, which ends those who have it open".to_owned(),
+                    format!("chmod go-w {}, unless its programs ask for that mode", quoted(&file.path)),
+                ));
+            }
             if set.is_err_and(|error| error.kind() == ErrorKind::SetLost) {
                 findings.push(new(
                     Level::Note,
@@ -271,16 +314,27 @@ fn of_segment(found: &Found) -> Vec<Finding> {
         }
         Inside::Unfinished => findings.push(new(
             Level::Bad,
-            format!(
-                "process {} began to create it and has not ended that",
-                found.stat.cpid
-            ),
+            match found.segment() {
+                Some(segment) => format!(
+                    "process {} began to create it and has not ended that",
+                    segment.stat.cpid
+                ),
+                None => "its creator has not made it ready".to_owned(),
+            },
             format!("start its creator again, or shm rm {place}"),
         )),
         Inside::Unfit("another format") => findings.push(new(
             Level::Note,
             "it has the format of another version of the library".to_owned(),
             "use the version that made it".to_owned(),
+        )),
+        Inside::Unfit("not restored") => findings.push(new(
+            Level::Note,
+            "it was left by an earlier start of the machine, or is a copy: a view can't read it"
+                .to_owned(),
+            format!(
+                "shm unlock {place}: it opens it for writing, which brings the durable value back"
+            ),
         )),
         Inside::Unfit(why) => findings.push(new(
             Level::Bad,
@@ -351,9 +405,13 @@ impl Finding {
             Level::Note => "note".to_owned(),
             Level::Bad => styled(CHANGED, "BAD "),
         };
-        let mut text = format!("{word}  {}: {}\n", self.subject, visible(&self.what));
+        let mut text = format!(
+            "{word}  {}: {}\n",
+            visible(&self.subject),
+            visible(&self.what)
+        );
         if let Some(mend) = &self.mend {
-            let _ = writeln!(text, "      {mend}");
+            let _ = writeln!(text, "      {}", visible(mend));
         }
         text
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use shm_core::Place;
 
+use crate::cli::place;
 use crate::failure::Failure;
 use crate::kept::Kept;
 use crate::output::{print, visible};
@@ -18,7 +19,8 @@ use crate::source::{Source, TypeArgs};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Dump {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     file: PathBuf,

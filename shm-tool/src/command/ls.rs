@@ -1,4 +1,4 @@
-//! `shm ls`: every segment that the kernel knows.
+//! `shm ls`: every segment that the kernel knows, what is in the shared-memory file system, and files that are named.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -7,27 +7,36 @@ use clap::{Args, ValueEnum};
 use comfy_table::CellAlignment;
 use jiff::Timestamp;
 use serde::Serialize;
-use shm_core::sysv::{sem, shm};
+use shm_core::Place;
+use shm_core::sysv::sem;
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure};
+use crate::kernel::files::SharedFile;
+use crate::kernel::found::{Found, Inside, Typed, doing};
 use crate::kernel::memory::{self, Memory};
 use crate::kernel::processes::{self, with_name};
-use crate::kernel::segments::{Found, Inside, doing, key_text};
+use crate::kernel::segments::key_text;
 use crate::kernel::users::Names;
 use crate::output::{human_size, print, print_json, visible};
 use crate::table::table;
 
-/// List the segments, typed or not
+/// List the segments and what lies in /dev/shm, typed or not
 ///
 /// Examples:
+///   shm ls /var/lib/app                    and the files in that folder that hold values
 ///   shm ls --mine --sort bytes
 ///   shm ls -o place,type,cpid,rss --noheadings
 ///   shm ls --json | jq '.segments[] | select(.attached == 0)'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Ls {
+    /// Files to list too: file:PATH, or a path with a slash; of a folder those that hold a value of this library
+    #[arg(value_name = "FILE", value_parser = place, conflicts_with_all = ["semaphores", "orphans"])]
+    files: Vec<Place>,
+
     /// The columns, of: place, id, key, type, schema, bytes, version, nattch, owner, group, creator, mode, state, cpid,
-    /// lpid, atime, dtime, ctime, rss, swap
+    /// lpid, atime, dtime, ctime, mtime, rss, swap; of files those that files have
     #[arg(
         short,
         long,
@@ -45,11 +54,11 @@ pub struct Ls {
     #[arg(short, long)]
     reverse: bool,
 
-    /// Only segments that this user owns or created
+    /// Only what this user owns or created
     #[arg(long)]
     mine: bool,
 
-    /// Only segments that say what is in them
+    /// Only what says what is in it
     #[arg(long, conflicts_with = "no_attach")]
     typed: bool,
 
@@ -61,7 +70,7 @@ pub struct Ls {
     #[arg(short = 's', long, conflicts_with_all = ["output", "sort", "typed"])]
     semaphores: bool,
 
-    /// Attach no segment: an attachment changes lpid and atime
+    /// Attach nothing: an attachment changes lpid and atime
     #[arg(long)]
     no_attach: bool,
 
@@ -98,6 +107,7 @@ enum Column {
     Atime,
     Dtime,
     Ctime,
+    Mtime,
     Rss,
     Swap,
 }
@@ -121,9 +131,9 @@ impl Ls {
         }
         let (mut all, silent) = Found::all()?;
         let own = rustix::process::geteuid().as_raw();
+        let named = self.named()?;
         all.retain(|found| {
-            (!self.mine || found.stat.owners().contains(&own))
-                && (!self.orphans || found.is_orphan())
+            (!self.mine || found.is_of(own)) && (!self.orphans || found.is_orphan())
         });
         let memory = if self.json || self.names(Column::Rss) || self.names(Column::Swap) {
             memory::by_segment()
@@ -139,9 +149,13 @@ impl Ls {
                 } else {
                     Inside::of(&found)
                 },
-                memory: memory.get(&found.id.as_raw()).copied(),
+                memory: match &found {
+                    Found::Segment(segment) => memory.get(&segment.id.as_raw()).copied(),
+                    Found::File(file) => Memory::of(file),
+                },
                 found,
             })
+            .chain(named)
             .filter(|row| !self.typed || matches!(row.inside, Inside::Typed(_)))
             .collect();
         if let Some(column) = self.sort {
@@ -157,6 +171,39 @@ impl Ls {
             print(&self.table_of(&rows, &names))?;
         }
         told_in_part(silent)
+    }
+
+    /// The files that were named, and those that hold values in folders that were.
+    fn named(&self) -> Result<Vec<Row>, Failure> {
+        let mut rows = Vec::new();
+        for place in &self.files {
+            let Some(path) = place.path() else {
+                return Err(Failure::usage(format!(
+                    "{place}: segments are listed anyway; name files"
+                )));
+            };
+            let row = |file: SharedFile| {
+                let memory = Memory::of(&file);
+                let found = Found::File(file);
+                let inside = if self.no_attach {
+                    Inside::NotAsked
+                } else {
+                    Inside::of(&found)
+                };
+                Row {
+                    found,
+                    inside,
+                    memory,
+                }
+            };
+            if path.is_dir() {
+                let files = SharedFile::in_folder(&path).into_iter().map(row);
+                rows.extend(files.filter(|row| row.inside != Inside::Untyped));
+            } else {
+                rows.push(row(SharedFile::at(place, &path)?));
+            }
+        }
+        Ok(rows)
     }
 
     fn names(&self, column: Column) -> bool {
@@ -251,7 +298,7 @@ struct Row {
 }
 
 impl Row {
-    fn typed(&self) -> Option<&crate::kernel::segments::Typed> {
+    fn typed(&self) -> Option<&Typed> {
         match &self.inside {
             Inside::Typed(typed) => Some(typed),
             _ => None,
@@ -259,7 +306,9 @@ impl Row {
     }
 
     fn cell(&self, column: Column, bytes: bool, names: &Names) -> String {
-        let stat = &self.found.stat;
+        let found = &self.found;
+        let stat = found.segment().map(|segment| &segment.stat);
+        let id = found.segment().map(|segment| segment.id);
         let size = |figure: u64| {
             if bytes {
                 figure.to_string()
@@ -269,24 +318,25 @@ impl Row {
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         match column {
-            Column::Place => self.found.place().to_string(),
-            Column::Id => self.found.id.to_string(),
-            Column::Key => or_dash(key_text(stat.key)),
+            Column::Place => visible(&found.place().to_string()).into_owned(),
+            Column::Id => or_dash(id.map(|id| id.to_string())),
+            Column::Key => or_dash(stat.and_then(|stat| key_text(stat.key))),
             Column::Type => or_dash(self.typed().map(|typed| visible(&typed.name).into_owned())),
             Column::Schema => or_dash(self.typed().and_then(|t| t.schema).map(|v| v.to_string())),
-            Column::Bytes => size(stat.size as u64),
+            Column::Bytes => size(found.size()),
             Column::Version => or_dash(self.typed().map(|typed| typed.version.to_string())),
-            Column::Nattch => stat.attached.to_string(),
-            Column::Owner => names.user(stat.uid),
-            Column::Group => names.group(stat.gid),
-            Column::Creator => names.user(stat.cuid),
-            Column::Mode => stat.mode.to_string(),
+            Column::Nattch => or_dash(found.attached().map(|attached| attached.to_string())),
+            Column::Owner => names.user(found.uid()),
+            Column::Group => names.group(found.gid()),
+            Column::Creator => or_dash(stat.map(|stat| names.user(stat.cuid))),
+            Column::Mode => found.mode().to_string(),
             Column::State => self.state(),
-            Column::Cpid => stat.cpid.to_string(),
-            Column::Lpid => stat.lpid.to_string(),
-            Column::Atime => or_dash(local_time(stat.atime)),
-            Column::Dtime => or_dash(local_time(stat.dtime)),
-            Column::Ctime => or_dash(local_time(stat.ctime)),
+            Column::Cpid => or_dash(stat.map(|stat| stat.cpid.to_string())),
+            Column::Lpid => or_dash(stat.map(|stat| stat.lpid.to_string())),
+            Column::Atime => or_dash(local_time(found.atime())),
+            Column::Dtime => or_dash(local_time(found.dtime())),
+            Column::Ctime => or_dash(local_time(found.ctime())),
+            Column::Mtime => or_dash(local_time(found.mtime())),
             Column::Rss => or_dash(self.memory.map(|memory| size(memory.resident))),
             Column::Swap => or_dash(self.memory.map(|memory| size(memory.swapped))),
         }
@@ -308,12 +358,16 @@ impl Row {
             Inside::Closed => states.push("closed".to_owned()),
             _ => {}
         }
-        if self.found.stat.dest {
+        if self.found.is_removed() {
             states.push("dest".to_owned());
         } else if self.found.is_orphan() {
             states.push("orphan".to_owned());
         }
-        if self.found.stat.locked {
+        if self
+            .found
+            .segment()
+            .is_some_and(|segment| segment.stat.locked)
+        {
             states.push("unswappable".to_owned());
         }
         if states.is_empty() {
@@ -330,11 +384,11 @@ impl Row {
             cell.parse::<u64>().ok()
         };
         match column {
-            Column::Id => self.found.id.cmp(&other.found.id),
             _ if column.is_number() => number(self).cmp(&number(other)),
-            Column::Atime => self.found.stat.atime.cmp(&other.found.stat.atime),
-            Column::Dtime => self.found.stat.dtime.cmp(&other.found.stat.dtime),
-            Column::Ctime => self.found.stat.ctime.cmp(&other.found.stat.ctime),
+            Column::Atime => self.found.atime().cmp(&other.found.atime()),
+            Column::Dtime => self.found.dtime().cmp(&other.found.dtime()),
+            Column::Ctime => self.found.ctime().cmp(&other.found.ctime()),
+            Column::Mtime => self.found.mtime().cmp(&other.found.mtime()),
             _ => self
                 .cell(column, true, names)
                 .cmp(&other.cell(column, true, names)),
@@ -342,7 +396,6 @@ impl Row {
     }
 
     fn to_json(&self, names: &Names) -> Segment {
-        let stat = &self.found.stat;
         let typed = self.typed();
         Segment {
             facts: Facts::of(&self.found, names),
@@ -351,7 +404,7 @@ impl Row {
             schema: typed.and_then(|typed| typed.schema),
             version: typed.map(|typed| typed.version),
             locked_by: typed.and_then(|typed| typed.holder).map(LockedBy::of),
-            orphan: self.found.is_orphan() && !stat.dest,
+            orphan: self.found.is_orphan() && !self.found.is_removed(),
             rss: self.memory.map(|memory| memory.resident),
             swap: self.memory.map(|memory| memory.swapped),
         }
@@ -391,6 +444,7 @@ impl Column {
             Column::Atime => "ATIME",
             Column::Dtime => "DTIME",
             Column::Ctime => "CTIME",
+            Column::Mtime => "MTIME",
             Column::Rss => "RSS",
             Column::Swap => "SWAP",
         }
@@ -427,56 +481,65 @@ pub fn local_time(time: Option<std::time::SystemTime>) -> Option<String> {
     Some(time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
-/// The kernel's figures of a segment, as JSON has them.
+/// The kernel's figures of a segment or a file, as JSON has them.
 #[derive(Serialize)]
 pub struct Facts {
     place: String,
-    id: i32,
+    id: Option<i32>,
     key: Option<String>,
-    bytes: usize,
-    attached: u64,
+    path: Option<String>,
+    bytes: u64,
+    attached: Option<u64>,
     uid: u32,
     owner: String,
     gid: u32,
     group: String,
-    cuid: u32,
-    cgid: u32,
+    cuid: Option<u32>,
+    cgid: Option<u32>,
     mode: String,
     dest: bool,
     unswappable: bool,
-    cpid: i32,
-    cpid_lives: bool,
-    lpid: i32,
+    cpid: Option<i32>,
+    cpid_lives: Option<bool>,
+    lpid: Option<i32>,
     atime: Option<Timestamp>,
     dtime: Option<Timestamp>,
     ctime: Option<Timestamp>,
+    mtime: Option<Timestamp>,
 }
 
 impl Facts {
     pub fn of(found: &Found, names: &Names) -> Facts {
-        let stat: &shm::Stat = &found.stat;
+        let segment = found.segment();
+        let stat = segment.map(|segment| &segment.stat);
+        let path = match found {
+            Found::File(file) => Some(file.path.display().to_string()),
+            Found::Segment(_) => None,
+        };
         let time = |time: Option<std::time::SystemTime>| Timestamp::try_from(time?).ok();
         Facts {
             place: found.place().to_string(),
-            id: found.id.as_raw(),
-            key: key_text(stat.key),
-            bytes: stat.size,
-            attached: stat.attached,
-            uid: stat.uid,
-            owner: names.user(stat.uid),
-            gid: stat.gid,
-            group: names.group(stat.gid),
-            cuid: stat.cuid,
-            cgid: stat.cgid,
-            mode: stat.mode.to_string(),
-            dest: stat.dest,
-            unswappable: stat.locked,
-            cpid: stat.cpid,
-            cpid_lives: processes::lives(stat.cpid),
-            lpid: stat.lpid,
-            atime: time(stat.atime),
-            dtime: time(stat.dtime),
-            ctime: time(stat.ctime),
+            id: segment.map(|segment| segment.id.as_raw()),
+            key: stat.and_then(|stat| key_text(stat.key)),
+            path,
+            bytes: found.size(),
+            attached: found.attached(),
+            uid: found.uid(),
+            owner: names.user(found.uid()),
+            gid: found.gid(),
+            group: names.group(found.gid()),
+            cuid: stat.map(|stat| stat.cuid),
+            cgid: stat.map(|stat| stat.cgid),
+            mode: found.mode().to_string(),
+            dest: found.is_removed(),
+            unswappable: stat.is_some_and(|stat| stat.locked),
+            cpid: stat.map(|stat| stat.cpid),
+            cpid_lives: stat.map(|stat| processes::lives(stat.cpid)),
+            lpid: stat.map(|stat| stat.lpid),
+            atime: time(found.atime()),
+            dtime: time(found.dtime()),
+            ctime: time(found.ctime()),
+            mtime: time(found.mtime()),
         }
     }
 }

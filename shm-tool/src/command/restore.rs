@@ -7,9 +7,10 @@ use clap::Args;
 use shm_core::Place;
 use shm_core::layout::{Mismatch, Value};
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
 use crate::kept::Kept;
-use crate::kernel::segments::{Found, inspect_to_write};
+use crate::kernel::found::{Found, inspect_to_write};
 use crate::output::{print, visible};
 
 /// Store the value of a file that `shm dump` wrote, as one commit
@@ -22,7 +23,8 @@ use crate::output::{print, visible};
 pub struct Restore {
     file: PathBuf,
 
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// Also if neither this user nor root owns the segment
@@ -41,8 +43,8 @@ impl Restore {
         })?;
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
-        let inspector =
-            inspect_to_write(found.id, Duration::from_secs(5), self.anybody).map_err(&failed)?;
+        let inspector = inspect_to_write(&found.way(), Duration::from_secs(5), self.anybody)
+            .map_err(&failed)?;
         let schema = inspector.schema().map_err(&failed)?;
         if schema.fingerprint() != kept.schema.fingerprint() {
             return Err(Failure::new(

@@ -1,19 +1,22 @@
 //! `shm rm`: removes segments, with the semaphore sets that belong to them.
 
+use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
-use shm_core::sysv::{Kind, sem, shm};
+use shm_core::sysv::{sem, shm};
 use shm_core::{ErrorKind, Place};
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure};
+use crate::kernel::files::is_posix;
+use crate::kernel::found::{Found, Inside, denied};
 use crate::kernel::processes::AttachedProcesses;
-use crate::kernel::segments::{Found, Inside};
 use crate::output::{human_size, print, visible};
 
-/// Remove segments, with the semaphore set that belongs to each
+/// Remove segments, with the semaphore set that belongs to each, and files of values
 ///
-/// A segment that a process has attached stays, unless --force is given. On a terminal it asks before it removes.
+/// What a process has attached stays, unless --force is given. On a terminal it asks before it removes.
 ///
 /// Examples:
 ///   shm rm 0x1234
@@ -21,8 +24,8 @@ use crate::output::{human_size, print, visible};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Rm {
-    /// The segments: 0x1234, id:5 or ftok:PATH:ID
-    #[arg(required_unless_present = "orphans")]
+    /// What to remove: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(required_unless_present = "orphans", value_parser = place)]
     places: Vec<Place>,
 
     /// What no process will find: segments without a key, not attached, whose creator has gone; and semaphore sets
@@ -45,7 +48,7 @@ pub struct Rm {
 
 /// What is to be removed.
 enum Target {
-    Segment(Found),
+    Value(Box<Found>),
     Set(sem::Id),
 }
 
@@ -91,7 +94,7 @@ impl Rm {
         let mut targets = Vec::new();
         for place in &self.places {
             match Found::at(place).and_then(|found| self.may_go(place, found)) {
-                Ok(found) => targets.push(Target::Segment(found)),
+                Ok(found) => targets.push(Target::Value(found.into())),
                 Err(failure) => tally.failed(failure),
             }
         }
@@ -99,14 +102,17 @@ impl Rm {
     }
 
     fn may_go(&self, place: &Place, found: Found) -> Result<Found, Failure> {
-        if found.stat.dest {
+        if found.is_removed() {
             return Err(Failure::not_found(format!(
                 "{place}: removed already; it goes when the last of {} attachments does",
-                found.stat.attached
+                found.attached().unwrap_or(0)
             )));
         }
-        if found.stat.attached > 0 && !self.force {
-            let processes = AttachedProcesses::of(found.id, found.stat.key);
+        if self.force || found.attached() == Some(0) {
+            return Ok(found);
+        }
+        let processes = AttachedProcesses::of(&found);
+        if found.attached().unwrap_or(processes.attachments()) > 0 {
             let who: Vec<String> = processes
                 .found
                 .iter()
@@ -129,10 +135,8 @@ impl Rm {
 
 fn orphans() -> Result<Vec<Target>, Failure> {
     let (all, _) = Found::all()?;
-    let segments = all
-        .into_iter()
-        .filter(Found::is_orphan)
-        .map(Target::Segment);
+    let orphans = all.into_iter().filter(Found::is_orphan);
+    let segments = orphans.map(|found| Target::Value(found.into()));
     let sets = shm_core::orphaned_sets();
     let sets = sets.map_err(|error| Failure::of_sysv("semaphore sets", &error))?;
     Ok(segments.chain(sets.into_iter().map(Target::Set)).collect())
@@ -141,14 +145,18 @@ fn orphans() -> Result<Vec<Target>, Failure> {
 impl Target {
     fn describe(&self) -> String {
         match self {
-            Target::Segment(found) => {
+            Target::Value(found) => {
                 let ty = match Inside::of(found) {
                     Inside::Typed(typed) => format!(", {}", visible(&typed.name)),
                     _ => String::new(),
                 };
-                let size = human_size(found.stat.size as u64);
-                let place = found.place();
-                format!("{place} ({size}{ty}, {} attached)", found.stat.attached)
+                let size = human_size(found.size());
+                let attached = match found.attached() {
+                    Some(attached) => format!(", {attached} attached"),
+                    None => String::new(),
+                };
+                let place = found.place().to_string();
+                format!("{} ({size}{ty}{attached})", visible(&place))
             }
             Target::Set(set) => format!("semaphore set {set} (of a segment that is gone)"),
         }
@@ -156,7 +164,7 @@ impl Target {
 
     fn remove(&self) -> Result<(), Failure> {
         match self {
-            Target::Segment(found) => remove(found),
+            Target::Value(found) => remove(found),
             Target::Set(set) => {
                 sem::remove(*set).map_err(|error| Failure::of_sysv(format!("set {set}"), &error))
             }
@@ -166,23 +174,32 @@ impl Target {
 
 /// By the library, which knows the set that goes with it; by the kernel alone where another program made it.
 fn remove(found: &Found) -> Result<(), Failure> {
-    match shm_core::remove(found.id) {
-        Ok(()) => Ok(()),
+    let place = found.place();
+    match (shm_core::remove(found.way()), found) {
+        (Ok(()), _) => Ok(()),
         // Removed under the feet: it is gone, which was asked for.
-        Err(error) if error.kind() == ErrorKind::Removed => Ok(()),
+        (Err(error), _) if error.kind() == ErrorKind::Removed => Ok(()),
         // Without the right to read it, its owner may remove it all the same.
-        Err(error) if is_not_ours(&error) => {
-            shm::remove(found.id).map_err(|error| Failure::of_sysv(found.place(), &error))
+        (Err(error), Found::Segment(segment)) if is_not_ours(&error) => {
+            shm::remove(segment.id).map_err(|error| Failure::of_sysv(place, &error))
         }
-        Err(error) => Err(Failure::of(found.place(), &error)),
+        // What has a POSIX name is shared memory; any other file may be anything.
+        (Err(error), Found::File(file))
+            if is_posix(&place)
+                && (is_not_ours(&error) || Inside::of(found) == Inside::Untyped) =>
+        {
+            fs::remove_file(&file.path).map_err(|error| Failure::of_io(place, &error))
+        }
+        (Err(_), Found::File(_)) if Inside::of(found) == Inside::Untyped => Err(Failure::new(
+            Exit::Misfit,
+            format!("{place}: no value of this library is in that file; `rm` removes files"),
+        )),
+        (Err(error), _) => Err(Failure::of(place, &error)),
     }
 }
 
 fn is_not_ours(error: &shm_core::Error) -> bool {
-    error.kind() == ErrorKind::Foreign
-        || error
-            .sysv()
-            .is_some_and(|error| error.kind() == Kind::Denied)
+    error.kind() == ErrorKind::Foreign || denied(error)
 }
 
 fn confirmed(what: &str) -> Result<bool, Failure> {

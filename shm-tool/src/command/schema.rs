@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use shm_core::Place;
 
+use crate::cli::place;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use crate::shape::{TypeJson, c_source, rust_source};
@@ -17,7 +18,8 @@ use crate::source::{Source, TypeArgs};
 #[derive(Debug, Args)]
 #[command(name = "schema", verbatim_doc_comment)]
 pub struct SchemaOf {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// rust, c, python or json

@@ -8,8 +8,9 @@ use serde::Serialize;
 use shm_core::Place;
 use shm_core::layout::Value;
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
-use crate::kernel::segments::{Found, Inside, inspect_to_write};
+use crate::kernel::found::{Found, Inside, inspect_to_write};
 use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
 use crate::source::{Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines, one_line};
@@ -26,7 +27,8 @@ use crate::value::{Extent, Node, Path, lines, one_line};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Set {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// PATH=VALUE
@@ -98,7 +100,7 @@ impl Set {
         }
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
-        let inspector = inspect_to_write(found.id, timeout, self.anybody).map_err(&failed)?;
+        let inspector = inspect_to_write(&found.way(), timeout, self.anybody).map_err(&failed)?;
         let before = Node::from(inspector.value().map_err(&failed)?);
         for field in &self.fields {
             field.path.of(&before)?;

@@ -4,18 +4,19 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use serde::Serialize;
-use shm_core::sysv::shm;
 use shm_core::{HolderState, Place};
 
+use crate::cli::place;
 use crate::failure::Failure;
+use crate::kernel::contents::Contents;
+use crate::kernel::found::Found;
 use crate::kernel::processes::with_name;
-use crate::kernel::segments::Found;
 use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
 use crate::shape::raw_lines;
 use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines};
 
-/// Show the value in a segment, all of one commit
+/// Show the value in a segment or a file, all of one commit
 ///
 /// Examples:
 ///   shm show 0x1234
@@ -27,7 +28,8 @@ use crate::value::{Extent, Node, Path, lines};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Show {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// Parts of the value: names, limits.cpu[2]
@@ -52,7 +54,7 @@ pub struct Show {
 #[derive(Serialize)]
 struct Answer<'a> {
     place: String,
-    id: i32,
+    id: Option<i32>,
     r#type: String,
     schema: Option<u32>,
     version: Option<u64>,
@@ -115,7 +117,7 @@ impl Show {
         };
         let mut answer = Answer {
             place: source.found.place().to_string(),
-            id: source.found.id.as_raw(),
+            id: source.found.segment().map(|segment| segment.id.as_raw()),
             r#type: name,
             schema: schema.and_then(|schema| schema.version()),
             version: reading.version,
@@ -140,12 +142,8 @@ impl Show {
         let text = match Source::open(&self.place, &self.told) {
             Ok(source) => raw_lines(&source.bytes()?, Some(&source.shape()?), self.extent()),
             Err(_) if !self.told.is_given() => {
-                let found = Found::at(&self.place)?;
-                let failed = |error| Failure::of_sysv(&self.place, &error);
-                let memory = shm::attach(found.id, shm::Access::ReadOnly).map_err(failed)?;
-                let mut bytes = vec![0; memory.len()];
-                memory.read_at(&mut bytes, 0).map_err(failed)?;
-                raw_lines(&bytes, None, self.extent())
+                let contents = Contents::open(&Found::at(&self.place)?, false)?;
+                raw_lines(&contents.from(0)?, None, self.extent())
             }
             Err(failure) => return Err(failure),
         };

@@ -7,20 +7,23 @@ use serde::Serialize;
 use shm_core::sysv::sem;
 use shm_core::{Claimant, ErrorKind, HolderState, Inspector, Place};
 
+use crate::cli::place;
 use crate::command::ls::{Facts, LockedBy, inside_word, local_time};
 use crate::failure::Failure;
+use crate::kernel::found::{Found, Inside, doing, inspect};
 use crate::kernel::processes::{self, with_name};
-use crate::kernel::segments::{Found, Inside, doing, inspect};
+use crate::kernel::segments::Segment;
 use crate::kernel::users::Names;
 use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
 
-/// Show what is known of a segment: the kernel's figures, its schema, its lock, and who may write
+/// Show what is known of a segment or a file: the kernel's figures, its schema, its lock, and who may write
 ///
 /// Example: shm stat 0x1234
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Stat {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// As JSON
@@ -39,7 +42,8 @@ struct Inner {
     version: u64,
     raw_writers: bool,
     slots: usize,
-    semaphores: Semaphores,
+    /// Of a segment.
+    semaphores: Option<Semaphores>,
     locked_by: Option<LockedBy>,
     writers: Vec<Writer>,
 }
@@ -75,7 +79,7 @@ impl Stat {
         let inside = Inside::of(&found);
         let inner = match &inside {
             Inside::Typed(_) => {
-                let inspector = inspect(found.id, Duration::from_secs(5));
+                let inspector = inspect(&found.way(), Duration::from_secs(5));
                 let inner = inspector.and_then(|inspector| Inner::of(&inspector));
                 Some(inner.map_err(|error| Failure::of(&self.place, &error))?)
             }
@@ -89,7 +93,7 @@ impl Stat {
                 inner,
             });
         }
-        let mut text = styled(HEADING, &found.place().to_string()) + "\n";
+        let mut text = styled(HEADING, &visible(&found.place().to_string())) + "\n";
         text += &two_columns(&kernel_lines(&found, &names));
         match inner {
             Some(inner) => {
@@ -110,41 +114,52 @@ fn explained(inside: &Inside) -> &'static str {
     match inside {
         Inside::Untyped => "another program laid it out, and it does not say how",
         Inside::Unfinished => "a program is creating it, or died when it was",
-        Inside::Unfit("another format") => "a segment of another version of the library",
-        Inside::Unfit(_) => "a segment of the library, overwritten or removed",
+        Inside::Unfit("another format") => "a value of another version of the library",
+        Inside::Unfit("not restored") => {
+            "left by an earlier start of the machine, or a copy: the first program that opens it for writing restores it"
+        }
+        Inside::Unfit(_) => "a value of the library, overwritten or removed",
         Inside::Closed => "this user may not read it",
         _ => "",
     }
 }
 
 fn kernel_lines(found: &Found, names: &Names) -> Vec<(String, String)> {
-    let stat = &found.stat;
     let process = |pid: i32| match u32::try_from(pid) {
         Ok(0) | Err(_) => "-".to_owned(),
         Ok(_) if !processes::lives(pid) => format!("{pid} (gone)"),
         Ok(pid) => with_name(pid),
     };
     let time = |time| local_time(time).unwrap_or_else(|| "never".to_owned());
-    let mut lines = vec![
-        ("id", found.id.to_string()),
-        ("bytes", stat.size.to_string()),
-        ("attached", stat.attached.to_string()),
-        (
-            "owner",
-            format!("{}:{}", names.user(stat.uid), names.group(stat.gid)),
-        ),
-        (
-            "creator",
-            format!("{}:{}", names.user(stat.cuid), names.group(stat.cgid)),
-        ),
-        ("mode", stat.mode.to_string()),
-        ("created by", process(stat.cpid)),
-        ("last used by", process(stat.lpid)),
-        ("attached at", time(stat.atime)),
-        ("detached at", time(stat.dtime)),
-        ("changed at", time(stat.ctime)),
-    ];
-    if stat.dest {
+    let user_and_group = |user, group| format!("{}:{}", names.user(user), names.group(group));
+    let owner = user_and_group(found.uid(), found.gid());
+    let mut lines = match found {
+        Found::Segment(Segment { id, stat }) => vec![
+            ("id", id.to_string()),
+            ("bytes", stat.size.to_string()),
+            ("attached", stat.attached.to_string()),
+            ("owner", owner),
+            ("creator", user_and_group(stat.cuid, stat.cgid)),
+            ("mode", stat.mode.to_string()),
+            ("created by", process(stat.cpid)),
+            ("last used by", process(stat.lpid)),
+            ("attached at", time(stat.atime)),
+            ("detached at", time(stat.dtime)),
+            ("changed at", time(stat.ctime)),
+        ],
+        Found::File(file) => vec![
+            (
+                "path",
+                visible(&file.path.display().to_string()).into_owned(),
+            ),
+            ("bytes", found.size().to_string()),
+            ("owner", owner),
+            ("mode", found.mode().to_string()),
+            ("written at", time(found.mtime())),
+            ("changed at", time(found.ctime())),
+        ],
+    };
+    if found.is_removed() {
         lines.push((
             "state",
             "removed; it goes when the last process detaches".to_owned(),
@@ -175,7 +190,10 @@ impl Inner {
             version: inspector.version(),
             raw_writers: inspector.has_raw_writers(),
             slots: inspector.slots(),
-            semaphores: Semaphores::of(inspector.semaphores()),
+            semaphores: inspector
+                .place()
+                .is_none_or(|place| place.path().is_none())
+                .then(|| Semaphores::of(inspector.semaphores())),
             locked_by: inspector.holder()?.map(LockedBy::of),
             writers: writers.iter().map(Writer::of).collect(),
         })
@@ -186,9 +204,13 @@ impl Inner {
             Some(holder) => holder.text(),
             None => "by no process".to_owned(),
         };
-        let semaphores = match self.semaphores.id {
-            Some(id) => format!("set {id}, {}", self.semaphores.state),
-            None => self.semaphores.state.to_owned(),
+        let semaphores = match &self.semaphores {
+            None => "none: locks on the file tell which writers live".to_owned(),
+            Some(Semaphores {
+                id: Some(id),
+                state,
+            }) => format!("set {id}, {state}"),
+            Some(Semaphores { state, .. }) => (*state).to_owned(),
         };
         let raw = if self.raw_writers { "yes" } else { "no" };
         let mut lines = vec![

@@ -7,9 +7,10 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use shm_core::{Holder, HolderState, Place};
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
+use crate::kernel::found::{Found, doing, inspect_to_write};
 use crate::kernel::processes::with_name;
-use crate::kernel::segments::{Found, doing, inspect_to_write};
 use crate::output::print;
 
 /// Take over the lock of a process that is dead, or say what to do about one that is not
@@ -21,7 +22,8 @@ use crate::output::print;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Unlock {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// Also if neither this user nor root owns the segment
@@ -38,7 +40,7 @@ impl Unlock {
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
         let timeout = Duration::from_secs(self.timeout);
-        let inspector = inspect_to_write(found.id, timeout, self.anybody).map_err(&failed)?;
+        let inspector = inspect_to_write(&found.way(), timeout, self.anybody).map_err(&failed)?;
         let Some(holder) = inspector.holder().map_err(&failed)? else {
             return print("not locked\n");
         };

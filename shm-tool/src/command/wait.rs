@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use shm_core::Place;
 
+use crate::cli::place;
 use crate::failure::{Exit, Failure};
 use crate::source::{Source, TypeArgs};
 use crate::value::{Leaf, Node, Path, changes};
@@ -19,7 +20,8 @@ use crate::value::{Leaf, Node, Path, changes};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Wait {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// PATH==VALUE, also != < <= > >=, or PATH alone; without one until anything changes

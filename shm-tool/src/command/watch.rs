@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shm_core::Place;
 
+use crate::cli::place;
 use crate::command::show::title;
 use crate::failure::{Exit, Failure};
 use crate::output::{
@@ -28,7 +29,8 @@ use crate::value::{Change, Extent, Node, Path, changes, lines, one_line};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Watch {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// Only changes of these parts

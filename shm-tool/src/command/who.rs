@@ -8,20 +8,22 @@ use comfy_table::CellAlignment::{Left, Right};
 use serde::Serialize;
 use shm_core::{Claimant, HolderState, Place};
 
+use crate::cli::place;
 use crate::failure::Failure;
+use crate::kernel::found::{Found, doing, inspect};
 use crate::kernel::processes::{Attached, AttachedProcesses};
-use crate::kernel::segments::{Found, doing, inspect};
 use crate::kernel::users::Names;
 use crate::output::{print, print_json};
 use crate::table::table;
 
-/// Show which processes have a segment attached, readers and writers apart
+/// Show which processes have a segment attached or a file mapped, readers and writers apart
 ///
 /// Example: shm who 0x1234
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Who {
-    /// The segment: 0x1234, id:5 or ftok:PATH:ID
+    /// The value: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
+    #[arg(value_parser = place)]
     place: Place,
 
     /// As JSON
@@ -32,9 +34,9 @@ pub struct Who {
 #[derive(Serialize)]
 struct Answer {
     place: String,
-    id: i32,
-    /// What the kernel counts.
-    attached: u64,
+    id: Option<i32>,
+    /// What the kernel counts; it does not count for a file.
+    attached: Option<u64>,
     /// How many of these were found.
     found: u64,
     unreadable_processes: u64,
@@ -59,13 +61,13 @@ impl Who {
     pub fn run(self) -> Result<(), Failure> {
         let found = Found::at(&self.place)?;
         let claimants = claimants(&found);
-        let processes = AttachedProcesses::of(found.id, found.stat.key);
+        let processes = AttachedProcesses::of(&found);
         // Asked again, since this program was attached for a moment.
-        let attached = Found::at(&self.place).map_or(found.stat.attached, |now| now.stat.attached);
+        let attached = Found::at(&self.place).map_or(found.attached(), |now| now.attached());
         let names = Names::default();
         let answer = Answer {
             place: found.place().to_string(),
-            id: found.id.as_raw(),
+            id: found.segment().map(|segment| segment.id.as_raw()),
             attached,
             found: processes.attachments(),
             unreadable_processes: processes.unreadable,
@@ -84,7 +86,7 @@ impl Who {
 
 /// By pid; none of a stranger's segment.
 fn claimants(found: &Found) -> HashMap<u32, Vec<Claimant>> {
-    let inspector = inspect(found.id, Duration::ZERO);
+    let inspector = inspect(&found.way(), Duration::ZERO);
     let claimants = inspector
         .and_then(|inspector| inspector.writers())
         .unwrap_or_default();
@@ -153,12 +155,17 @@ impl Answer {
         let alignments = vec![Right, Left, Left, Left, Right, Left];
         let cells = self.processes.iter().map(Process::cells);
         let mut text = table(headings, alignments, cells, true);
-        if self.found < self.attached {
-            let least = self.processes.len();
-            text += &format!(
-                "≥ {least} processes: {} of {} attachments were found, and {} processes may not be looked into; run as root\n",
-                self.found, self.attached, self.unreadable_processes
-            );
+        let (least, found, unreadable) =
+            (self.processes.len(), self.found, self.unreadable_processes);
+        let why = format!("{unreadable} processes may not be looked into; run as root");
+        match self.attached {
+            Some(attached) if found < attached => {
+                text += &format!(
+                    "≥ {least} processes: {found} of {attached} attachments were found, and {why}\n"
+                );
+            }
+            None if unreadable > 0 => text += &format!("≥ {least} processes: {why}\n"),
+            _ => {}
         }
         text
     }

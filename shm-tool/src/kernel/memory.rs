@@ -1,13 +1,31 @@
-//! How much of each segment is in memory and in swap: figures that only `/proc/sysvipc/shm` has.
+//! How much of each segment is in memory and in swap: figures that only `/proc/sysvipc/shm` has. Of a file in memory the
+//! kernel tells both as one.
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::statfs;
+
+use super::files::SharedFile;
 
 /// Bytes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub resident: u64,
     pub swapped: u64,
+}
+
+impl Memory {
+    /// Of a file in memory.
+    pub fn of(file: &SharedFile) -> Option<Memory> {
+        // `TMPFS_MAGIC`, include/uapi/linux/magic.h.
+        let is_in_memory = statfs(&file.path).is_ok_and(|found| found.f_type == 0x0102_1994);
+        is_in_memory.then(|| Memory {
+            resident: file.meta.blocks() * 512,
+            swapped: 0,
+        })
+    }
 }
 
 /// By id; empty where the kernel does not tell.

@@ -1,5 +1,8 @@
-//! What the kernel and `/proc` know of segments, semaphore sets, processes and users.
+//! What the kernel and `/proc` know of segments, files, semaphore sets, processes and users.
 
+pub mod contents;
+pub mod files;
+pub mod found;
 pub mod memory;
 pub mod namespace;
 pub mod processes;

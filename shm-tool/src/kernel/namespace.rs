@@ -1,14 +1,22 @@
-//! Other processes' IPC namespaces.
+//! Other processes' namespaces.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::files::FOLDER;
 use crate::failure::{Exit, Failure};
 
-/// Moves this process, which has one thread, into the IPC namespace of another one.
+/// The shared-memory file system of the process that was named.
+static MEMORY_FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Moves this process, which has one thread, into the IPC namespace of another one. Files in memory are looked for
+/// where that one sees them.
 pub fn enter_ipc_of(pid: u32) -> Result<(), Failure> {
     let refused = |why: io::Error| {
         let (exit, hint) = match why.kind() {
@@ -27,5 +35,22 @@ pub fn enter_ipc_of(pid: u32) -> Result<(), Failure> {
         link.as_fd(),
         Some(LinkNameSpaceType::InterProcessCommunication),
     )
-    .map_err(|errno| refused(errno.into()))
+    .map_err(|errno| refused(errno.into()))?;
+    let theirs = PathBuf::from(format!("/proc/{pid}/root{FOLDER}"));
+    if identity(&theirs) != identity(Path::new(FOLDER)) {
+        let _ = MEMORY_FOLDER.set(theirs);
+    }
+    Ok(())
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(folder).ok()?;
+    Some((meta.dev(), meta.ino()))
+}
+
+/// Where the objects of `shm_open(3)` are.
+pub fn memory_folder() -> &'static Path {
+    MEMORY_FOLDER
+        .get()
+        .map_or(Path::new(FOLDER), PathBuf::as_path)
 }

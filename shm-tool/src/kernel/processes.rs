@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use shm_core::sysv::Key;
-use shm_core::sysv::shm::Id;
+use rustix::fs::{major, minor};
 
+use super::found::Found;
 use crate::output::visible;
 
 /// The name of a process's program, as `ps` shows it.
@@ -29,7 +29,7 @@ pub fn lives(pid: i32) -> bool {
     pid > 0 && fs::metadata(format!("/proc/{pid}")).is_ok()
 }
 
-/// A process that has a segment attached.
+/// A process that has a segment attached, or a file mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached {
     pub pid: u32,
@@ -40,7 +40,7 @@ pub struct Attached {
     pub read_only: u64,
 }
 
-/// Who has a segment attached, as far as this process may look.
+/// Who has it attached, as far as this process may look.
 #[derive(Debug, Default)]
 pub struct AttachedProcesses {
     pub found: Vec<Attached>,
@@ -50,8 +50,9 @@ pub struct AttachedProcesses {
 
 impl AttachedProcesses {
     /// Asks every process that can be seen.
-    pub fn of(id: Id, key: Key) -> AttachedProcesses {
+    pub fn of(found: &Found) -> AttachedProcesses {
         let mut processes = AttachedProcesses::default();
+        let wanted = Wanted::of(found);
         let own = fs::read_link("/proc/thread-self/ns/ipc").ok();
         for pid in pids() {
             let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
@@ -61,11 +62,11 @@ impl AttachedProcesses {
                 }
                 continue;
             };
-            let (writable, read_only) = attachments(&maps, id, key);
+            let (writable, read_only) = wanted.count(&maps);
             if writable + read_only == 0 {
                 continue;
             }
-            if !has_thread_in(pid, own.as_deref()) {
+            if wanted.key.is_some() && !has_thread_in(pid, own.as_deref()) {
                 continue;
             }
             let uid = fs::metadata(format!("/proc/{pid}")).map_or(0, |meta| meta.uid());
@@ -106,48 +107,109 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// How often a process with these mappings has the segment attached, for writing and for reading only. The kernel names
-/// such a mapping after the key and gives it the id for an inode number.
-fn attachments(maps: &str, id: Id, key: Key) -> (u64, u64) {
-    let name = format!("/SYSV{:08x}", key.raw());
-    let mut found = (0, 0);
-    for line in maps.lines() {
-        let mut cells = line.split_ascii_whitespace();
-        let (Some(_), Some(rights), Some(_), Some(_), Some(inode), Some(path)) = (
-            cells.next(),
-            cells.next(),
-            cells.next(),
-            cells.next(),
-            cells.next(),
-            cells.next(),
-        ) else {
-            continue;
-        };
-        if path == name && inode.parse() == Ok(id.as_raw()) {
-            if rights.contains('w') {
-                found.0 += 1;
-            } else {
-                found.1 += 1;
+/// What the mappings of one segment or file look like in `/proc/PID/maps`.
+struct Wanted {
+    /// Of a segment: the kernel names such a mapping after the key, and gives it the id for an inode number.
+    key: Option<String>,
+    inode: u64,
+    device: String,
+    path: String,
+}
+
+impl Wanted {
+    fn of(found: &Found) -> Wanted {
+        match found {
+            Found::Segment(segment) => Wanted {
+                key: Some(format!("/SYSV{:08x}", segment.stat.key.raw())),
+                inode: u64::from(segment.id.as_raw().cast_unsigned()),
+                device: String::new(),
+                path: String::new(),
+            },
+            Found::File(file) => {
+                let device = file.meta.dev();
+                Wanted {
+                    key: None,
+                    inode: file.meta.ino(),
+                    device: format!("{:02x}:{:02x}", major(device), minor(device)),
+                    path: file.path.display().to_string().replace('\n', "\\012"),
+                }
             }
         }
     }
-    found
+
+    fn is(&self, device: &str, inode: &str, path: &str) -> bool {
+        if inode.parse() != Ok(self.inode) {
+            return false;
+        }
+        match &self.key {
+            Some(key) => path.strip_suffix(" (deleted)").unwrap_or(path) == key,
+            // An overlay shows another device than `stat` does; another mount namespace, another path.
+            None => device == self.device || path == self.path,
+        }
+    }
+
+    /// How often a process with these mappings has it attached, for writing and for reading only.
+    fn count(&self, maps: &str) -> (u64, u64) {
+        let mut found = (0, 0);
+        for line in maps.lines() {
+            // Address, rights, offset, device, inode, and behind blanks the path.
+            let mut cells = line.splitn(6, ' ');
+            let (Some(_), Some(rights), Some(_), Some(device), Some(inode), Some(path)) = (
+                cells.next(),
+                cells.next(),
+                cells.next(),
+                cells.next(),
+                cells.next(),
+                cells.next(),
+            ) else {
+                continue;
+            };
+            if self.is(device, inode, path.trim_start()) {
+                if rights.contains('w') {
+                    found.0 += 1;
+                } else {
+                    found.1 += 1;
+                }
+            }
+        }
+        found
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn mappings_are_told_apart_by_key_id_and_right() {
-        let maps = "\
+    const MAPS: &str = "\
 7f60a0000000-7f60a0002000 rw-s 00000000 00:01 7                          /SYSV00001234 (deleted)
 7f60a0003000-7f60a0005000 r--s 00000000 00:01 7                          /SYSV00001234 (deleted)
 7f60a0003000-7f60a0005000 r--s 00000000 00:01 8                          /SYSV00001234 (deleted)
 7f60a0003000-7f60a0005000 r--s 00000000 00:01 7                          /SYSV00001235 (deleted)
+7f60a0003000-7f60a0005000 r--s 00000000 00:19 9                          /dev/shm/a b
+7f60a0003000-7f60a0005000 rw-s 00000000 00:1a 9                          /srv/c
 7f60a0006000-7f60a0007000 rw-p 00000000 00:00 0
 ";
-        let found = attachments(maps, Id::from_raw(7), Key::new(0x1234));
-        assert_eq!(found, (1, 1));
+
+    fn wanted(key: Option<&str>, inode: u64, device: &str, path: &str) -> Wanted {
+        Wanted {
+            key: key.map(str::to_owned),
+            inode,
+            device: device.to_owned(),
+            path: path.to_owned(),
+        }
+    }
+
+    #[test]
+    fn mappings_are_told_apart_by_key_id_and_right() {
+        let segment = wanted(Some("/SYSV00001234"), 7, "", "");
+        assert_eq!(segment.count(MAPS), (1, 1));
+    }
+
+    #[test]
+    fn those_of_a_file_by_its_inode_and_its_device_or_path() {
+        assert_eq!(wanted(None, 9, "00:19", "/other").count(MAPS), (0, 1));
+        assert_eq!(wanted(None, 9, "ff:ff", "/dev/shm/a b").count(MAPS), (0, 1));
+        assert_eq!(wanted(None, 9, "00:1a", "/srv/c").count(MAPS), (1, 0));
+        assert_eq!(wanted(None, 10, "00:1a", "/srv/c").count(MAPS), (0, 0));
     }
 }

@@ -1,13 +1,9 @@
 //! Fields of a C program's struct, found by their paths and stored one by one: there are no commits to wait for, and no
 //! lock to hold. What is stored is checked against the type first.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Release};
-
-use shm_core::sysv;
-use shm_core::sysv::shm::Attachment;
-
 use super::{Field, Kind, Type};
 use crate::failure::{Exit, Failure};
+use crate::kernel::contents::Contents;
 use crate::value::{Path, Step};
 
 /// Bytes that are to be stored, and where.
@@ -31,31 +27,8 @@ impl Store {
         Ok(Store { offset, bytes })
     }
 
-    /// Stores a number at once, where it is aligned, and anything else byte by byte.
-    pub fn apply(&self, memory: &Attachment) -> Result<(), sysv::Error> {
-        let Store { offset, bytes } = self;
-        let aligned = offset.is_multiple_of(bytes.len().max(1));
-        match bytes[..] {
-            [a, b] if aligned => {
-                memory
-                    .atomic::<AtomicU16>(*offset)?
-                    .store(u16::from_ne_bytes([a, b]), Release);
-            }
-            [a, b, c, d] if aligned => {
-                let word = u32::from_ne_bytes([a, b, c, d]);
-                memory.atomic::<AtomicU32>(*offset)?.store(word, Release);
-            }
-            [a, b, c, d, e, f, g, h] if aligned => {
-                let word = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-                memory.atomic::<AtomicU64>(*offset)?.store(word, Release);
-            }
-            _ => {
-                for (i, byte) in bytes.iter().enumerate() {
-                    memory.atomic::<AtomicU8>(offset + i)?.store(*byte, Release);
-                }
-            }
-        }
-        Ok(())
+    pub fn apply(&self, contents: &Contents) -> Result<(), Failure> {
+        contents.store(self.offset, &self.bytes)
     }
 }
 

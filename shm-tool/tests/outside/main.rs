@@ -5,6 +5,7 @@ mod debug_info;
 mod diff;
 mod doctor;
 mod dump;
+mod files;
 mod hostile;
 mod ls;
 mod rights;

@@ -1,23 +1,33 @@
-//! What the tests stand in: an IPC namespace of their own, which takes all that is left with it.
+//! What the tests stand in: an IPC namespace and a `/dev/shm` of their own, which take all that is left with them.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shm_core::sysv::{Mode, shm};
 use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
 
-/// Moves this thread, and the processes that it starts, into a namespace of its own; `false`, and says so, where that is
+/// Moves this thread, and the processes that it starts, into namespaces of its own; `false`, and says so, where that is
 /// not allowed.
 #[must_use]
 pub fn own_namespace() -> bool {
-    match unshare(CloneFlags::CLONE_NEWIPC) {
+    let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+    let nothing = None::<&str>;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let entered = unshare(flags)
+        .and_then(|()| mount(nothing, "/", nothing, private, nothing))
+        .and_then(|()| {
+            let (memory, place) = (Some("tmpfs"), "/dev/shm");
+            mount(memory, place, memory, MsFlags::empty(), nothing)
+        });
+    match entered {
         Ok(()) => true,
         Err(errno) => {
-            println!("SKIPPED: no IPC namespace of its own ({errno})");
+            println!("SKIPPED: no namespaces of its own ({errno})");
             false
         }
     }
@@ -266,6 +276,12 @@ fn plays_a_role() {
         }
         "holder" => {
             let shared = SharedBox::<Worker>::open(KEY).unwrap();
+            let _lock = shared.writer().unwrap();
+            ready();
+        }
+        "holder in memory" => {
+            let place = shm_core::Place::posix("/worker");
+            let shared = SharedBox::<Worker>::open(place).unwrap();
             let _lock = shared.writer().unwrap();
             ready();
         }

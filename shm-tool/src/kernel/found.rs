@@ -1,0 +1,253 @@
+//! What a place leads to, by the kernel's figures and by what a value of the library's tells of itself.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+use shm_core::sysv::{self, Mode};
+use shm_core::{ErrorKind, Holder, HolderState, Inspector, Owner, Place};
+
+use super::files::SharedFile;
+use super::segments::Segment;
+use crate::failure::Failure;
+
+/// A segment or a file, and what the kernel says of it.
+#[derive(Clone, Debug)]
+pub enum Found {
+    Segment(Segment),
+    File(SharedFile),
+}
+
+impl Found {
+    /// All segments of this IPC namespace, and all that lies in the shared-memory file system. Segments about which the
+    /// kernel is silent are counted.
+    pub fn all() -> Result<(Vec<Found>, u64), Failure> {
+        let (segments, silent) = Segment::all()?;
+        let segments = segments.into_iter().map(Found::Segment);
+        let files = SharedFile::all().into_iter().map(Found::File);
+        Ok((segments.chain(files).collect(), silent))
+    }
+
+    pub fn at(place: &Place) -> Result<Found, Failure> {
+        match place.path() {
+            Some(path) => SharedFile::at(place, &path).map(Found::File),
+            None => Segment::at(place).map(Found::Segment),
+        }
+    }
+
+    pub fn segment(&self) -> Option<&Segment> {
+        match self {
+            Found::Segment(segment) => Some(segment),
+            Found::File(_) => None,
+        }
+    }
+
+    /// What people call it.
+    pub fn place(&self) -> Place {
+        match self {
+            Found::Segment(segment) => segment.place(),
+            Found::File(file) => file.place.clone(),
+        }
+    }
+
+    /// What leads to this one, also when its key leads to another.
+    pub fn way(&self) -> Place {
+        match self {
+            Found::Segment(segment) => Place::id(segment.id),
+            Found::File(file) => file.place.clone(),
+        }
+    }
+
+    pub fn size(&self) -> u64 {
+        match self {
+            Found::Segment(segment) => segment.stat.size as u64,
+            Found::File(file) => file.meta.len(),
+        }
+    }
+
+    /// How often it is attached; of a file the kernel has no such figure.
+    pub fn attached(&self) -> Option<u64> {
+        self.segment().map(|segment| segment.stat.attached)
+    }
+
+    pub fn uid(&self) -> u32 {
+        match self {
+            Found::Segment(segment) => segment.stat.uid,
+            Found::File(file) => file.meta.uid(),
+        }
+    }
+
+    pub fn gid(&self) -> u32 {
+        match self {
+            Found::Segment(segment) => segment.stat.gid,
+            Found::File(file) => file.meta.gid(),
+        }
+    }
+
+    pub fn mode(&self) -> Mode {
+        match self {
+            Found::Segment(segment) => segment.stat.mode,
+            Found::File(file) => Mode::new(file.meta.mode() & 0o7777),
+        }
+    }
+
+    pub fn is_of(&self, uid: u32) -> bool {
+        match self {
+            Found::Segment(segment) => segment.stat.owners().contains(&uid),
+            Found::File(file) => file.meta.uid() == uid,
+        }
+    }
+
+    pub fn atime(&self) -> Option<SystemTime> {
+        match self {
+            Found::Segment(segment) => segment.stat.atime,
+            Found::File(file) => file.meta.accessed().ok(),
+        }
+    }
+
+    pub fn ctime(&self) -> Option<SystemTime> {
+        match self {
+            Found::Segment(segment) => segment.stat.ctime,
+            Found::File(file) => {
+                let since = Duration::from_secs(file.meta.ctime().try_into().ok()?);
+                SystemTime::UNIX_EPOCH.checked_add(since)
+            }
+        }
+    }
+
+    pub fn dtime(&self) -> Option<SystemTime> {
+        self.segment().and_then(|segment| segment.stat.dtime)
+    }
+
+    /// When a file's bytes were written, as far as the kernel saw that; a segment has no such time.
+    pub fn mtime(&self) -> Option<SystemTime> {
+        match self {
+            Found::Segment(_) => None,
+            Found::File(file) => file.meta.modified().ok(),
+        }
+    }
+
+    /// Whether it was removed: a segment goes when its last process detaches.
+    pub fn is_removed(&self) -> bool {
+        self.segment().is_some_and(|segment| segment.stat.dest)
+    }
+
+    /// Whether no process has it attached and none will find it. A file is found by its name.
+    pub fn is_orphan(&self) -> bool {
+        self.segment().is_some_and(Segment::is_orphan)
+    }
+
+    /// Whether it was removed since it was found.
+    pub fn has_gone(&self) -> bool {
+        match self {
+            Found::Segment(segment) => {
+                let now = sysv::shm::stat(segment.id);
+                !segment.stat.dest && now.is_ok_and(|now| now.dest)
+            }
+            Found::File(file) => file.is_gone(),
+        }
+    }
+}
+
+/// An inspector of a value, which need not be this user's: what is in it is not trusted anyway.
+pub fn inspect(place: &Place, timeout: Duration) -> Result<Inspector, shm_core::Error> {
+    let mut options = Inspector::options();
+    options.owner(Owner::Anybody).timeout(timeout).open(place)
+}
+
+/// An inspector that writes: only to what is of this user and of root, unless it is told to trust the owner.
+pub fn inspect_to_write(
+    place: &Place,
+    timeout: Duration,
+    anybody: bool,
+) -> Result<Inspector, shm_core::Error> {
+    let owner = if anybody {
+        Owner::Anybody
+    } else {
+        Owner::SelfOrRoot
+    };
+    let mut options = Inspector::options();
+    options
+        .owner(owner)
+        .timeout(timeout)
+        .write(true)
+        .open(place)
+}
+
+/// What is in a segment or a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inside {
+    /// A value of the library's.
+    Typed(Typed),
+    /// Another program laid it out.
+    Untyped,
+    /// A program is creating it, or died when it was.
+    Unfinished,
+    /// It was one of the library's, of another format or not whole any more.
+    Unfit(&'static str),
+    /// This user may not read it.
+    Closed,
+    /// It was not attached.
+    NotAsked,
+}
+
+/// A value that says of itself what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Typed {
+    pub name: String,
+    pub schema: Option<u32>,
+    pub version: u64,
+    pub holder: Option<Holder>,
+    pub set: Option<sysv::sem::Id>,
+}
+
+impl Inside {
+    /// Attaches it and looks.
+    pub fn of(found: &Found) -> Inside {
+        // All that the library makes is whole lines.
+        if found.size() < 64 || !found.size().is_multiple_of(64) {
+            return Inside::Untyped;
+        }
+        match inspect(&found.way(), Duration::ZERO).and_then(|inspector| {
+            let schema = inspector.schema()?;
+            Ok(Inside::Typed(Typed {
+                name: schema.to_string(),
+                schema: schema.version(),
+                version: inspector.version(),
+                holder: inspector.holder().ok().flatten(),
+                set: inspector.semaphores().ok(),
+            }))
+        }) {
+            Ok(typed) => typed,
+            Err(error) => match error.kind() {
+                ErrorKind::Foreign => Inside::Untyped,
+                ErrorKind::Unfinished => Inside::Unfinished,
+                ErrorKind::Removed => Inside::Unfit("removed"),
+                ErrorKind::Format => Inside::Unfit("another format"),
+                ErrorKind::NotRestored => Inside::Unfit("not restored"),
+                _ if denied(&error) => Inside::Closed,
+                _ => Inside::Unfit("damaged"),
+            },
+        }
+    }
+}
+
+/// Whether the kernel refused it for want of a right.
+pub fn denied(error: &shm_core::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == ErrorKind::System && matches!(errno, Some(Errno::ACCESS | Errno::PERM))
+}
+
+/// What a holder or claimant is doing, in a word or two.
+pub fn doing(state: HolderState) -> &'static str {
+    match state {
+        HolderState::Running => "running",
+        HolderState::Stopped => "stopped",
+        HolderState::DumpingCore => "writing its core",
+        HolderState::Exiting => "ending",
+        HolderState::Replaced => "has called exec",
+        HolderState::Left => "has left the namespace",
+        HolderState::Gone => "gone",
+        _ => "not to be seen from here",
+    }
+}
