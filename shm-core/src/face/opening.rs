@@ -23,8 +23,9 @@ pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 /// The owner's right to read and write, in a mode.
 const OWN: u32 = 0o600;
 
-/// How long a program that replaces a segment may be taken for one that uses it.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a program that replaces a segment may be taken for one that uses it. Others that replace it are attached for
+/// microseconds, but on a busy machine they may not run for long in between, nor may a child between `fork` and `exec`.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Attempts to open or create that are made whatever the time limit is.
 const ATTEMPTS: u32 = 3;
@@ -164,7 +165,8 @@ impl Settings {
                 Room::Made if attempts > ATTEMPTS && start.elapsed() >= self.timeout => {
                     return Err(why);
                 }
-                Room::Made => {}
+                // What stands now has not been looked at.
+                Room::Made => in_use = None,
             }
         }
     }

@@ -296,7 +296,7 @@ impl<T: SharedLayout> Options<T> {
     /// [trusted](Options::owner) or whose segments this process may not remove.
     ///
     /// Others are attached if the kernel counts an attachment besides this call's own, also one of
-    /// this process. For some hundredths of a second it looks again, since another program may be
+    /// this process. For a second, or until the time limit if that is shorter, it looks again, since another program may be
     /// trying the same. If others stay, the segment stays as it is, and the error is what it would
     /// have been, with a word on how many they are. Of many that replace a
     /// segment at once, one makes the new one.

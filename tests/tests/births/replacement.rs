@@ -284,7 +284,7 @@ fn what_another_user_owns_or_has_made_is_never_replaced() {
 #[test]
 fn of_many_that_replace_one_segment_at_once_one_makes_the_new_one() {
     const RACERS: usize = 4;
-    for round in 0..80 {
+    for round in 0..5 * UNFIT.len() {
         let (kind, make) = UNFIT[round % UNFIT.len()];
         let guard = Guard::new();
         make(&guard);
@@ -296,11 +296,9 @@ fn of_many_that_replace_one_segment_at_once_one_makes_the_new_one() {
                     let barrier = &barrier;
                     scope.spawn(move || {
                         let mut options = replacing::<Wanted>();
-                        options.timeout(Duration::from_millis(if kind.contains("newborn") {
-                            60
-                        } else {
-                            5_000
-                        }));
+                        // A newborn is waited for until the time limit.
+                        let seconds = if kind.contains("newborn") { 1 } else { 5 };
+                        options.timeout(Duration::from_secs(seconds));
                         barrier.wait();
                         options.open_or_create(key, || [number as u32; 24])
                     })
