@@ -88,12 +88,14 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
                     "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice",
                 ),
                 Type::Ptr(_) => (
-                    address,
-                    "hold the value itself, or a `u64` offset or index that means the same everywhere",
+                    "a pointer means nothing in another process",
+                    "hold the value itself, or a `u64` offset or index that means the same everywhere; \
+                     in a C program's struct, `Opaque<8, 8>` leaves it alone",
                 ),
                 Type::BareFn(_) => (
-                    address,
-                    "write a fieldless enum that names the function to call",
+                    "a function pointer means nothing in another process",
+                    "write a fieldless enum that names the function to call; \
+                     in a C program's struct, `Opaque<8, 8>` leaves it alone",
                 ),
                 _ => (address, CHOICE),
             };
@@ -126,7 +128,14 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
     // better.
     if place == Place::Inline {
         let message = match name.as_str() {
-            "usize" => "`usize` differs between 32-bit and 64-bit processes: write `u64`",
+            "usize" => {
+                "`usize` differs between 32-bit and 64-bit processes: write `u64` \
+                 (of C's `size_t` bindgen makes it with `--no-size_t-is-usize`)"
+            }
+            "f128" => {
+                "`f128` is what only some machines have for C's `long double`: \
+                 in a C program's struct, `Opaque<16, 16>` leaves it alone"
+            }
             "isize" => "`isize` differs between 32-bit and 64-bit processes: write `i64`",
             "str" => "`str` has no fixed size: write `FixedStr<N>`",
             _ => "",
@@ -143,6 +152,7 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
         "Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" | "HashMap" | "HashSet" | "BTreeMap"
         | "BTreeSet" => "InlineItems",
         "Box" | "Rc" | "Arc" | "Weak" | "NonNull" | "Pin" | "Cow" | "Ref" | "RefMut" => "NoAddress",
+        "Option" if arguments(path).any(|ty| matches!(ty, Type::BareFn(_))) => "NoFunction",
         "Option" | "Result" if arguments(path).any(holds_address) => "NoAddress",
         "Option" => "AlwaysThere",
         "Result" => "OneOfTwo",
@@ -162,6 +172,15 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
             "PlainAddress"
         }
         "PhantomData" | "PhantomPinned" => "NotEmpty",
+        "__BindgenBitfieldUnit" => "NoBitFields",
+        "__BindgenComplex" => "NoComplex",
+        "__IncompleteArrayField" => "NoFlexibleArray",
+        "pthread_mutex_t" | "pthread_cond_t" | "pthread_rwlock_t" | "pthread_barrier_t"
+        | "sem_t" => "NoLockOfC",
+        // Those that bindgen makes integers of.
+        "pthread_spinlock_t" => "Untouched",
+        atomic if is_atomic_of_c(atomic) => "Untouched",
+        anonymous if anonymous.contains("__bindgen_ty_") => "NoAnonymous",
         _ => {
             for argument in arguments(path) {
                 walk(argument, Place::Argument, findings);
@@ -170,6 +189,14 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
         }
     };
     Some(Verdict::Suspect(suspect))
+}
+
+/// Whether `stdatomic.h` has a type of this name.
+fn is_atomic_of_c(name: &str) -> bool {
+    name.strip_prefix("atomic_").is_some_and(|of| {
+        let plain = "bool flag char schar uchar short ushort int uint long ulong llong ullong";
+        of.ends_with("_t") || plain.split(' ').any(|word| word == of)
+    })
 }
 
 fn arguments(path: &TypePath) -> impl Iterator<Item = &Type> {
@@ -342,6 +369,24 @@ mod tests {
             suspicion("Outer<Inner<[Vec<u8>; 2]>>"),
             ["Vec<u8>?InlineItems"]
         );
+    }
+
+    #[test]
+    fn names_of_c_are_seen_where_they_are_whole() {
+        assert_eq!(suspicion("[atomic_ulong; 2]"), ["atomic_ulong?Untouched"]);
+        assert_eq!(
+            suspicion("atomic_uint_fast8_t"),
+            ["atomic_uint_fast8_t?Untouched"]
+        );
+        for ty in [
+            "atomic_thing",
+            "atomic",
+            "pthread_t",
+            "my_sem_t",
+            "bindgen_ty_1",
+        ] {
+            assert_eq!(suspicion(ty), [""; 0], "{ty}");
+        }
     }
 
     #[test]

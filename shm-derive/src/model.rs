@@ -143,9 +143,11 @@ impl Variant<'_> {
 }
 
 impl Field<'_> {
-    /// Whether it is padding to other programs.
+    /// Whether it is padding to other programs: by its attribute, or as bindgen calls what fills C's gaps.
     pub(crate) fn is_padding(&self) -> bool {
-        self.history.padding.is_some()
+        let name = self.name();
+        let fillers = ["__bindgen_padding_", "_bitfield_align_"];
+        self.history.padding.is_some() || fillers.iter().any(|filler| name.starts_with(filler))
     }
 
     /// The version that brought it.

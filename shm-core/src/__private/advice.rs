@@ -5,7 +5,8 @@
 //! implements, and that has the fitting words for when it is not implemented.
 
 use crate::SharedLayout;
-use crate::layout::Part;
+
+use crate::layout::{Aligned, Alignment, Opaque, Part};
 
 macro_rules! advice {
     ($($rule:ident, $why:literal, $instead:literal;)+) => { $(
@@ -60,9 +61,46 @@ advice! {
     PlainAddress,
         "`{Self}` may not live in shared memory: its layout differs from build to build",
         "use `shm_core::Ipv4` or `shm_core::Ipv6` (which holds either kind), or the octets, and a `u16` for a port";
+    NoFunction,
+        "`{Self}` may not live in shared memory: a function pointer means nothing in another process",
+        "use a fieldless enum that names the function to call; in a C program's struct, `Opaque<8, 8>` leaves it alone";
+    NoBitFields,
+        "`{Self}` may not live in shared memory: it is a bit-field unit of bindgen's, which derives nothing for it",
+        "pass what bindgen made through `sed '/^pub struct __BindgenBitfieldUnit/i #[derive(SharedLayout)]'`";
+    NoComplex,
+        "`{Self}` may not live in shared memory: it is a `_Complex` number of C's, for which bindgen derives nothing",
+        "pass what bindgen made through `sed '/^pub struct __BindgenComplex/i #[derive(SharedLayout)]'`";
+    NoFlexibleArray,
+        "`{Self}` may not live in shared memory: it is a flexible array of C's, which has no size",
+        "write `[T; 0]`, or pass what bindgen made through `sed 's/: __IncompleteArrayField<\\(.*\\)>,/: [\\1; 0],/'`; `RawTable` has its rows";
+    NoLockOfC,
+        "`{Self}` may not live in shared memory: it is a lock of the C library's",
+        "leave it alone: with bindgen, `--blocklist-type={Self} --raw-line='pub type {Self} = shm_core::Opaque<SIZE, ALIGN>;'` (a mutex of 64 bits has `40, 8`, a `sem_t` `32, 8`)";
+    NoAnonymous,
+        "`{Self}` may not live in shared memory: it is a union without a name of C's, or a struct for which bindgen derived nothing",
+        "leave a union alone: `--blocklist-type={Self} --raw-line='pub type {Self} = shm_core::Opaque<SIZE, ALIGN>;'`; for a struct add `--with-derive-custom-struct={Self}=SharedLayout,Clone,Copy`";
     NotEmpty,
         "`{Self}` may not live in shared memory: it has no bytes, and nothing can be shared in zero bytes",
         "remove the field";
+}
+
+/// Holds for what stands in the place of a C type that `bindgen` makes an integer of, though each store to it
+/// has to keep a rule of C's.
+#[diagnostic::on_unimplemented(
+    message = "an atomic or a spinlock of C's is not shared as the `{Self}` that bindgen makes of it",
+    label = "leave it alone: in `--blocklist-type`, and as `Opaque<SIZE, ALIGN>` in a `--raw-line`; an atomic that `RawBox::load` and `store` alone access may be the plain integer by another name"
+)]
+pub trait Untouched: Sized {
+    /// [`SharedLayout::PART`].
+    const PART: Part<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<const N: usize, const ALIGN: usize> Untouched for Opaque<N, ALIGN>
+where
+    Alignment<ALIGN>: Aligned,
+{
+    const PART: Part<Self> = <Self as SharedLayout>::PART;
 }
 
 /// Holds for types that may be shared, and has the words for those whose name says nothing. (Asked itself,

@@ -128,6 +128,14 @@ fn struct_fields(cx: &Ctxt, model: &Model, fields: &[Field]) {
             cx.fault(finding.ty, message);
         }
     }
+    for blob in fields
+        .iter()
+        .filter(|field| field.name() == "_bindgen_opaque_blob")
+    {
+        let fault = "what `--opaque-type` hides would be shared as integers, and stored: \
+            name the type in `--blocklist-type`, and make it an `Opaque<SIZE, ALIGN>` in a `--raw-line`";
+        cx.fault(&blob.member, fault);
+    }
     history::faults(cx, model, fields);
 }
 
