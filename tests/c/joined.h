@@ -54,6 +54,10 @@ struct job_queue {
 	unsigned ready : 1, priority : 3;
 	enum job_flags flags;
 	size_t used;
+	char *title;
+	void (*done)(int);
+	long double load;
+	_Atomic unsigned taken;
 	struct job {
 		int32_t id;
 		char name[12];

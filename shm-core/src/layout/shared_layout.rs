@@ -113,7 +113,8 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// Names are the fields' own, but for the underscore that `bindgen` puts behind a keyword of Rust's. What a
     /// [`FixedVec`](crate::FixedVec) or an [`Opaque`](crate::Opaque) consists of, C can't be asked by name: place
     /// and size. Bytes of padding here may be members there. Bit-fields are left out. In C++ kinds
-    /// are not compared.
+    /// are not compared. An `_Atomic` member is refused, since [`RawBox::set`](crate::RawBox::set) keeps no order of
+    /// C's: leave it alone as an `Opaque`, or define `SHM_ALLOW_ATOMIC` if it is accessed by `load` and `store`.
     #[must_use]
     fn c_layout_check(of: &str, header: &str) -> String {
         Self::SCHEMA.c_layout_check(of, header)

@@ -183,34 +183,30 @@ fn a_struct_by_hand_is_the_one_of_the_header() {
         state: State,
         at: Cart,
         limits: [Cart; 2],
-        feed: Feed,
-    }
-    #[derive(SharedLayout, Clone, Copy)]
-    #[repr(C)]
-    struct Feed {
+        #[shared(padding)]
+        _pad: [u8; 8],
         feed: f64,
         name: [i8; 33],
         tail: u8,
     }
-    let made = joined::motion_status::SCHEMA;
-    let fields: Vec<_> = made.fields().iter().map(|field| field.name()).collect();
-    assert_eq!(
-        fields,
-        [
-            "head", "command", "state", "at", "limits", "feed", "name", "tail"
-        ]
-    );
-    assert_eq!(made.fields()[5].offset(), 96);
-    assert_eq!(made.size(), size_of::<MotionStatus>());
-    for (by_hand, made) in MotionStatus::SCHEMA.fields()[..5].iter().zip(made.fields()) {
-        assert_eq!(by_hand.offset(), made.offset(), "{}", made.name());
-        assert_eq!(
-            by_hand.schema().fingerprint(),
-            made.schema().fingerprint(),
-            "{}",
-            made.name()
-        );
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Unit {
+        _bitfield_align_1: [u8; 0],
+        bits: u8,
     }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Plain {
+        bits: u8,
+    }
+    let made = joined::motion_status::SCHEMA.fingerprint();
+    assert_eq!(made, MotionStatus::SCHEMA.fingerprint());
+    assert_eq!(
+        Unit::SCHEMA.fingerprint(),
+        Plain::SCHEMA.fingerprint(),
+        "what aligns a unit of bit-fields is no field"
+    );
 }
 
 /// A program that has the struct of `existing.h` from there, and its functions from a generated header.
@@ -379,6 +375,13 @@ fn the_c_side_can_hold_its_own_header_against_the_rust_type() {
                 "where.latitude is of another kind",
                 true,
             ),
+            ("int pid;", "_Atomic int pid;", "pid is _Atomic", true),
+            (
+                "bool visible",
+                "volatile _Atomic signed char visible",
+                "visible is _Atomic",
+                true,
+            ),
             (
                 "bool visible",
                 "signed char visible",
@@ -399,5 +402,62 @@ fn the_c_side_can_hold_its_own_header_against_the_rust_type() {
             let said = check(compiler, &header.replace(from, to)).unwrap_err();
             assert!(said.contains(says), "{compiler}: {from} -> {to}: {said}");
         }
+    }
+}
+
+/// `bindgen` makes one type of the first two, and no other of the last.
+#[test]
+fn a_long_double_and_an_atomic_do_not_pass_for_integers() {
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    struct Wide {
+        wide: u128,
+        mode: Mode,
+    }
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(u32)]
+    #[allow(dead_code, reason = "for its layout")]
+    enum Mode {
+        Off,
+        On,
+    }
+    /// Whose members the compiler warns to take addresses of.
+    #[derive(SharedLayout, Clone, Copy)]
+    #[repr(C, packed)]
+    struct Packed {
+        first: u8,
+        second: u32,
+    }
+    let packed = "struct packed { uint8_t first; uint32_t second; } __attribute__((packed));";
+    for compiler in Compiler::all() {
+        let name = compiler.to_string();
+        if name.ends_with("-m32") || name.contains("++") {
+            continue;
+        }
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wide-{name}"));
+        std::fs::create_dir_all(&place).unwrap();
+        let source = place.join("check.c");
+        let check = |check: String, header: &str, arguments: &[&str]| {
+            let header = format!("#include <stdint.h>\n{header}\n");
+            std::fs::write(place.join("wide.h"), header).unwrap();
+            std::fs::write(&source, check).unwrap();
+            let arguments = [&["-c"], arguments].concat();
+            compiler.try_compile(&source, &place.join("check.o"), &arguments)
+        };
+        let wide = |members: &str, arguments: &[&str]| {
+            let text = Wide::c_layout_check("struct wide", "wide.h");
+            let header = format!("enum mode {{ OFF, ON }}; struct wide {{ {members} }};");
+            check(text, &header, arguments)
+        };
+        wide("__extension__ unsigned __int128 wide; enum mode mode;", &[]).unwrap();
+        let said = wide("long double wide; enum mode mode;", &[]).unwrap_err();
+        assert!(said.contains("wide is of another kind"), "{name}: {said}");
+        let atomic = "long double wide; _Atomic enum mode mode;";
+        let said = wide(atomic, &[]).unwrap_err();
+        assert!(said.contains("mode is _Atomic"), "{name}: {said}");
+        let said = wide(atomic, &["-DSHM_ALLOW_ATOMIC"]).unwrap_err();
+        assert!(!said.contains("mode is _Atomic"), "{name}: {said}");
+        let text = Packed::c_layout_check("struct packed", "wide.h");
+        check(text, packed, &[]).unwrap();
     }
 }

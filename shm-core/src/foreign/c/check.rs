@@ -10,12 +10,21 @@ const HEAD: &str = "\
 #ifdef __cplusplus
 /* It has no _Generic: sizes and places alone. */
 #define SHM_CHECK_KIND(member, kind) 1
+#define SHM_CHECK_PLAIN(member) 1
 #define _Static_assert static_assert
 #else
 #define SHM_CHECK_KIND(member, kind) (_Generic((member), char: (kind), _Bool: 'b', \\
 \tsigned char: 'i', short: 'i', int: 'i', long: 'i', long long: 'i', \\
 \tunsigned char: 'u', unsigned short: 'u', unsigned: 'u', unsigned long: 'u', unsigned long long: 'u', \\
-\tfloat: 'f', double: 'f', default: '?') == (kind))
+\tfloat: 'f', double: 'f', long double: 'l', default: '?') == (kind))
+/* Whether it is no _Atomic: whether its value's type is its own. */
+#if !defined __GNUC__ || defined SHM_ALLOW_ATOMIC
+#define SHM_CHECK_PLAIN(member) 1
+#else
+#define SHM_VALUE(member) __typeof__(((void)0, (member)))
+#define SHM_CHECK_PLAIN(member) _Generic(&(member), SHM_VALUE(member) *: 1, volatile SHM_VALUE(member) *: 1, \\
+\tconst SHM_VALUE(member) *: 1, const volatile SHM_VALUE(member) *: 1, default: 0)
+#endif
 #endif
 ";
 
@@ -83,8 +92,12 @@ impl Check<'_> {
         let (element, kind) = match schema.kind() {
             TypeKind::Str { .. } => (format!("{member}[0]"), Some('i')),
             TypeKind::Primitive(primitive) => (member, kind(primitive)),
+            TypeKind::Enum { .. } => (member, None),
             _ => return self.members(schema, path, offset),
         };
+        self.assert(&format!("SHM_CHECK_PLAIN({element})"), &format!(
+            "{path} is _Atomic: leave it alone as an Opaque, or access it by load and store alone and define SHM_ALLOW_ATOMIC"
+        ));
         if let Some(kind) = kind {
             let fact = format!("SHM_CHECK_KIND({element}, '{kind}')");
             self.assert(&fact, &format!("{path} is of another kind: `{schema}`"));
@@ -92,9 +105,10 @@ impl Check<'_> {
     }
 }
 
-/// What `SHM_CHECK_KIND` calls it; `None` for what C has in more than one way.
+/// What `SHM_CHECK_KIND` calls it (`?` is what no standard C has, such as GCC's `__int128`); `None` for what C
+/// has in more than one way.
 fn kind(primitive: Primitive) -> Option<char> {
-    use Primitive::{Bool, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    use Primitive::{Bool, F32, F64, I8, I16, I32, I64, I128, U8, U16, U32, U64, U128};
     use Primitive::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64};
     use Primitive::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64};
     match primitive {
@@ -102,6 +116,7 @@ fn kind(primitive: Primitive) -> Option<char> {
         F32 | F64 => Some('f'),
         I8 | I16 | I32 | I64 | NonZeroI8 | NonZeroI16 | NonZeroI32 | NonZeroI64 => Some('i'),
         U8 | U16 | U32 | U64 | NonZeroU8 | NonZeroU16 | NonZeroU32 | NonZeroU64 => Some('u'),
+        I128 | U128 => Some('?'),
         _ => None,
     }
 }

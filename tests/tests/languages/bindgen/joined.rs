@@ -290,7 +290,6 @@ pub struct motion_status {
     pub state: motion_state,
     pub at: cart,
     pub limits: [cart; 2usize],
-#[shared(padding)]
     pub __bindgen_padding_0: u64,
     pub feed: f64,
     pub name: [::std::os::raw::c_char; 33usize],
@@ -331,6 +330,7 @@ impl ::std::ops::BitAndAssign for job_flags {
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq, SharedLayout)]
 pub struct job_flags(pub ::std::os::raw::c_uint);
 #[repr(C)]
+#[repr(align(16))]
 #[derive(SharedLayout, Clone, Copy)]
 pub struct job_queue {
     pub lock: pthread_mutex_t,
@@ -340,6 +340,10 @@ pub struct job_queue {
     pub _bitfield_1: __BindgenBitfieldUnit<[u8; 1usize]>,
     pub flags: job_flags,
     pub used: size_t,
+    pub title: shm_core::Opaque<8, 8>,
+    pub done: shm_core::Opaque<8, 8>,
+    pub load: shm_core::Opaque<16, 16>,
+    pub taken: shm_core::Opaque<4, 4>,
     pub jobs: [job_queue_job; 0],
 }
 #[repr(C)]
