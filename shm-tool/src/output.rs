@@ -33,6 +33,11 @@ pub fn choose_colour(color: Color) {
     .write_global();
 }
 
+/// Whether the terminal that is printed to is given colour.
+pub fn has_colour() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Text in a style.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")

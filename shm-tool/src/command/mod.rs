@@ -11,6 +11,7 @@ pub mod schema;
 pub mod set;
 pub mod show;
 pub mod stat;
+pub mod top;
 pub mod unlock;
 pub mod wait;
 pub mod watch;

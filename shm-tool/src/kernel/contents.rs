@@ -66,7 +66,16 @@ impl Contents {
 
     /// The bytes from there on, as far as they are looked at.
     pub fn from(&self, at: usize) -> Result<Vec<u8>, Failure> {
-        let mut bytes = vec![0; self.len.saturating_sub(at).min(LIMIT)];
+        self.part(at, LIMIT)
+    }
+
+    /// The first bytes, at most so many.
+    pub fn up_to(&self, most: usize) -> Result<Vec<u8>, Failure> {
+        self.part(0, most)
+    }
+
+    fn part(&self, at: usize, most: usize) -> Result<Vec<u8>, Failure> {
+        let mut bytes = vec![0; self.len.saturating_sub(at).min(most)];
         match &self.bytes {
             Bytes::Segment(memory) => {
                 let read = memory.read_at(&mut bytes, at);

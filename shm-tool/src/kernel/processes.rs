@@ -1,5 +1,6 @@
 //! Processes, by what `/proc` tells of them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -51,36 +52,54 @@ pub struct AttachedProcesses {
 impl AttachedProcesses {
     /// Asks every process that can be seen.
     pub fn of(found: &Found) -> AttachedProcesses {
-        let mut processes = AttachedProcesses::default();
-        let wanted = Wanted::of(found);
+        let mut of_one = AttachedProcesses::of_all(&[found]);
+        of_one.pop().unwrap_or_default()
+    }
+
+    /// Asks every process once, for each of those that were found.
+    pub fn of_all(all: &[&Found]) -> Vec<AttachedProcesses> {
+        let wanted: Vec<Wanted> = all.iter().map(|found| Wanted::of(found)).collect();
+        let mut by_inode: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (i, wanted) in wanted.iter().enumerate() {
+            by_inode.entry(wanted.inode).or_default().push(i);
+        }
+        let mut attached: Vec<AttachedProcesses> = Vec::new();
+        attached.resize_with(all.len(), AttachedProcesses::default);
         let own = fs::read_link("/proc/thread-self/ns/ipc").ok();
+        let mut unreadable = 0;
         for pid in pids() {
             let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
                 // A process that has ended meanwhile has nothing attached.
                 if lives(pid.cast_signed()) {
-                    processes.unreadable += 1;
+                    unreadable += 1;
                 }
                 continue;
             };
-            let (writable, read_only) = wanted.count(&maps);
-            if writable + read_only == 0 {
+            let counted = count(&maps, &wanted, &by_inode);
+            if counted.is_empty() {
                 continue;
             }
-            if wanted.key.is_some() && !has_thread_in(pid, own.as_deref()) {
-                continue;
-            }
+            let is_inside = has_thread_in(pid, own.as_deref());
             let uid = fs::metadata(format!("/proc/{pid}")).map_or(0, |meta| meta.uid());
             let name = name(pid).unwrap_or_default();
-            processes.found.push(Attached {
-                pid,
-                uid,
-                name,
-                writable,
-                read_only,
-            });
+            for (i, (writable, read_only)) in counted {
+                if wanted[i].key.is_some() && !is_inside {
+                    continue;
+                }
+                attached[i].found.push(Attached {
+                    pid,
+                    uid,
+                    name: name.clone(),
+                    writable,
+                    read_only,
+                });
+            }
         }
-        processes.found.sort_by_key(|process| process.pid);
-        processes
+        for of_one in &mut attached {
+            of_one.unreadable = unreadable;
+            of_one.found.sort_by_key(|process| process.pid);
+        }
+        attached
     }
 
     /// All attachments that were found.
@@ -137,43 +156,44 @@ impl Wanted {
         }
     }
 
-    fn is(&self, device: &str, inode: &str, path: &str) -> bool {
-        if inode.parse() != Ok(self.inode) {
-            return false;
-        }
+    /// Whether a mapping of this inode number is one of it.
+    fn is(&self, device: &str, path: &str) -> bool {
         match &self.key {
             Some(key) => path.strip_suffix(" (deleted)").unwrap_or(path) == key,
             // An overlay shows another device than `stat` does; another mount namespace, another path.
             None => device == self.device || path == self.path,
         }
     }
+}
 
-    /// How often a process with these mappings has it attached, for writing and for reading only.
-    fn count(&self, maps: &str) -> (u64, u64) {
-        let mut found = (0, 0);
-        for line in maps.lines() {
-            // Address, rights, offset, device, inode, and behind blanks the path.
-            let mut cells = line.splitn(6, ' ');
-            let (Some(_), Some(rights), Some(_), Some(device), Some(inode), Some(path)) = (
-                cells.next(),
-                cells.next(),
-                cells.next(),
-                cells.next(),
-                cells.next(),
-                cells.next(),
-            ) else {
-                continue;
-            };
-            if self.is(device, inode, path.trim_start()) {
+/// How often a process with these mappings has each of them attached, for writing and for reading only.
+fn count(
+    maps: &str,
+    wanted: &[Wanted],
+    by_inode: &HashMap<u64, Vec<usize>>,
+) -> BTreeMap<usize, (u64, u64)> {
+    let mut counted = BTreeMap::new();
+    for line in maps.lines() {
+        // Address, rights, offset, device, inode, and behind blanks the path.
+        let cells: Vec<&str> = line.splitn(6, ' ').collect();
+        let [_, rights, _, device, inode, path] = cells[..] else {
+            continue;
+        };
+        let Some(with_inode) = inode.parse().ok().and_then(|inode| by_inode.get(&inode)) else {
+            continue;
+        };
+        for &i in with_inode {
+            if wanted[i].is(device, path.trim_start()) {
+                let (writable, read_only) = counted.entry(i).or_insert((0, 0));
                 if rights.contains('w') {
-                    found.0 += 1;
+                    *writable += 1;
                 } else {
-                    found.1 += 1;
+                    *read_only += 1;
                 }
             }
         }
-        found
     }
+    counted
 }
 
 #[cfg(test)]
@@ -199,17 +219,23 @@ mod tests {
         }
     }
 
+    fn counted(wanted: Wanted) -> Option<(u64, u64)> {
+        let by_inode = HashMap::from([(wanted.inode, vec![0])]);
+        count(MAPS, &[wanted], &by_inode).get(&0).copied()
+    }
+
     #[test]
     fn mappings_are_told_apart_by_key_id_and_right() {
         let segment = wanted(Some("/SYSV00001234"), 7, "", "");
-        assert_eq!(segment.count(MAPS), (1, 1));
+        assert_eq!(counted(segment), Some((1, 1)));
     }
 
     #[test]
     fn those_of_a_file_by_its_inode_and_its_device_or_path() {
-        assert_eq!(wanted(None, 9, "00:19", "/other").count(MAPS), (0, 1));
-        assert_eq!(wanted(None, 9, "ff:ff", "/dev/shm/a b").count(MAPS), (0, 1));
-        assert_eq!(wanted(None, 9, "00:1a", "/srv/c").count(MAPS), (1, 0));
-        assert_eq!(wanted(None, 10, "00:1a", "/srv/c").count(MAPS), (0, 0));
+        let of = |inode, device, path| counted(wanted(None, inode, device, path));
+        assert_eq!(of(9, "00:19", "/other"), Some((0, 1)));
+        assert_eq!(of(9, "ff:ff", "/dev/shm/a b"), Some((0, 1)));
+        assert_eq!(of(9, "00:1a", "/srv/c"), Some((1, 0)));
+        assert_eq!(of(10, "00:1a", "/srv/c"), None);
     }
 }

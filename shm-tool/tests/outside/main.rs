@@ -15,6 +15,8 @@ mod set;
 mod show;
 mod space;
 mod stat;
+mod terminal;
+mod top;
 mod unlock;
 mod wait;
 mod watch;
