@@ -94,8 +94,8 @@ impl Show {
     fn parts_of(&self, reading: &Reading) -> Result<String, Failure> {
         let parts = self.paths.iter().map(|path| path.of(&reading.node));
         let parts = parts.collect::<Result<Vec<&Node>, Failure>>()?;
-        let mut text = String::new();
         if parts.iter().all(|part| part.is_leaf()) {
+            let mut text = String::new();
             for part in parts {
                 if let Node::Leaf(leaf) = part {
                     let _ = writeln!(text, "{}", leaf.bare());
@@ -103,10 +103,10 @@ impl Show {
             }
             return Ok(text);
         }
-        for (path, part) in self.paths.iter().zip(parts) {
-            text += &two_columns(&lines(&visible(&path.to_string()), part, self.extent()));
-        }
-        Ok(text)
+        let shown = self.paths.iter().zip(parts);
+        let shown =
+            shown.flat_map(|(path, part)| lines(&visible(&path.to_string()), part, self.extent()));
+        Ok(two_columns(&shown.collect::<Vec<_>>()))
     }
 
     fn show_json(&self, source: &Source, reading: &Reading) -> Result<(), Failure> {

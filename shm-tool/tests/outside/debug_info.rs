@@ -64,10 +64,10 @@ impl Drop for Folder {
 }
 
 /// A program that has filled its segment.
-struct Program(Child);
+pub struct Program(Child);
 
 impl Program {
-    fn start(program: &Path, arguments: &[&str]) -> Program {
+    pub fn start(program: &Path, arguments: &[&str]) -> Program {
         let mut command = Command::new(program);
         command
             .arg(KEY)

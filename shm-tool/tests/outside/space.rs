@@ -1,6 +1,7 @@
 //! What the tests stand in: an IPC namespace and a `/dev/shm` of their own, which take all that is left with them.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
@@ -221,7 +222,18 @@ pub struct Peer(pub Child);
 impl Peer {
     /// Starts it and waits until it has said that it is ready.
     pub fn start(role: &str) -> Peer {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Peer::run(&std::env::current_exe().unwrap(), role)
+    }
+
+    /// Starts it as a program of this name, which has a place in the folder.
+    pub fn called(name: &str, role: &str, folder: &Path) -> Peer {
+        let program = folder.join(name);
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        Peer::run(&program, role)
+    }
+
+    fn run(program: &Path, role: &str) -> Peer {
+        let mut child = Command::new(program)
             .args(["--ignored", "--exact", "--nocapture", "space::plays_a_role"])
             .env("SHM_TOOL_ROLE", role)
             .stdin(Stdio::piped())
@@ -289,6 +301,6 @@ fn plays_a_role() {
             foreign(Key::PRIVATE, 4096);
             ready();
         }
-        role => println!("no such role: {role}"),
+        role => assert!(crate::pictures::plays(role, ready), "no such role: {role}"),
     }
 }
