@@ -41,7 +41,7 @@
 //! | reads and writes the value | [`SharedBox`] |
 //! | reads it, or has no right to more | [`SharedView`]: any number of them, none takes a slot |
 //! | writes what depends on what it read, in several steps | [`Writer`], from [`SharedBox::writer`] |
-//! | joins a segment that a program without this library laid out | [`RawBox`], [`RawView`], with its guard [`GuardedBox`]; rows behind a header: [`RawTable`]; or a `SharedBox` with [`Options::adopt`] |
+//! | joins a segment that a program without this library laid out | [`RawBox`], [`RawView`], rows behind a header: [`RawTable`]; with its guard [`GuardedBox`], [`GuardedTable`]; or a `SharedBox` with [`Options::adopt`] |
 //! | shows or changes any value, without its Rust type | [`Inspector`] |
 //! | removes a segment, whatever is in it | [`remove`] |
 //! | uses System V shared memory and semaphores for something else | [`sysv`] |
@@ -210,9 +210,10 @@ mod typed;
 
 pub use bytemuck::Zeroable;
 pub use face::{
-    Batch, Changes, Error, ErrorKind, Guard, GuardedBox, Inspector, InspectorOptions, Missing,
-    Options, ParsePlaceError, Place, RawBox, RawOptions, RawRow, RawTable, RawTableOptions,
-    RawView, SemGuard, SharedBox, SharedView, Writer, orphaned_sets, remove,
+    Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, Inspector,
+    InspectorOptions, Missing, Options, ParsePlaceError, Place, RawBox, RawOptions, RawRow,
+    RawTable, RawTableOptions, RawView, SemGuard, SharedBox, SharedView, Writer, orphaned_sets,
+    remove,
 };
 pub use foreign::CHeader;
 pub use layout::{

@@ -1,4 +1,4 @@
-//! `GuardedBox`: a raw value of which each access runs under the guard that the other program uses.
+//! `Guarded`: another program's value or rows, of which each access runs under the guard that it uses.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
+use super::raw::{Joined, Raw};
 use super::raw_box::RawBox;
+use super::raw_table::RawTable;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Fault};
 use crate::sysv::sem::{self, Op};
@@ -201,7 +203,7 @@ impl From<SemGuard> for Guard {
     }
 }
 
-/// A [`RawBox`] of which each access runs under a guard. Made by [`RawBox::guarded_by`].
+/// A [`RawBox`] or a [`RawTable`] of which each access runs under a guard: [`GuardedBox`], [`GuardedTable`].
 ///
 /// It is as good as the other side: a program that stores without the guard is neither kept off nor
 /// noticed. What a holder that died had stored by half stays so. One thread must not ask again in a
@@ -215,17 +217,23 @@ impl From<SemGuard> for Guard {
 /// | [`SemGuard`] | two `semop` |
 /// | mutex | none, where it is free |
 /// | closures | theirs |
-pub struct GuardedBox<T: SharedLayout> {
-    raw: RawBox<T>,
+pub struct Guarded<R> {
+    raw: R,
     guard: Guard,
 }
+
+/// A [`RawBox`] of which each access runs under a guard. Made by [`RawBox::guarded_by`].
+pub type GuardedBox<T> = Guarded<RawBox<T>>;
+
+/// A [`RawTable`] that is lent [under a guard](Guarded::under). Made by [`RawTable::guarded_by`].
+pub type GuardedTable<Header, Row> = Guarded<RawTable<Header, Row>>;
 
 impl<T: SharedLayout> RawBox<T> {
     /// Runs each access under a guard that the other program uses, too: a [`SemGuard`], or
     /// [`Guard::pair`].
     pub fn guarded_by(self, guard: impl Into<Guard>) -> GuardedBox<T> {
         let guard = guard.into();
-        GuardedBox { raw: self, guard }
+        Guarded { raw: self, guard }
     }
 
     /// Runs each access under a `pthread_mutex_t` that is a field of the `T`, declared as
@@ -245,11 +253,64 @@ impl<T: SharedLayout> RawBox<T> {
     /// is used, a `pthread_mutex_t` of this C library's, of this width, lies there, and nothing but its
     /// functions changes it.
     pub unsafe fn guarded_by_pthread<F>(self, field: Field<T, F>) -> Result<GuardedBox<T>, Error> {
+        let (joined, at) = (self.joined(), self.offset());
         // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
-        let mutex = unsafe { self.typed().value().mutex(field) };
-        let mutex = mutex.map_err(self.explain(Operation::GuardedBy))?;
-        let guard = Guard(Way::Mutex(mutex));
-        Ok(GuardedBox { raw: self, guard })
+        let mutex = unsafe { joined.segment.mutex(at, field) };
+        let mutex = mutex.map_err(joined.explain(Operation::GuardedBy))?;
+        Ok(self.guarded_by(Guard(Way::Mutex(mutex))))
+    }
+}
+
+impl<Header, Row: SharedLayout> RawTable<Header, Row> {
+    /// Lends the table [under a guard](Guarded::under) that the other program uses, too: a [`SemGuard`], or
+    /// [`Guard::pair`].
+    ///
+    /// ```no_run
+    /// # use shm_core::{Error, Key, RawTable, SemGuard, SharedLayout, field};
+    /// # use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+    /// # #[derive(SharedLayout, Clone, Copy)]
+    /// # #[repr(C)]
+    /// # struct Row { pid: i32, beats: u32 }
+    /// # fn main() -> Result<(), Error> {
+    /// let second = Duration::from_secs(1);
+    /// let rows = RawTable::<(), Row>::options().timeout(second).open(0x1234)?;
+    /// let rows = rows.guarded_by(SemGuard::open(0x1234, 0, second)?);
+    /// rows.under(|rows| {
+    ///     let row = rows.row(3)?;
+    ///     let now = row.get()?;
+    ///     row.set(Row { beats: now.beats + 1, ..now })
+    /// })??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guarded_by(self, guard: impl Into<Guard>) -> GuardedTable<Header, Row> {
+        let guard = guard.into();
+        Guarded { raw: self, guard }
+    }
+}
+
+impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
+    /// Lends the table under a `pthread_mutex_t` that is a field of the header: see
+    /// [`RawBox::guarded_by_pthread`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawBox::guarded_by_pthread`]; [`ErrorKind::Options`] if the table is open for reading only.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RawBox::guarded_by_pthread`].
+    pub unsafe fn guarded_by_pthread<F>(
+        self,
+        field: Field<Header, F>,
+    ) -> Result<GuardedTable<Header, Row>, Error> {
+        let joined = self.joined();
+        let mutex = self.to_write().and_then(|()| {
+            // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
+            unsafe { joined.segment.mutex(0, field) }
+        });
+        let mutex = mutex.map_err(joined.explain(Operation::RawTableGuardedBy))?;
+        Ok(self.guarded_by(Guard(Way::Mutex(mutex))))
     }
 }
 
@@ -263,8 +324,8 @@ impl<T: SharedLayout> GuardedBox<T> {
     /// [`ErrorKind::Invalid`] if the bytes are no `T`.
     pub fn get(&self) -> Result<T, Error> {
         let operation = Operation::GuardedGet;
-        let read = self.locked(operation, |raw| raw.typed().value().read())?;
-        read.map_err(self.raw.explain(operation))
+        let read = self.locked(operation, |raw| raw.value().read())?;
+        read.map_err(self.raw.joined().explain(operation))
     }
 
     /// Stores a value.
@@ -285,15 +346,17 @@ impl<T: SharedLayout> GuardedBox<T> {
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let operation = Operation::GuardedUpdate;
         let done = self.locked(operation, |raw| {
-            let mut value = raw.typed().value().read()?;
+            let mut value = raw.value().read()?;
             let answer = change(&mut value);
             raw.set(value);
             Ok(answer)
         })?;
-        done.map_err(self.raw.explain(operation))
+        done.map_err(self.raw.joined().explain(operation))
     }
+}
 
-    /// Lends the bare box under one hold of the guard: for single fields, or for several accesses.
+impl<R: Raw> Guarded<R> {
+    /// Lends the bare box or table under one hold of the guard: for single fields, rows, or several accesses.
     ///
     /// ```
     /// # use std::sync::atomic::Ordering::Relaxed;
@@ -313,28 +376,24 @@ impl<T: SharedLayout> GuardedBox<T> {
     /// # Errors
     ///
     /// As for [`GuardedBox::get`], but `Invalid`. The closure is not called then.
-    pub fn under<R>(&self, act: impl FnOnce(&RawBox<T>) -> R) -> Result<R, Error> {
+    pub fn under<A>(&self, act: impl FnOnce(&R) -> A) -> Result<A, Error> {
         self.locked(Operation::GuardedUnder, act)
     }
 
     /// Gives the guard up: to attach again, say, and to open it anew.
-    pub fn into_raw(self) -> RawBox<T> {
+    pub fn into_raw(self) -> R {
         self.raw
     }
 
-    fn locked<R>(
-        &self,
-        operation: Operation,
-        act: impl FnOnce(&RawBox<T>) -> R,
-    ) -> Result<R, Error> {
-        let (raw, limit) = (&self.raw, self.raw.timeout());
+    fn locked<A>(&self, operation: Operation, act: impl FnOnce(&R) -> A) -> Result<A, Error> {
+        let (raw, joined) = (&self.raw, self.raw.joined());
+        let Joined {
+            segment, settings, ..
+        } = joined;
+        let limit = settings.timeout;
         match &self.guard.0 {
             Way::Semaphore(guard) => guard.lock(limit).map(|_held| act(raw)),
-            Way::Mutex(mutex) => raw
-                .typed()
-                .value()
-                .lock(*mutex, limit)
-                .map(|_held| act(raw)),
+            Way::Mutex(mutex) => segment.lock(*mutex, limit).map(|_held| act(raw)),
             Way::Pair(lock, unlock) => lock(limit)
                 .map_err(|why| Failure::Guard(why.to_string().into()))
                 .map(|()| {
@@ -342,12 +401,12 @@ impl<T: SharedLayout> GuardedBox<T> {
                     act(raw)
                 }),
         }
-        .map_err(raw.explain(operation))
+        .map_err(joined.explain(operation))
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for GuardedBox<T> {
+impl<R: fmt::Debug> fmt::Debug for Guarded<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("GuardedBox").field(&self.raw).finish()
+        f.debug_tuple("Guarded").field(&self.raw).finish()
     }
 }

@@ -11,6 +11,7 @@ mod inspector;
 mod opening;
 mod options;
 mod place;
+mod raw;
 mod raw_box;
 mod raw_table;
 mod remove;
@@ -20,7 +21,7 @@ mod writer;
 
 pub use changes::Changes;
 pub use error::{Error, ErrorKind, Missing};
-pub use guard::{Guard, GuardedBox, SemGuard};
+pub use guard::{Guard, Guarded, GuardedBox, GuardedTable, SemGuard};
 pub use inspector::{Inspector, InspectorOptions};
 pub use options::Options;
 pub use place::{ParsePlaceError, Place};

@@ -5,18 +5,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::{TIMEOUT, check_rights, creatable, find_id};
 use super::place::Place;
+use super::raw::{Joined, Raw, Settings, Wanted};
 use crate::layout::SharedLayout;
-use crate::protocol::{Access, Fault, Owner, mode_at_first};
-use crate::sysv::shm::{self, GetFlags};
-use crate::sysv::{self, Key, Kind, Mode};
-use crate::typed::{Failure, Field, RawTyped, Type};
+use crate::protocol::{Fault, Owner};
+use crate::sysv::{Key, shm};
+use crate::typed::{Failure, Field, RawPart, Type, check_zeros};
 
 /// A value of type `T` at the start of a System V segment that another program laid out, a C program
 /// for instance.
@@ -92,14 +91,9 @@ impl<T: SharedLayout> RawBox<T> {
     #[must_use]
     pub fn options() -> RawOptions<T> {
         RawOptions {
-            settings: Settings {
-                owner: Owner::SelfOrRoot,
-                mode: 0o600,
-                group: None,
-                timeout: TIMEOUT,
-                offset: 0,
-                create_exact: false,
-            },
+            settings: Settings::DEFAULT,
+            offset: 0,
+            create_exact: false,
             value: PhantomData,
         }
     }
@@ -109,7 +103,7 @@ impl<T: SharedLayout> RawBox<T> {
     /// A field that the other program writes at the same time is overwritten, too: where that matters,
     /// [`store`](RawBox::store) those that are this program's to write.
     pub fn set(&self, value: T) {
-        self.view.typed.value().store(&value);
+        self.value().store(&value);
     }
 
     /// Stores one field, in one access as wide as the field, and touches nothing else.
@@ -168,8 +162,8 @@ impl<T: SharedLayout> RawBox<T> {
         value: F,
         order: Ordering,
     ) -> Result<(), Error> {
-        let stored = self.view.typed.value().store_field(field, value, order);
-        stored.map_err(self.explain(Operation::RawStore))
+        let stored = self.value().store_field(field, value, order);
+        stored.map_err(self.joined.explain(Operation::RawStore))
     }
 
     /// As [`RawView::reattach`], for reading and writing.
@@ -199,8 +193,8 @@ impl<T: SharedLayout> Deref for RawBox<T> {
 /// view.set(1);
 /// ```
 pub struct RawView<T: SharedLayout> {
-    typed: RawTyped<T>,
-    settings: Settings,
+    joined: Joined,
+    options: RawOptions<T>,
     created: bool,
 }
 
@@ -211,10 +205,9 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// [`ErrorKind::Invalid`] if they are none.
     pub fn get(&self) -> Result<T, Error> {
-        self.typed
-            .value()
+        self.value()
             .read()
-            .map_err(self.explain(Operation::RawGet))
+            .map_err(self.joined.explain(Operation::RawGet))
     }
 
     /// One field, loaded in one access as wide as the field.
@@ -231,8 +224,8 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// If the order is `Release` or `AcqRel`.
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>, order: Ordering) -> Result<F, Error> {
-        let loaded = self.typed.value().load_field(field, order);
-        loaded.map_err(self.explain(Operation::RawLoad))
+        let loaded = self.value().load_field(field, order);
+        loaded.map_err(self.joined.explain(Operation::RawLoad))
     }
 
     /// Whether this call made the segment: see [`RawOptions::create_exact`].
@@ -247,9 +240,10 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// [`ErrorKind::System`] if the kernel does not tell.
     pub fn is_removed(&self) -> Result<bool, Error> {
-        self.typed
+        self.joined
+            .segment
             .is_removed()
-            .map_err(self.explain(Operation::RawIsRemoved))
+            .map_err(self.joined.explain(Operation::RawIsRemoved))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this was opened with, and
@@ -287,12 +281,12 @@ impl<T: SharedLayout> RawView<T> {
 
     /// The key under which the segment can be found.
     pub fn key(&self) -> Key {
-        self.typed.key()
+        self.joined.segment.key()
     }
 
     /// The kernel's id of the segment.
     pub fn id(&self) -> shm::Id {
-        self.typed.id()
+        self.joined.segment.id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -303,37 +297,40 @@ impl<T: SharedLayout> RawView<T> {
     /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
     /// more.
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        self.typed.info().map_err(self.explain(Operation::RawInfo))
+        self.joined
+            .segment
+            .info()
+            .map_err(self.joined.explain(Operation::RawInfo))
     }
 }
 
 impl<T: SharedLayout> RawView<T> {
-    pub(super) fn typed(&self) -> &RawTyped<T> {
-        &self.typed
+    /// The value.
+    pub(super) fn value(&self) -> RawPart<'_, T> {
+        self.joined.segment.part(self.options.offset)
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.settings.timeout
+    pub(super) fn offset(&self) -> usize {
+        self.options.offset
     }
 
     fn again(&mut self, writable: bool, operation: Operation) -> Result<(), Error> {
-        let mut settings = self.settings;
-        settings.create_exact = false;
-        let value = PhantomData;
-        let options = RawOptions { settings, value };
-        *self = options.view(&self.key().into(), writable, operation)?;
+        let mut options = self.options.clone();
+        options.create_exact = false;
+        *self = options.view(self.key().into(), writable, operation)?;
         Ok(())
-    }
-
-    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
-        let place = Place::of_segment(self.key(), self.id());
-        move |why| Error::new(why, operation, Some(place.clone()), Some(Type::of::<T>()))
     }
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<T>()
             .fmt_in_segment(name, self.key(), Some(self.id()), f)
             .finish()
+    }
+}
+
+impl<T: SharedLayout> Raw for RawBox<T> {
+    fn joined(&self) -> &Joined {
+        &self.view.joined
     }
 }
 
@@ -362,17 +359,9 @@ impl<T: SharedLayout> fmt::Debug for RawView<T> {
 #[derive(Debug)]
 pub struct RawOptions<T> {
     settings: Settings,
-    value: PhantomData<T>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    owner: Owner,
-    mode: u32,
-    group: Option<u32>,
-    timeout: Duration,
     offset: usize,
     create_exact: bool,
+    value: PhantomData<T>,
 }
 
 // By hand: options for values that can't be cloned can be.
@@ -413,13 +402,15 @@ impl<T: SharedLayout> RawOptions<T> {
     /// How many bytes of the segment lie before the `T`: 0 unless told otherwise. A multiple of the
     /// type's alignment.
     pub fn offset(&mut self, bytes: usize) -> &mut Self {
-        self.settings.offset = bytes;
+        self.offset = bytes;
         self
     }
 
     /// Whether [`open`](Self::open) makes the segment if the key leads to none, of exactly the bytes up
     /// to the end of the `T`, all zeros: what `shmget(key, sizeof(struct …), IPC_CREAT | mode)` does in C.
-    /// One that exists is attached as it is. [`RawView::created`] tells which it was.
+    /// One that exists is attached as it is. [`RawView::created`] tells which it was. None is made where zeros
+    /// would be read as a variant that stands for unknown numbers (`#[shared(other)]`): no program could store
+    /// over those.
     ///
     /// ```
     /// use shm_core::RawBox;
@@ -435,7 +426,7 @@ impl<T: SharedLayout> RawOptions<T> {
     /// # }
     /// ```
     pub fn create_exact(&mut self, create: bool) -> &mut Self {
-        self.settings.create_exact = create;
+        self.create_exact = create;
         self
     }
 
@@ -444,9 +435,10 @@ impl<T: SharedLayout> RawOptions<T> {
     /// # Errors
     ///
     /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned, and for a
-    /// mode, group or place that no new segment can have.
+    /// mode, group or place that no new segment can have; [`ErrorKind::Invalid`] if a new one's zeros stand for
+    /// a variant that this program does not know.
     pub fn open(&self, place: impl Into<Place>) -> Result<RawBox<T>, Error> {
-        let view = self.view(&place.into(), true, Operation::RawOpen)?;
+        let view = self.view(place.into(), true, Operation::RawOpen)?;
         Ok(RawBox { view })
     }
 
@@ -456,97 +448,50 @@ impl<T: SharedLayout> RawOptions<T> {
     ///
     /// As for [`RawBox::open`]; [`ErrorKind::Options`] also for an offset that is not aligned.
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<RawView<T>, Error> {
-        self.view(&place.into(), false, Operation::RawOpenReadOnly)
+        self.view(place.into(), false, Operation::RawOpenReadOnly)
     }
 
     fn view(
         &self,
-        place: &Place,
+        place: Place,
         writable: bool,
         operation: Operation,
     ) -> Result<RawView<T>, Error> {
-        let opened = self.settled(place, writable);
-        let (typed, created) = opened.map_err(|why| {
-            Error::new(why, operation, Some(place.clone()), Some(Type::of::<T>()))
-        })?;
+        let wanted = self.wanted(writable);
+        let of = Type::of::<T>();
+        let (joined, created) = Joined::open(self.settings, place, (of, operation), wanted)?;
         Ok(RawView {
-            typed,
-            settings: self.settings,
+            joined,
+            options: self.clone(),
             created,
         })
     }
 
-    /// Asks for the place again if what it led to is gone: a key leads elsewhere by then.
-    fn settled(&self, place: &Place, writable: bool) -> Result<(RawTyped<T>, bool), Failure> {
-        let Settings {
-            owner,
-            timeout: limit,
+    /// The bytes of a `T`, aligned.
+    fn wanted(&self, writable: bool) -> Result<Wanted, Failure> {
+        let (offset, bytes, align) = (self.offset, size_of::<T>(), align_of::<T>());
+        let unfit = |what: String| Err(Failure::Options(what.into()));
+        if !offset.is_multiple_of(align) {
+            return unfit(format!(
+                "an offset of {offset} bytes is not aligned for the type: take a multiple of {align}"
+            ));
+        }
+        if offset.checked_add(bytes).is_none() {
+            return unfit(format!("an offset of {offset} bytes is beyond any segment"));
+        }
+        Ok(Wanted {
             offset,
-            create_exact,
-            ..
-        } = self.settings;
-        let access = Access {
-            owner,
-            limit,
+            bytes,
             writable,
-            may_write: 0,
-        };
-        let start = Instant::now();
-        loop {
-            let (id, created) = if create_exact && writable {
-                self.find_or_create(place)?
-            } else {
-                (find_id(place)?, false)
-            };
-            match RawTyped::open(id, offset, access) {
-                Ok(typed) => return Ok((typed, created)),
-                Err(why)
-                    if why.is_removed() && place.key().is_some() && start.elapsed() < limit => {}
-                Err(why) => {
-                    if created {
-                        let _ = shm::remove(id);
-                    }
-                    return Err(why);
-                }
-            }
-        }
-    }
-
-    /// The id that a place leads to, and whether this call made the segment.
-    fn find_or_create(&self, place: &Place) -> Result<(shm::Id, bool), Failure> {
-        let Settings { mode, group, .. } = self.settings;
-        let size = RawTyped::<T>::exact_size(self.settings.offset)?;
-        if place.segment_id().is_some() {
-            return Ok((find_id(place)?, false));
-        }
-        let key = creatable(place)?;
-        check_rights(mode, group)?;
-        let flags = GetFlags::CREATE | GetFlags::EXCLUSIVE;
-        let mode = Mode::new(mode);
-        loop {
-            match shm::get(key, size, flags, mode_at_first(mode, group)) {
-                Ok(id) => {
-                    give(id, mode, group).map_err(Fault::from)?;
-                    return Ok((id, true));
-                }
-                Err(error) if error.kind() == Kind::Exists => {}
-                Err(error) => return Err(Fault::from(error).into()),
-            }
-            match find_id(place) {
-                // It went away in between.
-                Err(Failure::Fault(Fault::System(error))) if error.kind() == Kind::NotFound => {}
-                found => return found.map(|id| (id, false)),
-            }
-        }
+            make: self.create_exact.then_some(begins_with_zeros::<T>),
+        })
     }
 }
 
-/// Gives a new segment its group, or takes it away again.
-fn give(id: shm::Id, mode: Mode, group: Option<u32>) -> Result<(), sysv::Error> {
-    let Some(group) = group else { return Ok(()) };
-    let given = shm::stat(id).and_then(|stat| shm::set(id, stat.uid, group, mode));
-    if given.is_err() {
-        let _ = shm::remove(id);
-    }
-    given
+/// Whether a segment may begin with zeros.
+fn begins_with_zeros<T: SharedLayout>() -> Result<(), Failure> {
+    check_zeros::<T>().map_err(|fault| match fault {
+        Fault::Invalid(zeros) => Type::of::<T>().invalid(0, &zeros),
+        fault => fault.into(),
+    })
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{self, Acquire};
+use std::time::Duration;
 
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::{TIMEOUT, find_id};
 use super::place::Place;
+use super::raw::{self, Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
-use crate::protocol::{Access, Owner};
+use crate::protocol::Owner;
 use crate::sysv::{Key, shm};
 use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type};
 
@@ -21,8 +22,8 @@ use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type};
 /// ([`RawTableOptions::count_from`]). No index leads beyond the segment, whatever a peer stores there. As for a
 /// [`RawBox`](crate::RawBox) nothing protects from torn values.
 ///
-/// No system call but in `open`, `info` and `is_removed`; no allocation but in `open`, also for walking over
-/// the rows.
+/// No system call but in `open`, `reattach`, `info` and `is_removed`; no allocation but in the first two, also for
+/// walking over the rows. [`guarded_by`](RawTable::guarded_by) lends it under the other program's guard.
 ///
 /// ```
 /// use std::sync::atomic::Ordering::Relaxed;
@@ -58,7 +59,7 @@ use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type};
 /// # }
 /// ```
 pub struct RawTable<Header, Row: SharedLayout> {
-    segment: RawSegment,
+    joined: Joined,
     settings: Settings<Header>,
     capacity: usize,
     writable: bool,
@@ -72,7 +73,7 @@ pub struct RawTableOptions<Header, Row> {
 }
 
 struct Settings<Header> {
-    owner: Owner,
+    common: raw::Settings,
     rows_at: Option<usize>,
     /// Where the count stands, and what reads it.
     count: Option<(usize, Count)>,
@@ -129,7 +130,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     pub fn options() -> RawTableOptions<Header, Row> {
         RawTableOptions {
             settings: Settings {
-                owner: Owner::SelfOrRoot,
+                common: raw::Settings::DEFAULT,
                 rows_at: None,
                 count: None,
                 header: PhantomData,
@@ -150,7 +151,8 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     /// [`ErrorKind::Damaged`] if the header says more than there is room for, or a negative number;
     /// [`ErrorKind::Options`] if the count is not aligned, in a packed header.
     pub fn len(&self) -> Result<usize, Error> {
-        self.count().map_err(self.explain(Operation::RawTableLen))
+        self.count()
+            .map_err(self.joined.explain(Operation::RawTableLen))
     }
 
     /// Whether there are none.
@@ -172,7 +174,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
             true => Ok(self.at(index)),
             false => Err(Failure::NoRow { index, len }),
         });
-        found.map_err(self.explain(Operation::RawTableRow))
+        found.map_err(self.joined.explain(Operation::RawTableRow))
     }
 
     /// All rows that there are now, in order.
@@ -186,12 +188,12 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
 
     /// The key under which the segment can be found.
     pub fn key(&self) -> Key {
-        self.segment.key()
+        self.joined.segment.key()
     }
 
     /// The kernel's id of the segment.
     pub fn id(&self) -> shm::Id {
-        self.segment.id()
+        self.joined.segment.id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -200,26 +202,46 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     ///
     /// As for [`RawView::info`](crate::RawView::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        let info = self.segment.info();
-        info.map_err(self.explain(Operation::RawTableInfo))
+        let info = self.joined.segment.info();
+        info.map_err(self.joined.explain(Operation::RawTableInfo))
     }
 
     /// Whether the segment has been removed. One system call. See
-    /// [`RawView::is_removed`](crate::RawView::is_removed); open the table anew then.
+    /// [`RawView::is_removed`](crate::RawView::is_removed); [`reattach`](RawTable::reattach) then.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::System`] if the kernel does not tell.
     pub fn is_removed(&self) -> Result<bool, Error> {
-        let removed = self.segment.is_removed();
-        removed.map_err(self.explain(Operation::RawTableIsRemoved))
+        let removed = self.joined.segment.is_removed();
+        removed.map_err(self.joined.explain(Operation::RawTableIsRemoved))
+    }
+
+    /// Attaches the segment that the key leads to now, as this one was, and lets the old one go: see
+    /// [`RawView::reattach`](crate::RawView::reattach). The capacity is the new segment's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawTable::open`]; [`ErrorKind::Options`] also for a private segment, which has no key. All is as it
+    /// was then.
+    pub fn reattach(&mut self) -> Result<(), Error> {
+        let options = RawTableOptions {
+            settings: self.settings,
+            row: self.row,
+        };
+        let operation = match self.writable {
+            true => Operation::RawTableOpen,
+            false => Operation::RawTableOpenReadOnly,
+        };
+        *self = options.table(self.key().into(), self.writable, operation)?;
+        Ok(())
     }
 
     fn count(&self) -> Result<usize, Failure> {
         let Some((offset, count)) = self.settings.count else {
             return Ok(self.capacity);
         };
-        count(&self.segment, offset)?
+        count(&self.joined.segment, offset)?
             .filter(|count| *count <= self.capacity)
             .ok_or_else(|| {
                 Failure::damaged(
@@ -233,23 +255,18 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
         let offset = self.settings.rows_at::<Row>() + index * size_of::<Row>();
         RawRow {
             table: self,
-            part: self.segment.part(offset),
+            part: self.joined.segment.part(offset),
             index,
         }
     }
 
-    fn to_write(&self) -> Result<(), Failure> {
+    pub(super) fn to_write(&self) -> Result<(), Failure> {
         match self.writable {
             true => Ok(()),
             false => Err(Failure::Options(
                 "the table was opened for reading only: take `RawTable::open`".into(),
             )),
         }
-    }
-
-    fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
-        let place = Place::of_segment(self.key(), self.id());
-        move |why| Error::new(why, operation, Some(place), Some(Type::of::<Row>()))
     }
 }
 
@@ -260,8 +277,8 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
     ///
     /// [`ErrorKind::Invalid`] if its bytes are none.
     pub fn header(&self) -> Result<Header, Error> {
-        let header = self.segment.part(0).read();
-        header.map_err(self.explain(Operation::RawTableHeader))
+        let header = self.joined.segment.part(0).read();
+        header.map_err(self.joined.explain(Operation::RawTableHeader))
     }
 
     /// One field of the header, as [`RawView::load`](crate::RawView::load) loads it.
@@ -278,8 +295,8 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         field: Field<Header, F>,
         order: Ordering,
     ) -> Result<F, Error> {
-        let loaded = self.segment.part(0).load_field(field, order);
-        loaded.map_err(self.explain(Operation::RawTableHeader))
+        let loaded = self.joined.segment.part(0).load_field(field, order);
+        loaded.map_err(self.joined.explain(Operation::RawTableHeader))
     }
 
     /// Stores one field of the header, as [`RawBox::store`](crate::RawBox::store) does.
@@ -299,8 +316,8 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         order: Ordering,
     ) -> Result<(), Error> {
         let may = self.to_write();
-        may.and_then(|()| self.segment.part(0).store_field(field, value, order))
-            .map_err(self.explain(Operation::RawTableHeader))
+        may.and_then(|()| self.joined.segment.part(0).store_field(field, value, order))
+            .map_err(self.joined.explain(Operation::RawTableHeader))
     }
 }
 
@@ -324,7 +341,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     /// [`ErrorKind::Invalid`] if its bytes are none.
     pub fn get(&self) -> Result<Row, Error> {
         let row = self.part.read();
-        row.map_err(self.table.explain(Operation::RawRowGet))
+        row.map_err(self.table.joined.explain(Operation::RawRowGet))
     }
 
     /// Stores the row, field by field: others may see half of it.
@@ -335,7 +352,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     pub fn set(&self, row: Row) -> Result<(), Error> {
         let may = self.table.to_write();
         may.map(|()| self.part.store(&row))
-            .map_err(self.table.explain(Operation::RawRowSet))
+            .map_err(self.table.joined.explain(Operation::RawRowSet))
     }
 
     /// One field, as [`RawView::load`](crate::RawView::load) loads it.
@@ -349,7 +366,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     /// If the order is `Release` or `AcqRel`.
     pub fn load<F: SharedLayout>(&self, field: Field<Row, F>, order: Ordering) -> Result<F, Error> {
         let loaded = self.part.load_field(field, order);
-        loaded.map_err(self.table.explain(Operation::RawRowLoad))
+        loaded.map_err(self.table.joined.explain(Operation::RawRowLoad))
     }
 
     /// Stores one field, as [`RawBox::store`](crate::RawBox::store) does.
@@ -369,7 +386,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     ) -> Result<(), Error> {
         let may = self.table.to_write();
         may.and_then(|()| self.part.store_field(field, value, order))
-            .map_err(self.table.explain(Operation::RawRowStore))
+            .map_err(self.table.joined.explain(Operation::RawRowStore))
     }
 }
 
@@ -384,7 +401,14 @@ impl<Header> Settings<Header> {
 impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
     pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.settings.owner = owner;
+        self.settings.common.owner = owner;
+        self
+    }
+
+    /// How long an access of a [`GuardedTable`](crate::GuardedTable) waits for its guard, and `open` goes on
+    /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.settings.common.timeout = timeout;
         self
     }
 
@@ -431,14 +455,14 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
         operation: Operation,
     ) -> Result<RawTable<Header, Row>, Error> {
         let settings = self.settings;
-        let attached = find_id(&place).and_then(|id| settings.attach::<Row>(id, writable));
-        let segment = attached
-            .map_err(|why| Error::new(why, operation, Some(place), Some(Type::of::<Row>())))?;
-        let capacity = (segment.size() - settings.rows_at::<Row>()) / size_of::<Row>();
+        let wanted = settings.wanted::<Row>(writable);
+        let of = (Type::of::<Row>(), operation);
+        let (joined, _) = Joined::open(settings.common, place, of, wanted)?;
+        let room = joined.segment.size() - settings.rows_at::<Row>();
         Ok(RawTable {
-            segment,
+            joined,
             settings,
-            capacity,
+            capacity: room / size_of::<Row>(),
             writable,
             row: PhantomData,
         })
@@ -446,13 +470,8 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
 }
 
 impl<Header> Settings<Header> {
-    fn attach<Row>(&self, id: shm::Id, writable: bool) -> Result<RawSegment, Failure> {
-        let access = Access {
-            owner: self.owner,
-            limit: TIMEOUT,
-            writable,
-            may_write: 0,
-        };
+    /// The header and what lies before the rows, which are aligned.
+    fn wanted<Row>(&self, writable: bool) -> Result<Wanted, Failure> {
         let (rows_at, align) = (self.rows_at::<Row>(), align_of::<Row>());
         if !rows_at.is_multiple_of(align) {
             return Err(Failure::Options(
@@ -460,7 +479,18 @@ impl<Header> Settings<Header> {
                     .into(),
             ));
         }
-        RawSegment::open(id, size_of::<Header>().max(rows_at), 0, access)
+        Ok(Wanted {
+            offset: 0,
+            bytes: size_of::<Header>().max(rows_at),
+            writable,
+            make: None,
+        })
+    }
+}
+
+impl<Header, Row: SharedLayout> Raw for RawTable<Header, Row> {
+    fn joined(&self) -> &Joined {
+        &self.joined
     }
 }
 

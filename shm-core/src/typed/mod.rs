@@ -31,7 +31,7 @@ pub(crate) use failure::Failure;
 pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
-pub(crate) use raw::{RawPart, RawSegment, RawTyped};
+pub(crate) use raw::{RawPart, RawSegment};
 pub(crate) use stores::{Stores, UnknownStores};
 pub(crate) use stretches::{check_zeros, store_first};
 pub use value::Snapshot;

@@ -1,10 +1,10 @@
-//! A `pthread_mutex_t` among the fields of a value in a segment that another program laid out.
+//! A `pthread_mutex_t` in a segment that another program laid out.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::failure::Failure;
 use super::field::Field;
-use super::raw::RawPart;
+use super::raw::RawSegment;
 use crate::layout::{SharedLayout, for_each_leaf};
 use crate::protocol::{self, Fault};
 
@@ -27,7 +27,7 @@ const SHARED: u32 = 128;
 /// How long one call of the C library may wait: it goes by the clock that can be set.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A mutex at this many bytes from the start of the value.
+/// A mutex at this many bytes from the start of the segment.
 ///
 /// # Invariants
 ///
@@ -57,13 +57,17 @@ impl<F: Fn()> Drop for Held<F> {
     }
 }
 
-impl<'a, T: SharedLayout> RawPart<'a, T> {
-    /// Judges the mutex that a field is.
+impl RawSegment {
+    /// Judges the mutex that is a field of the `T` at `base`.
     ///
     /// # Safety
     ///
     /// If it is one that is initialised: the [invariants](Mutex#invariants) hold.
-    pub(crate) unsafe fn mutex<F>(&self, field: Field<T, F>) -> Result<Mutex, Failure> {
+    pub(crate) unsafe fn mutex<T: SharedLayout, F>(
+        &self,
+        base: usize,
+        field: Field<T, F>,
+    ) -> Result<Mutex, Failure> {
         const {
             assert!(
                 size_of::<F>() == size_of::<libc::pthread_mutex_t>()
@@ -88,12 +92,13 @@ impl<'a, T: SharedLayout> RawPart<'a, T> {
                 "storing the value would store the mutex too: declare its field as `Opaque`",
             );
         }
-        if self.word(own.start + KIND) & SHARED == 0 {
+        let place = base + own.start;
+        if self.word(place + KIND) & SHARED == 0 {
             return unfit(
                 "the mutex is not initialised, or not with `PTHREAD_PROCESS_SHARED`: its creator must do that",
             );
         }
-        Ok(Mutex(own.start))
+        Ok(Mutex(place))
     }
 
     /// Locks the mutex, within this time, for as long as what this returns lives. One whose owner died is
@@ -102,7 +107,7 @@ impl<'a, T: SharedLayout> RawPart<'a, T> {
         &self,
         mutex: Mutex,
         limit: Duration,
-    ) -> Result<Held<impl Fn() + use<'a, T>>, Failure> {
+    ) -> Result<Held<impl Fn() + use<'_>>, Failure> {
         let start = Instant::now();
         let place = self.at(mutex.0).cast::<libc::pthread_mutex_t>();
         loop {
@@ -113,7 +118,7 @@ impl<'a, T: SharedLayout> RawPart<'a, T> {
                 tv_sec: end.as_secs() as libc::time_t,
                 tv_nsec: end.subsec_nanos() as libc::c_long,
             };
-            // SAFETY: **trusted** (`Mutex`), and mapped while `'a` lasts.
+            // SAFETY: **trusted** (`Mutex`), and mapped as long as `self` is borrowed.
             match unsafe { libc::pthread_mutex_timedlock(place, &raw const until) } {
                 0 => break,
                 libc::EOWNERDEAD => {
@@ -133,10 +138,15 @@ impl<'a, T: SharedLayout> RawPart<'a, T> {
             }
         }
         Ok(Held::new(move || {
-            // SAFETY: **trusted** (`Mutex`), and mapped, since what this returns is of `'a`. It is
+            // SAFETY: **trusted** (`Mutex`), and mapped, since what this returns borrows `self`. It is
             // dropped by the thread that locked it, since a pointer makes it neither `Send` nor `Sync`.
             unsafe { libc::pthread_mutex_unlock(place) };
         }))
+    }
+
+    /// A word of a mutex: any bytes are one.
+    fn word(&self, offset: usize) -> u32 {
+        self.part(offset).read().unwrap_or_default()
     }
 }
 

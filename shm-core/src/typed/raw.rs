@@ -3,7 +3,6 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ops::Deref;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 
@@ -71,6 +70,11 @@ impl RawSegment {
         Ok(protocol::stat(self.id())?.is_none_or(|stat| stat.dest))
     }
 
+    /// What lies at `offset`.
+    pub(super) fn at(&self, offset: usize) -> *mut u8 {
+        self.mapping.as_ptr().wrapping_add(offset)
+    }
+
     /// The `T` at `offset`.
     ///
     /// # Panics
@@ -83,57 +87,9 @@ impl RawSegment {
             "no value of this type lies there"
         );
         RawPart {
-            first: self.mapping.as_ptr().wrapping_add(offset),
+            first: self.at(offset),
             value: PhantomData,
         }
-    }
-}
-
-/// A segment that has room for a `T` at `offset`.
-#[derive(Debug)]
-pub(crate) struct RawTyped<T> {
-    segment: RawSegment,
-    offset: usize,
-    value: PhantomData<T>,
-}
-
-impl<T> Deref for RawTyped<T> {
-    type Target = RawSegment;
-
-    fn deref(&self) -> &RawSegment {
-        &self.segment
-    }
-}
-
-impl<T: SharedLayout> RawTyped<T> {
-    /// Bytes that a segment has in which a `T` lies at `offset`, and no byte more.
-    pub(crate) fn exact_size(offset: usize) -> Result<usize, Failure> {
-        let unfit = |what: String| Err(Failure::Options(what.into()));
-        let align = align_of::<T>();
-        if !offset.is_multiple_of(align) {
-            return unfit(format!(
-                "an offset of {offset} bytes is not aligned for the type: take a multiple of {align}"
-            ));
-        }
-        match offset.checked_add(size_of::<T>()) {
-            Some(end) => Ok(end),
-            None => unfit(format!("an offset of {offset} bytes is beyond any segment")),
-        }
-    }
-
-    /// Attaches the segment with this id, whatever it holds, if it has room for a `T` at `offset`.
-    pub(crate) fn open(id: Id, offset: usize, access: Access) -> Result<RawTyped<T>, Failure> {
-        RawTyped::<T>::exact_size(offset)?;
-        Ok(RawTyped {
-            segment: RawSegment::open(id, offset, size_of::<T>(), access)?,
-            offset,
-            value: PhantomData,
-        })
-    }
-
-    /// The value.
-    pub(crate) fn value(&self) -> RawPart<'_, T> {
-        self.segment.part(self.offset)
     }
 }
 
@@ -164,20 +120,6 @@ impl<T: SharedLayout> RawPart<'_, T> {
         // SAFETY: the bytes of a `T` lie there (**room**), which only `RawBytes` touches in this process
         // (**atomics**), for as long as `self` lives; no method of `self` lets the bytes out.
         unsafe { RawBytes::new(self.first, size_of::<T>()) }
-    }
-
-    /// The word at this many bytes from the start of the value, which lies in it, aligned.
-    pub(super) fn word(&self, offset: usize) -> u32 {
-        assert!(offset.is_multiple_of(4) && offset + 4 <= size_of::<T>());
-        let mut word = 0_u32;
-        // SAFETY: a `T` has room (**room**), and the word lies within it.
-        unsafe { self.bytes().load((&raw mut word).cast(), offset, 4, 1) };
-        word
-    }
-
-    /// Where a part of the value lies.
-    pub(super) fn at(&self, offset: usize) -> *mut u8 {
-        self.first.wrapping_add(offset)
     }
 
     /// Reads the value.

@@ -157,7 +157,8 @@ pub(crate) fn store_first<T: SharedLayout>(
 /// Refuses zeros as the first value where they stand for variants that this program does not know.
 pub(crate) fn check_zeros<T: SharedLayout>() -> Result<(), Fault> {
     if const { T::SCHEMA.has_others() } {
-        let zeros = vec![0; size_of::<T>()];
+        let mut zeros = vec![0; size_of::<T>()];
+        layout::settle(T::SCHEMA, 0, &mut zeros);
         if layout::first_other(T::SCHEMA, &zeros).is_some() {
             return Err(Fault::Invalid(zeros.into()));
         }

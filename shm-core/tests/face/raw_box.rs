@@ -115,6 +115,33 @@ fn what_no_segment_can_have_is_refused_and_nothing_made() {
     assert!(refused(exact().offset(usize::MAX - 7)).contains("beyond any segment"));
 }
 
+/// A new segment is zeros, over which no program stores where they stand for what it does not know.
+#[test]
+fn none_is_made_whose_zeros_stand_for_an_unknown_variant() {
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(u32)]
+    enum Speed {
+        Slow = 1,
+        #[shared(other)]
+        Unknown = 9,
+    }
+    let mut options = RawBox::<[Speed; 2]>::options();
+    options.create_exact(true);
+    for place in [key(6), Key::PRIVATE] {
+        let error = options.open(place).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains("a variant that is 0"), "{error}");
+    }
+    shm::get(key(6), 0, GetFlags::NONE, Mode::new(0)).unwrap_err();
+    // One that another program made is taken as it is.
+    let _bytes = Bytes::made(key(6), 8);
+    let raw = options.open(key(6)).unwrap();
+    assert!(!raw.created());
+    assert_eq!(raw.get().unwrap(), [Speed::Unknown; 2]);
+    raw.set([Speed::Slow; 2]);
+    assert_eq!(raw.get().unwrap(), [Speed::Slow; 2]);
+}
+
 #[test]
 fn behind_an_offset_nothing_before_or_after_is_touched() {
     let size = size_of::<Sample>();

@@ -25,6 +25,11 @@ struct Row {
 struct Bytes(Attachment);
 
 impl Bytes {
+    fn under(key: Key, size: usize) -> Bytes {
+        let id = shm::get(key, size, GetFlags::CREATE, Mode::new(0o600)).unwrap();
+        Bytes(shm::attach(id, Access::ReadWrite).unwrap())
+    }
+
     fn of(size: usize) -> Bytes {
         let id = shm::get(Key::PRIVATE, size, GetFlags::CREATE, Mode::new(0o600)).unwrap();
         let memory = shm::attach(id, Access::ReadWrite).unwrap();
@@ -163,4 +168,38 @@ fn a_count_of_a_packed_header_that_is_not_aligned_is_refused() {
     let used = shm_core::Field::<Packed, u32>::__new(1, |packed| packed.used);
     let table = options.count_from(used).open(bytes.0.id()).unwrap();
     assert_eq!(table.len().unwrap_err().kind(), ErrorKind::Options);
+}
+
+#[test]
+fn a_table_that_is_made_anew_is_attached_again_with_its_new_rows() {
+    let key = Key::new(0x3100_0000 | std::process::id());
+    let removed = |bytes: Bytes| shm::remove(bytes.0.id()).unwrap();
+    let old = Bytes::under(key, 16 + 12);
+    let mut options = RawTable::<Head, Row>::options();
+    let options = options.count_from(field!(Head.used));
+    let mut table = options.open(key).unwrap();
+    let mut view = options.open_read_only(key).unwrap();
+    removed(old);
+    assert!(table.is_removed().unwrap());
+    // The key leads nowhere yet, and then to one without room for a header: all stays as it is.
+    let error = table.reattach().unwrap_err();
+    assert_eq!(error.operation(), Some("RawTable::open"));
+    let small = Bytes::under(key, 15);
+    let error = view.reattach().unwrap_err();
+    assert_eq!(error.operation(), Some("RawTable::open_read_only"));
+    assert_eq!((error.kind(), view.capacity()), (ErrorKind::TooSmall, 1));
+    removed(small);
+    let new = Bytes::under(key, 16 + 12 * 3);
+    table.reattach().unwrap();
+    view.reattach().unwrap();
+    assert_eq!((table.id(), view.id()), (new.0.id(), new.0.id()));
+    assert_eq!((table.capacity(), table.len().unwrap()), (3, 0));
+    table.store_header(field!(Head.used), 2, Relaxed).unwrap();
+    assert_eq!(view.len().unwrap(), 2);
+    assert!(view.store_header(field!(Head.used), 1, Relaxed).is_err());
+    removed(new);
+
+    let private = Bytes::of(16);
+    let mut table = RawTable::<Head, Row>::open(private.0.id()).unwrap();
+    assert_eq!(table.reattach().unwrap_err().kind(), ErrorKind::Options);
 }

@@ -7,7 +7,10 @@ use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Kind, Mode, sem};
-use shm_core::{ErrorKind, Guard as Lock, GuardedBox, HolderState, Key, RawBox, SemGuard, field};
+use shm_core::{
+    Error, ErrorKind, Guard as Lock, GuardedBox, GuardedTable, HolderState, Key, Opaque, RawBox,
+    RawTable, SemGuard, SharedLayout, field,
+};
 use shm_tests::{Compiler, Guard, Guarded, Peer, guarded};
 
 /// Beyond which something hangs.
@@ -214,6 +217,70 @@ fn what_a_killed_holder_held_is_free_or_the_limit_says_that_it_has_ended() {
     }
 }
 
+/// `Guarded` as rows behind a header: what counts in it.
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Head {
+    lock: Opaque<40, 8>,
+    total: i32,
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Cell {
+    count: i32,
+}
+
+type Rows = GuardedTable<Head, Cell>;
+
+fn rows(world: &World, limit: Duration) -> Result<Rows, Error> {
+    let mut options = RawTable::options();
+    let rows = options.rows_at(44).timeout(limit).open(world.guard.key())?;
+    if world.kind == "sem" {
+        return Ok(rows.guarded_by(SemGuard::open(world.guard.key(), 0, limit)?));
+    }
+    // SAFETY: the processes of a test trust each other, and use the mutex as one only.
+    unsafe { rows.guarded_by_pthread(field!(Head.lock)) }
+}
+
+#[test]
+fn rows_are_under_the_guard_of_the_c_program_too() {
+    for kind in ["sem", "robust"] {
+        let world = World::new(kind);
+        let mut other = world.c(None, &["count", "0", "20000"]);
+        let table = rows(&world, LONG).unwrap();
+        for _ in 0..20_000 {
+            let count = |table: &RawTable<Head, Cell>| {
+                let (row, total) = (table.row(1)?, field!(Head.total));
+                let Cell { count } = row.get()?;
+                row.set(Cell { count: count + 1 })?;
+                table.store_header(total, table.load_header(total, Relaxed)? + 1, Relaxed)
+            };
+            table.under(count).unwrap().unwrap();
+        }
+        other.expect("done");
+        let value = world.open(LONG).get().unwrap();
+        assert_eq!(value.rows, [20_000, 20_000, 0, 0], "{kind}");
+        assert_eq!(value.total, 40_000, "{kind}");
+
+        let mut holder = world.hold(true);
+        let table = rows(&world, SHORT).unwrap();
+        let error = table.under(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        assert_eq!(error.holder().unwrap().pid, holder.pid());
+        holder.kill();
+        holder.finish();
+        rows(&world, LONG).unwrap().under(|_| ()).unwrap();
+    }
+    // Who only reads can't take a mutex: it would fault.
+    let world = World::new("robust");
+    let key = world.guard.key();
+    let table = RawTable::<Head, Cell>::open_read_only(key).unwrap();
+    // SAFETY: as in `rows`.
+    let error = unsafe { table.guarded_by_pthread(field!(Head.lock)) }.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+}
+
 #[test]
 fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
     let guard = Guard::new();
@@ -339,7 +406,7 @@ fn a_pair_of_closures_is_called_around_each_access_also_if_that_panics() {
 
 fn shared_zero() -> Guarded {
     Guarded {
-        lock: shm_core::Opaque::default(),
+        lock: Opaque::default(),
         total: 0,
         rows: [0; 4],
         spare: 0,

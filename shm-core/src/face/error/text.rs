@@ -157,6 +157,11 @@ impl Call {
             Failure::Invalid(invalid) if invalid.newer().is_some() => {
                 "use a program of that version; `set` would destroy the newer value"
             }
+            Failure::Invalid(invalid)
+                if invalid.is_other() && self.operation == Operation::RawOpen =>
+            {
+                "let the other program make the segment, or give the enum a variant that is 0"
+            }
             Failure::Invalid(invalid) if invalid.is_other() => {
                 "begin with a variant that this program knows"
             }
