@@ -74,15 +74,15 @@ impl fmt::Display for Compiler {
 }
 
 impl Compiler {
-    /// Every compiler that can link a program which runs here: gcc and clang, as C and as C++, for
-    /// 64 and for 32 bits. Says which are missing.
+    /// Every compiler that can link a program which runs here: gcc and clang, as C and as C++, for 64 and for 32 bits. Says
+    /// which are missing.
     ///
     /// # Panics
     ///
     /// If there is none at all.
-    pub fn all() -> &'static [Compiler] {
-        static ALL: OnceLock<Vec<Compiler>> = OnceLock::new();
-        ALL.get_or_init(|| {
+    fn working() -> &'static [Compiler] {
+        static WORKING: OnceLock<Vec<Compiler>> = OnceLock::new();
+        WORKING.get_or_init(|| {
             let mut works = Vec::new();
             let programs = [
                 ("gcc", Language::C),
@@ -110,18 +110,47 @@ impl Compiler {
         })
     }
 
+    /// The compilers that what every compiler must take is tried with: each program and language once, and both widths; with
+    /// `SHM_FULL=1` each of them for both.
+    ///
+    /// # Panics
+    ///
+    /// If there is none at all.
+    pub fn all() -> &'static [Compiler] {
+        static ALL: OnceLock<Vec<Compiler>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let working = Compiler::working();
+            if std::env::var_os("SHM_FULL").is_some() {
+                return working.to_vec();
+            }
+            let mut all: Vec<Compiler> = Vec::new();
+            for compiler in working {
+                let wide = !matches!(compiler.program.as_str(), "g++" | "clang");
+                match all.last_mut() {
+                    Some(last) if last.program == compiler.program => {
+                        if wide == compiler.bits.is_none() {
+                            *last = compiler.clone();
+                        }
+                    }
+                    _ => all.push(compiler.clone()),
+                }
+            }
+            all
+        })
+    }
+
     /// One compiler for the machine's own width, and one for 32 bits if there is one.
     pub fn widths() -> Vec<&'static Compiler> {
         [None, Some(32)]
             .iter()
-            .filter_map(|bits| Compiler::all().iter().find(|c| c.bits == *bits))
+            .filter_map(|bits| Compiler::working().iter().find(|c| c.bits == *bits))
             .collect()
     }
 
     /// One whose programs end at the first access that is out of bounds or undefined; says so if
     /// there is none.
     pub fn sanitizing() -> Option<Compiler> {
-        let found = Compiler::all()
+        let found = Compiler::working()
             .iter()
             .filter(|compiler| compiler.bits.is_none())
             .map(|compiler| Compiler {
