@@ -11,8 +11,8 @@
  * return 0 or a negative SHMBOX_E... code.
  *
  * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
- * and schema; repair; processes; records; semaphores; verdicts; leaving; claims; the lock; reading; writing;
- * attaching; birth; opening; waiting; for C++.
+ * and schema; repair; processes; records; files; semaphores; verdicts; leaving; claims; the lock; reading; writing;
+ * attaching; birth; opening; opening files; waiting; for C++.
  */
 #ifndef SHMBOX_H_1
 #define SHMBOX_H_1
@@ -33,6 +33,7 @@
 #include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -94,7 +95,7 @@ SHMBOX_STATIC_ASSERT(sizeof(bool) == 1, "bool in shared memory is one byte");
 /* What a function returns if it is not 0. */
 enum {
 	SHMBOX_ESYSTEM = -1,        /* a system call failed; the handle's `error` is its errno */
-	SHMBOX_ENOTFOUND = -2,      /* the key leads to no segment */
+	SHMBOX_ENOTFOUND = -2,      /* the key leads to no segment, the path to no file */
 	SHMBOX_EFOREIGN = -3,       /* another program laid the segment out: it has no control block */
 	SHMBOX_EUNTRUSTED = -4,     /* its owner or creator is neither this user nor root */
 	SHMBOX_EDAMAGED = -5,       /* the segment or its semaphore set contradicts itself */
@@ -117,7 +118,12 @@ enum {
 	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
 	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
 	SHMBOX_ENOUNDO = -25,       /* the kernel undoes no semaphores when a process dies */
-	SHMBOX_EEXISTS = -26        /* the key leads to a segment already */
+	SHMBOX_EEXISTS = -26,       /* the key leads to a segment already */
+	SHMBOX_ENOFILE = -27,       /* the path leads to a directory, a FIFO, a device or a symbolic link */
+	SHMBOX_EFILESYSTEM = -28,   /* the file lies where not every process sees the others' locks and stores */
+	SHMBOX_EEXPOSED = -29,      /* others may write the file, and so cut it short under this process */
+	SHMBOX_ENOTRESTORED = -30,  /* the live value is of an earlier start of the machine, or of the file that this is a copy of */
+	SHMBOX_ENOPROC = -31        /* /proc is needed, and not there */
 };
 
 static inline const char *shmbox_strerror(int code)
@@ -125,7 +131,7 @@ static inline const char *shmbox_strerror(int code)
 	switch (code) {
 	case 0: return "success";
 	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
-	case SHMBOX_ENOTFOUND: return "the key leads to no segment: start the program that creates it, or look in `ipcs -m`, in its container if it runs in one";
+	case SHMBOX_ENOTFOUND: return "the key leads to no segment, or the path to no file: start the program that creates it, or look in `ipcs -m`, or with `ls -l`, in its container if it runs in one";
 	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
 	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
 	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
@@ -149,6 +155,11 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
 	case SHMBOX_ENOUNDO: return "the kernel refuses to undo semaphores when a process dies, which writers need: this sandbox lacks SEM_UNDO; what opens it for reading only works";
 	case SHMBOX_EEXISTS: return "the key leads to a segment already: open it";
+	case SHMBOX_ENOFILE: return "the path leads to no ordinary file, or to a symbolic link, which could be led elsewhere at any time: name the file itself (`readlink -f`)";
+	case SHMBOX_EFILESYSTEM: return "not every process would see the others' locks and stores on the file's file system: put it on a local one (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs; `stat -f` shows which it is), or, on an overlay, let this process write it";
+	case SHMBOX_EEXPOSED: return "the file's mode lets others write it, and so cut it short, which would end each process that reads behind the cut (SIGBUS): if they may be trusted, say so with `mode` in shmbox_options, with their bits in it; else `chmod go-w` with its path";
+	case SHMBOX_ENOTRESTORED: return "the value was left by an earlier start of the machine, or by the file that this one is a copy of: open it once for writing in Rust (`SharedBox::<T>::open(Place::file(path))`), which brings the newest durable value back";
+	case SHMBOX_ENOPROC: return "a file needs /proc, which tells this start of the machine from the one before, and through which a file is opened once more: `mount -t proc proc /proc` inside the chroot or container";
 	default: return "not a code of shmbox";
 	}
 }
@@ -200,7 +211,18 @@ typedef struct shmbox_options {
 	int limit_ms;  /* how long to wait for others to get out of the way; 0 means 5000 */
 	int trust;     /* SHMBOX_TRUST_... */
 	uid_t user;
+	int mode;      /* of a file: others than its owner may write it, as far as this has those bits, as 0660 has for the group */
 } shmbox_options;
+
+/*
+ * A descriptor that holds a slot of a file. A child of a fork gives it up, since its copy would keep a dead parent alive.
+ * `mark`, where its offset stands, tells it from what has its number once the program has closed all that it found.
+ */
+typedef struct shmbox_kept {
+	int file; /* or SHMBOX_NO_FILE_, SHMBOX_TAKEN_ */
+	long mark;
+	struct shmbox_kept *next;
+} shmbox_kept;
 
 /*
  * A handle: one process's attachment to one segment. For one thread at a time; other threads open handles of their own.
@@ -229,6 +251,10 @@ typedef struct shmbox {
 	int writable, held;
 	int created;            /* whether this handle made the segment ready */
 	int left;               /* the process has left the segment's IPC namespace: it does not write by this handle */
+	int is_file;
+	int file;               /* of a file: by what others are judged; as in shmbox_kept */
+	long mark;
+	shmbox_kept *kept;      /* of a file: what holds the slot; NULL: none */
 } shmbox;
 
 /* ---- Words: where they are, and what they hold ---- */
@@ -236,10 +262,10 @@ typedef struct shmbox {
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
 	SHMBOX_ROOM_ = 24, SHMBOX_UNIQUE_ = 32, SHMBOX_SLOTS_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68,
-	SHMBOX_REPLACED_ = 72, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_REPLACED_ = 72, SHMBOX_LIFE_ = 80, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
-enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2 };
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4 };
 enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
 enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_NEW_SLOTS_ = 248, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
@@ -384,6 +410,17 @@ static inline int64_t shmbox_now_(void)
 
 	syscall(SHMBOX_CLOCK_, 1 /* CLOCK_MONOTONIC */, &now);
 	return SHMBOX_TO_(int64_t, now.seconds) * 1000 * SHMBOX_MS_ + SHMBOX_TO_(int64_t, now.nanoseconds);
+}
+
+/* A number that no other creation or descriptor has. */
+static inline uint64_t shmbox_random_(const shmbox *box)
+{
+	uint64_t number = SHMBOX_TO_(uint64_t, shmbox_now_()) ^ SHMBOX_TO_(uint64_t, box->pid) << 40;
+
+#ifdef SYS_getrandom
+	syscall(SYS_getrandom, &number, sizeof number, 1 /* GRND_NONBLOCK */);
+#endif
+	return number;
 }
 
 static inline int64_t shmbox_limit_(const shmbox *box)
@@ -877,9 +914,15 @@ static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
 }
 
 /* open(2) without <fcntl.h>, which has macros with names of fields. */
+static inline int shmbox_open_for_(const char *path, int access)
+{
+	return SHMBOX_TO_(int, syscall(SYS_openat, -100 /* AT_FDCWD */, path,
+				       access | 02004000 /* O_CLOEXEC, and O_NONBLOCK for FIFOs */, 0));
+}
+
 static inline int shmbox_open_file_(const char *path)
 {
-	return SHMBOX_TO_(int, syscall(SYS_openat, -100 /* AT_FDCWD */, path, 02000000 /* O_CLOEXEC */, 0));
+	return shmbox_open_for_(path, 0 /* O_RDONLY */);
 }
 
 /* The flags of a process or thread, and when it started in clock ticks since boot: fields 9 and 22 of its file `stat`. 0 if
@@ -1041,9 +1084,15 @@ static inline uint64_t shmbox_make_record_(const shmbox *box)
 	return record | (start & 0x3fffff) << 22 | (space == 0 ? 1 : space) << 44;
 }
 
+/* A record for each slot, in whole lines of 64 bytes. */
+static inline size_t shmbox_records_size_(uint32_t slots)
+{
+	return SHMBOX_TO_(size_t, slots + 7) / 8 * 64;
+}
+
 static inline shmbox_u64_ *shmbox_record_at_(const shmbox *box, uint32_t slot)
 {
-	void *const place = box->base + box->capacity * 3 + box->room * 2 + SHMBOX_TO_(size_t, slot) * 8;
+	void *const place = box->control - shmbox_records_size_(box->slots) + SHMBOX_TO_(size_t, slot) * 8;
 
 	return SHMBOX_POINTER_(shmbox_u64_ *, place);
 }
@@ -1101,6 +1150,313 @@ static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
 		shmbox_sees_stores_();
 }
 
+/* ---- Files: what semaphores are to a segment, locks on its bytes are to a file ---- */
+
+#define SHMBOX_LIFE_BYTE_ (INT64_C(1) << 32)
+#define SHMBOX_OVERLAY_ 0x794c7630u
+enum { SHMBOX_NO_FILE_ = -1, SHMBOX_TAKEN_ = -2 };
+enum { SHMBOX_TOGETHER_ = 0 /* F_RDLCK */, SHMBOX_ALONE_ = 1 /* F_WRLCK */, SHMBOX_UNLOCK_ = 2 /* F_UNLCK */ };
+
+/* statx(2), as the kernel has it. */
+typedef struct shmbox_facts_ {
+	uint32_t mask, block;
+	uint64_t attributes;
+	uint32_t links, user, group;
+	uint16_t mode, unused;
+	uint64_t inode, size, blocks, more_attributes;
+	struct { int64_t seconds; uint32_t nanoseconds; int32_t unused; } accessed, born, changed, modified;
+	uint32_t device_of[2], device[2];
+	uint64_t more[14];
+} shmbox_facts_;
+
+/* What the kernel says of an open file or, with a path, of what that leads to: 0 or -1 (errno). */
+static inline int shmbox_stat_(int file, const char *path, shmbox_facts_ *facts)
+{
+#ifdef SYS_statx
+	memset(facts, 0, sizeof *facts);
+	return syscall(SYS_statx, path == SHMBOX_NULL_ ? file : -100 /* AT_FDCWD */, path == SHMBOX_NULL_ ? "" : path,
+		       path == SHMBOX_NULL_ ? 0x1000 /* AT_EMPTY_PATH */ : 0x100 /* AT_SYMLINK_NOFOLLOW */,
+		       0xfff /* STATX_BASIC_STATS, STATX_BTIME */, facts) == 0 ? 0 : -1;
+#else
+	(void)file, (void)path, (void)facts;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+static inline int shmbox_is_same_file_(const shmbox_facts_ *a, const shmbox_facts_ *b)
+{
+	return a->inode == b->inode && a->device[0] == b->device[0] && a->device[1] == b->device[1];
+}
+
+/* The call has offsets of 64 bits on every target. The sort of the lock that was found or made; -1 (errno). */
+static inline int shmbox_lock_call_(int file, int command, int sort, int64_t byte)
+{
+#ifdef SYS_fcntl64
+	long const call = SYS_fcntl64;
+#else
+	long const call = SYS_fcntl;
+#endif
+	struct { short sort, whence; int64_t start, length; int32_t pid; } lock;
+
+	memset(&lock, 0, sizeof lock);
+	lock.sort = SHMBOX_TO_(short, sort);
+	lock.start = byte;
+	lock.length = 1;
+	return syscall(call, file, command, &lock) == 0 ? lock.sort : -1;
+}
+
+/* Locks a byte: 1, 0 if another description has it, or -1 (errno). */
+static inline int shmbox_lock_byte_(int file, int sort, int64_t byte)
+{
+	if (shmbox_lock_call_(file, 37 /* F_OFD_SETLK */, sort, byte) >= 0)
+		return 1;
+	return errno == EAGAIN || errno == EACCES ? 0 : -1;
+}
+
+static inline int shmbox_is_intact_(int file, long mark)
+{
+	return file >= 0 && lseek(file, 0, 1 /* SEEK_CUR */) == mark;
+}
+
+/* Marks a new descriptor: behind what files have, within what file systems allow. */
+static inline long shmbox_mark_(const shmbox *box, int file)
+{
+	long const mark = SHMBOX_TO_(long, (shmbox_random_(box) & 0x3fffffff) | 0x40000000);
+
+	lseek(file, mark, 0 /* SEEK_SET */);
+	return mark;
+}
+
+/* Opens the box's file once more, which makes another description: its descriptor, or -1 (errno). */
+static inline int shmbox_open_again_(const shmbox *box)
+{
+	shmbox_facts_ known, found;
+	shmbox_path_ path;
+	int file;
+
+	path.length = 0;
+	errno = EBADF;
+	/* The program has closed it. */
+	if (!shmbox_is_intact_(box->file, box->mark))
+		return -1;
+	shmbox_add_(&path, "/proc/thread-self/fd/");
+	shmbox_add_number_(&path, SHMBOX_TO_(uint32_t, box->file));
+	file = shmbox_open_for_(path.text, 2 /* O_RDWR */);
+	/* Nothing keeps a /proc from being another thing. */
+	if (file >= 0 && (shmbox_stat_(box->file, SHMBOX_NULL_, &known) != 0 || shmbox_stat_(file, SHMBOX_NULL_, &found) != 0 ||
+			  !shmbox_is_same_file_(&known, &found))) {
+		close(file);
+		errno = ENOENT;
+		return -1;
+	}
+	return file;
+}
+
+/* What the handlers of fork know: of one source file's handles. Places are used again and never freed. */
+typedef struct shmbox_forks_ {
+	shmbox_kept *first;
+	uint32_t forks; /* odd while one is under way */
+	int watched;
+} shmbox_forks_;
+
+static inline shmbox_forks_ *shmbox_forks_known_(void)
+{
+	static shmbox_forks_ known;
+
+	return &known;
+}
+
+static inline void shmbox_around_fork_(void)
+{
+	__atomic_fetch_add(&shmbox_forks_known_()->forks, 1, __ATOMIC_SEQ_CST);
+}
+
+/* In the child, alone, before fork returns. */
+static inline void shmbox_in_child_(void)
+{
+	shmbox_kept *kept = __atomic_load_n(&shmbox_forks_known_()->first, __ATOMIC_ACQUIRE);
+
+	shmbox_around_fork_();
+	for (; kept != SHMBOX_NULL_; kept = kept->next) {
+		if (shmbox_is_intact_(kept->file, kept->mark))
+			close(kept->file);
+		kept->file = SHMBOX_NO_FILE_;
+	}
+}
+
+/* glibc has this one in each of its libraries' versions, and pthread_atfork not always without -lpthread. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+#ifdef __GLIBC__
+extern int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void), void *of);
+extern void *__dso_handle __attribute__((__visibility__("hidden")));
+#else
+extern int pthread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
+#endif
+#ifdef __cplusplus
+}
+#endif
+
+/* A place for a descriptor that holds a slot; NULL: no memory. */
+static inline shmbox_kept *shmbox_find_place_(shmbox_forks_ *known)
+{
+	shmbox_kept *kept = __atomic_load_n(&known->first, __ATOMIC_ACQUIRE);
+
+	for (; kept != SHMBOX_NULL_; kept = kept->next) {
+		int none = SHMBOX_NO_FILE_;
+
+		if (__atomic_compare_exchange_n(&kept->file, &none, SHMBOX_TAKEN_, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return kept;
+	}
+	kept = SHMBOX_POINTER_(shmbox_kept *, malloc(sizeof *kept));
+	if (kept == SHMBOX_NULL_)
+		return kept;
+	kept->file = SHMBOX_TAKEN_;
+	kept->next = __atomic_load_n(&known->first, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&known->first, &kept->next, kept, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	return kept;
+}
+
+/* Its place is given up before it is closed, since its number may be another's right after that. */
+static inline void shmbox_drop_(shmbox_kept *kept)
+{
+	int const file = kept->file;
+	int const intact = shmbox_is_intact_(file, kept->mark);
+
+	__atomic_store_n(&kept->file, SHMBOX_NO_FILE_, __ATOMIC_RELEASE);
+	if (intact)
+		close(file);
+}
+
+/* Holds a byte of the file by a description of its own: 0, or -1 (errno; EAGAIN: another has it). */
+static inline int shmbox_hold_(const shmbox *box, uint32_t slot, shmbox_kept **held)
+{
+	shmbox_forks_ *const known = shmbox_forks_known_();
+	shmbox_kept *kept;
+	uint32_t before;
+	int got, error;
+
+	if (__atomic_exchange_n(&known->watched, 1, __ATOMIC_RELAXED) == 0)
+#ifdef __GLIBC__
+		__register_atfork(shmbox_around_fork_, shmbox_around_fork_, shmbox_in_child_, __dso_handle);
+#else
+		pthread_atfork(shmbox_around_fork_, shmbox_around_fork_, shmbox_in_child_);
+#endif
+	for (;;) {
+		int file;
+
+		before = __atomic_load_n(&known->forks, __ATOMIC_SEQ_CST);
+		kept = shmbox_find_place_(known);
+		if (kept == SHMBOX_NULL_)
+			return -1;
+		file = shmbox_open_again_(box);
+		if (file >= 0)
+			kept->mark = shmbox_mark_(box, file);
+		__atomic_store_n(&kept->file, file < 0 ? SHMBOX_NO_FILE_ : file, __ATOMIC_RELEASE);
+		if (file < 0)
+			return -1;
+		/* A child that was forked in between may have a copy. */
+		if (before % 2 == 0 && __atomic_load_n(&known->forks, __ATOMIC_SEQ_CST) == before)
+			break;
+		shmbox_drop_(kept);
+	}
+	got = shmbox_lock_byte_(kept->file, SHMBOX_ALONE_, slot);
+	if (got == 1) {
+		*held = kept;
+		return 0;
+	}
+	error = got == 0 ? EAGAIN : errno;
+	shmbox_drop_(kept);
+	errno = error;
+	return -1;
+}
+
+/* Whether a byte of the file is held: 1, 0, or -1 if it can't be told. Readers' locks do not count: they may have any. */
+static inline int shmbox_is_held_(const shmbox *box, uint32_t slot)
+{
+	int found;
+
+	if (!shmbox_is_intact_(box->file, box->mark))
+		return -1;
+	found = shmbox_lock_call_(box->file, 36 /* F_OFD_GETLK */, SHMBOX_TOGETHER_, slot);
+	return found < 0 ? -1 : found != SHMBOX_UNLOCK_;
+}
+
+/* XXH64 of four words. */
+static inline uint64_t shmbox_turn_(uint64_t word, int by)
+{
+	return word << by | word >> (64 - by);
+}
+
+static inline uint64_t shmbox_checksum_(const uint64_t words[4])
+{
+	uint64_t const p1 = UINT64_C(0x9E3779B185EBCA87), p2 = UINT64_C(0xC2B2AE3D27D4EB4F), p3 = UINT64_C(0x165667B19E3779F9);
+	uint64_t const p4 = UINT64_C(0x85EBCA77C2B2AE63);
+	uint64_t lanes[4] = { p1 + p2, p2, 0, 0 - p1 }, sum;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		uint64_t const word = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? words[i] : __builtin_bswap64(words[i]);
+
+		lanes[i] = shmbox_turn_(lanes[i] + word * p2, 31) * p1;
+	}
+	sum = shmbox_turn_(lanes[0], 1) + shmbox_turn_(lanes[1], 7) + shmbox_turn_(lanes[2], 12) + shmbox_turn_(lanes[3], 18);
+	for (i = 0; i < 4; i++)
+		sum = (sum ^ shmbox_turn_(lanes[i] * p2, 31) * p1) * p1 + p4;
+	sum += 32;
+	sum = (sum ^ sum >> 33) * p2;
+	sum = (sum ^ sum >> 29) * p3;
+	return sum ^ sum >> 32;
+}
+
+/* The halves of the kernel's boot id, exclusive-ored; 0 without /proc. */
+static inline uint64_t shmbox_boot_(void)
+{
+	const char *const digits = "0123456789abcdef";
+	char text[64];
+	uint64_t halves[2] = { 0, 0 };
+	int const file = shmbox_open_file_("/proc/sys/kernel/random/boot_id");
+	ssize_t length, at;
+	int count = 0;
+
+	if (file < 0)
+		return 0;
+	length = read(file, text, sizeof text);
+	close(file);
+	for (at = 0; at < length && count < 32; at++) {
+		const char *const digit = text[at] == 0 ? SHMBOX_NULL_ : strchr(digits, text[at]);
+
+		if (digit != SHMBOX_NULL_) {
+			halves[count / 16] = halves[count / 16] << 4 | SHMBOX_TO_(uint64_t, digit - digits);
+			count++;
+		}
+	}
+	return count == 32 ? halves[0] ^ halves[1] : 0;
+}
+
+/* The word of the live value of this file, in this start of the machine; 0 without /proc. */
+static inline uint64_t shmbox_life_word_(const shmbox_facts_ *facts, int in_memory)
+{
+	uint32_t const *const device = facts->device;
+	uint64_t words[4], life;
+
+	words[0] = in_memory ? 0 : shmbox_boot_();
+	if (words[0] == 0 && !in_memory)
+		return 0;
+	/* As st_dev has it. */
+	words[1] = (device[1] & 0xff) | (device[0] & 0xfff) << 8 | SHMBOX_TO_(uint64_t, device[1] & 0xffffff00) << 12 |
+		   SHMBOX_TO_(uint64_t, device[0] & 0xfffff000) << 32;
+	words[2] = facts->inode;
+	words[3] = (facts->mask & 0x800 /* STATX_BTIME */) == 0 || facts->born.seconds < 0
+			   ? 0
+			   : SHMBOX_TO_(uint64_t, facts->born.seconds) * 1000000000 + facts->born.nanoseconds;
+	life = shmbox_checksum_(words);
+	return life == 0 ? 1 : life;
+}
+
 /* ---- Semaphores ---- */
 
 /* What the semaphores behind the slots hold: `which` is 0 for the one that the kernel's id tells, 1 for the other. */
@@ -1117,9 +1473,11 @@ static inline int shmbox_set_failed_(shmbox *box)
 	return shmbox_is_gone_() ? SHMBOX_ESETLOST : shmbox_failed_(box);
 }
 
-/* The semaphore of a slot; -1 if it can't be read. */
+/* The semaphore of a slot, or what is one of a file; -1 if it can't be read. */
 static inline int shmbox_value_(const shmbox *box, uint32_t slot)
 {
+	if (box->is_file)
+		return shmbox_is_held_(box, slot);
 	return box->set < 0 ? -1 : shmbox_semctl_(box->set, slot, GETVAL, SHMBOX_NULL_);
 }
 
@@ -1149,12 +1507,16 @@ static inline void shmbox_if_zero_add_(struct sembuf *halves, uint32_t index, in
 	halves[1].sem_flg = SHMBOX_TO_(short, IPC_NOWAIT | undo);
 }
 
-static inline int shmbox_raise_(int set, uint32_t slot)
+/* Holds a slot, of a file by `kept`: 0, or -1 (errno; EAGAIN: it is held). */
+static inline int shmbox_raise_(const shmbox *box, uint32_t slot, shmbox_kept **kept)
 {
 	struct sembuf raise[2];
 
+	*kept = SHMBOX_NULL_;
+	if (box->is_file)
+		return shmbox_hold_(box, slot, kept);
 	shmbox_if_zero_add_(raise, slot, 1, SEM_UNDO);
-	return semop(set, raise, 2);
+	return semop(box->set, raise, 2);
 }
 
 /* Both at once: no process sees a set with one of them. */
@@ -1167,14 +1529,18 @@ static inline int shmbox_add_tags_(const shmbox *box, int set)
 	return semop(set, add, 4);
 }
 
-static inline void shmbox_lower_(int set, uint32_t slot)
+static inline void shmbox_lower_(const shmbox *box, uint32_t slot, shmbox_kept *kept)
 {
 	struct sembuf lower;
 
+	if (kept != SHMBOX_NULL_)
+		shmbox_drop_(kept);
+	if (box->is_file)
+		return;
 	lower.sem_num = SHMBOX_TO_(unsigned short, slot);
 	lower.sem_op = -1;
 	lower.sem_flg = IPC_NOWAIT | SEM_UNDO;
-	semop(set, &lower, 1);
+	semop(box->set, &lower, 1);
 }
 
 /* Whether a set with as many semaphores bears this segment's tags: 1, 0 or -1 (errno). `none`: whether it bears none. */
@@ -1244,6 +1610,9 @@ static inline int shmbox_find_set_(shmbox *box)
 	struct shmid_ds segment;
 	int code;
 
+	/* Locks follow the file. */
+	if (box->is_file)
+		return 0;
 	if (named == known && known >= 0) {
 		int const still = shmbox_is_still_(box, known);
 
@@ -1337,6 +1706,7 @@ static inline void shmbox_notice_fork_(shmbox *box)
 		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
 	box->pid = getpid();
 	box->claim = 0;
+	box->kept = SHMBOX_NULL_;
 	box->awaited = 0;
 	if (box->held == SHMBOX_HELD_)
 		box->held = SHMBOX_HELD_BY_PARENT_;
@@ -1365,10 +1735,12 @@ static inline void shmbox_watch_forks_(shmbox *box)
  * namespace ids begin at 0, so the same one may be another's. */
 static inline int shmbox_leads_here_(const shmbox *box)
 {
-	void *const other = shmat(box->id, SHMBOX_NULL_, SHM_RDONLY);
+	void *const other = box->is_file ? SHMBOX_NULL_ : shmat(box->id, SHMBOX_NULL_, SHM_RDONLY);
 	struct shmid_ds facts;
 	int here = 0;
 
+	if (box->is_file)
+		return 1;
 	if (SHMBOX_BITS_(intptr_t, other) == -1)
 		return shmbox_is_gone_() ? 0 : -1;
 	if (shmctl(box->id, IPC_STAT, &facts) == 0 &&
@@ -1398,7 +1770,11 @@ static inline int shmbox_bury_(const shmbox *box)
 static inline int shmbox_is_orphan_(const shmbox *box)
 {
 	struct shmid_ds facts;
+	shmbox_facts_ of_file;
 
+	if (box->is_file)
+		return shmbox_is_intact_(box->file, box->mark) && shmbox_stat_(box->file, SHMBOX_NULL_, &of_file) == 0 &&
+			of_file.links == 0;
 	if (shmctl(box->id, IPC_STAT, &facts) != 0 || (facts.shm_perm.mode & 01000 /* SHM_DEST */) == 0)
 		return 0;
 	switch (shmbox_leads_here_(box)) {
@@ -1419,10 +1795,19 @@ static inline int shmbox_keeps_slot_(const shmbox *box)
 /* Raises the semaphore of this handle's slot again: 0 or a code. */
 static inline int shmbox_raise_again_(shmbox *box)
 {
-	if (shmbox_raise_(box->set, shmbox_slot_(box->claim)) == 0)
+	shmbox_kept *const before = box->kept;
+
+	/* Where the program has closed the descriptors, the record speaks for it. */
+	if (box->is_file && !shmbox_is_intact_(box->file, box->mark))
 		return 0;
+	if (shmbox_raise_(box, shmbox_slot_(box->claim), &box->kept) == 0) {
+		if (before != SHMBOX_NULL_)
+			shmbox_drop_(before);
+		return 0;
+	}
+	box->kept = before;
 	/* Above 0 by now; or lost at once, or out of this process's rights, where the record goes on to speak for it. */
-	if (errno == EAGAIN || errno == EACCES || shmbox_is_gone_())
+	if (box->is_file || errno == EAGAIN || errno == EACCES || shmbox_is_gone_())
 		return 0;
 	return shmbox_failed_(box);
 }
@@ -1487,7 +1872,7 @@ static inline int shmbox_is_free_(const shmbox *box, uint32_t slot, uint64_t rec
 }
 
 /* Raises the semaphore of a free slot, and records this process there. The slot, or a code. */
-static inline int shmbox_take_slot_(shmbox *box)
+static inline int shmbox_take_slot_(shmbox *box, shmbox_kept **kept)
 {
 	uint32_t step;
 
@@ -1497,13 +1882,15 @@ static inline int shmbox_take_slot_(shmbox *box)
 
 		if (!shmbox_is_free_(box, slot, seen))
 			continue;
-		if (shmbox_raise_(box->set, slot) != 0) {
+		if (shmbox_raise_(box, slot, kept) != 0) {
 			struct semid_ds facts;
 			int code;
 
 			if (errno == EAGAIN)
 				continue;
-			if (errno == EACCES || errno == ENOMEM || errno == ENOSPC)
+			if (box->is_file && errno == ENOENT)
+				return SHMBOX_ENOPROC;
+			if (box->is_file || errno == EACCES || errno == ENOMEM || errno == ENOSPC)
 				return shmbox_failed_(box);
 			code = shmbox_set_failed_(box);
 			/* If the set is there, it is the undo that is refused. */
@@ -1514,19 +1901,21 @@ static inline int shmbox_take_slot_(shmbox *box)
 			SHMBOX_STOP("claim: recorded");
 			return SHMBOX_TO_(int, slot);
 		}
-		shmbox_lower_(box->set, slot);
+		shmbox_lower_(box, slot, *kept);
 	}
 	return SHMBOX_ESLOTS;
 }
 
 /* Gives a slot back: the semaphore only if it is known to be this segment's. */
-static inline void shmbox_give_back_(shmbox *box, uint32_t slot, uint64_t record)
+static inline void shmbox_give_back_(shmbox *box, uint32_t slot, uint64_t record, shmbox_kept *kept)
 {
 	int const released = shmbox_exchange_record_(box, slot, record, 0);
 
 	SHMBOX_STOP("claim: record released");
 	if (released && !box->left && shmbox_find_set_(box) == 0)
-		shmbox_lower_(box->set, slot);
+		shmbox_lower_(box, slot, kept);
+	else if (kept != SHMBOX_NULL_)
+		shmbox_drop_(kept);
 	SHMBOX_STOP("claim: given back");
 }
 
@@ -1534,6 +1923,7 @@ static inline void shmbox_give_back_(shmbox *box, uint32_t slot, uint64_t record
 static inline int shmbox_claim_(shmbox *box)
 {
 	uint32_t slot, tries, none = 0;
+	shmbox_kept *kept;
 
 	shmbox_notice_fork_(box);
 	if (box->left)
@@ -1549,21 +1939,22 @@ static inline int shmbox_claim_(shmbox *box)
 
 		if (code != 0)
 			return code;
-		taken = shmbox_take_slot_(box);
+		taken = shmbox_take_slot_(box, &kept);
 		if (taken < 0)
 			return taken;
 		slot = SHMBOX_TO_(uint32_t, taken);
 		number = __atomic_fetch_add(shmbox_u32_at_(box, SHMBOX_CLAIMS_), 1, __ATOMIC_RELAXED);
-		if (shmbox_named_set_(box) != box->set) {
-			shmbox_give_back_(box, slot, box->record);
+		if (!box->is_file && shmbox_named_set_(box) != box->set) {
+			shmbox_give_back_(box, slot, box->record, kept);
 			continue;
 		}
 		number = (slot + 1) | (number & 0x1fff) << 10 | shmbox_image_(0) << 23;
 		/* A handler of a signal may have been faster, by the same handle. */
 		if (!__atomic_compare_exchange_n(&box->claim, &none, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-			shmbox_give_back_(box, slot, box->record);
+			shmbox_give_back_(box, slot, box->record, kept);
 			return 0;
 		}
+		box->kept = kept;
 		SHMBOX_STOP("claim: numbered");
 		/* No other process can tell any more that the last claimant died holding the lock. */
 		shmbox_inherit_(box, slot);
@@ -1573,7 +1964,7 @@ static inline int shmbox_claim_(shmbox *box)
 
 			if (shmbox_is_mine_(box, record) && record != box->record) {
 				shmbox_inherit_(box, slot);
-				shmbox_give_back_(box, slot, record);
+				shmbox_give_back_(box, slot, record, SHMBOX_NULL_);
 			}
 		}
 		return 0;
@@ -2174,14 +2565,19 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 	uint64_t const capacity = shmbox_get64_(box, SHMBOX_CAPACITY_);
 	uint64_t const room = shmbox_get64_(box, SHMBOX_ROOM_);
 	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_);
+	uint64_t snapshots = 0;
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
-	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_)) != 0)
+	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_ | (box->is_file ? SHMBOX_SNAPSHOTS_ : 0))) != 0)
 		return SHMBOX_EDAMAGED;
+	/* Two, on blocks of their own. */
+	if ((flags & SHMBOX_SNAPSHOTS_) != 0 && capacity <= size && room <= size)
+		snapshots = (capacity * 3 + room * 2 + 4095) / 4096 * 4096 - (capacity * 3 + room * 2) +
+			    (64 + room + capacity + 4095) / 4096 * 8192;
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
-	    capacity * 3 + room * 2 + (slots + 7) / 8 * 64 + SHMBOX_CONTROL_ != size)
+	    capacity * 3 + room * 2 + snapshots + shmbox_records_size_(slots) + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->slots = slots;
 	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
@@ -2193,9 +2589,13 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 static inline void shmbox_detach_(shmbox *box)
 {
-	if (box->base != SHMBOX_NULL_)
+	if (box->base != SHMBOX_NULL_ && box->is_file)
+		munmap(box->base, SHMBOX_TO_(size_t, box->control - box->base) + SHMBOX_CONTROL_);
+	else if (box->base != SHMBOX_NULL_)
 		shmdt(box->base);
 	box->base = SHMBOX_NULL_;
+	if (box->is_file && shmbox_is_intact_(box->file, box->mark))
+		close(box->file);
 	if (box->alive != SHMBOX_NULL_)
 		munmap(box->alive, sizeof(uint32_t));
 	box->alive = SHMBOX_NULL_;
@@ -2316,14 +2716,15 @@ static inline int shmbox_close_(shmbox *box)
 	if (box->held == SHMBOX_HELD_)
 		shmbox_unlock_(box, box->type);
 	if (box->claim != 0)
-		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record);
+		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record, box->kept);
 	box->claim = 0;
+	box->kept = SHMBOX_NULL_;
 	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
 	doomed = !box->left && shmbox_is_orphan_(box) == 1;
 	/* Where no commit has noticed, those who stay attached are told by this. */
 	if (doomed && box->writable && shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_)) == 0)
 		shmbox_bury_(box);
-	doomed = doomed && shmbox_find_set_(box) == 0;
+	doomed = doomed && !box->is_file && shmbox_find_set_(box) == 0;
 	shmbox_detach_(box);
 	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
 		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
@@ -2355,17 +2756,6 @@ static inline size_t shmbox_divide_(shmbox *box)
 	box->room = SHMBOX_TO_(size_t, room);
 	box->slots = SHMBOX_NEW_SLOTS_;
 	return size > SIZE_MAX / 2 ? 0 : SHMBOX_TO_(size_t, size);
-}
-
-/* A number that no other creation has. */
-static inline uint64_t shmbox_random_(const shmbox *box)
-{
-	uint64_t number = SHMBOX_TO_(uint64_t, shmbox_now_()) ^ SHMBOX_TO_(uint64_t, box->pid) << 40;
-
-#ifdef SYS_getrandom
-	syscall(SYS_getrandom, &number, sizeof number, 1 /* GRND_NONBLOCK */);
-#endif
-	return number;
 }
 
 /* Ends the removal of a segment that bears a tombstone. A set that can't be told to be its own is left. */
@@ -2537,11 +2927,10 @@ static inline int shmbox_attempt_(shmbox *box, key_t key, const shmbox_options *
 	return code == SHMBOX_UNBORN_ ? SHMBOX_AGAIN_ : code;
 }
 
-static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
-			       shmbox_birth_ *birth)
+/* An empty handle. Returns the options that stand for none. */
+static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_type *type, const shmbox_options *options)
 {
-	shmbox_options const usual = { 0, 0, SHMBOX_TRUST_SELF, 0 };
-	int64_t end;
+	static const shmbox_options usual = { 0, 0, SHMBOX_TRUST_SELF, 0, 0 };
 
 	if (options == SHMBOX_NULL_)
 		options = &usual;
@@ -2551,6 +2940,15 @@ static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, 
 	box->pid = getpid();
 	box->writable = !options->read_only;
 	box->limit_ms = options->limit_ms;
+	return options;
+}
+
+static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
+			       shmbox_birth_ *birth)
+{
+	int64_t end;
+
+	options = shmbox_prepare_(box, type, options);
 	end = shmbox_now_() + shmbox_limit_(box);
 	if (key == IPC_PRIVATE)
 		return SHMBOX_EARGUMENT;
@@ -2585,6 +2983,181 @@ static inline int shmbox_create_(shmbox *box, const shmbox_type *type, key_t key
 	birth.mode = mode;
 	birth.exclusive = exclusive;
 	return shmbox_find_(box, type, key, SHMBOX_NULL_, &birth);
+}
+
+/* ---- Opening files ---- */
+
+/* Looks at what was opened: what it is, where, whose, and whether the path leads to it. `in_memory`: a restart leaves nothing of
+ * it; or -1 on a file system that may move it when the first writer comes. */
+static inline int shmbox_ask_file_(shmbox *box, const char *path, const shmbox_options *options, shmbox_facts_ *facts,
+				   int *in_memory)
+{
+	static const uint32_t known[] = { 0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, SHMBOX_OVERLAY_,
+					  0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */ };
+	size_t const count = sizeof known / sizeof known[0];
+	struct statfs system;
+	shmbox_facts_ there;
+	size_t i;
+
+	if (shmbox_stat_(box->file, SHMBOX_NULL_, facts) != 0)
+		return shmbox_failed_(box);
+	if ((facts->mode & 0170000) != 0100000 /* S_IFREG */)
+		return SHMBOX_ENOFILE;
+	if (fstatfs(box->file, &system) != 0)
+		return shmbox_failed_(box);
+	for (i = 0; i < count && SHMBOX_TO_(uint32_t, system.f_type) != known[i]; i++)
+		;
+	if (i == count)
+		return SHMBOX_EFILESYSTEM;
+	*in_memory = known[i] == SHMBOX_OVERLAY_ ? -1 : i >= count - 2;
+	if (shmbox_stat_(-1, path, &there) != 0)
+		return errno == ENOENT ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if ((there.mode & 0170000) == 0120000 /* S_IFLNK */)
+		return SHMBOX_ENOFILE;
+	if (!shmbox_is_same_file_(facts, &there))
+		return SHMBOX_AGAIN_;
+	if (!shmbox_is_trusted_(facts->user, options))
+		return SHMBOX_EUNTRUSTED;
+	if ((facts->mode & 022 & ~options->mode) != 0)
+		return SHMBOX_EEXPOSED;
+	return facts->size < SHMBOX_CONTROL_ || facts->size % 64 != 0 || facts->size > SIZE_MAX / 2 ? SHMBOX_EFOREIGN : 0;
+}
+
+static inline int shmbox_no_file_(shmbox *box)
+{
+	switch (errno) {
+	case ENOENT: return SHMBOX_ENOTFOUND;
+	case EISDIR:
+	case ENXIO:
+	case ENODEV: return SHMBOX_ENOFILE;
+	default: return shmbox_failed_(box);
+	}
+}
+
+/* Makes sure that the live value is one that living processes left, and says that this one is among them. */
+static inline int shmbox_enter_(shmbox *box, uint64_t life)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+
+	if (life == 0)
+		return SHMBOX_ENOPROC;
+	for (;;) {
+		int const got = box->writable ? shmbox_lock_byte_(box->file, SHMBOX_TOGETHER_, SHMBOX_LIFE_BYTE_) : 1;
+
+		if (got < 0)
+			return shmbox_failed_(box);
+		if (got == 1) {
+			uint64_t const word = shmbox_get64_(box, SHMBOX_LIFE_);
+
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			if (word == life)
+				return 0;
+			/* Who can restore it needs the byte alone. */
+			if (box->writable)
+				shmbox_lock_call_(box->file, 37 /* F_OFD_SETLK */, SHMBOX_UNLOCK_, SHMBOX_LIFE_BYTE_);
+			return SHMBOX_ENOTRESTORED;
+		}
+		/* Another process restores it. */
+		if (shmbox_now_() >= end)
+			return SHMBOX_EBUSY;
+		shmbox_rest_a_millisecond_();
+	}
+}
+
+/* Maps the file that was opened, by a description of its own that is closed again: a mapping keeps its description alive. */
+static inline int shmbox_map_file_(shmbox *box, const char *path, int access, const shmbox_facts_ *facts)
+{
+	int const file = shmbox_open_for_(path, access);
+	shmbox_facts_ mapped;
+	void *base;
+	int code = 0;
+
+	if (file < 0)
+		return errno == ENOENT ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if (shmbox_stat_(file, SHMBOX_NULL_, &mapped) != 0)
+		code = shmbox_failed_(box);
+	else if (!shmbox_is_same_file_(facts, &mapped) || mapped.size != facts->size)
+		code = SHMBOX_AGAIN_;
+	base = code != 0 ? SHMBOX_NULL_ : mmap(SHMBOX_NULL_, SHMBOX_TO_(size_t, facts->size),
+					       PROT_READ | (box->writable ? PROT_WRITE : 0), MAP_SHARED, file, 0);
+	if (code == 0 && base == MAP_FAILED)
+		code = shmbox_failed_(box);
+	close(file);
+	if (code != 0)
+		return code;
+	box->base = SHMBOX_POINTER_(unsigned char *, base);
+	box->control = box->base + facts->size - SHMBOX_CONTROL_;
+	return 0;
+}
+
+/* Looks once at what the path leads to. */
+static inline int shmbox_attempt_file_(shmbox *box, const char *path, const shmbox_options *options)
+{
+	int const access = box->writable ? 2 /* O_RDWR */ : 0 /* O_RDONLY */;
+	shmbox_facts_ facts;
+	int in_memory = 0, code;
+
+	box->file = shmbox_open_for_(path, access);
+	if (box->file < 0)
+		return shmbox_no_file_(box);
+	box->mark = shmbox_mark_(box, box->file);
+	code = shmbox_ask_file_(box, path, options, &facts, &in_memory);
+	if (code == 0 && in_memory < 0 && !box->writable) {
+		/* Opened for writing, it gets its last place; what is opened after that sees what others store. */
+		int const moved = shmbox_open_for_(path, 2 /* O_RDWR */);
+
+		if (moved < 0)
+			return SHMBOX_EFILESYSTEM;
+		close(moved);
+		close(box->file);
+		box->file = shmbox_open_for_(path, access);
+		if (box->file < 0)
+			return shmbox_no_file_(box);
+		box->mark = shmbox_mark_(box, box->file);
+		code = shmbox_ask_file_(box, path, options, &facts, &in_memory);
+	}
+	if (code == 0)
+		code = shmbox_map_file_(box, path, access, &facts);
+	if (code == 0 && shmbox_get64_(box, SHMBOX_MAGIC_) != shmbox_magic_())
+		code = SHMBOX_EFOREIGN;
+	if (code == 0)
+		code = shmbox_check_header_(box, facts.size);
+	if (code == 0)
+		code = shmbox_life_(shmbox_get32_(box, SHMBOX_STATE_));
+	if (code == 0)
+		code = shmbox_enter_(box, shmbox_life_word_(&facts, in_memory == 1));
+	if (code == 0)
+		code = shmbox_check_schema_(box);
+	return code == 0 && box->writable ? shmbox_join_(box) : code;
+}
+
+/* The same for the file of a path; of POSIX shared memory, that is /dev/shm and its name. */
+static inline int shmbox_open_path_(shmbox *box, const shmbox_type *type, const char *path, const shmbox_options *options)
+{
+	int64_t end;
+
+	options = shmbox_prepare_(box, type, options);
+	box->is_file = 1;
+	box->id = SHMBOX_NO_FILE_;
+	box->file = SHMBOX_NO_FILE_;
+	end = shmbox_now_() + shmbox_limit_(box);
+	for (;;) {
+		int const code = shmbox_attempt_file_(box, path, options), error = box->error;
+
+		if (code == 0)
+			return 0;
+		shmbox_close_(box);
+		/* Where nothing was mapped yet. */
+		shmbox_detach_(box);
+		box->file = SHMBOX_NO_FILE_;
+		box->error = error;
+		if (code != SHMBOX_AGAIN_)
+			return code;
+		/* Removed, or put in another's place, again and again. */
+		if (shmbox_now_() >= end)
+			return SHMBOX_EREMOVED;
+		shmbox_rest_a_millisecond_();
+	}
 }
 
 /* ---- Waiting ---- */
@@ -2674,6 +3247,12 @@ public:
 	{
 		shmbox_close_(&box_);
 		return shmbox_open_(&box_, Of::type(), key, options);
+	}
+
+	[[nodiscard]] int open_file(const char *path, const shmbox_options *options = nullptr) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_open_path_(&box_, Of::type(), path, options);
 	}
 
 	[[nodiscard]] int create(key_t key, int mode, const Value &value) noexcept
@@ -2781,7 +3360,7 @@ static inline int st_pid_open(shmbox *box, key_t key)
 /* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
 static inline int st_pid_open_read_only(shmbox *box, key_t key)
 {
-	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0 };
+	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0, 0 };
 
 	return shmbox_open_(box, st_pid_type_(), key, &options);
 }
@@ -2790,6 +3369,13 @@ static inline int st_pid_open_read_only(shmbox *box, key_t key)
 static inline int st_pid_open_with(shmbox *box, key_t key, const shmbox_options *options)
 {
 	return shmbox_open_(box, st_pid_type_(), key, options);
+}
+
+/* Opens the value in a file that a Rust program made, or in POSIX shared memory: `/name` is the file /dev/shm/name. `options`
+ * may be NULL. */
+static inline int st_pid_open_file(shmbox *box, const char *path, const shmbox_options *options)
+{
+	return shmbox_open_path_(box, st_pid_type_(), path, options);
 }
 
 /* Makes the segment of `key`, with a first value and a mode such as 0640; SHMBOX_EEXISTS if there is one. */
@@ -2864,7 +3450,7 @@ extern "C++" {
 struct st_pid_of_ {
 	static const shmbox_type *type() noexcept { return st_pid_type_(); }
 };
-/* With open, create, open_or_create, get, set, update(function) and handle(). */
+/* With open, open_file, create, open_or_create, get, set, update(function) and handle(). */
 using st_pid_box = shmbox_owner<struct st_pid, st_pid_of_>;
 }
 #endif

@@ -272,6 +272,51 @@ static int interrupted(uint64_t number, const char *step)
 	return print();
 }
 
+/* Forks under the lock, and waits to be killed. The child lives on with the handle, and writes by it once it is told to. */
+static int orphan(void)
+{
+	char line[16];
+
+	TRY(ledger_lock(&box));
+	if (fork() != 0)
+		for (;;)
+			pause();
+	puts("forked");
+	fflush(stdout);
+	if (fgets(line, sizeof line, stdin) == NULL)
+		return 0;
+	CHECK(ledger_unlock(&box), SHMBOX_EFORKED);
+	TRY(count(5, NULL));
+	return 0;
+}
+
+/* Closes every descriptor but the first three under the lock, as daemons do, opens others, and goes on. */
+static int shut(void)
+{
+	char line[16];
+	int others[16], i;
+
+	TRY(ledger_lock(&box));
+	TRY(ledger_load(&box, &value));
+	for (i = 3; i < 64; i++)
+		close(i);
+	for (i = 0; i < 16; i++)
+		others[i] = open("/dev/null", O_RDONLY);
+	puts("shut");
+	fflush(stdout);
+	if (fgets(line, sizeof line, stdin) == NULL)
+		return 1;
+	fill(value.words[0] + 1);
+	TRY(ledger_commit(&box, &value, NULL));
+	TRY(ledger_unlock(&box));
+	TRY(count(2000, NULL));
+	TRY(ledger_close(&box));
+	for (i = 0; i < 16; i++)
+		if (fcntl(others[i], F_GETFD) < 0)
+			return failed("it closed another's descriptor", others[i]);
+	return 0;
+}
+
 /* A child has the memory of its parent and not its lock. */
 static int forked(void)
 {
@@ -519,6 +564,10 @@ static int run(int argc, char **argv, key_t key)
 		return interrupted(number, argv[4]);
 	if (strcmp(action, "fork") == 0)
 		return forked();
+	if (strcmp(action, "orphan") == 0)
+		return orphan();
+	if (strcmp(action, "shut") == 0)
+		return shut();
 	if (strcmp(action, "misuse") == 0)
 		return misuse(key);
 	if (strcmp(action, "exec") == 0)
@@ -552,6 +601,9 @@ int main(int argc, char **argv)
 	} else if (argc > 4 && strcmp(argv[1], "create") == 0) {
 		fill(strtoull(argv[3], NULL, 0));
 		code = ledger_create(&box, key, (int)strtol(argv[4], NULL, 8), &value);
+	} else if (argv[2][0] == '/') {
+		options.mode = getenv("SHM_MODE") == NULL ? 0 : (int)strtol(getenv("SHM_MODE"), NULL, 8);
+		code = ledger_open_file(&box, argv[2], &options);
 	} else {
 		code = ledger_open_with(&box, key, &options);
 	}

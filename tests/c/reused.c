@@ -46,7 +46,7 @@ static int own_shmctl(int id, int command, struct shmid_ds *facts)
 
 int main(int argc, char **argv)
 {
-	shmbox_options options = { 0, 0, SHMBOX_TRUST_SELF, 0 };
+	shmbox_options options = { 0, 0, SHMBOX_TRUST_SELF, 0, 0 };
 	shmbox box;
 	int code;
 

@@ -34,7 +34,7 @@ class ShmboxError(Exception):
 
 
 class NotFound(ShmboxError):
-    """The key leads to no segment."""
+    """The key leads to no segment, or the path to no file."""
 
     code = -2
 
@@ -77,7 +77,8 @@ _BY_CODE = {-2: NotFound, -7: Mismatch, -8: Mismatch, -9: Removed, -12: Busy, -1
 
 
 def _error(kind, key, what):
-    return kind("segment %#010x: %s" % (key & 0xFFFFFFFF, what))
+    place = "segment %#010x" % (key & 0xFFFFFFFF) if isinstance(key, int) else "file %r" % _os.fsdecode(key)
+    return kind("%s: %s" % (place, what))
 
 
 Snapshot = _collections.namedtuple("Snapshot", "value version")
@@ -1055,7 +1056,7 @@ def _load():
         ("id", (handle,), _ctypes.c_int),
         ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
         ("size", (), _ctypes.c_size_t),
-        ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint,), _ctypes.c_int),
+        ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint, _ctypes.c_char_p, _ctypes.c_int), _ctypes.c_int),
         ("get", (handle, value, version), _ctypes.c_int),
         ("version", (handle, version), _ctypes.c_int),
         ("wait", (handle, _ctypes.c_uint64, _ctypes.c_int), _ctypes.c_int),
@@ -1098,7 +1099,7 @@ _os.register_at_fork(after_in_child=_after_fork)
 class _Handle:
     """A handle of the C functions', which let any number of threads use it."""
 
-    def __init__(self, key, read_only, owner, limit):
+    def __init__(self, key, read_only, owner, limit, mode):
         self._key = key
         self._c = _functions()
         self._box = self._c.new()
@@ -1106,7 +1107,8 @@ class _Handle:
             raise MemoryError
         trust = 2 if owner == "anybody" else 0 if owner is None else 1
         try:
-            self("open", key, int(read_only), _milliseconds(limit), trust, owner if trust == 1 else 0)
+            key, path = (key, None) if isinstance(key, int) else (0, key)
+            self("open", key, int(read_only), _milliseconds(limit), trust, owner if trust == 1 else 0, path, mode)
         except BaseException:
             self.close()
             raise
@@ -1166,6 +1168,16 @@ def _key_t(key):
     return (key + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
+def _path(file):
+    """The path of a file, as bytes that mean the same in another process."""
+    if not isinstance(file, (str, bytes, _os.PathLike)):
+        raise TypeError("file: a path is wanted, and this is a %s" % type(file).__name__)
+    path = _os.fsencode(file)
+    if not path or b"\0" in path:
+        raise ValueError("file: %r is no path" % (file,))
+    return _os.path.abspath(path)
+
+
 def _integer(value, name, wanted):
     """An argument that must be an integer."""
     try:
@@ -1198,12 +1210,16 @@ class SharedBox:
     Reading is consistent: all parts of a value belong to one commit. Writing commits all of a value, or, if this
     process dies, nothing. A box may be used by several threads, as long as none closes it while others use it, and by
     both processes after a fork. Pickled for another process, it is opened there by its key. One that may write takes one
-    of the segment's slots when it is opened.
+    of the segment's slots when it is opened. The value may be in a file as well.
     """
 
-    def __init__(self, key, read_only=False, owner=None, timeout=5.0):
-        self.key = _key_t(key)
+    def __init__(self, key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0):
+        if key is not None and file is not None:
+            raise TypeError("a key and a file: one of them is wanted")
+        # Where the value is; of a file, `key` is its path as bytes.
+        self.key = _key_t(key) if file is None else _path(file)
         self._read_only = bool(read_only)
+        self._mode = _integer(mode, "mode", "a file's mode, such as 0o660,")
         if owner is not None and owner != "anybody":
             owner = _integer(owner, "owner", "the number of a user, or 'anybody',")
         self._owner, self._timeout = owner, _seconds(timeout, "timeout")
@@ -1226,12 +1242,15 @@ class SharedBox:
             raise
 
     def _reader(self):
-        if not _ON_X86_64:
-            return _Handle(self.key, True, self._owner, self._timeout)
+        if not _ON_X86_64 or isinstance(self.key, bytes):
+            return self._open_handle(True)
         try:
             return _Reader(self.key, self._trusted, self._timeout)
         except Mismatch as mismatch:
             return self._other_version(mismatch)
+
+    def _open_handle(self, read_only):
+        return _Handle(self.key, read_only, self._owner, self._timeout, self._mode)
 
     def _may_write(self):
         """Opens the handle that writes, since rights are judged at the opening: what was allowed then stays allowed to a
@@ -1257,12 +1276,13 @@ class SharedBox:
 
     def __reduce__(self):
         # In another process it is another attachment.
-        return SharedBox, (self.key, self._read_only, self._owner, self._timeout)
+        key, file = (self.key, None) if isinstance(self.key, int) else (None, self.key)
+        return SharedBox, (key, self._read_only, self._owner, self._timeout, file, self._mode)
 
     def _other_version(self, mismatch):
         """A handle of the C functions, which can tell whether it is another version of this module's struct."""
         try:
-            return _Handle(self.key, True, self._owner, self._timeout)
+            return self._open_handle(True)
         except NoCompiler as error:
             what = "%s; or, if it is another version of this module's struct: %s"
             raise Mismatch(what % (mismatch, error)) from None
@@ -1357,7 +1377,7 @@ class SharedBox:
         if not self._calling:
             # Raises if that is gone.
             self.version()
-            self._calling.append(self._same(_Handle(self.key, self._read_only, self._owner, self._timeout)))
+            self._calling.append(self._same(self._open_handle(self._read_only)))
         return self._calling[0]
 
     def _same(self, handle):
@@ -1390,15 +1410,17 @@ def _wanted(value):
     return value
 
 
-def open(key, read_only=False, owner=None, timeout=5.0):
-    """Attaches the segment of `key`, and checks that it holds this module's struct.
+def open(key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0):
+    """Attaches the segment of `key`, or the value in a `file`, and checks that it holds this module's struct.
 
     `key`: an integer, or text as `ipcs` and programs in Rust write it, such as "0x1234".
     `read_only`: needs no right to write, and takes no slot. Without it, an error says at once what is missing for writing
     (save a C compiler, which reading needs not), and what is allowed stays so after `os.setuid`. `owner`: besides this user and root, trust this user id, or "anybody".
     `timeout`: for how many seconds to wait for others to get out of the way.
+    `file`: the path of a file that a Rust program made; of POSIX shared memory `/name`, "/dev/shm/name". Needs a C compiler.
+    `mode`: of a file, the rights of others to write it that are no danger: 0o660 has those of its group.
     """
-    return SharedBox(key, read_only, owner, timeout)
+    return SharedBox(key, read_only, owner, timeout, file, mode)
 
 
 def dtype():

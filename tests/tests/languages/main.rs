@@ -5,6 +5,7 @@ mod bindgen;
 mod c_alive;
 mod c_births;
 mod c_evolution;
+mod c_files;
 mod c_header;
 mod c_programs;
 mod c_protocol;

@@ -130,7 +130,7 @@ SHMBOX_PY_ int shmbox_py_free(shmbox_py *self)
 
 SHMBOX_PY_ int shmbox_py_id(const shmbox_py *self)
 {
-	return self->opened.id;
+	return self->opened.is_file ? (int)(self->opened.unique & INT_MAX) : self->opened.id;
 }
 
 SHMBOX_PY_ const char *shmbox_py_strerror(int code)
@@ -143,10 +143,12 @@ SHMBOX_PY_ size_t shmbox_py_size(void)
 	return sizeof(struct any_struct);
 }
 
-SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int limit_ms, int trust, uid_t user)
+SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int limit_ms, int trust, uid_t user, const char *path,
+			      int mode)
 {
-	shmbox_options const options = { read_only, limit_ms, trust, user };
-	int const code = any_struct_open_with(&self->box, key, &options);
+	shmbox_options const options = { read_only, limit_ms, trust, user, mode };
+	int const code = path != NULL ? any_struct_open_file(&self->box, path, &options)
+				      : any_struct_open_with(&self->box, key, &options);
 
 	self->opened = self->box;
 	/* Copies claim nothing, and leave it to the handle that writes to notice a fork. */
