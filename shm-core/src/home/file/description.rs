@@ -11,7 +11,6 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use super::error::{Error, Kind};
 use super::file_system::FileSystem;
@@ -94,8 +93,6 @@ pub(crate) struct FileStat {
     pub(crate) gid: u32,
     /// The permission bits.
     pub(crate) mode: u32,
-    /// When the inode was made, in nanoseconds since 1970; 0 where the file system does not say.
-    pub(crate) born: u64,
 }
 
 impl Description {
@@ -374,8 +371,6 @@ fn unseen_copy(path: &Path) -> Error {
 
 fn stat(file: &File) -> io::Result<FileStat> {
     let found = file.metadata()?;
-    let born = found.created().ok();
-    let born = born.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     Ok(FileStat {
         dev: found.dev(),
         ino: found.ino(),
@@ -384,7 +379,6 @@ fn stat(file: &File) -> io::Result<FileStat> {
         uid: found.uid(),
         gid: found.gid(),
         mode: found.mode() & 0o7777,
-        born: born.map_or(0, |since| since.as_nanos() as u64),
     })
 }
 

@@ -21,6 +21,7 @@ use super::checksum::checksum;
 use super::description::{Description, LIFE_BYTE};
 use super::error::{Error, Kind};
 use super::forked::Kept;
+use super::syscalls;
 use super::turn::within;
 
 /// The word for the bytes of this file, as long as the machine runs: of its boot id, and of the device, the inode, and when that
@@ -36,7 +37,8 @@ pub(crate) fn life_word(description: &Description) -> Result<NonZeroU64, Error> 
         boot_word()?.get()
     };
     let stat = description.stat()?;
-    let words = [boot, stat.dev, stat.ino, stat.born];
+    let born = syscalls::born(description.file());
+    let words = [boot, stat.dev, stat.ino, born];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     Ok(NonZeroU64::new(checksum(&bytes)).unwrap_or(NonZeroU64::MIN))
 }
@@ -163,6 +165,31 @@ mod tests {
         assert!(enter(&two, &word, LIFE, LIMIT, refused).is_err());
         drop(two);
         enter_now(&open(&scratch), &word, || ());
+    }
+
+    /// Whichever libc this was built with.
+    #[test]
+    fn when_a_file_was_made_is_told_in_nanoseconds() {
+        let scratch = Scratch::new();
+        let file = open(&scratch);
+        let by_std = scratch.path("file").metadata().unwrap().created();
+        if cfg!(target_env = "gnu") && by_std.is_err() {
+            println!("SKIPPED: the file system does not tell when a file was made");
+            return;
+        }
+        let born = syscalls::born(file.file());
+        let seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        assert!(
+            (seconds - 60..=seconds).contains(&(born / 1_000_000_000)),
+            "{born}"
+        );
+        let by_std = by_std
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        assert!(
+            by_std.is_none_or(|since| since.as_nanos() == born.into()),
+            "{born}"
+        );
     }
 
     #[test]

@@ -161,6 +161,42 @@ pub(super) fn file_system(file: &File) -> Result<u32> {
     Ok(unsafe { found.assume_init() }.f_type as u32)
 }
 
+/// When the inode was made, in nanoseconds since 1970; 0 where that is not told. Asked of the kernel by number, in its own form
+/// (`include/uapi/linux/stat.h`): not every libc tells it, and all programs must find the same.
+pub(super) fn born(file: &File) -> u64 {
+    const STATX_BTIME: u32 = 0x800;
+    #[repr(C)]
+    struct Statx {
+        mask: u32,
+        before: [u32; 19],
+        seconds: i64,
+        nanoseconds: u32,
+        behind: [u32; 41],
+    }
+    const _: () = assert!(size_of::<Statx>() == 256);
+    let mut found = MaybeUninit::<Statx>::zeroed();
+    // SAFETY: `statx(2)`: with `AT_EMPTY_PATH` and the empty string, which ends with a nul, it tells of the descriptor, and fills a
+    // buffer of 256 bytes; `found` is one.
+    let code = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            STATX_BTIME,
+            found.as_mut_ptr(),
+        )
+    };
+    // SAFETY: the structure consists of integers, for which the zeros were valid already.
+    let found = unsafe { found.assume_init() };
+    match u64::try_from(found.seconds) {
+        Ok(seconds) if code == 0 && found.mask & STATX_BTIME != 0 => {
+            seconds.wrapping_mul(1_000_000_000) + u64::from(found.nanoseconds)
+        }
+        _ => 0,
+    }
+}
+
 /// Gives the file `from` another name, which must be free. `from` may be one of `/proc`'s links to a descriptor.
 pub(super) fn link(from: &CStr, to: &CStr) -> Result<()> {
     // SAFETY: `linkat(2)` reads the two strings, which end with a nul each.
