@@ -4,6 +4,8 @@
 //!
 //! ```sh
 //! cc -o heartbeat_c examples/c/heartbeat.c
+//! ./heartbeat_c 0x5eed0003 alpha 2 &                             # a C program alone, and its rows read without its guard:
+//! cargo run --example heartbeat -- 0x5eed0003 read
 //! cargo run --example heartbeat -- 0x5eed0003 monitor alpha='./heartbeat_c 0x5eed0003 alpha 2'   # until Ctrl-C
 //! cargo run --example heartbeat -- 0x5eed0003 beat beta 2                                        # in another terminal
 //! cargo run --example heartbeat -- 0x5eed0003 list
@@ -21,7 +23,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use beats::{Beat, Beats, Store, now};
-use shm_core::{FixedStr, Key, SharedLayout};
+use shm_core::{FixedStr, Key, RawBox, SharedLayout};
 use shm_examples::ended;
 
 fn main() -> ExitCode {
@@ -40,11 +42,16 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     let [key, what, ref rest @ ..] = *arguments else {
         return Err(
-            "usage: heartbeat [--boxed] KEY list|beat NAME SECONDS|monitor [NAME=COMMAND …]|remove"
+            "usage: heartbeat [--boxed] KEY read|list|beat NAME SECONDS|monitor [NAME=COMMAND …]|remove"
                 .into(),
         );
     };
-    let store = Store::open(key.parse::<Key>()?, boxed)?;
+    let key: Key = key.parse()?;
+    if what == "read" {
+        // Beside the C program, which is not touched: a value may be torn.
+        return list(&RawBox::open_read_only(key)?.get()?);
+    }
+    let store = Store::open(key, boxed)?;
     match (what, rest) {
         ("list", []) => list(&store.get()?),
         ("beat", [name, seconds]) => beat(&store, FixedStr::new(name)?, seconds.parse()?),

@@ -245,9 +245,11 @@ fn rows(world: &World, limit: Duration) -> Result<Rows, Error> {
 
 #[test]
 fn rows_are_under_the_guard_of_the_c_program_too() {
-    for kind in ["sem", "robust"] {
+    let wide = Compiler::widths();
+    let semaphores = wide.iter().map(|compiler| ("sem", *compiler));
+    for (kind, compiler) in semaphores.chain([("robust", wide[0])]) {
         let world = World::new(kind);
-        let mut other = world.c(None, &["count", "0", "20000"]);
+        let mut other = world.c(Some(compiler), &["count", "0", "20000"]);
         let table = rows(&world, LONG).unwrap();
         for _ in 0..20_000 {
             let count = |table: &RawTable<Head, Cell>| {
@@ -260,8 +262,8 @@ fn rows_are_under_the_guard_of_the_c_program_too() {
         }
         other.expect("done");
         let value = world.open(LONG).get().unwrap();
-        assert_eq!(value.rows, [20_000, 20_000, 0, 0], "{kind}");
-        assert_eq!(value.total, 40_000, "{kind}");
+        assert_eq!(value.rows, [20_000, 20_000, 0, 0], "{kind} {compiler}");
+        assert_eq!(value.total, 40_000, "{kind} {compiler}");
 
         let mut holder = world.hold(true);
         let table = rows(&world, SHORT).unwrap();

@@ -142,6 +142,13 @@ fn the_first_step_is_to_read_beside_the_c_program() {
     }
     assert_eq!(view.get().unwrap().rows[0].pid, c.pid().cast_signed());
     assert_eq!(view.info().unwrap().size, size_of::<Beats>());
+    let output = Command::new(RUST).args([&*guard.arg(), "read"]).output();
+    let screen = String::from_utf8(output.unwrap().stdout).unwrap();
+    let own = format!("{}  alpha ", c.pid());
+    assert!(
+        screen.lines().count() == 2 && screen.contains(&own),
+        "{screen}"
+    );
     c.kill();
     c.finish();
     let set = sem::get(

@@ -17,13 +17,13 @@ use unit::{Mode, Sample, ShmTime, Unit};
 const UNIT: u8 = 2;
 const KEY: &str = "0x4e545032";
 
+fn full() -> bool {
+    std::env::var_os("SHM_FULL").is_some()
+}
+
 /// How many samples go through.
 fn count() -> i64 {
-    if std::env::var_os("SHM_FULL").is_some() {
-        9_000_000
-    } else {
-        400_000
-    }
+    if full() { 9_000_000 } else { 400_000 }
 }
 
 fn sample(number: i64) -> Sample {
@@ -72,11 +72,11 @@ fn samples_that_c_counts_are_taken_whole_and_none_is_overwritten() {
         let mut feeder = c(Mode::Count, "feed", i64::MAX);
         let unit = Unit::open(UNIT).unwrap();
         feeder.tell("");
-        let (mut taken, mut torn) = (0, 0);
-        while taken < count() / 50 {
+        let (mut taken, mut torn, mut newest) = (0, 0, 0);
+        while taken < count() / 50 || full() && newest < count() {
             if let Some(seen) = unit.take().unwrap() {
-                taken += 1;
-                torn += u64::from(seen != sample(seen.clock.0));
+                (taken, newest) = (taken + 1, seen.clock.0);
+                torn += u64::from(seen != sample(newest));
             }
         }
         unit.0.store(field!(ShmTime.dummy[0]), 1, Relaxed).unwrap();
