@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::FixedStr;
 use crate::layout::SharedLayout;
-use crate::typed::{Type, room};
+use crate::typed::room;
 
 /// The cells of each row.
 pub(crate) type Table = Vec<Vec<String>>;
@@ -103,7 +103,7 @@ fn each_table_of_the_format_has_a_test() {
 #[test]
 fn the_schema_room_begins_as_the_format_says() {
     type T = [FixedStr<7>; 3];
-    let room = room::contents(Type::of::<T>());
+    let room = room::contents(T::SCHEMA, T::FINGERPRINT);
     // The other one says what programs do with it.
     let rows = tables("Schema room").swap_remove(0);
     for row in &rows {
@@ -150,7 +150,7 @@ fn a_segment_has_the_size_that_the_format_says() {
         ]
     );
     fn same<T: SharedLayout>() {
-        let room = (2 * room::contents(Type::of::<T>()).len()).max(640);
+        let room = (2 * room::contents(T::SCHEMA, T::FINGERPRINT).len()).max(640);
         let records = (8 * 248_usize).next_multiple_of(64);
         let fixed = 2 * room.next_multiple_of(64) + records + 320;
         let pages = (3 * size_of::<T>().next_multiple_of(64) + fixed + 64).div_ceil(4096);

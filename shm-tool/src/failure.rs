@@ -1,7 +1,7 @@
 //! How the program ends when it can't do what it was asked: an exit code for programs, and one line for people that
 //! ends with the next step.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ Exit codes:
   0  done
   1  no such segment, field or process
   2  the command line is wrong
-  3  differs: of `diff`, and of `set --if-version`
+  3  differs: of `diff`, `set --if-version` and `restore --capacity`
   4  not permitted
   5  does not fit: another type, size or format than was expected
   6  the time is over
@@ -187,6 +187,12 @@ fn without_hint(text: &str) -> &str {
 /// A place that was read from the command line, in an error.
 pub fn of_place(place: &Place) -> impl Fn(shm_core::Error) -> Failure + '_ {
     move |error| Failure::of(place, &error)
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl From<io::Error> for Failure {

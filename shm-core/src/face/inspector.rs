@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::{LONGEST, TIMEOUT, find};
+use super::opening::{LONGEST, Settings, find};
 use super::place::Place;
 use crate::home::Home;
 use crate::layout::{self, DecodeError, Schema, Value};
@@ -77,8 +77,7 @@ impl Inspector {
     #[must_use]
     pub fn options() -> InspectorOptions {
         InspectorOptions {
-            owner: Owner::SelfOrRoot,
-            timeout: TIMEOUT,
+            settings: Settings::DEFAULT,
             write: false,
         }
     }
@@ -499,22 +498,21 @@ impl fmt::Debug for Inspector {
 /// ```
 #[derive(Clone, Debug)]
 pub struct InspectorOptions {
-    owner: Owner,
-    timeout: Duration,
+    settings: Settings,
     write: bool,
 }
 
 impl InspectorOptions {
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
     pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.owner = owner;
+        self.settings.owner = owner;
         self
     }
 
     /// How long any call waits for another process to get out of the way: 5 s unless told
     /// otherwise.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = timeout.min(LONGEST);
+        self.settings.timeout = timeout.min(LONGEST);
         self
     }
 
@@ -523,6 +521,83 @@ impl InspectorOptions {
     pub fn write(&mut self, write: bool) -> &mut Self {
         self.write = write;
         self
+    }
+
+    /// The permissions of a new segment: see [`Options::mode`](crate::Options::mode).
+    pub fn mode(&mut self, mode: u32) -> &mut Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// The group of a new segment: see [`Options::group`](crate::Options::group).
+    pub fn group(&mut self, gid: u32) -> &mut Self {
+        self.settings.group = Some(gid);
+        self
+    }
+
+    /// Bytes that a new segment has for its value: see [`Options::capacity`](crate::Options::capacity).
+    pub fn capacity(&mut self, bytes: usize) -> &mut Self {
+        self.settings.capacity = Some(bytes);
+        self
+    }
+
+    /// How many boxes may be open on a new segment: see [`Options::slots`](crate::Options::slots).
+    pub fn slots(&mut self, slots: u16) -> &mut Self {
+        self.settings.slots = slots;
+        self
+    }
+
+    /// Whether programs without this library store to a new segment: see
+    /// [`Options::raw_writers`](crate::Options::raw_writers).
+    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
+        self.settings.raw_writers = raw_writers;
+        self
+    }
+
+    /// Creates the segment or file of a place with a value whose type this program does not have: its schema, and its bytes as
+    /// [`Inspector::snapshot_bytes`] gave them. So a value can be moved to where there is more room for it.
+    ///
+    /// ```
+    /// use shm_core::{Inspector, Key, Place, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// # let shared = SharedBox::<[u32; 4]>::options().remove_on_drop(true).create_new(Key::PRIVATE, [1, 2, 3, 4])?;
+    /// let old = Inspector::open(Place::id(shared.id()))?;
+    /// let (schema, bytes) = (old.schema()?, old.snapshot_bytes()?.value);
+    /// let mut options = Inspector::options();
+    /// let new = options.capacity(4096).create_new(Key::PRIVATE, &schema, &bytes)?;
+    /// assert_eq!((new.value()?, new.capacity()), (old.value()?, 4096));
+    /// # new.remove()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if the bytes are no value of the schema, [`ErrorKind::Options`] if they are not as many; else as for
+    /// [`SharedBox::create_new`](crate::SharedBox::create_new), but for [`ErrorKind::Mismatch`].
+    pub fn create_new(
+        &self,
+        place: impl Into<Place>,
+        schema: &Schema,
+        bytes: &[u8],
+    ) -> Result<Inspector, Error> {
+        let place = place.into();
+        match self.settings.create_described(&place, schema, bytes) {
+            Ok(segment) => Ok(Inspector {
+                segment,
+                limit: Inspector::LIMIT,
+                options: InspectorOptions {
+                    write: true,
+                    ..self.clone()
+                },
+            }),
+            Err(why) => Err(Error::new(
+                why,
+                Operation::InspectorCreateNew,
+                Some(place),
+                None,
+            )),
+        }
     }
 
     /// Attaches the segment of a place. See [`Inspector::open`].
@@ -540,8 +615,8 @@ impl InspectorOptions {
 
     fn inspector(&self, place: &Place) -> Result<Inspector, Failure> {
         let access = Access {
-            owner: self.owner,
-            limit: self.timeout,
+            owner: self.settings.owner,
+            limit: self.settings.timeout,
             writable: self.write,
             // Being cut short ends a program that looks, and no other.
             may_write: 0o666,

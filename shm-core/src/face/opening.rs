@@ -6,13 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
+use crate::layout::{Fingerprint, Schema, first_invalid};
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, Fault, Geometry, MOST_SLOTS, Newborn, Owner, RAW_WRITERS, Room,
-    SLOTS, SNAPSHOTS, Segment, Write,
+    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Judge, MOST_SLOTS, Newborn, Owner, RAW_WRITERS,
+    Room, SLOTS, SNAPSHOTS, Segment, Write,
 };
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
-use crate::typed::{Attached, Failure, Type, room};
+use crate::typed::{Attached, Failure, Type, room, store_bytes_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,22 +103,57 @@ impl Settings {
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<Attached, Failure> {
-        let access = self.access(true);
-        if let Some(path) = place.file_path() {
-            let path = path.map_err(Fault::from)?;
-            let newborn = self.newborn_file(of, place.outlasts_boot())?;
-            return self.settled(of, || {
-                Ok(protocol::create_file(&path, access, &newborn, write)?)
-            });
-        }
-        let key = creatable(place)?;
-        let newborn = self.newborn(of)?;
-        self.settled(of, || {
-            match protocol::create_new(key, access, &newborn, write) {
-                Err(Fault::Invalid(bytes)) => Err(of.invalid(0, &bytes)),
-                created => Ok(created?),
-            }
+        let newborn = self.newborn_at(place, self.newborn(of)?)?;
+        self.settled(of, || match self.create(place, &newborn, write) {
+            Err(Failure::Fault(Fault::Invalid(bytes))) => Err(of.invalid(0, &bytes)),
+            created => created,
         })
+    }
+
+    /// Creates the segment of a place, with the bytes of a value whose type this program does not have.
+    pub(super) fn create_described(
+        &self,
+        place: &Place,
+        schema: &Schema,
+        bytes: &[u8],
+    ) -> Result<Segment, Failure> {
+        let (len, size) = (bytes.len(), schema.size());
+        if len != size {
+            let what = format!("{len} bytes are no value of `{schema}`, which has {size}");
+            return Err(Failure::Options(what.into()));
+        }
+        if let Some(invalid) = first_invalid(schema, bytes) {
+            return Err(Failure::Invalid(Box::new(invalid)));
+        }
+        // It is asked of what stands already, which is not adopted.
+        let newborn = self.newborn_of(schema, schema.fingerprint(), |_| false)?;
+        let newborn = self.newborn_at(place, newborn)?;
+        self.create(place, &newborn, &mut |locked, payload| {
+            store_bytes_first(locked, payload, schema, bytes)
+        })
+    }
+
+    fn create(
+        &self,
+        place: &Place,
+        newborn: &Newborn,
+        write: &mut Write<'_>,
+    ) -> Result<Segment, Failure> {
+        let access = self.access(true);
+        let Some(path) = place.file_path() else {
+            let key = creatable(place)?;
+            return Ok(protocol::create_new(key, access, newborn, write)?);
+        };
+        let path = path.map_err(Fault::from)?;
+        Ok(protocol::create_file(&path, access, newborn, write)?)
+    }
+
+    /// What is to be born in a place: a file has more.
+    fn newborn_at(&self, place: &Place, newborn: Newborn) -> Result<Newborn, Failure> {
+        match place.path() {
+            Some(_) => self.in_file(newborn, place.outlasts_boot()),
+            None => Ok(newborn),
+        }
     }
 
     /// Attaches the segment of a place if it exists, or else creates it with the value that `write`
@@ -132,7 +168,7 @@ impl Settings {
             Found::Key(key) => key,
             Found::Id(_) => return Err(Failure::Options(ID_IS_GIVEN.into())),
             Found::File(path) => {
-                let newborn = self.newborn_file(of, place.outlasts_boot())?;
+                let newborn = self.in_file(self.newborn(of)?, place.outlasts_boot())?;
                 let mut created = false;
                 let attached = self.settled(of, || {
                     let access = self.access(true);
@@ -277,7 +313,7 @@ impl Settings {
         of: &'static Type,
         write: &mut Write<'_>,
     ) -> Result<Attached, Failure> {
-        let newborn = self.newborn_file(of, false)?;
+        let newborn = self.in_file(self.newborn(of)?, false)?;
         let access = self.access(true);
         self.settled(of, || {
             Ok(protocol::create_memory_home(access, &newborn, write)?)
@@ -295,7 +331,7 @@ impl Settings {
     }
 
     /// What a new file is to be, with snapshots for the disk or without.
-    fn newborn_file(&self, of: &Type, snapshots: bool) -> Result<Newborn, Failure> {
+    fn in_file(&self, mut newborn: Newborn, snapshots: bool) -> Result<Newborn, Failure> {
         for (is_set, option) in [
             (self.adopt, "adopt"),
             (self.replace_unused, "replace_unused"),
@@ -306,7 +342,6 @@ impl Settings {
                 return Err(Failure::Options(what.into()));
             }
         }
-        let mut newborn = self.newborn(of)?;
         if snapshots {
             newborn.flags |= SNAPSHOTS;
             newborn.geometry = newborn.geometry.with_snapshots().ok_or(Fault::TooLarge)?;
@@ -315,6 +350,15 @@ impl Settings {
     }
 
     fn newborn(&self, of: &Type) -> Result<Newborn, Failure> {
+        self.newborn_of(of.schema, of.fingerprint, of.bits_are_valid)
+    }
+
+    fn newborn_of(
+        &self,
+        schema: &Schema,
+        fingerprint: Fingerprint,
+        judge: Judge,
+    ) -> Result<Newborn, Failure> {
         let unfit = |what: String| Err(Failure::Options(what.into()));
         let Settings { mode, slots, .. } = *self;
         check_rights(mode, self.group)?;
@@ -323,15 +367,14 @@ impl Settings {
                 "{slots} slots can't be had: ask for 1 to {MOST_SLOTS}"
             ));
         }
-        let size = of.size();
+        let size = schema.size();
         let capacity = self.capacity.unwrap_or(size);
         if capacity < size {
-            let name = of.schema;
             return unfit(format!(
-                "a capacity of {capacity} bytes has no room for `{name}`, which has {size}"
+                "a capacity of {capacity} bytes has no room for `{schema}`, which has {size}"
             ));
         }
-        let schema = room::contents(of);
+        let schema = room::contents(schema, fingerprint);
         let room = room::reserve(schema.len());
         let geometry = match self.capacity {
             Some(capacity) => Geometry::for_sizes(capacity, room, slots),
@@ -357,7 +400,7 @@ impl Settings {
             geometry,
             stored: size,
             schema,
-            judge: of.bits_are_valid,
+            judge,
             adopt: self.adopt,
         })
     }

@@ -22,7 +22,7 @@ pub(crate) use life::birth::{create_new, open_or_adopt, open_or_create};
 pub(crate) use life::files::{
     create_file, create_memory_home, open_file, open_memory, open_or_create_file,
 };
-pub(crate) use life::newborn::{Newborn, Write};
+pub(crate) use life::newborn::{Judge, Newborn, Write};
 pub(crate) use life::open::{open, open_id};
 pub(crate) use life::removal::{info, is_removed, remove, remove_file, remove_id};
 pub(crate) use life::replacement::{Room, make_room, make_room_at, random_nap};

@@ -33,6 +33,6 @@ pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::{RawPart, RawSegment};
 pub(crate) use stores::{Stores, UnknownStores};
-pub(crate) use stretches::{check_zeros, store_first};
+pub(crate) use stretches::{check_zeros, store_bytes_first, store_first};
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

@@ -10,7 +10,9 @@
 
 use super::descriptor::Type;
 use super::failure::Failure;
-use crate::layout::{InvalidValue, MAX_ENCODED, Mismatch, Schema, first_invalid_at, first_other};
+use crate::layout::{
+    Fingerprint, InvalidValue, MAX_ENCODED, Mismatch, Schema, first_invalid_at, first_other,
+};
 use crate::protocol::{Geometry, SIZE_IN_ROOM, SLOTS, Segment, State, Successor};
 
 const HEADER: usize = 32;
@@ -19,15 +21,15 @@ const HEADER: usize = 32;
 const LEAST: usize = 640;
 
 /// The contents of the room for a type.
-pub(crate) fn contents(of: &Type) -> Vec<u8> {
-    let encoded = of.schema.encode();
+pub(crate) fn contents(schema: &Schema, fingerprint: Fingerprint) -> Vec<u8> {
+    let encoded = schema.encode();
     let mut room = Vec::with_capacity(HEADER + encoded.len());
-    room.extend(of.fingerprint.to_bits().to_ne_bytes());
+    room.extend(fingerprint.to_bits().to_ne_bytes());
     debug_assert_eq!(room.len(), SIZE_IN_ROOM);
-    room.extend((of.size() as u64).to_ne_bytes());
+    room.extend((schema.size() as u64).to_ne_bytes());
     room.extend((encoded.len() as u64).to_ne_bytes());
-    room.extend(of.version().to_ne_bytes());
-    room.extend((of.schema.align() as u32).to_ne_bytes());
+    room.extend(schema.version().unwrap_or(1).to_ne_bytes());
+    room.extend((schema.align() as u32).to_ne_bytes());
     debug_assert_eq!(room.len(), HEADER);
     room.extend(encoded);
     room
@@ -156,7 +158,7 @@ pub(crate) fn in_force(segment: &Segment) -> Result<(State, Schema), Failure> {
 
 /// What a type puts in the place of an earlier `version` of it.
 pub(crate) fn successor(segment: &Segment, of: &Type, version: u32) -> Result<Successor, Failure> {
-    let schema = contents(of);
+    let schema = contents(of.schema, of.fingerprint);
     let value = of.size().saturating_sub(segment.capacity());
     let room = schema.len().saturating_sub(segment.room());
     if value > 0 || room > 0 {

@@ -154,6 +154,23 @@ pub(crate) fn store_first<T: SharedLayout>(
     Ok(())
 }
 
+/// Stores the bytes of a value of this schema as the first one.
+pub(crate) fn store_bytes_first(
+    locked: &Locked<'_>,
+    payload: Payload,
+    schema: &Schema,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    locked.check_process()?;
+    assert!(
+        bytes.len() == schema.size() && bytes.len() <= payload.capacity(),
+        "a newborn has room for its value"
+    );
+    // SAFETY: it has room, and the bytes are as many as a value of the schema has, all of them initialised.
+    unsafe { store_by_schema(payload, schema, bytes.as_ptr()) };
+    Ok(())
+}
+
 /// Refuses zeros as the first value where they stand for variants that this program does not know.
 pub(crate) fn check_zeros<T: SharedLayout>() -> Result<(), Fault> {
     if const { T::SCHEMA.has_others() } {

@@ -1,11 +1,14 @@
 //! `Inspector`: values are read without their type, and look as if they were read with it.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::Duration;
 
 use shm_core::layout::Value;
 use shm_core::sysv::{Mode, sem, shm};
-use shm_core::{ErrorKind, FixedStr, Inspector, Key, RawBox, SharedBox, SharedLayout};
+use shm_core::{
+    ErrorKind, FixedStr, Inspector, InspectorOptions, Key, Place, RawBox, SharedBox, SharedLayout,
+};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -411,4 +414,44 @@ fn ready_made_types_are_texts_and_opaque_bytes_nothing() {
     );
     let refused = serde_json::from_str::<Nanoseconds>("\"soon\"").unwrap_err();
     assert!(refused.to_string().contains("span of time"), "{refused}");
+}
+
+#[test]
+fn a_value_is_made_anew_by_its_schema_and_bytes_with_more_room_for_it() {
+    let old = private(everything());
+    old.update(|value| value.small = 7).unwrap();
+    let read = Inspector::open(Place::id(old.id())).unwrap();
+    let (schema, bytes) = (read.schema().unwrap(), read.snapshot_bytes().unwrap().value);
+    let path =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("described-{}", std::process::id()));
+    let mut options = Inspector::options();
+    options.capacity(8192).slots(7).raw_writers(true);
+    for place in [Place::from(Key::PRIVATE), Place::file(&path)] {
+        let mut new = options.create_new(&place, &schema, &bytes).unwrap();
+        assert_eq!((new.capacity(), new.slots()), (8192, 7));
+        assert!(new.has_raw_writers());
+        assert_eq!(new.version(), 1);
+        let found = new.place().unwrap();
+        // By programs that have the type, too.
+        let shared = SharedBox::<Everything>::open(&found).unwrap();
+        assert_eq!(shared.get().unwrap().small, 7);
+        new.set("small", -9).unwrap();
+        assert_eq!(shared.get().unwrap().small, -9);
+        if found.path().is_some() {
+            new.reattach().unwrap();
+            let again = options.create_new(&place, &schema, &bytes).unwrap_err();
+            assert_eq!(again.kind(), ErrorKind::System);
+        }
+        new.remove().unwrap();
+    }
+    let refused = |options: &mut InspectorOptions, bytes: &[u8]| {
+        let made = options.create_new(Key::PRIVATE, &schema, bytes);
+        made.unwrap_err().kind()
+    };
+    assert_eq!(refused(&mut options, &bytes[1..]), ErrorKind::Options);
+    assert_eq!(refused(options.capacity(1), &bytes), ErrorKind::Options);
+    let mut invalid = bytes.clone();
+    invalid[0] = 7;
+    let of_type = refused(options.capacity(8192), &invalid);
+    assert_eq!(of_type, ErrorKind::Invalid, "a bool of 7");
 }

@@ -56,6 +56,71 @@ fn what_does_not_fit_is_refused_and_nothing_is_stored() {
         8,
         "can't be written",
     );
-    fails(&format!("restore {file} 0x79"), 1, "`shm ls`");
+    fails(&format!("restore {file} id:99"), 1, "`shm ls`");
     assert_eq!((shared.version(), other.version()), (1, 1));
+}
+
+#[test]
+fn where_nothing_is_it_is_made_and_with_a_capacity_made_anew() {
+    in_own_namespace!();
+    let folder = Folder::new("made");
+    let (file, path) = (folder.path("kept"), folder.path("worker.shm"));
+    let mut options = SharedBox::options();
+    let shared = options
+        .mode(0o640)
+        .slots(5)
+        .raw_writers(true)
+        .create_new(KEY, worker());
+    let shared = shared.unwrap();
+    printed(&format!("dump 0x1234 {file}"));
+    let grow = format!("restore {file} 0x1234 --capacity 4096");
+    fails(&grow, 4, &format!("attached by {} (", std::process::id()));
+    shared.update(|worker| worker.pid = 1).unwrap();
+    drop(shared);
+    fails(&grow, 3, "its value, version 2, is not that of the file");
+    printed(&format!("restore {file} 0x1234"));
+    fails(
+        &format!("restore {file} 0x1234 --capacity 9"),
+        5,
+        "9 bytes have no room for Worker, which has 48",
+    );
+    assert_eq!(
+        printed(&grow),
+        "removed 0x00001234\nmade 0x00001234 with room for 4096 bytes\nstored version 1 of Worker as version 1\n"
+    );
+    let stat = json("stat 0x1234 --json");
+    assert_eq!(
+        (&stat["capacity"], &stat["slots"]),
+        (&4096.into(), &5.into())
+    );
+    assert_eq!(
+        (&stat["mode"], &stat["raw_writers"]),
+        (&"0640".into(), &true.into())
+    );
+    assert_eq!(
+        SharedBox::<Worker>::open(KEY).unwrap().get().unwrap(),
+        worker()
+    );
+    for place in ["0x77", "posix:/worker", &path] {
+        let made = printed(&format!("restore {file} {place} --mode 660"));
+        assert!(made.starts_with("made "), "{made}");
+        assert_eq!(json(&format!("stat {place} --json"))["mode"], "0660");
+        assert_eq!(printed(&format!("show {place} name")), "alice\n");
+        printed(&format!("restore {file} {place} --capacity 8192"));
+        assert_eq!(json(&format!("stat {place} --json"))["capacity"], 8192);
+    }
+    fails(&format!("restore {file} 0x78 --mode 888"), 2, "octal");
+    let private = SharedBox::create_new(shm_core::Key::PRIVATE, worker()).unwrap();
+    let id = private.id();
+    fails(
+        &format!("restore {file} id:{id} --capacity 4096"),
+        2,
+        "another id",
+    );
+    let _other = SharedBox::create_new(0x79, 5_u32).unwrap();
+    fails(
+        &format!("restore {file} 0x79 --capacity 4096"),
+        5,
+        "another layout",
+    );
 }

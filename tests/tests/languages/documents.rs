@@ -141,6 +141,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
     ),
     (
         "docs/tool.md",
+        "$ shm dump 0x1234",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
+        "docs/tool.md",
         "$ shm ls",
         "the tests in `shm-tool`, a workspace of its own",
     ),

@@ -90,6 +90,7 @@ operations! {
     GuardedUpdate = "GuardedBox::update",
     GuardedUnder = "Guarded::under",
     InspectorOpen = "Inspector::open",
+    InspectorCreateNew = "Inspector::create_new",
     InspectorSchema = "Inspector::schema",
     InspectorValue = "Inspector::value",
     InspectorGet = "Inspector::get",
