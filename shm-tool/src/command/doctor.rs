@@ -4,16 +4,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 use shm_core::sysv::{self, Key, Mode, sem, shm};
-use shm_core::{ErrorKind, HolderState, Place};
+use shm_core::{HolderState, Place};
 
 use crate::cli::place;
 use crate::failure::Failure;
-use crate::kernel::found::{Found, Inside, doing, inspect};
+use crate::kernel::found::{Found, Inside, doing};
 use crate::kernel::namespace::memory_folder;
 use crate::kernel::processes::with_name;
 use crate::output::{CHANGED, FAINT, human_size, print, print_json, styled, visible};
@@ -293,8 +292,6 @@ fn of_segment(found: &Found) -> Vec<Finding> {
             if let Some(holder) = typed.holder {
                 findings.extend(of_holder(&place, holder));
             }
-            let set =
-                inspect(&found.way(), Duration::ZERO).and_then(|inspector| inspector.semaphores());
             if let Found::File(file) = found
                 && file.meta.mode() & 0o022 != 0
             {
@@ -304,7 +301,7 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                     format!("chmod go-w {}, unless its programs ask for that mode", quoted(&file.path)),
                 ));
             }
-            if set.is_err_and(|error| error.kind() == ErrorKind::SetLost) {
+            if typed.has_lost_set {
                 findings.push(new(
                     Level::Note,
                     "its semaphore set was removed (ipcrm -s, or RemoveIPC)".to_owned(),

@@ -353,6 +353,9 @@ impl Row {
             });
         }
         match &self.inside {
+            Inside::Typed(typed) if typed.has_lost_set => {
+                states.push("semaphores removed".to_owned());
+            }
             Inside::Unfinished => states.push("unfinished".to_owned()),
             Inside::Unfit(why) => states.push((*why).to_owned()),
             Inside::Closed => states.push("closed".to_owned()),

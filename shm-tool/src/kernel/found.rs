@@ -199,6 +199,8 @@ pub struct Typed {
     pub version: u64,
     pub holder: Option<Holder>,
     pub set: Option<sysv::sem::Id>,
+    /// Whether that was removed.
+    pub has_lost_set: bool,
 }
 
 impl Inside {
@@ -210,12 +212,16 @@ impl Inside {
         }
         match inspect(&found.way(), Duration::ZERO).and_then(|inspector| {
             let schema = inspector.schema()?;
+            let set = inspector.semaphores();
             Ok(Inside::Typed(Typed {
                 name: schema.to_string(),
                 schema: schema.version(),
                 version: inspector.version(),
                 holder: inspector.holder().ok().flatten(),
-                set: inspector.semaphores().ok(),
+                has_lost_set: set
+                    .as_ref()
+                    .is_err_and(|error| error.kind() == ErrorKind::SetLost),
+                set: set.ok(),
             }))
         }) {
             Ok(typed) => typed,

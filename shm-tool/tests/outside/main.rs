@@ -8,6 +8,7 @@ mod dump;
 mod files;
 mod hostile;
 mod ls;
+mod night;
 mod pictures;
 mod rights;
 mod rm;

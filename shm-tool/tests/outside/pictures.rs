@@ -13,9 +13,9 @@ use crate::terminal::Terminal;
 
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
-struct StPid {
-    pid: i32,
-    names: FixedStr<51>,
+pub struct StPid {
+    pub pid: i32,
+    pub names: FixedStr<51>,
 }
 
 #[derive(SharedLayout, Clone, Copy)]

@@ -145,6 +145,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the tests in `shm-tool`, a workspace of its own",
     ),
     (
+        "docs/operations.md",
+        "$ shm ls",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
         "docs/tool.md",
         "$ shm ls",
         "the tests in `shm-tool`, a workspace of its own",
