@@ -472,11 +472,9 @@ pub(super) fn find_id(place: &Place) -> Result<shm::Id, Failure> {
     Ok(match findable(place)? {
         Found::Key(key) => protocol::look_up(key).map_err(Fault::from)?,
         Found::Id(id) => id,
-        Found::File(_) => return Err(Failure::Options(NO_FILES.into())),
+        Found::File(_) => return Err(Fault::NoSegment.into()),
     })
 }
-
-const NO_FILES: &str = "a `RawBox` is for segments, and a file is none: use a key or an id";
 
 const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment under a key, or with `Key::PRIVATE`, and ask it for its id";
 
@@ -484,7 +482,6 @@ const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment und
 pub(super) fn creatable(place: &Place) -> Result<Key, Failure> {
     match place.key() {
         Some(key) => usable(key),
-        None if place.path().is_some() => Err(Failure::Options(NO_FILES.into())),
         None => Err(Failure::Options(ID_IS_GIVEN.into())),
     }
 }

@@ -1,11 +1,13 @@
-//! What a `RawBox` and a `RawTable` share: how the segment of another program is found or made, and attached.
+//! What a `RawBox` and a `RawTable` share: how the segment or file of another program is found or made, and attached.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Operation};
 use super::opening::{TIMEOUT, check_rights, creatable, find_id};
 use super::place::Place;
-use crate::protocol::{Access, Fault, Owner, mode_at_first};
+use crate::home::{Home, file};
+use crate::protocol::{self, Access, Fault, Owner, mode_at_first};
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{self, Kind, Mode};
 use crate::typed::{Failure, RawSegment, Type};
@@ -70,7 +72,23 @@ impl Joined {
 
     /// The place that leads to it, or to the one that took its place.
     fn place(&self) -> Place {
-        Place::of_segment(self.segment.key(), self.segment.id())
+        match self.segment.home() {
+            Home::Segment(mapping) => Place::of_segment(self.segment.key(), mapping.id()),
+            Home::File(file) => Place::file(file.description().path()),
+        }
+    }
+
+    /// The place to look for what took its place.
+    pub(super) fn again(&self) -> Place {
+        match self.segment.home() {
+            Home::Segment(_) => self.segment.key().into(),
+            Home::File(_) => self.place(),
+        }
+    }
+
+    /// As of a box: -1 of a file.
+    pub(super) fn id(&self) -> shm::Id {
+        self.segment.home().id().unwrap_or(Place::NO_ID)
     }
 }
 
@@ -89,8 +107,11 @@ impl Settings {
             owner: self.owner,
             limit,
             writable: wanted.writable,
-            may_write: 0,
+            may_write: self.mode,
         };
+        if let Some(path) = place.file_path() {
+            return self.map(&path.map_err(Fault::from)?, wanted, access);
+        }
         let start = Instant::now();
         loop {
             let (id, created) = match wanted.make {
@@ -110,6 +131,37 @@ impl Settings {
                     return Err(why);
                 }
             }
+        }
+    }
+
+    /// The same of a file.
+    fn map(
+        self,
+        path: &Path,
+        wanted: &Wanted,
+        access: Access,
+    ) -> Result<(RawSegment, bool), Failure> {
+        let Wanted { offset, bytes, .. } = *wanted;
+        let start = Instant::now();
+        loop {
+            let mapped = protocol::map_file(path, access);
+            let (file, created) = match (mapped, wanted.make) {
+                (Err(Fault::File(none)), Some(check))
+                    if wanted.writable && none.kind() == file::Kind::NotFound =>
+                {
+                    check_rights(self.mode, self.group)?;
+                    check()?;
+                    let mode = Mode::new(self.mode);
+                    match protocol::create_zeros(path, mode, self.group, offset + bytes)? {
+                        Some(file) => (file, true),
+                        // Others have made and removed it meanwhile.
+                        None if start.elapsed() < self.timeout => continue,
+                        None => return Err(Fault::Removed.into()),
+                    }
+                }
+                (mapped, _) => (mapped?, false),
+            };
+            return Ok((RawSegment::of_file(file, offset, bytes)?, created));
         }
     }
 

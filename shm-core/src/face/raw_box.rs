@@ -18,7 +18,7 @@ use crate::sysv::{Key, shm};
 use crate::typed::{Failure, Field, RawPart, Type, check_zeros};
 
 /// A value of type `T` at the start of a System V segment that another program laid out, a C program
-/// for instance.
+/// for instance; or of a file, or POSIX shared memory ([`Place::file`], [`Place::posix`]).
 ///
 /// All that is checked is that the segment has at least the bytes of a `T`, and that they are a
 /// valid `T` when read. **There are no versions, there is no lock, and nothing protects from torn
@@ -185,7 +185,7 @@ impl<T: SharedLayout> Deref for RawBox<T> {
     }
 }
 
-/// A value of type `T` at the start of a System V segment that another program laid out, attached for
+/// A value of type `T` at the start of a System V segment or file that another program laid out, attached for
 /// reading only: a [`RawBox`] that can't write. Made by [`RawBox::open_read_only`].
 ///
 /// ```compile_fail
@@ -233,7 +233,7 @@ impl<T: SharedLayout> RawView<T> {
         self.created
     }
 
-    /// Whether the segment has been removed, so that no key leads to it: the other program has ended,
+    /// Whether the segment has been removed, so that no key or path leads to it: the other program has ended,
     /// or has made a new one. Reads and writes go on, and no new process sees them. One system call.
     ///
     /// # Errors
@@ -246,7 +246,7 @@ impl<T: SharedLayout> RawView<T> {
             .map_err(self.joined.explain(Operation::RawIsRemoved))
     }
 
-    /// Attaches the segment that the key leads to now, with the options that this was opened with, and
+    /// Attaches the segment that the key (or the file that the path) leads to now, with the options that this was opened with, and
     /// lets the old one go: when the other program has removed it and made it anew. It makes none
     /// itself. After an error all is as it was.
     ///
@@ -279,14 +279,14 @@ impl<T: SharedLayout> RawView<T> {
         self.again(false, Operation::RawOpenReadOnly)
     }
 
-    /// The key under which the segment can be found.
+    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
     pub fn key(&self) -> Key {
         self.joined.segment.key()
     }
 
-    /// The kernel's id of the segment.
+    /// The kernel's id of the segment; -1, which no segment has, of a file.
     pub fn id(&self) -> shm::Id {
-        self.joined.segment.id()
+        self.joined.id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -295,7 +295,7 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// [`ErrorKind::System`] of kind [`Removed`](crate::sysv::Kind::Removed) after the segment was
     /// destroyed, and of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not read it any
-    /// more.
+    /// more; [`ErrorKind::Options`] of a file, which the standard library tells of.
     pub fn info(&self) -> Result<shm::Stat, Error> {
         self.joined
             .segment
@@ -317,13 +317,13 @@ impl<T: SharedLayout> RawView<T> {
     fn again(&mut self, writable: bool, operation: Operation) -> Result<(), Error> {
         let mut options = self.options.clone();
         options.create_exact = false;
-        *self = options.view(self.key().into(), writable, operation)?;
+        *self = options.view(self.joined.again(), writable, operation)?;
         Ok(())
     }
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<T>()
-            .fmt_in_segment(name, self.key(), Some(self.id()), f)
+            .fmt_in_segment(name, self.key(), self.joined.segment.home().id(), f)
             .finish()
     }
 }
@@ -378,8 +378,9 @@ impl<T: SharedLayout> RawOptions<T> {
         self
     }
 
-    /// The permissions of a segment that [`create_exact`](Self::create_exact) makes: `0o600` unless
-    /// told otherwise.
+    /// The permissions of a segment or file that [`create_exact`](Self::create_exact) makes: `0o600` unless
+    /// told otherwise. A file which others may write is refused unless their bits are in it, as for
+    /// [`Options::mode`](crate::Options::mode).
     pub fn mode(&mut self, mode: u32) -> &mut Self {
         self.settings.mode = mode;
         self
@@ -406,7 +407,7 @@ impl<T: SharedLayout> RawOptions<T> {
         self
     }
 
-    /// Whether [`open`](Self::open) makes the segment if the key leads to none, of exactly the bytes up
+    /// Whether [`open`](Self::open) makes the segment if the key leads to none, or the file of the path, of exactly the bytes up
     /// to the end of the `T`, all zeros: what `shmget(key, sizeof(struct …), IPC_CREAT | mode)` does in C.
     /// One that exists is attached as it is. [`RawView::created`] tells which it was. None is made where zeros
     /// would be read as a variant that stands for unknown numbers (`#[shared(other)]`): no program could store

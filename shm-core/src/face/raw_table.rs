@@ -15,7 +15,7 @@ use crate::protocol::Owner;
 use crate::sysv::{Key, shm};
 use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type};
 
-/// Rows of type `Row` behind a `Header`, in a segment that another program laid out; without one,
+/// Rows of type `Row` behind a `Header`, in a segment or file that another program laid out; without one,
 /// `RawTable<(), Row>`. In C `struct { struct header h; struct row rows[]; }`.
 ///
 /// How many there are is known at run time: from the segment's size, or from a field of the header
@@ -186,14 +186,14 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
         Ok((0..self.len()?).map(|index| self.at(index)))
     }
 
-    /// The key under which the segment can be found.
+    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
     pub fn key(&self) -> Key {
         self.joined.segment.key()
     }
 
-    /// The kernel's id of the segment.
+    /// The kernel's id of the segment; -1, which no segment has, of a file.
     pub fn id(&self) -> shm::Id {
-        self.joined.segment.id()
+        self.joined.id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -233,7 +233,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
             true => Operation::RawTableOpen,
             false => Operation::RawTableOpenReadOnly,
         };
-        *self = options.table(self.key().into(), self.writable, operation)?;
+        *self = options.table(self.joined.again(), self.writable, operation)?;
         Ok(())
     }
 
@@ -405,6 +405,13 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
         self
     }
 
+    /// The rights of others to write the table's file that are no danger, as `0o660` has those of its group: a file which others
+    /// may write is refused unless their bits are in it, as for [`Options::mode`](crate::Options::mode).
+    pub fn mode(&mut self, mode: u32) -> &mut Self {
+        self.settings.common.mode = mode;
+        self
+    }
+
     /// How long an access of a [`GuardedTable`](crate::GuardedTable) waits for its guard, and `open` goes on
     /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
@@ -497,7 +504,7 @@ impl<Header, Row: SharedLayout> Raw for RawTable<Header, Row> {
 impl<Header, Row: SharedLayout> fmt::Debug for RawTable<Header, Row> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<Row>()
-            .fmt_in_segment("RawTable", self.key(), Some(self.id()), f)
+            .fmt_in_segment("RawTable", self.key(), self.joined.segment.home().id(), f)
             .field("capacity", &self.capacity)
             .finish()
     }

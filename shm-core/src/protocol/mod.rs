@@ -20,7 +20,8 @@ pub(crate) use fault::Fault;
 pub use fault::{Claimant, Holder, HolderState};
 pub(crate) use life::birth::{create_new, open_or_adopt, open_or_create};
 pub(crate) use life::files::{
-    create_file, create_memory_home, open_file, open_memory, open_or_create_file,
+    create_file, create_memory_home, create_zeros, map_file, open_file, open_memory,
+    open_or_create_file,
 };
 pub(crate) use life::newborn::{Judge, Newborn, Write};
 pub(crate) use life::open::{open, open_id};

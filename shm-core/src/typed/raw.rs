@@ -1,4 +1,4 @@
-//! A `T` in a segment that another program laid out: no control block, no versions, no lock. Only the
+//! A `T` in a segment or file that another program laid out: no control block, no versions, no lock. Only the
 //! segment's size is known.
 
 use std::marker::PhantomData;
@@ -12,9 +12,10 @@ use super::elements;
 use super::failure::Failure;
 use super::field::Field;
 use super::kept::{is_valid, kept_parts};
+use crate::home::{FileHome, Home};
 use crate::layout::{SharedLayout, TypeKind, for_each_leaf};
 use crate::protocol::{self, Access, Fault, RawBytes, attach};
-use crate::sysv::shm::{Attachment, Id, Stat};
+use crate::sysv::shm::{Id, Stat};
 use crate::sysv::{Key, shm};
 
 /// A segment that another program laid out.
@@ -25,7 +26,7 @@ use crate::sysv::{Key, shm};
 /// - **atomics**: in this process only [`RawBytes`] touches them, by atomics, but for a [`Mutex`](super::Mutex).
 #[derive(Debug)]
 pub(crate) struct RawSegment {
-    mapping: Attachment,
+    home: Home,
     key: Key,
     size: usize,
 }
@@ -39,10 +40,27 @@ impl RawSegment {
         access: Access,
     ) -> Result<RawSegment, Failure> {
         let (mapping, Stat { key, size, .. }) = attach(id, access)?.ok_or(Fault::Removed)?;
+        let home = Home::Segment(mapping);
+        RawSegment { home, key, size }.with_room(offset, bytes)
+    }
+
+    /// The same of a file.
+    pub(crate) fn of_file(
+        file: FileHome,
+        offset: usize,
+        bytes: usize,
+    ) -> Result<RawSegment, Failure> {
+        let (size, key) = (file.len(), Key::PRIVATE);
+        let home = Home::File(Box::new(file));
+        RawSegment { home, key, size }.with_room(offset, bytes)
+    }
+
+    fn with_room(self, offset: usize, bytes: usize) -> Result<RawSegment, Failure> {
+        let size = self.size;
         if size < offset.saturating_add(bytes) {
             return Err(Failure::TooSmall { size, offset });
         }
-        Ok(RawSegment { mapping, key, size })
+        Ok(self)
     }
 
     /// The key under which the segment was found.
@@ -50,9 +68,9 @@ impl RawSegment {
         self.key
     }
 
-    /// The kernel's id.
-    pub(crate) fn id(&self) -> Id {
-        self.mapping.id()
+    /// Where its bytes live.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Bytes.
@@ -62,17 +80,23 @@ impl RawSegment {
 
     /// The kernel's facts.
     pub(crate) fn info(&self) -> Result<Stat, Failure> {
-        Ok(shm::stat(self.id()).map_err(Fault::from)?)
+        let id = self.home.id().ok_or(Fault::NoSegment)?;
+        Ok(shm::stat(id).map_err(Fault::from)?)
     }
 
-    /// Whether no key leads to it any more.
+    /// Whether no key or path leads to it any more.
     pub(crate) fn is_removed(&self) -> Result<bool, Failure> {
-        Ok(protocol::stat(self.id())?.is_none_or(|stat| stat.dest))
+        match &self.home {
+            Home::Segment(mapping) => {
+                Ok(protocol::stat(mapping.id())?.is_none_or(|stat| stat.dest))
+            }
+            Home::File(file) => Ok(!file.is_at_its_path().map_err(Fault::from)?),
+        }
     }
 
     /// What lies at `offset`.
     pub(super) fn at(&self, offset: usize) -> *mut u8 {
-        self.mapping.as_ptr().wrapping_add(offset)
+        self.home.as_ptr().as_ptr().wrapping_add(offset)
     }
 
     /// The `T` at `offset`.

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shm_core::{ErrorKind, Inspector, Place, SharedBox, SharedLayout, SharedView, remove};
+use shm_core::{
+    ErrorKind, Inspector, Place, RawBox, RawTable, SharedBox, SharedLayout, SharedView, field,
+    remove,
+};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -224,4 +227,110 @@ fn a_copy_brings_back_the_durable_value_and_goes_on_from_there() {
 
 fn libc_enoent() -> i32 {
     2
+}
+
+/// What another program did with `shm_open(3)` or `open(2)`, `ftruncate(2)` and `mmap(2)`.
+#[test]
+fn a_raw_box_maps_what_another_program_laid_out_in_a_file() {
+    use std::sync::atomic::Ordering::{Acquire, Release};
+
+    #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Pair {
+        one: u32,
+        two: u32,
+    }
+    let pair = |one, two| Pair { one, two };
+
+    for folder in Folder::both("raw") {
+        let path = folder.file();
+        let place = Place::file(&path);
+        fs::write(&path, [7, 0, 0, 0, 9, 0, 0, 0, 1]).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let mut raw = RawBox::<Pair>::open(&place).unwrap();
+        let mut view = RawBox::<Pair>::open_read_only(&place).unwrap();
+        assert_eq!((raw.get().unwrap(), view.created()), (pair(7, 9), false));
+        raw.store(field!(Pair.two), 5, Release).unwrap();
+        assert_eq!(view.load(field!(Pair.two), Acquire).unwrap(), 5);
+        assert_eq!(fs::read(&path).unwrap(), [7, 0, 0, 0, 5, 0, 0, 0, 1]);
+        assert_eq!(view.info().unwrap_err().kind(), ErrorKind::Options);
+        let table = RawTable::<u32, u32>::open(&place).unwrap();
+        assert_eq!(
+            (table.capacity(), table.row(0).unwrap().get().unwrap()),
+            (1, 5)
+        );
+        // Made anew under its path.
+        let next = folder.0.join("next");
+        fs::write(&next, [1; 16]).unwrap();
+        fs::set_permissions(&next, PermissionsExt::from_mode(0o600)).unwrap();
+        fs::rename(&next, &path).unwrap();
+        assert!(raw.is_removed().unwrap() && view.is_removed().unwrap());
+        raw.reattach().unwrap();
+        view.reattach().unwrap();
+        raw.set(pair(3, 4));
+        assert!(!view.is_removed().unwrap());
+        assert_eq!(view.get().unwrap(), pair(3, 4));
+    }
+}
+
+#[test]
+fn a_raw_box_makes_a_file_of_just_its_bytes_or_none() {
+    for folder in Folder::both("exact") {
+        let (path, place) = (folder.file(), Place::file(folder.file()));
+        let mut exact = RawBox::<StPid>::options();
+        exact.mode(0o640).create_exact(true);
+        assert!(exact.open_read_only(&place).is_err(), "a view makes none");
+        let none = RawBox::<StPid>::open(&place).unwrap_err();
+        assert!(none.to_string().contains("no such file"), "{none}");
+        let raw = exact.open(&place).unwrap();
+        let again = exact.open(&place).unwrap();
+        assert!(raw.created() && !again.created());
+        let made = path.metadata().unwrap();
+        assert_eq!((made.len(), made.permissions().mode() & 0o777), (56, 0o640));
+        raw.set(alice(4));
+        assert_eq!(again.get().unwrap(), alice(4));
+        exact.offset(8);
+        let small = exact.open(&place).unwrap_err();
+        assert_eq!(small.kind(), ErrorKind::TooSmall, "{small}");
+        let lost = Place::file(folder.0.join("none/state"));
+        assert_eq!(exact.open(&lost).unwrap_err().kind(), ErrorKind::System);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_raw_box_refuses_files_that_others_may_cut_short_and_what_is_no_file() {
+    let folder = Folder::on_disk("raw-refused");
+    let (path, place) = (folder.file(), Place::file(folder.file()));
+    fs::write(&path, [0; 56]).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o620)).unwrap();
+    let refusals = [
+        RawBox::<StPid>::open(&place).unwrap_err(),
+        RawBox::<StPid>::open_read_only(&place).unwrap_err(),
+        RawTable::<(), StPid>::open(&place).unwrap_err(),
+    ];
+    for error in refusals {
+        assert_eq!(error.kind(), ErrorKind::Untrusted);
+        let text = error.to_string();
+        assert!(text.contains("`mode` of the options"), "{text}");
+    }
+    let mut allowed = RawBox::<StPid>::options();
+    assert_eq!(
+        allowed.mode(0o620).open(&place).unwrap().get().unwrap().pid,
+        0
+    );
+    let mut rows = RawTable::<(), StPid>::options();
+    assert_eq!(rows.mode(0o620).open(&place).unwrap().capacity(), 1);
+    fs::write(folder.0.join("empty"), []).unwrap();
+    std::os::unix::fs::symlink(&path, folder.0.join("link")).unwrap();
+    for (name, words) in [
+        ("empty", "the file is empty"),
+        ("link", "readlink -f"),
+        ("", "directory"),
+    ] {
+        let error = RawBox::<StPid>::open(Place::file(folder.0.join(name))).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let error = RawBox::<StPid>::open(Place::file("/proc/self/status")).unwrap_err();
+    assert!(error.to_string().contains("local file system"), "{error}");
 }

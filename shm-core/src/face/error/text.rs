@@ -180,6 +180,11 @@ impl Call {
         match fault {
             Fault::System(source) => hint_of_system(self.operation, source),
             Fault::File(source) => source.hint(),
+            Fault::Exposed { .. }
+                if self.operation.is_of("RawBox") || self.operation.is_of("RawTable") =>
+            {
+                "if they may be trusted, say so with `mode` of the options, with their bits in it; else `chmod go-w` with its path"
+            }
             Fault::Exposed { .. } => {
                 "if they may be trusted, say so with `Options::mode`, with their bits in it; else `chmod go-w` with its path"
             }

@@ -78,11 +78,15 @@ impl FileHome {
         self.locks.judge.ask(Description::stat)
     }
 
+    /// Whether the path that led to it leads to it still.
+    pub(crate) fn is_at_its_path(&self) -> Result<bool, Error> {
+        Ok(self.description().is_by_path() && self.description().is_at(self.path())?)
+    }
+
     /// Takes the file's name away, if its path still leads to it.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
         let (path, description) = (self.path(), self.description());
-        let is_there = || Ok::<_, Error>(description.is_by_path() && description.is_at(path)?);
-        if !is_there()? {
+        if !self.is_at_its_path()? {
             return Ok(());
         }
         // One at a time: of two that have looked, the later one would take the name of a file that was born in between. A process
@@ -90,7 +94,7 @@ impl FileHome {
         let own = description.again(true)?;
         let lock = || Ok::<_, Error>(own.lock_byte(BIRTH_BYTE)?.then_some(()));
         within(PATIENCE, lock)?;
-        if !is_there()? {
+        if !self.is_at_its_path()? {
             return Ok(());
         }
         std::fs::remove_file(path).map_err(|e| description.error("unlink", &e))

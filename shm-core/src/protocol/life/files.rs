@@ -25,6 +25,7 @@ use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::kernel::Access;
 use crate::protocol::segment::locked::Payload;
 use crate::protocol::segment::segment::Segment;
+use crate::sysv::Mode;
 
 /// The rights of others to write, in a mode.
 const OTHERS: u32 = 0o022;
@@ -32,6 +33,24 @@ const OTHERS: u32 = 0o022;
 /// Maps the file of a path.
 pub(crate) fn open_file(path: &Path, access: Access) -> Result<Segment, Fault> {
     attach(Description::open(path, access.writable)?, access)
+}
+
+/// Maps a file in which another program laid something out: all that is known are its owner, its rights and its size.
+pub(crate) fn map_file(path: &Path, access: Access) -> Result<FileHome, Fault> {
+    let description = Description::open(path, access.writable)?;
+    check_rights(&description.stat()?, access)?;
+    Ok(FileHome::map(description, access.writable)?)
+}
+
+/// Makes a file of so many zeros; `None`: there is one of that path.
+pub(crate) fn create_zeros(
+    path: &Path,
+    mode: Mode,
+    group: Option<u32>,
+    size: usize,
+) -> Result<Option<FileHome>, Fault> {
+    let fill = |_| Ok::<_, file::Error>(());
+    Ok(create_whole(path, mode.bits(), group, size as u64, fill)?)
 }
 
 /// Maps the memory that a descriptor stands for, whose size is sealed.
@@ -148,16 +167,21 @@ fn attach(description: Description, access: Access) -> Result<Segment, Fault> {
     verified(home, access)
 }
 
-/// Whether the file is of an owner who is trusted, and no others can cut it short under this process.
 fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
+    check_rights(stat, access)?;
+    let size = stat.size as usize;
+    if !may_end_in_control(size) {
+        return Err(Fault::Foreign { size });
+    }
+    Ok(())
+}
+
+/// Whether the file is of an owner who is trusted, and no others can cut it short under this process.
+fn check_rights(stat: &FileStat, access: Access) -> Result<(), Fault> {
     access.owner.check_user(stat.uid)?;
     let exposed = stat.mode & OTHERS & !access.may_write;
     if exposed != 0 {
         return Err(Fault::Exposed { mode: stat.mode });
-    }
-    let size = stat.size as usize;
-    if !may_end_in_control(size) {
-        return Err(Fault::Foreign { size });
     }
     Ok(())
 }
