@@ -127,10 +127,11 @@ fn monitor(store: &Store, commands: &[&str]) -> Result<(), Box<dyn Error>> {
     };
     let here = store.get()?;
     for (name, _) in commands.iter().filter_map(|line| line.split_once('=')) {
+        // What has a row is alive, or is started again when that is freed.
         if !here
             .rows
             .iter()
-            .any(|row| row.lives() && row.name.to_string_lossy() == name)
+            .any(|row| row.pid != 0 && row.name.to_string_lossy() == name)
         {
             start(name)?;
         }

@@ -151,6 +151,25 @@ fn the_first_step_is_to_read_beside_the_c_program() {
     );
     c.kill();
     c.finish();
+    // A monitor that comes after its death starts it once.
+    let mut monitor = Peer::start(
+        RUST,
+        [&*guard.arg(), "monitor", "alpha=sleep 60 >/dev/null"],
+    );
+    monitor.expect(&format!(
+        "alpha (process {}) has ended: row freed, started again",
+        c.pid()
+    ));
+    let children = format!("/proc/{0}/task/{0}/children", monitor.pid());
+    let children = std::fs::read_to_string(children).unwrap();
+    let children: Vec<i32> = children
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect();
+    monitor.kill();
+    children.iter().copied().for_each(kill);
+    monitor.finish();
+    assert_eq!(children.len(), 1);
     let set = sem::get(
         guard.key(),
         0,
