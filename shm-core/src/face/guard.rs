@@ -295,7 +295,8 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
     ///
     /// # Errors
     ///
-    /// As for [`RawBox::guarded_by_pthread`]; [`ErrorKind::Options`] if the table is open for reading only.
+    /// As for [`RawBox::guarded_by_pthread`], also if storing a row would store the mutex; [`ErrorKind::Options`]
+    /// if the table is open for reading only.
     ///
     /// # Safety
     ///
@@ -305,7 +306,7 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         field: Field<Header, F>,
     ) -> Result<GuardedTable<Header, Row>, Error> {
         let joined = self.joined();
-        let mutex = self.to_write().and_then(|()| {
+        let mutex = self.may_lock(field).and_then(|()| {
             // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
             unsafe { joined.segment.mutex(0, field) }
         });

@@ -260,7 +260,17 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
         }
     }
 
-    pub(super) fn to_write(&self) -> Result<(), Failure> {
+    /// Whether a field of the header may be a mutex: to take one is to write, and no row may lie in it.
+    pub(super) fn may_lock<F>(&self, field: Field<Header, F>) -> Result<(), Failure> {
+        self.to_write()?;
+        if field.offset() + size_of::<F>() <= self.settings.rows_at::<Row>() {
+            return Ok(());
+        }
+        let what = "storing a row would store the mutex too: begin the rows behind it";
+        Err(Failure::Guard(what.into()))
+    }
+
+    fn to_write(&self) -> Result<(), Failure> {
         match self.writable {
             true => Ok(()),
             false => Err(Failure::Options(

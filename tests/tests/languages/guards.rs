@@ -281,6 +281,11 @@ fn rows_are_under_the_guard_of_the_c_program_too() {
     // SAFETY: as in `rows`.
     let error = unsafe { table.guarded_by_pthread(field!(Head.lock)) }.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+    // Nor who stores rows in it.
+    let table = RawTable::<Head, Cell>::options().rows_at(36).open(key);
+    // SAFETY: as in `rows`.
+    let error = unsafe { table.unwrap().guarded_by_pthread(field!(Head.lock)) }.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guard, "{error}");
 }
 
 #[test]

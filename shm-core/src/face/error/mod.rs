@@ -86,9 +86,9 @@ pub enum ErrorKind {
     /// What is to be stored is no value of its field's type.
     Value,
     /// A capacity, mode, group, number of slots or place that no segment can have; or a call that would write,
-    /// by an [`Inspector`](crate::Inspector) that was opened for reading.
+    /// by an [`Inspector`](crate::Inspector) or a [`RawTable`](crate::RawTable) that was opened for reading.
     Options,
-    /// The guard of a [`GuardedBox`](crate::GuardedBox) is not initialised, or not shared, or refused.
+    /// The guard of a [`Guarded`](crate::Guarded) box or table is not initialised, or not shared, or refused.
     Guard,
     /// A text does not fit its field.
     Fit,
