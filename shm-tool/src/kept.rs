@@ -21,7 +21,6 @@ use shm_core::layout::Schema;
 use crate::failure::{Exit, Failure};
 use crate::source::Source;
 
-const MAGIC: &[u8; 8] = b"shmdump1";
 const HEADER: usize = 32;
 
 /// What a file keeps.
@@ -32,6 +31,9 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// How such a file begins.
+    pub const MAGIC: &[u8; 8] = b"shmdump1";
+
     /// The value that stands, and the schema that it is of.
     pub fn of(source: &Source) -> Result<Kept, Failure> {
         let Some(inspector) = source.inspector() else {
@@ -54,7 +56,7 @@ impl Kept {
     /// Writes the file whole, in the place of one that is there.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let schema = self.schema.encode();
-        let mut all = MAGIC.to_vec();
+        let mut all = Kept::MAGIC.to_vec();
         for number in [self.version, schema.len() as u64, self.bytes.len() as u64] {
             all.extend(number.to_le_bytes());
         }
@@ -99,7 +101,7 @@ impl Kept {
 
     fn parsed(all: &[u8]) -> Option<Kept> {
         let (body, sum) = all.split_last_chunk::<8>()?;
-        if !body.starts_with(MAGIC) || checksum(body) != u64::from_le_bytes(*sum) {
+        if !body.starts_with(Kept::MAGIC) || checksum(body) != u64::from_le_bytes(*sum) {
             return None;
         }
         let number = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
@@ -149,7 +151,7 @@ mod tests {
     fn what_is_no_whole_dump_is_refused() {
         assert!(Kept::parsed(b"").is_none());
         assert!(Kept::parsed(b"shmdump1").is_none());
-        let mut lies = MAGIC.to_vec();
+        let mut lies = Kept::MAGIC.to_vec();
         lies.extend([0xff; 40]);
         let sum = checksum(&lies);
         lies.extend(sum.to_le_bytes());

@@ -1,34 +1,38 @@
 //! `shm diff`: two types side by side, and where they are one, the two values.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
 use comfy_table::CellAlignment::Left;
 use serde::Serialize;
 use shm_core::Place;
-use shm_core::layout::Schema;
+use shm_core::layout::{Schema, Value};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure};
+use crate::kept::Kept;
 use crate::output::{print, print_json, two_columns, visible};
-use crate::shape::{DebugInfo, Row, Type, rows};
+use crate::shape::{DebugInfo, Row, Type, from_json, from_schema, rows};
 use crate::source::{Source, TypeArgs};
 use crate::table::table;
 use crate::value::{Extent, Node, changes, one_line};
 
 /// Compare two types field by field, and the values where the types are one
 ///
-/// Each side is a segment, or a type from a program's debug information as FILE:NAME. Exit code 3 if anything differs.
+/// Each side is a value, a file that `shm dump` or `shm schema --format json` wrote, or a type from a program's debug
+/// information as FILE:NAME. Exit code 3 if anything differs.
 ///
 /// Examples:
 ///   shm diff 0x1234 id:7
+///   shm diff 0x1234 yesterday.dump
 ///   shm diff 0x1234 './st_pid:struct st_pid'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Diff {
-    /// 0x1234, id:5, ftok:PATH:ID, file:PATH, posix:/NAME, or FILE:NAME of a type
+    /// 0x1234, id:5, ftok:PATH:ID, file:PATH, posix:/NAME; the file of a dump or a schema; or FILE:NAME of a type
     a: Side,
 
     /// The other one
@@ -41,7 +45,8 @@ pub struct Diff {
 
 #[derive(Clone, Debug)]
 enum Side {
-    Segment(Place),
+    /// A place, or a file that was written by this program.
+    Value(Place),
     /// A file, and the name of a type in it.
     Type(PathBuf, String),
 }
@@ -51,7 +56,7 @@ impl FromStr for Side {
 
     fn from_str(text: &str) -> Result<Side, String> {
         let why = match text.parse::<Place>() {
-            Ok(place) => return Ok(Side::Segment(place)),
+            Ok(place) => return Ok(Side::Value(place)),
             Err(why) => why,
         };
         // A name in C++ has colons of its own.
@@ -60,7 +65,8 @@ impl FromStr for Side {
             ends.filter(|at| fs::metadata(&text[..*at]).is_ok_and(|meta| meta.is_file()));
         match files.next() {
             Some(at) => Ok(Side::Type(text[..at].into(), text[at + 1..].to_owned())),
-            None if text.contains('/') => place(text).map(Side::Segment),
+            None if text.contains('/') => place(text).map(Side::Value),
+            None if fs::metadata(text).is_ok() => Ok(Side::Value(Place::file(text))),
             None => Err(format!(
                 "{why}; or write FILE:NAME, as './motion:struct motion_status'"
             )),
@@ -86,7 +92,10 @@ impl Side {
                     value: None,
                 })
             }
-            Side::Segment(place) => {
+            Side::Value(place) => {
+                if let Some(known) = place.path().and_then(|path| kept(&path)) {
+                    return known;
+                }
                 let source = Source::open(place, &TypeArgs::default())?;
                 let value = Some(source.read()?.node);
                 Ok(Known {
@@ -97,6 +106,45 @@ impl Side {
             }
         }
     }
+}
+
+/// What a file says that this program wrote; `None` of any other.
+fn kept(path: &Path) -> Option<Result<Known, Failure>> {
+    let mut start = [0; 8];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    let start = &start[..read.ok()?];
+    if start == Kept::MAGIC {
+        return Some(Kept::read(path).and_then(|kept| {
+            let value = Value::decode(&kept.schema, &kept.bytes);
+            let value = value.map_err(|why| misfit(path, &format!("{why}; take another file")))?;
+            Ok(Known {
+                ty: from_schema(&kept.schema),
+                schema: Some(kept.schema),
+                value: Some(value.into()),
+            })
+        }));
+    }
+    if !start.starts_with(b"{") {
+        return None;
+    }
+    let json = fs::read(path).ok();
+    let json: Option<serde_json::Value> = json.and_then(|json| serde_json::from_slice(&json).ok());
+    let ty = json.and_then(|json| from_json(&json["type"]));
+    let ty = ty.ok_or_else(|| {
+        misfit(
+            path,
+            "it is no schema; name a file of `shm schema --format json`",
+        )
+    });
+    Some(ty.map(|ty| Known {
+        ty,
+        schema: None,
+        value: None,
+    }))
+}
+
+fn misfit(path: &Path, why: &str) -> Failure {
+    Failure::new(Exit::Misfit, format!("{}: {why}", path.display()))
 }
 
 #[derive(Serialize)]

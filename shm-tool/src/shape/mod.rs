@@ -3,6 +3,7 @@
 mod c;
 mod debug_info;
 mod decode;
+mod from_json;
 mod from_schema;
 mod json;
 mod raw;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use c::c_source;
 pub use debug_info::DebugInfo;
 pub use decode::decode;
+pub use from_json::from_json;
 pub use from_schema::from_schema;
 pub use json::TypeJson;
 pub use raw::raw_lines;

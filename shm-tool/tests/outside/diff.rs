@@ -106,3 +106,36 @@ fn a_c_programs_type_is_held_against_a_segment() {
         other.out
     );
 }
+
+#[test]
+fn files_of_schemas_and_dumps_are_sides_too() {
+    in_own_namespace!();
+    let shared = worker_box();
+    let folder = crate::debug_info::Folder::new("kept-sides");
+    let (schema, dump, none) = (
+        folder.path("worker.json"),
+        folder.path("worker.dump"),
+        folder.path("none.json"),
+    );
+    std::fs::write(&schema, printed("schema 0x1234 --format json")).unwrap();
+    printed(&format!("dump 0x1234 {dump}"));
+    assert!(printed(&format!("diff {schema} 0x1234")).starts_with("one layout"));
+    assert!(printed(&format!("diff {dump} {schema}")).starts_with("one layout"));
+    assert!(printed(&format!("diff {dump} 0x1234")).starts_with("one layout"));
+    shared.update(|worker| worker.pid = 1).unwrap();
+    assert!(differ(&format!("diff {dump} 0x1234")).contains("  pid  4711 | 1\n"));
+    let _other = SharedBox::create_new(0x78, [1_u8; 3]).unwrap();
+    assert!(differ(&format!("diff {schema} 0x78")).starts_with("two layouts (48 and 3 bytes)"));
+    for text in ["{", "{}", "{\"type\":{\"kind\":\"int\"}}"] {
+        std::fs::write(&none, text).unwrap();
+        fails(&format!("diff {none} 0x1234"), 5, "it is no schema");
+    }
+    std::fs::write(&none, "shmdump1 and no more").unwrap();
+    fails(&format!("diff {none} 0x1234"), 5, "no whole dump");
+    std::fs::write(&none, "text").unwrap();
+    fails(
+        &format!("diff {none} 0x1234"),
+        5,
+        "another program laid it out",
+    );
+}
