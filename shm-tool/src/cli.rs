@@ -24,14 +24,19 @@ pub fn place(text: &str) -> Result<Place, String> {
     if is_path {
         return Ok(Place::file(text));
     }
-    text.parse().map_err(|why: ParsePlaceError| why.to_string())
+    text.parse().map_err(|why: ParsePlaceError| {
+        if std::fs::metadata(text).is_ok() {
+            return format!("for the file write file:{text} or ./{text}");
+        }
+        why.to_string()
+    })
 }
 
 /// See into shared memory: list, show, watch and remove segments and files, typed or not
 #[derive(Debug, Parser)]
 #[command(name = "shm", version, after_help = format!("{PLACES}\n\n{EXIT_CODES}"), max_term_width = 120)]
 pub struct Cli {
-    /// When to print in colour
+    /// When to print in colour: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(
         long,
         global = true,

@@ -128,14 +128,16 @@ impl Restore {
             .slots(u16::try_from(inspector.slots()).unwrap_or(u16::MAX))
             .raw_writers(inspector.has_raw_writers());
         drop(inspector);
-        let free = AttachedProcesses::of(found).found;
-        if let Some(process) = free.first() {
+        let processes = AttachedProcesses::of(found);
+        // Asked now: this program had it attached.
+        let counted = Found::at(&place)?.attached();
+        if counted.unwrap_or(processes.attachments()) > 0 {
+            let by = processes.found.first().map_or(String::new(), |process| {
+                format!(" by {} ({})", process.pid, process.name)
+            });
             return Err(Failure::new(
                 Exit::NotPermitted,
-                format!(
-                    "{place}: attached by {} ({}); end all that have it attached (`shm who`) first",
-                    process.pid, process.name
-                ),
+                format!("{place}: attached{by}; end all that have it attached (`shm who`) first"),
             ));
         }
         let capacity = self.capacity.unwrap_or(0);

@@ -32,7 +32,9 @@ const TYPES: usize = 1 << 16;
 pub struct DebugInfo {
     path: PathBuf,
     dwarf: gimli::Dwarf<Reader>,
+    /// Its own, and behind them those of the file that it shares with others (`dwz`).
     units: Vec<Unit>,
+    own: usize,
 }
 
 /// A definition that bears the name that was asked for.
@@ -119,26 +121,22 @@ impl DebugInfo {
     }
 
     fn of_sections(path: &Path, file: &object::File<'_>) -> Result<DebugInfo, gimli::Error> {
-        let endian = if file.is_little_endian() {
-            RunTimeEndian::Little
-        } else {
-            RunTimeEndian::Big
-        };
-        let load = |id: gimli::SectionId| {
-            let section = file.section_by_name(id.name());
-            let data = section.and_then(|section| section.uncompressed_data().ok());
-            Ok::<Reader, gimli::Error>(Reader::new(Rc::from(&*data.unwrap_or_default()), endian))
-        };
-        let dwarf = gimli::Dwarf::load(load)?;
-        let mut units = Vec::new();
-        let mut headers = dwarf.units();
-        while let Some(header) = headers.next()? {
-            units.push(dwarf.unit(header)?);
+        let mut dwarf = gimli::Dwarf::load(|id| Ok::<_, gimli::Error>(section(file, id)))?;
+        if let Some(data) = shared_file(path, file)
+            && let Ok(shared) = object::File::parse(&*data)
+        {
+            dwarf.load_sup(|id| Ok::<_, gimli::Error>(section(&shared, id)))?;
+        }
+        let mut units = units_of(&dwarf)?;
+        let own = units.len();
+        if let Some(shared) = dwarf.sup() {
+            units.extend(units_of(shared)?);
         }
         Ok(DebugInfo {
             path: path.to_owned(),
             dwarf,
             units,
+            own,
         })
     }
 
@@ -155,7 +153,12 @@ impl DebugInfo {
             .search(&wanted, &mut names)
             .map_err(|why| self.damaged(why))?;
         let mut types: Vec<Arc<Type>> = Vec::new();
-        for found in found {
+        // What others share with it has types of theirs, too.
+        let has_own = found.iter().any(|found| found.unit < self.own);
+        for found in found
+            .into_iter()
+            .filter(|found| found.unit < self.own || !has_own)
+        {
             let ty = Resolver::new(self).resolve(found.unit, found.offset, 0);
             let ty = ty.map_err(|why| self.damaged(why))?;
             if !types.contains(&ty) {
@@ -182,12 +185,12 @@ impl DebugInfo {
     /// Structs of this size, for one who does not know the name.
     pub fn structs_of_size(&self, size: u64) -> Vec<String> {
         let mut names = BTreeSet::new();
-        for unit in &self.units {
+        for (i, unit) in self.units.iter().enumerate() {
             let mut entries = unit.entries();
             while let Ok(Some(entry)) = entries.next_dfs() {
                 if STRUCTS.contains(&entry.tag())
                     && number(entry, dw::DW_AT_byte_size) == Some(size)
-                    && let Some(name) = self.name_of(unit, entry)
+                    && let Some(name) = self.name_of(i, entry)
                 {
                     names.insert(format!("struct {name}"));
                 }
@@ -216,7 +219,7 @@ impl DebugInfo {
                 if !is_wanted && !is_scope {
                     continue;
                 }
-                let Some(name) = self.name_of(unit, entry) else {
+                let Some(name) = self.name_of(i, entry) else {
                     continue;
                 };
                 if is_wanted && entry.attr(dw::DW_AT_declaration).is_none() {
@@ -237,9 +240,14 @@ impl DebugInfo {
         Ok(found)
     }
 
-    fn name_of(&self, unit: &Unit, entry: &Entry) -> Option<String> {
+    fn name_of(&self, unit: usize, entry: &Entry) -> Option<String> {
         let value = entry.attr_value(dw::DW_AT_name)?;
-        let name = self.dwarf.attr_string(unit, value).ok()?;
+        let dwarf = if unit < self.own {
+            &self.dwarf
+        } else {
+            self.dwarf.sup()?
+        };
+        let name = dwarf.attr_string(&self.units[unit], value).ok()?;
         Some(String::from_utf8_lossy(name.bytes()).into_owned())
     }
 
@@ -273,6 +281,52 @@ impl DebugInfo {
     }
 }
 
+fn section(file: &object::File<'_>, id: gimli::SectionId) -> Reader {
+    let endian = if file.is_little_endian() {
+        RunTimeEndian::Little
+    } else {
+        RunTimeEndian::Big
+    };
+    let section = file.section_by_name(id.name());
+    let data = section.and_then(|section| section.uncompressed_data().ok());
+    Reader::new(Rc::from(&*data.unwrap_or_default()), endian)
+}
+
+fn units_of(dwarf: &gimli::Dwarf<Reader>) -> Result<Vec<Unit>, gimli::Error> {
+    let mut units = Vec::new();
+    let mut headers = dwarf.units();
+    while let Some(header) = headers.next()? {
+        units.push(dwarf.unit(header)?);
+    }
+    Ok(units)
+}
+
+/// What `dwz` took out of several files, if it is where the file says, or under its number.
+fn shared_file(path: &Path, file: &object::File<'_>) -> Option<Vec<u8>> {
+    let (name, id) = file.gnu_debugaltlink().ok()??;
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let named = std::str::from_utf8(name).ok();
+    let named = named.and_then(|name| Some(real.parent()?.join(name)));
+    let candidates = named.into_iter().chain(by_number(id));
+    candidates.into_iter().find_map(|candidate| {
+        let data = fs::read(candidate).ok()?;
+        let is_it = object::File::parse(&*data)
+            .is_ok_and(|found| found.build_id().ok().flatten() == Some(id));
+        is_it.then_some(data)
+    })
+}
+
+/// Where the debug information of a file with this number is kept.
+fn by_number(id: &[u8]) -> Option<PathBuf> {
+    let [first, rest @ ..] = id else {
+        return None;
+    };
+    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("{DEBUG}/.build-id/{first:02x}/{rest}.debug").into())
+}
+
+const DEBUG: &str = "/usr/lib/debug";
+
 fn has_debug_info(file: &object::File<'_>) -> bool {
     file.section_by_name(".debug_info")
         .is_some_and(|section| section.size() > 0)
@@ -281,11 +335,9 @@ fn has_debug_info(file: &object::File<'_>) -> bool {
 
 /// Where debuggers look for the debug information of a stripped file.
 fn separate_files(path: &Path, file: &object::File<'_>) -> Vec<PathBuf> {
-    const DEBUG: &str = "/usr/lib/debug";
     let mut files = Vec::new();
-    if let Ok(Some([first, rest @ ..])) = file.build_id() {
-        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-        files.push(format!("{DEBUG}/.build-id/{first:02x}/{rest}.debug").into());
+    if let Ok(Some(id)) = file.build_id() {
+        files.extend(by_number(id));
     }
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if let Ok(Some((name, _))) = file.gnu_debuglink()
@@ -362,7 +414,7 @@ impl<'a> Resolver<'a> {
             let child = child.entry();
             children.push(Child {
                 tag: child.tag(),
-                name: self.info.name_of(found, child),
+                name: self.info.name_of(unit, child),
                 ty: self.type_of(unit, child),
                 entry: child.clone(),
             });
@@ -374,14 +426,17 @@ impl<'a> Resolver<'a> {
     fn type_of(&self, unit: usize, entry: &Entry) -> Option<(usize, UnitOffset)> {
         match entry.attr_value(dw::DW_AT_type)? {
             AttributeValue::UnitRef(offset) => Some((unit, offset)),
-            AttributeValue::DebugInfoRef(offset) => {
-                let units = self.info.units.iter().enumerate();
-                units
-                    .into_iter()
-                    .find_map(|(i, unit)| Some((i, offset.to_unit_offset(&unit.header)?)))
-            }
+            AttributeValue::DebugInfoRef(offset) => self.unit_at(offset, unit < self.info.own),
+            AttributeValue::DebugInfoRefSup(offset) => self.unit_at(offset, false),
             _ => None,
         }
+    }
+
+    /// The unit that has an offset of the file's own section, or of that which it shares.
+    fn unit_at(&self, offset: gimli::DebugInfoOffset, own: bool) -> Option<(usize, UnitOffset)> {
+        let units = self.info.units.iter().enumerate();
+        let mut units = units.filter(|(i, _)| (*i < self.info.own) == own);
+        units.find_map(|(i, unit)| Some((i, offset.to_unit_offset(&unit.header)?)))
     }
 
     fn target(
@@ -403,7 +458,7 @@ impl<'a> Resolver<'a> {
         children: &[Child],
         depth: u32,
     ) -> Result<Type, Wrong> {
-        let name = self.info.name_of(&self.info.units[unit], entry);
+        let name = self.info.name_of(unit, entry);
         let size = number(entry, dw::DW_AT_byte_size);
         let opaque = |size: u64| Type::plain(size, 1, Kind::Opaque);
         Ok(match entry.tag() {
@@ -546,7 +601,7 @@ impl<'a> Resolver<'a> {
         let Ok(target) = found.entry(offset) else {
             return "?".to_owned();
         };
-        let name = self.info.name_of(found, &target);
+        let name = self.info.name_of(unit, &target);
         match target.tag() {
             dw::DW_TAG_structure_type => format!("struct {}", name.as_deref().unwrap_or("{…}")),
             dw::DW_TAG_union_type => format!("union {}", name.as_deref().unwrap_or("{…}")),

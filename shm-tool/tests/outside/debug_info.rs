@@ -596,3 +596,39 @@ fn fields_of_a_c_program_are_stored_only_where_that_was_said_and_checked() {
     let shown = shown(&[&["show", KEY, "--type", MOTION][..], &paths].concat());
     assert_eq!(shown, "-1\n2.5\nAXIS_MOVING\nup\n32513\n9\n513\nfalse\n");
 }
+
+#[test]
+fn types_that_dwz_moved_are_found_where_it_moved_them() {
+    in_own_namespace!();
+    let folder = Folder::new("dwz");
+    let Some(program) = folder.build(&["cc", "-g", "-Wl,--build-id"], "motion.c") else {
+        return;
+    };
+    for copy in ["alone", "one", "two"] {
+        fs::copy(&program, folder.0.join(copy)).unwrap();
+    }
+    let dwz = |arguments: &[&str]| {
+        let mut command = Command::new("dwz");
+        let output = command.args(arguments).current_dir(&folder.0).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !dwz(&["alone"]) || !dwz(&["-m", "common", "one", "two"]) {
+        println!("SKIPPED: dwz moves nothing here");
+        return;
+    }
+    let common = folder.0.join("common");
+    assert!(common.exists());
+    let _running = Program::start(&program, &[]);
+    let show = |from: &str| {
+        let from = folder.path(from);
+        let arguments = ["show", KEY, "--type", MOTION, "--from", &*from];
+        shm_with(&arguments)
+    };
+    for from in ["alone", "one", "two"] {
+        let ran = show(from);
+        assert_eq!(ran.code, 0, "{from}: {}", ran.err);
+        assert!(ran.out.ends_with(VALUE), "{from}: {}", ran.out);
+    }
+    fs::remove_file(common).unwrap();
+    assert_eq!(show("one").code, 1, "its types are gone");
+}

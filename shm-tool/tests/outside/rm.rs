@@ -82,3 +82,26 @@ fn orphans_go_and_all_else_stays() {
     assert_eq!(left(), (2, 1));
     assert_eq!(kept.get().unwrap(), worker());
 }
+
+#[test]
+fn on_a_terminal_it_asks() {
+    in_own_namespace!();
+    foreign(0x77, 4096);
+    for (answer, left_over) in [("n", 1), ("", 1), ("y", 0)] {
+        let terminal = crate::terminal::Terminal::start((24, 80), "rm 0x77", &[]);
+        terminal.until_there_is("remove 0x00000077 (4K, 0 attached)? [y/N]");
+        terminal.keys(&format!("{answer}\r"));
+        let (status, printed) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{printed}");
+        assert_eq!(left().0, left_over, "{printed}");
+    }
+}
+
+#[test]
+fn json_is_indented_on_a_terminal() {
+    in_own_namespace!();
+    foreign(0x77, 4096);
+    let terminal = crate::terminal::Terminal::start((60, 80), "ls --json", &[]);
+    terminal.until_there_is("      \"bytes\": 4096,");
+    assert!(terminal.end().0.success());
+}

@@ -18,8 +18,7 @@ use crate::output::has_colour;
 use observed::{Observed, Order};
 use screen::{Look, Screen};
 
-/// Watch all segments and what lies in /dev/shm: commits per second, who is attached, and the value of one with its
-/// changes lit
+/// Watch everything live: commits per second, who is attached, and the value of one with its changes lit
 ///
 /// What it looks at it has attached, for reading.
 ///
