@@ -41,6 +41,8 @@ mod documents {
     struct Operations;
     #[doc = include_str!("../docs/python.md")]
     struct Python;
+    #[doc = include_str!("../docs/table.md")]
+    struct Table;
     #[doc = include_str!("../docs/types.md")]
     struct Types;
 }

@@ -123,7 +123,8 @@ enum {
 	SHMBOX_EFILESYSTEM = -28,   /* the file lies where not every process sees the others' locks and stores */
 	SHMBOX_EEXPOSED = -29,      /* others may write the file, and so cut it short under this process */
 	SHMBOX_ENOTRESTORED = -30,  /* the live value is of an earlier start of the machine, or of the file that this is a copy of */
-	SHMBOX_ENOPROC = -31        /* /proc is needed, and not there */
+	SHMBOX_ENOPROC = -31,       /* /proc is needed, and not there */
+	SHMBOX_ETABLE = -32         /* it holds a table of rows, and no single struct */
 };
 
 static inline const char *shmbox_strerror(int code)
@@ -160,6 +161,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EEXPOSED: return "the file's mode lets others write it, and so cut it short, which would end each process that reads behind the cut (SIGBUS): if they may be trusted, say so with `mode` in shmbox_options, with their bits in it; else `chmod go-w` with its path";
 	case SHMBOX_ENOTRESTORED: return "the value was left by an earlier start of the machine, or by the file that this one is a copy of: open it once for writing in Rust (`SharedBox::<T>::open(Place::file(path))`), which brings the newest durable value back";
 	case SHMBOX_ENOPROC: return "a file needs /proc, which tells this start of the machine from the one before, and through which a file is opened once more: `mount -t proc proc /proc` inside the chroot or container";
+	case SHMBOX_ETABLE: return "the segment holds a table of rows, and no single struct: open it in Rust, with `SharedTable::open`";
 	default: return "not a code of shmbox";
 	}
 }
@@ -265,7 +267,7 @@ enum {
 	SHMBOX_REPLACED_ = 72, SHMBOX_LIFE_ = 80, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
-enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4 };
+enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4, SHMBOX_TABLE_ = 8 };
 enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
 enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_NEW_SLOTS_ = 248, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
 enum { SHMBOX_ROOM_HEADER_ = 32, SHMBOX_MAX_SCHEMA_ = 1 << 20, SHMBOX_TRIES_ = 64, SHMBOX_SPINS_ = 100 };
@@ -2569,6 +2571,8 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 
 	if (format != 1)
 		return SHMBOX_EFORMAT;
+	if ((flags & SHMBOX_TO_(uint32_t, SHMBOX_TABLE_)) != 0)
+		return SHMBOX_ETABLE;
 	if ((flags & ~SHMBOX_TO_(uint32_t, SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_ | (box->is_file ? SHMBOX_SNAPSHOTS_ : 0))) != 0)
 		return SHMBOX_EDAMAGED;
 	/* Two, on blocks of their own. */

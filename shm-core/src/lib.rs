@@ -211,9 +211,9 @@ mod typed;
 pub use bytemuck::Zeroable;
 pub use face::{
     Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, Inspector,
-    InspectorOptions, Missing, Options, ParsePlaceError, Place, RawBox, RawOptions, RawRow,
-    RawTable, RawTableOptions, RawView, SemGuard, SharedBox, SharedView, Writer, orphaned_sets,
-    remove,
+    InspectorOptions, Missing, OnDeath, Options, ParsePlaceError, Place, RawBox, RawOptions,
+    RawRow, RawTable, RawTableOptions, RawView, RowId, RowLife, RowView, Rows, Seat, SemGuard,
+    SharedBox, SharedTable, SharedView, TableView, Writer, orphaned_sets, remove,
 };
 pub use foreign::CHeader;
 pub use layout::{

@@ -16,6 +16,7 @@ mod mortal;
 pub mod others;
 mod peer;
 mod python;
+mod table;
 mod whole;
 
 pub use allowed::{
@@ -33,4 +34,5 @@ pub use mortal::{
 };
 pub use peer::Peer;
 pub use python::Python;
+pub use table::{Row, table_act};
 pub use whole::Whole;

@@ -12,7 +12,7 @@ use crate::home::Home;
 use crate::layout::{self, DecodeError, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
-use crate::protocol::{self, Access, Claimant, Fault, Holder, Owner, Segment, State};
+use crate::protocol::{self, Access, Claimant, Fault, Held, Holder, Owner, Segment, State};
 use crate::sysv::{Key, sem, shm};
 use crate::typed::{Failure, Snapshot, UnknownStores, room};
 
@@ -622,6 +622,11 @@ impl InspectorOptions {
             may_write: 0o666,
         };
         let segment = find(place, access)?;
+        if segment.row_count() > 0 {
+            return Err(Failure::OtherKind {
+                rows: segment.row_count(),
+            });
+        }
         room::in_force(&segment)?;
         if self.write {
             // Now, while the process has the rights that it will write by.

@@ -17,6 +17,7 @@ mod raw_table;
 mod remove;
 mod shared_box;
 mod shared_view;
+mod table;
 mod writer;
 
 pub use changes::Changes;
@@ -30,4 +31,5 @@ pub use raw_table::{RawRow, RawTable, RawTableOptions};
 pub use remove::{orphaned_sets, remove};
 pub use shared_box::SharedBox;
 pub use shared_view::SharedView;
+pub use table::{OnDeath, RowId, RowLife, RowView, Rows, Seat, SharedTable, TableView};
 pub use writer::{Batch, Writer};

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::place::Place;
 use crate::layout::{Fingerprint, Schema, first_invalid};
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, Fault, Geometry, Judge, MOST_SLOTS, Newborn, Owner, RAW_WRITERS,
-    Room, SLOTS, SNAPSHOTS, Segment, Write,
+    self, ALWAYS_NOTIFY, Access, FREE_ON_DEATH, Fault, Geometry, Judge, MOST_ROWS, MOST_SLOTS,
+    Newborn, Owner, RAW_WRITERS, Room, SLOTS, SNAPSHOTS, Segment, TABLE, Write,
 };
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
@@ -50,6 +50,9 @@ pub(super) struct Settings {
     pub(super) adopt: bool,
     pub(super) upgrade: bool,
     pub(super) replace_unused: bool,
+    /// Whether it is a table, and how many rows a new one has.
+    pub(super) rows: Option<u32>,
+    pub(super) free_on_death: bool,
 }
 
 impl Settings {
@@ -67,6 +70,8 @@ impl Settings {
         adopt: false,
         upgrade: false,
         replace_unused: false,
+        rows: None,
+        free_on_death: false,
     };
 
     /// Attaches the segment of a place for writing, and adopts or upgrades it if these settings say
@@ -235,7 +240,8 @@ impl Settings {
                 }
             };
         let attached = Attached::new(segment, of);
-        match attached.settle(self.upgrade) {
+        let settled = self.check_kind(attached.segment());
+        match settled.and_then(|()| attached.settle(self.upgrade)) {
             Ok(()) => Ok(Ok((attached, created))),
             // Between the looks at the segment and at its schema.
             Err(why) if why.is_removed() => Ok(Err(Unfit(why, Ok(Room::Made)))),
@@ -281,6 +287,7 @@ impl Settings {
         let mut end = None;
         loop {
             let attached = Attached::new(find()?, of);
+            self.check_kind(attached.segment())?;
             match attached.settle(self.upgrade) {
                 Ok(()) => return Ok(attached),
                 Err(why)
@@ -289,6 +296,16 @@ impl Settings {
                             < *end.get_or_insert_with(|| Instant::now() + self.timeout) => {}
                 Err(why) => return Err(why),
             }
+        }
+    }
+
+    /// Refuses a table where a box is asked for, and the other way round.
+    fn check_kind(&self, segment: &Segment) -> Result<(), Failure> {
+        let rows = segment.row_count();
+        if (rows > 0) == self.rows.is_some() {
+            Ok(())
+        } else {
+            Err(Failure::OtherKind { rows })
         }
     }
 
@@ -342,7 +359,8 @@ impl Settings {
                 return Err(Failure::Options(what.into()));
             }
         }
-        if snapshots {
+        // After a restart no owner of a row is there any more.
+        if snapshots && self.rows.is_none() {
             newborn.flags |= SNAPSHOTS;
             newborn.geometry = newborn.geometry.with_snapshots().ok_or(Fault::TooLarge)?;
         }
@@ -376,9 +394,18 @@ impl Settings {
         }
         let schema = room::contents(schema, fingerprint);
         let room = room::reserve(schema.len());
-        let geometry = match self.capacity {
-            Some(capacity) => Geometry::for_sizes(capacity, room, slots),
-            None => Geometry::filling(size, room, slots),
+        let geometry = match (self.capacity, self.rows) {
+            (_, Some(rows)) => {
+                if !(1..=MOST_ROWS).contains(&rows) {
+                    return unfit(format!(
+                        "{rows} rows can't be had: ask for 1 to {MOST_ROWS} with `rows`"
+                    ));
+                }
+                let box_of_one = Geometry::for_sizes(capacity, room, slots);
+                box_of_one.and_then(|geometry| geometry.with_rows(rows))
+            }
+            (Some(capacity), None) => Geometry::for_sizes(capacity, room, slots),
+            (None, None) => Geometry::filling(size, room, slots),
         };
         let Some(geometry) = geometry else {
             return unfit(format!(
@@ -386,6 +413,12 @@ impl Settings {
             ));
         };
         let mut flags = 0;
+        if self.rows.is_some() {
+            flags |= TABLE;
+        }
+        if self.free_on_death {
+            flags |= FREE_ON_DEATH;
+        }
         if self.raw_writers {
             flags |= RAW_WRITERS;
         }

@@ -1,6 +1,7 @@
-//! `Options`: the builder behind every `SharedBox` and `SharedView`.
+//! `Options`: the builder behind every `SharedBox`, `SharedView` and `SharedTable`.
 
 use std::cell::LazyCell;
+use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::typed::{Failure, Type, Typed, check_zeros, store_first};
 
 /// Options for opening and creating segments, in the manner of [`std::fs::OpenOptions`].
 ///
-/// Made by [`SharedBox::options`]. What concerns the segment itself (mode, group, capacity, raw writers,
+/// Made by [`SharedBox::options`], or for tables by [`SharedTable::options`](crate::SharedTable::options). What concerns the segment itself (mode, group, capacity, raw writers,
 /// notification, pages) counts when this call creates it, and is stored with it; an existing
 /// segment keeps what it was created with.
 ///
@@ -40,24 +41,33 @@ use crate::typed::{Failure, Type, Typed, check_zeros, store_first};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Options<T> {
-    settings: Settings,
+pub struct Options<T: SharedLayout, K = SharedBox<T>> {
+    pub(super) settings: Settings,
     value: PhantomData<T>,
+    /// What they open.
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<T: SharedLayout, K> fmt::Debug for Options<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
 }
 
 // By hand: options for values that can't be cloned can be.
-impl<T> Clone for Options<T> {
-    fn clone(&self) -> Options<T> {
+impl<T: SharedLayout, K> Clone for Options<T, K> {
+    fn clone(&self) -> Options<T, K> {
         Options { ..*self }
     }
 }
 
-impl<T: SharedLayout> Options<T> {
-    pub(super) fn new() -> Options<T> {
+/// Of boxes and tables.
+impl<T: SharedLayout, K> Options<T, K> {
+    pub(super) fn with(settings: Settings) -> Options<T, K> {
         Options {
-            settings: Settings::DEFAULT,
+            settings,
             value: PhantomData,
+            kind: PhantomData,
         }
     }
 
@@ -132,17 +142,6 @@ impl<T: SharedLayout> Options<T> {
         self
     }
 
-    /// Whether programs without this library store to the value of a new segment: `false` unless
-    /// told otherwise.
-    ///
-    /// Such a store is seen at once by readers and becomes part of the next commit. It has no
-    /// protection: a reader may see half of it, a commit under way may overwrite it, and after the
-    /// death of a writer it may be lost.
-    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
-        self.settings.raw_writers = raw_writers;
-        self
-    }
-
     /// Whether each commit to a new segment wakes those who wait: `false` unless told otherwise.
     ///
     /// A [`SharedView`] can't announce that it waits; without this it looks every 2 ms. With it
@@ -173,6 +172,71 @@ impl<T: SharedLayout> Options<T> {
     /// told otherwise. Not in a child forked meanwhile.
     pub fn remove_on_drop(&mut self, remove: bool) -> &mut Self {
         self.settings.remove_on_drop = remove;
+        self
+    }
+
+    /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
+    /// use and no other process is attached to, and makes a new one: `false` unless told otherwise.
+    ///
+    /// **The value in it is lost.** For values that a program can make again: caches, states that
+    /// are measured anew.
+    ///
+    /// What can't be used is what would be [`ErrorKind::Mismatch`], [`ErrorKind::NoRoom`] (with
+    /// [`upgrade`](Options::upgrade)), [`ErrorKind::Damaged`], [`ErrorKind::Foreign`] (a segment that another
+    /// program laid out), or, of another size than this program would make, [`ErrorKind::Unfinished`].
+    /// What fits stays, and so does what only takes an [`upgrade`](Options::upgrade), what has a
+    /// format that this library does not know, and what belongs to a user who is not
+    /// [trusted](Options::owner) or whose segments this process may not remove.
+    ///
+    /// Others are attached if the kernel counts an attachment besides this call's own, also one of
+    /// this process. For a second, or until the time limit if that is shorter, it looks again, since another program may be
+    /// trying the same. If others stay, the segment stays as it is, and the error is what it would
+    /// have been, with a word on how many they are. Of many that replace a
+    /// segment at once, one makes the new one.
+    ///
+    /// `open`, `create_new` and views replace nothing.
+    ///
+    /// ```
+    /// use shm_core::{Error, ErrorKind, SharedBox};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1013);
+    /// let old = SharedBox::create_new(key, [1_u8; 3])?;
+    /// let mut options = SharedBox::<u64>::options();
+    /// options.replace_unused(true).remove_on_drop(true);
+    ///
+    /// let refused = options.open_or_create(key, || 5);
+    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Mismatch));
+    /// drop(old);
+    /// let new = options.open_or_create(key, || 5)?;
+    /// assert_eq!((new.get()?, new.created()), (5, true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace_unused(&mut self, replace: bool) -> &mut Self {
+        self.settings.replace_unused = replace;
+        self
+    }
+
+    pub(super) fn removes_on_drop(&self) -> bool {
+        self.settings.remove_on_drop
+    }
+}
+
+/// Of boxes.
+impl<T: SharedLayout> Options<T> {
+    pub(super) fn new() -> Options<T> {
+        Options::with(Settings::DEFAULT)
+    }
+
+    /// Whether programs without this library store to the value of a new segment: `false` unless
+    /// told otherwise.
+    ///
+    /// Such a store is seen at once by readers and becomes part of the next commit. It has no
+    /// protection: a reader may see half of it, a commit under way may overwrite it, and after the
+    /// death of a writer it may be lost.
+    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
+        self.settings.raw_writers = raw_writers;
         self
     }
 
@@ -279,49 +343,6 @@ impl<T: SharedLayout> Options<T> {
     /// ```
     pub fn upgrade(&mut self, upgrade: bool) -> &mut Self {
         self.settings.upgrade = upgrade;
-        self
-    }
-
-    /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
-    /// use and no other process is attached to, and makes a new one: `false` unless told otherwise.
-    ///
-    /// **The value in it is lost.** For values that a program can make again: caches, states that
-    /// are measured anew.
-    ///
-    /// What can't be used is what would be [`ErrorKind::Mismatch`], [`ErrorKind::NoRoom`] (with
-    /// [`upgrade`](Options::upgrade)), [`ErrorKind::Damaged`], [`ErrorKind::Foreign`] (a segment that another
-    /// program laid out), or, of another size than this program would make, [`ErrorKind::Unfinished`].
-    /// What fits stays, and so does what only takes an [`upgrade`](Options::upgrade), what has a
-    /// format that this library does not know, and what belongs to a user who is not
-    /// [trusted](Options::owner) or whose segments this process may not remove.
-    ///
-    /// Others are attached if the kernel counts an attachment besides this call's own, also one of
-    /// this process. For a second, or until the time limit if that is shorter, it looks again, since another program may be
-    /// trying the same. If others stay, the segment stays as it is, and the error is what it would
-    /// have been, with a word on how many they are. Of many that replace a
-    /// segment at once, one makes the new one.
-    ///
-    /// `open`, `create_new` and views replace nothing.
-    ///
-    /// ```
-    /// use shm_core::{Error, ErrorKind, SharedBox};
-    ///
-    /// # fn main() -> Result<(), Error> {
-    /// # let key = shm_core::Key::new(0x7b5d_1013);
-    /// let old = SharedBox::create_new(key, [1_u8; 3])?;
-    /// let mut options = SharedBox::<u64>::options();
-    /// options.replace_unused(true).remove_on_drop(true);
-    ///
-    /// let refused = options.open_or_create(key, || 5);
-    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Mismatch));
-    /// drop(old);
-    /// let new = options.open_or_create(key, || 5)?;
-    /// assert_eq!((new.get()?, new.created()), (5, true));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn replace_unused(&mut self, replace: bool) -> &mut Self {
-        self.settings.replace_unused = replace;
         self
     }
 
@@ -474,10 +495,6 @@ impl<T: SharedLayout> Options<T> {
             }
             Err(why) => Err(explain::<T>(Operation::OpenOrCreate, place)(why)),
         }
-    }
-
-    pub(super) fn removes_on_drop(&self) -> bool {
-        self.settings.remove_on_drop
     }
 }
 

@@ -11,7 +11,7 @@ use super::place::Place;
 use super::shared_view::SharedView;
 use super::writer::Writer;
 use crate::layout::SharedLayout;
-use crate::protocol::{self, Locked};
+use crate::protocol::{self, Held, Locked};
 use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, shared with every process that opens the same key.

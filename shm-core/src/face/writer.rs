@@ -6,7 +6,7 @@ use std::fmt;
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use crate::layout::SharedLayout;
-use crate::protocol::{Locked, Mark};
+use crate::protocol::{Held, Locked, Mark};
 use crate::typed::{Failure, Field, IN_REGISTERS, Integer, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process

@@ -880,6 +880,8 @@ class _Reader:
     def _check_header(self, size):
         if self._u32(_FORMAT) != 1:
             raise self._error(ShmboxError, "it has a format that this module does not know: generate the module anew")
+        if self._u32(_FLAGS) & 8:
+            raise self._error(ShmboxError, "it holds a table of rows, and no single value: open it in Rust, with `SharedTable::open`")
         capacity, room = self._u64(_CAPACITY), self._u64(_ROOM)
         slots = self._u32(_SLOTS)
         # A record of 8 bytes for each slot, in whole lines of 64.

@@ -6,6 +6,8 @@ use super::lock::lock::WAITERS;
 use super::lock::record::Record;
 use super::memory::control::{ALWAYS_NOTIFY, CONTROL, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State};
 use super::memory::control::{Control, RAW_WRITERS};
+use super::rows::own::{Life, Own};
+use super::rows::words::RowWords;
 use crate::format_tables::{bits, mask, section, table};
 use std::mem::offset_of;
 
@@ -18,7 +20,7 @@ fn each_word_of_the_control_block_lies_where_the_format_says() {
     }
     let ours = words![
         magic: "u64", format: "u32", flags: "u32", capacity: "u64", room: "u64", unique: "u64",
-        slots: "u32", set: "u32", claims: "u32", replaced: "u32", durable: "u32", life: "u64", seq: "u64", state: "u32", range: "u64", lock: "u32",
+        slots: "u32", rows: "u32", set: "u32", claims: "u32", replaced: "u32", durable: "u32", life: "u64", ids: "u64", seq: "u64", state: "u32", range: "u64", lock: "u32",
         awaited: "u64",
     ];
     let theirs: Vec<_> = table("The control block")
@@ -70,6 +72,7 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
         room: 64,
         slots: 17,
         snapshots: false,
+        rows: 0,
     };
     let records = 192;
     assert_eq!(
@@ -127,6 +130,83 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
             assert_eq!(size, sizes.next(), "{row:?}");
         }
     }
+}
+
+#[test]
+fn the_parts_of_a_table_lie_where_the_format_says() {
+    let geometry = Geometry {
+        capacity: 128,
+        room: 64,
+        slots: 17,
+        snapshots: false,
+        rows: 6,
+    };
+    let (p, c, s, q, r) = (7, 128, 64, 6, 192);
+    assert!(section("Tables").contains(
+        "0            PC           2PC          3PC        3PC+S       3PC+2S      3PC+2S+64Q   3PC+2S+64Q+R  3PC+2S+64Q+R+320"
+    ));
+    let words = 3 * p * c + 2 * s;
+    let ours = [
+        geometry.mirror(0),
+        geometry.mirror(1),
+        geometry.schema_room(0),
+        geometry.schema_room(1),
+        geometry.row_words_at(),
+        geometry.records_at(),
+    ];
+    let theirs = [
+        p * c,
+        2 * p * c,
+        3 * p * c,
+        3 * p * c + s,
+        words,
+        words + 64 * q,
+    ];
+    assert_eq!(ours, theirs);
+    assert_eq!(geometry.total(), Some(words + 64 * q + r + CONTROL));
+}
+
+#[test]
+fn the_words_of_a_row_lie_where_the_format_says() {
+    let ours = [
+        (offset_of!(RowWords, own), "own"),
+        (offset_of!(RowWords, seq), "seq"),
+        (offset_of!(RowWords, range), "range"),
+        (offset_of!(RowWords, id), "id"),
+        (offset_of!(RowWords, owner), "owner"),
+    ];
+    let rows = table("Row words");
+    let theirs: Vec<(usize, &str)> = rows
+        .iter()
+        .map(|row| (row[0].parse().expect("an offset"), &*row[2]))
+        .collect();
+    assert_eq!(theirs, ours);
+    assert!(rows.iter().all(|row| row[1] == "`u64`"));
+}
+
+#[test]
+fn the_word_of_a_row_has_the_bits_that_the_format_says() {
+    let rows = table("own");
+    let [claim, life, generation] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    let none = Claim { word: 0 };
+    let of = |row: &Vec<String>| {
+        let range = bits(&row[0]).expect("bits");
+        (u64::MAX >> (64 - (range.end - range.start))) << range.start
+    };
+    let all = Claim { word: u32::MAX };
+    assert_eq!(Own::of(all, Life::Free, 0).0, of(claim));
+    assert_eq!(Own::of(none, Life::Free, u64::MAX).0, of(generation));
+    let lives = life[1].strip_prefix("life: ").expect("`life: …`");
+    let lives: Vec<String> = lives.split(", ").map(str::to_owned).collect();
+    let ours = Life::ALL.map(|life| {
+        let word = Own::of(none, life, 0).0;
+        assert_eq!(word & of(&rows[1]), word);
+        assert_eq!(Own(word).life(), life);
+        format!("{} {life:?}", word >> 32).to_lowercase()
+    });
+    assert_eq!(lives, ours);
 }
 
 #[test]

@@ -63,7 +63,12 @@ pub(crate) enum Fault {
     Untrusted { owner: u32, creator: u32 },
     /// The sizes asked for cannot be had.
     TooLarge,
+    /// Every row of a table has an owner; the pids of some.
+    Full { rows: u32, pids: Box<[u32]> },
 }
+
+/// How many processes such an error names.
+pub(in crate::protocol) const NAMED: usize = 8;
 
 impl Fault {
     /// Whether the kernel said that this process has no right to what was asked.

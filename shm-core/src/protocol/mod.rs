@@ -4,7 +4,7 @@
 //! This module knows no `T`: it deals in bytes, versions and processes. `ARCHITECTURE.md` states
 //! the protocols and their invariants. `typed/` and the public types may call it, by the names that
 //! are passed on here; it may call `home/` and `sysv/`. Of its folders each may call those before it, and all
-//! may say what went wrong (`fault.rs`): `memory/`, `lock/`, `segment/`, `life/`.
+//! may say what went wrong (`fault.rs`): `memory/`, `lock/`, `rows/`, `segment/`, `life/`.
 
 #[cfg(all(test, not(loom)))]
 mod contract;
@@ -14,6 +14,7 @@ mod lock;
 mod memory;
 #[cfg(all(test, loom))]
 mod models;
+mod rows;
 mod segment;
 
 pub(crate) use fault::Fault;
@@ -32,14 +33,19 @@ pub(crate) use lock::proc::observe;
 pub(crate) use lock::process::epoch;
 pub(crate) use lock::set::orphans as orphaned_sets;
 pub(crate) use memory::control::{
-    ALWAYS_NOTIFY, Geometry, MOST_SLOTS, RAW_WRITERS, SLOTS, SNAPSHOTS, State,
+    ALWAYS_NOTIFY, FREE_ON_DEATH, Geometry, MOST_ROWS, MOST_SLOTS, RAW_WRITERS, SLOTS, SNAPSHOTS,
+    State, TABLE,
 };
 pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};
+pub(crate) use memory::latch::Latch;
 #[cfg(shm_stop_points)]
 pub use memory::stop::POINTS;
+pub(crate) use segment::commit::{GAP, GAPS, Held, Payload};
 pub(crate) use segment::kernel::{Access, attach, look_up, mode_at_first, stat};
-pub(crate) use segment::locked::{GAP, GAPS, Locked, Payload};
+pub(crate) use segment::locked::Locked;
 pub use segment::owner::Owner;
+pub(crate) use segment::row::{OwnedRow, Row, Seated, Seen};
+pub(crate) use segment::rows::Fresh;
 pub(crate) use segment::segment::{SIZE_IN_ROOM, Segment};
 pub(crate) use segment::upgrade::Successor;

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::room::{self, Fit, Judged};
 use super::stretches::store_by_schema;
 use crate::layout::later_variant;
-use crate::protocol::{Fault, Locked, Segment, Span, State};
+use crate::protocol::{Fault, Fresh, Held, Latch, Locked, OwnedRow, Seated, Segment, Span, State};
 
 /// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
 const LOOKS: u32 = 100;
@@ -113,7 +113,9 @@ impl Attached {
             )
         };
         match failure {
-            Failure::NoRoom { .. } | Failure::Mismatch(_) => true,
+            Failure::NoRoom { .. } | Failure::Mismatch(_) | Failure::OtherKind { .. } => true,
+            // No upgrade in place is to be had: see `ARCHITECTURE.md`.
+            Failure::NeedsUpgrade { .. } => self.segment.row_count() > 0,
             // Damage of the semaphore set is none of the value.
             other => is_damaged(other) && self.judge().is_err_and(|now| is_damaged(&now)),
         }
@@ -173,6 +175,33 @@ impl Attached {
         Err(Failure::damaged("its schema changes without end"))
     }
 
+    /// The row of a seat, which [`Segment::try_seat`] did not give.
+    #[cold]
+    pub(crate) fn seat(&self, seated: &Seated) -> Result<OwnedRow<'_>, Failure> {
+        for _ in 0..=LOOKS {
+            let row = self.segment.seat(seated)?;
+            if self.segment.is_written_as_known() {
+                return Ok(row);
+            }
+            drop(self.lock()?);
+        }
+        Err(Failure::damaged("its schema changes without end"))
+    }
+
+    /// Claims a row, under a schema that lets this process write.
+    pub(crate) fn claim_row(&self) -> Result<Fresh<'_>, Failure> {
+        for _ in 0..=LOOKS {
+            let fresh = self.segment.claim_row()?;
+            // Behind the exchange: the row's last owner may have known a later schema.
+            if self.segment.is_written_as_known() {
+                return Ok(fresh);
+            }
+            drop(fresh);
+            drop(self.lock()?);
+        }
+        Err(Failure::damaged("its schema changes without end"))
+    }
+
     /// Commits a value of the type, as [`Typed`](super::Typed) does, but there once for all types;
     /// returns its version.
     ///
@@ -213,21 +242,27 @@ impl Attached {
     ///
     /// # Safety
     ///
-    /// The span lies within a value of the type, and `dst` is valid for writes of as many bytes.
+    /// `copies` are the segment's, of its value or a row. The span lies within a value of the type, and `dst` is valid
+    /// for writes of as many bytes.
     #[cold]
-    pub(crate) unsafe fn read(&self, span: Span, dst: *mut u8) -> Result<u64, Failure> {
+    pub(crate) unsafe fn read(
+        &self,
+        copies: &Latch,
+        span: Span,
+        dst: *mut u8,
+    ) -> Result<u64, Failure> {
         let mut start = None;
         loop {
             let read = match (self.older.get(), self.segment.readable_as()) {
                 (Some((state, version)), _) => {
                     // SAFETY: this function's contract: the span lies within a value, and `dst` has
                     // room for it.
-                    unsafe { self.read_with_defaults(span, dst, state, version) }
+                    unsafe { self.read_with_defaults(copies, span, dst, (state, version)) }
                 }
                 // SAFETY: the span lies within a value of the type (this function's contract), for
                 // which the capacity has room under the state that `read_as` was told (**room**);
                 // `dst` is valid for as many bytes (this function's contract).
-                (None, Some(state)) => unsafe { self.segment.read(state, span, dst) },
+                (None, Some(state)) => unsafe { self.segment.read(copies, state, span, dst) },
                 (None, None) => Err(Fault::Changed),
             };
             match read {
@@ -249,10 +284,10 @@ impl Attached {
     /// The span lies within a value of the type, and `dst` is valid for writes of as many bytes.
     unsafe fn read_with_defaults(
         &self,
+        copies: &Latch,
         Span { offset, len }: Span,
         dst: *mut u8,
-        state: State,
-        version: u32,
+        (state, version): (State, u32),
     ) -> Result<u64, Fault> {
         // SAFETY: `dst` is valid for writes of `len` bytes (this function's contract).
         unsafe { dst.write_bytes(0, len) };
@@ -264,7 +299,7 @@ impl Attached {
         };
         // SAFETY: `within` was cut to the capacity above, and is no longer than the `len` bytes for
         // which `dst` is valid.
-        let read = unsafe { self.segment.read(state, within, dst) }?;
+        let read = unsafe { self.segment.read(copies, state, within, dst) }?;
         (self.of.for_each_missing)(version, &mut |at, default| {
             let start = at.max(offset);
             let end = (at + default.len()).min(offset + len);

@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     NoRow { index: usize, len: usize },
     /// The segment holds another layout.
     Mismatch(Box<Mismatch>),
+    /// The segment is a table of so many rows, and the call is for a box; or, if 0, the other way round.
+    OtherKind { rows: u32 },
+    /// The row has another owner by now, or none.
+    Stale,
     /// The segment holds an earlier version, and the call would write.
     NeedsUpgrade { found: u32 },
     /// Bytes that capacity and schema room lack for the type.

@@ -12,7 +12,7 @@ use super::field::Field;
 use super::gaps::Gaps;
 use super::stretches::{bytes_to_store, for_each_stretch};
 use crate::layout::{self, SharedLayout};
-use crate::protocol::{Locked, Span};
+use crate::protocol::{Held, Span};
 
 /// The largest value that is copied on the stack.
 const ON_STACK: usize = 4096;
@@ -110,17 +110,17 @@ pub(super) fn kept_parts<T: SharedLayout, F: SharedLayout>(
 /// Has `store` store a value where the field lies in a `T`, with the segment's own bytes in what is not
 /// this program's to store. What `store` is given has the initialised bytes of an `F`.
 ///
-/// The lock is known to be held, see [`Locked::check`].
+/// The right to commit is known to be had, see [`Held::check`].
 ///
 /// # Safety
 ///
 /// The segment has room for a `T`.
 #[inline(always)]
-pub(super) unsafe fn with_kept<'l, T: SharedLayout, F: SharedLayout, R>(
-    locked: &mut Locked<'l>,
+pub(super) unsafe fn with_kept<H: Held, T: SharedLayout, F: SharedLayout, R>(
+    locked: &mut H,
     field: Field<T, F>,
     value: &F,
-    store: impl FnOnce(&mut Locked<'l>, *const u8) -> R,
+    store: impl FnOnce(&mut H, *const u8) -> R,
 ) -> R {
     if const { !keeps::<T, F>() } {
         return store(locked, (&raw const *value).cast());
@@ -141,7 +141,7 @@ pub(super) unsafe fn with_kept<'l, T: SharedLayout, F: SharedLayout, R>(
 ///
 /// The segment has room for a `T`.
 unsafe fn copy_kept<T: SharedLayout, F: SharedLayout>(
-    locked: &Locked<'_>,
+    locked: &impl Held,
     field: Field<T, F>,
     value: &F,
     copy: &mut MaybeUninit<F>,

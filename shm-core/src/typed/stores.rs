@@ -7,7 +7,7 @@ use std::slice;
 use super::field::Field;
 use super::stretches::for_each_stretch;
 use crate::layout::{SharedLayout, Sink};
-use crate::protocol::{Locked, Payload, Span};
+use crate::protocol::{Held, Locked, Payload, Span};
 
 /// Stores to several fields of one `T`, collected to become one commit.
 ///

@@ -1,8 +1,9 @@
 //! The bytes of a `T` that are not padding: the only ones that are read from a value, and the only
 //! ones that are stored.
 
+use super::descriptor::Type;
 use crate::layout::{self, Run, Runs, Schema, SharedLayout};
-use crate::protocol::{Comb, Fault, Locked, Payload, Span};
+use crate::protocol::{Comb, Fault, Held, Locked, Payload, Span};
 
 /// Calls `each` with the runs of a `T`, all of it that is not padding, as many at once as a window
 /// holds.
@@ -171,6 +172,28 @@ pub(crate) fn store_bytes_first(
     Ok(())
 }
 
+/// Stores the template of a table that is being born: zeros, but for what an owner's program may not know, since a later
+/// version has brought it.
+pub(crate) fn store_template(
+    locked: &Locked<'_>,
+    payload: Payload,
+    of: &Type,
+) -> Result<(), Fault> {
+    let mut defaults = Vec::new();
+    (of.for_each_missing)(1, &mut |offset, default| {
+        defaults.push((offset, default.to_vec()));
+    });
+    // Their expressions are the caller's code.
+    locked.check_process()?;
+    for (offset, default) in defaults {
+        let end = offset + default.len();
+        assert!(end <= payload.capacity(), "a newborn has room for its rows");
+        // SAFETY: within the capacity, as was checked; `default` has that many bytes.
+        unsafe { payload.store(offset, default.as_ptr(), default.len()) };
+    }
+    Ok(())
+}
+
 /// Refuses zeros as the first value where they stand for variants that this program does not know.
 pub(crate) fn check_zeros<T: SharedLayout>() -> Result<(), Fault> {
     if const { T::SCHEMA.has_others() } {
@@ -238,7 +261,7 @@ pub(super) unsafe fn store_within<T: SharedLayout>(
 ///
 /// The payload has room for a `T`, and `bytes` has what is initialised of one.
 pub(super) unsafe fn difference<T: SharedLayout>(
-    locked: &Locked<'_>,
+    locked: &impl Held,
     bytes: *const u8,
 ) -> Option<Span> {
     let mut changed: Option<Span> = None;

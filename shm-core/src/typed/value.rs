@@ -14,7 +14,7 @@ use super::kept::{is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
-use crate::protocol::{Fault, LONG, Locked, Span};
+use crate::protocol::{Fault, Held, LONG, Locked, Span};
 
 /// The largest value that is kept on the stack where the heap would do, or twice.
 const ON_STACK: usize = 4096;
@@ -138,7 +138,7 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Checks under the lock that a field is there: in no element that its vector lacks.
     #[inline(always)]
-    pub(crate) fn find<F>(&self, locked: &Locked<'_>, field: Field<T, F>) -> Result<(), Failure> {
+    pub(crate) fn find<F>(&self, locked: &impl Held, field: Field<T, F>) -> Result<(), Failure> {
         if !field.is_element() {
             return Ok(());
         }
@@ -284,7 +284,11 @@ impl<T: SharedLayout> Typed<T> {
     ) -> Result<u64, Failure> {
         // SAFETY: a field lies within the `T`, which is the attachment's type (**type**), and the
         // place has the bytes of an `F`.
-        let version = unsafe { self.attached.read(field.span(), place.as_mut_ptr().cast()) }?;
+        let version = unsafe {
+            let copies = self.attached.segment().copies();
+            self.attached
+                .read(copies, field.span(), place.as_mut_ptr().cast())
+        }?;
         // SAFETY: after `Ok` all bytes of the place are initialised (`Attached::read`).
         unsafe { self.judge(field, place) }?;
         Ok(version)
@@ -294,7 +298,7 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     fn load_to<F: SharedLayout>(
         &self,
-        locked: &Locked<'_>,
+        locked: &impl Held,
         field: Field<T, F>,
         place: &mut MaybeUninit<F>,
     ) -> Result<(), Failure> {
@@ -310,7 +314,7 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     pub(crate) fn load<F: SharedLayout, E>(
         &self,
-        locked: &Locked<'_>,
+        locked: &impl Held,
         field: Field<T, F>,
         explain: impl FnOnce(Failure) -> E,
     ) -> Result<F, E> {
@@ -323,7 +327,7 @@ impl<T: SharedLayout> Typed<T> {
     }
 
     /// Reads the value under the lock into a box. One allocation.
-    pub(crate) fn load_boxed(&self, locked: &Locked<'_>) -> Result<Box<T>, Failure> {
+    pub(crate) fn load_boxed(&self, locked: &impl Held) -> Result<Box<T>, Failure> {
         let mut value = Box::new_uninit();
         self.load_to(locked, Field::WHOLE, &mut value)?;
         // SAFETY: `load_to` made it a `T`.
@@ -335,7 +339,7 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     pub(crate) fn update(
         &self,
-        locked: &mut Locked<'_>,
+        locked: &mut impl Held,
         change: impl FnOnce(&mut T),
     ) -> Result<u64, Failure> {
         let change = |value: &mut T| {
@@ -347,13 +351,13 @@ impl<T: SharedLayout> Typed<T> {
 
     /// The same, unless the change fails. Tells what it answered.
     #[inline(always)]
-    pub(crate) fn try_update<R, E>(
+    pub(crate) fn try_update<R, E, H: Held>(
         &self,
-        locked: &mut Locked<'_>,
+        locked: &mut H,
         change: impl FnOnce(&mut T) -> Result<R, E>,
         explain: impl Fn(Failure) -> E,
     ) -> Result<Snapshot<R>, E> {
-        let check = |locked: &Locked<'_>| locked.check().map_err(Failure::from).map_err(&explain);
+        let check = |locked: &H| locked.check().map_err(Failure::from).map_err(&explain);
         if const { size_of::<T>() > ON_STACK } {
             let mut copy = self.load_boxed(locked).map_err(&explain)?;
             let value = change(&mut copy)?;
@@ -374,11 +378,10 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Commits a value; returns its version.
     #[inline(always)]
-    pub(crate) fn commit(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
+    pub(crate) fn commit<H: Held>(&self, locked: &mut H, value: &T) -> u64 {
         if const { keeps::<T, T>() } {
             // SAFETY: `with_kept` gives what is initialised of a `T`.
-            let commit =
-                |locked: &mut Locked<'_>, bytes| unsafe { self.commit_bytes(locked, bytes) };
+            let commit = |locked: &mut H, bytes| unsafe { self.commit_bytes(locked, bytes) };
             // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
             return unsafe { with_kept(locked, Field::WHOLE, value, commit) };
         }
@@ -390,7 +393,7 @@ impl<T: SharedLayout> Typed<T> {
     ///
     /// `bytes` has what is initialised of a `T`.
     #[inline(always)]
-    unsafe fn commit_bytes(&self, locked: &mut Locked<'_>, bytes: *const u8) -> u64 {
+    unsafe fn commit_bytes(&self, locked: &mut impl Held, bytes: *const u8) -> u64 {
         let gaps = const { Gaps::of::<T>() };
         // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
         // which there is room for a `T` (**room**, **type**); the gaps of a `T` lie within it. `bytes`
@@ -414,17 +417,16 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Commits one field; returns the new version.
     #[inline(always)]
-    pub(crate) fn commit_field<F: SharedLayout>(
+    pub(crate) fn commit_field<F: SharedLayout, H: Held>(
         &self,
-        locked: &mut Locked<'_>,
+        locked: &mut H,
         field: Field<T, F>,
         value: &F,
     ) -> u64 {
         if const { keeps::<T, F>() } {
             // SAFETY: `with_kept` gives what is initialised of an `F`.
-            let commit = |locked: &mut Locked<'_>, bytes| unsafe {
-                self.commit_bytes_of(locked, field, bytes)
-            };
+            let commit =
+                |locked: &mut H, bytes| unsafe { self.commit_bytes_of(locked, field, bytes) };
             // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
             return unsafe { with_kept(locked, field, value, commit) };
         }
@@ -438,7 +440,7 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(always)]
     unsafe fn commit_bytes_of<F: SharedLayout>(
         &self,
-        locked: &mut Locked<'_>,
+        locked: &mut impl Held,
         field: Field<T, F>,
         bytes: *const u8,
     ) -> u64 {
@@ -451,8 +453,8 @@ impl<T: SharedLayout> Typed<T> {
 
     /// Commits a value of which most bytes are those that stand already: only the others are
     /// written. Returns the new version.
-    fn commit_difference(&self, locked: &mut Locked<'_>, value: &T) -> u64 {
-        let commit = |locked: &mut Locked<'_>, value| {
+    fn commit_difference<H: Held>(&self, locked: &mut H, value: &T) -> u64 {
+        let commit = |locked: &mut H, value| {
             // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
             // which there is room for a `T` (**room**, **type**); `value` has its bytes (`with_kept`).
             let changed = unsafe { difference::<T>(locked, value) };
@@ -499,7 +501,7 @@ impl<T: SharedLayout> Typed<T> {
     ///
     /// Every byte of `place` is initialised.
     #[inline(always)]
-    unsafe fn judge<F: SharedLayout>(
+    pub(super) unsafe fn judge<F: SharedLayout>(
         &self,
         field: Field<T, F>,
         place: &mut MaybeUninit<F>,

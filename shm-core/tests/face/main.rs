@@ -10,3 +10,4 @@ mod inspector_set;
 mod raw_box;
 mod raw_table;
 mod shared_box;
+mod table;

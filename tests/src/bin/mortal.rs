@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 use shm_core::{Place, SharedBox, field};
 use shm_tests::family::Version;
-use shm_tests::{Halves, Ledger, own_ipc_namespace, with_version};
+use shm_tests::{Halves, Ledger, own_ipc_namespace, table_act, with_version};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -55,6 +55,12 @@ fn main() -> Outcome {
                 .timeout(Duration::from_millis(50));
             let number = number.parse()?;
             drop(options.open_or_create(&parse(key)?, || [number; 16])?);
+        }
+        ["table", action, key, number] => {
+            return table_act(action, &parse(key)?, number.parse()?);
+        }
+        [action, key, "0", number] if action.starts_with("table ") => {
+            return table_act(&action["table ".len()..], &parse(key)?, number.parse()?);
         }
         [action, key, "64", number] => return act::<8>(action, &parse(key)?, number.parse()?),
         [action, key, "65536", number] => {

@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgid, setgroups, setuid};
 use shm_core::sysv::{self, sem, shm};
 use shm_core::{FixedStr, Key, Place, RawBox, SharedBox, SharedLayout, SharedView, field};
-use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots};
+use shm_tests::{Memory, NOBODY, own_ipc_namespace, semaphores, slots, table_act};
 
 /// What `python.rs` shares with its modules.
 #[derive(SharedLayout, Clone, Copy)]
@@ -34,6 +34,7 @@ fn main() -> Outcome {
         arguments.drain(..2);
     }
     match arguments[..] {
+        ["table", action, key, number] => table_act(action, &parse(key)?, number.parse()?),
         ["count", key, times] => count(&parse(key)?, times.parse()?),
         ["create", key] => create(&parse(key)?),
         ["hold-lock", key] => hold_lock::<u64>(&parse(key)?),

@@ -24,9 +24,15 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["protocol/memory", "protocol/fault", "home", "sysv"],
     ),
     (
+        "protocol/rows",
+        &["protocol/rows/"],
+        &["protocol/lock", "protocol/memory", "protocol/fault"],
+    ),
+    (
         "protocol/segment",
         &["protocol/segment/"],
         &[
+            "protocol/rows",
             "protocol/lock",
             "protocol/memory",
             "protocol/fault",
@@ -39,6 +45,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["protocol/life/"],
         &[
             "protocol/segment",
+            "protocol/rows",
             "protocol/lock",
             "protocol/memory",
             "protocol/fault",

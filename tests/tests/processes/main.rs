@@ -10,4 +10,5 @@ mod crowds;
 mod deaths;
 mod membership;
 mod signals;
+mod tables;
 mod users;

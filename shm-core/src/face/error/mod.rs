@@ -30,6 +30,12 @@ pub enum ErrorKind {
     TooSmall,
     /// The segment holds another layout than the program's type has: [`Error::mismatch`].
     Mismatch,
+    /// The segment holds a table where a single value was asked for, or a single value where a table was.
+    OtherKind,
+    /// The row has another owner than when it was seen, or none.
+    Stale,
+    /// Every row of the table has an owner that lives: [`Error::claimants`].
+    Full,
     /// The segment holds an earlier version of the program's type, and this call would write.
     NeedsUpgrade,
     /// The segment has no room for the program's version of its type: [`Error::missing`].
@@ -51,7 +57,7 @@ pub enum ErrorKind {
     Unfinished,
     /// This thread holds the write lock of the segment already.
     Reentrant,
-    /// The write lock was taken by this process's parent, before the fork.
+    /// The write lock was taken, or the row claimed, by this process's parent, before the fork.
     Forked,
     /// Every slot for writing processes is in use: [`Error::claimants`].
     SlotsTaken,
@@ -279,6 +285,8 @@ impl Error {
             Failure::NotAdoptable { .. } => ErrorKind::Foreign,
             Failure::TooSmall { .. } | Failure::NoRow { .. } => ErrorKind::TooSmall,
             Failure::Mismatch(_) => ErrorKind::Mismatch,
+            Failure::OtherKind { .. } => ErrorKind::OtherKind,
+            Failure::Stale => ErrorKind::Stale,
             Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
             Failure::NoRoom { .. } => ErrorKind::NoRoom,
             Failure::Invalid(_) => ErrorKind::Invalid,
@@ -334,11 +342,11 @@ impl Error {
         }
     }
 
-    /// The pids of some of the processes that have the slots, of [`ErrorKind::SlotsTaken`]: as far
-    /// as this process can see.
+    /// The pids of some of the processes that have the slots, of [`ErrorKind::SlotsTaken`], or the rows, of
+    /// [`ErrorKind::Full`]: as far as this process can see.
     pub fn claimants(&self) -> &[u32] {
         match self.why() {
-            Some(Failure::Fault(Fault::SlotsTaken { pids, .. })) => pids,
+            Some(Failure::Fault(Fault::SlotsTaken { pids, .. } | Fault::Full { pids, .. })) => pids,
             _ => &[],
         }
     }
@@ -432,6 +440,7 @@ fn kind_of(fault: &Fault) -> ErrorKind {
         Fault::Untrusted { .. } | Fault::Exposed { .. } => ErrorKind::Untrusted,
         Fault::NotRestored => ErrorKind::NotRestored,
         Fault::TooLarge | Fault::NoSegment | Fault::NoFile => ErrorKind::Options,
+        Fault::Full { .. } => ErrorKind::Full,
     }
 }
 

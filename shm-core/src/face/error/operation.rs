@@ -53,6 +53,24 @@ operations! {
     AsFd = "as_fd",
     IntoFd = "into_fd",
     Persist = "persist",
+    TableOpen = "SharedTable::open",
+    TableOpenReadOnly = "TableView::open",
+    TableCreateNew = "SharedTable::create_new",
+    TableOpenOrCreate = "SharedTable::open_or_create",
+    TableClaim = "SharedTable::claim",
+    TableReap = "SharedTable::reap",
+    TableRemove = "SharedTable::remove",
+    TableLook = "TableView::look",
+    TableGet = "TableView::get",
+    TableInfo = "TableView::info",
+    TableIsRemoved = "TableView::is_removed",
+    TableWriters = "TableView::writers",
+    RowGet = "RowView::get",
+    SeatGet = "Seat::get",
+    SeatSet = "Seat::set",
+    SeatUpdate = "Seat::update",
+    SeatStore = "Seat::store",
+    SeatFetchAdd = "Seat::fetch_add",
     WriterGet = "Writer::get",
     WriterGetBoxed = "Writer::get_boxed",
     WriterSet = "Writer::set",
@@ -116,12 +134,16 @@ impl Operation {
     }
 
     pub(super) fn is_removal(self) -> bool {
-        matches!(self, Operation::Remove | Operation::InspectorRemove)
+        use Operation::{InspectorRemove, Remove, TableRemove};
+        matches!(self, Remove | InspectorRemove | TableRemove)
     }
 
     /// Whether the call asked for no right to write.
     pub(super) fn is_read_only(self) -> bool {
-        use Operation::{OpenReadOnly, RawOpenReadOnly, RawTableOpenReadOnly};
-        matches!(self, OpenReadOnly | RawOpenReadOnly | RawTableOpenReadOnly)
+        use Operation::{OpenReadOnly, RawOpenReadOnly, RawTableOpenReadOnly, TableOpenReadOnly};
+        matches!(
+            self,
+            OpenReadOnly | RawOpenReadOnly | RawTableOpenReadOnly | TableOpenReadOnly
+        )
     }
 }

@@ -72,7 +72,10 @@ impl fmt::Display for Brief {
             )?,
             Why::Reentrant => f.write_str("this thread holds the segment's write lock already")?,
             Why::Forked => {
-                f.write_str("the write lock belongs to the process that forked this one")?;
+                f.write_str(match self.operation.is_of("Seat") {
+                    true => "the row belongs to the process that forked this one",
+                    false => "the write lock belongs to the process that forked this one",
+                })?;
             }
             Why::Busy(state) => {
                 write!(f, "after {waited:.1?} the lock is still held by ")?;
@@ -95,6 +98,9 @@ impl Brief {
     fn hint(&self) -> &'static str {
         match (self.why, self.operation, self.way) {
             (Why::Removed, operation, _) if operation.is_removal() => "nothing is left to remove",
+            (Why::Forked, operation, _) if operation.is_of("Seat") => {
+                "claim a row for this process, with `SharedTable::claim`"
+            }
             // What is created again has another id.
             (Why::Removed, _, Way::Id) => "create it again, or look for its new id in `ipcs -m`",
             _ => self.why.hint(),
@@ -147,6 +153,14 @@ impl Call {
             Failure::NoRow { .. } => "ask `RawTable::len` first, or walk over `RawTable::rows`",
             Failure::Mismatch(_) => {
                 "build this program with the layout in the segment, or, if its value may be lost, remove it with `shm_core::remove` and create it anew"
+            }
+            Failure::OtherKind { rows: 0 } => "open it with `SharedBox::open`",
+            Failure::OtherKind { .. } => "open it with `SharedTable::open`",
+            Failure::Stale => "walk over the rows again with `SharedTable::rows`",
+            Failure::NeedsUpgrade { .. }
+                if self.operation.is_of("SharedTable") || self.operation.is_of("Seat") =>
+            {
+                "to read only, use `SharedTable::options().open_read_only`; `open_or_create` with `Options::replace_unused` makes it anew as soon as no other process is attached"
             }
             Failure::NeedsUpgrade { .. } => {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"
@@ -239,6 +253,9 @@ impl Call {
             }
             Fault::Untrusted { .. } => "if they may be trusted, allow them with `Options::owner`",
             Fault::TooLarge => "see `Options`",
+            Fault::Full { .. } => {
+                "end some of them, which frees their rows, or make the table anew with more `Options::rows`"
+            }
         }
     }
 
@@ -318,6 +335,13 @@ impl fmt::Display for Call {
                 )?;
             }
             Failure::Mismatch(_) | Failure::Kept { .. } => {}
+            Failure::OtherKind { rows: 0 } => {
+                f.write_str("it holds a single value, and no table")?
+            }
+            Failure::OtherKind { rows } => {
+                write!(f, "it holds a table of {rows} rows, and no single value")?;
+            }
+            Failure::Stale => f.write_str("the row has another owner by now, or none")?,
             Failure::NeedsUpgrade { found } => write!(
                 f,
                 "the segment holds version {found} of `{}`, and this program writes version {}",
@@ -404,11 +428,7 @@ impl Call {
             }
             Fault::SlotsTaken { slots, pids } => {
                 write!(f, "all {slots} slots for writing processes are in use")?;
-                if let [first, others @ ..] = &**pids {
-                    write!(f, ", among others by process {first}")?;
-                    others.iter().try_for_each(|pid| write!(f, ", {pid}"))?;
-                }
-                Ok(())
+                named(pids, f)
             }
             Fault::SetLost => f.write_str(
                 "the semaphore set that tells which writers live has been removed, by `ipcrm -s` or by systemd's `RemoveIPC` at a logout",
@@ -439,8 +459,21 @@ impl Call {
             Fault::NoFile => f.write_str("a segment has no descriptor"),
             Fault::NoSegment => f.write_str("it is no segment of the kernel's"),
             Fault::TooLarge => f.write_str("no address space holds a segment of that capacity"),
+            Fault::Full { rows, pids } => {
+                write!(f, "all {rows} rows have owners that live")?;
+                named(pids, f)
+            }
         }
     }
+}
+
+/// Names some of the processes that have what was asked for.
+fn named(pids: &[u32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let [first, others @ ..] = pids {
+        write!(f, ", among others by process {first}")?;
+        others.iter().try_for_each(|pid| write!(f, ", {pid}"))?;
+    }
+    Ok(())
 }
 
 /// The next step after a system call that failed: `sysv` does not know what it was for.

@@ -22,8 +22,8 @@ use crate::protocol::memory::atomics::{
 };
 use crate::protocol::memory::control::{MAGIC, State, may_end_in_control};
 use crate::protocol::memory::stop::stop;
+use crate::protocol::segment::commit::Payload;
 use crate::protocol::segment::kernel::Access;
-use crate::protocol::segment::locked::Payload;
 use crate::protocol::segment::segment::Segment;
 use crate::sysv::Mode;
 
@@ -238,6 +238,10 @@ impl Segment {
 
     /// Puts the newest whole snapshot in the place of the live value. No other process uses it.
     fn restore(&self) -> Result<(), Fault> {
+        if self.row_count() > 0 {
+            self.forget_rows();
+            return Ok(());
+        }
         let file = self.home.file().ok_or(Fault::NotRestored)?;
         let slots = self.snapshot_slots().ok_or(Fault::NotRestored)?;
         file::restored(file.description(), slots, self.unique, |found, durable| {
@@ -247,12 +251,7 @@ impl Segment {
                 return Err(Fault::Damaged("a snapshot in it does not fit its sizes"));
             }
             let control = self.control();
-            for record in self.records() {
-                record.store(0, Relaxed);
-            }
-            control.lock.store(0, Relaxed);
-            control.awaited.store(0, Relaxed);
-            control.range.store(0, Relaxed);
+            self.forget_claims();
             control.durable.store(durable, Relaxed);
             control.state.store(State::READY.0, Relaxed);
             // SAFETY: the mapping is writable and no other process is in this life (`enter`), so the copies are **owned**. Room
@@ -264,6 +263,28 @@ impl Segment {
             stop!("file: restored");
             Ok(())
         })
+    }
+}
+
+impl Segment {
+    /// Of claims of another life nothing is left.
+    fn forget_claims(&self) {
+        let control = self.control();
+        for record in self.records() {
+            record.store(0, Relaxed);
+        }
+        control.lock.store(0, Relaxed);
+        control.awaited.store(0, Relaxed);
+        control.range.store(0, Relaxed);
+    }
+
+    /// A table of another life has no owners: all of its rows are free.
+    fn forget_rows(&self) {
+        self.forget_claims();
+        for words in self.row_words() {
+            words.own.store(0, Relaxed);
+            words.seq.store(0, Relaxed);
+        }
     }
 }
 

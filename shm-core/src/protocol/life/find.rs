@@ -9,7 +9,8 @@ use crate::protocol::fault::Fault;
 use crate::protocol::lock::held::Handle;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{
-    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, SNAPSHOTS, State, may_end_in_control,
+    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, SNAPSHOTS, State, TABLE,
+    may_end_in_control,
 };
 use crate::protocol::memory::copy::Area;
 use crate::protocol::memory::latch::Latch;
@@ -186,7 +187,13 @@ pub(super) fn header(control: &Control, size: usize) -> Result<(Geometry, u32), 
     let room = control.room.load(Relaxed);
     let slots = control.slots.load(Relaxed);
     let snapshots = flags & SNAPSHOTS != 0;
-    let Some(geometry) = Geometry::verified(capacity, room, slots, snapshots, size) else {
+    let rows = control.rows.load(Relaxed);
+    if (rows > 0) != (flags & TABLE != 0) {
+        return Err(Fault::Damaged(
+            "its flags and its number of rows contradict each other",
+        ));
+    }
+    let Some(geometry) = Geometry::verified(capacity, room, slots, snapshots, rows, size) else {
         return Err(Fault::Damaged(
             "the sizes in its control block do not add up to its size",
         ));
@@ -208,7 +215,9 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
         // the segment touches them, by `copy/`.
         unsafe { Area::new(first, bytes) }
     };
-    let mirrors = [0, 1].map(|index| area(geometry.mirror(index), geometry.capacity));
+    // The template of a table, the value of a box.
+    let last = geometry.row(geometry.rows);
+    let mirrors = [0, 1].map(|index| area(geometry.mirror(index) + last, geometry.capacity));
     let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
     let control_at = geometry.records_at() + geometry.records();
     let control: *const Control = base.wrapping_add(control_at).cast_const().cast();
@@ -219,16 +228,21 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
     let latch = unsafe {
         Latch::new(
             &raw const (*control).seq,
-            area(0, geometry.capacity),
+            area(last, geometry.capacity),
             mirrors,
         )
     };
     let records = base.wrapping_add(geometry.records_at()).cast_const().cast();
+    let row_words = base
+        .wrapping_add(geometry.row_words_at())
+        .cast_const()
+        .cast();
     Segment {
         key: Key::PRIVATE,
         owners: [0; 2],
         unique,
         records,
+        row_words,
         control,
         handle: Handle::unclaimed(home.number()),
         home,

@@ -6,7 +6,8 @@ use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{FORMAT, Geometry, MAGIC};
 use crate::protocol::memory::stop::stop;
-use crate::protocol::segment::locked::{Locked, Payload};
+use crate::protocol::segment::commit::Payload;
+use crate::protocol::segment::locked::Locked;
 use crate::protocol::segment::segment::Segment;
 use crate::sysv::Mode;
 use crate::sysv::shm::GetFlags;
@@ -56,6 +57,7 @@ pub(super) unsafe fn describe(segment: &Segment, newborn: &Newborn) {
     stop!("birth: magic written");
     control.format.store(FORMAT, Relaxed);
     control.flags.store(newborn.flags, Relaxed);
+    control.rows.store(newborn.geometry.rows, Relaxed);
     control
         .capacity
         .store(newborn.geometry.capacity as u64, Relaxed);

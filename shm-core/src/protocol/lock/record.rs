@@ -95,7 +95,7 @@ impl Record {
     }
 
     /// Whether its pid and start mean here what they meant to the claimant.
-    pub(super) fn is_comparable(self) -> bool {
+    pub(in crate::protocol) fn is_comparable(self) -> bool {
         self.space() != 0 && self.space() == Record::own().space()
     }
 

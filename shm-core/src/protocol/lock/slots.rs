@@ -23,15 +23,12 @@ use super::proc;
 use super::process;
 use super::record::Record;
 use crate::home::Witness;
-use crate::protocol::fault::Fault;
+use crate::protocol::fault::{Fault, NAMED};
 use crate::protocol::memory::atomics::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use crate::protocol::memory::stop::stop;
-
-/// How many claimants an error names.
-const NAMED: usize = 8;
 
 /// The witnesses of a segment.
 #[derive(Clone, Copy, Debug)]

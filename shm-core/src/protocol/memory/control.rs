@@ -40,8 +40,20 @@ pub(crate) const ALWAYS_NOTIFY: u32 = 1 << 1;
 /// Two snapshots for the disk lie before the records: of files alone.
 pub(crate) const SNAPSHOTS: u32 = 1 << 2;
 
+/// It is a table: the payload has rows.
+pub(crate) const TABLE: u32 = 1 << 3;
+
+/// A row whose owner has died is freed by the first process that notices, and its value with it.
+pub(crate) const FREE_ON_DEATH: u32 = 1 << 4;
+
 /// All flags that there are; an attacher refuses others.
-pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY | SNAPSHOTS;
+pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY | SNAPSHOTS | TABLE | FREE_ON_DEATH;
+
+/// The most rows that a table may have.
+pub(crate) const MOST_ROWS: u32 = 1 << 20;
+
+/// Bytes of a row's words: rows share no cache line.
+pub(crate) const ROW_WORDS: usize = LINE;
 
 /// The range word when the last commit may have changed any byte.
 pub(in crate::protocol) const EVERYTHING: u64 = 0;
@@ -62,7 +74,9 @@ pub(crate) struct Control {
     pub(crate) unique: AtomicU64,
     /// How many slots there are.
     pub(crate) slots: AtomicU32,
-    _line0: [AtomicU32; 5],
+    /// Of a table: how many rows there are.
+    pub(crate) rows: AtomicU32,
+    _line0: [AtomicU32; 4],
 
     // Line 1: how to join. Used already before the segment is ready.
     /// Id of the slots' semaphore set + 1; 0: none installed yet.
@@ -76,7 +90,9 @@ pub(crate) struct Control {
     pub(crate) durable: AtomicU32,
     /// Of a file: the start of the machine, and the very file, that the live value belongs to.
     pub(crate) life: AtomicU64,
-    _line1: [AtomicU32; 10],
+    /// Of a table: how many rows were claimed so far; the number of each claim is in its row.
+    pub(crate) ids: AtomicU64,
+    _line1: [AtomicU32; 8],
 
     // Line 2: what readers read.
     /// The sequence, see `latch.rs`.
@@ -178,10 +194,13 @@ impl State {
 }
 
 /// How a segment is divided: `[payload][mirror 0][mirror 1][room 0][room 1][records][control block]`. A file may have two
-/// snapshots before the records, each on blocks of its own.
+/// snapshots before the records, each on blocks of its own; a table has the rows' words there.
+///
+/// The payload of a table, and so each mirror, has its rows one behind the other, `capacity` bytes each, and then the
+/// template. That of a box has the value: a box is laid out like a table without rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// Bytes of each of the three copies of the payload.
+    /// Bytes of each of the three copies of a value: the payload's, or a row's.
     pub(crate) capacity: usize,
     /// Bytes of each of the two schema rooms.
     pub(crate) room: usize,
@@ -189,6 +208,8 @@ pub(crate) struct Geometry {
     pub(crate) slots: u16,
     /// Whether there are snapshots.
     pub(crate) snapshots: bool,
+    /// How many rows there are; 0: a box.
+    pub(crate) rows: u32,
 }
 
 impl Geometry {
@@ -202,7 +223,14 @@ impl Geometry {
             room,
             slots,
             snapshots: false,
+            rows: 0,
         };
+        geometry.total().map(|_| geometry)
+    }
+
+    /// The same as a table.
+    pub(crate) fn with_rows(self, rows: u32) -> Option<Geometry> {
+        let geometry = Geometry { rows, ..self };
         geometry.total().map(|_| geometry)
     }
 
@@ -233,15 +261,26 @@ impl Geometry {
         (usize::from(self.slots) * size_of::<u64>()).next_multiple_of(LINE)
     }
 
+    /// Bytes of the words of all rows.
+    fn row_words(self) -> usize {
+        self.rows as usize * ROW_WORDS
+    }
+
+    /// Bytes of one copy of the payload: of a table, of the rows and the template.
+    fn payload(self) -> Option<usize> {
+        self.capacity.checked_mul(self.rows as usize + 1)
+    }
+
     /// Bytes of a segment besides the three copies of the payload.
     fn fixed(self) -> Option<usize> {
         let rooms = self.room.checked_mul(2)?;
-        rooms.checked_add(self.records())?.checked_add(CONTROL)
+        let beside = self.row_words() + self.records() + CONTROL;
+        rooms.checked_add(beside)
     }
 
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
-        let copies = self.capacity.checked_mul(3)?;
+        let copies = self.payload()?.checked_mul(3)?;
         let mut total = copies.checked_add(self.fixed()?)?;
         if self.snapshots {
             let before = copies.checked_add(self.room.checked_mul(2)?)?;
@@ -267,6 +306,7 @@ impl Geometry {
         room: u64,
         slots: u32,
         snapshots: bool,
+        rows: u32,
         size: usize,
     ) -> Option<Geometry> {
         let geometry = Geometry {
@@ -274,28 +314,41 @@ impl Geometry {
             room: room.try_into().ok()?,
             slots: slots.try_into().ok()?,
             snapshots,
+            rows,
         };
         let aligned = geometry.capacity.is_multiple_of(LINE) && geometry.room.is_multiple_of(LINE);
         let present = geometry.capacity > 0 && geometry.room > 0;
         let nameable = (1..=MOST_SLOTS).contains(&geometry.slots);
-        (aligned && present && nameable && geometry.total() == Some(size)).then_some(geometry)
+        let few = rows <= MOST_ROWS && !(snapshots && rows > 0);
+        let right = aligned && present && nameable && few;
+        (right && geometry.total() == Some(size)).then_some(geometry)
+    }
+
+    /// Where a row begins in each copy of the payload, or behind the last one the template: of a box, the value.
+    pub(crate) fn row(self, index: u32) -> usize {
+        self.capacity * index as usize
     }
 
     /// Where mirror `index` (0 or 1) begins.
     pub(crate) fn mirror(self, index: usize) -> usize {
-        self.capacity * (1 + index)
+        self.row(self.rows + 1) * (1 + index)
     }
 
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
-        self.capacity * 3 + self.room * index
+        self.mirror(2) + self.room * index
+    }
+
+    /// Where the rows' words begin.
+    pub(crate) fn row_words_at(self) -> usize {
+        self.schema_room(2)
     }
 
     /// Where the slots' records begin.
     pub(crate) fn records_at(self) -> usize {
         match self.snapshots() {
             Some((at, size)) => at + 2 * size,
-            None => self.capacity * 3 + self.room * 2,
+            None => self.row_words_at() + self.row_words(),
         }
     }
 }

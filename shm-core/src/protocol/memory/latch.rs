@@ -77,6 +77,22 @@ impl Latch {
         }
     }
 
+    /// The latch of copies that lie so many bytes before these, with a sequence of its own.
+    ///
+    /// # Safety
+    ///
+    /// The [invariants](Latch#invariants) hold for it: sequence, alike; and those of its [areas](Area#invariants).
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn before(&self, bytes: usize, seq: *const AtomicU64) -> Latch {
+        // SAFETY: this function's contract.
+        let before = |area: Area| unsafe { area.before(bytes) };
+        Latch {
+            seq,
+            payload: before(self.payload),
+            mirrors: self.mirrors.map(before),
+        }
+    }
+
     #[inline(always)]
     fn seq(&self) -> &AtomicU64 {
         // SAFETY: by **sequence**. An atomic may change under a shared reference.

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
+use super::commit::{Copies, GAPS, Held, Payload, commit_part, commit_whole};
 use super::segment::Segment;
 use super::upgrade::{self, Successor};
 use crate::protocol::fault::Fault;
@@ -10,34 +11,11 @@ use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::held::{self, Commit, Mark};
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::wait;
-use crate::protocol::memory::atomics::Ordering::Relaxed;
-use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, State};
-use crate::protocol::memory::copy::{Area, Comb, LONG, Span};
+use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
+use crate::protocol::memory::control::{ALWAYS_NOTIFY, State};
+use crate::protocol::memory::copy::{Comb, LONG, Span};
+use crate::protocol::memory::latch::Latch;
 use crate::protocol::memory::stop::stop;
-
-/// The span that a range word names; `None` if it names everything, or more than there is.
-fn decoded(range: u64, stored: usize) -> Option<Span> {
-    let offset = usize::try_from(range & 0xffff_ffff).ok()?;
-    let len = usize::try_from(range >> 32).ok()?;
-    let fits = offset.checked_add(len).is_some_and(|end| end <= stored);
-    (range != EVERYTHING && fits).then_some(Span { offset, len })
-}
-
-/// The range word for a span; what does not fit its halves is called everything.
-fn encoded(span: Span) -> u64 {
-    match (u32::try_from(span.offset), u32::try_from(span.len)) {
-        (Ok(offset), Ok(len)) => u64::from(len) << 32 | u64::from(offset),
-        _ => EVERYTHING,
-    }
-}
-
-/// Values up to this long are stored twice rather than copied from payload to mirror: what is in
-/// registers, or in the cache by its own address, need not wait for the stores before it.
-const TWICE: usize = 256;
-
-/// How many gaps [`Locked::commit`] may be told of, and how long each may be.
-pub(crate) const GAPS: usize = 4;
-pub(crate) const GAP: usize = 8;
 
 /// The lock, held. Dropping it lets go; after a commit it is for [`Locked::finish`] to do that.
 ///
@@ -96,18 +74,6 @@ impl<'a> Locked<'a> {
         self.segment.capacity()
     }
 
-    /// Whether this process still holds the lock, and the segment is what it was. To be asked when
-    /// a caller's code has run since the lock was taken or since it was last asked.
-    #[inline(always)]
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        // No other schema comes in force under the lock.
-        if self.check_at_once() {
-            Ok(())
-        } else {
-            self.check_closely()
-        }
-    }
-
     #[cold]
     fn check_closely(&self) -> Result<(), Fault> {
         self.check_process()?;
@@ -133,137 +99,6 @@ impl<'a> Locked<'a> {
     #[inline(always)]
     pub(crate) fn check_at_once(&self) -> bool {
         self.stamp.lasts_at_once() && self.segment.is_written_as_known()
-    }
-
-    /// A span outside of which the comb's stretches have the bytes at `src` in the payload, at
-    /// `offset`; `None` if they have them everywhere.
-    ///
-    /// The lock is known to be held, see [`Locked::check`].
-    ///
-    /// # Safety
-    ///
-    /// `offset + comb.len()` is at most the segment's capacity, and `src` has `comb.len()` bytes, which
-    /// are initialised where the stretches are.
-    pub(crate) unsafe fn difference(
-        &self,
-        offset: usize,
-        src: *const u8,
-        comb: Comb<'_>,
-    ) -> Option<Span> {
-        // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
-        unsafe { self.segment.latch.payload().difference(offset, src, comb) }
-    }
-
-    /// Copies some bytes of the payload to `dst`, raw writers' stores included. All of `dst` is
-    /// initialised then. The lock is known to be held, see [`Locked::check`].
-    ///
-    /// # Safety
-    ///
-    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
-    #[inline(always)]
-    pub(crate) unsafe fn load(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
-        unsafe {
-            if span.len <= LONG {
-                self.segment
-                    .latch
-                    .payload()
-                    .load(span.offset, dst, span.len);
-            } else {
-                self.segment
-                    .latch
-                    .payload()
-                    .load_long(span.offset, dst, span.len);
-            }
-        }
-    }
-
-    /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.
-    ///
-    /// `gaps` are the bytes that it leaves out, if they are few; those of no length do not count.
-    ///
-    /// The lock is known to be held, see [`Locked::check`]. Waiters are still to be woken, by
-    /// [`Locked::finish`] or [`Locked::notify`].
-    ///
-    /// # Safety
-    ///
-    /// `len` is at most the segment's capacity, and `gaps` lie within `len`.
-    #[inline(always)]
-    pub(crate) unsafe fn commit(
-        &mut self,
-        len: usize,
-        gaps: Option<[Span; GAPS]>,
-        write: impl Fn(Payload),
-    ) -> u64 {
-        let segment = self.segment;
-        let exact = segment.has_raw_writers();
-        let write = |area| write(Payload { area, exact });
-        // Before the commit, whose first store needs the same cache line. If it is not completed,
-        // the owner that takes over stores this again.
-        segment.control().range.store(EVERYTHING, Relaxed);
-        stop!("commit: range noted");
-        // SAFETY: the lock is known to be held: **owned**, **whole**.
-        let (version, mirror) = unsafe { segment.latch.commit(write) };
-        if segment.stored.load(Relaxed) != len {
-            follow_longer(mirror, segment);
-        } else if let Some(gaps) = gaps
-            && len <= TWICE
-        {
-            // The bytes of the payload, though most are not from there.
-            write(mirror);
-            let [a, b, c, d] = gaps;
-            let payload = segment.latch.payload();
-            // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**);
-            // the gaps lie within `len`, and that within the capacity.
-            unsafe {
-                copy_gap(mirror, payload, a);
-                copy_gap(mirror, payload, b);
-                copy_gap(mirror, payload, c);
-                copy_gap(mirror, payload, d);
-            }
-        } else {
-            // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**);
-            // `len` is within the capacity. If the compiler knows it, short copies become straight.
-            unsafe { mirror.copy_from(segment.latch.payload(), Span::whole(len)) };
-        }
-        stop!("commit: mirror written");
-        version
-    }
-
-    /// Commits what `write` stores within `changed`: the cost is that of these bytes and of those
-    /// of the commit before. Otherwise as [`Locked::commit`].
-    ///
-    /// # Safety
-    ///
-    /// `changed` lies within the segment's capacity.
-    #[inline(always)]
-    pub(crate) unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
-        let segment = self.segment;
-        let exact = segment.has_raw_writers();
-        let write = |area| write(Payload { area, exact });
-        let range = &segment.control().range;
-        // The mirror is two versions old: it lacks what the last commit changed, and what this one
-        // changes. Raw writers change what no commit knows of.
-        let last = decoded(range.load(Relaxed), segment.stored.load(Relaxed))
-            .filter(|_| !segment.has_raw_writers());
-        // SAFETY: the lock is known to be held: **owned**, **whole**.
-        let (version, mirror) = unsafe { segment.latch.commit(write) };
-        let payload = segment.latch.payload();
-        // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**).
-        // `decoded` lets only spans within `stored` through; that and `changed` are within the capacity.
-        unsafe {
-            match last {
-                Some(last) => {
-                    mirror.copy_from(payload, last);
-                    mirror.copy_from(payload, changed);
-                }
-                None => mirror.copy_from(payload, Span::whole(segment.stored.load(Relaxed))),
-            }
-        }
-        stop!("commit: mirror written");
-        range.store(encoded(changed), Relaxed);
-        stop!("commit: range of a part noted");
-        version
     }
 
     /// Whether a holder that keeps the lock must [look closely](Locked::notify) for waiters after
@@ -351,6 +186,81 @@ impl Locked<'_> {
     }
 }
 
+impl Copies for Segment {
+    #[inline(always)]
+    fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    #[inline(always)]
+    fn range(&self) -> &AtomicU64 {
+        &self.control().range
+    }
+
+    #[inline(always)]
+    fn stored(&self) -> usize {
+        self.stored.load(Relaxed)
+    }
+
+    #[inline(always)]
+    fn is_exact(&self) -> bool {
+        self.has_raw_writers()
+    }
+}
+
+impl Held for Locked<'_> {
+    #[inline(always)]
+    fn check(&self) -> Result<(), Fault> {
+        // No other schema comes in force under the lock.
+        if self.check_at_once() {
+            Ok(())
+        } else {
+            self.check_closely()
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(&self, span: Span, dst: *mut u8) {
+        // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
+        unsafe {
+            if span.len <= LONG {
+                self.segment
+                    .latch
+                    .payload()
+                    .load(span.offset, dst, span.len);
+            } else {
+                self.segment
+                    .latch
+                    .payload()
+                    .load_long(span.offset, dst, span.len);
+            }
+        }
+    }
+
+    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
+        // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
+        unsafe { self.segment.latch.payload().difference(offset, src, comb) }
+    }
+
+    #[inline(always)]
+    unsafe fn commit(
+        &mut self,
+        len: usize,
+        gaps: Option<[Span; GAPS]>,
+        write: impl Fn(Payload),
+    ) -> u64 {
+        // SAFETY: the lock is known to be held: **owned**, **whole**; what this function's contract says of lengths.
+        unsafe { commit_whole(self.segment, len, gaps, write) }
+    }
+
+    #[inline(always)]
+    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
+        // SAFETY: the lock is known to be held: **owned**, **whole**; `changed` is within the capacity (this
+        // function's contract).
+        unsafe { commit_part(self.segment, changed, write) }
+    }
+}
+
 impl Drop for Locked<'_> {
     #[inline(always)]
     fn drop(&mut self) {
@@ -367,99 +277,5 @@ impl Drop for Locked<'_> {
 fn let_go(segment: &Segment, claim: Claim, stamp: Stamp) {
     if stamp.lasts() {
         segment.unlock(claim);
-    }
-}
-
-/// Copies a gap, and no byte beside it.
-///
-/// # Safety
-///
-/// The gap lies within both areas, and `mirror` is writable.
-#[inline(always)]
-unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
-    let mut bytes = [0; GAP];
-    let len = gap.len.min(GAP);
-    // SAFETY: at most the gap, which lies within both areas; `bytes` has room for it; `mirror` is
-    // writable.
-    unsafe {
-        payload.load(gap.offset, bytes.as_mut_ptr(), len);
-        mirror.store(gap.offset, bytes.as_ptr(), len);
-    }
-}
-
-/// Brings a mirror up to date that is longer than the value which was committed: it belongs to a
-/// newer program's schema.
-#[inline(never)]
-fn follow_longer(mirror: Area, segment: &Segment) {
-    // SAFETY: payload and mirror are of one size and do not overlap; a commit is under way, so the
-    // mapping is writable; `stored` is within the capacity (the segment's **fits**).
-    unsafe {
-        mirror.copy_from(
-            segment.latch.payload(),
-            Span::whole(segment.stored.load(Relaxed)),
-        )
-    };
-}
-
-/// The payload while a commit, or a birth, is under way.
-///
-/// # Invariants
-///
-/// **owned**: this thread holds the lock, and the mapping is writable.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Payload {
-    pub(in crate::protocol) area: Area,
-    /// Whether others may store to it without the lock.
-    pub(in crate::protocol) exact: bool,
-}
-
-impl Payload {
-    /// Bytes reserved for the value.
-    pub(crate) fn capacity(self) -> usize {
-        self.area.bytes()
-    }
-
-    /// Stores `len` bytes from `src` at `offset`; all other bytes keep their values.
-    ///
-    /// # Safety
-    ///
-    /// `offset + len` is at most the segment's capacity, and `src` is valid for reads of `len`
-    /// initialised bytes.
-    #[inline(always)]
-    pub(crate) unsafe fn store(self, offset: usize, src: *const u8, len: usize) {
-        // SAFETY: within the capacity, which is the area's size, and writable (**owned**); `src` has the
-        // bytes.
-        unsafe { self.area.store(offset, src, len) };
-    }
-
-    /// Stores stretches of `len` bytes from `src` at `offset`: `count` of them, `stride` bytes
-    /// apart on both sides.
-    ///
-    /// # Safety
-    ///
-    /// `count` is at least 1. Each stretch lies within the segment's capacity, and `src` is valid for
-    /// reads of its initialised bytes.
-    #[inline(always)]
-    pub(crate) unsafe fn store_strided(
-        self,
-        offset: usize,
-        src: *const u8,
-        (len, count, stride): (usize, usize, usize),
-    ) {
-        // SAFETY: each stretch is within the capacity, which is the area's size, and writable (**owned**);
-        // `src` has its bytes.
-        unsafe { self.area.store_strided(offset, src, (len, count, stride)) };
-    }
-
-    /// Stores a comb's stretches from `src` at `offset`; all other bytes keep their values.
-    ///
-    /// # Safety
-    ///
-    /// `offset + comb.len()` is at most the segment's capacity, and `src` is a value, or a part of
-    /// one, of `comb.len()` bytes, which are initialised where the stretches are.
-    pub(crate) unsafe fn store_comb(self, offset: usize, src: *const u8, comb: Comb<'_>) {
-        // SAFETY: the comb is within the capacity, which is the area's size; it is writable, and the lock
-        // is held (**owned**); `src` has its bytes.
-        unsafe { self.area.store_comb(offset, src, comb, self.exact) };
     }
 }

@@ -107,7 +107,7 @@ impl Segment {
     }
 
     /// The witnesses for a look that stores nothing: where the set can't be used, the records alone.
-    fn witnesses_now(&self) -> Result<Slots<'_>, Fault> {
+    pub(super) fn witnesses_now(&self) -> Result<Slots<'_>, Fault> {
         if self.state().is_removed() {
             return Err(Fault::Removed);
         }
@@ -250,6 +250,7 @@ impl Segment {
             self.unlock(claim);
             stop!("claim: inherited lock let go");
         }
+        self.bury_rows(claim.slot(), claim);
         self.succeed_former_self(slots, claim);
         let packed = u64::from(claim.word) << 32 | u64::from(stamp.epoch);
         let published = self
@@ -295,6 +296,7 @@ impl Segment {
                 self.repair();
                 self.unlock(claim);
             }
+            self.bury_rows(Some(slot), claim);
             slots.release_former(slot);
         }
     }

@@ -27,6 +27,7 @@ use crate::protocol::memory::control::{
 use crate::protocol::memory::copy::{Area, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::memory::stop::stop;
+use crate::protocol::rows::words::RowWords;
 use crate::sysv::shm::{self, Attachment, Stat};
 use crate::sysv::{Key, Kind};
 
@@ -51,12 +52,13 @@ const SPINS: u32 = 32;
 ///
 /// # Invariants
 ///
-/// - **divided**: `geometry` adds up to the size of what is mapped, and `control`, `latch`, `rooms` and
+/// - **divided**: `geometry` adds up to the size of what is mapped, and `control`, `latch`, `rooms`, `row_words` and
 ///   `records` are its parts: each within the mapping, on a multiple of 64 bytes, none over another.
 /// - **mapped**: the mapping of `home` is this value's own, and stays until it is dropped.
 /// - **shared**: nothing in this process touches those parts but atomics and the files of `copy/`; on a
 ///   mapping that is not `writable` they only load.
 /// - **fits**: `stored` is at most the capacity.
+/// - **rows**: the copies of row *i* of *n* lie *n - i* capacities before those of `latch`.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(in crate::protocol) home: Home,
@@ -81,6 +83,8 @@ pub(crate) struct Segment {
     pub(in crate::protocol) stored: ProcessSize,
     /// The records of the slots' claimants, one for each slot.
     pub(in crate::protocol) records: *const AtomicU64,
+    /// The words of a table's rows, one for each row.
+    pub(in crate::protocol) row_words: *const RowWords,
     /// What [`Control::set`] held when the set was found to be this segment's; 0: not looked at yet.
     pub(in crate::protocol) set: ProcessState,
     /// This process's claim, if it has one: see [`Segment::is_left`].
@@ -127,7 +131,12 @@ impl Segment {
         self.flags & RAW_WRITERS != 0
     }
 
-    /// Bytes reserved for the payload.
+    /// The copies of a box's value, or of a table's template.
+    pub(crate) fn copies(&self) -> &Latch {
+        &self.latch
+    }
+
+    /// Bytes reserved for the value, or for each row.
     pub(crate) fn capacity(&self) -> usize {
         self.geometry.capacity
     }
@@ -184,9 +193,15 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
+    /// `copies` are this segment's, of its value or a row. The span lies within its capacity, and `dst` is valid for writes of as many bytes.
     #[cold]
-    pub(crate) unsafe fn read(&self, state: State, span: Span, dst: *mut u8) -> Result<u64, Fault> {
+    pub(crate) unsafe fn read(
+        &self,
+        copies: &Latch,
+        state: State,
+        span: Span,
+        dst: *mut u8,
+    ) -> Result<u64, Fault> {
         // Asked for when it is needed: a read with defaults comes here each time.
         let mut start = None;
         loop {
@@ -194,7 +209,7 @@ impl Segment {
                 let word = &self.control().state;
                 // SAFETY: the span lies within the capacity, which is the payload's size (**divided**);
                 // `dst` takes its bytes.
-                match unsafe { upgrade::read_under(word, state, &self.latch, span, dst) } {
+                match unsafe { upgrade::read_under(word, state, copies, span, dst) } {
                     Ok(Some(version)) => return Ok(version),
                     Ok(None) => {}
                     Err(()) => return Err(self.changed()),
@@ -224,7 +239,8 @@ impl Segment {
         }
         bytes.resize(len, 0);
         // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
-        let version = unsafe { self.read(state, Span::whole(len), bytes.as_mut_ptr()) }?;
+        let version =
+            unsafe { self.read(&self.latch, state, Span::whole(len), bytes.as_mut_ptr()) }?;
         Ok((bytes, version))
     }
 
@@ -272,6 +288,15 @@ impl Segment {
         // aligned, as long as `self`. They are atomics, which may change under a shared reference; on a
         // read-only mapping they are only loaded (**shared**).
         unsafe { core::slice::from_raw_parts(self.records, count) }
+    }
+
+    /// The words of the rows.
+    pub(in crate::protocol) fn row_words(&self) -> &[RowWords] {
+        let count = self.geometry.rows as usize;
+        // SAFETY: by **divided** and **mapped** the words of as many rows as the geometry has are there,
+        // aligned, as long as `self`. They are atomics, which may change under a shared reference; on a
+        // read-only mapping they are only loaded (**shared**).
+        unsafe { core::slice::from_raw_parts(self.row_words, count) }
     }
 
     /// How long to wait for others to get out of the way.

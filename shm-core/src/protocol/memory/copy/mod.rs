@@ -68,6 +68,17 @@ impl Area {
         Area { first, bytes }
     }
 
+    /// The area of this size that lies so many bytes before this one.
+    ///
+    /// # Safety
+    ///
+    /// The [invariants](Area#invariants) hold for it: mapped, words, shared.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn before(self, bytes: usize) -> Area {
+        let first = self.first.wrapping_byte_sub(bytes);
+        Area { first, ..self }
+    }
+
     /// The capacity in bytes.
     pub(in crate::protocol) fn bytes(self) -> usize {
         self.bytes

@@ -1,0 +1,209 @@
+//! `RowView`: what a row of a table shows; `Rows`: all that show something, one after the other.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::vec;
+
+#[cfg(doc)]
+use super::super::error::ErrorKind;
+use super::super::error::{Error, Operation};
+use crate::layout::SharedLayout;
+use crate::protocol::{Row, Seen};
+use crate::typed::{Field, Snapshot, Typed};
+
+/// One claim of a row: a row has another one with each owner, and no two claims of a table have one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId {
+    index: u32,
+    number: u64,
+}
+
+impl RowId {
+    pub(super) fn new(index: u32, number: u64) -> RowId {
+        RowId { index, number }
+    }
+
+    /// Which row of the table it is, from 0.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// Which claim of the table it is, from 1.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+}
+
+impl fmt::Display for RowId {
+    /// Row and claim: `3#17`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.index, self.number)
+    }
+}
+
+/// Whether the owner of a row lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowLife {
+    /// As far as it was noticed it does: [`TableView::look`](super::TableView::look) judges.
+    Live,
+    /// It has ended; the row has the last value that it committed.
+    Dead,
+}
+
+/// A row that has an owner, or had one that is dead.
+pub struct RowView<'a, T: SharedLayout> {
+    typed: &'a Typed<T>,
+    row: Row<'a>,
+    index: u32,
+    seen: Seen,
+}
+
+impl<'a, T: SharedLayout> RowView<'a, T> {
+    pub(super) fn look(typed: &'a Typed<T>, index: u32) -> Option<RowView<'a, T>> {
+        let row = typed.attached().segment().row(index)?;
+        let seen = row.look()?;
+        RowView::of(typed, index, seen)
+    }
+
+    fn of(typed: &'a Typed<T>, index: u32, seen: Seen) -> Option<RowView<'a, T>> {
+        let row = typed.attached().segment().row(index)?;
+        Some(RowView {
+            typed,
+            row,
+            index,
+            seen,
+        })
+    }
+
+    pub(super) fn of_row(typed: &'a Typed<T>, row: Row<'a>, seen: Seen) -> RowView<'a, T> {
+        RowView {
+            typed,
+            row,
+            index: row.index(),
+            seen,
+        }
+    }
+
+    /// Which claim of the row this is.
+    pub fn id(&self) -> RowId {
+        RowId::new(self.index, self.seen.id)
+    }
+
+    /// Whether its owner lives.
+    pub fn life(&self) -> RowLife {
+        if self.seen.dead {
+            RowLife::Dead
+        } else {
+            RowLife::Live
+        }
+    }
+
+    /// The pid of its owner as this process sees it; `None` of one in another pid namespace.
+    pub fn owner(&self) -> Option<u32> {
+        (self.seen.owner != 0).then_some(self.seen.owner)
+    }
+
+    /// The number of the row's last commit, which goes on from owner to owner. One load.
+    pub fn version(&self) -> u64 {
+        self.row.version()
+    }
+
+    /// The value, copied as a whole. No system call, no allocation, no store to the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stale`] if the row has another owner by now, or none; [`ErrorKind::Invalid`] if a peer stored bytes
+    /// that are no `T`; [`ErrorKind::Removed`]; [`ErrorKind::Overtaken`] if the owner replaced the value faster than it
+    /// could be copied, for the whole [time limit](crate::Options::timeout); [`ErrorKind::Mismatch`] if another program
+    /// has put a layout in force that does not go with this one; [`ErrorKind::Damaged`].
+    #[inline]
+    pub fn get(&self) -> Result<T, Error> {
+        self.read(Operation::RowGet).map(|snapshot| snapshot.value)
+    }
+
+    /// The value, with the row's version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RowView::get`].
+    #[inline]
+    pub fn snapshot(&self) -> Result<Snapshot<T>, Error> {
+        self.read(Operation::RowGet)
+    }
+
+    #[inline]
+    pub(super) fn read(&self, operation: Operation) -> Result<Snapshot<T>, Error> {
+        let explain = Error::of(operation, self.typed.attached());
+        self.typed
+            .read_row(&self.row, &self.seen, Field::WHOLE, explain)
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for RowView<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowView")
+            .field("id", &format_args!("{}", self.id()))
+            .field("life", &self.life())
+            .field("owner", &self.owner())
+            .field("version", &self.version())
+            .finish()
+    }
+}
+
+/// The rows of a table that show a value; made by [`TableView::rows`](super::TableView::rows) and
+/// [`TableView::look`](super::TableView::look).
+#[must_use = "an iterator looks at no row unless it is asked for the next one"]
+pub struct Rows<'a, T: SharedLayout> {
+    typed: &'a Typed<T>,
+    way: Way,
+}
+
+enum Way {
+    /// From this row on.
+    Look(u32),
+    /// Those that were looked at.
+    Looked(vec::IntoIter<(u32, Seen)>),
+}
+
+impl<'a, T: SharedLayout> Rows<'a, T> {
+    pub(super) fn new(typed: &'a Typed<T>, looked: Option<Vec<(u32, Seen)>>) -> Rows<'a, T> {
+        let way = match looked {
+            Some(looked) => Way::Looked(looked.into_iter()),
+            None => Way::Look(0),
+        };
+        Rows { typed, way }
+    }
+}
+
+impl<'a, T: SharedLayout> Iterator for Rows<'a, T> {
+    type Item = RowView<'a, T>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RowView<'a, T>> {
+        match &mut self.way {
+            Way::Looked(looked) => {
+                let (index, seen) = looked.next()?;
+                RowView::of(self.typed, index, seen)
+            }
+            Way::Look(next) => {
+                let count = self.typed.attached().segment().row_count();
+                while *next < count {
+                    *next += 1;
+                    if let Some(row) = RowView::look(self.typed, *next - 1) {
+                        return Some(row);
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+impl<T: SharedLayout> FusedIterator for Rows<'_, T> {}
+
+impl<T: SharedLayout> fmt::Debug for Rows<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! `Seat`: a row of this process's own.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(doc)]
+use super::super::error::ErrorKind;
+use super::super::error::{Error, Operation};
+use super::row_view::RowId;
+use crate::layout::SharedLayout;
+use crate::protocol::{OwnedRow, Seated, Segment};
+use crate::typed::{Failure, Field, Integer, Typed};
+
+/// A row of a table that belongs to this process until this is dropped, or the process ends.
+///
+/// Made by [`SharedTable::claim`](super::SharedTable::claim), and as good as it afterwards: it keeps the table attached
+/// and may be moved to any thread. Only its owner writes to a row, so no call waits for another process, and none takes
+/// a lock. A child of `fork` has a copy, which writes nothing and frees nothing.
+pub struct Seat<T: SharedLayout> {
+    typed: Arc<Typed<T>>,
+    seated: Seated,
+    number: u64,
+}
+
+impl<T: SharedLayout> Seat<T> {
+    pub(super) fn new(typed: Arc<Typed<T>>, seated: Seated, number: u64) -> Seat<T> {
+        Seat {
+            typed,
+            seated,
+            number,
+        }
+    }
+
+    /// Which claim of which row this is: [`TableView::get`](super::TableView::get) reads it in any process.
+    pub fn id(&self) -> RowId {
+        RowId::new(self.seated.index(), self.number)
+    }
+
+    /// Replaces the value; returns the row's new version.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forked`] in a child that was forked after the claim; [`ErrorKind::Removed`]; [`ErrorKind::Left`] if
+    /// the process has left the IPC namespace of the segment, or a peer has given its row away;
+    /// [`ErrorKind::Mismatch`], or [`ErrorKind::NeedsUpgrade`], if another program has put a layout in force that does
+    /// not go with this one. After such a change of the layout the lock is taken once, with the errors of
+    /// [`SharedBox::set`](crate::SharedBox::set).
+    #[inline]
+    pub fn set(&mut self, value: T) -> Result<u64, Error> {
+        let mut row = match self.segment().try_seat(&self.seated) {
+            Some(row) => row,
+            None => self.row(Operation::SeatSet)?,
+        };
+        let version = self.typed.commit(&mut row, &value);
+        Ok(row.finish(version))
+    }
+
+    /// Changes the value; returns the row's new version. A panic in `change` commits nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Seat::set`]; [`ErrorKind::Invalid`] if a peer has stored bytes that are no `T`;
+    /// [`ErrorKind::Forked`] in a child that `change` forked. After each of them nothing is committed.
+    #[inline]
+    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
+        let operation = Operation::SeatUpdate;
+        let mut row = match self.segment().try_seat(&self.seated) {
+            Some(row) => row,
+            None => self.row(operation)?,
+        };
+        let updated = self.typed.update(&mut row, change);
+        let version = updated.map_err(self.explain(operation))?;
+        Ok(row.finish(version))
+    }
+
+    /// Replaces one field; returns the row's new version. Costs what the bytes of this commit and of the one before
+    /// cost, however large the row is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Seat::set`]; [`ErrorKind::NoElement`].
+    #[inline]
+    pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
+        let operation = Operation::SeatStore;
+        let mut row = match self.segment().try_seat(&self.seated) {
+            Some(row) => row,
+            None => self.row(operation)?,
+        };
+        let found = self.typed.find(&row, field);
+        found.map_err(self.explain(operation))?;
+        let version = self.typed.commit_field(&mut row, field, &value);
+        Ok(row.finish(version))
+    }
+
+    /// Adds to one field; returns the value before. Where the type ends it wraps around, as the atomics of `std` do.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Seat::store`].
+    #[inline]
+    pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
+        let operation = Operation::SeatFetchAdd;
+        let mut row = match self.segment().try_seat(&self.seated) {
+            Some(row) => row,
+            None => self.row(operation)?,
+        };
+        let found = self.typed.find(&row, field);
+        found.map_err(self.explain(operation))?;
+        let before = self.typed.load(&row, field, self.explain(operation))?;
+        let after = before.__wrapping_add(n);
+        let version = self.typed.commit_field(&mut row, field, &after);
+        row.finish(version);
+        Ok(before)
+    }
+
+    /// The value, as this process has committed it last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Seat::update`].
+    pub fn get(&self) -> Result<T, Error> {
+        let row = self.row(Operation::SeatGet)?;
+        let explain = self.explain(Operation::SeatGet);
+        self.typed.load(&row, Field::WHOLE, explain)
+    }
+
+    fn segment(&self) -> &Segment {
+        self.typed.attached().segment()
+    }
+
+    #[cold]
+    fn row(&self, operation: Operation) -> Result<OwnedRow<'_>, Error> {
+        let row = self.typed.attached().seat(&self.seated);
+        row.map_err(self.explain(operation))
+    }
+
+    fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
+        Error::of(operation, self.typed.attached())
+    }
+}
+
+impl<T: SharedLayout> Drop for Seat<T> {
+    /// Frees the row, and puts the table's template in the place of the value.
+    fn drop(&mut self) {
+        self.segment().release_row(&self.seated);
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for Seat<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("id", &format_args!("{}", self.id()))
+            .finish_non_exhaustive()
+    }
+}

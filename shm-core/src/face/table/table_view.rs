@@ -1,0 +1,121 @@
+//! `TableView`: a table that is read.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(doc)]
+use super::super::error::ErrorKind;
+use super::super::error::{Error, Operation};
+use super::super::place::Place;
+use super::row_view::{RowId, RowView, Rows};
+use crate::layout::SharedLayout;
+use crate::protocol::{self, Claimant, Segment};
+use crate::sysv::shm;
+use crate::typed::{Failure, Typed};
+
+/// A table of rows of type `T`, to be read.
+///
+/// [Opened](crate::Options::open_read_only) as a view, the kernel maps it for reading only. A
+/// [`SharedTable`](crate::SharedTable), which may claim rows, derefs to a view.
+pub struct TableView<T: SharedLayout> {
+    pub(super) typed: Arc<Typed<T>>,
+}
+
+impl<T: SharedLayout> TableView<T> {
+    pub(super) fn new(typed: Typed<T>) -> TableView<T> {
+        TableView {
+            typed: Arc::new(typed),
+        }
+    }
+
+    /// The rows that show a value, each with its owner and life as last noticed. No system call, no allocation: a process
+    /// that has died since is called [live](super::RowLife::Live) until some process [looks](TableView::look), claims or
+    /// reaps.
+    pub fn rows(&self) -> Rows<'_, T> {
+        Rows::new(&self.typed, None)
+    }
+
+    /// The same, after a look at whether the owners live: one system call for each row that has one, and some. A
+    /// [`SharedTable`](crate::SharedTable) notes the deaths that it finds for all processes; a view keeps them to itself, and
+    /// allocates.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Removed`]; [`ErrorKind::Left`] if this process has left the IPC namespace of the segment;
+    /// [`ErrorKind::System`] if the kernel refuses the semaphores that say who is alive. In a forked child, which claims a
+    /// slot of its own, also [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`], [`ErrorKind::NoUndo`],
+    /// [`ErrorKind::ChildDenied`].
+    pub fn look(&self) -> Result<Rows<'_, T>, Error> {
+        let looked = self.segment().look_at_rows();
+        let looked = looked.map_err(self.explain(Operation::TableLook))?;
+        Ok(Rows::new(&self.typed, looked))
+    }
+
+    /// The value of one claim of a row. No system call, no allocation.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RowView::get`]: [`ErrorKind::Stale`] once that claim is over.
+    pub fn get(&self, id: RowId) -> Result<T, Error> {
+        let row = RowView::look(&self.typed, id.index()).filter(|row| row.id() == id);
+        let row = row.ok_or(Failure::Stale);
+        let row = row.map_err(self.explain(Operation::TableGet))?;
+        row.read(Operation::TableGet).map(|snapshot| snapshot.value)
+    }
+
+    /// How many rows the table has, whether they are free or not.
+    pub fn row_count(&self) -> u32 {
+        self.segment().row_count()
+    }
+
+    /// What leads to the table: a key, the id of a segment that has none, or the path of a file; `None` for
+    /// [memory without a name](crate::Options::anonymous).
+    pub fn place(&self) -> Option<Place> {
+        Place::of(self.segment())
+    }
+
+    /// Who may claim rows, as [`SharedView::writers`](crate::SharedView::writers) says it.
+    ///
+    /// # Errors
+    ///
+    /// As for that.
+    pub fn writers(&self) -> Result<Vec<Claimant>, Error> {
+        let claimants = self.segment().claimants();
+        claimants.map_err(self.explain(Operation::TableWriters))
+    }
+
+    /// What the kernel knows of the segment. One system call.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SharedView::info`](crate::SharedView::info).
+    pub fn info(&self) -> Result<shm::Stat, Error> {
+        protocol::info(self.segment()).map_err(self.explain(Operation::TableInfo))
+    }
+
+    /// Whether the table has been removed, by whomever. One or two system calls.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TableView::info`].
+    pub fn is_removed(&self) -> Result<bool, Error> {
+        protocol::is_removed(self.segment()).map_err(self.explain(Operation::TableIsRemoved))
+    }
+
+    pub(super) fn segment(&self) -> &Segment {
+        self.typed.attached().segment()
+    }
+
+    pub(super) fn explain<W: Into<Failure>>(
+        &self,
+        operation: Operation,
+    ) -> impl FnOnce(W) -> Error {
+        Error::of(operation, self.typed.attached())
+    }
+}
+
+impl<T: SharedLayout> fmt::Debug for TableView<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.typed.attached().fmt_as("TableView", f)
+    }
+}

@@ -1,0 +1,141 @@
+//! The words of one row, and the steps of its life.
+//!
+//! A row is a latch with its own sequence, which only the claim that its word names writes to. So no
+//! lock is taken for a commit, and this is what keeps rows whole:
+//!
+//! | step | if the process dies after it |
+//! |---|---|
+//! | claimed: free, or *the word that was judged dead*, is exchanged for "changing", the own claim, the next generation | the row is as good as free: the next claimant takes it |
+//! | the copies are repaired; template and first value are committed; id and owner are stored | the same |
+//! | "changing" is exchanged for "live" | the row is a dead one's, with its value |
+//! | the membership is raised, waiters are woken | - |
+//! | released: "live" is exchanged for "changing" | as good as free |
+//! | the template is committed | the same |
+//! | "changing" is exchanged for "free"; the membership is raised, waiters are woken | - |
+//! | a death is noticed: *the word that was judged* is exchanged for "dead" | - |
+//! | reaped: "dead" is exchanged for "reaping", the own claim | the next reaper begins anew |
+//! | the last value is handed out; "reaping" is exchanged for "changing" | as good as free |
+//!
+//! Invariant: **the word names at most one living claim, and only that claim's process stores to the row.**
+//!
+//! A process that claims a slot anew first exchanges all words that name it, of the claim before: no
+//! process could tell any more that those are dead.
+//!
+//! A reader looks at the word before its copy and after it. A value of another owner makes the second look
+//! see that one's word: its commit has a release fence behind the exchange, and the copy ends in an acquire
+//! fence.
+
+use super::own::{Life, Own};
+use crate::protocol::lock::claim::Claim;
+use crate::protocol::memory::atomics::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+    fence,
+};
+#[cfg(not(all(test, loom)))]
+use crate::protocol::memory::control::ROW_WORDS;
+
+/// A line of its own for each row: neighbours do not slow each other.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(in crate::protocol) struct RowWords {
+    pub(in crate::protocol) own: AtomicU64,
+    /// The sequence of its latch.
+    pub(in crate::protocol) seq: AtomicU64,
+    /// What the last commit changed, as in the control block.
+    pub(in crate::protocol) range: AtomicU64,
+    /// The number of its claim among all of the table.
+    pub(in crate::protocol) id: AtomicU64,
+    /// The record of its owner's process, as in the slots' records.
+    pub(in crate::protocol) owner: AtomicU64,
+    pub(in crate::protocol) _rest: [AtomicU64; 3],
+}
+
+#[cfg(not(all(test, loom)))]
+const _: () = assert!(size_of::<RowWords>() == ROW_WORDS);
+
+impl RowWords {
+    /// Whose the row is. What that claim stored before it said so is seen from here on.
+    #[inline(always)]
+    pub(in crate::protocol) fn look(&self) -> Own {
+        // No acquire load: this may be a read-only page, see `latch.rs`.
+        let own = Own(self.own.load(Relaxed));
+        // Pairs with the release exchanges below.
+        fence(Acquire);
+        own
+    }
+
+    /// Whether the row is shown as that of the same owner still, after what was copied since the look.
+    #[inline(always)]
+    pub(in crate::protocol) fn is_still(&self, seen: Own) -> bool {
+        // Pairs with the release fences of a later owner's commit, which lie behind its exchange: a byte
+        // of that one in the copy makes the load below see the exchange.
+        fence(Acquire);
+        Own(self.own.load(Relaxed)).shows_as(seen)
+    }
+
+    /// Whether it is this very claim's, in this very life. For its owner.
+    #[inline(always)]
+    pub(in crate::protocol) fn is(&self, own: Own) -> bool {
+        self.own.load(Relaxed) == own.0
+    }
+
+    fn exchange(&self, seen: Own, new: Own) -> Option<Own> {
+        // Acquire: the next owner sees what the last one stored. Release: and so does who meets the word.
+        self.own
+            .compare_exchange(seen.0, new.0, AcqRel, Relaxed)
+            .ok()
+            .map(|_| new)
+    }
+
+    /// Takes a row that is free, or whose claim was judged dead by this very word.
+    pub(in crate::protocol) fn take(&self, seen: Own, claim: Claim) -> Option<Own> {
+        self.exchange(seen, seen.taken_by(claim))
+    }
+
+    /// Shows what was written.
+    pub(in crate::protocol) fn show(&self, own: Own) -> Option<Own> {
+        self.exchange(own, own.with(Life::Live))
+    }
+
+    /// Hides a row of this claim, in whatever life, to clear it.
+    pub(in crate::protocol) fn hide(&self, own: Own) -> Option<Own> {
+        self.exchange(own, own.with(Life::Changing))
+    }
+
+    /// Lets a row of this claim go, once it is cleared.
+    pub(in crate::protocol) fn free(&self, own: Own) -> bool {
+        self.exchange(own, own.freed()).is_some()
+    }
+
+    /// Notes that the claim of a live row was judged dead by this very word.
+    pub(in crate::protocol) fn note_death(&self, seen: Own) -> Option<Own> {
+        self.exchange(seen, seen.died())
+    }
+
+    /// Takes a row, whose owner is dead, to hand out its last value.
+    pub(in crate::protocol) fn begin_reaping(&self, seen: Own, claim: Claim) -> Option<Own> {
+        self.exchange(seen, seen.reaped_by(claim))
+    }
+
+    /// Puts a row back whose last value was not handed out.
+    pub(in crate::protocol) fn stop_reaping(&self, own: Own) {
+        self.exchange(own, own.died());
+    }
+
+    /// What becomes of a row that names a claim of a slot before the one that has just been made, or before an `exec`: no
+    /// other process could tell any more that it is dead. Says whether a death is news.
+    pub(in crate::protocol) fn bury(&self, slot: u32, except: Claim) -> bool {
+        let seen = self.look();
+        let claim = seen.claim();
+        if claim.slot() != Some(slot) || claim == except {
+            return false;
+        }
+        match seen.life() {
+            Life::Live => return self.note_death(seen).is_some(),
+            Life::Dead | Life::Reaping => self.exchange(seen, seen.died()),
+            Life::Changing | Life::Free => self.exchange(seen, seen.freed()),
+        };
+        false
+    }
+}

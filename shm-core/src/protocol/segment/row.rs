@@ -1,0 +1,309 @@
+//! One row of an attached table: read by all, written by its owner.
+
+use super::commit::{Copies, GAPS, Held, Payload, commit_part, commit_whole};
+use super::segment::Segment;
+use crate::protocol::fault::Fault;
+use crate::protocol::lock::process::Stamp;
+use crate::protocol::lock::record::Record;
+use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
+use crate::protocol::memory::control::EVERYTHING;
+use crate::protocol::memory::copy::{Comb, LONG, Span};
+use crate::protocol::memory::latch::{Latch, version_of};
+use crate::protocol::rows::own::{Life, Own};
+use crate::protocol::rows::words::RowWords;
+
+/// One row, whoever has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a> {
+    pub(super) segment: &'a Segment,
+    pub(super) index: u32,
+    pub(super) words: &'a RowWords,
+    pub(super) latch: Latch,
+}
+
+/// Whose value a row showed when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(super) own: Own,
+    /// The number of the claim among all of the table.
+    pub(crate) id: u64,
+    /// The pid of the owner as this process sees it; 0 if it can't.
+    pub(crate) owner: u32,
+    /// Whether a process has found the owner dead.
+    pub(crate) dead: bool,
+}
+
+/// A row that this process has claimed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seated {
+    pub(super) index: u32,
+    pub(super) own: Own,
+    pub(super) stamp: Stamp,
+}
+
+impl Segment {
+    /// How many rows there are; 0 of a box.
+    pub(crate) fn row_count(&self) -> u32 {
+        self.geometry.rows
+    }
+
+    /// A row of this table; `None` if it has none of that index.
+    #[inline(always)]
+    pub(crate) fn row(&self, index: u32) -> Option<Row<'_>> {
+        let words = self.row_words().get(index as usize)?;
+        let behind = (self.geometry.rows - index) as usize * self.geometry.capacity;
+        // SAFETY: the row's copies lie there, each within its part of the mapping (**rows**, **divided**), and
+        // have its size; the sequence is an atomic of the row's words. Both stay as long as `self`.
+        let latch = unsafe { self.latch.before(behind, &raw const words.seq) };
+        Some(Row {
+            segment: self,
+            index,
+            words,
+            latch,
+        })
+    }
+
+    /// The row of a seat, unless something has to be looked at first: see [`Segment::seat`].
+    #[inline(always)]
+    pub(crate) fn try_seat(&self, seated: &Seated) -> Option<OwnedRow<'_>> {
+        let owned = self.seat_of(seated)?;
+        owned.check_at_once().then_some(owned)
+    }
+
+    /// The row of a seat, once all has been looked at.
+    pub(crate) fn seat(&self, seated: &Seated) -> Result<OwnedRow<'_>, Fault> {
+        self.check_seat(seated)?;
+        self.seat_of(seated).ok_or(Fault::Left)
+    }
+
+    #[inline(always)]
+    fn seat_of(&self, seated: &Seated) -> Option<OwnedRow<'_>> {
+        debug_assert!(self.writable);
+        Some(OwnedRow {
+            row: self.row(seated.index)?,
+            seated: *seated,
+            fresh: false,
+        })
+    }
+
+    /// Whether this process has the row of a seat still, whatever schema is in force.
+    fn check_seat(&self, seated: &Seated) -> Result<(), Fault> {
+        if !seated.stamp.lasts() {
+            return Err(Fault::Forked);
+        }
+        self.check_life()?;
+        let is_own = |row: Row<'_>| row.words.is(seated.own);
+        if self.is_left() || !self.row(seated.index).is_some_and(is_own) {
+            return Err(Fault::Left);
+        }
+        Ok(())
+    }
+}
+
+impl Seated {
+    /// Which row it is.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+}
+
+impl Row<'_> {
+    /// Which one of the table it is.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The number of its last commit, of whatever owner.
+    pub(crate) fn version(&self) -> u64 {
+        version_of(self.latch.sequence())
+    }
+
+    /// Its copies.
+    pub(crate) fn copies(&self) -> &Latch {
+        &self.latch
+    }
+
+    /// Whose value it shows; `None`: no one's.
+    #[inline]
+    pub(crate) fn look(&self) -> Option<Seen> {
+        let own = self.words.look();
+        if !own.is_shown() {
+            return None;
+        }
+        let id = self.words.id.load(Relaxed);
+        let owner = Record(self.words.owner.load(Relaxed));
+        self.words.is_still(own).then(|| Seen {
+            own,
+            id,
+            owner: if owner.is_comparable() {
+                owner.pid()
+            } else {
+                0
+            },
+            dead: own.life() != Life::Live,
+        })
+    }
+
+    /// Whether it shows the value of that owner still.
+    #[inline(always)]
+    pub(crate) fn is_still(&self, seen: &Seen) -> bool {
+        self.words.is_still(seen.own)
+    }
+
+    /// Copies some bytes of the value to `dst` and returns its version, unless the owner overtook the copy, or the row
+    /// or the segment is not what it was. After `Some` all of `dst` is initialised.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::try_read`].
+    #[inline(always)]
+    pub(crate) unsafe fn try_read(&self, seen: &Seen, span: Span, dst: *mut u8) -> Option<u64> {
+        if u64::from(self.segment.state().0) != self.segment.read_as.load(Relaxed) {
+            return None;
+        }
+        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is a
+        // row's size (**divided**); `dst` takes its bytes.
+        let version = unsafe {
+            if span.len > LONG {
+                self.latch.read_long(span, dst)
+            } else {
+                self.latch.read(span, dst)
+            }
+        }?;
+        self.is_still(seen).then_some(version)
+    }
+}
+
+impl Copies for Row<'_> {
+    #[inline(always)]
+    fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    #[inline(always)]
+    fn range(&self) -> &AtomicU64 {
+        &self.words.range
+    }
+
+    #[inline(always)]
+    fn stored(&self) -> usize {
+        self.segment.stored.load(Relaxed)
+    }
+
+    #[inline(always)]
+    fn is_exact(&self) -> bool {
+        false
+    }
+}
+
+/// A row of this process's own, for one commit.
+///
+/// # Invariants
+///
+/// Those of [`Held`]: **owned**, since its word names this process's claim, which lives as long as the handle;
+/// **whole**, since it was repaired when it was claimed.
+#[derive(Debug)]
+pub(crate) struct OwnedRow<'a> {
+    pub(super) row: Row<'a>,
+    pub(super) seated: Seated,
+    /// It has just been claimed: what its copies hold is its last owner's.
+    pub(super) fresh: bool,
+}
+
+impl OwnedRow<'_> {
+    /// Whether the row is had still, at first sight; if not, ask [`Held::check`].
+    #[inline(always)]
+    pub(crate) fn check_at_once(&self) -> bool {
+        self.seated.stamp.lasts_at_once()
+            && self.row.segment.is_written_as_known()
+            && self.row.words.is(self.seated.own)
+    }
+
+    /// Ends a commit: looks around at times, whether segment, semaphores and process still belong together.
+    #[inline(always)]
+    pub(crate) fn finish(self, version: u64) -> u64 {
+        self.row.segment.look_around(version);
+        version
+    }
+
+    /// Commits what `write` stores over the template: of all other bytes a new owner's row has the template's.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Held::commit`].
+    unsafe fn commit_first(&self, write: impl Fn(Payload)) -> u64 {
+        let latch = &self.row.latch;
+        let template = self.row.segment.latch.payload();
+        let whole = Span::whole(self.row.segment.length_in_force());
+        self.row.words.range.store(EVERYTHING, Relaxed);
+        // SAFETY: **owned**, **whole**. Rows and template have the capacity's size, do not overlap, and are
+        // writable; the length in force is within it.
+        unsafe {
+            let (version, mirror) = latch.commit(|area| {
+                area.copy_from(template, whole);
+                write(Payload { area, exact: false });
+            });
+            mirror.copy_from(latch.payload(), whole);
+            version
+        }
+    }
+}
+
+impl Held for OwnedRow<'_> {
+    #[inline(always)]
+    fn check(&self) -> Result<(), Fault> {
+        if self.check_at_once() {
+            return Ok(());
+        }
+        self.row.segment.check_seat(&self.seated)?;
+        if self.row.segment.is_written_as_known() {
+            Ok(())
+        } else {
+            Err(self.row.segment.changed())
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(&self, span: Span, dst: *mut u8) {
+        let from = if self.fresh {
+            self.row.segment.latch.payload()
+        } else {
+            self.row.latch.payload()
+        };
+        // SAFETY: the span lies within the capacity, which is a row's size; `dst` takes its bytes.
+        unsafe {
+            if span.len <= LONG {
+                from.load(span.offset, dst, span.len);
+            } else {
+                from.load_long(span.offset, dst, span.len);
+            }
+        }
+    }
+
+    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
+        // SAFETY: the comb lies within the capacity, which is a row's size, and `src` has its bytes.
+        unsafe { self.row.latch.payload().difference(offset, src, comb) }
+    }
+
+    #[inline(always)]
+    unsafe fn commit(
+        &mut self,
+        len: usize,
+        gaps: Option<[Span; GAPS]>,
+        write: impl Fn(Payload),
+    ) -> u64 {
+        if self.fresh {
+            // SAFETY: this function's contract.
+            return unsafe { self.commit_first(write) };
+        }
+        // SAFETY: **owned**, **whole**; what this function's contract says of lengths.
+        unsafe { commit_whole(&self.row, len, gaps, write) }
+    }
+
+    #[inline(always)]
+    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
+        debug_assert!(!self.fresh, "the first commit is a whole one");
+        // SAFETY: **owned**, **whole**; `changed` is within the capacity (this function's contract).
+        unsafe { commit_part(&self.row, changed, write) }
+    }
+}

@@ -1,0 +1,330 @@
+//! Rows change hands: claims, releases, deaths, reaping. `rows/words.rs` has the table of the steps.
+//!
+//! The membership is the sequence of the segment, which no commit raises in a table: twice its version.
+
+use super::row::{OwnedRow, Row, Seated, Seen};
+use super::segment::Segment;
+use crate::protocol::fault::{Fault, NAMED};
+use crate::protocol::lock::claim::Claim;
+use crate::protocol::lock::process::Stamp;
+use crate::protocol::lock::record::Record;
+use crate::protocol::lock::verdict::Look;
+use crate::protocol::lock::wait;
+use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
+use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH};
+use crate::protocol::memory::copy::Span;
+use crate::protocol::memory::latch::version_of;
+use crate::protocol::memory::stop::stop;
+use crate::protocol::rows::own::{Life, Own};
+
+/// Times that a claim walks over the rows while other processes take those that it is about to.
+const TRIES: u32 = 64;
+
+/// What a claimant takes, in this order: as long as there is a free row, the last values of the dead stay.
+const TAKEN: [Take; 3] = [Take::Free, Take::Abandoned, Take::Dead];
+
+#[derive(Clone, Copy)]
+enum Take {
+    Free,
+    /// A dead claim was about to fill or clear it.
+    Abandoned,
+    /// It has the last value of a dead owner.
+    Dead,
+}
+
+/// Judges claims before something is done that can't be taken back.
+struct Judge<'a> {
+    segment: &'a Segment,
+    own: Claim,
+    /// Whether the semaphores were found to be the segment's, in this namespace.
+    checked: bool,
+}
+
+impl Judge<'_> {
+    fn is_dead(&mut self, claim: Claim) -> Result<bool, Fault> {
+        let own = self.own;
+        let alive = || self.segment.witnesses().alive(claim, own, Look::Short);
+        if claim == own || alive()? {
+            return Ok(false);
+        }
+        if !self.checked {
+            self.segment.recheck()?;
+            self.checked = true;
+            return Ok(!alive()?);
+        }
+        Ok(true)
+    }
+}
+
+/// A row that was claimed, and is shown to no one yet; if it is dropped before it is, it is free again.
+pub(crate) struct Fresh<'a>(Option<OwnedRow<'a>>);
+
+impl<'a> Fresh<'a> {
+    /// What the first value is committed to.
+    pub(crate) fn row(&mut self) -> Option<&mut OwnedRow<'a>> {
+        self.0.as_mut()
+    }
+
+    /// Shows the row, which has its first value; returns the number of the claim.
+    pub(crate) fn show(mut self) -> Result<(Seated, u64), Fault> {
+        stop!("row: filled");
+        let owned = self.0.take().ok_or(Fault::Left)?;
+        let (segment, words) = (owned.row.segment, owned.row.words);
+        let id = segment.control().ids.fetch_add(1, Relaxed).wrapping_add(1);
+        // Behind the release fences of the commit: see `RowWords::is_still`.
+        words.id.store(id, Relaxed);
+        words.owner.store(Record::own().0, Relaxed);
+        stop!("row: named");
+        let own = words.show(owned.seated.own).ok_or(Fault::Left)?;
+        stop!("row: shown");
+        segment.raise_membership();
+        let seated = Seated {
+            own,
+            ..owned.seated
+        };
+        Ok((seated, id))
+    }
+}
+
+impl Drop for Fresh<'_> {
+    fn drop(&mut self) {
+        if let Some(owned) = &self.0
+            && owned.seated.stamp.lasts()
+        {
+            owned.row.words.free(owned.seated.own);
+        }
+    }
+}
+
+impl Segment {
+    /// Claims a row, which is repaired then, and shown once it has a value: see [`Fresh::show`].
+    pub(crate) fn claim_row(&self) -> Result<Fresh<'_>, Fault> {
+        let (claim, stamp) = self.own_claim()?;
+        self.check_life()?;
+        let (index, own) = self.take_row(claim)?;
+        let row = self.row(index).ok_or(Fault::Left)?;
+        stop!("row: taken");
+        self.repair_row(row);
+        let seated = Seated { index, own, stamp };
+        Ok(Fresh(Some(OwnedRow {
+            row,
+            seated,
+            fresh: true,
+        })))
+    }
+
+    fn take_row(&self, claim: Claim) -> Result<(u32, Own), Fault> {
+        let mut judge = self.judge(claim);
+        for _ in 0..TRIES {
+            let mut lost = false;
+            for take in TAKEN {
+                for (index, words) in (0..).zip(self.row_words()) {
+                    let seen = words.look();
+                    let may_take = match (take, seen.life()) {
+                        (Take::Free, Life::Free) | (Take::Dead, Life::Dead) => true,
+                        (Take::Abandoned, Life::Changing)
+                        | (Take::Dead, Life::Live | Life::Reaping) => {
+                            judge.is_dead(seen.claim())?
+                        }
+                        _ => false,
+                    };
+                    if may_take {
+                        match words.take(seen, claim) {
+                            Some(own) => return Ok((index, own)),
+                            None => lost = true,
+                        }
+                    }
+                }
+            }
+            if !lost {
+                break;
+            }
+        }
+        Err(self.full())
+    }
+
+    fn judge(&self, own: Claim) -> Judge<'_> {
+        Judge {
+            segment: self,
+            own,
+            checked: false,
+        }
+    }
+
+    fn full(&self) -> Fault {
+        let mut pids = Vec::new();
+        for index in 0..self.row_count() {
+            if let Some(seen) = self.row(index).and_then(|row| row.look())
+                && pids.len() < NAMED
+                && seen.owner != 0
+                && !pids.contains(&seen.owner)
+            {
+                pids.push(seen.owner);
+            }
+        }
+        Fault::Full {
+            rows: self.row_count(),
+            pids: pids.into(),
+        }
+    }
+
+    /// Lets a row go, unless it is another process's.
+    pub(crate) fn release_row(&self, seated: &Seated) {
+        if let Some(row) = self.row(seated.index)
+            && seated.stamp.lasts()
+            && let Some(hidden) = row.words.hide(seated.own)
+        {
+            self.free_row(row, hidden);
+        }
+    }
+
+    /// Puts a hidden row of this claim's back to the template, and lets it go.
+    fn free_row(&self, row: Row<'_>, hidden: Own) {
+        stop!("row: hidden");
+        let whole = Span::whole(self.length_in_force());
+        row.words.range.store(EVERYTHING, Relaxed);
+        // SAFETY: the row is this claim's, on a writable mapping, and its copies were repaired: **owned**, **whole**.
+        // Rows and template have the capacity's size, and do not overlap; the length in force is within it.
+        unsafe {
+            let (_, mirror) = row
+                .latch
+                .commit(|area| area.copy_from(self.latch.payload(), whole));
+            mirror.copy_from(row.latch.payload(), whole);
+        }
+        stop!("row: cleared");
+        if row.words.free(hidden) {
+            stop!("row: freed");
+            self.raise_membership();
+        }
+    }
+
+    /// What a process that has just claimed a slot makes of the rows of earlier claims of it.
+    pub(super) fn bury_rows(&self, slot: Option<u32>, except: Claim) {
+        let Some(slot) = slot else { return };
+        let mut news = false;
+        for words in self.row_words() {
+            news |= words.bury(slot, except);
+        }
+        if news {
+            self.raise_membership();
+        }
+    }
+
+    /// Counts what has become of a row, and wakes those who wait for that.
+    fn raise_membership(&self) {
+        // Release: a waiter that sees the count sees the rows.
+        let before = self.control().seq.fetch_add(2, AcqRel);
+        stop!("row: membership raised");
+        let version = version_of(before).wrapping_add(1);
+        let awaited = wait::is_awaited_after_release(&self.control().awaited, version);
+        if awaited || self.flags & ALWAYS_NOTIFY != 0 {
+            self.wake_waiters();
+        }
+        stop!("row: waiters woken");
+    }
+
+    /// Notes each death that no process has noticed yet. One system call for each living owner's row, and some.
+    pub(crate) fn note_deaths(&self) -> Result<(), Fault> {
+        let (claim, stamp) = self.own_claim()?;
+        self.check_life()?;
+        let mut judge = self.judge(claim);
+        for index in 0..self.row_count() {
+            let Some(row) = self.row(index) else { continue };
+            let seen = row.words.look();
+            if seen.life() != Life::Live || !judge.is_dead(seen.claim())? {
+                continue;
+            }
+            if self.flags & FREE_ON_DEATH != 0 {
+                if let Some(own) = row.words.take(seen, claim) {
+                    self.repair_row(row);
+                    self.free_row(row, own);
+                }
+            } else if row.words.note_death(seen).is_some() {
+                stop!("row: death noted");
+                self.raise_membership();
+            }
+            debug_assert!(stamp.lasts(), "no code of the caller's has run");
+        }
+        Ok(())
+    }
+
+    /// Looks at the rows after a look at who lives. `None`: the rows say it. One system call for each living owner's row, and
+    /// some.
+    pub(crate) fn look_at_rows(&self) -> Result<Option<Vec<(u32, Seen)>>, Fault> {
+        if self.writable {
+            return self.note_deaths().map(|()| None);
+        }
+        let witnesses = self.witnesses_now()?;
+        let mut looked = Vec::new();
+        for index in 0..self.row_count() {
+            if let Some(seen) = self.row(index).and_then(|row| row.look()) {
+                let (claim, none) = (seen.own.claim(), Claim { word: 0 });
+                let dead = seen.dead || !witnesses.alive(claim, none, Look::Short)?;
+                looked.push((index, Seen { dead, ..seen }));
+            }
+        }
+        Ok(Some(looked))
+    }
+
+    fn repair_row(&self, row: Row<'_>) {
+        // SAFETY: the row is this claim's, and the mapping is writable, as claims are made on such alone:
+        // **owned**. The length in force is within the capacity.
+        unsafe { row.latch.repair(self.length_in_force()) };
+    }
+
+    /// Hands the last value of each dead owner to `each`, then frees its row. Returns how many there were.
+    ///
+    /// A panic in `each` leaves the row as it was.
+    pub(crate) fn reap_rows(&self, mut each: impl FnMut(Row<'_>, &Seen)) -> Result<usize, Fault> {
+        let (claim, stamp) = self.own_claim()?;
+        self.check_life()?;
+        let mut judge = self.judge(claim);
+        let mut reaped = 0;
+        for index in 0..self.row_count() {
+            let Some(row) = self.row(index) else { continue };
+            let seen = row.words.look();
+            let is_dead = match seen.life() {
+                Life::Dead => true,
+                Life::Live | Life::Reaping => judge.is_dead(seen.claim())?,
+                Life::Free | Life::Changing => false,
+            };
+            if !is_dead {
+                continue;
+            }
+            let Some(own) = row.words.begin_reaping(seen, claim) else {
+                continue;
+            };
+            stop!("row: reaping");
+            self.repair_row(row);
+            let reaping = Reaping { row, own, stamp };
+            if let Some(seen) = row.look() {
+                each(row, &seen);
+            }
+            stop!("row: handed out");
+            if !stamp.lasts() {
+                return Err(Fault::Forked);
+            }
+            std::mem::forget(reaping);
+            if let Some(hidden) = row.words.hide(own) {
+                self.free_row(row, hidden);
+                reaped += 1;
+            }
+        }
+        Ok(reaped)
+    }
+}
+
+/// Puts a row back whose last value was not handed out: the caller's code has panicked.
+struct Reaping<'a> {
+    row: Row<'a>,
+    own: Own,
+    stamp: Stamp,
+}
+
+impl Drop for Reaping<'_> {
+    fn drop(&mut self) {
+        if self.stamp.lasts() {
+            self.row.words.stop_reaping(self.own);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What other processes do to a table: rows whose words are all one number, so that each tells by itself whether it is
+//! whole and whose it is.
+
+use std::error::Error;
+use std::io::stdin;
+
+use nix::sys::signal::{Signal, raise};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
+use shm_core::{ErrorKind, Place, SharedLayout, SharedTable, field};
+
+use crate::own_ipc_namespace;
+
+/// A row: the owner's pid in all words but one, and in that a count of its own.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Row {
+    /// The owner's pid.
+    pub owner: u64,
+    /// How often the owner has committed.
+    pub count: u64,
+    /// Owner and count.
+    pub sums: [u64; 6],
+}
+
+impl Row {
+    /// What an owner commits.
+    pub fn new(owner: u64, count: u64) -> Row {
+        Row {
+            owner,
+            count,
+            sums: [owner + count; 6],
+        }
+    }
+
+    /// Whether it is one commit of one owner.
+    pub fn is_whole(&self) -> bool {
+        *self == Row::new(self.owner, self.count)
+    }
+}
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Does one thing to a table, as a process of its own.
+///
+/// # Errors
+///
+/// What the library says, and what was not as it had to be.
+pub fn table_act(action: &str, place: &Place, number: u64) -> Outcome {
+    let pid = u64::from(std::process::id());
+    let table = SharedTable::<Row>::open(place)?;
+    match action {
+        // Claims a row, and keeps it until it is told to go on.
+        "sit" => {
+            let mut seat = table.claim(Row::new(pid, 0))?;
+            for count in 1..=number {
+                seat.set(Row::new(pid, count))?;
+            }
+            println!("{}", seat.id());
+            stdin().read_line(&mut String::new())?;
+        }
+        "claim and die" => {
+            let _seat = table.claim(Row::new(number, 1))?;
+            raise(Signal::SIGKILL)?;
+        }
+        // Also what a dead process has.
+        "claim all" => {
+            let claims = || table.claim(Row::new(number, 0)).ok();
+            let seats: Vec<_> = std::iter::from_fn(claims).collect();
+            assert!(seats.len() > 1, "{} rows", seats.len());
+        }
+        "claim and release" => {
+            let mut seat = table.claim(Row::new(number, 0))?;
+            seat.set(Row::new(number, 1))?;
+            seat.set(Row::new(number, 2))?;
+        }
+        "look" => {
+            table.look()?.count();
+        }
+        "reap" => {
+            table.reap(|_, last| assert!(last.is_ok_and(|last| last.is_whole())))?;
+        }
+        // For ever, until it is killed.
+        "churn" => loop {
+            churn(&table, pid)?;
+        },
+        "fork" => return forked(&table),
+        "leave" => return leave(&table, pid),
+        _ => return Err(format!("no process does {action} to a table").into()),
+    }
+    Ok(())
+}
+
+/// One claim with some commits; at times a look or a reaping.
+fn churn(table: &SharedTable<Row>, pid: u64) -> Outcome {
+    let mut seat = match table.claim(Row::new(pid, 0)) {
+        Err(error) if error.kind() == ErrorKind::Full => return Ok(()),
+        seat => seat?,
+    };
+    for count in 1..=20 {
+        seat.set(Row::new(pid, count))?;
+        let own = table.get(seat.id())?;
+        assert_eq!(own, Row::new(pid, count), "another wrote to {}", seat.id());
+    }
+    if seat.id().number() % 8 == 0 {
+        table.reap(|id, last| match last {
+            Ok(last) => assert!(last.is_whole(), "{id}: {last:?}"),
+            Err(error) => panic!("{id}: {error}"),
+        })?;
+    }
+    Ok(())
+}
+
+/// The child's copy of a seat does nothing; a row of the child's own is one.
+fn forked(table: &SharedTable<Row>) -> Outcome {
+    let mut seat = table.claim(Row::new(1, 0))?;
+    // SAFETY: this process has a single thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let refused = seat.set(Row::new(2, 0)).map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::Forked));
+            let refused = seat
+                .store(field!(Row.owner), 7)
+                .map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::Forked));
+            let own = table.claim(Row::new(3, 0))?;
+            assert_ne!(own.id(), seat.id());
+            drop(seat);
+            assert_eq!(table.rows().count(), 2);
+        }
+        ForkResult::Parent { child } => {
+            let ended = waitpid(child, None)?;
+            assert!(format!("{ended:?}").ends_with(", 0)"), "{ended:?}");
+            seat.set(Row::new(1, 1))?;
+            let rows: Vec<Row> = table
+                .rows()
+                .map(|row| row.get())
+                .collect::<Result<_, _>>()?;
+            assert_eq!(rows, [Row::new(1, 1)]);
+        }
+    }
+    Ok(())
+}
+
+/// Claims a row, leaves its IPC namespace, and writes on until it learns of it.
+fn leave(table: &SharedTable<Row>, pid: u64) -> Outcome {
+    let mut seat = table.claim(Row::new(pid, 0))?;
+    let left = own_ipc_namespace();
+    println!("{}", if left { "left" } else { "can't leave" });
+    stdin().read_line(&mut String::new())?;
+    let mut count = 0;
+    while count < 5000 {
+        count += 1;
+        match seat.set(Row::new(pid, count)) {
+            Err(error) if error.kind() == ErrorKind::Left => break,
+            set => set?,
+        };
+    }
+    println!("{count}");
+    stdin().read_line(&mut String::new())?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Deaths of those who claim, write, release, notice and reap rows of a table: no row is lost, none has two owners, and what
+//! the living have is as it was.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Instant;
+
+use shm_core::{ErrorKind, RowLife, SharedTable, TableView};
+use shm_tests::{Guard, Row, Stop, at_each_stop, dies_at, mortal, stop_points};
+
+use crate::world::Table;
+
+/// What the dying process stores in its row, the one that died before it, and this one.
+const MORTAL: u64 = 70;
+const DEAD: u64 = 80;
+const OWN: u64 = 90;
+
+/// Rows of the table: one of this process, and as many others.
+const OTHERS: usize = 2;
+
+/// Has a process claim a row and die with it.
+fn leave_a_dead_row(guard: &Guard) {
+    let mut command = Command::new(mortal());
+    command.args(["table", "claim and die", &guard.arg(), &DEAD.to_string()]);
+    assert!(!command.status().unwrap().success(), "it dies");
+}
+
+fn dies(guard: &Guard, action: &str, stop: &Stop) -> bool {
+    let action = format!("table {action}");
+    dies_at(&action, &guard.arg(), 0, MORTAL, Some(stop))
+}
+
+/// Each value that is shown is one commit of an owner that there was.
+fn look(view: &TableView<Row>) {
+    for row in view.rows() {
+        match row.get() {
+            Ok(row) => assert!(
+                row.is_whole() && [MORTAL, DEAD, OWN].contains(&row.owner),
+                "{row:?}"
+            ),
+            Err(error) => panic!("no process writes: {error}"),
+        }
+    }
+}
+
+/// A process dies at this stop of its action. `false`: it does not come to it.
+fn one_death(action: &str, stop: &Stop, table: &mut Table) -> bool {
+    let guard = Guard::new();
+    let mut options = SharedTable::<Row>::options();
+    let rows = options.rows(1 + OTHERS as u32).create_new(guard.key());
+    let rows = rows.unwrap();
+    let seat = rows.claim(Row::new(OWN, 1)).unwrap();
+    leave_a_dead_row(&guard);
+    let view = options.open_read_only(guard.key()).unwrap();
+    let died = dies(&guard, action, stop);
+
+    let start = Instant::now();
+    look(&view);
+    let shown = view.rows().count();
+    let lives: Vec<_> = rows.look().unwrap().map(|row| row.life()).collect();
+    look(&view);
+    assert_eq!(view.get(seat.id()).unwrap(), Row::new(OWN, 1));
+    let living = lives.iter().filter(|life| **life == RowLife::Live).count();
+    assert_eq!(living, 1, "{lives:?}: those of the dead are dead");
+
+    // All rows but this process's own are to be had, each once, and show what their new owners say.
+    let seats: Vec<_> = (0..OTHERS as u64)
+        .map(|count| rows.claim(Row::new(OWN, 10 + count)).unwrap())
+        .collect();
+    let full = rows.claim(Row::new(OWN, 99)).unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::Full, "{full}");
+    for (count, seat) in (10..).zip(&seats) {
+        assert_eq!(view.get(seat.id()).unwrap(), Row::new(OWN, count));
+    }
+    drop(seats);
+    assert_eq!(view.rows().count(), 1);
+    assert_eq!(rows.reap(|id, _| panic!("{id}")).unwrap(), 0);
+    table.in_time("claims and releases", start);
+    rows.remove().unwrap();
+    if died {
+        let shown = ["none", "1 row", "2 rows", "3 rows"][shown];
+        table.count(format!("{} | {action}", stop.point), shown);
+    }
+    died
+}
+
+#[test]
+fn a_death_at_any_step_of_a_row_loses_no_row_and_touches_no_other() {
+    let points: Vec<String> = stop_points()
+        .into_iter()
+        .filter(|point| {
+            let steps = ["row:", "commit:", "repair:", "store:", "copy:"];
+            steps.iter().any(|step| point.starts_with(step))
+        })
+        .collect();
+    let mut table = Table::default();
+    let mut reached = BTreeSet::new();
+    for action in ["claim and release", "look", "reap", "claim all"] {
+        reached.extend(at_each_stop(&points, |stop| {
+            one_death(action, stop, &mut table)
+        }));
+    }
+    table.print("| stop point | what it did | rows that were shown |");
+    let missed: Vec<_> = points
+        .iter()
+        .filter(|point| point.starts_with("row:") && !reached.contains(*point))
+        .collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
