@@ -220,6 +220,27 @@ impl Inspector {
             .map_err(self.explain(Operation::InspectorSetIf))
     }
 
+    /// Takes the lock over from an owner that died, or that has called `exec` and so does not map the segment any more; repairs
+    /// what that one left, stores nothing, and lets the lock go. For people who know that the program does not mean to keep it, as a
+    /// [single instance](crate::Writer) does that replaces itself: other calls take no lock from a process that lives. Waits
+    /// for any other owner; nothing happens if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] if another process still holds it when the time is over, else as for [`Inspector::set`], but for
+    /// those of paths and values.
+    pub fn unlock(&self) -> Result<(), Error> {
+        let unlocked = match self.segment.is_writable() {
+            true => self
+                .segment
+                .lock_from_replaced()
+                .map(drop)
+                .map_err(Failure::from),
+            false => Err(Failure::Options(READ_ONLY.into())),
+        };
+        unlocked.map_err(self.explain(Operation::InspectorUnlock))
+    }
+
     /// Removes the segment and the semaphore set that belongs to it, as [`remove`](crate::remove) does
     /// by place. Needs no [`write`](InspectorOptions::write).
     ///

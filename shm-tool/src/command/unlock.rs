@@ -15,8 +15,8 @@ use crate::output::print;
 
 /// Take over the lock of a process that is dead, or say what to do about one that is not
 ///
-/// It never takes a lock from a living process. For a stopped one it gives the commands that free it, and on a terminal
-/// offers to run them.
+/// It takes no lock from a process that could still store to the value: one that has called exec does not map it any more.
+/// For a stopped one it gives the commands that free it, and on a terminal offers to run them.
 ///
 /// Example: shm unlock 0x1234
 #[derive(Debug, Args)]
@@ -46,11 +46,17 @@ impl Unlock {
         };
         match holder.state {
             HolderState::Gone | HolderState::Exiting | HolderState::DumpingCore => {
-                // No value has this version: the lock is taken, what the dead one left is repaired, nothing is stored.
-                inspector.set_if(u64::MAX, &[]).map_err(&failed)?;
+                inspector.unlock().map_err(&failed)?;
                 print(&format!(
                     "took the lock over from {}, which is gone, and let it go\n",
                     holder.pid
+                ))
+            }
+            HolderState::Replaced => {
+                inspector.unlock().map_err(&failed)?;
+                print(&format!(
+                    "took the lock over from {}, which has called exec and maps it no more, and let it go\n",
+                    with_name(holder.pid)
                 ))
             }
             HolderState::Stopped => self.offer(holder),

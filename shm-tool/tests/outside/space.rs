@@ -297,6 +297,15 @@ fn plays_a_role() {
             let _lock = shared.writer().unwrap();
             ready();
         }
+        "holder that calls exec" => {
+            let shared = SharedBox::<Worker>::open(KEY).unwrap();
+            let _lock = shared.writer().unwrap();
+            println!("ready");
+            std::io::stdout().flush().unwrap();
+            // Another program, which reads until the other end is closed.
+            let why = std::os::unix::process::CommandExt::exec(&mut Command::new("cat"));
+            panic!("{why}");
+        }
         "creator without a key" => {
             foreign(Key::PRIVATE, 4096);
             ready();

@@ -23,3 +23,22 @@ fn the_lock_of_the_dead_is_taken_over_and_that_of_the_living_is_not() {
     assert_eq!((seen.version, seen.value), (1, worker()));
     fails("unlock 0x99", 1, "`shm ls`");
 }
+
+#[test]
+fn the_lock_of_a_process_that_called_exec_is_let_go() {
+    in_own_namespace!();
+    let shared = worker_box();
+    let holder = Peer::start("holder that calls exec");
+    let pid = holder.pid();
+    // Until then it is the holder itself, which may not be robbed.
+    while json("stat 0x1234 --json")["locked_by"]["state"] != "has called exec" {}
+    assert_eq!(
+        printed("unlock 0x1234"),
+        format!(
+            "took the lock over from {pid} (cat), which has called exec and maps it no more, and let it go\n"
+        )
+    );
+    assert_eq!(printed("unlock 0x1234"), "not locked\n");
+    shared.set(worker()).unwrap();
+    assert_eq!(shared.version(), 2);
+}

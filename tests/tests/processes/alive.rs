@@ -473,6 +473,49 @@ fn a_lock_held_across_exec_is_free_when_the_program_opens_the_segment_again() {
 }
 
 #[test]
+fn a_lock_held_across_exec_is_let_go_where_people_say_so_and_no_other() {
+    let guard = Guard::new();
+    let shared = patient_for_new(&guard, SHORT);
+    let mut options = Inspector::options();
+    let inspector = options
+        .timeout(SHORT)
+        .write(true)
+        .open(guard.key())
+        .unwrap();
+    inspector.unlock().unwrap();
+    let mut peer = Peer::start(PEER, ["exec-with-lock", &guard.arg()]);
+    peer.expect("another program");
+    assert_eq!(shared.set(7).unwrap_err().kind(), ErrorKind::Busy);
+    inspector.unlock().unwrap();
+    shared.set(7).unwrap();
+    assert_eq!(
+        (shared.get().unwrap(), inspector.version()),
+        (7, shared.version())
+    );
+    // It goes on as before: its former slot is given back when it opens the segment again.
+    peer.tell("open");
+    peer.expect("done");
+    peer.tell("write");
+    assert_eq!(peer.line(), shared.version().to_string());
+    peer.expect("done");
+    peer.succeed();
+    let mut owner = Peer::start(PEER, ["hold-lock", &guard.arg()]);
+    owner.expect("locked");
+    for stopped in [false, true] {
+        if stopped {
+            owner.stop();
+        }
+        let error = inspector.unlock().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        assert_eq!(error.holder().unwrap().pid, owner.pid());
+    }
+    owner.go_on();
+    owner.succeed();
+    let view = Inspector::open(guard.key()).unwrap();
+    assert_eq!(view.unlock().unwrap_err().kind(), ErrorKind::Options);
+}
+
+#[test]
 fn a_lock_held_across_exec_is_free_when_the_program_ends() {
     let guard = Guard::new();
     let shared = SharedBox::<u64>::create_new(guard.key(), 5).unwrap();

@@ -115,6 +115,7 @@ operations! {
     InspectorSet = "Inspector::set",
     InspectorSetAll = "Inspector::set_all",
     InspectorSetIf = "Inspector::set_if",
+    InspectorUnlock = "Inspector::unlock",
     InspectorRemove = "Inspector::remove",
     InspectorSnapshot = "Inspector::snapshot",
     InspectorSnapshotBytes = "Inspector::snapshot_bytes",

@@ -81,6 +81,21 @@ impl Slots<'_> {
         }
     }
 
+    /// Whether the process that made this claim has called `exec` since, as it shows by the [segment](crate::home::Home)
+    /// that it does not map any more: no code of it can store there, though it lives, and would hold the lock until it
+    /// ends. `false` where that can't be seen, and of a file, whose inode some file systems show as another one.
+    pub(in crate::protocol) fn is_replaced(self, claim: Claim, in_maps: (u64, bool)) -> bool {
+        let (_, is_segment) = in_maps;
+        let slot = claim.slot().filter(|slot| *slot < self.count());
+        slot.is_some_and(|slot| {
+            let record = self.record(slot);
+            is_segment
+                && record != Record::RELEASED
+                && record.is_comparable()
+                && proc::maps(record.pid(), in_maps) == Some(false)
+        })
+    }
+
     /// Who has a slot, and what that process does. For messages. `in_maps` is what the kernel shows of the
     /// [home](crate::home::Home) in a process's maps.
     pub(in crate::protocol) fn holder(self, claim: Claim, in_maps: (u64, bool)) -> Holder {

@@ -46,19 +46,33 @@ impl Segment {
     /// in force the caller finds out with [`Segment::is_written_as_known`].
     #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
-        match self.lock_in_any_state() {
-            // Whatever went wrong on the way, that it has been removed is the reason.
+        self.unless_removed(self.lock_in_any_state())
+    }
+
+    /// The same, also from an owner that has called `exec`: its program may mean to keep the lock (a single instance that
+    /// replaces itself), so that only people say.
+    pub(crate) fn lock_from_replaced(&self) -> Result<Locked<'_>, Fault> {
+        self.unless_removed(self.lock_from(true))
+    }
+
+    /// Whatever went wrong on the way, that it has been removed is the reason.
+    fn unless_removed<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
+        match result {
             Err(_) if self.state().is_removed() => Err(Fault::Removed),
             result => result,
         }
     }
 
     pub(in crate::protocol) fn lock_in_any_state(&self) -> Result<Locked<'_>, Fault> {
+        self.lock_from(false)
+    }
+
+    fn lock_from(&self, replaced: bool) -> Result<Locked<'_>, Fault> {
         debug_assert!(self.writable);
         let (claim, stamp) = self.own_claim()?;
         let commit = Commit::begin(&self.handle);
         if !lock::try_acquire(&self.control().lock, claim)
-            && let Err(fault) = self.lock_contended(claim)
+            && let Err(fault) = self.lock_contended(claim, replaced)
         {
             commit.end(&self.handle);
             return Err(fault);
@@ -68,12 +82,16 @@ impl Segment {
     }
 
     #[cold]
-    fn lock_contended(&self, claim: Claim) -> Result<(), Fault> {
+    fn lock_contended(&self, claim: Claim, replaced: bool) -> Result<(), Fault> {
         let word = &self.control().lock;
         let start = Instant::now();
         let look = Cell::new(Look::Short);
         let alive = |owner| {
-            let alive = || self.witnesses().alive(owner, claim, look.get());
+            let alive = || {
+                let witnesses = self.witnesses();
+                let alive = witnesses.alive(owner, claim, look.get())?;
+                Ok(alive && !(replaced && witnesses.is_replaced(owner, self.home.in_maps())))
+            };
             if alive()? {
                 return Ok(true);
             }
