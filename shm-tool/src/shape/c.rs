@@ -26,10 +26,11 @@ impl Writer {
     /// `int32_t name[4]`.
     fn declaration(&mut self, ty: &Type, name: &str, depth: usize) -> String {
         let named = |of: &str| {
+            let before = if ty.is_atomic() { "_Atomic " } else { "" };
             if name.is_empty() {
-                of.to_owned()
+                format!("{before}{of}")
             } else {
-                format!("{of} {name}")
+                format!("{before}{of} {name}")
             }
         };
         match &ty.kind {

@@ -14,7 +14,7 @@ use gimli::constants as dw;
 use gimli::{AttributeValue, DebuggingInformationEntry, Operation, RunTimeEndian, UnitOffset};
 use object::{Object, ObjectSection};
 
-use super::{Field, Kind, Type};
+use super::{ATOMIC, Field, Kind, Type};
 use crate::failure::{Exit, Failure};
 use crate::output::visible;
 
@@ -489,12 +489,18 @@ impl<'a> Resolver<'a> {
                 Some(ty) => Type::clone(&ty),
                 None => opaque(0),
             },
-            dw::DW_TAG_const_type
-            | dw::DW_TAG_volatile_type
-            | dw::DW_TAG_restrict_type
-            | dw::DW_TAG_atomic_type => self
+            dw::DW_TAG_const_type | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => self
                 .target(unit, entry, depth)?
                 .map_or(opaque(0), |ty| Type::clone(&ty)),
+            dw::DW_TAG_atomic_type => {
+                let mut ty = self
+                    .target(unit, entry, depth)?
+                    .map_or(opaque(0), |ty| Type::clone(&ty));
+                if ty.is_leaf() && ty.name.is_none() {
+                    ty.name = Some(ATOMIC.to_owned());
+                }
+                ty
+            }
             dw::DW_TAG_structure_type | dw::DW_TAG_class_type => {
                 let size = size.ok_or("a struct without a size (a declaration alone)")?;
                 let fields = self.members(children, size, depth)?;

@@ -24,10 +24,13 @@ pub use rows::{Row, rows};
 pub use rust::rust_source;
 pub use store::Store;
 
+/// The word for it in C.
+const ATOMIC: &str = "_Atomic";
+
 /// A type: what it is called, how large it is, what it consists of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Type {
-    /// Of a struct, a union or an enum; as the source of the program has it.
+    /// Of a struct, a union or an enum; as the source of the program has it. Of a number that is atomic in C, `_Atomic`.
     pub name: Option<String>,
     pub size: u64,
     pub align: u64,
@@ -119,6 +122,11 @@ impl Type {
             "{word}{}",
             self.name.as_deref().unwrap_or("type without a name")
         )
+    }
+
+    /// Whether C accesses it by atomic operations alone.
+    fn is_atomic(&self) -> bool {
+        self.name.as_deref() == Some(ATOMIC)
     }
 
     /// Whether it has no named or numbered parts.

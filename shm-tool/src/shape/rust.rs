@@ -10,7 +10,7 @@ use crate::output::visible;
 pub fn rust_source(ty: &Type) -> String {
     let mut writer = Writer::default();
     let whole = writer.type_of(ty);
-    if ty.name.is_none() {
+    if ty.name.is_none() || ty.is_atomic() {
         writer.source = format!("\npub type Value = {whole};\n");
     }
     let of_library = [
@@ -44,6 +44,8 @@ impl Writer {
     /// What the type is called in Rust; defines it if it has fields or variants.
     fn type_of(&mut self, ty: &Type) -> String {
         match &ty.kind {
+            // No store of a whole value keeps the order in which a program accesses it.
+            _ if ty.is_atomic() => opaque(ty.size, ty.align),
             Kind::Bool => "bool".to_owned(),
             Kind::Char => "char".to_owned(),
             Kind::Float if matches!(ty.size, 4 | 8) => format!("f{}", ty.size * 8),
@@ -57,7 +59,7 @@ impl Writer {
                 element,
                 count: Some(count),
             } => match element.kind {
-                Kind::CChar { .. } => format!("FixedStr<{count}>"),
+                Kind::CChar { .. } if !element.is_atomic() => format!("FixedStr<{count}>"),
                 _ => format!("[{}; {count}]", self.type_of(element)),
             },
             Kind::Vec {
@@ -190,6 +192,7 @@ impl Writer {
                 format!("{}: an address of another process", visible(written))
             }
             Kind::Union { .. } => "a union".to_owned(),
+            _ if ty.is_atomic() => "an _Atomic".to_owned(),
             _ => String::new(),
         };
         let (written, align) = match ty.kind {

@@ -463,6 +463,50 @@ fn the_source_in_rust_and_c_compiles_to_the_same_layout() {
 }
 
 #[test]
+fn what_c_accesses_by_atomic_operations_alone_is_no_integer_of_the_source() {
+    in_own_namespace!();
+    let folder = Folder::new("atomic");
+    let source = folder.0.join("atomic.c");
+    let text = "#include <stdatomic.h>
+        struct counts { int plain; _Atomic int count; atomic_uchar flags[3]; _Atomic long total; const volatile _Atomic _Bool on; };
+        struct counts counts;
+        int main(void) { return 0; }";
+    fs::write(&source, text).unwrap();
+    let Some(program) = folder.build(&["cc", "-std=c11", "-g"], source.to_str().unwrap()) else {
+        return;
+    };
+    let key: shm_core::Key = KEY.parse().unwrap();
+    let mut options = shm_core::RawBox::<[u64; 4]>::options();
+    let _segment = options.create_exact(true).open(key).unwrap();
+    let from = program.to_str().unwrap();
+    let told = [KEY, "--type", "struct counts", "--from", from];
+    let format = |format| shown(&[&["schema"], &told[..], &["--format", format]].concat());
+    let rust = format("rust");
+    for line in [
+        "pub plain: i32,\n",
+        "pub count: Opaque<4, 4>, // an _Atomic\n",
+        "pub flags: [Opaque<1>; 3],",
+        "pub total: Opaque<8, 8>, // an _Atomic\n",
+        "pub on: Opaque<1>, // an _Atomic\n",
+    ] {
+        assert!(rust.contains(line), "{line}: {rust}");
+    }
+    let c = format("c");
+    for line in [
+        "_Atomic int32_t count;",
+        "_Atomic uint8_t flags[3];",
+        "_Atomic bool on;",
+    ] {
+        assert!(c.contains(line), "{line}: {c}");
+    }
+    // It is shown as the number that it is.
+    let text = shown(&[&["show"], &told[..]].concat());
+    let of_count = |line: &&str| line.trim_start().starts_with("count");
+    let line = text.lines().find(of_count).unwrap_or_default();
+    assert!(line.trim_end().ends_with('0'), "{text}");
+}
+
+#[test]
 fn damaged_debug_information_is_an_error_or_a_value_and_nothing_else() {
     in_own_namespace!();
     let folder = Folder::new("damaged");
