@@ -68,7 +68,7 @@ impl Failure {
             ErrorKind::NotRestored => (
                 Exit::Other,
                 format!(
-                    "{}; `shm unlock` opens it for writing, which brings the durable value back",
+                    "{}, and nothing durable in it is whole; `shm rm` removes it",
                     without_hint(&cause(error))
                 ),
             ),

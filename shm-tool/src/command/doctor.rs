@@ -326,12 +326,10 @@ fn of_segment(found: &Found) -> Vec<Finding> {
             "use the version that made it".to_owned(),
         )),
         Inside::Unfit("not restored") => findings.push(new(
-            Level::Note,
-            "it was left by an earlier start of the machine, or is a copy: a view can't read it"
+            Level::Bad,
+            "it was left by an earlier start of the machine, or is a copy, and nothing durable in it is whole"
                 .to_owned(),
-            format!(
-                "shm unlock {place}: it opens it for writing, which brings the durable value back"
-            ),
+            format!("shm rm {place}"),
         )),
         Inside::Unfit(why) => findings.push(new(
             Level::Bad,

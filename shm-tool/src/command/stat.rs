@@ -116,7 +116,7 @@ fn explained(inside: &Inside) -> &'static str {
         Inside::Unfinished => "a program is creating it, or died when it was",
         Inside::Unfit("another format") => "a value of another version of the library",
         Inside::Unfit("not restored") => {
-            "left by an earlier start of the machine, or a copy: the first program that opens it for writing restores it"
+            "left by an earlier start of the machine, or a copy, and nothing durable in it is whole"
         }
         Inside::Unfit(_) => "a value of the library, overwritten or removed",
         Inside::Closed => "this user may not read it",

@@ -160,21 +160,22 @@ fn a_file_of_a_value_goes_and_a_strangers_stays_unless_it_is_shared_memory() {
 }
 
 #[test]
-fn a_copy_says_how_it_is_brought_back_and_the_line_does_it() {
+fn a_copy_shows_its_durable_value_and_one_without_says_so() {
     in_own_namespace!();
     let folder = Folder::new("copied");
     let (path, copy) = (folder.path("worker.shm"), folder.path("copy.shm"));
     let shared = SharedBox::create_new(Place::file(&path), worker()).unwrap();
     shared.close().unwrap();
     fs::copy(&path, &copy).unwrap();
-    fails(
-        &format!("show {copy}"),
-        8,
-        "`shm unlock` opens it for writing",
-    );
-    let row = rows(&printed(&format!("ls {copy} --noheadings")));
+    assert_eq!(printed(&format!("show {copy} name")), "alice\n");
+    let volatile = SharedBox::create_new(Place::posix("/worker"), worker()).unwrap();
+    let lost = folder.path("lost.shm");
+    fs::copy("/dev/shm/worker", &lost).unwrap();
+    volatile.remove().unwrap();
+    fails(&format!("show {lost}"), 8, "`shm rm` removes it");
+    let row = rows(&printed(&format!("ls {lost} --noheadings")));
     assert_eq!(row[0][row[0].len() - 2..], ["not", "restored"]);
-    assert!(printed(&format!("doctor {copy}")).contains(&format!("shm unlock file:{copy}")));
+    assert!(printed(&format!("doctor {lost}")).contains(&format!("shm rm file:{lost}")));
     assert_eq!(printed(&format!("unlock {copy}")), "not locked\n");
     assert_eq!(printed(&format!("show {copy} name")), "alice\n");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o660)).unwrap();

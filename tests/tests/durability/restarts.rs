@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use shm_core::{ErrorKind, Place, SharedBox, SharedView};
+use shm_core::{ErrorKind, Inspector, Place, SharedBox, SharedView};
 use shm_tests::{Folder, Whole};
 
 use super::{commit, version_of};
@@ -69,17 +70,53 @@ fn what_was_committed_after_the_last_persist_is_lost_with_the_machine_alone() {
         "in the same boot"
     );
     restart(&path);
-    let error = SharedView::<Whole>::open(Place::file(&path)).unwrap_err();
-    assert_eq!(
-        error.kind(),
-        ErrorKind::NotRestored,
-        "a view restores nothing"
-    );
+    let view = SharedView::<Whole>::open(Place::file(&path)).unwrap();
+    assert_eq!(version_of(&view).unwrap(), 3, "and restores nothing");
     assert_eq!(version_of(&open(&path)).unwrap(), 3);
     assert_eq!(
         version_of(&SharedView::open(Place::file(&path)).unwrap()).unwrap(),
         3
     );
+}
+
+#[test]
+fn a_view_shows_the_durable_value_until_a_writer_has_brought_it_back() {
+    let folder = Folder::new();
+    let (path, copy) = (folder.file("value"), folder.file("copy"));
+    let shared = SharedBox::create_new(Place::file(&path), Whole::of(1)).unwrap();
+    let durable = commit(&shared);
+    shared.persist().unwrap();
+    commit(&shared);
+    fs::copy(&path, &copy).unwrap();
+    let place = Place::file(&copy);
+    let before = fs::read(&copy).unwrap();
+    for round in 0..2 {
+        let mut view = SharedView::<Whole>::open(&place).unwrap();
+        let inspector = Inspector::open(&place).unwrap();
+        assert_eq!(version_of(&view).unwrap(), durable + round);
+        assert_eq!(inspector.snapshot().unwrap().version, durable + round);
+        assert!(view.writers().unwrap().is_empty() && !view.is_removed().unwrap());
+        let soon = Duration::from_millis(5);
+        assert_eq!(view.wait_timeout(view.version(), soon).unwrap(), None);
+        assert!(
+            round > 0 || fs::read(&copy).unwrap() == before,
+            "it stores nothing"
+        );
+        let writer = open(&copy);
+        for error in [
+            view.get().unwrap_err(),
+            view.wait_timeout(view.version(), soon).unwrap_err(),
+            inspector.value().unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Removed, "{error}");
+        }
+        assert!(view.is_removed().unwrap());
+        view.reattach().unwrap();
+        let newest = commit(&writer);
+        assert_eq!(version_of(&view).unwrap(), newest);
+        drop((writer, view));
+        restart(&copy);
+    }
 }
 
 #[test]
@@ -90,7 +127,7 @@ fn nothing_is_restored_under_living_users() {
     commit(&shared);
     restart(&path);
     let mut options = SharedBox::<Whole>::options();
-    options.timeout(std::time::Duration::from_millis(20));
+    options.timeout(Duration::from_millis(20));
     assert!(options.open(Place::file(&path)).is_err());
     assert_eq!(version_of(&shared).unwrap(), 2);
     commit(&shared);
@@ -111,6 +148,9 @@ fn without_a_whole_snapshot_nothing_is_made_up() {
     file.write_all_at(&vec![0x5a; len - live - 320], live as u64)
         .unwrap();
     restart(&path);
-    let error = SharedBox::<Whole>::open(Place::file(&path)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotRestored, "{error}");
+    let view = SharedView::<Whole>::open(Place::file(&path)).map(drop);
+    let shared = SharedBox::<Whole>::open(Place::file(&path)).map(drop);
+    for error in [view, shared].map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::NotRestored, "{error}");
+    }
 }

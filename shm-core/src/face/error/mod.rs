@@ -82,8 +82,8 @@ pub enum ErrorKind {
     Overtaken,
     /// The segment belongs to, or was created by, a user who is not trusted.
     Untrusted,
-    /// The value of a file was left by an earlier start of the machine, or by the file that this one is a copy of, and this call may
-    /// not bring back what was [made durable](crate::SharedBox::persist), or no such value in it is whole.
+    /// The value of a file was left by an earlier start of the machine, or by the file that this one is a copy of, and nothing in it
+    /// that was [made durable](crate::SharedBox::persist) is whole.
     NotRestored,
     /// The value is larger than this [`Inspector`](crate::Inspector) may read.
     TooLarge,

@@ -203,7 +203,7 @@ impl Call {
                 "if they may be trusted, say so with `Options::mode`, with their bits in it; else `chmod go-w` with its path"
             }
             Fault::NotRestored => {
-                "open it once for writing, which brings the newest durable value back"
+                "nothing in it is durable: open a table once for writing, which empties it; anything else remove with `shm_core::remove`, and create it anew"
             }
             Fault::NoFile => "only `SharedBox::anonymous` and files have one",
             Fault::NoSegment => "ask the standard library, by its path",

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct FileHome {
     mapped: Mapped,
+    /// The file itself, where `mapped` is a copy of it.
+    live: Option<Mapped>,
     locks: Locks,
     /// What other processes are given: they have its offset in their hands.
     handed: OnceLock<Description>,
@@ -28,6 +30,7 @@ impl FileHome {
     pub(crate) fn new(description: Description, mapped: Mapped) -> FileHome {
         FileHome {
             mapped,
+            live: None,
             locks: Locks::new(description),
             handed: OnceLock::new(),
         }
@@ -41,6 +44,23 @@ impl FileHome {
     pub(crate) fn map(description: Description, writable: bool) -> Result<FileHome, Error> {
         let mapped = Mapped::new(&description, writable)?;
         Ok(FileHome::new(description, mapped))
+    }
+
+    /// The same with a copy of the bytes, which is this process's own; `None` if the file's size has changed.
+    pub(crate) fn with_copy(self) -> Result<Option<FileHome>, Error> {
+        let mapped = Mapped::copy(self.description())?;
+        let same = mapped.len() == self.len();
+        let live = Some(self.mapped);
+        Ok(same.then_some(FileHome {
+            mapped,
+            live,
+            ..self
+        }))
+    }
+
+    /// Where the file itself begins, if this has a copy.
+    pub(crate) fn live(&self) -> Option<NonNull<u8>> {
+        self.live.as_ref().map(Mapped::as_ptr)
     }
 
     pub(crate) fn as_ptr(&self) -> NonNull<u8> {

@@ -83,6 +83,19 @@ pub(crate) fn enter<E: From<Error>>(
     entered.ok_or_else(|| busy(description, limit).into())
 }
 
+/// Keeps others from restoring the value for as long as what it returns is open.
+///
+/// # Errors
+///
+/// Another process restores it for the whole limit.
+pub(crate) fn keep_as_is(description: &Description, limit: Duration) -> Result<Description, Error> {
+    // Of its own: a child's copy of this one would keep the lock.
+    let own = description.again(false)?;
+    let lock = || Ok::<_, Error>(own.lock_shared(LIFE_BYTE)?.then_some(()));
+    within(limit, lock)?.ok_or_else(|| busy(description, limit))?;
+    Ok(own)
+}
+
 fn busy(description: &Description, limit: Duration) -> Error {
     let cause = format!(
         "another process restores its value, or uses it from another sandbox, for {limit:?} now"

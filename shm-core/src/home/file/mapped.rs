@@ -28,6 +28,15 @@ impl Mapped {
     ///
     /// The file is empty, or too large for this process; it can't be opened once more; no right to write.
     pub(crate) fn new(description: &Description, writable: bool) -> Result<Mapped, Error> {
+        Mapped::of(description, writable, false)
+    }
+
+    /// The same as a copy of this process's own, which it may write to whatever rights it has to the file.
+    pub(super) fn copy(description: &Description) -> Result<Mapped, Error> {
+        Mapped::of(description, false, true)
+    }
+
+    fn of(description: &Description, writable: bool, copy: bool) -> Result<Mapped, Error> {
         let (file, found) = description.another(writable)?;
         let len = match usize::try_from(found.size) {
             Ok(0) => return Err(no_memory(description, "the file is empty")),
@@ -39,7 +48,8 @@ impl Mapped {
             }
             Ok(len) => len,
         };
-        let at = syscalls::map(&file, len, writable).map_err(|e| description.error("mmap", &e))?;
+        let at = syscalls::map(&file, len, writable || copy, copy)
+            .map_err(|e| description.error("mmap", &e))?;
         Ok(Mapped { at, len })
     }
 

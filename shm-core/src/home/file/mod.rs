@@ -34,7 +34,7 @@ pub(crate) use description::{Description, FileStat};
 pub(crate) use durable::{Slots, persist, restored};
 pub(crate) use error::{Error, Kind};
 pub(crate) use home::FileHome;
-pub(crate) use life::{enter, life_word};
+pub(crate) use life::{enter, keep_as_is, life_word};
 pub(crate) use locks::Locks;
 pub(crate) use memory::create_memory;
 pub(crate) use posix::posix_path;

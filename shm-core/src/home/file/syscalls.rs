@@ -100,9 +100,15 @@ pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
     Ok(lock.sort != libc::F_UNLCK as c_short)
 }
 
-/// Maps the first `len` bytes, shared with everybody who maps the file.
-pub(super) fn map(file: &File, len: usize, writable: bool) -> Result<NonNull<u8>> {
+/// Maps the first `len` bytes, shared with everybody who maps the file; or, as a `copy`, with what this process stores there for
+/// itself alone.
+pub(super) fn map(file: &File, len: usize, writable: bool, copy: bool) -> Result<NonNull<u8>> {
     let write = if writable { libc::PROT_WRITE } else { 0 };
+    let sort = if copy {
+        libc::MAP_PRIVATE
+    } else {
+        libc::MAP_SHARED
+    };
     // SAFETY: `mmap(2)`: "if addr is NULL, then the kernel chooses the (page-aligned) address at which to create the mapping",
     // so no mapping that is in use is touched.
     let at = unsafe {
@@ -110,7 +116,7 @@ pub(super) fn map(file: &File, len: usize, writable: bool) -> Result<NonNull<u8>
             core::ptr::null_mut(),
             len,
             libc::PROT_READ | write,
-            libc::MAP_SHARED,
+            sort,
             file.as_raw_fd(),
             0,
         )

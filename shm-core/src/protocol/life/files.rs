@@ -3,6 +3,7 @@
 //! A birth is private until the file has its name, so it has no table of deaths of its own: see
 //! [`create_whole`]. The first value is written under the lock, as in a segment, by the code that does so there.
 
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::atomic::AtomicU64 as PlainU64;
@@ -12,7 +13,7 @@ use super::newborn::{Newborn, Write, describe, unique_id};
 use super::open::retry;
 use super::removal::bury_file;
 use crate::home::file::{
-    self, Description, FileStat, Kind, create_memory, create_whole, enter, life_word,
+    self, Description, FileStat, Kind, create_memory, create_whole, enter, keep_as_is, life_word,
 };
 use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
@@ -20,7 +21,7 @@ use crate::protocol::memory::atomics::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
-use crate::protocol::memory::control::{MAGIC, State, may_end_in_control};
+use crate::protocol::memory::control::{CONTROL, MAGIC, State, may_end_in_control};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::segment::commit::Payload;
 use crate::protocol::segment::kernel::Access;
@@ -210,25 +211,41 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
     if has_path && home.stat()?.is_none_or(|stat| stat.nlink == 0) {
         return Err(Fault::Removed);
     }
-    // SAFETY: the geometry was found to add up to the size of the mapping.
+    let life = life_word(home.description())?;
+    let is_live = |home: &FileHome| control(home).life.load(Acquire) == life.get();
+    let mut kept = None;
+    if !access.writable && geometry.snapshots && !is_live(&home) {
+        kept = Some(keep_as_is(home.description(), access.limit)?);
+    }
+    // A view can't restore the value, and shows the one that would be.
+    let frozen = (kept.is_some() && !is_live(&home)).then(|| State::look(&control(&home).state));
+    let home = match frozen {
+        Some(_) => home.with_copy()?.ok_or(Fault::Removed)?,
+        None => home,
+    };
+    // SAFETY: the geometry was found to add up to the size of the mapping, which the copy has, too.
     let mut segment = unsafe { divide(Home::File(Box::new(home)), access, geometry) };
     segment.flags = flags;
     segment.doomed = !has_path;
-    segment.begin_life()?;
+    match frozen {
+        Some(state) => segment.show_snapshot(state)?,
+        None => segment.begin_life(life)?,
+    }
     Ok(segment)
 }
 
 impl Segment {
     /// Makes sure that the live value is one that living processes left: see [`enter`].
-    fn begin_life(&self) -> Result<(), Fault> {
+    fn begin_life(&self, life: NonZeroU64) -> Result<(), Fault> {
         let Some(file) = self.home.file() else {
             return Ok(());
         };
-        let description = file.description();
-        let life = life_word(description)?;
         let word = plain(&self.control().life);
         if self.is_writable() {
-            return enter(description, word, life, self.limit(), || self.restore());
+            // Another state than the one that views of the snapshot have found.
+            let next = || State::READY.after(self.state());
+            let restore = || self.restore(next());
+            return enter(file.description(), word, life, self.limit(), restore);
         }
         if word.load(Acquire) != life.get() {
             return Err(Fault::NotRestored);
@@ -236,8 +253,23 @@ impl Segment {
         Ok(())
     }
 
-    /// Puts the newest whole snapshot in the place of the live value. No other process uses it.
-    fn restore(&self) -> Result<(), Fault> {
+    /// Reads the newest whole snapshot from a copy of this process's own, as long as the file's state is this one: it will be
+    /// another as soon as the value is restored.
+    fn show_snapshot(&mut self, state: State) -> Result<(), Fault> {
+        self.restore(state)?;
+        let Some((file, live)) = self.home.file().and_then(|file| Some((file, file.live()?)))
+        else {
+            return Err(Fault::NotRestored);
+        };
+        // **divided**, **mapped**: at the place of the copy's, which has the same size. The home keeps both.
+        let block = live.as_ptr().wrapping_add(file.len() - CONTROL);
+        self.control = block.cast_const().cast();
+        self.frozen = Some(state);
+        Ok(())
+    }
+
+    /// Puts the newest whole snapshot in the place of the live value, under this state. No other process uses it.
+    fn restore(&self, state: State) -> Result<(), Fault> {
         if self.row_count() > 0 {
             self.forget_rows();
             return Ok(());
@@ -253,11 +285,11 @@ impl Segment {
             let control = self.control();
             self.forget_claims();
             control.durable.store(durable, Relaxed);
-            control.state.store(State::READY.0, Relaxed);
-            // SAFETY: the mapping is writable and no other process is in this life (`enter`), so the copies are **owned**. Room
-            // and capacity have as many bytes, which was checked above.
+            control.state.store(state.0, Relaxed);
+            // SAFETY: the mapping is writable and no other process is in this life (`enter`), or it is a copy of this process's own,
+            // so the copies are **owned**. Room and capacity have as many bytes, which was checked above.
             unsafe {
-                self.rooms[State::READY.room()].store(0, found.schema.as_ptr(), found.schema.len());
+                self.rooms[state.room()].store(0, found.schema.as_ptr(), found.schema.len());
                 self.latch.restore(found.value, found.version);
             }
             stop!("file: restored");

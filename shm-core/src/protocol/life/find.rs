@@ -246,6 +246,7 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
         control,
         handle: Handle::unclaimed(home.number()),
         home,
+        frozen: None,
         leftover: None,
         latch,
         rooms,

@@ -169,7 +169,7 @@ pub(super) fn end(mapped: &Mapped, limit: Instant) -> Result<(), Fault> {
 /// Whether the tombstone stands, or another program has removed the segment, or the key leads
 /// elsewhere now.
 pub(crate) fn is_removed(segment: &Segment) -> Result<bool, Fault> {
-    if segment.state().is_removed() {
+    if segment.state().is_removed() || segment.is_outdated() {
         return Ok(true);
     }
     let id = match segment.home() {

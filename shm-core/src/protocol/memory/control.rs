@@ -187,6 +187,11 @@ impl State {
         State(self.0 & 0xff | (self.0 >> 8).wrapping_add(1) << 8)
     }
 
+    /// The first state of another life: of the generation behind that of `last`, whatever that says.
+    pub(in crate::protocol) fn after(self, last: State) -> State {
+        State(self.0 & 0xff | last.succeeded().0 & !0xff)
+    }
+
     /// Which schema room is in force.
     pub(crate) fn room(self) -> usize {
         (self.0 >> 8) as usize % 2

@@ -119,6 +119,9 @@ impl Segment {
 
     /// The slot that the lock names.
     fn locked_slot(&self) -> Option<u32> {
+        if self.frozen.is_some() {
+            return None;
+        }
         let word = self.control().lock.load(Acquire) & !lock::WAITERS;
         let slot = Claim { word }.slot();
         slot.filter(|slot| *slot < self.records().len() as u32)

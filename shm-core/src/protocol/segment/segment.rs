@@ -92,6 +92,9 @@ pub(crate) struct Segment {
     /// The kernel was told to remove the segment with its last process, and that is no news: it was
     /// when this process attached, or no key ever led here.
     pub(in crate::protocol) doomed: bool,
+    /// Of a view of a snapshot: the state of the file as long as no process has restored the value. All but the control block
+    /// is a copy of this process's own then.
+    pub(in crate::protocol) frozen: Option<State>,
     /// Dropped after the mapping.
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }
@@ -260,6 +263,11 @@ impl Segment {
         }
     }
 
+    /// Whether what is read is not the newest value any more: it is a snapshot's, and the file has been restored.
+    pub(in crate::protocol) fn is_outdated(&self) -> bool {
+        self.frozen.is_some_and(|state| state != self.state())
+    }
+
     /// Whether the segment has not been removed, whatever schema is in force.
     #[inline(always)]
     pub(super) fn check_life(&self) -> Result<(), Fault> {
@@ -369,6 +377,9 @@ impl Segment {
             if version_of(seq) > version {
                 return Ok(true);
             }
+            if self.is_outdated() {
+                return Err(Fault::Removed);
+            }
             self.check_life()?;
             let now = Instant::now();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
@@ -388,12 +399,11 @@ impl Segment {
             };
             // Sleeps only if nothing was committed since the look above, which the announcement
             // lies behind.
-            if self.latch.sequence() == seq {
-                futex::sleep(
-                    seq_low(self.control()),
-                    seq as u32,
-                    left.map_or(nap, |left| left.min(nap)),
-                );
+            let nap = left.map_or(nap, |left| left.min(nap));
+            if self.frozen.is_some() {
+                std::thread::sleep(nap);
+            } else if self.latch.sequence() == seq {
+                futex::sleep(seq_low(self.control()), seq as u32, nap);
             }
         }
     }
@@ -421,6 +431,9 @@ impl Segment {
     /// returns the state that put it in force.
     pub(crate) fn read_schema(&self, dst: &mut [u8]) -> Result<State, Fault> {
         for _ in 0..TRIES {
+            if self.is_outdated() {
+                return Err(Fault::Removed);
+            }
             self.check_life()?;
             if let Some(state) = upgrade::read_room(&self.control().state, self.rooms, dst)
                 && state.is_ready()
