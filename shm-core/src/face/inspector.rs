@@ -255,7 +255,7 @@ impl Inspector {
             }
             // By a mapping that may be written to.
             Home::File(file) => match (protocol::is_removed(&self.segment), file.named()) {
-                (Ok(false), Some(path)) => protocol::remove_file(path),
+                (Ok(false), Some(path)) => protocol::remove_file(path, self.segment.limit()),
                 (Ok(_), _) => Err(Fault::Removed),
                 (Err(fault), _) => Err(fault),
             },

@@ -1,7 +1,7 @@
 //! `remove`: the end of a segment of which only the place is known.
 
 use super::error::{Error, Operation};
-use super::opening::{Found, find_id, findable};
+use super::opening::{Found, TIMEOUT, find_id, findable};
 use super::place::Place;
 use crate::protocol;
 use crate::sysv::{self, sem};
@@ -46,7 +46,7 @@ pub fn remove(place: impl Into<Place>) -> Result<(), Error> {
 
 fn removed(place: &Place) -> Result<(), Failure> {
     match findable(place)? {
-        Found::File(path) => Ok(protocol::remove_file(&path)?),
+        Found::File(path) => Ok(protocol::remove_file(&path, TIMEOUT)?),
         Found::Key(_) | Found::Id(_) => Ok(protocol::remove_id(find_id(place)?)?),
     }
 }

@@ -107,7 +107,45 @@ fn a_removed_file_is_another_life() {
         let new = SharedBox::create_new(&place, 3_u32).unwrap();
         fs::remove_file(folder.file()).unwrap();
         assert!(new.is_removed().unwrap());
+        // Put back under its name it is no value, and in no one's way.
+        let new = SharedBox::create_new(&place, 3_u32).unwrap();
+        let kept = folder.0.join("kept");
+        fs::hard_link(folder.file(), &kept).unwrap();
+        new.remove().unwrap();
+        fs::rename(&kept, folder.file()).unwrap();
+        assert_eq!(
+            SharedBox::<u32>::open(&place).unwrap_err().kind(),
+            ErrorKind::Removed
+        );
+        let new = SharedBox::create_new(&place, 4_u32).unwrap();
+        let there = SharedBox::create_new(&place, 5_u32).unwrap_err();
+        assert!(there.to_string().contains("exists already"), "{there}");
+        assert_eq!(new.get().unwrap(), 4);
     }
+}
+
+#[test]
+fn a_birth_beside_removals_makes_a_file_or_finds_one() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    let folder = Folder::new("beside-removals", "/dev/shm");
+    let (place, over) = (Place::file(folder.file()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Relaxed) {
+                let _ = remove(&place);
+            }
+        });
+        let mut made = 0;
+        for number in 0..300_u32 {
+            match SharedBox::create_new(&place, number) {
+                Ok(_) => made += 1,
+                Err(error) => assert!(error.to_string().contains("exists already"), "{error}"),
+            }
+        }
+        over.store(true, Relaxed);
+        assert!(made > 0);
+    });
 }
 
 #[test]

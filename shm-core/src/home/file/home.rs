@@ -12,9 +12,6 @@ use super::locks::Locks;
 use super::mapped::Mapped;
 use super::turn::within;
 
-/// How long a removal waits for another one of the same file.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// A mapped file, and a description of it that holds no slot: to judge others by, to open further ones by, to write to the disk.
 #[derive(Debug)]
 pub(crate) struct FileHome {
@@ -104,16 +101,16 @@ impl FileHome {
     }
 
     /// Takes the file's name away, if its path still leads to it.
-    pub(crate) fn unlink(&self) -> Result<(), Error> {
+    pub(crate) fn unlink(&self, limit: Duration) -> Result<(), Error> {
         let (path, description) = (self.path(), self.description());
         if !self.is_at_its_path()? {
             return Ok(());
         }
         // One at a time: of two that have looked, the later one would take the name of a file that was born in between. A process
-        // that keeps the byte locked for no reason is not waited for any longer.
+        // that keeps the byte locked for no reason is not waited for beyond the limit.
         let own = description.again(true)?;
         let lock = || Ok::<_, Error>(own.lock_byte(BIRTH_BYTE)?.then_some(()));
-        within(PATIENCE, lock)?;
+        within(limit, lock)?;
         if !self.is_at_its_path()? {
             return Ok(());
         }
@@ -145,7 +142,7 @@ mod tests {
         assert!(first.lock_byte(BIRTH_BYTE).unwrap());
         let late = FileHome::map(Description::open(&path, true).unwrap(), true).unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| late.unlink().unwrap());
+            scope.spawn(|| late.unlink(Duration::from_secs(60)).unwrap());
             // Time in which one that does not wait would be done, and the next line fail.
             std::thread::sleep(Duration::from_millis(50));
             std::fs::remove_file(&path).unwrap();
@@ -156,7 +153,7 @@ mod tests {
         // Alone, it removes.
         FileHome::map(Description::open(&path, true).unwrap(), true)
             .unwrap()
-            .unlink()
+            .unlink(Duration::ZERO)
             .unwrap();
         assert!(!path.exists());
     }

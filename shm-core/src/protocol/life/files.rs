@@ -70,8 +70,17 @@ pub(crate) fn create_file(
     newborn: &Newborn,
     write: &mut Write<'_>,
 ) -> Result<Segment, Fault> {
-    let exists = || file::Error::exists(path).into();
-    bear(path, access, newborn, write)?.ok_or_else(exists)
+    retry(access.limit, |_| {
+        match bear(path, access, newborn, write) {
+            // Others have found it at once, and removed it.
+            Err(Fault::Removed) => Ok(None),
+            // One that was removed, and put back under its name.
+            Ok(None) if !matches!(bury_file(path, access.limit), Ok(true)) => {
+                Err(file::Error::exists(path).into())
+            }
+            born => born,
+        }
+    })
 }
 
 /// Maps the file of a path, or makes it. The flag says whether this call did.
@@ -92,7 +101,7 @@ pub(crate) fn open_or_create_file(
         }
         // Between the two steps of a removal, or put back under its name.
         Err(Fault::Removed) => {
-            bury_file(path)?;
+            bury_file(path, access.limit)?;
             Ok(None)
         }
         Err(fault) => Err(fault),

@@ -12,7 +12,7 @@
 //! | the state says removed | every call of theirs says so |
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::find::{Mapped, control};
 use crate::home::file::{self, Description};
@@ -96,17 +96,18 @@ fn remove_in_file(segment: &Segment, file: &FileHome) -> Result<(), Fault> {
     if segment.state().is_removed() || segment.is_orphan()? {
         return Err(Fault::Removed);
     }
-    file.unlink()?;
+    file.unlink(segment.limit())?;
     stop!("remove: file unlinked");
     segment.set_tombstone();
     segment::wake_all(segment.control());
     Ok(())
 }
 
-/// Removes the file of a path, whatever it holds and in whatever state, if this library made it.
-pub(crate) fn remove_file(path: &Path) -> Result<(), Fault> {
+/// Removes the file of a path, whatever it holds and in whatever state, if this library made it. Another removal of it is waited for,
+/// up to the limit.
+pub(crate) fn remove_file(path: &Path, limit: Duration) -> Result<(), Fault> {
     let home = file_of_ours(path)?;
-    home.unlink()?;
+    home.unlink(limit)?;
     stop!("remove: file unlinked");
     let block = control(&home);
     let state = State(block.state.load(Relaxed)).removed();
@@ -116,11 +117,15 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), Fault> {
 }
 
 /// Takes the name of a file with a tombstone away, if the path leads to such a one still: by now it may lead to a newborn one.
-pub(super) fn bury_file(path: &Path) -> Result<(), Fault> {
+/// Whether it leads to none.
+pub(super) fn bury_file(path: &Path, limit: Duration) -> Result<bool, Fault> {
     match file_of_ours(path) {
-        Ok(home) if State(control(&home).state.load(Acquire)).is_removed() => Ok(home.unlink()?),
-        Ok(_) => Ok(()),
-        Err(Fault::File(error)) if error.kind() == file::Kind::NotFound => Ok(()),
+        Ok(home) if State(control(&home).state.load(Acquire)).is_removed() => {
+            home.unlink(limit)?;
+            Ok(true)
+        }
+        Ok(_) => Ok(false),
+        Err(Fault::File(error)) if error.kind() == file::Kind::NotFound => Ok(true),
         Err(fault) => Err(fault),
     }
 }
