@@ -187,7 +187,8 @@
 //! # Costs, other languages, features
 //!
 //! [`SharedBox`] has the table of what each call costs. Programs in C and Python get their side
-//! generated: [`SharedLayout::c_header`] and [`SharedLayout::python_module`]. The feature `serde`
+//! generated: [`SharedLayout::c_header`] and [`SharedLayout::python_module`]. The feature `async` gives views
+//! and boxes streams of their changes for tasks of any runtime (`stream`, `into_stream`). The feature `serde`
 //! serialises [`layout::Value`], which an [`Inspector`] reads, and reads and writes [`FixedStr`],
 //! [`FixedVec`], [`Opaque`] and the ready-made types. Linux only.
 
@@ -209,6 +210,8 @@ pub mod sysv;
 mod typed;
 
 pub use bytemuck::Zeroable;
+#[cfg(feature = "async")]
+pub use face::ChangeStream;
 pub use face::{
     Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, Inspector,
     InspectorOptions, Missing, OnDeath, Options, ParsePlaceError, Place, RawBox, RawOptions,

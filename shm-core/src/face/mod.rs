@@ -3,6 +3,8 @@
 //! Only `lib.rs` names this. It may name everything else; it holds no `unsafe` and no protocol. `Options`,
 //! `SharedBox` and `SharedView` name each other, as `File` and `OpenOptions` do in `std`.
 
+#[cfg(feature = "async")]
+mod change_stream;
 mod changes;
 mod error;
 mod guard;
@@ -20,6 +22,8 @@ mod shared_view;
 mod table;
 mod writer;
 
+#[cfg(feature = "async")]
+pub use change_stream::ChangeStream;
 pub use changes::Changes;
 pub use error::{Error, ErrorKind, Missing};
 pub use guard::{Guard, Guarded, GuardedBox, GuardedTable, SemGuard};

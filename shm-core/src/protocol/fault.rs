@@ -61,6 +61,9 @@ pub(crate) enum Fault {
     NotRestored,
     /// Owner or creator are not trusted.
     Untrusted { owner: u32, creator: u32 },
+    /// No thread could be started, for this errno.
+    #[cfg(feature = "async")]
+    NoThread(i32),
     /// The sizes asked for cannot be had.
     TooLarge,
     /// Every row of a table has an owner; the pids of some.

@@ -31,6 +31,8 @@ pub(crate) use life::replacement::{Room, make_room, make_room_at, random_nap};
 pub(crate) use lock::held::Mark;
 pub(crate) use lock::proc::observe;
 pub(crate) use lock::process::epoch;
+#[cfg(feature = "async")]
+pub(crate) use lock::reactor::Waiting;
 pub(crate) use lock::set::orphans as orphaned_sets;
 pub(crate) use memory::control::{
     ALWAYS_NOTIFY, FREE_ON_DEATH, Geometry, MOST_ROWS, MOST_SLOTS, RAW_WRITERS, SLOTS, SNAPSHOTS,

@@ -10,4 +10,6 @@ mod inspector_set;
 mod raw_box;
 mod raw_table;
 mod shared_box;
+#[cfg(feature = "async")]
+mod stream;
 mod table;

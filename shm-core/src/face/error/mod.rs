@@ -20,7 +20,7 @@ use crate::typed::{Attached, Failure, Type};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The kernel refused a system call: [`Error::sysv`] tells which, and why, unless it was one for a file.
+    /// The kernel refused a system call: [`Error::sysv`] tells which, and why, unless it was one for a file or for a thread.
     System,
     /// The segment has no control block: another program laid it out. [`RawBox`](crate::RawBox)
     /// reads it.
@@ -379,6 +379,8 @@ impl Error {
     pub fn raw_os_error(&self) -> Option<i32> {
         match self.why()? {
             Failure::Fault(Fault::File(error)) => error.raw_os_error(),
+            #[cfg(feature = "async")]
+            Failure::Fault(Fault::NoThread(errno)) => Some(*errno),
             _ => self.sysv()?.raw_os_error(),
         }
     }
@@ -421,6 +423,8 @@ fn kind_of(fault: &Fault) -> ErrorKind {
             _ => ErrorKind::System,
         },
         Fault::System(_) => ErrorKind::System,
+        #[cfg(feature = "async")]
+        Fault::NoThread(_) => ErrorKind::System,
         Fault::Busy { .. } => ErrorKind::Busy,
         Fault::Reentrant => ErrorKind::Reentrant,
         Fault::Forked => ErrorKind::Forked,

@@ -1,18 +1,18 @@
 //! The calls that can fail, by name.
 
 macro_rules! operations {
-    ($($call:ident = $name:literal,)+) => {
+    ($($(#[$on:meta])? $call:ident = $name:literal,)+) => {
         /// A call of the public face.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation {
-            $($call,)+
+            $($(#[$on])? $call,)+
         }
 
         impl Operation {
             /// The method's name, with its type unless that is a `SharedBox` or a `SharedView`.
             pub(crate) const fn name(self) -> &'static str {
                 match self {
-                    $(Operation::$call => $name,)+
+                    $($(#[$on])? Operation::$call => $name,)+
                 }
             }
         }
@@ -35,6 +35,8 @@ operations! {
     WaitTimeout = "wait_timeout",
     WaitVersion = "wait_version",
     Changes = "changes",
+    #[cfg(feature = "async")]
+    Stream = "stream",
     Writers = "writers",
     Info = "info",
     IsRemoved = "is_removed",

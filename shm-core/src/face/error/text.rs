@@ -241,6 +241,10 @@ impl Call {
             Fault::NoUndo => {
                 "run on a kernel, or in a sandbox, that supports `SEM_UNDO`; where reading is enough, open with `open_read_only`"
             }
+            #[cfg(feature = "async")]
+            Fault::NoThread(_) => {
+                "allow more threads: `ulimit -u`, or the `pids.max` of the control group"
+            }
             Fault::Left => "open the segment again, in the namespace where it lies",
             Fault::Untrusted { .. } if self.operation.is_of("RawBox") => {
                 "if they may be trusted, allow them with `RawBox::options().owner(…)`"
@@ -442,6 +446,11 @@ impl Call {
             Fault::NoUndo => f.write_str(
                 "the kernel or the sandbox refuses `SEM_UNDO`, so nothing could tell whether a writer lives",
             ),
+            #[cfg(feature = "async")]
+            Fault::NoThread(errno) => {
+                let why = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "no thread could be started that waits for other processes: {why}")
+            }
             Fault::Left => f.write_str(
                 "this process has left the IPC namespace in which it opened the segment, or a peer has given its slot away, and so it has lost its claim to write; reads go on",
             ),

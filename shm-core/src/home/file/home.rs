@@ -100,6 +100,12 @@ impl FileHome {
         Ok(self.description().is_by_path() && self.description().is_at(self.path())?)
     }
 
+    /// Its descriptor, for [`has_no_name`](super::has_no_name).
+    #[cfg(feature = "async")]
+    pub(crate) fn number(&self) -> std::os::fd::RawFd {
+        self.locks.judge.marked().0
+    }
+
     /// Takes the file's name away, if its path still leads to it.
     pub(crate) fn unlink(&self, limit: Duration) -> Result<(), Error> {
         let (path, description) = (self.path(), self.description());

@@ -275,6 +275,18 @@ pub(super) fn offset(fd: RawFd) -> Option<i64> {
     (at >= 0).then_some(at)
 }
 
+/// Whether a descriptor's file has lost its last name; `false` of one that is none.
+#[cfg(feature = "async")]
+pub(crate) fn has_no_name(fd: RawFd) -> bool {
+    #[cfg(not(target_env = "gnu"))]
+    use libc::{fstat, stat as Stat};
+    #[cfg(target_env = "gnu")]
+    use libc::{fstat64 as fstat, stat64 as Stat};
+    let mut found = MaybeUninit::<Stat>::uninit();
+    // SAFETY: `fstat(2)` fills the struct at its second argument when it succeeds.
+    unsafe { fstat(fd, found.as_mut_ptr()) == 0 && found.assume_init().st_nlink == 0 }
+}
+
 /// Puts an empty counter in the descriptor's place, if its offset stands at `mark`. To be called where no other thread makes
 /// descriptors: after `fork`, in the child. All calls are among those that `signal-safety(7)` and the kernel allow there.
 pub(super) fn replace_with_nothing(fd: RawFd, mark: i64) {

@@ -259,6 +259,8 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
         stored: ProcessSize::new(geometry.capacity),
         set: ProcessState::new(0),
         doomed: true,
+        #[cfg(feature = "async")]
+        watched: ProcessState::new(0),
     }
 }
 

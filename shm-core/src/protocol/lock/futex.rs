@@ -24,28 +24,117 @@ struct KernelTimespec {
 /// Every reason to return leads the caller to look again, so none is told. One system call. A word
 /// on a read-only mapping is fine: the kernel only reads it.
 pub(in crate::protocol) fn sleep(word: *const u32, expected: u32, nap: Duration) {
+    wait(word, 0, expected, nap);
+}
+
+/// The same on a word of this process alone, which is found faster.
+#[cfg(feature = "async")]
+pub(super) fn sleep_private(word: *const u32, expected: u32, nap: Duration) {
+    wait(word, libc::FUTEX_PRIVATE_FLAG, expected, nap);
+}
+
+fn wait(word: *const u32, flag: libc::c_int, expected: u32, nap: Duration) {
     let nap = KernelTimespec {
         seconds: i64::try_from(nap.as_secs()).unwrap_or(i64::MAX),
         nanos: nap.subsec_nanos().into(),
     };
+    let command = libc::FUTEX_WAIT | flag;
     // SAFETY: futex(2): FUTEX_WAIT reads the aligned word at the first argument and the timeout at
     // the fourth, and reports a bad address as EFAULT. Without FUTEX_PRIVATE_FLAG the word is found
     // by its page, so processes meet.
-    unsafe { libc::syscall(FUTEX, word, libc::FUTEX_WAIT, expected, &raw const nap) };
+    unsafe { libc::syscall(FUTEX, word, command, expected, &raw const nap) };
 }
 
 /// Wakes up to `count` sleepers on the word, in every process. One system call.
 pub(in crate::protocol) fn wake(word: *const u32, count: i32) {
+    wake_up(word, 0, count);
+}
+
+/// Wakes a sleeper of this process.
+#[cfg(feature = "async")]
+pub(super) fn wake_private(word: *const u32) {
+    wake_up(word, libc::FUTEX_PRIVATE_FLAG, 1);
+}
+
+fn wake_up(word: *const u32, flag: libc::c_int, count: i32) {
+    let no_time = ptr::null::<KernelTimespec>();
     // SAFETY: futex(2): FUTEX_WAKE touches no memory of ours.
-    unsafe {
+    unsafe { libc::syscall(FUTEX, word, libc::FUTEX_WAKE | flag, count, no_time) };
+}
+
+/// One word of [`sleep_on_any`]: `struct futex_waitv`, `include/uapi/linux/futex.h`.
+#[cfg(feature = "async")]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    expected: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// As many words as one sleep takes: `FUTEX_WAITV_MAX`.
+#[cfg(feature = "async")]
+pub(super) const MOST_WORDS: usize = 128;
+
+#[cfg(feature = "async")]
+impl Word {
+    /// Found by its page, as in [`sleep`].
+    pub(super) fn new(address: usize, expected: u32) -> Word {
+        const FUTEX2_SIZE_U32: u32 = 2;
+        Word {
+            expected: expected.into(),
+            address: address as u64,
+            flags: FUTEX2_SIZE_U32,
+            reserved: 0,
+        }
+    }
+
+    /// As in [`sleep_private`].
+    pub(super) fn private(address: usize, expected: u32) -> Word {
+        const FUTEX2_PRIVATE: u32 = 128;
+        let mut word = Word::new(address, expected);
+        word.flags |= FUTEX2_PRIVATE;
+        word
+    }
+}
+
+/// Sleeps until woken on any of the words, until `nap` is over, or for no reason at all; returns at once if one is
+/// not what is expected, or is not mapped any more.
+///
+/// The errno if the kernel, or a sandbox, does not do that.
+#[cfg(feature = "async")]
+pub(super) fn sleep_on_any(words: &[Word], nap: Duration) -> Result<(), i32> {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: clock_gettime(2) stores the time to its second argument.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let now = Duration::new(seconds, now.tv_nsec as u32);
+    let end = now.saturating_add(nap);
+    let end = KernelTimespec {
+        seconds: i64::try_from(end.as_secs()).unwrap_or(i64::MAX),
+        nanos: end.subsec_nanos().into(),
+    };
+    // SAFETY: futex_waitv in Documentation/userspace-api/futex2.rst: reads `words.len()` structs at the first argument,
+    // the aligned words that these name, and the time at the fourth; reports a bad address as EFAULT.
+    let slept = unsafe {
         libc::syscall(
-            FUTEX,
-            word,
-            libc::FUTEX_WAKE,
-            count,
-            ptr::null::<KernelTimespec>(),
+            libc::SYS_futex_waitv,
+            words.as_ptr(),
+            words.len(),
+            0,
+            &raw const end,
+            libc::CLOCK_MONOTONIC,
         )
     };
+    let errno = || std::io::Error::last_os_error().raw_os_error();
+    match (slept < 0).then(errno).flatten() {
+        None | Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR | libc::EFAULT) => Ok(()),
+        Some(errno) => Err(errno),
+    }
 }
 
 /// membarrier(2): commands, from linux/membarrier.h.

@@ -17,6 +17,8 @@ pub(super) mod held;
 pub(super) mod lock;
 pub(super) mod proc;
 pub(super) mod process;
+#[cfg(feature = "async")]
+pub(super) mod reactor;
 pub(super) mod record;
 pub(super) mod set;
 pub(super) mod slots;
@@ -24,3 +26,5 @@ pub(super) mod slots;
 mod tests;
 pub(super) mod verdict;
 pub(super) mod wait;
+#[cfg(feature = "async")]
+pub(super) mod watches;

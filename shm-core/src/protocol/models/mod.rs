@@ -19,6 +19,8 @@ mod latch;
 mod lock;
 mod repair;
 mod slots;
+#[cfg(feature = "async")]
+mod tasks;
 mod upgrade;
 mod wait;
 

@@ -400,6 +400,8 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        #[cfg(feature = "async")]
+        self.unwatch();
         let had_claim = self.release_claim();
         // Of two that are dropped at once, the one that comes later finds no claim.
         if had_claim && self.outlasts_boot() && self.is_unclaimed() && self.check_life().is_ok() {

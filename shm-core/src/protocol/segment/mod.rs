@@ -11,6 +11,8 @@ pub(super) mod locked;
 mod locking;
 mod membership;
 pub(super) mod owner;
+#[cfg(feature = "async")]
+mod polling;
 pub(super) mod row;
 pub(super) mod rows;
 #[expect(

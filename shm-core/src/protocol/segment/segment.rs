@@ -95,6 +95,9 @@ pub(crate) struct Segment {
     /// Of a view of a snapshot: the state of the file as long as no process has restored the value. All but the control block
     /// is a copy of this process's own then.
     pub(in crate::protocol) frozen: Option<State>,
+    /// The epoch in which tasks have waited; 0: in none.
+    #[cfg(feature = "async")]
+    pub(in crate::protocol) watched: ProcessState,
     /// Dropped after the mapping.
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }
@@ -409,7 +412,7 @@ impl Segment {
     }
 
     /// Announces a wait for `version`, if that is possible; whether committers will look at that.
-    fn will_be_woken(&self, version: u64) -> bool {
+    pub(super) fn will_be_woken(&self, version: u64) -> bool {
         if self.flags & ALWAYS_NOTIFY != 0 {
             return true;
         }
@@ -561,7 +564,7 @@ impl Segment {
 }
 
 /// The half of the sequence that changes with each store: a futex is 32 bits wide.
-fn seq_low(control: &Control) -> *const u32 {
+pub(super) fn seq_low(control: &Control) -> *const u32 {
     let word = (&raw const control.seq).cast::<u32>();
     if cfg!(target_endian = "big") {
         word.wrapping_add(1)

@@ -1,0 +1,352 @@
+//! The threads that wait in the place of tasks: each sleeps on up to 127 words at once, looks at what has changed,
+//! and wakes the tasks that wait for it.
+//!
+//! A thread is started by the first wait, and ends a second after the last. It has a name, and all signals are
+//! blocked in it, so that handlers run in the program's own threads. Where the kernel or a sandbox has no
+//! `futex_waitv` (Linux 5.16), it looks every 2 ms, and every 10 ms once nothing has changed for a second.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | a future or stream is dropped | its waiter is taken away; the thread is not told, and wakes at most once more for it |
+//! | a mapping goes while a thread sleeps on it | its words are taken away first, so no thread loads them any more; what the kernel still knows of them is an address: the next sleep is without it, or ends at once |
+//! | `fork` | no thread goes with the child. What is known of the parent's stands for another epoch and is not touched again, its lock neither, which any thread may have held: the child begins anew, with threads of its own |
+//! | a waker panics | the thread goes on |
+//! | a committer dies between its commit and its wake-up | the thread looks every 250 ms |
+//! | another program removes the segment (`ipcrm -m`) | each 250 ms the thread asks the kernel, of 16 segments at most, whether that was so, and wakes those that wait for it, who look closely |
+//!
+//! It knows words and wakers, no segment.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering as ProcessOrdering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::futex::{self, MOST_WORDS, Word};
+use super::process;
+use super::wait::{ANNOUNCED_NAP, UNANNOUNCED_NAP};
+use super::watches::{Seen, Waiter, Watches};
+use crate::protocol::fault::Fault;
+use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
+
+/// Between two looks at words that no committer wakes for, once nothing has changed for a second: a sleep costs some 20 us
+/// of a processor, however little is done in between.
+const QUIET_NAP: Duration = Duration::from_millis(10);
+
+/// How long a thread without work stays, and one that looks goes on to look often.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Segments that a thread asks the kernel about at a time.
+const QUESTIONS: usize = 16;
+
+/// What a task waits for: words of a segment, and how to ask the kernel whether it may have gone without a change
+/// of these.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::protocol) struct Words {
+    /// Committers wake those who sleep on it.
+    pub(in crate::protocol) word: *const AtomicU32,
+    pub(in crate::protocol) state: *const AtomicU32,
+    /// Whether what has this number may have been removed by another program.
+    pub(in crate::protocol) may_be_gone: fn(i32) -> bool,
+    pub(in crate::protocol) number: i32,
+}
+
+// SAFETY: pointers to atomics, which are loaded only under the lock that **mapped** is about.
+unsafe impl Send for Words {}
+
+impl Words {
+    fn address(&self) -> usize {
+        self.word.addr()
+    }
+
+    /// # Safety
+    ///
+    /// The words are mapped.
+    unsafe fn look(&self) -> Seen {
+        // SAFETY: they are mapped (this function's contract), and atomics.
+        unsafe {
+            Seen {
+                word: (*self.word).load(Relaxed),
+                state: (*self.state).load(Relaxed),
+            }
+        }
+    }
+}
+
+/// All threads of a process, and what they look at.
+struct Reactor {
+    epoch: u32,
+    /// # Invariants
+    ///
+    /// - **mapped**: what stands in a `Watches` is mapped, as long as this is locked: [`retire`] takes it away before it
+    ///   is unmapped.
+    ///
+    /// No code of a caller's runs under it: no waker is cloned, woken or dropped.
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// The number of the last waiter.
+    last: u64,
+    threads: Vec<Thread>,
+}
+
+struct Thread {
+    watches: Watches<Words>,
+    runs: bool,
+    /// Raised and woken when the thread must look at words that it does not sleep on.
+    poked: &'static AtomicU32,
+}
+
+static REACTOR: AtomicPtr<Reactor> = AtomicPtr::new(ptr::null_mut());
+
+/// That of this process.
+fn reactor() -> &'static Reactor {
+    use ProcessOrdering::{AcqRel, Acquire};
+    let epoch = process::epoch();
+    let known = REACTOR.load(Acquire);
+    // SAFETY: what is published there stays for ever.
+    if let Some(reactor) = unsafe { known.as_ref() }
+        && reactor.epoch == epoch
+    {
+        return reactor;
+    }
+    let inner = Mutex::new(Inner {
+        last: 0,
+        threads: Vec::new(),
+    });
+    let new: *mut Reactor = Box::leak(Box::new(Reactor { epoch, inner }));
+    match REACTOR.compare_exchange(known, new, AcqRel, Acquire) {
+        // SAFETY: it was leaked above.
+        Ok(_) => unsafe { &*new },
+        Err(other_thread) => {
+            // SAFETY: it was leaked above, and no other thread has been told of it.
+            drop(unsafe { Box::from_raw(new) });
+            // SAFETY: what is published there stays for ever.
+            unsafe { &*other_thread }
+        }
+    }
+}
+
+impl Reactor {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Whose word it is.
+    fn thread_of(&mut self, address: usize) -> Option<&mut Thread> {
+        let mut threads = self.threads.iter_mut();
+        threads.find(|thread| thread.watches.contains(address))
+    }
+
+    /// The thread that is to look at a word, which may have to be started.
+    fn thread_for(&mut self, address: usize, polled: bool) -> usize {
+        let has_it = |thread: &Thread| thread.watches.contains(address);
+        let has_room = |thread: &Thread| polled || thread.watches.slept_on() < MOST_WORDS - 1;
+        let mut threads = self.threads.iter();
+        let found = threads.position(has_it);
+        found
+            .or_else(|| self.threads.iter().position(has_room))
+            .unwrap_or_else(|| {
+                self.threads.push(Thread {
+                    watches: Watches::new(),
+                    runs: false,
+                    poked: Box::leak(Box::new(AtomicU32::new(0))),
+                });
+                self.threads.len() - 1
+            })
+    }
+}
+
+/// A task's place among those that wait; dropped, it is no more.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    epoch: u32,
+    address: usize,
+    /// 0: it does not wait.
+    number: u64,
+    /// What it waited for has come.
+    ended: bool,
+}
+
+impl Waiting {
+    /// Has `waker` woken when one of the words is another than was seen, in the place of what this was about before.
+    /// `polled`: no committer wakes, look often. `true`: the task has been woken
+    /// since it last came here, and not for what [`Waiting::end`] was told of.
+    ///
+    /// The caller looks at the words again before it sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The words stay mapped until [`retire`] has been told of them.
+    pub(in crate::protocol) unsafe fn wait(
+        &mut self,
+        words: Words,
+        seen: Seen,
+        polled: bool,
+        waker: &Waker,
+    ) -> Result<bool, Fault> {
+        let waker = waker.clone();
+        let reactor = reactor();
+        // Dropped without the lock, which is declared after it.
+        let before;
+        let mut inner = reactor.lock();
+        before = self.cancel_in(reactor, &mut inner);
+        let had_waited = self.epoch == reactor.epoch && self.number != 0 && !self.ended;
+        (self.number, self.ended) = (0, false);
+        let index = inner.thread_for(words.address(), polled);
+        inner.last += 1;
+        let number = inner.last;
+        let thread = &mut inner.threads[index];
+        if !thread.runs {
+            start(reactor, index)
+                .map_err(|error| Fault::NoThread(error.raw_os_error().unwrap_or(libc::EAGAIN)))?;
+            thread.runs = true;
+        }
+        let waiter = (number, Waiter { seen, waker });
+        let poked = thread.poked;
+        let poke = thread.watches.add(words.address(), words, polled, waiter);
+        if poke {
+            // Under the lock: the thread has looked before, and sleeps on the value before, or looks after.
+            poked.fetch_add(1, Relaxed);
+        }
+        drop(inner);
+        (self.epoch, self.address, self.number) = (reactor.epoch, words.address(), number);
+        if poke {
+            futex::wake_private(poked.as_ptr());
+        }
+        Ok(had_waited && before.is_none())
+    }
+
+    /// What it waited for has come: that it is woken for that says nothing more.
+    pub(in crate::protocol) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    fn cancel_in(&self, reactor: &Reactor, inner: &mut Inner) -> Option<Waiter> {
+        if self.number == 0 || self.epoch != reactor.epoch {
+            return None;
+        }
+        let thread = inner.thread_of(self.address)?;
+        thread.watches.cancel(self.address, self.number)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.number != 0 && self.epoch == process::epoch() {
+            let reactor = reactor();
+            let waiter = self.cancel_in(reactor, &mut reactor.lock());
+            // Without the lock.
+            drop(waiter);
+        }
+    }
+}
+
+/// Takes a word away, before it is unmapped: one that was waited for in this process since `epoch`.
+pub(in crate::protocol) fn retire(word: *const AtomicU32, epoch: u32) {
+    if epoch == process::epoch() {
+        let reactor = reactor();
+        let mut inner = reactor.lock();
+        let thread = inner.thread_of(word.addr());
+        let waiters: HashMap<_, _> =
+            thread.map_or_else(HashMap::new, |thread| thread.watches.retire(word.addr()));
+        drop(inner);
+        drop(waiters);
+    }
+}
+
+fn start(reactor: &'static Reactor, index: usize) -> io::Result<()> {
+    let thread = std::thread::Builder::new()
+        .name(format!("shm-async/{index}"))
+        .stack_size(256 << 10);
+    with_signals_blocked(|| thread.spawn(move || run(reactor, index)).map(drop))
+}
+
+/// A thread inherits the mask of the one that starts it.
+fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
+    let (mut all, mut before) = (
+        core::mem::MaybeUninit::uninit(),
+        core::mem::MaybeUninit::uninit(),
+    );
+    // SAFETY: sigfillset(3) fills the first set, pthread_sigmask(3) the second one.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let result = work();
+    // SAFETY: the set was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    result
+}
+
+fn run(reactor: &Reactor, index: usize) {
+    let (mut woken, mut list) = (Vec::new(), Vec::new());
+    let (mut was_idle, mut can_sleep_on_any) = (false, true);
+    let (mut asked, mut round) = (Instant::now(), 0);
+    let mut changed = Instant::now();
+    loop {
+        list.clear();
+        let mut inner = reactor.lock();
+        let thread = &mut inner.threads[index];
+        let (poked, expected) = (thread.poked, thread.poked.load(Relaxed));
+        list.push(Word::private(poked.as_ptr().addr(), expected));
+        if asked.elapsed() >= ANNOUNCED_NAP {
+            (asked, round) = (Instant::now(), round + 1);
+            question(&mut thread.watches, round, &mut woken);
+        }
+        // SAFETY: **mapped**: this thread has the lock.
+        let look = |words: &Words| unsafe { words.look() };
+        let mut often = thread.watches.look(look, &mut woken, |address, expected| {
+            list.push(Word::new(address, expected));
+        });
+        // More than one sleep takes: by a change from `polled`.
+        often |= list.len() > MOST_WORDS;
+        list.truncate(MOST_WORDS);
+        let is_idle = thread.watches.is_empty();
+        if is_idle && was_idle {
+            thread.runs = false;
+            return;
+        }
+        was_idle = is_idle;
+        drop(inner);
+        if !woken.is_empty() {
+            changed = Instant::now();
+        }
+        for waker in woken.drain(..) {
+            // The others wait for this thread, too.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+        let between_looks = match changed.elapsed() {
+            _ if is_idle => IDLE,
+            quiet if quiet > IDLE => QUIET_NAP,
+            _ => UNANNOUNCED_NAP,
+        };
+        let nap = if is_idle || often {
+            between_looks
+        } else {
+            ANNOUNCED_NAP
+        };
+        match can_sleep_on_any.then(|| futex::sleep_on_any(&list, nap)) {
+            Some(Ok(())) => {}
+            refused => {
+                can_sleep_on_any &= !matches!(refused, Some(Err(libc::ENOSYS | libc::EPERM)));
+                futex::sleep_private(poked.as_ptr(), expected, between_looks);
+            }
+        }
+    }
+}
+
+/// Asks the kernel of some segments, of others in the next round.
+fn question(watches: &mut Watches<Words>, round: usize, woken: &mut Vec<Waker>) {
+    let rounds = watches.len().div_ceil(QUESTIONS).max(1);
+    let is_due = |address: usize| (address >> 12) % rounds == round % rounds;
+    let suspect =
+        |address: usize, words: &Words| is_due(address) && (words.may_be_gone)(words.number);
+    watches.question(suspect, woken);
+}

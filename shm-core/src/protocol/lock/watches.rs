@@ -1,0 +1,146 @@
+//! What one thread of the [reactor](super::reactor) looks at: words that other processes change, and the tasks that
+//! wait for that. Plain data, under the reactor's lock.
+//!
+//! Invariant: **the thread does not sleep without a word that a task waits for, nor on another value than the one
+//! that the task has seen.** So a committer that changes the word and wakes those who sleep on it wakes the thread.
+//!
+//! | step of a waiting task | step of the thread |
+//! |---|---|
+//! | announces itself to committers (`wait.rs`) | looks at all words under the lock, takes the tasks that saw other ones, and notes what it found as what it is going to sleep on |
+//! | adds itself under the lock, with what it saw; pokes the thread if that does not sleep on the word | wakes the tasks that it took, without the lock |
+//! | looks at the word again: what is committed from here on finds the thread on its way to sleep | sleeps until one of the words, or the one that is poked, is another than was noted, or is woken |
+//!
+//! A word stays listed for one more sleep after its tasks were woken: most wait again at once, and then need not
+//! poke.
+
+use std::collections::HashMap;
+use std::task::Waker;
+
+/// What a waiting task goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) struct Seen {
+    /// The word that the thread sleeps on.
+    pub(in crate::protocol) word: u32,
+    /// Another one, which is looked at whenever that is: whether the segment lives.
+    pub(in crate::protocol) state: u32,
+}
+
+/// A task that waits until a word is other than it has seen.
+#[derive(Debug)]
+pub(in crate::protocol) struct Waiter {
+    pub(in crate::protocol) seen: Seen,
+    pub(in crate::protocol) waker: Waker,
+}
+
+/// One word, with all that wait for it.
+#[derive(Debug)]
+struct Watch<W> {
+    words: W,
+    waiters: HashMap<u64, Waiter>,
+    /// No committer wakes: the thread looks often.
+    polled: bool,
+    /// The thread's next or present sleep regards it.
+    listed: bool,
+}
+
+/// By the addresses of their words.
+#[derive(Debug)]
+pub(in crate::protocol) struct Watches<W>(HashMap<usize, Watch<W>>);
+
+impl<W> Watches<W> {
+    pub(in crate::protocol) fn new() -> Watches<W> {
+        Watches(HashMap::new())
+    }
+
+    pub(in crate::protocol) fn contains(&self, address: usize) -> bool {
+        self.0.contains_key(&address)
+    }
+
+    pub(in crate::protocol) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(in crate::protocol) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Words that the thread sleeps on.
+    pub(in crate::protocol) fn slept_on(&self) -> usize {
+        self.0.values().filter(|watch| !watch.polled).count()
+    }
+
+    /// Adds a task. `true`: the thread must be poked, since its sleep does not regard the word.
+    #[must_use]
+    pub(in crate::protocol) fn add(
+        &mut self,
+        address: usize,
+        words: W,
+        polled: bool,
+        (number, waiter): (u64, Waiter),
+    ) -> bool {
+        let watch = self.0.entry(address).or_insert_with(|| Watch {
+            words,
+            waiters: HashMap::new(),
+            polled,
+            listed: false,
+        });
+        let regarded = watch.listed && watch.polled == polled;
+        watch.polled = polled;
+        watch.waiters.insert(number, waiter);
+        !regarded
+    }
+
+    /// Takes a task away, unless it has been woken.
+    pub(in crate::protocol) fn cancel(&mut self, address: usize, number: u64) -> Option<Waiter> {
+        let watch = self.0.get_mut(&address)?;
+        let waiter = watch.waiters.remove(&number);
+        if watch.waiters.is_empty() && !watch.listed {
+            self.0.remove(&address);
+        }
+        waiter
+    }
+
+    /// Takes a word away, and gives back those that waited for it.
+    pub(in crate::protocol) fn retire(&mut self, address: usize) -> HashMap<u64, Waiter> {
+        let watch = self.0.remove(&address);
+        watch.map(|watch| watch.waiters).unwrap_or_default()
+    }
+
+    /// Adds to `woken` all that wait for words of which `suspect` says that a look at the word is not enough.
+    pub(in crate::protocol) fn question(
+        &mut self,
+        suspect: impl Fn(usize, &W) -> bool,
+        woken: &mut Vec<Waker>,
+    ) {
+        for (address, watch) in &mut self.0 {
+            if !watch.waiters.is_empty() && suspect(*address, &watch.words) {
+                woken.extend(watch.waiters.drain().map(|(_, waiter)| waiter.waker));
+            }
+        }
+    }
+
+    /// Looks at each word: adds to `woken` those that saw another one, and to `list` what the thread is to sleep on.
+    /// `true`: it must look often.
+    #[must_use]
+    pub(in crate::protocol) fn look(
+        &mut self,
+        look: impl Fn(&W) -> Seen,
+        woken: &mut Vec<Waker>,
+        mut list: impl FnMut(usize, u32),
+    ) -> bool {
+        let mut often = false;
+        self.0.retain(|address, watch| {
+            let now = look(&watch.words);
+            let before = woken.len();
+            let changed = watch.waiters.extract_if(|_, waiter| waiter.seen != now);
+            woken.extend(changed.map(|(_, waiter)| waiter.waker));
+            watch.listed = !watch.waiters.is_empty() || woken.len() > before;
+            if watch.listed && !watch.polled {
+                list(*address, now.word);
+            }
+            often |= watch.listed && watch.polled;
+            watch.listed
+        });
+        often
+    }
+}
