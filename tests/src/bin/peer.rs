@@ -133,6 +133,11 @@ fn main() -> Outcome {
         ["exec-without-undo", errno, program, ref rest @ ..] => {
             exec_without_undo(errno.parse()?, program, rest)
         }
+        ["exec-without-waitv", errno, program, ref rest @ ..] => {
+            refuse(libc::SYS_futex_waitv, errno.parse()?)?;
+            println!("filtered");
+            Err(Command::new(program).args(rest).exec().into())
+        }
         ["give-up-rights", key] => give_up_rights(&parse(key)?),
         ["fork-and-write", key] => fork_and_write(&parse(key)?),
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(&parse(key)?),

@@ -1,0 +1,166 @@
+//! How long it takes from a commit until a task runs, beside a thread that waits and tells the task, and beside an
+//! eventfd; and what waiting costs while nothing happens. All take turns in one run: only the ratios mean anything.
+#![allow(clippy::unwrap_used, reason = "a measurement")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use shm_core::{Key, Place, SharedBox, SharedView};
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn now() -> u64 {
+    START.elapsed().as_nanos() as u64
+}
+
+fn shared() -> SharedBox<u64> {
+    let mut options = SharedBox::options();
+    options
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE, 0)
+        .unwrap()
+}
+
+/// What is told the time, and hands on how much later it ran.
+struct Candidate {
+    name: &'static str,
+    tell: Box<dyn Fn(u64)>,
+    told: Receiver<u64>,
+    times: Vec<u64>,
+}
+
+impl Candidate {
+    fn new(name: &'static str, start: impl FnOnce(Sender<u64>) -> Box<dyn Fn(u64)>) -> Candidate {
+        let (tell, told) = channel();
+        Candidate {
+            name,
+            tell: start(tell),
+            told,
+            times: Vec::new(),
+        }
+    }
+
+    fn median(&mut self) -> f64 {
+        self.times.sort_unstable();
+        self.times[self.times.len() / 2] as f64 / 1e3
+    }
+}
+
+fn stream(told: Sender<u64>) -> Box<dyn Fn(u64)> {
+    let shared = shared();
+    let mut changes = SharedBox::<u64>::open(Place::id(shared.id()))
+        .unwrap()
+        .into_stream();
+    tokio::spawn(async move {
+        while let Some(Ok(seen)) = changes.next().await {
+            told.send(now() - seen.value).unwrap();
+        }
+    });
+    Box::new(move |time| assert!(shared.set(time).is_ok()))
+}
+
+fn thread_and_channel(told: Sender<u64>) -> Box<dyn Fn(u64)> {
+    let shared = shared();
+    let waiting = SharedBox::<u64>::open(Place::id(shared.id())).unwrap();
+    let (tell, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    thread::spawn(move || {
+        for seen in waiting.changes().map_while(Result::ok) {
+            tell.send(seen.value).unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(time) = hear.recv().await {
+            told.send(now() - time).unwrap();
+        }
+    });
+    Box::new(move |time| assert!(shared.set(time).is_ok()))
+}
+
+fn eventfd(told: Sender<u64>) -> Box<dyn Fn(u64)> {
+    // SAFETY: eventfd(2) takes numbers; what it returns is no other's.
+    let event = Arc::new(File::from(unsafe {
+        OwnedFd::from_raw_fd(libc::eventfd(0, 0))
+    }));
+    let time = Arc::new(AtomicU64::new(0));
+    let (there, stored) = (event.clone(), time.clone());
+    thread::spawn(move || {
+        told.send(0).unwrap();
+        loop {
+            (&*there).read_exact(&mut [0; 8]).unwrap();
+            told.send(now() - stored.load(SeqCst)).unwrap();
+        }
+    });
+    Box::new(move |now| {
+        time.store(now, SeqCst);
+        (&*event).write_all(&1_u64.to_ne_bytes()).unwrap();
+    })
+}
+
+/// What part of a processor this process uses while a task waits and nothing happens.
+fn idle(view: &SharedView<u64>) -> f64 {
+    let mut changes = view.stream();
+    for _ in 0..2 {
+        let _ = pin!(changes.next()).poll(&mut Context::from_waker(Waker::noop()));
+    }
+    let used = || {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: clock_gettime(2) stores the time to its second argument.
+        unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    thread::sleep(Duration::from_millis(1500));
+    let (start, before) = (Instant::now(), used());
+    thread::sleep(Duration::from_secs(4));
+    (used() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
+}
+
+fn main() {
+    let whole = shared();
+    let view = SharedView::open(Place::id(whole.id())).unwrap();
+    println!(
+        "idle, a box that announces: {:.4} % of a processor",
+        idle(&whole)
+    );
+    println!("idle, a view that can't:    {:.4} %", idle(&view));
+    let workers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let _inside = workers.enter();
+    let mut all = [
+        Candidate::new("stream", stream),
+        Candidate::new("thread and channel", thread_and_channel),
+        Candidate::new("eventfd, to a thread", eventfd),
+    ];
+    for one in &all {
+        one.told.recv().unwrap();
+    }
+    for round in 0..5000 {
+        for turn in 0..all.len() {
+            let one = &mut all[(round + turn) % 3];
+            // All are asleep.
+            thread::sleep(Duration::from_micros(100));
+            (one.tell)(now());
+            one.times.push(one.told.recv().unwrap());
+        }
+    }
+    let medians = all.each_mut().map(Candidate::median);
+    for (one, median) in all.iter().zip(medians) {
+        let ratios = medians.map(|other| median / other);
+        println!(
+            "{:22} {median:6.1} us, {:.2} x thread and channel, {:.2} x eventfd",
+            one.name, ratios[1], ratios[2]
+        );
+    }
+}
