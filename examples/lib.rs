@@ -27,6 +27,9 @@ fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
 mod documents {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[cfg(feature = "async")]
+    #[doc = include_str!("../docs/async.md")]
+    struct Async;
     #[doc = include_str!("../docs/c.md")]
     struct C;
     #[doc = include_str!("../docs/costs.md")]

@@ -40,6 +40,21 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the_message_of_two_layouts_is_the_readme_s",
     ),
     (
+        "docs/async.md",
+        "cargo add shm-core",
+        "not run: it asks the registry",
+    ),
+    (
+        "docs/async.md",
+        "cargo bench -p shm-tests",
+        "not run: it measures for half a minute",
+    ),
+    (
+        "docs/async.md",
+        "cargo run --manifest-path",
+        "a step of `.ci/run`: it builds a web server",
+    ),
+    (
         "docs/c.md",
         "struct st_pid {",
         "the_c_code_compiles_and_runs",
