@@ -11,7 +11,7 @@ use std::sync::Once;
 
 use super::atomics::{Access, Fault, Site, take_met, with_fault};
 use super::lock::Wrong;
-use super::{Model, birth, latch, lock, repair, slots, upgrade, wait};
+use super::{Model, birth, latch, lock, repair, rows, slots, upgrade, wait};
 
 /// Faults that no model breaks on, and why.
 const HARMLESS: &[(&str, &str)] = &[
@@ -56,6 +56,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("memory/control.rs", include_str!("../memory/control.rs")),
     ("segment/upgrade.rs", include_str!("../segment/upgrade.rs")),
     ("lock/slots.rs", include_str!("../lock/slots.rs")),
+    ("rows/words.rs", include_str!("../rows/words.rs")),
 ];
 
 /// Words that a person finds in the source, and that stay the same when lines move: file, function,
@@ -206,6 +207,60 @@ fn every_fault_of_an_upgrade_is_caught() {
 #[test]
 fn every_fault_of_a_claim_is_caught() {
     assert_caught("lock/slots.rs", &slots::models(), |_, _| vec![]);
+}
+
+#[test]
+fn every_fault_of_a_row_is_caught() {
+    assert_caught("rows/words.rs", &rows::models(), |_, _| vec![]);
+}
+
+#[test]
+fn the_rows_checks_are_needed() {
+    let right = rows::Wrong::default();
+    let wrongs = [
+        (
+            "a row that is taken from an owner that is not judged",
+            rows::Wrong {
+                unjudged: true,
+                ..right
+            },
+        ),
+        (
+            "a row that is not repaired",
+            rows::Wrong {
+                no_repair: true,
+                ..right
+            },
+        ),
+        (
+            "a slot whose new claimant leaves the rows of the one before",
+            rows::Wrong {
+                no_burial: true,
+                ..right
+            },
+        ),
+        (
+            "a reader that looks at the word once",
+            rows::Wrong {
+                looks_once: true,
+                ..right
+            },
+        ),
+        (
+            "a row that is free before it is cleared",
+            rows::Wrong {
+                frees_first: true,
+                ..right
+            },
+        ),
+    ];
+    for (what, wrong) in wrongs {
+        let models = rows::models_with(wrong);
+        let broken = models.iter().find(|model| quietly(|| model.breaks()));
+        let broken =
+            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
+        println!("caught: {what}, by {}", broken.name);
+    }
 }
 
 #[test]

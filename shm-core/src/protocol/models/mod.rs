@@ -1,7 +1,7 @@
 //! The protocols under the model checker: `RUSTFLAGS='--cfg loom' cargo test -p shm-core --lib
 //! --release models`.
 //!
-//! Each model runs the code of `latch.rs`, `lock.rs`, `slots.rs`, `wait.rs` or `birth.rs` itself, on loom's
+//! Each model runs the code of `latch.rs`, `lock.rs`, `slots.rs`, `words.rs`, `wait.rs` or `birth.rs` itself, on loom's
 //! atomics, in every order that loom finds with a bounded number of preemptions. What is not memory
 //! is modelled by hand and never stronger than what the kernel promises: a semaphore is one atomic
 //! word, exchanged by each process that asks for it, whose fall to 0 comes after all that its dead claimant
@@ -18,6 +18,7 @@ mod faults;
 mod latch;
 mod lock;
 mod repair;
+mod rows;
 mod slots;
 #[cfg(feature = "async")]
 mod tasks;

@@ -34,6 +34,7 @@ use crate::protocol::memory::atomics::{
 };
 #[cfg(not(all(test, loom)))]
 use crate::protocol::memory::control::ROW_WORDS;
+use crate::protocol::memory::stop::stop;
 
 /// A line of its own for each row: neighbours do not slow each other.
 #[derive(Debug)]
@@ -93,8 +94,12 @@ impl RowWords {
         self.exchange(seen, seen.taken_by(claim))
     }
 
-    /// Shows what was written.
-    pub(in crate::protocol) fn show(&self, own: Own) -> Option<Own> {
+    /// Shows what was committed, as that of the claim with this number, by a process with this record.
+    pub(in crate::protocol) fn show(&self, own: Own, id: u64, owner: u64) -> Option<Own> {
+        // Behind the release fences of the commit, like its bytes: see `is_still`.
+        self.id.store(id, Relaxed);
+        self.owner.store(owner, Relaxed);
+        stop!("row: named");
         self.exchange(own, own.with(Life::Live))
     }
 

@@ -71,11 +71,8 @@ impl<'a> Fresh<'a> {
         let owned = self.0.take().ok_or(Fault::Left)?;
         let (segment, words) = (owned.row.segment, owned.row.words);
         let id = segment.control().ids.fetch_add(1, Relaxed).wrapping_add(1);
-        // Behind the release fences of the commit: see `RowWords::is_still`.
-        words.id.store(id, Relaxed);
-        words.owner.store(Record::own().0, Relaxed);
-        stop!("row: named");
-        let own = words.show(owned.seated.own).ok_or(Fault::Left)?;
+        let own = words.show(owned.seated.own, id, Record::own().0);
+        let own = own.ok_or(Fault::Left)?;
         stop!("row: shown");
         segment.raise_membership();
         let seated = Seated {
