@@ -3,13 +3,15 @@
 
 use std::error::Error;
 use std::io::stdin;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, alarm, fork};
+use shm_core::sysv::shm::Id;
 use shm_core::{ErrorKind, Place, SharedLayout, SharedTable, field};
 
-use crate::own_ipc_namespace;
+use crate::{Memory, own_ipc_namespace};
 
 /// A row: the owner's pid in all words but one, and in that a count of its own.
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -84,6 +86,7 @@ pub fn table_act(action: &str, place: &Place, number: u64) -> Outcome {
         "churn" => loop {
             churn(&table, pid)?;
         },
+        "be struck" => return struck(place, number),
         "fork" => return forked(&table),
         "leave" => return leave(&table, pid),
         _ => return Err(format!("no process does {action} to a table").into()),
@@ -138,6 +141,70 @@ fn forked(table: &SharedTable<Row>) -> Outcome {
                 .collect::<Result<_, _>>()?;
             assert_eq!(rows, [Row::new(1, 1)]);
         }
+    }
+    Ok(())
+}
+
+/// Makes every call while words of the segment hold what no program of this library writes.
+fn struck(place: &Place, seed: u64) -> Outcome {
+    let mut options = SharedTable::<Row>::options();
+    options.timeout(Duration::from_millis(2));
+    let name = place.to_string();
+    let id = name
+        .strip_prefix("id:")
+        .ok_or("the table is named by its id")?;
+    let memory = Memory::attach(Id::from_raw(id.parse()?));
+    let mut number = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move || {
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        number
+    };
+    for _ in 0..40 {
+        alarm::set(30);
+        let before = memory.bytes();
+        let Ok(table) = options.open(place.clone()) else {
+            return Err("what was put back is a table".into());
+        };
+        let view = options.open_read_only(place.clone())?;
+        let seat = table.claim(Row::new(1, 0));
+        for _ in 0..1 + next() % 6 {
+            let words = memory.len() / 8;
+            // The last third: rows' words, records, control block.
+            let word = if next() % 4 == 0 { 0 } else { words / 3 * 2 };
+            let at = (word + next() as usize % (words - word)) * 8;
+            let value = match next() % 4 {
+                0 => 0,
+                1 => u64::MAX,
+                2 => 1 << (next() % 64),
+                _ => next(),
+            };
+            memory.write(at, &value.to_ne_bytes());
+        }
+        for table in [&*table, &view] {
+            table
+                .rows()
+                .for_each(|row| drop((row.get(), row.owner(), row.version())));
+            let _ = table
+                .look()
+                .map(|rows| rows.for_each(|row| drop(row.get())));
+            let _ = table.wait_membership_timeout(table.membership(), Duration::from_millis(1));
+            let _ = (table.writers(), table.info(), table.is_removed());
+        }
+        let other = table.claim(Row::new(2, 0));
+        let _ = table.reap(|_, last| drop(last));
+        if let Ok(mut seat) = seat {
+            let _ = (seat.set(Row::new(1, 1)), seat.update(|row| row.count += 1));
+            let _ = (
+                seat.fetch_add(field!(Row.count), 1),
+                seat.get(),
+                table.get(seat.id()),
+            );
+        }
+        drop((other, options.open(place.clone())));
+        drop((table, view));
+        memory.write(0, &before);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Rows of processes that come, go and die.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use shm_core::{ErrorKind, OnDeath, RowId, RowLife, SharedTable, TableView};
@@ -28,7 +30,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < LIMIT, "never: {what}");
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
@@ -228,4 +230,242 @@ fn a_table_is_read_by_those_who_may_and_claimed_in_by_those_who_may_write() {
         assert_eq!(denied.kind(), ErrorKind::System);
     })
     .unwrap();
+}
+
+/// What a reader finds in a row: whole, and of the process that the row names. `false`: it was let go meanwhile.
+fn check(row: &shm_core::RowView<'_, Row>, guard: u64) -> bool {
+    match row.get() {
+        Ok(value) => {
+            assert!(value.is_whole(), "torn: {value:?}");
+            let owner = u64::from(row.owner().unwrap());
+            assert!(
+                [owner, guard].contains(&value.owner),
+                "{owner} has {value:?}"
+            );
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
+            false
+        }
+    }
+}
+
+/// More processes than rows claim, write, release and reap; one after another is killed. With `SHM_FULL`: 5,000 of them, beside
+/// 10,000,000 reads.
+#[test]
+fn kills_at_random_lose_no_row_and_tear_none() {
+    const OWN: u64 = 7;
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let (kills, least) = if full {
+        (5000, 10_000_000)
+    } else {
+        (20, 10_000)
+    };
+    let (rows, crowd) = (4, 5);
+    let guard = Guard::new();
+    let table = table(&guard, rows, OnDeath::Keep);
+    let seat = table.claim(Row::new(OWN, 1)).unwrap();
+    let (over, reads, stale) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let mut killed = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let view = SharedTable::<Row>::options()
+                .open_read_only(guard.key())
+                .unwrap();
+            while !over.load(Relaxed) {
+                for row in view.rows() {
+                    let count = if check(&row, OWN) { &reads } else { &stale };
+                    count.fetch_add(1, Relaxed);
+                }
+                assert_eq!(view.get(seat.id()).unwrap(), Row::new(OWN, 1));
+            }
+        });
+        let churns = || acts("churn", &guard.arg(), 0);
+        let mut peers: Vec<Peer> = (0..crowd).map(|_| churns()).collect();
+        let mut number = 1_u64;
+        while killed < kills || reads.load(Relaxed) < least {
+            number = number
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let victim = (number >> 33) as usize % peers.len();
+            thread::sleep(Duration::from_micros(number >> 53));
+            assert!(!peers[victim].has_ended(), "it ended by itself");
+            peers[victim].kill();
+            peers[victim] = churns();
+            killed += 1;
+            if killed % 16 == 0 {
+                table.look().unwrap().for_each(|row| {
+                    check(&row, OWN);
+                });
+            }
+        }
+        for peer in &peers {
+            peer.kill();
+        }
+        drop(peers);
+        over.store(true, Relaxed);
+    });
+    println!(
+        "{killed} kills, {} rows read, {} let go meanwhile",
+        reads.load(Relaxed),
+        stale.load(Relaxed)
+    );
+    let mut seats = Vec::new();
+    until("all rows but one are to be had", || {
+        seats.extend(table.claim(Row::new(OWN, 2)).ok());
+        seats.len() == rows as usize - 1
+    });
+    assert_eq!(
+        table.claim(Row::new(OWN, 3)).unwrap_err().kind(),
+        ErrorKind::Full
+    );
+    assert_eq!(
+        table.rows().filter(|row| check(row, OWN)).count(),
+        rows as usize
+    );
+    drop(seats);
+    assert_eq!(table.rows().count(), 1);
+}
+
+#[test]
+fn of_two_that_claim_the_last_free_row_at_once_one_gets_it() {
+    let guard = Guard::new();
+    let table = table(&guard, 1, OnDeath::Keep);
+    let boxes = [0, 1].map(|_| SharedTable::<Row>::open(guard.key()).unwrap());
+    for round in 0..200 {
+        let barrier = std::sync::Barrier::new(2);
+        let seats = thread::scope(|scope| {
+            let claim = |table| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let table: &SharedTable<Row> = table;
+                    barrier.wait();
+                    table
+                        .claim(Row::new(round, 0))
+                        .map_err(|error| error.kind())
+                })
+            };
+            let claims = boxes.each_ref().map(claim);
+            claims.map(|claim| claim.join().unwrap())
+        });
+        let lost = seats
+            .iter()
+            .filter(|seat| matches!(seat, Err(ErrorKind::Full)));
+        assert_eq!(lost.count(), 1, "round {round}");
+        assert_eq!(table.rows().count(), 1);
+    }
+}
+
+/// Waits in a thread of its own for the next change, while `act` makes it; says how long that took from the end of the act.
+fn is_woken(table: &TableView<Row>, act: impl FnOnce()) -> Duration {
+    let before = table.membership();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let now = table.wait_membership_timeout(before, LIMIT).unwrap();
+            (now, Instant::now())
+        });
+        thread::sleep(Duration::from_millis(1));
+        act();
+        let acted = Instant::now();
+        let (now, woken) = waiter.join().unwrap();
+        assert!(
+            now.is_some_and(|now| now > before),
+            "{before}, then {now:?}"
+        );
+        woken.saturating_duration_since(acted)
+    })
+}
+
+fn wakes(table: &SharedTable<Row>, waits: &TableView<Row>, place: &str) -> Duration {
+    let mut seat = None;
+    is_woken(waits, || seat = table.claim(Row::new(1, 1)).ok());
+    let mut seat = seat.unwrap();
+    let quiet = waits.membership();
+    for beat in 2..100 {
+        seat.set(Row::new(1, beat)).unwrap();
+    }
+    assert_eq!(
+        waits
+            .wait_membership_timeout(quiet, Duration::from_millis(3))
+            .unwrap(),
+        None
+    );
+    is_woken(waits, || drop(seat));
+    let mut peer = acts("sit", place, 1);
+    peer.line();
+    let took = is_woken(waits, || peer.kill());
+    // The count that a waiter was told is not told again.
+    table.reap(|_, _| ()).unwrap();
+    took
+}
+
+#[test]
+fn those_who_wait_are_woken_by_claims_releases_and_deaths_and_not_by_heartbeats() {
+    let guard = Guard::new();
+    let table = table(&guard, 3, OnDeath::Keep);
+    let view = SharedTable::<Row>::options()
+        .open_read_only(guard.key())
+        .unwrap();
+    wakes(&table, &view, &guard.arg());
+    wakes(
+        &table,
+        &SharedTable::<Row>::open(guard.key()).unwrap(),
+        &guard.arg(),
+    );
+    let home = Home::file(Folder::in_memory());
+    let mut options = SharedTable::<Row>::options();
+    let in_file = options.rows(3).create_new(home.place()).unwrap();
+    wakes(&in_file, &in_file, &home.arg());
+    in_file.remove().unwrap();
+
+    let mut changes = table.changes();
+    let first = changes.next().unwrap().unwrap();
+    let _seat = table.claim(Row::new(1, 1)).unwrap();
+    assert!(changes.next().unwrap().unwrap() > first);
+    table.remove().unwrap();
+    assert_eq!(
+        changes.next().unwrap().unwrap_err().kind(),
+        ErrorKind::Removed
+    );
+    assert!(changes.next().is_none());
+    drop((_seat, view));
+}
+
+/// From the kill to the waiter, by the kernel's count. The figure is for people: a busy machine is later.
+#[test]
+fn a_death_reaches_a_waiter_without_polling() {
+    let guard = Guard::new();
+    let table = table(&guard, 2, OnDeath::Keep);
+    let rounds = if std::env::var_os("SHM_FULL").is_some() {
+        200
+    } else {
+        5
+    };
+    let mut took: Vec<_> = (0..rounds)
+        .map(|_| wakes(&table, &table, &guard.arg()))
+        .collect();
+    took.sort_unstable();
+    println!(
+        "woken after a kill: median {:?}, worst {:?}",
+        took[rounds / 2],
+        took[rounds - 1]
+    );
+}
+
+/// Whatever stands in the words of a table: no crash, no panic, no hang.
+#[test]
+fn hostile_words_in_a_table_end_no_process() {
+    let seeds = if std::env::var_os("SHM_FULL").is_some() {
+        300
+    } else {
+        4
+    };
+    for seed in 1..=seeds {
+        let guard = Guard::new();
+        let table = table(&guard, 3, OnDeath::Keep);
+        let place = format!("id:{}", guard.memory().id());
+        acts("be struck", &place, seed).succeed();
+        drop(table);
+    }
 }

@@ -64,6 +64,8 @@ operations! {
     TableRemove = "SharedTable::remove",
     TableLook = "TableView::look",
     TableGet = "TableView::get",
+    TableWait = "TableView::wait_membership",
+    TableChanges = "TableView::changes",
     TableInfo = "TableView::info",
     TableIsRemoved = "TableView::is_removed",
     TableWriters = "TableView::writers",

@@ -67,10 +67,12 @@ use crate::typed::{Attached, Failure, Type, Typed, store_template};
 /// |---|---|---|
 /// | [`rows`](TableView::rows), [`get`](TableView::get), [`RowView::get`] | none | a load or two for each row; a copy of each value |
 /// | [`look`](TableView::look) | one for each row with an owner, and some | |
-/// | [`claim`](SharedTable::claim) | none if a row is free, else as `look`; one if a process waits | a look at each row before the free one; four copies of the value |
+/// | [`claim`](SharedTable::claim) | none if a row is free, else as `look`; four if a process waits | a look at each row before the free one; four copies of the value |
 /// | [`Seat::set`] | none | two copies of the value |
 /// | [`Seat::store`], [`Seat::fetch_add`] | none | three copies of the field |
-/// | dropping a seat | none; one if a process waits | two copies of the value |
+/// | [`membership`](TableView::membership) | none | a load |
+/// | [`wait_membership`](TableView::wait_membership), an item of [`changes`](TableView::changes) | five for each look, 250 ms apart if nothing changes; as `look` after a change | |
+/// | dropping a seat | none; four if a process waits | two copies of the value |
 /// | [`reap`](SharedTable::reap) | as `look` | for each dead row six copies of the value |
 ///
 /// A table has the sizes of its rows three times, each rounded up to 64 bytes, 64 bytes more for each row, and 4 to 5 KiB.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use super::super::error::ErrorKind;
@@ -49,6 +50,68 @@ impl<T: SharedLayout> TableView<T> {
         let looked = self.segment().look_at_rows();
         let looked = looked.map_err(self.explain(Operation::TableLook))?;
         Ok(Rows::new(&self.typed, looked))
+    }
+
+    /// How often processes have claimed rows, let them go, or died with them: 1 at birth, and at least 1 more with each. One load; a death that
+    /// no process has noticed yet is not in it.
+    pub fn membership(&self) -> u64 {
+        self.segment().version()
+    }
+
+    /// Sleeps until the [membership](TableView::membership) is above `count`, for ever if nobody comes or goes; returns it. Commits to
+    /// rows don't count.
+    ///
+    /// For a [`SharedTable`](crate::SharedTable) in a segment the kernel wakes it for deaths, too, some tenths of a millisecond after
+    /// the process has ended; elsewhere, and for a view, it looks each 20 ms.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TableView::look`]; [`ErrorKind::Removed`] also when another program removed the segment, noticed within some seconds.
+    pub fn wait_membership(&self, count: u64) -> Result<u64, Error> {
+        let waited = self.wait(count, None, Operation::TableWait)?;
+        Ok(waited.unwrap_or(count))
+    }
+
+    /// The same, at most for `timeout`; `None` if nobody came or went.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TableView::wait_membership`].
+    pub fn wait_membership_timeout(
+        &self,
+        count: u64,
+        timeout: Duration,
+    ) -> Result<Option<u64>, Error> {
+        let end = Instant::now().checked_add(timeout);
+        self.wait(count, end, Operation::TableWait)
+    }
+
+    /// The membership each time that it has changed: first as it is, then whenever a process has claimed a row, let one go, or died
+    /// with one, waiting as [`wait_membership`](TableView::wait_membership) does. Between two items several may have.
+    ///
+    /// The iterator ends with an error, its last item.
+    ///
+    /// # Errors
+    ///
+    /// Each item's: as for [`TableView::wait_membership`].
+    pub fn changes(&self) -> impl Iterator<Item = Result<u64, Error>> + '_ {
+        let mut seen = Some(0);
+        std::iter::from_fn(move || {
+            let next = self.wait(seen?, None, Operation::TableChanges);
+            let next = next.map(|now| now.unwrap_or_default());
+            seen = next.as_ref().ok().copied();
+            Some(next)
+        })
+    }
+
+    fn wait(
+        &self,
+        count: u64,
+        end: Option<Instant>,
+        operation: Operation,
+    ) -> Result<Option<u64>, Error> {
+        let waited = self.segment().wait_membership(count, end);
+        waited.map_err(self.explain(operation))
     }
 
     /// The value of one claim of a row. No system call, no allocation.

@@ -20,6 +20,7 @@ pub(in crate::protocol) struct Identity {
     pub(in crate::protocol) segment: shm::Id,
     /// The segment's creation: ids repeat in another namespace.
     pub(in crate::protocol) unique: u64,
+    /// Semaphores before the tags.
     pub(in crate::protocol) slots: u16,
 }
 
@@ -147,7 +148,10 @@ pub(in crate::protocol) fn to_remove(
         segment: id,
         unique: 0,
         // No segment has more, and a peer may name any set.
-        slots: slots.try_into().ok().filter(|slots| *slots <= MOST_SLOTS)?,
+        slots: slots
+            .try_into()
+            .ok()
+            .filter(|slots| *slots <= MOST_SLOTS + 1)?,
     };
     let (set, _) = alike(word, identity.slots, segment.owners()).ok()?;
     let [first, _] = identity.found_tags(set).ok()?;
@@ -164,7 +168,7 @@ pub(crate) fn orphans() -> Result<Vec<sem::Id>, sysv::Error> {
         .collect::<Result<HashSet<u16>, sysv::Error>>()?;
     let looks_left = |set, stat: &sem::Stat| {
         let slots = stat.count.checked_sub(TAGS.into())?;
-        if stat.key != sysv::Key::PRIVATE || !(1..=MOST_SLOTS.into()).contains(&slots) {
+        if stat.key != sysv::Key::PRIVATE || !(1..=usize::from(MOST_SLOTS) + 1).contains(&slots) {
             return None;
         }
         let values = sem::values(set).ok()?;

@@ -246,6 +246,9 @@ impl Segment {
             claimed => claimed?,
         };
         stop!("claim: numbered");
+        if let Some(Witness::Set(set)) = slots.witness {
+            self.count_own_death(set);
+        }
         if lock::inherit(&self.control().lock, claim) {
             stop!("claim: lock inherited");
             self.repair();
@@ -268,6 +271,9 @@ impl Segment {
                 Ok((claim, stamp))
             }
             Err(other_thread) => {
+                if let Some(Witness::Set(set)) = slots.witness {
+                    self.count_own_death_no_more(set);
+                }
                 slots.release(claim);
                 Ok((unpacked(other_thread), stamp))
             }
@@ -355,6 +361,12 @@ impl Segment {
             // The record is another's: this process was taken for dead.
             Some(Ok(false)) => Err(Fault::Left),
             Some(Err(fault @ Fault::NoUndo)) => Err(fault),
+            Some(Ok(true)) => {
+                if let Some(Witness::Set(set)) = slots.witness {
+                    self.count_own_death(set);
+                }
+                Ok(())
+            }
             // Where the set is gone, or this process may not change it, the record speaks.
             _ => Ok(()),
         }
@@ -379,6 +391,9 @@ impl Segment {
                 Ok(slots) => slots,
                 Err(_) => self.slots_by(None),
             };
+            if let Some(Witness::Set(set)) = slots.witness {
+                self.count_own_death_no_more(set);
+            }
             slots.release(claim);
             return true;
         }

@@ -2,23 +2,37 @@
 //!
 //! The membership is the sequence of the segment, which no commit raises in a table: twice its version.
 
+use std::time::{Duration, Instant};
+
 use super::row::{OwnedRow, Row, Seated, Seen};
 use super::segment::Segment;
+use crate::home::Witness;
 use crate::protocol::fault::{Fault, NAMED};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::lock::verdict::Look;
-use crate::protocol::lock::wait;
+use crate::protocol::lock::wait::{self, ANNOUNCED_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH};
 use crate::protocol::memory::copy::Span;
 use crate::protocol::memory::latch::version_of;
 use crate::protocol::memory::stop::stop;
 use crate::protocol::rows::own::{Life, Own};
+use crate::sysv::sem::{self, Op};
+use crate::sysv::{self, Kind};
 
 /// Times that a claim walks over the rows while other processes take those that it is about to.
 const TRIES: u32 = 64;
+
+/// Between two looks at who lives, where no one tells of deaths.
+const DEATH_NAP: Duration = Duration::from_millis(20);
+
+/// Of so many naps, each until a change or for a quarter of a second, one begins with a look at who lives although no death was counted.
+const JUDGED_NAPS: u32 = 16;
+
+/// The count of deaths is taken down by as much once it is above: a semaphore ends at 32,767.
+const DEATHS_TAKEN_DOWN: u16 = 0x4000;
 
 /// What a claimant takes, in this order: as long as there is a free row, the last values of the dead stay.
 const TAKEN: [Take; 3] = [Take::Free, Take::Abandoned, Take::Dead];
@@ -216,6 +230,10 @@ impl Segment {
         let awaited = wait::is_awaited_after_release(&self.control().awaited, version);
         if awaited || self.flags & ALWAYS_NOTIFY != 0 {
             self.wake_waiters();
+            // Those who wait for deaths as well sleep there.
+            if let (Some(counter), Some(set)) = (self.death_counter(), self.watched_set()) {
+                let _ = sem::op(set, &[Op::add(counter, 1).nowait()]);
+            }
         }
         stop!("row: waiters woken");
     }
@@ -263,6 +281,116 @@ impl Segment {
         Ok(Some(looked))
     }
 
+    /// How often the table's membership has changed, each death counted once, whether it was noted or not. `judges`: after a look at
+    /// who lives.
+    pub(crate) fn membership(&self, judges: bool) -> Result<u64, Fault> {
+        let unnoted = match judges.then(|| self.look_at_rows()).transpose()?.flatten() {
+            Some(looked) => {
+                let unnoted = |(_, seen): &&(u32, Seen)| seen.dead && seen.own.life() == Life::Live;
+                looked.iter().filter(unnoted).count() as u64
+            }
+            None => 0,
+        };
+        Ok(self.version() + unnoted)
+    }
+
+    /// Sleeps until the membership is above `count`; `None`: the time is over.
+    ///
+    /// Where the kernel counts deaths ([`Segment::count_own_death`]) it wakes for them, and claims and releases raise that count for
+    /// those who have announced that they wait. Elsewhere this looks each [`DEATH_NAP`].
+    pub(crate) fn wait_membership(
+        &self,
+        count: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Option<u64>, Fault> {
+        let mut naps = 0;
+        let mut seen_deaths = None;
+        loop {
+            // Before the look at the rows: what dies behind that ends the sleep at once.
+            let deaths = self.deaths();
+            let version = self.version();
+            // Now and then also where the count stands: a peer may have set it.
+            let judges = deaths.is_none() || deaths != seen_deaths || naps % JUDGED_NAPS == 0;
+            let now = self.membership(judges)?;
+            seen_deaths = deaths;
+            if now > count {
+                return Ok(Some(now));
+            }
+            self.check_life()?;
+            if naps % JUDGED_NAPS == 1 && self.is_orphan()? {
+                return Err(Fault::Removed);
+            }
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            naps += 1;
+            let nap = |nap: Duration| left.map_or(nap, |left| left.min(nap));
+            let slept = deaths.is_some_and(|(set, counter, value)| {
+                wait::announce(&self.control().awaited, version + 1);
+                self.version() != version
+                    || is_slept(sem::op_timeout(
+                        set,
+                        &[Op::add(counter, -(value + 1)), Op::add(counter, value + 1)],
+                        nap(ANNOUNCED_NAP),
+                    ))
+            });
+            if !slept {
+                self.wait(version, Instant::now().checked_add(nap(DEATH_NAP)))?;
+            }
+        }
+    }
+
+    /// The semaphore that counts deaths, in the set of a table.
+    fn death_counter(&self) -> Option<u16> {
+        (self.row_count() > 0).then_some(self.geometry.slots)
+    }
+
+    /// The set, found now to be this segment's: in another namespace its id may be a stranger's.
+    fn watched_set(&self) -> Option<sem::Id> {
+        match self.slots().ok()?.witness {
+            Some(Witness::Set(set)) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// Set, semaphore and count of deaths; `None` where none can be waited for.
+    fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
+        let counter = self.death_counter().filter(|_| self.writable)?;
+        let set = self.watched_set()?;
+        let value = sem::value(set, counter).ok()?;
+        if value > DEATHS_TAKEN_DOWN {
+            // Others sleep for a higher count then, and look again within a nap.
+            let down = Op::add(counter, -(DEATHS_TAKEN_DOWN as i16)).nowait();
+            let _ = sem::op(set, &[down]);
+            return None;
+        }
+        Some((set, counter, value as i16))
+    }
+
+    /// Has the kernel count the end of this process: what it undoes is a decrease.
+    pub(super) fn count_own_death(&self, set: sem::Id) {
+        if let Some(counter) = self.death_counter() {
+            let ops = [
+                Op::add(counter, 1).nowait(),
+                Op::add(counter, -1).undo().nowait(),
+            ];
+            // Where it can't, waiters find the death when they look by themselves.
+            let _ = sem::op(set, &ops);
+        }
+    }
+
+    /// Takes that back.
+    pub(super) fn count_own_death_no_more(&self, set: sem::Id) {
+        if let Some(counter) = self.death_counter() {
+            let ops = [
+                Op::add(counter, 1).undo().nowait(),
+                Op::add(counter, -1).nowait(),
+            ];
+            let _ = sem::op(set, &ops);
+        }
+    }
+
     fn repair_row(&self, row: Row<'_>) {
         // SAFETY: the row is this claim's, and the mapping is writable, as claims are made on such alone:
         // **owned**. The length in force is within the capacity.
@@ -308,6 +436,14 @@ impl Segment {
             }
         }
         Ok(reaped)
+    }
+}
+
+/// Whether the time was slept, or a death was counted; else it can't be waited for there.
+fn is_slept(slept: Result<(), sysv::Error>) -> bool {
+    match slept {
+        Ok(()) => true,
+        Err(error) => matches!(error.kind(), Kind::WouldBlock | Kind::TimedOut),
     }
 }
 

@@ -452,7 +452,8 @@ impl Segment {
         Identity {
             segment: id,
             unique: self.unique,
-            slots: self.geometry.slots,
+            // The death counter of a table stands where one slot more would be.
+            slots: self.geometry.slots + u16::from(self.geometry.rows > 0),
         }
     }
 
