@@ -547,8 +547,10 @@ fn kinds_that_come_out_are_documented() {
 #[test]
 fn whatever_a_hint_names_exists() {
     /// What is no function of the library: the shell's, and the kernel's.
-    const SHELL: [&str; 12] = [
+    const SHELL: [&str; 14] = [
         "chmod",
+        "ulimit",
+        "pids.max",
         "ipcs",
         "ipcrm",
         "sysctl",
@@ -566,6 +568,7 @@ fn whatever_a_hint_names_exists() {
     for folder in [
         "",
         "/face",
+        "/face/table",
         "/typed",
         "/layout",
         "/sysv",
