@@ -133,8 +133,8 @@ fn main() -> Outcome {
         ["exec-without-undo", errno, program, ref rest @ ..] => {
             exec_without_undo(errno.parse()?, program, rest)
         }
-        ["exec-without-waitv", errno, program, ref rest @ ..] => {
-            refuse(libc::SYS_futex_waitv, errno.parse()?)?;
+        ["exec-without", call, errno, program, ref rest @ ..] => {
+            refuse(call.parse()?, errno.parse()?)?;
             println!("filtered");
             Err(Command::new(program).args(rest).exec().into())
         }

@@ -60,8 +60,10 @@ fn play(key: &Place, turns: u64, runtime: &Runtime) -> Outcome {
         }
         Ok::<_, shm_core::Error>(())
     });
-    runtime.block_on(task)??;
-    println!("played");
+    match runtime.block_on(task)? {
+        Ok(()) => println!("played"),
+        Err(error) => println!("{error}"),
+    }
     Ok(())
 }
 
@@ -90,6 +92,10 @@ fn crowd(boxes: usize, tasks: usize) -> Outcome {
     let wait = async {
         while begun.load(SeqCst) < tasks.len() {
             tokio::task::yield_now().await;
+        }
+        // Each gives itself its name, once it runs.
+        while threads().is_empty() {
+            thread::yield_now();
         }
         println!("{}", threads().len());
         println!("{}", threads().iter().all(|status| blocks_signals(status)));

@@ -3,7 +3,7 @@
 //!
 //! A thread is started by the first wait, and ends a second after the last. It has a name, and all signals are
 //! blocked in it, so that handlers run in the program's own threads. Where the kernel or a sandbox has no
-//! `futex_waitv` (Linux 5.16), it looks every 2 ms, and every 10 ms once nothing has changed for a second.
+//! `futex_waitv` (Linux 5.16), one thread looks at all words every 2 ms, and every 10 ms once nothing has changed for a second.
 //!
 //! | what happens | what follows |
 //! |---|---|
@@ -89,6 +89,8 @@ struct Reactor {
 }
 
 struct Inner {
+    /// Kernel or sandbox let no thread sleep on many words: then one looks at all of them.
+    refused: bool,
     /// The number of the last waiter.
     last: u64,
     threads: Vec<Thread>,
@@ -114,7 +116,10 @@ fn reactor() -> &'static Reactor {
     {
         return reactor;
     }
+    // A kernel that has the call finds fault with this in another way.
+    let refused = futex::sleep_on_any(&[], Duration::ZERO).is_err_and(is_refusal);
     let inner = Mutex::new(Inner {
+        refused,
         last: 0,
         threads: Vec::new(),
     });
@@ -199,6 +204,7 @@ impl Waiting {
         before = self.cancel_in(reactor, &mut inner);
         let had_waited = self.epoch == reactor.epoch && self.number != 0 && !self.ended;
         (self.number, self.ended) = (0, false);
+        let polled = polled || inner.refused;
         let index = inner.thread_for(words.address(), polled);
         inner.last += 1;
         let number = inner.last;
@@ -287,7 +293,7 @@ fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
 
 fn run(reactor: &Reactor, index: usize) {
     let (mut woken, mut list) = (Vec::new(), Vec::new());
-    let (mut was_idle, mut can_sleep_on_any) = (false, true);
+    let mut was_idle = false;
     let (mut asked, mut round) = (Instant::now(), 0);
     let mut changed = Instant::now();
     loop {
@@ -308,12 +314,13 @@ fn run(reactor: &Reactor, index: usize) {
         // More than one sleep takes: by a change from `polled`.
         often |= list.len() > MOST_WORDS;
         list.truncate(MOST_WORDS);
-        let is_idle = thread.watches.is_empty();
+        let is_idle = thread.watches.is_empty() && woken.is_empty();
         if is_idle && was_idle {
             thread.runs = false;
             return;
         }
         was_idle = is_idle;
+        let refused = inner.refused;
         drop(inner);
         if !woken.is_empty() {
             changed = Instant::now();
@@ -332,14 +339,22 @@ fn run(reactor: &Reactor, index: usize) {
         } else {
             ANNOUNCED_NAP
         };
-        match can_sleep_on_any.then(|| futex::sleep_on_any(&list, nap)) {
-            Some(Ok(())) => {}
-            refused => {
-                can_sleep_on_any &= !matches!(refused, Some(Err(libc::ENOSYS | libc::EPERM)));
-                futex::sleep_private(poked.as_ptr(), expected, between_looks);
+        let slept = match refused {
+            true => Err(libc::ENOSYS),
+            false => futex::sleep_on_any(&list, nap),
+        };
+        if let Err(errno) = slept {
+            if !refused && is_refusal(errno) {
+                reactor.lock().refused = true;
             }
+            futex::sleep_private(poked.as_ptr(), expected, between_looks);
         }
     }
+}
+
+/// What kernels and sandboxes answer that do not have a call.
+fn is_refusal(errno: i32) -> bool {
+    matches!(errno, libc::ENOSYS | libc::EPERM)
 }
 
 /// Asks the kernel of some segments, of others in the next round.
