@@ -213,10 +213,10 @@ pub use bytemuck::Zeroable;
 #[cfg(feature = "async")]
 pub use face::ChangeStream;
 pub use face::{
-    Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, Inspector,
-    InspectorOptions, Missing, OnDeath, Options, ParsePlaceError, Place, RawBox, RawOptions,
-    RawRow, RawTable, RawTableOptions, RawView, RowId, RowLife, RowView, Rows, Seat, SemGuard,
-    SharedBox, SharedTable, SharedView, TableView, Writer, orphaned_sets, remove,
+    Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, InspectedRow,
+    Inspector, InspectorOptions, Missing, OnDeath, Options, ParsePlaceError, Place, RawBox,
+    RawOptions, RawRow, RawTable, RawTableOptions, RawView, RowId, RowLife, RowView, Rows, Seat,
+    SemGuard, SharedBox, SharedTable, SharedView, TableView, Writer, orphaned_sets, remove,
 };
 pub use foreign::CHeader;
 pub use layout::{

@@ -65,6 +65,11 @@ impl Failure {
                 Exit::NotFound,
                 "it has been removed; `shm ls` lists those that there are".to_owned(),
             ),
+            ErrorKind::OtherKind => (
+                Exit::Misfit,
+                "it is a table of rows that belong to processes, which `shm show` lists, and no single value"
+                    .to_owned(),
+            ),
             ErrorKind::NotRestored => (
                 Exit::Other,
                 format!(

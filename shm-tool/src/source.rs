@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use shm_core::layout::{Schema, Value};
-use shm_core::{ErrorKind, Inspector, Place, Snapshot};
+use shm_core::{ErrorKind, InspectedRow, Inspector, Place, Snapshot};
 
 use crate::failure::{Exit, Failure};
 use crate::kernel::contents::Contents;
@@ -82,6 +82,17 @@ impl Source {
         };
         let place = place.clone();
         Ok(Source { found, place, way })
+    }
+
+    /// The rows of a table; `None` of a single value.
+    pub fn rows(&self) -> Result<Option<Vec<InspectedRow>>, Failure> {
+        match self
+            .inspector()
+            .filter(|inspector| inspector.row_count() > 0)
+        {
+            Some(inspector) => inspector.rows().map(Some).map_err(self.failed()),
+            None => Ok(None),
+        }
     }
 
     /// The value as it is: all of one commit, where there are commits.
@@ -209,7 +220,11 @@ impl Source {
                 let version = schema
                     .version()
                     .map_or(String::new(), |version| format!(" v{version}"));
-                format!("{}{version}", visible(&schema.to_string()))
+                let rows = match inspector.row_count() {
+                    0 => String::new(),
+                    rows => format!("[{rows}]"),
+                };
+                format!("{}{rows}{version}", visible(&schema.to_string()))
             }
             Way::Told {
                 ty,

@@ -8,6 +8,7 @@ use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use super::opening::{LONGEST, Settings, find};
 use super::place::Place;
+use super::table::{RowId, RowLife};
 use crate::home::Home;
 use crate::layout::{self, DecodeError, Schema, Value};
 #[cfg(doc)]
@@ -118,8 +119,8 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Removed`], [`ErrorKind::Damaged`], [`ErrorKind::Invalid`], [`ErrorKind::TooLarge`], and
-    /// [`ErrorKind::Overtaken`] when the time is over.
+    /// [`ErrorKind::Removed`], [`ErrorKind::Damaged`], [`ErrorKind::Invalid`], [`ErrorKind::TooLarge`],
+    /// [`ErrorKind::OtherKind`] of a [table](Inspector::rows), and [`ErrorKind::Overtaken`] when the time is over.
     pub fn value(&self) -> Result<Value, Error> {
         let read = self.read().map_err(self.explain(Operation::InspectorValue));
         read.map(|snapshot| snapshot.value)
@@ -324,6 +325,68 @@ impl Inspector {
         Ok(schema.python_module())
     }
 
+    /// How many rows a [table](crate::SharedTable) has, free ones too; 0 of a single value.
+    pub fn row_count(&self) -> u32 {
+        self.segment.row_count()
+    }
+
+    /// The rows of a [table](crate::SharedTable) that show a value, after a look at whether their owners live; none of a single
+    /// value. System calls as of [`TableView::look`](crate::TableView::look).
+    ///
+    /// ```
+    /// use shm_core::{Inspector, Key, Place, SharedTable, layout::Value};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let table = SharedTable::<u32>::options().rows(8).remove_on_drop(true).create_new(Key::PRIVATE)?;
+    /// let _seat = table.claim(7)?;
+    /// let rows = Inspector::open(table.place().unwrap())?.rows()?;
+    /// assert_eq!((rows[0].owner, &rows[0].value), (Some(std::process::id()), &Value::UInt(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Removed`], [`ErrorKind::Damaged`], [`ErrorKind::Invalid`], [`ErrorKind::TooLarge`], [`ErrorKind::Overtaken`];
+    /// [`ErrorKind::Left`]; [`ErrorKind::System`] if the kernel does not say who lives.
+    pub fn rows(&self) -> Result<Vec<InspectedRow>, Error> {
+        self.inspected()
+            .map_err(self.explain(Operation::InspectorRows))
+    }
+
+    fn inspected(&self) -> Result<Vec<InspectedRow>, Failure> {
+        let mut rows = Vec::new();
+        if self.row_count() == 0 {
+            return Ok(rows);
+        }
+        let mut left = self.limit;
+        for (index, seen) in self.segment.look_at_rows()?.unwrap_or_default() {
+            let Some(row) = self.segment.row(index) else {
+                continue;
+            };
+            let (state, schema) = room::in_force(&self.segment)?;
+            left = left.checked_sub(schema.size()).ok_or(Failure::TooLarge {
+                what: "bytes",
+                limit: self.limit,
+            })?;
+            let Some((bytes, version)) = row.read_bytes(&seen, state, schema.size())? else {
+                continue;
+            };
+            rows.push(InspectedRow {
+                id: RowId::new(index, seen.id),
+                owner: (seen.owner != 0).then_some(seen.owner),
+                life: if seen.dead {
+                    RowLife::Dead
+                } else {
+                    RowLife::Live
+                },
+                version,
+                value: decode(&schema, &bytes, left, &format!("[{index}]"))?,
+            });
+        }
+        Ok(rows)
+    }
+
     /// The version of the committed value. One load.
     pub fn version(&self) -> u64 {
         self.segment.version()
@@ -456,6 +519,7 @@ impl Inspector {
         &self,
         make: impl Fn(&Schema, Vec<u8>) -> Result<R, Failure>,
     ) -> Result<Snapshot<R>, Failure> {
+        is_box(&self.segment)?;
         let start = Instant::now();
         loop {
             let (state, schema): (State, Schema) = room::in_force(&self.segment)?;
@@ -481,6 +545,14 @@ impl Inspector {
     }
 }
 
+/// A table has no value but those of its rows.
+fn is_box(segment: &Segment) -> Result<(), Failure> {
+    match segment.row_count() {
+        0 => Ok(()),
+        rows => Err(Failure::OtherKind { rows }),
+    }
+}
+
 const READ_ONLY: &str =
     "it was opened for reading only: open it with `Inspector::options().write(true)`";
 
@@ -495,6 +567,22 @@ fn decode(part: &Schema, bytes: &[u8], limit: usize, path: &str) -> Result<Value
             limit,
         },
     })
+}
+
+/// A row of a table, as [`Inspector::rows`] reads it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InspectedRow {
+    /// Which claim of which row it is.
+    pub id: RowId,
+    /// The pid of its owner as this process sees it; `None` of one in another pid namespace.
+    pub owner: Option<u32>,
+    /// Whether the owner lives.
+    pub life: RowLife,
+    /// The number of the row's last commit.
+    pub version: u64,
+    /// What that committed.
+    pub value: Value,
 }
 
 impl fmt::Debug for Inspector {
@@ -643,10 +731,8 @@ impl InspectorOptions {
             may_write: 0o666,
         };
         let segment = find(place, access)?;
-        if segment.row_count() > 0 {
-            return Err(Failure::OtherKind {
-                rows: segment.row_count(),
-            });
+        if self.write {
+            is_box(&segment)?;
         }
         room::in_force(&segment)?;
         if self.write {

@@ -27,7 +27,7 @@ pub use change_stream::ChangeStream;
 pub use changes::Changes;
 pub use error::{Error, ErrorKind, Missing};
 pub use guard::{Guard, Guarded, GuardedBox, GuardedTable, SemGuard};
-pub use inspector::{Inspector, InspectorOptions};
+pub use inspector::{InspectedRow, Inspector, InspectorOptions};
 pub use options::Options;
 pub use place::{ParsePlaceError, Place};
 pub use raw_box::{RawBox, RawOptions, RawView};

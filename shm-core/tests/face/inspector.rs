@@ -7,7 +7,8 @@ use std::time::Duration;
 use shm_core::layout::Value;
 use shm_core::sysv::{Mode, sem, shm};
 use shm_core::{
-    ErrorKind, FixedStr, Inspector, InspectorOptions, Key, Place, RawBox, SharedBox, SharedLayout,
+    ErrorKind, FixedStr, Inspector, InspectorOptions, Key, Place, RawBox, RowLife, SharedBox,
+    SharedLayout, SharedTable,
 };
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -454,4 +455,54 @@ fn a_value_is_made_anew_by_its_schema_and_bytes_with_more_room_for_it() {
     invalid[0] = 7;
     let of_type = refused(options.capacity(8192), &invalid);
     assert_eq!(of_type, ErrorKind::Invalid, "a bool of 7");
+}
+
+#[test]
+fn a_tables_rows_are_read_without_their_type() {
+    let mut options = SharedTable::<Inner>::options();
+    let table = options
+        .rows(4)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE)
+        .unwrap();
+    let place = table.place().unwrap();
+    let inspector = Inspector::open(&place).unwrap();
+    assert_eq!(
+        (inspector.row_count(), inspector.rows().unwrap().len()),
+        (4, 0)
+    );
+    let inner = |at| Inner {
+        moods: [Mood::Wild, Mood::Calm],
+        at,
+    };
+    let first = table.claim(inner(1)).unwrap();
+    let mut second = table.claim(inner(2)).unwrap();
+    second.set(inner(3)).unwrap();
+    drop(first);
+    let rows = inspector.rows().unwrap();
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    assert_eq!(
+        (row.owner, row.life),
+        (Some(std::process::id()), RowLife::Live)
+    );
+    assert_eq!((row.id.index(), row.id.number()), (1, 2));
+    assert_eq!(row.value.path("at"), Some(&Value::UInt(3)));
+    assert_eq!(inspector.schema().unwrap().name(), Some("Inner"));
+    assert_eq!(inspector.value().unwrap_err().kind(), ErrorKind::OtherKind);
+    assert_eq!(
+        inspector.get("at").unwrap_err().kind(),
+        ErrorKind::OtherKind
+    );
+    let writing = Inspector::options().write(true).open(&place).unwrap_err();
+    assert_eq!(writing.kind(), ErrorKind::OtherKind);
+    let too_large = Inspector::open(&place)
+        .unwrap()
+        .limit(1)
+        .rows()
+        .unwrap_err();
+    assert_eq!(too_large.kind(), ErrorKind::TooLarge);
+    let single = private(5_u32);
+    let single = Inspector::open(Place::id(single.id())).unwrap();
+    assert_eq!((single.row_count(), single.rows().unwrap().len()), (0, 0));
 }

@@ -147,7 +147,10 @@ fn a_table_is_no_box_and_a_box_no_table_and_each_error_says_what_to_call() {
     let errors = [
         SharedBox::<Worker>::open(place(&table)).unwrap_err(),
         SharedView::<Worker>::open(place(&table)).unwrap_err(),
-        Inspector::open(place(&table)).unwrap_err(),
+        Inspector::options()
+            .write(true)
+            .open(place(&table))
+            .unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::OtherKind);

@@ -97,7 +97,12 @@ impl Side {
                     return known;
                 }
                 let source = Source::open(place, &TypeArgs::default())?;
-                let value = Some(source.read()?.node);
+                let is_table = source.rows()?.is_some();
+                let value = if is_table {
+                    None
+                } else {
+                    Some(source.read()?.node)
+                };
                 Ok(Known {
                     ty: source.shape()?,
                     schema: source.schema()?,

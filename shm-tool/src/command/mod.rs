@@ -10,6 +10,7 @@ pub mod rm;
 pub mod schema;
 pub mod set;
 pub mod show;
+pub mod show_rows;
 pub mod stat;
 pub mod top;
 pub mod unlock;

@@ -147,7 +147,7 @@ impl Target {
         match self {
             Target::Value(found) => {
                 let ty = match Inside::of(found) {
-                    Inside::Typed(typed) => format!(", {}", visible(&typed.name)),
+                    Inside::Typed(typed) => format!(", {}", typed.written()),
                     _ => String::new(),
                 };
                 let size = human_size(found.size());

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use serde::Serialize;
-use shm_core::{HolderState, Place};
+use shm_core::{HolderState, InspectedRow, Place};
 
 use crate::cli::place;
+use crate::command::show_rows::{self, RowJson};
 use crate::failure::Failure;
 use crate::kernel::contents::Contents;
 use crate::kernel::found::Found;
@@ -64,12 +65,24 @@ struct Answer<'a> {
     parts: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+#[derive(Serialize)]
+struct RowsAnswer {
+    place: String,
+    id: Option<i32>,
+    r#type: String,
+    schema: Option<u32>,
+    rows: Vec<RowJson>,
+}
+
 impl Show {
     pub fn run(self) -> Result<(), Failure> {
         if self.raw {
             return self.show_raw();
         }
         let source = Source::open(&self.place, &self.told)?;
+        if let Some(rows) = source.rows()? {
+            return self.show_rows(&source, rows);
+        }
         let reading = source.read()?;
         if self.json {
             return self.show_json(&source, &reading);
@@ -80,6 +93,24 @@ impl Show {
             return print(&text);
         }
         print(&self.parts_of(&reading)?)
+    }
+
+    fn show_rows(&self, source: &Source, rows: Vec<InspectedRow>) -> Result<(), Failure> {
+        if self.json {
+            let schema = source.schema()?;
+            return print_json(&RowsAnswer {
+                place: source.found.place().to_string(),
+                id: source.found.segment().map(|segment| segment.id.as_raw()),
+                r#type: source.title()?,
+                schema: schema.and_then(|schema| schema.version()),
+                rows: rows.into_iter().map(RowJson::from).collect(),
+            });
+        }
+        let mut text = String::new();
+        if self.paths.is_empty() {
+            text = styled(HEADING, &source.title()?) + "\n";
+        }
+        print(&(text + &show_rows::text(rows, &self.paths, self.extent())?))
     }
 
     fn extent(&self) -> Extent {

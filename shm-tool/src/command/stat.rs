@@ -40,12 +40,20 @@ struct Inner {
     value_bytes: usize,
     capacity: usize,
     version: u64,
+    /// Of a table: how many it has, and how many belong to a process.
+    rows: Option<Rows>,
     raw_writers: bool,
     slots: usize,
     /// Of a segment.
     semaphores: Option<Semaphores>,
     locked_by: Option<LockedBy>,
     writers: Vec<Writer>,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    there: u32,
+    taken: usize,
 }
 
 /// The set by which writers are told alive or dead.
@@ -188,6 +196,13 @@ impl Inner {
             value_bytes: schema.size(),
             capacity: inspector.capacity(),
             version: inspector.version(),
+            rows: match inspector.row_count() {
+                0 => None,
+                there => Some(Rows {
+                    there,
+                    taken: inspector.rows()?.len(),
+                }),
+            },
             raw_writers: inspector.has_raw_writers(),
             slots: inspector.slots(),
             semaphores: inspector
@@ -233,6 +248,11 @@ impl Inner {
                 format!("{} of {} taken", self.writers.len(), self.slots),
             ),
         ];
+        let rows = self.rows.as_ref();
+        let rows = rows.map(|Rows { there, taken }| format!("{taken} of {there} taken"));
+        if let Some(rows) = rows {
+            lines.push(("rows", rows));
+        }
         for writer in &self.writers {
             let holds = if writer.holds_lock {
                 ", holds the lock"

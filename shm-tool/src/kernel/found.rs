@@ -10,6 +10,7 @@ use shm_core::{ErrorKind, Holder, HolderState, Inspector, Owner, Place};
 use super::files::SharedFile;
 use super::segments::Segment;
 use crate::failure::Failure;
+use crate::output::visible;
 
 /// A segment or a file, and what the kernel says of it.
 #[derive(Clone, Debug)]
@@ -197,10 +198,20 @@ pub struct Typed {
     pub name: String,
     pub schema: Option<u32>,
     pub version: u64,
+    /// Of a table.
+    pub rows: Option<u32>,
     pub holder: Option<Holder>,
     pub set: Option<sysv::sem::Id>,
     /// Whether that was removed.
     pub has_lost_set: bool,
+}
+
+impl Typed {
+    /// `StPid`, or of a table `Worker[256]`.
+    pub fn written(&self) -> String {
+        let rows = self.rows.map_or(String::new(), |rows| format!("[{rows}]"));
+        format!("{}{rows}", visible(&self.name))
+    }
 }
 
 impl Inside {
@@ -217,6 +228,7 @@ impl Inside {
                 name: schema.to_string(),
                 schema: schema.version(),
                 version: inspector.version(),
+                rows: Some(inspector.row_count()).filter(|rows| *rows > 0),
                 holder: inspector.holder().ok().flatten(),
                 has_lost_set: set
                     .as_ref()

@@ -18,6 +18,7 @@ mod show;
 mod space;
 mod stat;
 mod svg;
+mod tables;
 mod terminal;
 mod top;
 mod unlock;

@@ -228,7 +228,8 @@ impl Peer {
     /// Starts it as a program of this name, which has a place in the folder.
     pub fn called(name: &str, role: &str, folder: &Path) -> Peer {
         let program = folder.join(name);
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // Not a copy: while a file is open for writing, in a child of another test too, it can't be run.
+        std::fs::hard_link(std::env::current_exe().unwrap(), &program).unwrap();
         Peer::run(&program, role)
     }
 
@@ -305,6 +306,11 @@ fn plays_a_role() {
             // Another program, which reads until the other end is closed.
             let why = std::os::unix::process::CommandExt::exec(&mut Command::new("cat"));
             panic!("{why}");
+        }
+        "owner of a row" => {
+            let table = shm_core::SharedTable::<Limits>::open(KEY).unwrap();
+            let _seat = table.claim(crate::tables::LIMITS).unwrap();
+            ready();
         }
         "creator without a key" => {
             foreign(Key::PRIVATE, 4096);

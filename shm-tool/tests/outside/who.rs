@@ -11,10 +11,9 @@ fn readers_and_writers_are_told_apart_by_pid() {
     let _shared = worker_box();
     let (reader, holder) = (Peer::start("reader"), Peer::start("holder"));
     let answer = json("who 0x1234 --json");
-    assert_eq!(
-        (&answer["attached"], &answer["found"]),
-        (&3.into(), &3.into())
-    );
+    // Those of this process's threads in other tests' namespaces look the same.
+    assert_eq!(answer["attached"], 3);
+    assert!(answer["found"].as_u64() >= Some(3), "{answer}");
     let of = |pid: u32| {
         let mut processes = answer["processes"].as_array().unwrap().iter();
         processes

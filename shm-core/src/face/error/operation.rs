@@ -119,6 +119,7 @@ operations! {
     InspectorSet = "Inspector::set",
     InspectorSetAll = "Inspector::set_all",
     InspectorSetIf = "Inspector::set_if",
+    InspectorRows = "Inspector::rows",
     InspectorUnlock = "Inspector::unlock",
     InspectorRemove = "Inspector::remove",
     InspectorSnapshot = "Inspector::snapshot",

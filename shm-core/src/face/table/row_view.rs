@@ -19,7 +19,7 @@ pub struct RowId {
 }
 
 impl RowId {
-    pub(super) fn new(index: u32, number: u64) -> RowId {
+    pub(in crate::face) fn new(index: u32, number: u64) -> RowId {
         RowId { index, number }
     }
 

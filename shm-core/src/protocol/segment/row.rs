@@ -6,7 +6,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
-use crate::protocol::memory::control::EVERYTHING;
+use crate::protocol::memory::control::{EVERYTHING, State};
 use crate::protocol::memory::copy::{Comb, LONG, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
@@ -148,6 +148,18 @@ impl Row<'_> {
     #[inline(always)]
     pub(crate) fn is_still(&self, seen: &Seen) -> bool {
         self.words.is_still(seen.own)
+    }
+
+    /// The first `len` bytes of the value that the owner who was seen committed, and their version, as long as the schema of
+    /// `state` is in force; `None`: the row has another owner by now, or none.
+    pub(crate) fn read_bytes(
+        &self,
+        seen: &Seen,
+        state: State,
+        len: usize,
+    ) -> Result<Option<(Vec<u8>, u64)>, Fault> {
+        let read = self.segment.read_bytes_of(&self.latch, state, len)?;
+        Ok(self.is_still(seen).then_some(read))
     }
 
     /// Copies some bytes of the value to `dst` and returns its version, unless the owner overtook the copy, or the row

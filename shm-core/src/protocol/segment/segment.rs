@@ -232,6 +232,16 @@ impl Segment {
     /// The first `len` bytes of a committed value and its version, as long as the schema of `state`
     /// is in force.
     pub(crate) fn read_bytes(&self, state: State, len: usize) -> Result<(Vec<u8>, u64), Fault> {
+        self.read_bytes_of(&self.latch, state, len)
+    }
+
+    /// The same of other copies: a row's.
+    pub(super) fn read_bytes_of(
+        &self,
+        copies: &Latch,
+        state: State,
+        len: usize,
+    ) -> Result<(Vec<u8>, u64), Fault> {
         if len > self.capacity() {
             return Err(Fault::Damaged(
                 "its schema says that the value is larger than the room for it",
@@ -245,8 +255,7 @@ impl Segment {
         }
         bytes.resize(len, 0);
         // SAFETY: `len` is at most the capacity, which was checked above, and `bytes` has as many.
-        let version =
-            unsafe { self.read(&self.latch, state, Span::whole(len), bytes.as_mut_ptr()) }?;
+        let version = unsafe { self.read(copies, state, Span::whole(len), bytes.as_mut_ptr()) }?;
         Ok((bytes, version))
     }
 

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use shm_core::{ErrorKind, Holder, HolderState, Inspector};
+use shm_core::{ErrorKind, Holder, HolderState, InspectedRow, Inspector, RowLife};
 
 use crate::failure::Failure;
 use crate::kernel::contents::Contents;
 use crate::kernel::found::{Found, Inside, doing, inspect};
-use crate::kernel::processes::{Attached, AttachedProcesses};
+use crate::kernel::processes::{Attached, AttachedProcesses, with_name};
 use crate::output::visible;
 use crate::shape::raw_lines;
-use crate::value::{Extent, Node, lines};
+use crate::value::{Extent, Node, lines, one_line};
 
 /// So many are attached; of more the kernel's figures are shown.
 const MOST: usize = 1024;
@@ -226,7 +226,13 @@ impl Row {
             return;
         };
         match inspector.schema() {
-            Ok(schema) => self.name = Some(visible(&schema.to_string()).into_owned()),
+            Ok(schema) => {
+                let rows = match inspector.row_count() {
+                    0 => String::new(),
+                    rows => format!("[{rows}]"),
+                };
+                self.name = Some(format!("{}{rows}", visible(&schema.to_string())));
+            }
             Err(_) => {
                 // Removed, or overwritten: the next look says which.
                 (self.inspector, self.rate, self.version) = (None, None, None);
@@ -345,6 +351,12 @@ impl Pane {
 fn parts(row: &Row) -> Vec<(String, String)> {
     let said = |text: String| vec![(String::new(), text)];
     if let Some(inspector) = &row.inspector {
+        if inspector.row_count() > 0 {
+            return match inspector.rows() {
+                Ok(rows) => rows.into_iter().map(row_line).collect(),
+                Err(error) => said(visible(&error.to_string()).into_owned()),
+            };
+        }
         return match inspector.snapshot() {
             Ok(seen) => lines("", &Node::from(seen.value), Extent::Short),
             Err(error) if error.kind() == ErrorKind::Overtaken => {
@@ -369,6 +381,18 @@ fn parts(row: &Row) -> Vec<(String, String)> {
             (offset.to_owned(), bytes.to_owned())
         })
         .collect()
+}
+
+/// `[3] 4711 (worker)` and the value, or that its owner is dead.
+fn row_line(row: InspectedRow) -> (String, String) {
+    let owner = row.owner.map_or("?".to_owned(), with_name);
+    let dead = if row.life == RowLife::Dead {
+        ", dead"
+    } else {
+        ""
+    };
+    let value = one_line(&Node::from(row.value), Extent::Short);
+    (format!("[{}] {owner}{dead}", row.id.index()), value)
 }
 
 /// Bytes of a segment without names that are shown.
