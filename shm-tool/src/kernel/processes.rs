@@ -66,6 +66,7 @@ impl AttachedProcesses {
         let mut attached: Vec<AttachedProcesses> = Vec::new();
         attached.resize_with(all.len(), AttachedProcesses::default);
         let own = fs::read_link("/proc/thread-self/ns/ipc").ok();
+        let mounts = fs::read_link("/proc/thread-self/ns/mnt").ok();
         let mut unreadable = 0;
         for pid in pids() {
             let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
@@ -75,7 +76,11 @@ impl AttachedProcesses {
                 }
                 continue;
             };
-            let counted = count(&maps, &wanted, &by_inode);
+            let same_mounts = || {
+                let theirs = fs::read_link(format!("/proc/{pid}/ns/mnt"));
+                theirs.is_ok_and(|theirs| Some(theirs) == mounts)
+            };
+            let counted = count(&maps, &wanted, &by_inode, &same_mounts);
             if counted.is_empty() {
                 continue;
             }
@@ -157,11 +162,11 @@ impl Wanted {
     }
 
     /// Whether a mapping of this inode number is one of it.
-    fn is(&self, device: &str, path: &str) -> bool {
+    fn is(&self, device: &str, path: &str, same_mounts: &dyn Fn() -> bool) -> bool {
         match &self.key {
             Some(key) => path.strip_suffix(" (deleted)").unwrap_or(path) == key,
-            // An overlay shows another device than `stat` does; another mount namespace, another path.
-            None => device == self.device || path == self.path,
+            // Another mount namespace shows another path; an overlay, another device than `stat` does.
+            None => device == self.device || path == self.path && same_mounts(),
         }
     }
 }
@@ -171,6 +176,7 @@ fn count(
     maps: &str,
     wanted: &[Wanted],
     by_inode: &HashMap<u64, Vec<usize>>,
+    same_mounts: &dyn Fn() -> bool,
 ) -> BTreeMap<usize, (u64, u64)> {
     let mut counted = BTreeMap::new();
     for line in maps.lines() {
@@ -183,7 +189,7 @@ fn count(
             continue;
         };
         for &i in with_inode {
-            if wanted[i].is(device, path.trim_start()) {
+            if wanted[i].is(device, path.trim_start(), same_mounts) {
                 let (writable, read_only) = counted.entry(i).or_insert((0, 0));
                 if rights.contains('w') {
                     *writable += 1;
@@ -220,8 +226,13 @@ mod tests {
     }
 
     fn counted(wanted: Wanted) -> Option<(u64, u64)> {
+        counted_where(wanted, true)
+    }
+
+    fn counted_where(wanted: Wanted, same_mounts: bool) -> Option<(u64, u64)> {
         let by_inode = HashMap::from([(wanted.inode, vec![0])]);
-        count(MAPS, &[wanted], &by_inode).get(&0).copied()
+        let counted = count(MAPS, &[wanted], &by_inode, &|| same_mounts);
+        counted.get(&0).copied()
     }
 
     #[test]
@@ -237,5 +248,8 @@ mod tests {
         assert_eq!(of(9, "ff:ff", "/dev/shm/a b"), Some((0, 1)));
         assert_eq!(of(9, "00:1a", "/srv/c"), Some((1, 0)));
         assert_eq!(of(10, "00:1a", "/srv/c"), None);
+        // In another container the same path is another file.
+        let theirs = counted_where(wanted(None, 9, "ff:ff", "/dev/shm/a b"), false);
+        assert_eq!(theirs, None);
     }
 }

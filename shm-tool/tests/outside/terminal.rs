@@ -20,7 +20,15 @@ pub struct Terminal {
     pty: Pty,
     parser: Arc<Mutex<Parser>>,
     /// All bytes that the program has printed.
-    printed: JoinHandle<Vec<u8>>,
+    printed: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Drop for Terminal {
+    /// A test that failed leaves no program behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Terminal {
@@ -56,7 +64,7 @@ impl Terminal {
             child,
             pty,
             parser,
-            printed,
+            printed: Some(printed),
         }
     }
 
@@ -110,7 +118,7 @@ impl Terminal {
     /// Waits for the end of the program; how it ended, and all that it printed.
     pub fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        let printed = self.printed.join().unwrap();
+        let printed = self.printed.take().unwrap().join().unwrap();
         (status, String::from_utf8_lossy(&printed).into_owned())
     }
 }

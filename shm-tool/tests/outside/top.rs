@@ -38,10 +38,7 @@ fn segments_commits_processes_and_the_selected_value_are_on_the_screen() {
     foreign(0x5501, 5632);
     let _named = SharedBox::create_new(Place::posix("/limits"), [1_u64, 2]).unwrap();
     let terminal = Terminal::start(SIZE, "top --delay 0.05", &[]);
-    let lines = terminal.until(|lines| lines[2].contains("  0  -"));
-    assert_eq!(
-        plain(&lines),
-        "\
+    let wanted = "\
 shm top · 2 segments, 1 file · 0 commits/s
   PLACE          TYPE      VERSION  COMMITS/S  STATE  ATTACHED BY
 > 0x00001234     Worker          1          0  -      OUTSIDE
@@ -65,8 +62,9 @@ shm top · 2 segments, 1 file · 0 commits/s
 
 
 
-↑↓ select  PgUp PgDn scroll  s sort  blank pause  q end"
-    );
+↑↓ select  PgUp PgDn scroll  s sort  blank pause  q end";
+    // A child that another test is starting may stand beside this process for a moment.
+    terminal.until(|lines| plain(lines) == wanted);
     shared.update(|worker| worker.limits.cpu[1] = 9).unwrap();
     let lines = terminal.until_there_is("* limits.cpu     [1, 9, 3, 4]");
     assert!(lines[5].contains("version 2"));
@@ -155,8 +153,11 @@ fn any_size_will_do_and_a_change_of_it_is_followed() {
     terminal.until(|lines| lines.len() == 9 && lines[8].starts_with("↑↓ select"));
     let lines = terminal.until(|lines| lines.iter().any(|line| line.ends_with(" 1 more")));
     assert!(lines.iter().any(|line| line.contains("pid ")), "{lines:?}");
-    terminal.keys("\x1b[6~");
-    terminal.until_there_is("  moods ");
+    // Again and again: a key that comes with a change of the size may be read with the next one only.
+    terminal.until(|lines| {
+        terminal.keys("\x1b[6~");
+        lines.iter().any(|line| line.starts_with("  moods "))
+    });
     terminal.keys("q");
     ends(terminal);
 }
