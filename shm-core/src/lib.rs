@@ -62,7 +62,7 @@
 //! # fn main() -> Result<(), shm_core::Error> {
 //! let mut options = SharedBox::<u64>::options();
 //! let shared = options.remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
-//! let view = SharedView::<u64>::open(Place::id(shared.id()))?;
+//! let view = SharedView::<u64>::open(Place::id(shared.id().unwrap()))?;
 //! assert_eq!(view.get()?, 5);
 //! # Ok(())
 //! # }
@@ -85,7 +85,7 @@
 //! assert_eq!(shared.info()?.mode.bits(), 0o640);
 //! // In a program of the segment's group:
 //! let mut options = SharedBox::<u64>::options();
-//! let view = options.owner(Owner::User(1000)).open_read_only(Place::id(shared.id()))?;
+//! let view = options.owner(Owner::User(1000)).open_read_only(Place::id(shared.id().unwrap()))?;
 //! assert_eq!(view.get()?, 5);
 //! # Ok(())
 //! # }

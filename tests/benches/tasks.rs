@@ -56,7 +56,7 @@ impl Candidate {
 
 fn stream(told: Sender<u64>) -> Box<dyn Fn(u64)> {
     let shared = shared();
-    let mut changes = SharedBox::<u64>::open(Place::id(shared.id()))
+    let mut changes = SharedBox::<u64>::open(Place::id(shared.id().unwrap()))
         .unwrap()
         .into_stream();
     tokio::spawn(async move {
@@ -69,7 +69,7 @@ fn stream(told: Sender<u64>) -> Box<dyn Fn(u64)> {
 
 fn thread_and_channel(told: Sender<u64>) -> Box<dyn Fn(u64)> {
     let shared = shared();
-    let waiting = SharedBox::<u64>::open(Place::id(shared.id())).unwrap();
+    let waiting = SharedBox::<u64>::open(Place::id(shared.id().unwrap())).unwrap();
     let (tell, mut hear) = tokio::sync::mpsc::unbounded_channel();
     thread::spawn(move || {
         for seen in waiting.changes().map_while(Result::ok) {
@@ -127,7 +127,7 @@ fn idle(view: &SharedView<u64>) -> f64 {
 
 fn main() {
     let whole = shared();
-    let view = SharedView::open(Place::id(whole.id())).unwrap();
+    let view = SharedView::open(Place::id(whole.id().unwrap())).unwrap();
     println!(
         "idle, a box that announces: {:.4} % of a processor",
         idle(&whole)

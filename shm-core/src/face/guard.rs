@@ -31,7 +31,7 @@ use crate::typed::{Failure, Field, Held, Mutex};
 /// let guard = SemGuard::open_or_create(key, 0o600, Duration::from_secs(1))?;
 /// # let set = guard.id();
 /// let raw = RawBox::<u64>::options().create_exact(true).open(key)?;
-/// # shm_core::sysv::shm::remove(raw.id()).unwrap();
+/// # shm_core::sysv::shm::remove(raw.id().unwrap()).unwrap();
 /// let guarded = raw.guarded_by(guard);
 /// guarded.update(|count| *count += 1)?; // semop(-1), load, store, semop(+1)
 /// assert_eq!(guarded.get()?, 1);

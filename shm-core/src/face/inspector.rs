@@ -251,8 +251,8 @@ impl Inspector {
     pub fn remove(&self) -> Result<(), Error> {
         let removed = match self.segment.home() {
             // In another namespace its id may be another's.
-            Home::Segment(_) => {
-                protocol::info(&self.segment).and_then(|_| protocol::remove_id(self.id()))
+            Home::Segment(mapping) => {
+                protocol::info(&self.segment).and_then(|_| protocol::remove_id(mapping.id()))
             }
             // By a mapping that may be written to.
             Home::File(file) => match (protocol::is_removed(&self.segment), file.named()) {
@@ -397,14 +397,14 @@ impl Inspector {
         Place::of(&self.segment)
     }
 
-    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
-    pub fn key(&self) -> Key {
-        self.segment.key()
+    /// The key under which the segment can be found; `None` of a segment without one, and of a file.
+    pub fn key(&self) -> Option<Key> {
+        Some(self.segment.key()).filter(|key| !key.is_private())
     }
 
-    /// The kernel's id of the segment; -1, which no segment has, if the value lives in a file.
-    pub fn id(&self) -> shm::Id {
-        self.segment.home().id().unwrap_or(Place::NO_ID)
+    /// The kernel's id of the segment; `None` of a file.
+    pub fn id(&self) -> Option<shm::Id> {
+        self.segment.home().id()
     }
 
     /// Bytes reserved for the value: what it may grow to.
@@ -587,11 +587,12 @@ pub struct InspectedRow {
 
 impl fmt::Debug for Inspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inspector")
-            .field("key", &format_args!("{}", self.key()))
-            .field("id", &format_args!("{}", self.id()))
-            .field("version", &self.version())
-            .finish()
+        let mut shown = f.debug_struct("Inspector");
+        shown.field("key", &format_args!("{}", self.segment.key()));
+        if let Some(id) = self.id() {
+            shown.field("id", &format_args!("{id}"));
+        }
+        shown.field("version", &self.version()).finish()
     }
 }
 
@@ -671,7 +672,7 @@ impl InspectorOptions {
     ///
     /// # fn main() -> Result<(), shm_core::Error> {
     /// # let shared = SharedBox::<[u32; 4]>::options().remove_on_drop(true).create_new(Key::PRIVATE, [1, 2, 3, 4])?;
-    /// let old = Inspector::open(Place::id(shared.id()))?;
+    /// let old = Inspector::open(Place::id(shared.id().unwrap()))?;
     /// let (schema, bytes) = (old.schema()?, old.snapshot_bytes()?.value);
     /// let mut options = Inspector::options();
     /// let new = options.capacity(4096).create_new(Key::PRIVATE, &schema, &bytes)?;

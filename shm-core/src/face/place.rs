@@ -33,7 +33,7 @@ use crate::sysv::{self, Key, ParseKeyError};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let private = SharedBox::<u32>::options().remove_on_drop(true).create_new(Key::PRIVATE, 5)?;
-/// let place = Place::id(private.id());
+/// let place = Place::id(private.id().unwrap());
 /// assert_eq!(SharedBox::<u32>::open(&place)?.get()?, 5);
 /// assert_eq!(place.to_string().parse::<Place>()?, place);
 /// assert_eq!("0x1234".parse::<Place>()?, Place::from(0x1234));
@@ -55,9 +55,6 @@ enum Way {
 }
 
 impl Place {
-    /// What an id says where there is no segment.
-    pub(super) const NO_ID: Id = Id::from_raw(-1);
-
     /// The segment with this id of the kernel's, as `ipcs -m` and [`SharedView::id`] tell it.
     ///
     /// [`SharedView::id`]: crate::SharedView::id

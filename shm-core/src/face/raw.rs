@@ -85,11 +85,6 @@ impl Joined {
             Home::File(_) => self.place(),
         }
     }
-
-    /// As of a box: -1 of a file.
-    pub(super) fn id(&self) -> shm::Id {
-        self.segment.home().id().unwrap_or(Place::NO_ID)
-    }
 }
 
 impl Settings {

@@ -126,7 +126,7 @@ impl<T: SharedLayout> RawBox<T> {
     ///
     /// # fn main() -> Result<(), shm_core::Error> {
     /// let unit = RawBox::<Sample>::options().create_exact(true).open(Key::PRIVATE)?;
-    /// # shm_core::sysv::shm::remove(unit.id()).unwrap();
+    /// # shm_core::sysv::shm::remove(unit.id().unwrap()).unwrap();
     /// unit.store(field!(Sample.seconds), 7, Relaxed)?;
     /// unit.store(field!(Sample.valid), 1, Release)?; // the other side sees the 7 before
     /// assert_eq!(unit.load(field!(Sample.valid), Acquire)?, 1);
@@ -265,7 +265,7 @@ impl<T: SharedLayout> RawView<T> {
     /// if view.is_removed()? {
     ///     view.reattach()?;
     /// }
-    /// assert_eq!(view.id(), second);
+    /// assert_eq!(view.id(), Some(second));
     /// # shm::remove(second)?;
     /// # Ok(())
     /// # }
@@ -279,14 +279,14 @@ impl<T: SharedLayout> RawView<T> {
         self.again(false, Operation::RawOpenReadOnly)
     }
 
-    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
-    pub fn key(&self) -> Key {
-        self.joined.segment.key()
+    /// The key under which the segment can be found; `None` of a segment without one, and of a file.
+    pub fn key(&self) -> Option<Key> {
+        Some(self.joined.segment.key()).filter(|key| !key.is_private())
     }
 
-    /// The kernel's id of the segment; -1, which no segment has, of a file.
-    pub fn id(&self) -> shm::Id {
-        self.joined.id()
+    /// The kernel's id of the segment; `None` of a file.
+    pub fn id(&self) -> Option<shm::Id> {
+        self.joined.segment.home().id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -323,7 +323,7 @@ impl<T: SharedLayout> RawView<T> {
 
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<T>()
-            .fmt_in_segment(name, self.key(), self.joined.segment.home().id(), f)
+            .fmt_in_segment(name, self.joined.segment.key(), self.id(), f)
             .finish()
     }
 }
@@ -420,7 +420,7 @@ impl<T: SharedLayout> RawOptions<T> {
     /// # let key = shm_core::Key::new(0x7b5d_1025);
     /// let mut options = RawBox::<[i32; 14]>::options();
     /// let raw = options.mode(0o640).create_exact(true).open(key)?;
-    /// # shm_core::sysv::shm::remove(raw.id()).unwrap();
+    /// # shm_core::sysv::shm::remove(raw.id().unwrap()).unwrap();
     /// assert!(raw.created());
     /// assert_eq!(raw.info()?.size, 56);
     /// # Ok(())

@@ -186,14 +186,14 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
         Ok((0..self.len()?).map(|index| self.at(index)))
     }
 
-    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
-    pub fn key(&self) -> Key {
-        self.joined.segment.key()
+    /// The key under which the segment can be found; `None` of a segment without one, and of a file.
+    pub fn key(&self) -> Option<Key> {
+        Some(self.joined.segment.key()).filter(|key| !key.is_private())
     }
 
-    /// The kernel's id of the segment; -1, which no segment has, of a file.
-    pub fn id(&self) -> shm::Id {
-        self.joined.id()
+    /// The kernel's id of the segment; `None` of a file.
+    pub fn id(&self) -> Option<shm::Id> {
+        self.joined.segment.home().id()
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -514,7 +514,7 @@ impl<Header, Row: SharedLayout> Raw for RawTable<Header, Row> {
 impl<Header, Row: SharedLayout> fmt::Debug for RawTable<Header, Row> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Type::of::<Row>()
-            .fmt_in_segment("RawTable", self.key(), self.joined.segment.home().id(), f)
+            .fmt_in_segment("RawTable", self.joined.segment.key(), self.id(), f)
             .field("capacity", &self.capacity)
             .finish()
     }

@@ -74,14 +74,14 @@ impl<T: SharedLayout> SharedView<T> {
         Place::of(self.segment())
     }
 
-    /// The key under which the segment can be found; [`Key::PRIVATE`] of a segment without one, and of a file.
-    pub fn key(&self) -> Key {
-        self.segment().key()
+    /// The key under which the segment can be found; `None` of a segment without one, and of a file.
+    pub fn key(&self) -> Option<Key> {
+        Some(self.segment().key()).filter(|key| !key.is_private())
     }
 
-    /// The kernel's id of the segment; -1, which no segment has, if the value lives in a file.
-    pub fn id(&self) -> shm::Id {
-        self.segment().home().id().unwrap_or(Place::NO_ID)
+    /// The kernel's id of the segment; `None` of a file.
+    pub fn id(&self) -> Option<shm::Id> {
+        self.segment().home().id()
     }
 
     /// Bytes reserved for the value, now and in later versions of `T`: a multiple of 64.

@@ -51,7 +51,7 @@ fn beside<T: SharedLayout>(value: T) -> (SharedBox<T>, RawBox<Bytes>) {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, value)
         .unwrap();
-    let raw = RawBox::open(shared.id()).unwrap();
+    let raw = RawBox::open(shared.id().unwrap()).unwrap();
     (shared, raw)
 }
 
@@ -119,7 +119,7 @@ fn padding_reads_as_zeros_and_stays_what_it_was() {
     assert_eq!(value, SEEN);
     assert_eq!(shared.load(field!(Explicit._pad)).unwrap(), [0; 3]);
     assert_eq!(
-        RawBox::<Explicit>::open(shared.id())
+        RawBox::<Explicit>::open(shared.id().unwrap())
             .unwrap()
             .get()
             .unwrap(),
@@ -143,7 +143,9 @@ fn padding_reads_as_zeros_and_stays_what_it_was() {
     batch.store(field!(Explicit._reserved), 7).commit().unwrap();
     drop(writer);
     unchanged("writer and batch");
-    RawBox::<Explicit>::open(shared.id()).unwrap().set(full);
+    RawBox::<Explicit>::open(shared.id().unwrap())
+        .unwrap()
+        .set(full);
     unchanged("raw set");
     assert_eq!(shared.get().unwrap(), SEEN);
 }
@@ -179,7 +181,7 @@ fn padding_within_arrays_and_vectors_reads_as_zeros() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, value)
         .unwrap();
-    let raw = RawBox::<[u8; size_of::<Many>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Many>()]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes
         .iter_mut()
@@ -267,7 +269,7 @@ fn an_unknown_number_reads_as_other_and_is_kept_by_every_way_to_write() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, LATER)
         .unwrap();
-    let shared = SharedBox::<Config>::open(shm_core::Place::id(later.id())).unwrap();
+    let shared = SharedBox::<Config>::open(shm_core::Place::id(later.id().unwrap())).unwrap();
     let kept = |count, what: &str| {
         assert_eq!(
             later.get().unwrap(),
@@ -362,7 +364,7 @@ fn a_large_value_keeps_unknown_numbers_too() {
             },
         )
         .unwrap();
-    let raw = RawBox::<[u8; 9000]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; 9000]>::open(shared.id().unwrap()).unwrap();
     raw.set([7; 9000]);
     assert!(
         shared
@@ -389,7 +391,7 @@ fn a_raw_box_keeps_unknown_numbers_too() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, LATER)
         .unwrap();
-    let raw = RawBox::<Config>::open(later.id()).unwrap();
+    let raw = RawBox::<Config>::open(later.id().unwrap()).unwrap();
     assert_eq!(raw.get().unwrap(), SEEN_BEFORE);
     raw.set(Config {
         count: 2,
@@ -403,7 +405,7 @@ fn a_raw_box_keeps_unknown_numbers_too() {
     );
     raw.store(field!(Config.modes[0]), Mode::Idle, Relaxed)
         .unwrap();
-    let seen = RawBox::<LaterConfig>::open(later.id())
+    let seen = RawBox::<LaterConfig>::open(later.id().unwrap())
         .unwrap()
         .get()
         .unwrap();
@@ -472,7 +474,7 @@ fn an_upgrade_does_not_bring_a_variant_that_stands_for_others() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, V1 { count: 1 })
         .unwrap();
-    let place = shm_core::Place::id(old.id());
+    let place = shm_core::Place::id(old.id().unwrap());
     let view = SharedView::<V2>::open(place.clone()).unwrap();
     assert_eq!(
         view.get().unwrap(),
@@ -510,11 +512,11 @@ fn what_is_untyped_shows_the_number_and_the_schema_tells_which_variant_it_is() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, first)
         .unwrap();
-    let raw = RawBox::<[u8; 8]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; 8]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes[4] = 7;
     raw.set(bytes);
-    let inspector = Inspector::open(shm_core::Place::id(shared.id())).unwrap();
+    let inspector = Inspector::open(shm_core::Place::id(shared.id().unwrap())).unwrap();
     assert_eq!(
         inspector.value().unwrap().path("mode"),
         Some(&Value::UInt(7))

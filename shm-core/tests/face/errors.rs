@@ -25,7 +25,7 @@ fn a_text_that_is_no_place_is_told_what_to_write_for_its_kind_of_place() {
 #[test]
 fn what_is_removed_already_is_not_advised_to_be_opened_again() {
     let shared = SharedBox::create_new(Key::PRIVATE, 5_u32).unwrap();
-    let place = Place::id(shared.id());
+    let place = Place::id(shared.id().unwrap());
     shared.remove().unwrap();
     for error in [
         shared.remove().unwrap_err(),

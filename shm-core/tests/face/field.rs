@@ -65,7 +65,7 @@ impl Bytes {
 #[test]
 fn a_part_stored_is_the_part_loaded_and_nothing_else_changes() {
     let shared = shared();
-    let view = SharedView::<Table>::open(shared.id()).unwrap();
+    let view = SharedView::<Table>::open(shared.id().unwrap()).unwrap();
     assert_eq!(shared.store(field!(Table.used), 7).unwrap(), 2);
     let row = Row {
         id: 3,
@@ -108,7 +108,7 @@ fn several_stores_become_one_commit() {
 fn a_wrong_part_is_named_by_its_path_in_the_whole() {
     let shared = shared();
     let place = field!(Table.rows[2]).then(field!(Row.on)).offset();
-    let raw = RawBox::<[u8; size_of::<Table>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Table>()]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes[place] = 7;
     raw.set(bytes);
@@ -136,11 +136,11 @@ fn a_wrong_part_is_named_by_its_path_in_the_whole() {
 #[test]
 fn mirrors_hold_whole_versions_after_any_mixture_of_commits() {
     let boxes = [shared(), shared()].map(|shared| {
-        let again = SharedBox::<Table>::open(shared.id()).unwrap();
+        let again = SharedBox::<Table>::open(shared.id().unwrap()).unwrap();
         (shared, again)
     });
     for (seed, (shared, again)) in boxes.into_iter().enumerate() {
-        let bytes = Bytes::of(shared.id());
+        let bytes = Bytes::of(shared.id().unwrap());
         let capacity = shared.capacity();
         let mut model = EMPTY;
         let mut before = bytes.copy()[..size_of::<Table>()].to_vec();
@@ -258,8 +258,8 @@ fn fetch_add_gives_the_value_before_and_wraps_around() {
 #[test]
 fn a_panic_or_a_removal_inside_update_field_commits_nothing() {
     let shared = shared();
-    let other = SharedBox::<Table>::open(shared.id()).unwrap();
-    let bytes = Bytes::of(shared.id());
+    let other = SharedBox::<Table>::open(shared.id().unwrap()).unwrap();
+    let bytes = Bytes::of(shared.id().unwrap());
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         shared.update_field(field!(Table.last), |last| {
             *last = 9;
@@ -363,9 +363,9 @@ fn elements_of_vectors_and_their_fields_are_fields() {
         shared.load(field!(Fleet.ships[0].crew[1].count)).unwrap(),
         7
     );
-    let view = SharedView::<Fleet>::open(shm_core::Place::id(shared.id())).unwrap();
+    let view = SharedView::<Fleet>::open(shm_core::Place::id(shared.id().unwrap())).unwrap();
     assert_eq!(view.load(MARK).unwrap(), 7);
-    let raw = RawBox::<Fleet>::open(shared.id()).unwrap();
+    let raw = RawBox::<Fleet>::open(shared.id().unwrap()).unwrap();
     assert_eq!(raw.load(MARK, Relaxed).unwrap(), 7);
 }
 
@@ -376,11 +376,11 @@ fn an_element_that_is_not_there_is_neither_stored_nor_loaded() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, fleet())
         .unwrap();
-    let bytes = Bytes::of(shared.id());
+    let bytes = Bytes::of(shared.id().unwrap());
     let before = bytes.copy();
     let absent = field!(Fleet.ships[2].marks[0][0]);
     let deeper = field!(Fleet.ships[1].crew[3].count);
-    let raw = RawBox::<Fleet>::open(shared.id()).unwrap();
+    let raw = RawBox::<Fleet>::open(shared.id().unwrap()).unwrap();
     let mut writer = shared.writer().unwrap();
     let errors = [
         writer.load(absent).unwrap_err(),
@@ -477,7 +477,7 @@ fn a_wrong_element_of_a_vector_is_named() {
         .create_new(Key::PRIVATE, fleet())
         .unwrap();
     let on = field!(Fleet.ships[1].crew[1].on);
-    let raw = RawBox::<[u8; size_of::<Fleet>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Fleet>()]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes[on.offset()] = 7;
     raw.set(bytes);

@@ -75,7 +75,7 @@ fn a_value_in_a_file_is_shared_like_one_in_a_segment() {
                 .remove_on_drop(true)
                 .create_new(shm_core::Key::PRIVATE, alice(3))
                 .unwrap();
-            let same = Inspector::open(Place::id(private.id())).unwrap();
+            let same = Inspector::open(Place::id(private.id().unwrap())).unwrap();
             same.value().unwrap().to_string()
         });
         let twice = SharedBox::create_new(&place, alice(1)).unwrap_err();

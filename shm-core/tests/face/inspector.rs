@@ -73,7 +73,10 @@ fn private<T: SharedLayout>(value: T) -> SharedBox<T> {
 
 fn decoded<T: SharedLayout>(value: T) -> Value {
     let shared = private(value);
-    Inspector::open(shared.id()).unwrap().value().unwrap()
+    Inspector::open(shared.id().unwrap())
+        .unwrap()
+        .value()
+        .unwrap()
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn parts_are_found_by_name_index_and_path() {
 #[test]
 fn it_follows_commits_and_tells_their_versions() {
     let shared = private([1_u16, 2]);
-    let inspector = Inspector::open(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id().unwrap()).unwrap();
     assert_eq!(inspector.version(), 1);
     shared.set([3, 4]).unwrap();
     let seen = inspector.snapshot().unwrap();
@@ -176,7 +179,7 @@ fn it_follows_an_upgrade_while_it_reads() {
         let mut options = SharedBox::options();
         options.capacity(64).remove_on_drop(true);
         let shared = options.create_new(Key::PRIVATE, Job { number }).unwrap();
-        let inspector = Inspector::open(shared.id()).unwrap();
+        let inspector = Inspector::open(shared.id().unwrap()).unwrap();
         let (before, after) = (
             format!("Job {{ number: {number} }}"),
             format!("LaterJob {{ number: {number}, mood: Wild }}"),
@@ -194,7 +197,7 @@ fn it_follows_an_upgrade_while_it_reads() {
                 }
             });
             let mut options = SharedBox::<LaterJob>::options();
-            options.upgrade(true).open(shared.id()).unwrap();
+            options.upgrade(true).open(shared.id().unwrap()).unwrap();
             reader.join().unwrap();
         });
         assert_eq!(&inspector.schema().unwrap(), LaterJob::SCHEMA);
@@ -223,7 +226,7 @@ fn after_a_removal_it_goes_to_what_was_made_anew() {
 #[test]
 fn after_the_removal_it_says_so() {
     let shared = private(1_u32);
-    let inspector = Inspector::open(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id().unwrap()).unwrap();
     shared.remove().unwrap();
     assert!(
         inspector
@@ -240,13 +243,13 @@ fn after_the_removal_it_says_so() {
 #[test]
 fn what_is_too_large_is_not_read() {
     let shared = private([0_u8; 1000]);
-    let inspector = Inspector::open(shared.id()).unwrap().limit(999);
+    let inspector = Inspector::open(shared.id().unwrap()).unwrap().limit(999);
     assert_eq!(
         inspector.value().unwrap_err().to_string(),
         format!(
             "Inspector::value on segment with id {}: the value has more than 999 bytes, the limit \
              of this inspector; if memory allows, read more with `Inspector::limit`",
-            shared.id()
+            shared.id().unwrap()
         )
     );
     let inspector = inspector.limit(1000);
@@ -308,7 +311,7 @@ fn it_tells_what_was_reserved_and_which_semaphores_belong_to_the_segment() {
     let mut options = SharedBox::<u64>::options();
     let options = options.remove_on_drop(true).slots(3).capacity(1000);
     let shared = options.create_new(Key::PRIVATE, 5).unwrap();
-    let inspector = Inspector::open(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id().unwrap()).unwrap();
     assert_eq!(inspector.capacity(), shared.capacity());
     assert_eq!(inspector.slots(), 3);
     assert!(!inspector.has_raw_writers());
@@ -324,7 +327,7 @@ fn it_waits_for_a_newer_version_and_reads_its_bytes() {
     let mut options = SharedBox::<[u16; 2]>::options();
     let shared = options.remove_on_drop(true);
     let shared = shared.create_new(Key::PRIVATE, [1, 2]).unwrap();
-    let inspector = Inspector::open(shared.id()).unwrap();
+    let inspector = Inspector::open(shared.id().unwrap()).unwrap();
     let seen = inspector.snapshot_bytes().unwrap();
     assert_eq!(seen.value, [1_u16, 2].map(u16::to_ne_bytes).concat());
     let none = inspector
@@ -359,7 +362,7 @@ fn a_set_that_bears_the_tags_of_no_segment_and_that_no_process_uses_is_orphaned(
 
     let (orphan, owned, used) = (
         set_with_tag(free),
-        set_with_tag(tag_of(shared.id())),
+        set_with_tag(tag_of(shared.id().unwrap())),
         set_with_tag(free),
     );
     sem::op(used, &[sem::Op::add(0, 1)]).unwrap();
@@ -421,7 +424,7 @@ fn ready_made_types_are_texts_and_opaque_bytes_nothing() {
 fn a_value_is_made_anew_by_its_schema_and_bytes_with_more_room_for_it() {
     let old = private(everything());
     old.update(|value| value.small = 7).unwrap();
-    let read = Inspector::open(Place::id(old.id())).unwrap();
+    let read = Inspector::open(Place::id(old.id().unwrap())).unwrap();
     let (schema, bytes) = (read.schema().unwrap(), read.snapshot_bytes().unwrap().value);
     let path =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("described-{}", std::process::id()));
@@ -503,6 +506,6 @@ fn a_tables_rows_are_read_without_their_type() {
         .unwrap_err();
     assert_eq!(too_large.kind(), ErrorKind::TooLarge);
     let single = private(5_u32);
-    let single = Inspector::open(Place::id(single.id())).unwrap();
+    let single = Inspector::open(Place::id(single.id().unwrap())).unwrap();
     assert_eq!((single.row_count(), single.rows().unwrap().len()), (0, 0));
 }

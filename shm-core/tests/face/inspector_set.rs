@@ -96,7 +96,7 @@ fn settings() -> Settings {
 
 fn writing<T: SharedLayout>(shared: &SharedBox<T>) -> Inspector {
     let mut options = Inspector::options();
-    options.write(true).open(shared.id()).unwrap()
+    options.write(true).open(shared.id().unwrap()).unwrap()
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_field_is_set_by_path_as_its_layout_asks() {
 #[test]
 fn only_the_bytes_of_the_field_are_stored() {
     let shared = private(settings());
-    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id().unwrap()).unwrap();
     let gap = std::mem::offset_of!(Settings, on) + 1;
     let theirs = std::mem::offset_of!(Settings, theirs);
     let mut bytes = raw.get().unwrap();
@@ -289,7 +289,7 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Value);
     assert_eq!(inspector.snapshot_bytes().unwrap(), before);
     // A length that a peer stored.
-    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes[std::mem::offset_of!(Settings, jobs)] = 4;
     raw.set(bytes);
@@ -308,7 +308,7 @@ fn what_does_not_go_with_the_layout_is_refused_with_what_would_and_changes_nothi
 #[test]
 fn without_being_asked_to_it_writes_nothing_and_takes_no_slot() {
     let shared = private(5_u32);
-    let reading = Inspector::open(shared.id()).unwrap();
+    let reading = Inspector::open(shared.id().unwrap()).unwrap();
     assert_eq!(shared.writers().unwrap().len(), 1);
     let error = reading.set("", 6).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Options);
@@ -422,7 +422,7 @@ fn a_text_that_says_so_stores_infinity() {
 #[test]
 fn a_variant_that_stands_for_others_and_was_read_can_be_set_and_is_left_as_it_is() {
     let shared = private(settings());
-    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id()).unwrap();
+    let raw = RawBox::<[u8; size_of::<Settings>()]>::open(shared.id().unwrap()).unwrap();
     let mut bytes = raw.get().unwrap();
     bytes[std::mem::offset_of!(Settings, open)] = Open::Other as u8;
     raw.set(bytes);

@@ -71,7 +71,7 @@ fn exact() -> RawOptions<Sample> {
 #[test]
 fn what_is_made_has_the_size_and_mode_that_c_would_give_it() {
     let made = exact().mode(0o640).open(key(1)).unwrap();
-    let _bytes = Bytes::of(made.id());
+    let _bytes = Bytes::of(made.id().unwrap());
     let info = made.info().unwrap();
     assert!(made.created());
     assert_eq!((info.size, info.mode.bits()), (size_of::<Sample>(), 0o640));
@@ -95,7 +95,7 @@ fn a_group_is_given_or_nothing_is_left() {
         assert_eq!(error.sysv().unwrap().kind(), Kind::NotFound, "{error}");
         return;
     };
-    let _bytes = Bytes::of(made.id());
+    let _bytes = Bytes::of(made.id().unwrap());
     let info = made.info().unwrap();
     assert_eq!((info.gid, info.mode.bits()), (4711, 0o660));
 }
@@ -182,7 +182,7 @@ fn behind_an_offset_nothing_before_or_after_is_touched() {
     }
     // Exactly as large as it must be.
     let made = exact().offset(32).open(Key::PRIVATE).unwrap();
-    let _bytes = Bytes::of(made.id());
+    let _bytes = Bytes::of(made.id().unwrap());
     assert_eq!(made.info().unwrap().size, 32 + size);
 }
 
@@ -297,7 +297,7 @@ fn a_segment_that_is_made_anew_is_noticed_and_attached_again() {
     let new = Bytes::made(key, size_of::<Sample>());
     raw.reattach().unwrap();
     view.reattach().unwrap();
-    assert_eq!((raw.id(), view.id()), (new.0.id(), new.0.id()));
+    assert_eq!((raw.id(), view.id()), (Some(new.0.id()), Some(new.0.id())));
     assert!(!raw.is_removed().unwrap() && raw.get().unwrap().count == 0);
     raw.store(field!(Sample.count), 2, Relaxed).unwrap();
     assert_eq!(view.load(field!(Sample.count), Relaxed).unwrap(), 2);
@@ -306,7 +306,7 @@ fn a_segment_that_is_made_anew_is_noticed_and_attached_again() {
 #[test]
 fn a_private_segment_leads_to_no_other_and_none_is_made() {
     let mut made = exact().open(Key::PRIVATE).unwrap();
-    let _bytes = Bytes::of(made.id());
+    let _bytes = Bytes::of(made.id().unwrap());
     let id = made.id();
     assert_eq!(made.reattach().unwrap_err().kind(), ErrorKind::Options);
     assert_eq!(made.id(), id);

@@ -192,7 +192,10 @@ fn a_table_that_is_made_anew_is_attached_again_with_its_new_rows() {
     let new = Bytes::under(key, 16 + 12 * 3);
     table.reattach().unwrap();
     view.reattach().unwrap();
-    assert_eq!((table.id(), view.id()), (new.0.id(), new.0.id()));
+    assert_eq!(
+        (table.id(), view.id()),
+        (Some(new.0.id()), Some(new.0.id()))
+    );
     assert_eq!((table.capacity(), table.len().unwrap()), (3, 0));
     table.store_header(field!(Head.used), 2, Relaxed).unwrap();
     assert_eq!(view.len().unwrap(), 2);

@@ -77,7 +77,7 @@ fn shared() -> SharedBox<u64> {
 #[test]
 fn a_stream_gives_the_value_that_stands_then_the_newest_and_ends_with_an_error() {
     let shared = shared();
-    let view = SharedView::<u64>::open(Place::id(shared.id())).unwrap();
+    let view = SharedView::<u64>::open(Place::id(shared.id().unwrap())).unwrap();
     for stream in [&mut view.stream(), &mut shared.stream()] {
         let (bell, waker) = Bell::new();
         let before = shared.get().unwrap();
@@ -95,7 +95,7 @@ fn a_stream_gives_the_value_that_stands_then_the_newest_and_ends_with_an_error()
         seen(poll(stream, &waker));
         assert!(poll(stream, &waker).is_pending());
     }
-    let id = shared.id();
+    let id = shared.id().unwrap();
     shm_core::remove(Place::id(id)).unwrap();
     bell.wait_for(2);
     for stream in &mut streams {
@@ -125,7 +125,7 @@ fn what_another_program_removes_wakes_those_who_wait() {
     // What no key leads to is meant to go with its last process.
     let shared = SharedBox::create_new(Key::new(0x7b5d_2031), 0).unwrap();
     ends_removed(&shared, || {
-        shm_core::sysv::shm::remove(shared.id()).unwrap();
+        shm_core::sysv::shm::remove(shared.id().unwrap()).unwrap();
     });
     let path =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stream-{}", std::process::id()));
@@ -220,7 +220,7 @@ fn streams_own_what_they_show() {
         Box::pin(stream)
     }
     let writer = shared();
-    let place = || Place::id(writer.id());
+    let place = || Place::id(writer.id().unwrap());
     let mut view = is_free(SharedView::<u64>::open(place()).unwrap().into_stream());
     let mut whole = is_free(SharedBox::<u64>::open(place()).unwrap().into_stream());
     let shared = Arc::new(SharedBox::<u64>::open(place()).unwrap());

@@ -161,7 +161,7 @@ fn a_table_is_no_box_and_a_box_no_table_and_each_error_says_what_to_call() {
     let mut options = SharedBox::<Worker>::options();
     options.remove_on_drop(true);
     let shared = options.create_new(Key::PRIVATE, worker(1)).unwrap();
-    let place = Place::id(shared.id());
+    let place = Place::id(shared.id().unwrap());
     let errors = [
         SharedTable::<Worker>::open(place.clone()).unwrap_err(),
         SharedTable::<Worker>::options()

@@ -111,7 +111,7 @@ fn where_nothing_is_it_is_made_and_with_a_capacity_made_anew() {
     }
     fails(&format!("restore {file} 0x78 --mode 888"), 2, "octal");
     let private = SharedBox::create_new(shm_core::Key::PRIVATE, worker()).unwrap();
-    let id = private.id();
+    let id = private.id().unwrap();
     fails(
         &format!("restore {file} id:{id} --capacity 4096"),
         2,

@@ -152,7 +152,7 @@ fn sets_stand_beside_the_segment_that_they_belong_to_or_are_orphaned() {
     in_own_namespace!();
     let _kept = worker_box();
     let left = SharedBox::create_new(0x77, 5_u32).unwrap();
-    let id = left.id();
+    let id = left.id().unwrap();
     assert_eq!(rows(&printed("ls -s --noheadings"))[1][5], "0x00000077");
     drop(left);
     let status = Command::new("ipcrm")

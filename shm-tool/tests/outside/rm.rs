@@ -40,7 +40,11 @@ fn what_is_attached_stays_unless_it_is_forced() {
     assert_eq!(left(), (1, 1));
     printed("rm --force 0x1234");
     assert_eq!(shared.get().unwrap_err().kind(), ErrorKind::Removed);
-    fails(&format!("rm id:{}", shared.id()), 1, "removed already");
+    fails(
+        &format!("rm id:{}", shared.id().unwrap()),
+        1,
+        "removed already",
+    );
     drop(shared);
     assert_eq!(left(), (0, 0));
 }
@@ -66,7 +70,7 @@ fn orphans_go_and_all_else_stays() {
     foreign(0x77, 4096);
     Peer::start("creator without a key").kill();
     let gone = SharedBox::create_new(0x79, 5_u32).unwrap();
-    let id = gone.id();
+    let id = gone.id().unwrap();
     drop(gone);
     let status = Command::new("ipcrm")
         .args(["-m", &id.to_string()])

@@ -19,7 +19,7 @@ fn a_value_is_shown_by_name() {
         value,
         "  pid            4711\n  name           \"alice\"\n  limits.cpu     [1, 2, 3, 4]\n  limits.memory  0.5\n  moods          [Calm, Wild, Calm]\n"
     );
-    let id = shared.id();
+    let id = shared.id().unwrap();
     drop(shared);
     assert!(printed(&format!("show id:{id}")).starts_with("Worker v1 · version 1\n"));
 }
@@ -123,7 +123,7 @@ fn text_that_would_move_a_cursor_is_escaped() {
     let evil = FixedStr::<20>::from_bytes(b"\x1b[2J\x07evil\n\xc2\x9b").unwrap();
     let shared = SharedBox::create_new(Key::PRIVATE, evil).unwrap();
     for arguments in ["show", "show --raw", "show --all"] {
-        let text = printed(&format!("{arguments} id:{}", shared.id()));
+        let text = printed(&format!("{arguments} id:{}", shared.id().unwrap()));
         let harmless = |c: char| c == '\n' || !c.is_control();
         assert!(text.chars().all(harmless), "{arguments}: {text:?}");
     }

@@ -280,8 +280,9 @@ fn leave_and_write(key: &Place, times: u64) -> Outcome {
     }
     // A stranger's segments and semaphores, with the ids that these had.
     let stranger = SharedBox::<[u64; 8192]>::create_new(key, [0; 8192])?;
-    let mut strangers = vec![stranger.id()];
-    while strangers.len() < 4096 && !strangers.contains(&shared.id()) {
+    let id = shared.id().expect("it lies in a segment");
+    let mut strangers = vec![stranger.id().expect("it lies in a segment")];
+    while strangers.len() < 4096 && !strangers.contains(&id) {
         let flags = shm::GetFlags::CREATE;
         strangers.push(shm::get(Key::PRIVATE, 1, flags, sysv::Mode::new(0o600))?);
     }
@@ -527,7 +528,7 @@ fn fork_and_write(key: &Place) -> Outcome {
 fn fork_and_claim_in_threads(key: &Place) -> Outcome {
     const THREADS: usize = 4;
     let shared = SharedBox::<u64>::create_new(key, 0)?;
-    let set = semaphores(shared.id());
+    let set = semaphores(shared.id().expect("it lies in a segment"));
     let claimed = || slots(set).iter().filter(|value| **value != 0).count();
     for _ in 0..50 {
         in_child(|| {
@@ -544,7 +545,10 @@ fn fork_and_claim_in_threads(key: &Place) -> Outcome {
             .collect::<Result<Vec<_>, _>>()?;
             // Looked at while the child lives: its end would give back what it kept.
             check("parent and child have a slot each", claimed() == 2)?;
-            check("and the child one record", own_records(shared.id()) == 1)
+            check(
+                "and the child one record",
+                own_records(shared.id().expect("it lies in a segment")) == 1,
+            )
         })?;
     }
     check("no update is lost", shared.get()? == 50 * THREADS as u64)
@@ -568,7 +572,7 @@ fn fork_and_drop(key: &Place) -> Outcome {
         .remove_on_drop(true)
         .create_new(key, 0)?;
     shared.set(1)?;
-    let id = shared.id();
+    let id = shared.id().expect("it lies in a segment");
     let mut shared = Some(shared);
     let set = semaphores(id);
     in_child(|| {

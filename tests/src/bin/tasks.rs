@@ -29,7 +29,7 @@ fn main() -> Outcome {
         ["crowd", boxes, tasks] => crowd(boxes.parse()?, tasks.parse()?),
         ["rest", what] => {
             let shared = private()?;
-            let view = SharedView::open(Place::id(shared.id()))?;
+            let view = SharedView::open(Place::id(shared.id().expect("it lies in a segment")))?;
             rest(if what == "box" { &shared } else { &view })
         }
         ["fork"] => fork_and_wait(),

@@ -96,17 +96,17 @@ fn struck<T: Target, U: Target>(
     writes.set(T::sample(3))?;
     let reads = options.open(KEY)?;
     let view = options.open_read_only(KEY)?;
-    let attacker = Attacker::new(writes.id());
+    let attacker = Attacker::new(writes.id().expect("it lies in a segment"));
     for stroke in strokes {
         attacker.strike(stroke);
     }
     on_view(tally, &view);
     on_box(tally, &reads);
     on_box(tally, &writes);
-    every_call::<T>(tally, None, writes.id());
-    every_call::<U>(tally, None, writes.id());
-    every_call::<T>(tally, Some(KEY), writes.id());
-    every_call::<U>(tally, Some(KEY), writes.id());
+    every_call::<T>(tally, None, writes.id().expect("it lies in a segment"));
+    every_call::<U>(tally, None, writes.id().expect("it lies in a segment"));
+    every_call::<T>(tally, Some(KEY), writes.id().expect("it lies in a segment"));
+    every_call::<U>(tally, Some(KEY), writes.id().expect("it lies in a segment"));
     on_box(tally, &writes);
     let _ = (reads.remove(), writes.remove());
     clear_key()
@@ -124,16 +124,16 @@ fn storm<T: Target + Send + Sync, U: Target>(
     let writes = options.create_new(KEY, T::sample(1))?;
     writes.set(T::sample(2))?;
     let view = options.open_read_only(KEY)?;
-    let attacker = Attacker::new(writes.id());
+    let attacker = Attacker::new(writes.id().expect("it lies in a segment"));
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| rage(&attacker, mode, seed, &over));
         for _ in 0..3 {
             on_box(tally, &writes);
             on_view(tally, &view);
-            every_call::<T>(tally, None, writes.id());
-            every_call::<U>(tally, None, writes.id());
-            every_call::<T>(tally, Some(KEY), writes.id());
+            every_call::<T>(tally, None, writes.id().expect("it lies in a segment"));
+            every_call::<U>(tally, None, writes.id().expect("it lies in a segment"));
+            every_call::<T>(tally, Some(KEY), writes.id().expect("it lies in a segment"));
         }
         over.store(true, Relaxed);
     });

@@ -412,7 +412,7 @@ fn removing_by_the_key_takes_the_semaphores_and_tells_those_attached() {
 fn a_private_segment_is_removed_by_its_id() {
     let guard = Guard::new();
     let private = SharedBox::<u64>::create_new(Key::PRIVATE, 1).unwrap();
-    let id = guard.watch(private.id());
+    let id = guard.watch(private.id().unwrap());
     drop(private);
     shm_core::remove(id).unwrap();
     guard.assert_nothing_left();

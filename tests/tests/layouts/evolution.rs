@@ -127,7 +127,7 @@ fn writing_takes_an_upgrade_and_the_error_says_which_call() {
     assert!(!new.created());
     assert_eq!(new.get().unwrap(), v2::Station::first());
     // By id, and again: nothing is left to do.
-    drop(options.open(new.id()).unwrap());
+    drop(options.open(new.id().unwrap()).unwrap());
     drop(SharedBox::<v2::Station>::open(guard.key()).unwrap());
 }
 

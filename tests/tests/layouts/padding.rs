@@ -305,7 +305,7 @@ fn neither_an_upgrade_nor_an_adoption_stores_opaque_bytes() {
     guard.memory().write(0, &[KEPT; 6]);
     let mut options = SharedBox::<Half>::options();
     let adopted = options.adopt(true).open(guard.key()).unwrap();
-    assert_eq!((adopted.id(), adopted.get().unwrap().ours), (id, 0));
+    assert_eq!((adopted.id(), adopted.get().unwrap().ours), (Some(id), 0));
     adopted.update(|half| half.ours = 1).unwrap();
     assert_eq!(guard.memory().read(0, 6), [KEPT; 6]);
 }
@@ -454,7 +454,7 @@ mod beside_a_raw_writer {
             .raw_writers(announced)
             .create_new(guard.key(), first)
             .unwrap();
-        let raw = shm::attach(shared.id(), shm::Access::ReadWrite).unwrap();
+        let raw = shm::attach(shared.id().unwrap(), shm::Access::ReadWrite).unwrap();
         for (place, at) in PADDING.iter().zip(padding::<T>()) {
             place.store(raw.as_ptr().wrapping_add(at), Relaxed);
         }

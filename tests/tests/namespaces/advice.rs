@@ -74,7 +74,7 @@ fn what_leads_to_a_segment_is_shown_in_few_words() {
         names: FixedStr::EMPTY,
     };
     let shared = SharedBox::create_new(guard.key(), value).unwrap();
-    let (key, id) = (guard.key(), shared.id());
+    let (key, id) = (guard.key(), shared.id().unwrap());
     let shown = |name: &str| format!("{name} {{ key: {key}, id: {id}, version: 1 }}");
     assert_eq!(format!("{shared:?}"), shown("SharedBox<StPid>"));
     let view = SharedView::<StPid>::open(key).unwrap();
@@ -238,7 +238,7 @@ fn whoever_is_not_trusted_is_allowed_by_the_call_that_the_error_names() {
     }
     let guard = Guard::new();
     let shared = SharedBox::create_new(guard.key(), 5_u64).unwrap();
-    shm::set(shared.id(), NOBODY, NOBODY, Mode::new(0o666)).unwrap();
+    shm::set(shared.id().unwrap(), NOBODY, NOBODY, Mode::new(0o666)).unwrap();
     let key = guard.key();
 
     let error = RawBox::<u64>::open(key).unwrap_err().to_string();
@@ -530,7 +530,7 @@ fn kinds_that_come_out_are_documented() {
     );
     assert_documents("face/shared_box.rs", "remove", &old.remove().unwrap_err());
     drop(view);
-    let id = old.id();
+    let id = old.id().unwrap();
     drop(old);
     assert!(shm::stat(id).is_err());
 

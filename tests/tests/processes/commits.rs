@@ -172,7 +172,7 @@ fn a_value_larger_than_the_stack_is_read_replaced_and_changed() {
         value.head = 10;
         writer.set_from(&value).unwrap();
         drop(writer);
-        let view = SharedView::<Large>::open(shared.id()).unwrap();
+        let view = SharedView::<Large>::open(shared.id().unwrap()).unwrap();
         assert_eq!(view.get_boxed().unwrap().head, 10);
     });
 }

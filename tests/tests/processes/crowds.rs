@@ -133,7 +133,7 @@ fn assert_one_set_each(guard: &Guard) {
 fn a_private_segment_is_shared_by_its_id() {
     let options = SharedBox::<u64>::options().remove_on_drop(true).clone();
     let shared = options.create_new(shm_core::Key::PRIVATE, 5).unwrap();
-    let id = shared.id().to_string();
+    let id = shared.id().unwrap().to_string();
     Peer::start(PEER, ["add-by-id", &id]).expect("6");
     assert_eq!(shared.get().unwrap(), 6);
 }

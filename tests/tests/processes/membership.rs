@@ -194,7 +194,7 @@ fn writers_notice_that_another_program_removed_the_segment_and_tell_all() {
 #[test]
 fn a_segment_that_was_marked_for_removal_at_birth_works_and_leaves_no_set() {
     let shared = SharedBox::<u64>::create_new(Key::PRIVATE, 5).unwrap();
-    let id = shared.id();
+    let id = shared.id().unwrap();
     let set = semaphores(id);
     shm::remove(id).unwrap();
     let other = SharedBox::<u64>::open(id).unwrap();
@@ -245,7 +245,7 @@ fn a_view_that_detaches_last_from_a_removed_segment_leaves_no_set() {
 fn of_several_that_detach_at_once_the_last_one_takes_the_set_with_it() {
     for _ in 0..50 {
         let shared = SharedBox::<u64>::create_new(Key::PRIVATE, 5).unwrap();
-        let (id, set) = (shared.id(), semaphores(shared.id()));
+        let (id, set) = (shared.id().unwrap(), semaphores(shared.id().unwrap()));
         shm::remove(id).unwrap();
         let boxes: Vec<_> = (0..4)
             .map(|_| SharedBox::<u64>::open(id).unwrap())

@@ -82,7 +82,7 @@ fn replaced(guard: &Guard, table: &mut Table) -> &'static str {
         .unwrap();
     table.in_time("open_or_create", start);
     let value = shared.get().unwrap();
-    assert_eq!(shm::stat(shared.id()).unwrap().attached, 1);
+    assert_eq!(shm::stat(shared.id().unwrap()).unwrap().attached, 1);
     assert_eq!(shared.created(), value == [survivor; 16]);
     shared.set([9; 16]).unwrap();
     if shared.created() {
