@@ -212,6 +212,23 @@ fn a_signal_ends_it_with_the_terminal_as_it_was() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    use std::io::Read;
+
+    in_own_namespace!();
+    let _shared = worker_box();
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(pty_process::Size::new(24, 80)).unwrap();
+    let program = command().get_program().to_owned();
+    let top = pty_process::blocking::Command::new(program).arg("top");
+    let mut child = top.spawn(pts).unwrap();
+    // It has begun to draw.
+    assert!(pty.read(&mut [0; 64]).unwrap() > 0);
+    drop(pty);
+    assert!(child.wait().is_ok());
+}
+
+#[test]
 fn texts_that_would_move_a_cursor_do_not() {
     in_own_namespace!();
     let evil = shm_core::FixedStr::<20>::from_bytes(b"\x1b[2J\x07evil\n\xc2\x9b").unwrap();

@@ -36,6 +36,18 @@ pub struct Top {
 /// Between two looks whether a signal has come.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// How long the loop may take to notice that it should end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ends the program, on a thread of its own, also where the loop does not notice: of a terminal that is gone, `crossterm`
+/// reads without end.
+fn stop() {
+    STOPPED.store(true, Relaxed);
+    std::thread::sleep(PATIENCE);
+    ratatui::restore();
+    std::process::exit(0);
+}
+
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 impl Top {
@@ -53,8 +65,7 @@ impl Top {
                 "top wants a terminal; `shm ls` and `shm watch` are for files and pipes",
             ));
         }
-        ctrlc::set_handler(|| STOPPED.store(true, Relaxed))
-            .map_err(|error| Failure::new(Exit::Other, error))?;
+        ctrlc::set_handler(stop).map_err(|error| Failure::new(Exit::Other, error))?;
         let look = Look::of(has_colour());
         let mut terminal = ratatui::try_init()?;
         let ended = watch(&mut terminal, delay, &Screen::new(look));
