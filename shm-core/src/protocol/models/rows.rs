@@ -73,7 +73,7 @@ impl Row {
                 seq: word(0),
                 range: word(0),
                 id: word(HOLDER.into()),
-                owner: word(0),
+                owner: word(HOLDER.into()),
                 _rest: [word(0), word(0), word(0)],
             },
             gone: std::array::from_fn(|_| Kernels::new(0)),
@@ -142,7 +142,7 @@ impl Process {
             self.row.board.repair();
         }
         self.commit(self.slot);
-        words.show(own, self.slot.into(), 0)
+        words.show(own, self.slot.into(), self.slot.into())
     }
 
     /// `Segment::release_row`.
@@ -244,9 +244,18 @@ impl Process {
             return;
         }
         let id = words.id.load(Relaxed);
+        let owner = words.owner.load(Relaxed);
         let is_still = || self.wrong.looks_once || words.is_still(own);
         if !is_still() {
             return;
+        }
+        assert_eq!(owner, id, "the owner of another claim");
+        if own.life() == Life::Live {
+            assert_eq!(
+                own.claim().slot().map(u64::from),
+                Some(id),
+                "the id of another claim"
+            );
         }
         let seen = self.row.board.read();
         if !is_still() {

@@ -29,7 +29,7 @@ use super::own::{Life, Own};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::memory::atomics::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{Acquire, Relaxed, Release},
     fence,
 };
 #[cfg(not(all(test, loom)))]
@@ -82,9 +82,10 @@ impl RowWords {
     }
 
     fn exchange(&self, seen: Own, new: Own) -> Option<Own> {
-        // Acquire: the next owner sees what the last one stored. Release: and so does who meets the word.
+        // Release: who meets the word sees what was stored before. That this claim sees what the last one stored, the
+        // look at the very word that is exchanged has seen to.
         self.own
-            .compare_exchange(seen.0, new.0, AcqRel, Relaxed)
+            .compare_exchange(seen.0, new.0, Release, Relaxed)
             .ok()
             .map(|_| new)
     }
