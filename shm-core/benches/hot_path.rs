@@ -5,7 +5,7 @@
 //! other libraries.)
 
 use divan::{Bencher, black_box};
-use shm_core::{Key, SharedBox, SharedLayout, field};
+use shm_core::{Key, Seat, SharedBox, SharedLayout, SharedTable, field};
 
 fn main() {
     divan::main();
@@ -151,4 +151,87 @@ fn set_padded(bencher: Bencher) {
     let value = padded();
     let shared = shared(*value);
     bencher.bench_local(|| shared.set_from(black_box(&value)).expect("set"));
+}
+
+/// A table of these rows, all of which are this process's.
+fn table<T: SharedLayout>(rows: u32, value: T) -> (SharedTable<T>, Vec<Seat<T>>) {
+    let mut options = SharedTable::<T>::options();
+    options.rows(rows).remove_on_drop(true);
+    let table = options.create_new(Key::PRIVATE).expect("created");
+    let seats = (0..rows).map(|_| table.claim(value).expect("free"));
+    let seats = seats.collect();
+    (table, seats)
+}
+
+#[divan::bench]
+fn two_copies_of_64_bytes(bencher: Bencher) {
+    let from = Block { words: [1; 8] };
+    let mut to = [Block { words: [0; 8] }; 2];
+    bencher.bench_local(|| {
+        for to in &mut to {
+            *to = black_box(from);
+            black_box(to);
+        }
+    });
+}
+
+#[divan::bench]
+fn seat_set(bencher: Bencher) {
+    let (_table, mut seats) = table(1, Block::<8> { words: [1; 8] });
+    bencher.bench_local(|| {
+        seats[0]
+            .set(black_box(Block { words: [2; 8] }))
+            .expect("set")
+    });
+}
+
+#[divan::bench]
+fn seat_fetch_add(bencher: Bencher) {
+    let (_table, mut seats) = table(1, Cell { wide: 0, narrow: 0 });
+    bencher.bench_local(|| seats[0].fetch_add(field!(Cell.wide), 1).expect("added"));
+}
+
+#[divan::bench]
+fn claim_and_release(bencher: Bencher) {
+    let (table, seats) = table(4, Block::<8> { words: [1; 8] });
+    drop(seats);
+    bencher.bench_local(|| {
+        table
+            .claim(black_box(Block { words: [2; 8] }))
+            .expect("free")
+    });
+}
+
+const ROWS: u32 = 256;
+
+#[divan::bench]
+fn get_256_times(bencher: Bencher) {
+    let shared = shared(Block::<8> { words: [1; 8] });
+    bencher.bench_local(|| {
+        for _ in 0..ROWS {
+            black_box(shared.get().expect("read"));
+        }
+    });
+}
+
+#[divan::bench]
+fn rows_256(bencher: Bencher) {
+    let (table, _seats) = table(ROWS, Block::<8> { words: [1; 8] });
+    bencher.bench_local(|| {
+        for row in table.rows() {
+            black_box(row.get().expect("read"));
+        }
+    });
+}
+
+#[divan::bench]
+fn look_at_256(bencher: Bencher) {
+    let (table, _seats) = table(ROWS, Block::<8> { words: [1; 8] });
+    let other = SharedTable::<Block<8>>::open(table.place().expect("it has an id"));
+    let other = other.expect("opened");
+    bencher.bench_local(|| {
+        for row in other.look().expect("judged") {
+            black_box(row.get().expect("read"));
+        }
+    });
 }

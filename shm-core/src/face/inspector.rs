@@ -374,7 +374,7 @@ impl Inspector {
             };
             rows.push(InspectedRow {
                 id: RowId::new(index, seen.id),
-                owner: (seen.owner != 0).then_some(seen.owner),
+                owner: seen.owner(),
                 life: if seen.dead {
                     RowLife::Dead
                 } else {

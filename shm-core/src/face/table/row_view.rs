@@ -55,39 +55,29 @@ pub enum RowLife {
 pub struct RowView<'a, T: SharedLayout> {
     typed: &'a Typed<T>,
     row: Row<'a>,
-    index: u32,
     seen: Seen,
 }
 
 impl<'a, T: SharedLayout> RowView<'a, T> {
+    #[inline]
     pub(super) fn look(typed: &'a Typed<T>, index: u32) -> Option<RowView<'a, T>> {
         let row = typed.attached().segment().row(index)?;
         let seen = row.look()?;
-        RowView::of(typed, index, seen)
+        Some(RowView::of_row(typed, row, seen))
     }
 
     fn of(typed: &'a Typed<T>, index: u32, seen: Seen) -> Option<RowView<'a, T>> {
         let row = typed.attached().segment().row(index)?;
-        Some(RowView {
-            typed,
-            row,
-            index,
-            seen,
-        })
+        Some(RowView::of_row(typed, row, seen))
     }
 
     pub(super) fn of_row(typed: &'a Typed<T>, row: Row<'a>, seen: Seen) -> RowView<'a, T> {
-        RowView {
-            typed,
-            row,
-            index: row.index(),
-            seen,
-        }
+        RowView { typed, row, seen }
     }
 
     /// Which claim of the row this is.
     pub fn id(&self) -> RowId {
-        RowId::new(self.index, self.seen.id)
+        RowId::new(self.row.index(), self.seen.id)
     }
 
     /// Whether its owner lives.
@@ -101,7 +91,7 @@ impl<'a, T: SharedLayout> RowView<'a, T> {
 
     /// The pid of its owner as this process sees it; `None` of one in another pid namespace.
     pub fn owner(&self) -> Option<u32> {
-        (self.seen.owner != 0).then_some(self.seen.owner)
+        self.seen.owner()
     }
 
     /// The number of the row's last commit, which goes on from owner to owner. One load.

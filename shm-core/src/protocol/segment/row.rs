@@ -27,8 +27,8 @@ pub(crate) struct Seen {
     pub(super) own: Own,
     /// The number of the claim among all of the table.
     pub(crate) id: u64,
-    /// The pid of the owner as this process sees it; 0 if it can't.
-    pub(crate) owner: u32,
+    /// The record of the owner's process.
+    pub(super) owner: Record,
     /// Whether a process has found the owner dead.
     pub(crate) dead: bool,
 }
@@ -100,6 +100,13 @@ impl Segment {
     }
 }
 
+impl Seen {
+    /// The pid of the owner as this process sees it; `None` if it can't.
+    pub(crate) fn owner(&self) -> Option<u32> {
+        self.owner.is_comparable().then(|| self.owner.pid())
+    }
+}
+
 impl Seated {
     /// Which row it is.
     pub(crate) fn index(&self) -> u32 {
@@ -135,11 +142,7 @@ impl Row<'_> {
         self.words.is_still(own).then(|| Seen {
             own,
             id,
-            owner: if owner.is_comparable() {
-                owner.pid()
-            } else {
-                0
-            },
+            owner,
             dead: own.life() != Life::Live,
         })
     }

@@ -165,12 +165,12 @@ impl Segment {
     fn full(&self) -> Fault {
         let mut pids = Vec::new();
         for index in 0..self.row_count() {
-            if let Some(seen) = self.row(index).and_then(|row| row.look())
+            let seen = self.row(index).and_then(|row| row.look());
+            if let Some(pid) = seen.and_then(|seen| seen.owner())
                 && pids.len() < NAMED
-                && seen.owner != 0
-                && !pids.contains(&seen.owner)
+                && !pids.contains(&pid)
             {
-                pids.push(seen.owner);
+                pids.push(pid);
             }
         }
         Fault::Full {
