@@ -37,6 +37,8 @@ pub(in crate::protocol) struct Waiter {
 struct Watch<W> {
     words: W,
     waiters: HashMap<u64, Waiter>,
+    /// What all of them have seen, if that is one thing: a look that finds the same asks none of them.
+    alike: Option<Seen>,
     /// No committer wakes: the thread looks often.
     polled: bool,
     /// The thread's next or present sleep regards it.
@@ -81,11 +83,16 @@ impl<W> Watches<W> {
         let watch = self.0.entry(address).or_insert_with(|| Watch {
             words,
             waiters: HashMap::new(),
+            alike: None,
             polled,
             listed: false,
         });
         let regarded = watch.listed && watch.polled == polled;
         watch.polled = polled;
+        watch.alike = match watch.waiters.is_empty() {
+            true => Some(waiter.seen),
+            false => watch.alike.filter(|seen| *seen == waiter.seen),
+        };
         watch.waiters.insert(number, waiter);
         !regarded
     }
@@ -132,8 +139,11 @@ impl<W> Watches<W> {
         self.0.retain(|address, watch| {
             let now = look(&watch.words);
             let before = woken.len();
-            let changed = watch.waiters.extract_if(|_, waiter| waiter.seen != now);
-            woken.extend(changed.map(|(_, waiter)| waiter.waker));
+            if watch.alike != Some(now) {
+                let changed = watch.waiters.extract_if(|_, waiter| waiter.seen != now);
+                woken.extend(changed.map(|(_, waiter)| waiter.waker));
+                watch.alike = Some(now);
+            }
             watch.listed = !watch.waiters.is_empty() || woken.len() > before;
             if watch.listed && !watch.polled {
                 list(*address, now.word);
@@ -142,5 +152,53 @@ impl<W> Watches<W> {
             watch.listed
         });
         often
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn seen(word: u32) -> Seen {
+        Seen { word, state: 0 }
+    }
+
+    fn waiter(number: u64, word: u32) -> (u64, Waiter) {
+        let waker = Waker::noop().clone();
+        (
+            number,
+            Waiter {
+                seen: seen(word),
+                waker,
+            },
+        )
+    }
+
+    #[test]
+    fn those_are_woken_who_saw_another_word_and_no_others() {
+        let mut watches = Watches::new();
+        let woken = |watches: &mut Watches<()>, word| {
+            let mut woken = Vec::new();
+            let often = watches.look(
+                |()| seen(word),
+                &mut woken,
+                |_, noted| assert_eq!(noted, word),
+            );
+            assert!(!often);
+            woken.len()
+        };
+        let first = watches.add(1, (), false, waiter(1, 5));
+        assert!(first, "the thread does not know the word");
+        assert_eq!(woken(&mut watches, 5), 0);
+        assert!(!watches.add(1, (), false, waiter(2, 6)), "now it does");
+        assert!(!watches.add(1, (), false, waiter(3, 5)));
+        assert_eq!(woken(&mut watches, 6), 2);
+        assert_eq!(woken(&mut watches, 6), 0);
+        assert!(!watches.add(1, (), false, waiter(4, 5)), "seen late");
+        assert_eq!(woken(&mut watches, 6), 1);
+        assert!(watches.cancel(1, 2).is_some() && watches.cancel(1, 2).is_none());
+        // No task is left: the word goes with the next look.
+        assert_eq!(woken(&mut watches, 7), 0);
+        assert!(watches.is_empty());
     }
 }
