@@ -55,6 +55,7 @@
 //! | `ERANGE` | `semop`, `semctl` | `OutOfRange` | keep the value within 0 to 32767 |
 //! | `EFBIG` | `semop` | `Invalid` | a semaphore that the set has |
 //! | `E2BIG` | `semop` | `NoSpace(Semopm)` | fewer operations at once |
+//! | `EINVAL` | `stat_index_any` | `Unsupported` | Linux 4.17; `stat_index`, with the right to read |
 //! | `ENOSYS` | all | `Unsupported` | a kernel with `CONFIG_SYSVIPC`, a sandbox that lets the call through |
 
 mod diagnose;
@@ -80,8 +81,7 @@ fn table<T>(
     at_any: impl Fn(u32) -> Result<T, Error>,
 ) -> impl Iterator<Item = Result<T, Error>> {
     (0..=highest).filter_map(move |index| {
-        // An older kernel answers the unknown command as it does a hole; a hole answers twice
-        // alike.
+        // An older kernel does not know the first command.
         match at_any(index).or_else(|_| at(index)) {
             Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Removed) => None,
             found => Some(found),

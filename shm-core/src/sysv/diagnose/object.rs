@@ -23,7 +23,9 @@ pub(in crate::sysv) struct Object {
     /// Its id by its key; needs no right to it.
     id: fn(c_int) -> Result<c_int, Errno>,
     stat: fn(c_int, c_int) -> Result<(c_int, Facts), Errno>,
-    /// The command for `stat` that takes an index and needs no right.
+    /// The command for `stat` that takes an index.
+    stat_index: c_int,
+    /// The one that needs no right.
     stat_any: c_int,
     highest_index: fn() -> Result<c_int, Errno>,
 }
@@ -42,6 +44,7 @@ pub(in crate::sysv) const SEGMENT: &Object = &Object {
         let (value, ds) = syscalls::shmctl_stat(id, command)?;
         Ok((value, Facts::new(&ds.shm_perm, ds.shm_segsz)))
     },
+    stat_index: syscalls::SHM_STAT,
     stat_any: syscalls::SHM_STAT_ANY,
     highest_index: || syscalls::shm_usage().map(|(highest, _)| highest),
 };
@@ -60,6 +63,7 @@ pub(in crate::sysv) const SET: &Object = &Object {
         let (value, ds) = syscalls::semctl_stat(id, command)?;
         Ok((value, Facts::new(&ds.sem_perm, ds.sem_nsems as usize)))
     },
+    stat_index: libc::SEM_STAT,
     stat_any: libc::SEM_STAT_ANY,
     highest_index: || syscalls::sem_info(libc::SEM_INFO).map(|(highest, _)| highest),
 };
@@ -213,6 +217,11 @@ impl Object {
     pub(in crate::sysv) fn index(&self, errno: Errno, command: &'static str, index: u32) -> Error {
         let failure = Error::new(self.control, Some(command), Subject::Index(index), errno);
         match errno.0 {
+            libc::EINVAL if command.ends_with("_ANY") && self.stands_at(index) => failure.because(
+                Kind::Unsupported,
+                "this kernel does not know the command",
+                "use stat_index, which needs the right to read, or Linux 4.17",
+            ),
             libc::EINVAL | libc::EIDRM => failure.because(
                 Kind::NotFound,
                 "nothing stands at this place of the kernel's table",
@@ -224,6 +233,12 @@ impl Object {
             }
             _ => failure.other(),
         }
+    }
+
+    /// Whether the command that every kernel knows finds an object at this index.
+    fn stands_at(&self, index: u32) -> bool {
+        let found = (self.stat)(index as c_int, self.stat_index);
+        !matches!(found, Err(Errno(libc::EINVAL | libc::EIDRM)))
     }
 
     pub(super) fn gone(&self, failure: Error) -> Error {
@@ -286,4 +301,28 @@ fn check_mode(early: impl Fn() -> Error, mode: Mode) -> Result<(), Error> {
         format!("mode {mode} has bits outside 0777"),
         "give permission bits only, in octal: 0o640",
     ))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_the_kernel_does_not_know_is_told_from_a_hole_in_its_table() {
+        // One object, which may not be read, at index 3.
+        let object = Object {
+            stat: |index, _| {
+                Err(Errno(if index == 3 {
+                    libc::EACCES
+                } else {
+                    libc::EINVAL
+                }))
+            },
+            ..*SEGMENT
+        };
+        let kind = |command, index| object.index(Errno(libc::EINVAL), command, index).kind();
+        assert_eq!(kind("SHM_STAT_ANY", 3), Kind::Unsupported);
+        assert_eq!(kind("SHM_STAT_ANY", 4), Kind::NotFound);
+        assert_eq!(kind("SHM_STAT", 3), Kind::NotFound);
+    }
 }

@@ -97,13 +97,14 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
 ///
 /// # Errors
 ///
-/// [`NotFound`](crate::sysv::Kind::NotFound) where the table has a hole, and on older kernels.
+/// [`NotFound`](crate::sysv::Kind::NotFound) where the table has a hole;
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where it has none, on older kernels.
 pub fn stat_index_any(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, libc::SEM_STAT_ANY, "SEM_STAT_ANY")
 }
 
 fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), Error> {
-    syscalls::semctl_stat(index.cast_signed(), command)
+    syscalls::semctl_stat(index as i32, command)
         .map(|(id, ds)| (Id(id), Stat::new(&ds)))
         .map_err(|errno| SET.index(errno, name, index))
 }

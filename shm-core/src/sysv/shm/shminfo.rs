@@ -88,13 +88,14 @@ pub fn stat_index(index: u32) -> Result<(Id, Stat), Error> {
 ///
 /// # Errors
 ///
-/// [`NotFound`](crate::sysv::Kind::NotFound) where the table has a hole, and on older kernels.
+/// [`NotFound`](crate::sysv::Kind::NotFound) where the table has a hole;
+/// [`Unsupported`](crate::sysv::Kind::Unsupported) where it has none, on older kernels.
 pub fn stat_index_any(index: u32) -> Result<(Id, Stat), Error> {
     at_index(index, syscalls::SHM_STAT_ANY, "SHM_STAT_ANY")
 }
 
 fn at_index(index: u32, command: i32, name: &'static str) -> Result<(Id, Stat), Error> {
-    syscalls::shmctl_stat(index.cast_signed(), command)
+    syscalls::shmctl_stat(index as i32, command)
         .map(|(id, ds)| (Id(id), Stat::new(&ds)))
         .map_err(|errno| SEGMENT.index(errno, name, index))
 }
