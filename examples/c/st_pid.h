@@ -1722,7 +1722,8 @@ static inline void shmbox_watch_forks_(shmbox *box)
 
 	if (page == MAP_FAILED)
 		return;
-	if (shmbox_advise_(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0) {
+	/* What takes any advice follows none: emulators do, and wipe nothing. */
+	if (shmbox_advise_(page, sizeof(uint32_t), 18 /* MADV_WIPEONFORK */) != 0 || shmbox_advise_(page, sizeof(uint32_t), -1) == 0) {
 		munmap(page, sizeof(uint32_t));
 		return;
 	}

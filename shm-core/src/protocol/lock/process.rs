@@ -86,7 +86,7 @@ fn renew() -> u32 {
         page => Some(page),
     };
     let Some(word) = word else {
-        // No page that forks wipe (a kernel before 4.14): the pid tells parent and child apart, at
+        // No page that forks wipe (a kernel before 4.14, an emulator): the pid tells parent and child apart, at
         // the price of a system call.
         return std::process::id();
     };
@@ -101,6 +101,9 @@ fn renew() -> u32 {
         Err(other_thread) => other_thread,
     }
 }
+
+/// What madvise(2) does not know: "EINVAL advice is not a valid value".
+const NO_ADVICE: libc::c_int = -1;
 
 fn install() -> Option<&'static AtomicU32> {
     let bytes = size_of::<AtomicU32>();
@@ -120,7 +123,9 @@ fn install() -> Option<&'static AtomicU32> {
         return None;
     }
     // SAFETY: `page` is a private anonymous mapping of ours, as MADV_WIPEONFORK asks for.
-    let wiped = unsafe { libc::madvise(page, bytes, libc::MADV_WIPEONFORK) } == 0;
+    let wiped = |advice| unsafe { libc::madvise(page, bytes, advice) } == 0;
+    // What takes any advice follows none: emulators (qemu-user) do, and wipe nothing.
+    let wiped = wiped(libc::MADV_WIPEONFORK) && !wiped(NO_ADVICE);
     let none = (&raw const NO_PAGE).cast_mut();
     let published = wiped
         && PAGE
