@@ -67,7 +67,7 @@ impl RawBytes {
 fn width(address: usize, left: usize) -> usize {
     [8, 4, 2]
         .into_iter()
-        .find(|width| address.is_multiple_of(*width) && left >= *width)
+        .find(|width| address % *width == 0 && left >= *width)
         .unwrap_or(1)
 }
 

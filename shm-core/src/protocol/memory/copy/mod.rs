@@ -26,7 +26,11 @@ mod masked;
 mod span;
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
 mod vector;
-#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy)))))]
+// In tests also beside the other, to be compared with it.
+#[cfg(any(
+    test,
+    not(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))
+))]
 mod words;
 
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
@@ -64,7 +68,7 @@ impl Area {
     ///
     /// The [invariants](Area#invariants) hold: mapped, words, shared.
     pub(in crate::protocol) unsafe fn new(first: *const AtomicU64, bytes: usize) -> Area {
-        debug_assert!(bytes.is_multiple_of(64));
+        debug_assert!(bytes % 64 == 0);
         Area { first, bytes }
     }
 
@@ -299,6 +303,40 @@ mod tests {
         // SAFETY: they live on, and no thread writes to them any more.
         all.flat_map(|word| unsafe { word.read() }.to_ne_bytes())
             .collect()
+    }
+
+    proptest::proptest! {
+        /// Also what none of them was asked to touch.
+        #[test]
+        fn both_ways_copy_alike(
+            source in proptest::collection::vec(proptest::prelude::any::<u8>(), 301),
+            offset in 0..BYTES, len in 1..=300_usize, from in 0..8_usize,
+        ) {
+            let offset = offset % (BYTES - len + 1);
+            let from = from.min(source.len() - len);
+            let (first, end) = (offset / WORD, (offset + len).next_multiple_of(WORD));
+            let whole = (end - first * WORD).min(BYTES - first * WORD);
+            let ways = [(words(1), words(2)), (words(1), words(2))];
+            let mut loaded = [vec![3; len], vec![3; len], vec![3; len], vec![3; len]];
+            let [ours, ours_long, theirs, theirs_long] = &mut loaded;
+            let [(one, other), (their_one, their_other)] = &ways;
+            // SAFETY: all spans lie within the areas, `source` has `len` bytes from `from` on, and each
+            // vector takes as many.
+            unsafe {
+                let src = source.as_ptr().add(from);
+                way::store(one.as_ptr(), offset, src, len);
+                way::load(one.as_ptr(), offset, ours.as_mut_ptr(), len);
+                way::load_long(one.as_ptr(), offset, ours_long.as_mut_ptr(), len);
+                way::copy(other.as_ptr().add(first), one.as_ptr().add(first), whole);
+                words::store(their_one.as_ptr(), offset, src, len);
+                words::load(their_one.as_ptr(), offset, theirs.as_mut_ptr(), len);
+                words::load_long(their_one.as_ptr(), offset, theirs_long.as_mut_ptr(), len);
+                words::copy(their_other.as_ptr().add(first), their_one.as_ptr().add(first), whole);
+            }
+            proptest::prop_assert!(loaded.iter().all(|loaded| *loaded == source[from..][..len]));
+            proptest::prop_assert_eq!(bytes(one), bytes(their_one));
+            proptest::prop_assert_eq!(bytes(other), bytes(their_other));
+        }
     }
 
     #[test]
