@@ -51,7 +51,7 @@ impl Beat {
 /// In whole seconds, as C's `time(NULL)`.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs().cast_signed())
+    since.map_or(0, |since| since.as_secs() as i64)
 }
 
 const LIMIT: Duration = Duration::from_secs(5);

@@ -82,7 +82,7 @@ fn list(beats: &Beats) -> Result<(), Box<dyn Error>> {
 
 /// Registers, and beats until this process ends.
 fn beat(store: &Store, name: FixedStr<51>, timeout: i32) -> Result<(), Box<dyn Error>> {
-    let pid = std::process::id().cast_signed();
+    let pid = std::process::id() as i32;
     let row = store.update(|beats| {
         let free = beats.rows.iter().position(|row| row.pid == 0)?;
         beats.rows[free] = Beat {

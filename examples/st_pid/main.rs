@@ -73,7 +73,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 })?;
             print(&shared.get()?)?;
             shared.set(StPid {
-                pid: std::process::id().cast_signed(),
+                pid: std::process::id() as i32,
                 names,
             })?;
             shared

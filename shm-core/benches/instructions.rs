@@ -44,9 +44,8 @@ struct Padded {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
-    if let [_, flag, call, times] = args.as_slice()
-        && flag == "--calls"
-    {
+    if let [_, flag, call, times] = args.as_slice() {
+        assert_eq!(flag, "--calls");
         run(call, times.parse().expect("a number"));
         return ExitCode::SUCCESS;
     }

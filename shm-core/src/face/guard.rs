@@ -157,7 +157,7 @@ impl SemGuard {
             Err(error) if error.kind() == Kind::TimedOut => {
                 // The last process that changed it is the one that took it.
                 let pid = sem::pid(self.set, self.index).unwrap_or(0);
-                let holder = protocol::observe(pid.cast_unsigned());
+                let holder = protocol::observe(pid as u32);
                 let waited = start.elapsed();
                 Err(Fault::Busy { holder, waited }.into())
             }
@@ -368,7 +368,7 @@ impl<R: Raw> Guarded<R> {
     /// fn take_over(guarded: &GuardedBox<StPid>) -> Result<i32, Error> {
     ///     guarded.under(|raw| {
     ///         let before = raw.load(field!(StPid.pid), Relaxed)?;
-    ///         raw.store(field!(StPid.pid), std::process::id().cast_signed(), Relaxed)?;
+    ///         raw.store(field!(StPid.pid), std::process::id() as i32, Relaxed)?;
     ///         Ok(before)
     ///     })?
     /// }

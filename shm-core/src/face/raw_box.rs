@@ -472,7 +472,7 @@ impl<T: SharedLayout> RawOptions<T> {
     fn wanted(&self, writable: bool) -> Result<Wanted, Failure> {
         let (offset, bytes, align) = (self.offset, size_of::<T>(), align_of::<T>());
         let unfit = |what: String| Err(Failure::Options(what.into()));
-        if !offset.is_multiple_of(align) {
+        if offset % align != 0 {
             return unfit(format!(
                 "an offset of {offset} bytes is not aligned for the type: take a multiple of {align}"
             ));

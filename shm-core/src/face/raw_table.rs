@@ -96,7 +96,7 @@ fn count_of<C: Integer + TryInto<usize>>(
     segment: &RawSegment,
     offset: usize,
 ) -> Result<Option<usize>, Failure> {
-    if !offset.is_multiple_of(align_of::<C>()) {
+    if offset % align_of::<C>() != 0 {
         return Err(Failure::Options(
             "the count of a packed header is not aligned: leave `count_from` out".into(),
         ));
@@ -490,7 +490,7 @@ impl<Header> Settings<Header> {
     /// The header and what lies before the rows, which are aligned.
     fn wanted<Row>(&self, writable: bool) -> Result<Wanted, Failure> {
         let (rows_at, align) = (self.rows_at::<Row>(), align_of::<Row>());
-        if !rows_at.is_multiple_of(align) {
+        if rows_at % align != 0 {
             return Err(Failure::Options(
                 format!("rows at byte {rows_at} are not aligned: take a multiple of {align}")
                     .into(),

@@ -50,7 +50,7 @@ impl Home {
     /// seldom share.
     pub(crate) fn number(&self) -> u32 {
         match self {
-            Home::Segment(mapping) => mapping.id().as_raw().cast_unsigned(),
+            Home::Segment(mapping) => mapping.id().as_raw() as u32,
             Home::File(file) => ((file.inode() ^ file.inode() >> 31) & 0x7fff_ffff) as u32,
         }
     }
@@ -58,7 +58,7 @@ impl Home {
     /// What `/proc/PID/maps` shows of it in the place of an inode, and whether that is a segment's id.
     pub(crate) fn in_maps(&self) -> (u64, bool) {
         match self {
-            Home::Segment(mapping) => (mapping.id().as_raw().cast_unsigned().into(), true),
+            Home::Segment(mapping) => (u64::from(mapping.id().as_raw() as u32), true),
             Home::File(file) => (file.inode(), false),
         }
     }

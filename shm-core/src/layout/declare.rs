@@ -51,7 +51,7 @@ impl Schema {
     #[track_caller]
     pub(super) const fn opaque(size: usize, align: usize) -> Schema {
         assert!(
-            size > 0 && size.is_multiple_of(align),
+            size > 0 && size % align == 0,
             "an `Opaque<N, ALIGN>` has a multiple of ALIGN bytes, and some: raise N"
         );
         Schema {

@@ -117,7 +117,7 @@ impl<'a> Source<'a> {
     fn name(&mut self) -> Result<Box<str>, SchemaError> {
         let len = self.byte()?;
         let name = self.take(usize::from(len))?;
-        match str::from_utf8(name) {
+        match std::str::from_utf8(name) {
             Ok(name) if is_identifier(name) => Ok(name.into()),
             _ => Err(self
                 .error("a name is empty, is not UTF-8 or has characters that no identifier has")),
@@ -201,7 +201,7 @@ impl<'a> Source<'a> {
             tag::OPAQUE => {
                 let size = self.u64()?;
                 let (size, align) = (self.size(Some(size))?, self.align()?);
-                if !size.is_multiple_of(align) {
+                if size % align != 0 {
                     return Err(self.bad_size(size));
                 }
                 Ok(Schema {

@@ -108,7 +108,8 @@ impl<const N: usize> FixedStr<N> {
         };
         if len > Self::EMPTY.capacity() {
             len = Self::EMPTY.capacity();
-            while !text.is_char_boundary(len) {
+            // In the middle of a character.
+            while bytes[len] & 0xc0 == 0x80 {
                 len -= 1;
             }
         }
@@ -149,11 +150,12 @@ impl<const N: usize> FixedStr<N> {
 
     const fn filled(text: &[u8]) -> Self {
         let mut filled = Self::EMPTY;
-        filled
-            .bytes
-            .split_at_mut(text.len())
-            .0
-            .copy_from_slice(text);
+        let room = filled.bytes.split_at_mut(text.len()).0;
+        let mut at = 0;
+        while at < text.len() {
+            room[at] = text[at];
+            at += 1;
+        }
         filled
     }
 
@@ -174,7 +176,7 @@ impl<const N: usize> FixedStr<N> {
         let Some(nul) = first_nul(&self.bytes) else {
             return Err(TextError::NoNul { size: N });
         };
-        match str::from_utf8(self.bytes.split_at(nul).0) {
+        match std::str::from_utf8(self.bytes.split_at(nul).0) {
             Ok(text) => Ok(text),
             Err(error) => Err(TextError::NotUtf8 {
                 valid_up_to: error.valid_up_to(),

@@ -48,9 +48,10 @@ pub(crate) fn keep(
     let span = start..start + bytes.len();
     each_kept(schema, 0, &span, &mut |part, known| {
         let offset = part.start.max(start);
-        if let Some(part) = within(bytes, &span, &part, known.is_none())
-            && known.is_none_or(|known| load(known.repr, part) == known.other.value)
-        {
+        let Some(part) = within(bytes, &span, &part, known.is_none()) else {
+            return;
+        };
+        if known.is_none_or(|known| load(known.repr, part) == known.other.value) {
             present(offset, part);
         }
     });
@@ -97,15 +98,14 @@ fn each_kept<'a>(
     for field in schema.fields() {
         each_kept(field.schema(), base + field.offset(), span, each);
     }
-    if let TypeKind::Enum { repr, variants, .. } = schema.kind()
-        && let Some(other) = other_of(variants)
-    {
-        let other = &variants[other];
-        let known = Known {
+    if let TypeKind::Enum { repr, variants, .. } = schema.kind() {
+        let known = other_of(variants).map(|other| Known {
             repr,
             variants,
-            other,
-        };
-        each(base..base + schema.size(), Some(known));
+            other: &variants[other],
+        });
+        if known.is_some() {
+            each(base..base + schema.size(), known);
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Message {
     }
 
     pub(super) const fn as_str(&self) -> &str {
-        match str::from_utf8(self.bytes.split_at(self.len).0) {
+        match std::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
             // Never: whole characters are all that is put in.
             Err(_) => "",
@@ -41,13 +41,13 @@ impl Message {
 
     /// Writes `template` with the pieces in the places of its `{}`.
     pub(super) const fn write(&mut self, template: &str, pieces: &[Piece<'_>]) {
-        let (mut rest, mut at, mut piece) = (template, 0, 0);
+        let (mut rest, mut at, mut piece) = (template.as_bytes(), 0, 0);
         while at < rest.len() {
-            if rest.as_bytes()[at] != b'{' {
+            if rest[at] != b'{' {
                 at += 1;
                 continue;
             }
-            self.text(rest.split_at(at).0);
+            self.put(rest.split_at(at).0);
             match pieces[piece] {
                 Text(text) => self.text(text),
                 Number(number) => self.number(number),
@@ -56,18 +56,23 @@ impl Message {
             rest = rest.split_at(at + "{}".len()).1;
             (at, piece) = (0, piece + 1);
         }
-        self.text(rest);
+        self.put(rest);
     }
 
     pub(super) const fn text(&mut self, text: &str) {
-        let mut len = text.len();
+        self.put(text.as_bytes());
+    }
+
+    /// Whole characters, as many as there is room for.
+    const fn put(&mut self, bytes: &[u8]) {
+        let mut len = bytes.len();
         if len > Self::ROOM - self.len {
             len = Self::ROOM - self.len;
-            while !text.is_char_boundary(len) {
+            // In the middle of a character.
+            while bytes[len] & 0xc0 == 0x80 {
                 len -= 1;
             }
         }
-        let bytes = text.as_bytes();
         let mut i = 0;
         while i < len {
             self.bytes[self.len + i] = bytes[i];
@@ -84,12 +89,10 @@ impl Message {
     }
 
     const fn digits(&mut self, number: u128) {
-        const DIGITS: &str = "0123456789";
         if number >= 10 {
             self.digits(number / 10);
         }
-        let digit = (number % 10) as usize;
-        self.text(DIGITS.split_at(digit).1.split_at(1).0);
+        self.put(&[b'0' + (number % 10) as u8]);
     }
 
     const fn type_of(&mut self, schema: &Schema) {

@@ -149,13 +149,9 @@ impl FromStr for Id128 {
         } else {
             text.to_owned()
         };
-        if digits.len() == 32
-            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-            && let Ok(number) = u128::from_str_radix(&digits, 16)
-        {
-            return Ok(number.into());
-        }
-        Err(ParseTypeError::new(
+        let fit = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = fit.then(|| u128::from_str_radix(&digits, 16).ok());
+        number.flatten().map(Id128::from).ok_or(ParseTypeError::new(
             "an id: 32 hexadecimal digits, or `67e55044-10b1-426f-9247-bb680e5fe0c8`",
         ))
     }

@@ -233,10 +233,9 @@ impl Error {
         }
         write!(f, "): {}", self.cause)?;
         // Asked for when the message is read: a key that leads nowhere is ordinary.
-        if self.kind == Kind::NotFound
-            && matches!(self.subject, Subject::Key(_))
-            && let Some(namespace) = own_namespace()
-        {
+        let by_key = matches!(self.subject, Subject::Key(_));
+        let nowhere = self.kind == Kind::NotFound && by_key;
+        if let Some(namespace) = nowhere.then(own_namespace).flatten() {
             let namespace = namespace.display();
             write!(
                 f,

@@ -48,7 +48,7 @@ impl Key {
     /// 0 is accepted here and refused on use, as by [`Key::new`].
     #[must_use]
     pub const fn from_raw(raw: i32) -> Self {
-        Self::new(raw.cast_unsigned())
+        Self::new(raw as u32)
     }
 
     /// The `key_t` that the kernel sees; 0 for [`Key::PRIVATE`], and for a key wrongly made from 0.
@@ -56,7 +56,7 @@ impl Key {
     pub const fn raw(self) -> i32 {
         match self.0 {
             Repr::Private => 0,
-            Repr::Number(number) => number.cast_signed(),
+            Repr::Number(number) => number as i32,
         }
     }
 
@@ -134,8 +134,7 @@ impl FromStr for Key {
             (false, number) => number,
             (true, n) => 0_i32
                 .checked_sub_unsigned(n)
-                .ok_or_else(|| fault(Fault::TooBig))?
-                .cast_unsigned(),
+                .ok_or_else(|| fault(Fault::TooBig))? as u32,
         };
         Ok(Self::new(number))
     }

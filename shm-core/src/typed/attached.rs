@@ -225,14 +225,15 @@ impl Attached {
     #[cold]
     pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
         let mut failure = self.of.invalid(offset, bytes);
-        if let Failure::Invalid(invalid) = &mut failure
-            && let Ok((_, stored)) = room::in_force(&self.segment)
-            && stored.fingerprint() != self.of.fingerprint
-            && stored.extends(self.of.schema).is_ok()
-            && let Some(variant) = later_variant(self.of.schema, &stored, offset, bytes)
-        {
-            let version = stored.version().unwrap_or(1);
-            **invalid = invalid.as_ref().clone().known_as(variant, version);
+        let in_force = room::in_force(&self.segment);
+        if let (Failure::Invalid(invalid), Ok((_, stored))) = (&mut failure, in_force) {
+            let later = stored.fingerprint() != self.of.fingerprint
+                && stored.extends(self.of.schema).is_ok();
+            let variant = later.then(|| later_variant(self.of.schema, &stored, offset, bytes));
+            if let Some(variant) = variant.flatten() {
+                let version = stored.version().unwrap_or(1);
+                **invalid = invalid.as_ref().clone().known_as(variant, version);
+            }
         }
         failure
     }

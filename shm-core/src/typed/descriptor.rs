@@ -71,12 +71,9 @@ impl Type {
     /// The first part that is wrong of a value whose `bytes` from `offset` on were read.
     #[cold]
     pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
-        match first_invalid_at(self.schema, offset, bytes) {
-            None if offset == 0
-                && let Some(other) = first_other(self.schema, bytes) =>
-            {
-                Failure::Invalid(Box::new(other))
-            }
+        let invalid = first_invalid_at(self.schema, offset, bytes);
+        let other = || (offset == 0).then(|| first_other(self.schema, bytes));
+        match invalid.or_else(|| other().flatten()) {
             Some(invalid) => Failure::Invalid(Box::new(invalid)),
             None => Failure::damaged("its bytes are no value of the type"),
         }

@@ -131,8 +131,12 @@ mod tests {
     fn gaps_and_what_lies_between_are_the_whole_value() {
         assert_eq!(gaps::<[u64; 8]>(), Some(vec![]));
         assert_eq!(stretches::<[u64; 8]>(), [(0, 64)]);
-        assert_eq!(gaps::<Ragged>(), Some(vec![(1, 7), (18, 2), (25, 7)]));
-        assert_eq!(stretches::<Ragged>(), [(0, 1), (8, 10), (20, 5)]);
+        // At 8, or at 4 where that is how words are aligned.
+        let word = core::mem::offset_of!(Ragged, word);
+        let (behind, end) = (word + 17, size_of::<Ragged>());
+        let wanted = vec![(1, word - 1), (word + 10, 2), (behind, end - behind)];
+        assert_eq!(gaps::<Ragged>(), Some(wanted));
+        assert_eq!(stretches::<Ragged>(), [(0, 1), (word, 10), (word + 12, 5)]);
         assert_eq!(gaps::<[Ragged; 3]>(), None);
         assert_eq!(stretches::<[Ragged; 3]>(), []);
     }

@@ -77,10 +77,7 @@ impl RawSegment {
         }
         let own = field.offset()..field.offset() + size_of::<F>();
         let unfit = |what: &'static str| Err(Failure::Guard(what.into()));
-        if !own
-            .start
-            .is_multiple_of(align_of::<libc::pthread_mutex_t>())
-        {
+        if own.start % align_of::<libc::pthread_mutex_t>() != 0 {
             return unfit("the field of the mutex is not aligned");
         }
         let mut stored = false;

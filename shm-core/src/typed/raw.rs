@@ -107,7 +107,7 @@ impl RawSegment {
     pub(crate) fn part<T: SharedLayout>(&self, offset: usize) -> RawPart<'_, T> {
         let end = offset.checked_add(size_of::<T>());
         assert!(
-            offset.is_multiple_of(align_of::<T>()) && end.is_some_and(|end| end <= self.size),
+            offset % align_of::<T>() == 0 && end.is_some_and(|end| end <= self.size),
             "no value of this type lies there"
         );
         RawPart {
@@ -262,7 +262,7 @@ fn check_one_access<T, F: SharedLayout>(field: Field<T, F>) -> Result<(), Failur
             "the field may lie across two words, so no processor accesses it at once: use `get` and `set`"
         );
     }
-    if field.offset().is_multiple_of(align_of::<F>()) {
+    if field.offset() % align_of::<F>() == 0 {
         return Ok(());
     }
     // In a packed struct that lies in one that is not.

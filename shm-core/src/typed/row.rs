@@ -32,10 +32,8 @@ impl<T: SharedLayout> Typed<T> {
         // SAFETY: a field lies within the `T`, for which there is room under the state that
         // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
         let version = unsafe { row.try_read(seen, field.span(), place.as_mut_ptr().cast()) };
-        if let Some(version) = version
-            // SAFETY: after `Some` all bytes of the place are initialised (`Row::try_read`).
-            && unsafe { is_valid(field, &mut place) }
-        {
+        // SAFETY: after `Some` all bytes of the place are initialised (`Row::try_read`).
+        if let Some(version) = version.filter(|_| unsafe { is_valid(field, &mut place) }) {
             // SAFETY: it is an `F`, as was found just now.
             let value = unsafe { place.assume_init() };
             return Ok(Snapshot { value, version });

@@ -62,9 +62,7 @@ fn order(cx: &Ctxt, model: &Model, fields: &[&Field]) {
             continue;
         }
         let since = field.since();
-        if let Some(version) = version
-            && since > version
-        {
+        if let Some(version) = version.filter(|version| since > *version) {
             cx.fault(
                 &field.history.since_tokens,
                 format_args!(

@@ -27,8 +27,11 @@ pub(crate) fn faults(cx: &Ctxt, model: &Model) {
              write a `#[repr(C)]` struct with a tag field (a fieldless enum) beside the values",
         ),
     }
-    if let Some(name) = &model.settings.name
-        && !history::is_identifier(name)
+    if let Some(name) = model
+        .settings
+        .name
+        .as_ref()
+        .filter(|name| !history::is_identifier(name))
     {
         cx.fault(
             name,
@@ -225,8 +228,11 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
         let fault = "an unknown number reads as one variant: keep `other` on one of them";
         cx.fault(second, fault);
     }
-    if variants.len() == 1
-        && let Some(other) = &variants[0].other
+    if let [
+        Variant {
+            other: Some(other), ..
+        },
+    ] = variants
     {
         let fault = "no program can store a variant that stands for unknown numbers: give the enum one more";
         cx.fault(other, fault);

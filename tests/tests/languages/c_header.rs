@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::huge::Huge;
 use shm_core::sysv::{Mode, shm};
 use shm_core::{CHeader, FixedStr, FixedVec, SharedBox, SharedLayout};
 use shm_tests::{Compiler, Guard, Ledger, Memory, NOBODY, c_peer, c_peers, may_change_user};
@@ -28,13 +29,6 @@ enum Wide {
     Least = i64::MIN,
     Small = -1,
     Most = i64::MAX,
-}
-
-#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
-#[repr(u128)]
-enum Huge {
-    One = 1,
-    Most = u128::MAX,
 }
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -504,7 +498,7 @@ const EVERYTHING: Everything = Everything {
     letter: 'ß',
     lights: [[Light::Red; 3], [Light::DarkGreen; 3]],
     wide: Wide::Most,
-    huge: Huge::Most,
+    huge: Huge::MOST,
     points: [Point {
         x: 1,
         y: 2.5,
@@ -640,7 +634,7 @@ int main(int argc, char **argv)
             int: 2,
             letter: 'x',
             wide: Wide::Least,
-            huge: Huge::One,
+            huge: Huge::ONE,
             ..EVERYTHING
         };
         wanted.lights[1][1] = Light::Red;

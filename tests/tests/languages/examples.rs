@@ -1,6 +1,8 @@
 //! The examples, and one beside its C twin: neither has seen the other's source.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -195,12 +197,12 @@ fn with_the_header_c_takes_part_in_the_protocol() {
 /// Runs a program whose output goes to a closed pipe, as `| head -n 1` closes it, before the first line already: it must end well
 /// and say nothing.
 pub(super) fn quiet(program: &str, arguments: &[&str]) {
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = UnixStream::pair().unwrap();
     drop(reader);
     let mut command = Command::new(program);
     let output = command
         .args(arguments)
-        .stdout(writer)
+        .stdout(OwnedFd::from(writer))
         .stderr(Stdio::piped());
     let output = output.spawn().unwrap().wait_with_output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);

@@ -24,9 +24,8 @@ fn pid(store: &Store, name: &str, before: i32) -> i32 {
     loop {
         let rows = store.get().unwrap().rows;
         let mut own = rows.iter().filter(|row| row.pid != 0 && row.name == *name);
-        if let (Some(row), None) = (own.next(), own.next())
-            && row.pid != before
-        {
+        let only = own.next().filter(|_| own.next().is_none());
+        if let Some(row) = only.filter(|row| row.pid != before) {
             return row.pid;
         }
         assert!(
@@ -140,7 +139,7 @@ fn the_first_step_is_to_read_beside_the_c_program() {
     while view.get().unwrap().rows[0].timeout != 2 {
         assert!(start.elapsed() < Duration::from_secs(60));
     }
-    assert_eq!(view.get().unwrap().rows[0].pid, c.pid().cast_signed());
+    assert_eq!(view.get().unwrap().rows[0].pid, c.pid() as i32);
     assert_eq!(view.info().unwrap().size, size_of::<Beats>());
     let output = Command::new(RUST).args([&*guard.arg(), "read"]).output();
     let screen = String::from_utf8(output.unwrap().stdout).unwrap();

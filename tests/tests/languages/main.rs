@@ -14,6 +14,9 @@ mod documents;
 mod examples;
 mod guards;
 mod heartbeat;
+mod huge;
+// NTP programs have times of 64 bits here.
+#[cfg(target_pointer_width = "64")]
 mod ntp;
 mod others;
 mod python;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::huge::Huge;
 use nix::libc;
 use shm_core::sysv::shm;
 use shm_core::{ErrorKind, FixedStr, FixedVec, Inspector, RawBox, SharedBox, SharedLayout};
@@ -37,7 +38,7 @@ struct Everything {
     pair: Pair,
     nested: [[Inner; 2]; 2],
     mood: Mood,
-    wide: Wide,
+    wide: Huge,
     numbers: FixedVec<u64, 5>,
     names: FixedVec<FixedStr<3>, 3>,
     from: u16,
@@ -62,13 +63,6 @@ enum Mood {
     Wild = 300,
 }
 
-#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
-#[repr(u128)]
-enum Wide {
-    One = 1,
-    Most = u128::MAX,
-}
-
 fn everything() -> Everything {
     let inner = |at| Inner {
         moods: [Mood::Wild, Mood::Calm],
@@ -88,7 +82,7 @@ fn everything() -> Everything {
         pair: Pair(9, FixedStr::new("ab").unwrap()),
         nested: [[inner(1), inner(2)], [inner(3), inner(u64::MAX)]],
         mood: Mood::Calm,
-        wide: Wide::Most,
+        wide: Huge::MOST,
         numbers: FixedVec::from_slice(&[1, 2, 3]).unwrap(),
         names: FixedVec::from_slice(&[text("x"), text("y")]).unwrap(),
         from: 7,
@@ -216,7 +210,7 @@ fn cross(python: &Python, by: &str) {
     wanted.nested[0][0] = wanted.nested[1][1];
     wanted.nested[0][1].moods.reverse();
     wanted.mood = Mood::Wild;
-    wanted.wide = Wide::One;
+    wanted.wide = Huge::ONE;
     wanted.numbers = FixedVec::from_slice(&[0, 9, 3, 5, 6]).unwrap();
     wanted.names.as_mut_slice().reverse();
     wanted.from = 8;

@@ -212,8 +212,8 @@ impl Error {
                 .as_ref()
                 .map(|place| (place.key(), place.segment_id()))
             {
-                Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw().cast_unsigned()),
-                Some((_, Some(id))) => (Way::Id, id.as_raw().cast_unsigned()),
+                Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw() as u32),
+                Some((_, Some(id))) => (Way::Id, id.as_raw() as u32),
                 Some((None, None)) => (Way::File, 0),
                 _ => (Way::Nothing, 0),
             };
@@ -398,7 +398,7 @@ impl Brief {
         match self.way {
             Way::Nothing | Way::File => None,
             Way::Key => Some(Key::new(self.number).into()),
-            Way::Id => Some(Place::id(Id::from_raw(self.number.cast_signed()))),
+            Way::Id => Some(Place::id(Id::from_raw(self.number as i32))),
         }
     }
 }

@@ -127,9 +127,8 @@ impl Call {
         if let Failure::Unfit(unfit) = &self.why {
             return unfit.hint().to_owned().into();
         }
-        if let Failure::Fault(Fault::Foreign { .. }) = self.why
-            && self.operation.is_removal()
-        {
+        let foreign = matches!(self.why, Failure::Fault(Fault::Foreign { .. }));
+        if foreign && self.operation.is_removal() {
             return match self.place.as_ref().map(|place| (place, place.segment_id())) {
                 Some((place, _)) if place.path().is_some() => {
                     "if it may go, `rm` with its path removes it".to_owned()

@@ -293,7 +293,7 @@ pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -
     );
     if repr.size() == 16 {
         for variant in variants {
-            let bits = variant.value().cast_unsigned();
+            let bits = variant.value() as u128;
             let (low, high) = (bits as u64, (bits >> 64) as u64);
             let _ = writeln!(
                 text,

@@ -267,7 +267,7 @@ fn pad(body: &mut String, scope: &mut Scope, end: u64, offset: u64, align: u64) 
 /// what it is aligned then.
 fn place(declared: &Declared, offset: u64, of_struct: u64) -> (String, u64) {
     let natural = declared.align;
-    if offset.is_multiple_of(natural) && of_struct >= natural {
+    if offset % natural == 0 && of_struct >= natural {
         let attribute = if declared.weak && natural > 1 {
             format!(" __attribute__((__aligned__({natural})))")
         } else {
@@ -327,7 +327,7 @@ fn enum_constants(name: &str, variants: &[Variant]) -> String {
             let _ = writeln!(macros, "#define {constant} UINT64_C({value})");
         } else {
             // No literal has so many bits.
-            let bits = value.cast_unsigned();
+            let bits = value as u128;
             let _ = writeln!(macros, "/* {constant}: {bits:#034x} */");
         }
     }

@@ -274,7 +274,7 @@ struct Described {
 
 fn number(repr: Primitive, variant: &Variant) -> String {
     match repr {
-        Primitive::U128 => variant.value().cast_unsigned().to_string(),
+        Primitive::U128 => (variant.value() as u128).to_string(),
         _ => variant.value().to_string(),
     }
 }

@@ -10,15 +10,17 @@ const P4: u64 = 0x85EB_CA77_C2B2_AE63;
 const P5: u64 = 0x27D4_EB2F_1656_67C5;
 
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    let (stripes, rest) = bytes.as_chunks::<32>();
-    let mut sum = if stripes.is_empty() {
+    let mut rest = bytes;
+    let mut sum = if bytes.len() < 32 {
         P5
     } else {
         let mut lanes = [P1.wrapping_add(P2), P2, 0, 0_u64.wrapping_sub(P1)];
-        for stripe in stripes {
-            for (lane, word) in lanes.iter_mut().zip(stripe.as_chunks::<8>().0) {
-                *lane = round(*lane, u64::from_le_bytes(*word));
+        while let Some((stripe, more)) = rest.split_first_chunk::<32>() {
+            for (at, lane) in lanes.iter_mut().enumerate() {
+                let word = std::array::from_fn(|byte| stripe[at * 8 + byte]);
+                *lane = round(*lane, u64::from_le_bytes(word));
             }
+            rest = more;
         }
         let [a, b, c, d] = lanes;
         let joined = a.rotate_left(1).wrapping_add(b.rotate_left(7));
@@ -30,15 +32,15 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
         })
     };
     sum = sum.wrapping_add(bytes.len() as u64);
-    let (words, rest) = rest.as_chunks::<8>();
-    for word in words {
+    while let Some((word, more)) = rest.split_first_chunk() {
         sum ^= round(0, u64::from_le_bytes(*word));
         sum = sum.rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
+        rest = more;
     }
-    let (halves, rest) = rest.as_chunks::<4>();
-    for half in halves {
+    while let Some((half, more)) = rest.split_first_chunk() {
         sum ^= u64::from(u32::from_le_bytes(*half)).wrapping_mul(P1);
         sum = sum.rotate_left(23).wrapping_mul(P2).wrapping_add(P3);
+        rest = more;
     }
     for byte in rest {
         sum ^= u64::from(*byte).wrapping_mul(P5);

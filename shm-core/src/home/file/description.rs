@@ -224,10 +224,8 @@ impl Description {
             Ok(same.then_some((file, found)))
         };
         // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
-        if self.by_path
-            && let Ok(file) = open_path(&self.path, write)
-            && let Some(found) = same(file)?
-        {
+        let by_path = self.by_path.then(|| open_path(&self.path, write).ok());
+        if let Some(found) = by_path.flatten().map(same).transpose()?.flatten() {
             return Ok(found);
         }
         if !self.is_intact() {

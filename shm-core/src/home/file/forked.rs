@@ -61,7 +61,7 @@ impl Kept {
                 description,
             };
             // A child that was forked in between may have a copy.
-            if before.is_multiple_of(2) && FORKS.load(SeqCst) == before {
+            if before % 2 == 0 && FORKS.load(SeqCst) == before {
                 return Ok(kept);
             }
             drop(kept);

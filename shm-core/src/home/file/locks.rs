@@ -76,10 +76,8 @@ impl Locks {
         // SAFETY: `next` is null or leads to one of the list's, none of which goes before the list.
         while let Some(held) = unsafe { next.as_ref() } {
             // In a child, what another thread of the parent had locked stays locked for ever; that slot is the parent's.
-            if held.slot == slot
-                && let Ok(mut by) = held.by.try_lock()
-                && by.take().is_some()
-            {
+            let gives = || held.by.try_lock().is_ok_and(|mut by| by.take().is_some());
+            if held.slot == slot && gives() {
                 return;
             }
             next = held.next;

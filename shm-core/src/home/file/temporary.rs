@@ -134,10 +134,10 @@ fn sweep(folder: &Path) {
         // Opened for writing, which an exclusive lock needs.
         let dead = Description::open(&path, true)
             .and_then(|found| Ok((found.lock_byte(BIRTH_BYTE)?, found)));
-        if let Ok((true, description)) = dead
-            && description.is_at(&path).unwrap_or(false)
-        {
-            let _ = fs::remove_file(&path);
+        if let Ok((true, description)) = dead {
+            if description.is_at(&path).unwrap_or(false) {
+                let _ = fs::remove_file(&path);
+            }
         }
     }
 }

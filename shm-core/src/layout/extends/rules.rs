@@ -140,15 +140,15 @@ const fn check_type<'a>(
     older: &'a Schema,
     path: &mut Path<'a>,
 ) -> Result<(), Fault<'a>> {
-    if let (Some(newer), Some(older)) = (newer.elements(), older.elements())
-        && newer.lie_as(&older)
-    {
-        path.push(Path::ELEMENT);
-        if let Err(fault) = check_type(newer.schema, older.schema, path) {
-            return Err(fault);
+    if let (Some(newer), Some(older)) = (newer.elements(), older.elements()) {
+        if newer.lie_as(&older) {
+            path.push(Path::ELEMENT);
+            if let Err(fault) = check_type(newer.schema, older.schema, path) {
+                return Err(fault);
+            }
+            path.pop();
+            return Ok(());
         }
-        path.pop();
-        return Ok(());
     }
     let same = match (newer.kind(), older.kind()) {
         (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),

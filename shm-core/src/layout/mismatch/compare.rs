@@ -250,10 +250,10 @@ fn broken_rule(stored: &Schema, mine: &Schema) -> Option<String> {
 /// follows from the fields where those differ.
 fn differences_of_whole(stored: &Schema, mine: &Schema, fields_agree: bool) -> Vec<String> {
     let mut differences = Vec::new();
-    if let (Some(a), Some(b)) = (stored.version(), mine.version())
-        && a != b
-    {
-        differences.push(format!("version {a} in the segment, {b} in this program"));
+    if let (Some(a), Some(b)) = (stored.version(), mine.version()) {
+        if a != b {
+            differences.push(format!("version {a} in the segment, {b} in this program"));
+        }
     }
     if fields_agree && stored.size != mine.size {
         differences.push(format!(

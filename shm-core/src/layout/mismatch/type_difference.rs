@@ -6,9 +6,8 @@ use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// In one word what differs, and in a few more where that does not show in the types' names.
 pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
-    if let (Some(a), Some(b)) = (stored.elements(), mine.elements())
-        && a.counted == b.counted
-    {
+    let elements = stored.elements().zip(mine.elements());
+    if let Some((a, b)) = elements.filter(|(a, b)| a.counted == b.counted) {
         return if a.offset != b.offset {
             let (a, b) = (a.offset, b.offset);
             let detail =

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Matrix, State};
 use crate::FixedVec;
-use crate::layout::{Mismatch, Run, SharedLayout, TypeKind, first_invalid, make_valid};
+use crate::layout::{Run, SharedLayout, TypeKind, first_invalid, make_valid};
 
 crate::assert_shared!(
     FixedVec<u8, 1>,
@@ -96,8 +96,8 @@ fn its_runs_are_the_length_and_the_elements() {
     assert!(FixedVec::<u16, 4>::RUNS.cover(12));
     assert_eq!(FixedVec::<u8, 5>::RUNS.as_slice(), [once(0, 9)]);
     assert_eq!(
-        FixedVec::<u64, 2>::RUNS.as_slice(),
-        [once(0, 4), once(8, 16)]
+        FixedVec::<u128, 2>::RUNS.as_slice(),
+        [once(0, 4), once(16, 32)]
     );
 }
 
@@ -178,7 +178,7 @@ fn other_programs_may_place_the_elements_elsewhere() {
     bytes[offset] = 4;
     let stored = crate::layout::Schema::decode(&bytes).unwrap();
     assert_ne!(stored.fingerprint(), schema.fingerprint());
-    let shown = Mismatch::new(&stored, schema).to_string();
+    let shown = crate::layout::Mismatch::new(&stored, schema).to_string();
     assert!(
         shown.ends_with("its elements begin at 4 in the segment, at 8 in this program"),
         "{shown}"

@@ -272,7 +272,7 @@ fn an_array_of_length_0_is_the_field_of_a_struct_only() {
 #[test]
 fn many_elements_without_a_value_are_walked_in_no_time() {
     let opaque = crate::Opaque::<2>::SCHEMA.clone();
-    let nest = |inner: Schema, _| Schema::array(leak(inner), 1 << 15);
+    let nest = |inner: Schema, _| Schema::array(leak(inner), 1 << (usize::BITS / 4 - 1));
     let huge = (0..4).fold(opaque, nest);
     let wrapped = structure("S", 1, huge.size(), 1, &[("huge", 0, &huge)]);
     let decoded = Schema::decode(&wrapped.encode()).unwrap();

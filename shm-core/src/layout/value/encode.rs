@@ -240,11 +240,11 @@ pub(crate) fn encode<'a>(
             Ok(())
         }
         (TypeKind::Struct { .. }, _) => {
-            if let Value::Text(text) = value
-                && let Some(bytes) = ready_made::parsed(schema, text)
-            {
-                sink.bytes(offset, &bytes);
-                return Ok(());
+            if let Value::Text(text) = value {
+                if let Some(bytes) = ready_made::parsed(schema, text) {
+                    sink.bytes(offset, &bytes);
+                    return Ok(());
+                }
             }
             let wanted = "a path to one of its fields, or the text of a ready-made type";
             Err(refused(schema, value, wanted))
@@ -429,7 +429,7 @@ fn integer_of(primitive: Primitive, value: &Value) -> Option<i128> {
         _ => return None,
     };
     if primitive == Primitive::U128 {
-        return (!negative || size == 0).then_some(size.cast_signed());
+        return (!negative || size == 0).then_some(size as i128);
     }
     let number = match negative {
         true => 0_i128.checked_sub_unsigned(size)?,

@@ -42,7 +42,7 @@ impl Stat {
     fn parse(line: &[u8]) -> Option<Stat> {
         // The second field is the program's name in brackets, and may itself have brackets in it.
         let name_end = line.iter().rposition(|byte| *byte == b')')?;
-        let rest = str::from_utf8(line.get(name_end + 1..)?).ok()?;
+        let rest = std::str::from_utf8(line.get(name_end + 1..)?).ok()?;
         // The first of these is the third field.
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;

@@ -111,9 +111,8 @@ fn reactor() -> &'static Reactor {
     let epoch = process::epoch();
     let known = REACTOR.load(Acquire);
     // SAFETY: what is published there stays for ever.
-    if let Some(reactor) = unsafe { known.as_ref() }
-        && reactor.epoch == epoch
-    {
+    let published = unsafe { known.as_ref() };
+    if let Some(reactor) = published.filter(|reactor| reactor.epoch == epoch) {
         return reactor;
     }
     // A kernel that has the call finds fault with this in another way.

@@ -32,7 +32,7 @@ fn tag_of(number: u64) -> u16 {
 }
 
 fn first_tag(segment: shm::Id) -> u16 {
-    tag_of(segment.as_raw().cast_unsigned().into())
+    tag_of(u64::from(segment.as_raw() as u32))
 }
 
 impl Identity {
@@ -70,11 +70,11 @@ pub(in crate::protocol) fn create(
     // A creator that ends another user's birth hands the set to the segment's owner. In a user
     // namespace without a mapping any IPC_SET fails, so it is asked only where something differs.
     let (uid, gid) = sysv::effective_ids();
-    if (segment.uid, segment.gid) != (uid, gid)
-        && let Err(error) = sem::set(set, segment.uid, segment.gid, mode)
-    {
-        let _ = sem::remove(set);
-        return Err(error.into());
+    if (segment.uid, segment.gid) != (uid, gid) {
+        if let Err(error) = sem::set(set, segment.uid, segment.gid, mode) {
+            let _ = sem::remove(set);
+            return Err(error.into());
+        }
     }
     Ok(set)
 }
@@ -89,7 +89,7 @@ pub(in crate::protocol) fn install(
     mode: Mode,
 ) -> Result<Option<sem::Id>, Fault> {
     let set = create(identity.slots, segment, mode)?;
-    let installed = word.compare_exchange(seen, set.as_raw().cast_unsigned() + 1, AcqRel, Relaxed);
+    let installed = word.compare_exchange(seen, set.as_raw() as u32 + 1, AcqRel, Relaxed);
     if installed.is_err() {
         let _ = sem::remove(set);
     }

@@ -148,10 +148,10 @@ impl Slots<'_> {
 
     /// Gives back a slot of this process's former self, which no lock names any more.
     pub(in crate::protocol) fn release_former(self, slot: u32) {
-        if self.exchange(slot, self.record(slot), Record::RELEASED)
-            && let Some(witness) = self.witness
-        {
-            witness.give(slot);
+        if self.exchange(slot, self.record(slot), Record::RELEASED) {
+            if let Some(witness) = self.witness {
+                witness.give(slot);
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! poke.
 
 use std::collections::HashMap;
+use std::mem;
 use std::task::Waker;
 
 /// What a waiting task goes by.
@@ -140,8 +141,14 @@ impl<W> Watches<W> {
             let now = look(&watch.words);
             let before = woken.len();
             if watch.alike != Some(now) {
-                let changed = watch.waiters.extract_if(|_, waiter| waiter.seen != now);
-                woken.extend(changed.map(|(_, waiter)| waiter.waker));
+                watch.waiters.retain(|_, waiter| {
+                    let same = waiter.seen == now;
+                    if !same {
+                        // A waker's own code does not run here, under a lock.
+                        woken.push(mem::replace(&mut waiter.waker, Waker::noop().clone()));
+                    }
+                    same
+                });
                 watch.alike = Some(now);
             }
             watch.listed = !watch.waiters.is_empty() || woken.len() > before;

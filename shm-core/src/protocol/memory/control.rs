@@ -124,7 +124,7 @@ const _: () = assert!(size_of::<Control>() == CONTROL);
 
 /// Whether that many bytes, from a page's first on, may end in a control block: it is within them, and aligned.
 pub(crate) fn may_end_in_control(size: usize) -> bool {
-    size >= CONTROL && size.is_multiple_of(LINE)
+    size >= CONTROL && size % LINE == 0
 }
 
 /// The word that every call compares with what it expects.
@@ -321,7 +321,7 @@ impl Geometry {
             snapshots,
             rows,
         };
-        let aligned = geometry.capacity.is_multiple_of(LINE) && geometry.room.is_multiple_of(LINE);
+        let aligned = geometry.capacity % LINE == 0 && geometry.room % LINE == 0;
         let present = geometry.capacity > 0 && geometry.room > 0;
         let nameable = (1..=MOST_SLOTS).contains(&geometry.slots);
         let few = rows <= MOST_ROWS && !(snapshots && rows > 0);
@@ -364,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_segment_fills_the_pages_that_it_takes_and_no_more() {
-        let sizes = (1..20_000).chain((1..40).map(|power| 1_usize.rotate_left(power) + 1));
+        let sizes =
+            (1..20_000).chain((1..usize::BITS * 5 / 8).map(|power| 1_usize.rotate_left(power) + 1));
         for payload in sizes {
             for room in [1024, 1088, 4800] {
                 let least = Geometry::for_sizes(payload, room, SLOTS).expect("it is small");

@@ -149,7 +149,7 @@ impl Latch {
         // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
         // it promises.
         fence(Acquire);
-        let (copy, bound) = if seq.is_multiple_of(2) {
+        let (copy, bound) = if seq % 2 == 0 {
             (self.payload, seq.wrapping_add(1))
         } else {
             (
@@ -191,7 +191,7 @@ impl Latch {
         fence(Acquire);
         let version = version_of(seq);
         let mut done = 0;
-        if seq.is_multiple_of(2) {
+        if seq % 2 == 0 {
             while done < span.len {
                 let len = piece.min(span.len - done);
                 // SAFETY: `done + len <= span.len`; the span fits in the payload, and `dst` takes it.
@@ -288,7 +288,7 @@ impl Latch {
         // orders: see `Slots::alive`.)
         fence(AcqRel);
         stop!("repair: begun");
-        if seq.is_multiple_of(2) {
+        if seq % 2 == 0 {
             // The payload stands; the mirror may be half-written.
             // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };

@@ -117,10 +117,10 @@ pub(crate) fn at(point: &str, left: Option<crate::sysv::sem::Id>) {
         let (pass, point) = wanted.split_once(' ')?;
         Some((pass.parse().ok()?, point.to_owned()))
     });
-    if let Some((pass, wanted)) = wanted
-        && wanted == point
-        && PASSED.fetch_add(1, Relaxed) + 1 == *pass
-    {
+    let due = wanted
+        .as_ref()
+        .is_some_and(|(pass, wanted)| wanted == point && PASSED.fetch_add(1, Relaxed) + 1 == *pass);
+    if due {
         if let Some(set) = left {
             eprintln!("leaves semaphore set {set}");
         }

@@ -123,9 +123,7 @@ pub(super) unsafe fn commit_whole(
     let (version, mirror) = unsafe { copies.latch().commit(write) };
     if copies.stored() != len {
         follow_longer(mirror, copies);
-    } else if let Some(gaps) = gaps
-        && len <= TWICE
-    {
+    } else if let Some(gaps) = gaps.filter(|_| len <= TWICE) {
         // The bytes of the payload, though most are not from there.
         write(mirror);
         let [a, b, c, d] = gaps;

@@ -88,7 +88,7 @@ pub(crate) fn stat(id: shm::Id) -> Result<Option<Stat>, Fault> {
 /// `ipcmni_extend`. Needs no right.
 fn stat_unasked(id: shm::Id) -> Option<Option<Stat>> {
     [15, 24].into_iter().find_map(|bits| {
-        let index = id.as_raw().cast_unsigned() & ((1 << bits) - 1);
+        let index = id.as_raw() as u32 & ((1 << bits) - 1);
         let (found, stat) = shm::stat_index_any(index).ok()?;
         (found == id).then_some(Some(stat))
     })

@@ -71,11 +71,11 @@ impl Segment {
         debug_assert!(self.writable);
         let (claim, stamp) = self.own_claim()?;
         let commit = Commit::begin(&self.handle);
-        if !lock::try_acquire(&self.control().lock, claim)
-            && let Err(fault) = self.lock_contended(claim, replaced)
-        {
-            commit.end(&self.handle);
-            return Err(fault);
+        if !lock::try_acquire(&self.control().lock, claim) {
+            if let Err(fault) = self.lock_contended(claim, replaced) {
+                commit.end(&self.handle);
+                return Err(fault);
+            }
         }
         stop!("lock: taken");
         Ok(Locked::new(self, claim, stamp, commit))

@@ -67,11 +67,10 @@ impl Segment {
         let word = self.control().set.load(Acquire);
         let known = self.set.load(Relaxed);
         let identity = self.identity(id);
-        if word == known
-            && let Some(set) = set_of(known)
-            && set::is_still(set, identity)?
-        {
-            return Ok(self.slots_by(Some(set)));
+        if let Some(set) = set_of(known).filter(|_| word == known) {
+            if set::is_still(set, identity)? {
+                return Ok(self.slots_by(Some(set)));
+            }
         }
         let mut found = set::named(word, identity, self.owners);
         if let Err(Fault::Damaged(_) | Fault::SetLost) = found {
@@ -320,7 +319,7 @@ impl Segment {
     /// Looks whether all is what it was, each [`EACH`] commits.
     #[inline(always)]
     pub(super) fn look_around(&self, version: u64) {
-        if version.is_multiple_of(EACH) {
+        if version % EACH == 0 {
             // What it finds the next call says.
             let _ = self.recheck();
         }

@@ -99,9 +99,8 @@ impl<'a> Fresh<'a> {
 
 impl Drop for Fresh<'_> {
     fn drop(&mut self) {
-        if let Some(owned) = &self.0
-            && owned.seated.stamp.lasts()
-        {
+        let kept = self.0.as_ref().filter(|owned| owned.seated.stamp.lasts());
+        if let Some(owned) = kept {
             owned.row.words.free(owned.seated.own);
         }
     }
@@ -166,10 +165,8 @@ impl Segment {
         let mut pids = Vec::new();
         for index in 0..self.row_count() {
             let seen = self.row(index).and_then(|row| row.look());
-            if let Some(pid) = seen.and_then(|seen| seen.owner())
-                && pids.len() < NAMED
-                && !pids.contains(&pid)
-            {
+            let owner = seen.and_then(|seen| seen.owner());
+            if let Some(pid) = owner.filter(|pid| pids.len() < NAMED && !pids.contains(pid)) {
                 pids.push(pid);
             }
         }
@@ -181,11 +178,10 @@ impl Segment {
 
     /// Lets a row go, unless it is another process's.
     pub(crate) fn release_row(&self, seated: &Seated) {
-        if let Some(row) = self.row(seated.index)
-            && seated.stamp.lasts()
-            && let Some(hidden) = row.words.hide(seated.own)
-        {
-            self.free_row(row, hidden);
+        if let Some(row) = self.row(seated.index).filter(|_| seated.stamp.lasts()) {
+            if let Some(hidden) = row.words.hide(seated.own) {
+                self.free_row(row, hidden);
+            }
         }
     }
 

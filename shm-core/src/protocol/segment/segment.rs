@@ -447,9 +447,8 @@ impl Segment {
                 return Err(Fault::Removed);
             }
             self.check_life()?;
-            if let Some(state) = upgrade::read_room(&self.control().state, self.rooms, dst)
-                && state.is_ready()
-            {
+            let state = upgrade::read_room(&self.control().state, self.rooms, dst);
+            if let Some(state) = state.filter(|state| state.is_ready()) {
                 return Ok(state);
             }
         }

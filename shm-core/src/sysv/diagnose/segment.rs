@@ -157,7 +157,7 @@ fn bad_address(failure: Error, flags: c_int, address: usize, facts: Option<Facts
             "say which with AttachOptions::at",
         );
     }
-    if flags & libc::SHM_RND == 0 && !(address as u64).is_multiple_of(page) {
+    if flags & libc::SHM_RND == 0 && (address as u64) % page != 0 {
         return failure.invalid(
             format!("address {address:#x} is no multiple of the page size, {page} bytes"),
             "align it, or have it rounded down with AttachOptions::round",

@@ -33,10 +33,11 @@ pub(in crate::sysv) fn semget(errno: Errno, key: Key, count: u16, mode: Mode) ->
 
 /// `EINVAL` of `semget`: the set is smaller, or none can be so small or so large.
 fn bad_count(failure: Error, key: Key, count: u16) -> Error {
-    if let Ok((_, limits)) = syscalls::sem_info(libc::IPC_INFO)
-        && u32::from(count) > limits.semmsl.unsigned_abs()
+    let most = syscalls::sem_info(libc::IPC_INFO).map(|(_, limits)| limits.semmsl);
+    if let Some(most) = most
+        .ok()
+        .filter(|most| u32::from(count) > most.unsigned_abs())
     {
-        let most = limits.semmsl;
         let cause = format!("{count} semaphores are more than semmsl allows for one set, {most}");
         let hint = "ask for fewer, or raise the first figure of sysctl kernel.sem";
         return failure.because(Kind::NoSpace(Limit::Semmsl), cause, hint);

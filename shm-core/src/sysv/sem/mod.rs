@@ -105,7 +105,7 @@ impl BitOr for GetFlags {
 /// [`Semmns`](super::Limit::Semmns) or [`Semmni`](super::Limit::Semmni).
 pub fn get(key: Key, count: u16, flags: GetFlags, mode: Mode) -> Result<Id, Error> {
     diagnose::check_key_and_mode("semget", key, mode)?;
-    let bits = flags.0 | mode.bits().cast_signed();
+    let bits = flags.0 | mode.bits() as i32;
     syscalls::semget(key.raw(), count.into(), bits)
         .map(Id)
         .map_err(|errno| diagnose::semget(errno, key, count, mode))

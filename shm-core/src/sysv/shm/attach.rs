@@ -377,7 +377,7 @@ impl Attachment {
                 "{width} bytes at byte {offset} reach beyond its {len} bytes"
             )));
         }
-        if !offset.is_multiple_of(align_of::<A>()) {
+        if offset % align_of::<A>() != 0 {
             return Err(invalid(format!(
                 "byte {offset} is not aligned for an access of {width} bytes"
             )));
@@ -405,7 +405,7 @@ impl Attachment {
         } else {
             64 << 10
         };
-        if !self.at.addr().get().is_multiple_of(HUGE) || !syscalls::is_of_huge_pages(self.at) {
+        if self.at.addr().get() % HUGE != 0 || !syscalls::is_of_huge_pages(self.at) {
             return Ok(());
         }
         syscalls::populate(self.at, bytes, self.access == Access::ReadWrite)

@@ -146,7 +146,7 @@ pub fn get(key: Key, size: usize, flags: GetFlags, mode: Mode) -> Result<Id, Err
     if !flags.names_one_page_size() {
         return Err(diagnose::two_page_sizes(key));
     }
-    let bits = flags.0 | mode.bits().cast_signed();
+    let bits = flags.0 | mode.bits() as i32;
     syscalls::shmget(key.raw(), size, bits)
         .map(Id)
         .map_err(|errno| diagnose::shmget(errno, key, size, flags.0, mode))

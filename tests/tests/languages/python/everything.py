@@ -4,7 +4,7 @@ to read even where Python could."""
 import sys
 
 import everything
-from everything import Everything, Inner, Mood, Wide
+from everything import Everything, Inner, Mood, Huge
 
 key = int(sys.argv[1], 0)
 if sys.argv[2] == "c":
@@ -25,7 +25,7 @@ assert value.pair._0 == 9 and value.pair._1 == "ab"
 assert value.nested[1][0] == Inner(moods=[Mood.Wild, Mood.Calm], at=3)
 assert [[inner.at for inner in row] for row in value.nested] == [[1, 2], [3, 2**64 - 1]]
 assert value.mood is Mood.Calm
-assert value.wide is Wide.Most and int(value.wide) == 2**128 - 1
+assert value.wide is Huge.Most and int(value.wide) == 2**128 - 1
 assert value.numbers == [1, 2, 3] and value.numbers.capacity == 5
 assert value.names == ["x", "y"]
 assert value.from_ == 7
@@ -87,7 +87,7 @@ def change(value):
     value.nested[0][0] = value.nested[1][1]
     value.nested[0][1].moods = reversed(value.nested[0][1].moods)
     value.mood = "Wild"
-    value.wide = Wide.One
+    value.wide = Huge.One
     value.numbers.append(4)
     value.numbers.insert(0, 0)
     del value.numbers[2]

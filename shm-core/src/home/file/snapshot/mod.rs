@@ -36,8 +36,12 @@ pub(crate) fn slot_size(schema: usize, value: usize) -> Option<usize> {
 
 /// How many bytes a slot has by its header, which may be anything.
 pub(super) fn claimed(header: &[u8; HEADER]) -> Option<usize> {
-    let word = |at: usize| usize::try_from(u64::from_ne_bytes(header.as_chunks::<8>().0[at])).ok();
-    HEADER.checked_add(word(3)?)?.checked_add(word(4)?)
+    let [_, _, _, schema, value, ..] = words(header).map(usize::try_from);
+    HEADER.checked_add(schema.ok()?)?.checked_add(value.ok()?)
+}
+
+fn words(header: &[u8; HEADER]) -> [u64; HEADER / 8] {
+    std::array::from_fn(|at| u64::from_ne_bytes(std::array::from_fn(|byte| header[at * 8 + byte])))
 }
 
 impl<'a> Snapshot<'a> {
@@ -65,11 +69,7 @@ impl<'a> Snapshot<'a> {
     /// What stands in a slot, if it is whole and of this life. `bytes` are of any length, and may be anything.
     pub(crate) fn decode(bytes: &'a mut [u8], unique: u64) -> Option<Snapshot<'a>> {
         let (header, _) = bytes.split_first_chunk_mut::<HEADER>()?;
-        let words: [u64; HEADER / 8] = std::array::from_fn(|at| {
-            let word = header.as_chunks::<8>().0[at];
-            u64::from_ne_bytes(word)
-        });
-        let [magic, of, version, schema, value, reserved, more, sum] = words;
+        let [magic, of, version, schema, value, reserved, more, sum] = words(header);
         if magic != MAGIC || of != unique || version == 0 || (reserved, more) != (0, 0) {
             return None;
         }

@@ -32,7 +32,7 @@ fn a_set_is_tagged_once_and_one_without_tags_is_lost() {
         mode,
     );
     let set = fresh.expect("a set");
-    let word = AtomicU32::new(set.as_raw().cast_unsigned() + 1);
+    let word = AtomicU32::new(set.as_raw() as u32 + 1);
     let segment = shm::get(sysv::Key::PRIVATE, 1, shm::GetFlags::CREATE, mode);
     let segment = segment.expect("a segment");
     let stat = shm::stat(segment).expect("the segment");
@@ -57,7 +57,7 @@ fn a_set_is_tagged_once_and_one_without_tags_is_lost() {
     assert_eq!(to_remove(word_now, &stat, segment), Some(set));
     let stranger = shm::Id::from_raw(segment.as_raw() ^ 1);
     assert_eq!(to_remove(word_now, &stat, stranger), None);
-    word.store(world.set.as_raw().cast_unsigned() + 1, Relaxed);
+    word.store(world.set.as_raw() as u32 + 1, Relaxed);
     assert!(matches!(find(identity), Err(Fault::Damaged(_))), "in use");
     word.store(0, Relaxed);
     assert!(matches!(find(identity), Err(Fault::SetLost)));

@@ -177,7 +177,7 @@ proptest! {
             place[..8].copy_from_slice(&MAGIC.to_ne_bytes());
             place[8..].copy_from_slice(&UNIQUE.to_ne_bytes());
         }
-        if whole && let Some(reserved) = bytes.get_mut(40..56) {
+        if let Some(reserved) = bytes.get_mut(40..56).filter(|_| whole) {
             reserved.fill(0);
         }
         prop_assert_eq!(version_of(&bytes), None);
