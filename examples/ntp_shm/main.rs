@@ -20,7 +20,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shm_examples::ended;
-use unit::{Mode, Sample, Unit};
+use unit::{Mode, Sample, Seconds, Unit};
 
 fn main() -> ExitCode {
     ended("ntp_shm", run())
@@ -45,7 +45,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 fn feed(unit: &Unit, mode: Mode, count: u64, pause: Duration) -> Result<(), Box<dyn Error>> {
     for _ in 0..count {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let now = (now.as_secs().cast_signed(), now.subsec_nanos());
+        let now = (now.as_secs() as Seconds, now.subsec_nanos());
         let fed = unit.feed(
             mode,
             &Sample {

@@ -8,15 +8,22 @@ use std::sync::atomic::fence;
 
 use shm_core::{Error, Field, Key, Owner, RawBox, RawOptions, SharedLayout, field};
 
-/// `struct shmTime` of `ntpd`, on a machine where `time_t` has 64 bits.
+/// `time_t`.
+#[cfg(target_pointer_width = "64")]
+pub type Seconds = i64;
+/// `time_t` as most programs of 32 bits have it.
+#[cfg(target_pointer_width = "32")]
+pub type Seconds = i32;
+
+/// `struct shmTime` of `ntpd`.
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct ShmTime {
     pub mode: i32,
     pub count: i32,
-    pub clock_seconds: i64,
+    pub clock_seconds: Seconds,
     pub clock_microseconds: i32,
-    pub receive_seconds: i64,
+    pub receive_seconds: Seconds,
     pub receive_microseconds: i32,
     pub leap: i32,
     pub precision: i32,
@@ -31,9 +38,9 @@ pub struct ShmTime {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Seconds and nanoseconds.
-    pub clock: (i64, u32),
+    pub clock: (Seconds, u32),
     /// Seconds and nanoseconds.
-    pub receive: (i64, u32),
+    pub receive: (Seconds, u32),
     pub leap: i32,
     /// Of the clock, as a power of two in seconds.
     pub precision: i32,

@@ -4,7 +4,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use nix::libc::{self, c_long};
+use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 
 /// A user who owns nothing.
@@ -42,14 +42,14 @@ pub fn in_own_ipc_namespace(test: impl FnOnce() + Send) {
 /// What the kernel says if this process may not become that user.
 pub fn as_user<R: Send>(user: u32, act: impl FnOnce() -> R + Send) -> io::Result<R> {
     let done = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| become_user(user.into()).map(|()| act()));
+        let thread = scope.spawn(|| become_user(user).map(|()| act()));
         thread.join()
     });
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The bare calls, unlike libc's wrappers, change one thread only.
-fn become_user(user: c_long) -> io::Result<()> {
+fn become_user(user: u32) -> io::Result<()> {
     // SAFETY: these calls take numbers, and an empty list; they change the credentials of this
     // thread only.
     let codes = unsafe {

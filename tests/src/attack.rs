@@ -116,7 +116,7 @@ impl Attacker {
             let bytes = memory.read(memory.len() - from_end, 4);
             u32::from_ne_bytes(bytes.try_into().expect("four were asked for"))
         };
-        let (room, set) = (word(296) as usize, word(256).cast_signed() - 1);
+        let (room, set) = (word(296) as usize, word(256) as i32 - 1);
         let new = |key, count| {
             sem::get(key, count, sem::GetFlags::CREATE, Mode::new(0o600)).expect("sets can be made")
         };
@@ -167,7 +167,7 @@ impl Attacker {
             "lock" => [0, small % 252, small, 1 << 31 | small, 1023, 1 << 31][small as usize % 6],
             "flags" => small % 9,
             "format" => small % 3,
-            "set" => u64::from(self.others[small as usize % 3].as_raw().cast_unsigned() + 1),
+            "set" => u64::from(self.others[small as usize % 3].as_raw() as u32 + 1),
             _ => small,
         }
     }
@@ -205,7 +205,7 @@ impl Attacker {
                 let _ = sem::set(self.set, NOBODY, NOBODY, Mode::new(0o666));
             }
             Stroke::OtherSet(kind) => {
-                let other = self.others[usize::from(kind) % 3].as_raw().cast_unsigned() + 1;
+                let other = self.others[usize::from(kind) % 3].as_raw() as u32 + 1;
                 memory.store(memory.len() - 256, u64::from(other), 4);
             }
             Stroke::RemoveSegment => {

@@ -67,15 +67,16 @@ impl fmt::Display for Compiler {
             Language::C => "c11",
             Language::Cpp => "c++17",
         };
-        write!(f, "{}-{standard}", self.program)?;
+        let name = Path::new(&self.program).file_name().unwrap_or_default();
+        write!(f, "{}-{standard}", name.to_string_lossy())?;
         self.bits.map_or(Ok(()), |bits| write!(f, "-m{bits}"))?;
         f.write_str(if self.sanitizes { "-sanitizer" } else { "" })
     }
 }
 
 impl Compiler {
-    /// Every compiler that can link a program which runs here: gcc and clang, as C and as C++, for 64 and for 32 bits. Says
-    /// which are missing.
+    /// Every compiler that can link a program which runs here: gcc and clang, as C and as C++, for
+    /// 64 and for 32 bits; and one for another processor, which `SHM_CC` names. Says which are missing.
     ///
     /// # Panics
     ///
@@ -90,7 +91,9 @@ impl Compiler {
                 ("clang", Language::C),
                 ("clang++", Language::Cpp),
             ];
-            for (program, language) in programs {
+            let named = std::env::var("SHM_CC").ok();
+            let other = named.iter().map(|program| (&**program, Language::C));
+            for (program, language) in programs.into_iter().chain(other) {
                 for bits in [None, Some(32)] {
                     let compiler = Compiler {
                         program: program.to_owned(),
@@ -139,12 +142,13 @@ impl Compiler {
         })
     }
 
-    /// One compiler for the machine's own width, and one for 32 bits if there is one.
+    /// One compiler for the machine's own width, one for 32 bits if there is one, and the one for another processor.
     pub fn widths() -> Vec<&'static Compiler> {
-        [None, Some(32)]
-            .iter()
-            .filter_map(|bits| Compiler::working().iter().find(|c| c.bits == *bits))
-            .collect()
+        let all = Compiler::working();
+        let named = std::env::var("SHM_CC").unwrap_or_default();
+        let widths = [None, Some(32)].map(|bits| all.iter().find(|c| c.bits == bits));
+        let other = all.iter().find(|compiler| compiler.program == named);
+        widths.into_iter().flatten().chain(other).collect()
     }
 
     /// One whose programs end at the first access that is out of bounds or undefined; says so if
@@ -263,8 +267,8 @@ impl Compiler {
         arguments: &[&str],
     ) -> Result<(), String> {
         // Not in place: another test may be running it, or building it too.
-        let name = program.file_name().expect("a program has a name").display();
-        let fresh = program.with_file_name(format!("{name}.{}", unique()));
+        let name = program.file_name().expect("a program has a name");
+        let fresh = program.with_file_name(format!("{}.{}", name.to_string_lossy(), unique()));
         let output = self
             .command()
             .args(STRICT)

@@ -145,7 +145,7 @@ impl Target for Strict {
     }
 
     fn sample(seed: u8) -> Strict {
-        let (on, letter) = (seed.is_multiple_of(2), char::from(seed));
+        let (on, letter) = (seed % 2 == 0, char::from(seed));
         let colour = if on { Colour::Red } else { Colour::Blue };
         Strict {
             letter,

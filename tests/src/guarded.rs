@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use nix::libc::pthread_mutex_t;
 use shm_core::{Error, GuardedBox, Key, Opaque, RawBox, SemGuard, SharedLayout, field};
 
 /// Counters, and room for a mutex.
 #[derive(SharedLayout, Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Guarded {
-    /// `pthread_mutex_t`, on a machine of 64 bits.
-    pub lock: Opaque<40, 8>,
+    /// Its size and alignment differ between processors.
+    pub lock: Opaque<{ size_of::<pthread_mutex_t>() }, { align_of::<pthread_mutex_t>() }>,
     /// How often any process counted.
     pub total: i32,
     /// How often each did.

@@ -30,8 +30,12 @@ impl Home {
     pub fn each() -> [Home; 3] {
         let [disk, memory] = Home::files();
         let folder = Folder::new();
-        let own = folder.path().file_name().expect("it has one");
-        let place = Place::posix(format!("/{}", own.display()));
+        let own = folder
+            .path()
+            .file_name()
+            .expect("it has one")
+            .to_string_lossy();
+        let place = Place::posix(format!("/{own}"));
         [disk, memory, Home { folder, place }]
     }
 

@@ -10,10 +10,14 @@ use crate::Compiler;
 
 /// With padding behind `tag`, which some version of it may give to another field.
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Ledger {
     /// The low bits.
     pub tag: u8,
+    /// Where words are aligned to 4 they lie as elsewhere by this.
+    #[cfg(target_arch = "x86")]
+    #[shared(padding)]
+    gap: [u8; 7],
     /// All the same.
     pub words: [u64; 61],
     /// The low bits.
@@ -25,6 +29,8 @@ impl Ledger {
     pub fn new(number: u64) -> Ledger {
         Ledger {
             tag: number as u8,
+            #[cfg(target_arch = "x86")]
+            gap: [0; 7],
             words: [number; 61],
             small: number as u16,
         }

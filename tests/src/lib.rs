@@ -32,7 +32,7 @@ pub use memory::Memory;
 pub use mortal::{
     Halves, Small, Stop, at_each_stop, dies, dies_at, mortal, segments, semaphore_sets, stop_points,
 };
-pub use peer::Peer;
+pub use peer::{Peer, other_peers};
 pub use python::Python;
 pub use table::{Row, table_act};
 pub use whole::Whole;

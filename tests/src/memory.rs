@@ -60,7 +60,7 @@ impl Memory {
     /// Stores the low `bytes` bytes of `word`, 4 or 8, at once.
     pub fn store(&self, offset: usize, word: u64, bytes: usize) {
         assert!(
-            offset.is_multiple_of(bytes) && offset + bytes <= self.len,
+            offset % bytes == 0 && offset + bytes <= self.len,
             "word {offset} of {}",
             self.len
         );

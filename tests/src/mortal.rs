@@ -43,6 +43,7 @@ pub fn mortal() -> &'static Path {
         }
         let program = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = target_directory().join("stop-points");
+        let triple = triple();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .current_dir(program)
@@ -54,13 +55,14 @@ pub fn mortal() -> &'static Path {
                 "--bin",
                 "mortal",
             ])
+            .args(triple.iter().flat_map(|triple| ["--target", triple]))
             .env("RUSTFLAGS", "--cfg shm_stop_points")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env("CARGO_TARGET_DIR", &target)
             .status()
             .expect("cargo runs these tests, so it is there");
         assert!(status.success(), "the build with stop points: {status}");
-        target.join("debug/mortal")
+        target.join(triple.unwrap_or_default()).join("debug/mortal")
     })
 }
 
@@ -72,6 +74,14 @@ fn target_directory() -> PathBuf {
         .find(|directory| directory.join("CACHEDIR.TAG").exists())
         .unwrap_or(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))
         .to_owned()
+}
+
+/// What this program was built for, if that was named (`--target`): cargo puts it into a directory of that name.
+fn triple() -> Option<String> {
+    let program = std::env::current_exe().expect("the kernel tells");
+    let below = program.strip_prefix(target_directory()).ok()?;
+    let first = below.iter().next()?.to_str()?;
+    first.contains("-linux-").then(|| first.to_owned())
 }
 
 /// The names of all stop points.

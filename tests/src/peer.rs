@@ -14,6 +14,16 @@ pub struct Peer {
     stdout: BufReader<ChildStdout>,
 }
 
+/// Programs `peer` for other processors that run here, which `SHM_PEERS` names, with a colon between two.
+pub fn other_peers() -> Vec<String> {
+    let named = std::env::var("SHM_PEERS").unwrap_or_default();
+    let peers: Vec<_> = named.split(':').filter(|name| !name.is_empty()).collect();
+    if peers.is_empty() {
+        println!("SKIPPED in part: SHM_PEERS names no program `peer` for another processor");
+    }
+    peers.into_iter().map(str::to_owned).collect()
+}
+
 impl Peer {
     /// Starts `program` with these arguments.
     ///
@@ -106,7 +116,7 @@ impl Peer {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid().cast_signed()), signal).expect("it was not waited for");
+        kill(Pid::from_raw(self.pid() as i32), signal).expect("it was not waited for");
     }
 }
 

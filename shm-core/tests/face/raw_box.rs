@@ -15,7 +15,7 @@ enum Light {
 }
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
+#[repr(C, align(8))]
 struct Sample {
     valid: bool,
     light: Light,
@@ -151,8 +151,8 @@ fn behind_an_offset_nothing_before_or_after_is_touched() {
         .offset(16)
         .open(bytes.0.id())
         .unwrap();
-    raw.store(field!(Sample.clock), 1.5, Relaxed).unwrap();
-    assert_eq!(raw.get().unwrap().clock, 1.5);
+    raw.store(field!(Sample.count), 15, Relaxed).unwrap();
+    assert_eq!(raw.get().unwrap().count, 15);
     bytes.fill(0xff);
     raw.set(Sample {
         valid: true,
@@ -211,8 +211,12 @@ fn a_store_of_one_field_touches_its_bytes_and_no_other() {
     check(on, field!(Sample.valid), true);
     check(on, field!(Sample.light), Light::On);
     check(on, field!(Sample.count), 0xdead_beef);
-    check(on, field!(Sample.seconds), -1);
-    check(on, field!(Sample.clock), 0.25);
+    // With 32 bits 8 bytes are aligned to 4, and may lie across two words.
+    #[cfg(target_pointer_width = "64")]
+    {
+        check(on, field!(Sample.seconds), -1);
+        check(on, field!(Sample.clock), 0.25);
+    }
     check(on, field!(Sample.rows[1]), 9);
     bytes.fill(0x55);
     for (error, says) in [

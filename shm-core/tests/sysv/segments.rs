@@ -377,6 +377,10 @@ fn sizes_zero_and_absurd_are_told_apart() {
         "{error}"
     );
 
+    // With 32 bits no size is one.
+    if cfg!(target_pointer_width = "32") {
+        return;
+    }
     let error = create(usize::MAX);
     assert_eq!(error.kind(), Kind::NoSpace(Limit::Shmmax));
     let shmmax = shm::limits().unwrap().shmmax;

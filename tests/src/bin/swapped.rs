@@ -10,8 +10,19 @@ use std::error::Error;
 use std::ffi::c_void;
 
 use nix::libc;
+#[cfg(not(target_arch = "x86"))]
+use nix::libc as calls;
 use shm_core::{RawBox, SharedBox, SharedView, sysv::shm};
 use shm_tests::own_ipc_namespace;
+
+/// The numbers of these calls since Linux 5.1; the `libc` crate knows only the call that was all of them before.
+#[cfg(target_arch = "x86")]
+#[allow(non_upper_case_globals, reason = "as in the libc crate")]
+mod calls {
+    pub(super) const SYS_shmget: i32 = 395;
+    pub(super) const SYS_shmctl: i32 = 396;
+    pub(super) const SYS_shmat: i32 = 397;
+}
 
 const KEY: libc::key_t = 0x5a;
 const STRANGER: u32 = 12_345;
@@ -115,11 +126,11 @@ fn make(plan: Plan) -> Result<(), Failure> {
     std::fs::write("/proc/sys/kernel/shm_next_id", ID.to_string())?;
     become_user(plan.user)?;
     // SAFETY: shmget(2) touches no memory.
-    let id = unsafe { libc::syscall(libc::SYS_shmget, KEY, plan.size, libc::IPC_CREAT | 0o666) };
+    let id = unsafe { libc::syscall(calls::SYS_shmget, KEY, plan.size, libc::IPC_CREAT | 0o666) };
     become_user(0)?;
     if id != i64::from(ID) as libc::c_long {
         // SAFETY: shmctl(2): `IPC_RMID` ignores the pointer.
-        unsafe { libc::syscall(libc::SYS_shmctl, id, libc::IPC_RMID, 0) };
+        unsafe { libc::syscall(calls::SYS_shmctl, id, libc::IPC_RMID, 0) };
         return Err(format!("the kernel gave the id {id}").into());
     }
     Ok(())
@@ -127,7 +138,7 @@ fn make(plan: Plan) -> Result<(), Failure> {
 
 fn remove() -> Result<(), Failure> {
     // SAFETY: shmctl(2): `IPC_RMID` ignores the pointer.
-    match unsafe { libc::syscall(libc::SYS_shmctl, ID, libc::IPC_RMID, 0) } {
+    match unsafe { libc::syscall(calls::SYS_shmctl, ID, libc::IPC_RMID, 0) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error().into()),
     }
@@ -149,7 +160,7 @@ fn become_user(user: u32) -> Result<(), Failure> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn shmctl(id: i32, command: i32, facts: *mut c_void) -> i32 {
     // SAFETY: shmctl(2) itself.
-    let code = unsafe { libc::syscall(libc::SYS_shmctl, id, command, facts) };
+    let code = unsafe { libc::syscall(calls::SYS_shmctl, id, command, facts) };
     if id == ID && command == libc::IPC_STAT {
         swap();
     }
@@ -162,7 +173,7 @@ unsafe extern "C" fn shmctl(id: i32, command: i32, facts: *mut c_void) -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn shmat(id: i32, address: *const c_void, flags: i32) -> *mut c_void {
     // SAFETY: shmat(2) itself.
-    let at = unsafe { libc::syscall(libc::SYS_shmat, id, address, flags) };
+    let at = unsafe { libc::syscall(calls::SYS_shmat, id, address, flags) };
     if id == ID {
         swap();
     }

@@ -456,7 +456,7 @@ fn a_semaphore_set_that_is_not_the_segments_own_stays() {
     drop(SharedBox::<u64>::create_new(guard.key(), 1).unwrap());
     let memory = guard.memory();
     let own = guard.set();
-    let word = other.set().as_raw().cast_unsigned() + 1;
+    let word = other.set().as_raw() as u32 + 1;
     memory.write(memory.len() - 320 + 64, &word.to_ne_bytes());
     assert_eq!(guard.set(), other.set());
     shm_core::remove(guard.key()).unwrap();

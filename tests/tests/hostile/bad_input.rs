@@ -272,7 +272,14 @@ fn text_that_is_no_key_is_quoted_in_the_error() {
 #[test]
 fn sizes_that_no_segment_can_have_leave_nothing_behind() {
     let guard = Guard::new();
-    for capacity in [0, 7, 1 << 45, 1 << 60, isize::MAX as usize, usize::MAX] {
+    for capacity in [
+        0,
+        7,
+        usize::MAX >> 18,
+        usize::MAX >> 3,
+        isize::MAX as usize,
+        usize::MAX,
+    ] {
         let mut options = SharedBox::<u64>::options();
         for error in [
             options

@@ -245,7 +245,10 @@ fn a_schema_whose_header_lies_is_refused_or_read_as_what_the_header_says() {
 #[test]
 fn a_schema_room_as_large_as_the_segment_costs_no_memory() {
     let guard = Guard::new();
-    let size = 3 * 64 + 2 * (1 << 36) + 1984 + 320_usize;
+    let Ok(size) = usize::try_from(3 * 64 + 2 * (1 << 36) + 1984 + 320_u64) else {
+        eprintln!("SKIPPED: no address of 32 bits reaches so far");
+        return;
+    };
     // Without memory behind it, where the kernel gives that much address space.
     let flags = shm::GetFlags::CREATE | shm::GetFlags::EXCLUSIVE | shm::GetFlags::NORESERVE;
     let Ok(id) = shm::get(guard.key(), size, flags, Mode::new(0o600)) else {

@@ -21,11 +21,7 @@ impl Drop for Set {
 }
 
 fn name_set(memory: &Memory, set: sem::Id) {
-    memory.store(
-        memory.len() - 256,
-        u64::from(set.as_raw().cast_unsigned() + 1),
-        4,
-    );
+    memory.store(memory.len() - 256, u64::from(set.as_raw() as u32 + 1), 4);
 }
 
 #[test]

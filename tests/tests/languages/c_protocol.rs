@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use shm_core::{Field, SharedBox, SharedLayout, SharedView, field};
 use shm_tests::{
-    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, set_slots, slots,
-    stop_points,
+    Compiler, Guard, Ledger, Peer, Stop, c_peer, c_peers, dies as rust_dies, other_peers,
+    set_slots, slots, stop_points,
 };
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
@@ -77,9 +77,20 @@ fn no_update_of_either_side_is_lost_and_no_reader_sees_a_mixture() {
     const TIMES: u64 = 5_000;
     let guard = Guard::new();
     let shared = shared(&guard, 0);
-    let last = TIMES * (peers().len() as u64 * 2 + 1);
+    let others = other_peers();
+    let last = TIMES * (peers().len() as u64 * 2 + others.len() as u64 + 1);
     let mut readers = Vec::new();
     let mut writers = Vec::new();
+    for program in &others {
+        let program = Path::new(program);
+        readers.push(start(program, "watch-ledger", &guard, &[&last.to_string()]));
+        writers.push(start(
+            program,
+            "count-ledger",
+            &guard,
+            &[&TIMES.to_string()],
+        ));
+    }
     for program in peers() {
         readers.push(start(program, "watch", &guard, &[&last.to_string()]));
         for _ in 0..2 {
@@ -114,7 +125,7 @@ fn no_update_of_either_side_is_lost_and_no_reader_sees_a_mixture() {
     assert_eq!((seen.value.number(), seen.version), (last, last + 1));
     println!("{last} updates, 0 lost; Rust: {reads} reads, 0 torn");
     for reader in &mut readers {
-        println!("C: {}", reader.succeed().trim_end());
+        println!("another process: {}", reader.succeed().trim_end());
     }
 }
 
@@ -353,7 +364,7 @@ fn a_death_in_c_at_any_step_of_a_store_to_one_field_changes_no_other_and_that_on
                 // By stores to fields in both languages, each of which readers then take from a mirror.
                 for next in [SURVIVOR, SURVIVOR + 1, SURVIVOR + 2] {
                     let start = Instant::now();
-                    if (next + number as u64).is_multiple_of(2) {
+                    if (next + number as u64) % 2 == 0 {
                         done(&run(program, "store", &world.guard, &[&next.to_string()]));
                         wanted.words[7] = next;
                     } else {

@@ -100,7 +100,7 @@ impl Padded {
 impl Nested {
     fn of(n: u8) -> Nested {
         Nested {
-            flag: n.is_multiple_of(2),
+            flag: n % 2 == 0,
             inner: [Padded::of(n); 5],
             tail: n,
         }

@@ -332,7 +332,13 @@ fn huge_pages_that_are_not_set_aside_are_no_matter_of_capacity() {
     let options = options.remove_on_drop(true).huge_pages(true);
     // More than any machine has set aside.
     let error = options
-        .capacity(1 << 40)
+        .capacity(
+            1 << if cfg!(target_pointer_width = "64") {
+                40
+            } else {
+                30
+            },
+        )
         .create_new(Key::PRIVATE, 5)
         .unwrap_err();
     let text = error.to_string();

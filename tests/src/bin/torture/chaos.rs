@@ -228,7 +228,7 @@ fn owner_of(memory: &Memory) -> Option<u32> {
         let bytes = memory.read(control + offset, 4);
         u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     };
-    let set = sem::Id::from_raw(word(64).cast_signed() - 1);
+    let set = sem::Id::from_raw(word(64) as i32 - 1);
     let slot = (0..10_000).find_map(|_| (word(192) & 0x3ff).checked_sub(1))?;
     u32::try_from(sem::pid(set, slot as u16).ok()?).ok()
 }
