@@ -89,6 +89,10 @@ fn a_field_of_the_header_counts_them_and_never_beyond_the_room() {
             table.rows().map(drop).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+            assert!(
+                error.to_string().contains("without `count_from`"),
+                "{error}"
+            );
         }
     }
     table.store_header(field!(Head.used), 2, Relaxed).unwrap();

@@ -139,6 +139,19 @@ impl Operation {
         self.name().split("::").next() == Some(type_name)
     }
 
+    /// Of what another program laid out, where a lock is its guard.
+    pub(super) fn is_of_raw(self) -> bool {
+        let types = [
+            "RawBox",
+            "RawTable",
+            "SemGuard",
+            "Guarded",
+            "GuardedBox",
+            "GuardedTable",
+        ];
+        types.iter().any(|name| self.is_of(name))
+    }
+
     pub(super) fn is_removal(self) -> bool {
         use Operation::{InspectorRemove, Remove, TableRemove};
         matches!(self, Remove | InspectorRemove | TableRemove)

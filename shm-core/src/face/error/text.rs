@@ -101,6 +101,9 @@ impl Brief {
             (Why::Forked, operation, _) if operation.is_of("Seat") => {
                 "claim a row for this process, with `SharedTable::claim`"
             }
+            (Why::Busy(state), operation, _) if operation.is_of_raw() => {
+                hint_of_guards_holder(state)
+            }
             // What is created again has another id.
             (Why::Removed, _, Way::Id) => "create it again, or look for its new id in `ipcs -m`",
             _ => self.why.hint(),
@@ -180,7 +183,7 @@ impl Call {
             }
             Failure::Invalid(_) => "find the writer that stored it; `set` replaces the whole value",
             Failure::NoElement { .. } => "add elements by `update`, with `push`",
-            Failure::Damaged(_) | Failure::Kept { .. } => HINT_OF_DAMAGE,
+            Failure::Damaged(_) | Failure::Kept { .. } => self.hint_of_damage(),
             Failure::TooLarge { .. } => "if memory allows, read more with `Inspector::limit`",
             Failure::Options(_) => "see `Options`",
             Failure::Guard(_) => "see `RawBox::guarded_by`",
@@ -193,9 +196,7 @@ impl Call {
         match fault {
             Fault::System(source) => hint_of_system(self.operation, source),
             Fault::File(source) => source.hint(),
-            Fault::Exposed { .. }
-                if self.operation.is_of("RawBox") || self.operation.is_of("RawTable") =>
-            {
+            Fault::Exposed { .. } if self.operation.is_of_raw() => {
                 "if they may be trusted, say so with `mode` of the options, with their bits in it; else `chmod go-w` with its path"
             }
             Fault::Exposed { .. } => {
@@ -215,7 +216,7 @@ impl Call {
             Fault::Foreign { .. } => {
                 "`RawBox` reads and writes such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`"
             }
-            Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => HINT_OF_DAMAGE,
+            Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => self.hint_of_damage(),
             Fault::Format(_) => "use the version of shm-core that the segment was created with",
             Fault::Removed => Why::Removed.hint(),
             Fault::Reentrant => Why::Reentrant.hint(),
@@ -268,6 +269,14 @@ impl Call {
             .is_some_and(|place| place.path().is_some())
     }
 
+    fn hint_of_damage(&self) -> &'static str {
+        if self.operation.is_of("RawTable") {
+            "mend the count in its header, or open it without `count_from`; to begin anew, remove it with `ipcrm -M` and its key, or a file with `rm`"
+        } else {
+            "find the writer that did it, then remove the segment with `shm_core::remove` and create it anew"
+        }
+    }
+
     /// The program's type by name.
     fn name(&self) -> &dyn fmt::Display {
         match self.of {
@@ -276,8 +285,6 @@ impl Call {
         }
     }
 }
-
-const HINT_OF_DAMAGE: &str = "find the writer that did it, then remove the segment with `shm_core::remove` and create it anew";
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -561,6 +568,19 @@ fn hint_of_holder(state: HolderState) -> &'static str {
             "it will not let go any more: have its C side use `SEM_UNDO`, or a robust mutex; till then raise the semaphore by one with `sysv::sem::op`, or end all who use the mutex and make it anew"
         }
         _ => "find out why that process keeps the lock, or allow more time with `Options::timeout`",
+    }
+}
+
+/// The same where the lock is a guard, of which it takes the other side to say what the kernel does with it at a death.
+fn hint_of_guards_holder(state: HolderState) -> &'static str {
+    match state {
+        HolderState::Stopped => {
+            "let it go on with `kill -CONT` and its pid; to end it lets the guard go only with `SEM_UNDO`, or a robust mutex"
+        }
+        HolderState::Running | HolderState::Unseen => {
+            "find out why that process keeps the guard, or allow more time with `RawOptions::timeout`"
+        }
+        _ => hint_of_holder(state),
     }
 }
 
