@@ -128,6 +128,10 @@ fn under_strokes_that_never_end_each_call_ends_as_an_error_or_a_valid_value() {
     let rounds = if full() { "40" } else { "1" };
     for mode in 0..12 {
         for (seed, kind) in TYPES.iter().enumerate() {
+            // The short run meets each way with half of the types, and each type with half of the ways.
+            if !full() && (mode + seed) % 2 == 1 {
+                continue;
+            }
             let said = victim(
                 &[
                     "storm",
