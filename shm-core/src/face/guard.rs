@@ -132,7 +132,7 @@ impl SemGuard {
             if usize::from(index) >= stat.count {
                 let count = stat.count;
                 return Err(refused(format!(
-                    "has {count} semaphores, and none is number {index}"
+                    "has {count} semaphores, and none is number {index}: they are counted from 0"
                 )));
             }
             if stat.otime.is_some() || sem::value(set, index).map_err(failure)? > 0 {

@@ -275,6 +275,11 @@ fn rows_are_under_the_guard_of_the_c_program_too() {
         let error = table.under(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         assert_eq!(error.holder().unwrap().pid, holder.pid());
+        if kind == "sem" {
+            let guard = SemGuard::open(world.guard.key(), 0, SHORT).unwrap();
+            let text = guard.under(SHORT, || ()).unwrap_err().to_string();
+            assert!(text.starts_with("SemGuard::under: after"), "{text}");
+        }
         holder.kill();
         holder.finish();
         rows(&world, LONG).unwrap().under(|_| ()).unwrap();
@@ -316,7 +321,7 @@ fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
         assert!(error.to_string().contains("sem_otime"), "{error}");
     }
     let error = SemGuard::open(key, 2, SHORT).unwrap_err();
-    assert!(error.to_string().contains("has 2 semaphores"), "{error}");
+    assert!(error.to_string().contains("are counted from 0"), "{error}");
     // Its creator comes to that in the meantime.
     let creator = spawn(move || {
         sleep(SHORT);

@@ -62,6 +62,8 @@ impl fmt::Display for Brief {
         let name = self.operation.name();
         match self.way {
             Way::File => write!(f, "{name} on a file: ")?,
+            // Of a semaphore, whose set the caller named.
+            _ if self.operation.is_of("SemGuard") => write!(f, "{name}: ")?,
             _ => write!(f, "{name} on {}: ", Named(self.place()))?,
         }
         match why {
@@ -578,7 +580,7 @@ fn hint_of_guards_holder(state: HolderState) -> &'static str {
             "let it go on with `kill -CONT` and its pid; to end it lets the guard go only with `SEM_UNDO`, or a robust mutex"
         }
         HolderState::Running | HolderState::Unseen => {
-            "find out why that process keeps the guard, or allow more time with `RawOptions::timeout`"
+            "find out why that process keeps the guard, or allow more time: `RawOptions::timeout`, or the limit that the call was given"
         }
         _ => hint_of_holder(state),
     }
