@@ -94,7 +94,7 @@ fn stroke() -> impl Strategy<Value = Stroke> {
 fn after_any_strokes_each_call_is_an_error_or_a_valid_value() {
     const ATTACKS: usize = 16;
     let config = Config {
-        cases: if full() { 4000 } else { 60 },
+        cases: if full() { 4000 } else { 30 },
         failure_persistence: None,
         ..Config::default()
     };
