@@ -58,7 +58,7 @@ impl<T: SharedLayout> TableView<T> {
         self.segment().version()
     }
 
-    /// Sleeps until the [membership](TableView::membership) is above `count`, for ever if nobody comes or goes; returns it. Commits to
+    /// Sleeps until the [membership](TableView::membership) is above `count`, for ever if no process comes or goes; returns it. Commits to
     /// rows don't count.
     ///
     /// For a [`SharedTable`](crate::SharedTable) in a segment the kernel wakes it for deaths, too, some tenths of a millisecond after
@@ -72,7 +72,7 @@ impl<T: SharedLayout> TableView<T> {
         Ok(waited.unwrap_or(count))
     }
 
-    /// The same, at most for `timeout`; `None` if nobody came or went.
+    /// The same, at most for `timeout`; `None` if no process came or went.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::wait;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, State};
-use crate::protocol::memory::copy::{Comb, LONG, Span};
+use crate::protocol::memory::copy::{Comb, Span};
 use crate::protocol::memory::latch::Latch;
 use crate::protocol::memory::stop::stop;
 
@@ -222,19 +222,7 @@ impl Held for Locked<'_> {
     #[inline(always)]
     unsafe fn load(&self, span: Span, dst: *mut u8) {
         // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
-        unsafe {
-            if span.len <= LONG {
-                self.segment
-                    .latch
-                    .payload()
-                    .load(span.offset, dst, span.len);
-            } else {
-                self.segment
-                    .latch
-                    .payload()
-                    .load_long(span.offset, dst, span.len);
-            }
-        }
+        unsafe { self.segment.latch.payload().load_span(span, dst) };
     }
 
     unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {

@@ -12,7 +12,7 @@ use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
 
-/// One row, whoever has it.
+/// One row, free or owned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
     pub(super) segment: &'a Segment,
@@ -286,13 +286,7 @@ impl Held for OwnedRow<'_> {
             self.row.latch.payload()
         };
         // SAFETY: the span lies within the capacity, which is a row's size; `dst` takes its bytes.
-        unsafe {
-            if span.len <= LONG {
-                from.load(span.offset, dst, span.len);
-            } else {
-                from.load_long(span.offset, dst, span.len);
-            }
-        }
+        unsafe { from.load_span(span, dst) };
     }
 
     unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
