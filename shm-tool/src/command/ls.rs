@@ -352,20 +352,11 @@ impl Row {
                 state => format!("locked by {who}, {}", doing(state)),
             });
         }
-        match &self.inside {
-            Inside::Typed(typed) if typed.has_lost_set => {
-                states.push("semaphores removed".to_owned());
-            }
-            Inside::Unfinished => states.push("unfinished".to_owned()),
-            Inside::Unfit(why) => states.push((*why).to_owned()),
-            Inside::Closed => states.push("closed".to_owned()),
-            _ => {}
+        if self.typed().is_some_and(|typed| typed.has_lost_set) {
+            states.push("semaphores removed".to_owned());
         }
-        if self.found.is_removed() {
-            states.push("dest".to_owned());
-        } else if self.found.is_orphan() {
-            states.push("orphan".to_owned());
-        }
+        let remarks = [self.inside.flaw(), self.found.fate()];
+        states.extend(remarks.into_iter().flatten().map(str::to_owned));
         if self
             .found
             .segment()

@@ -133,6 +133,15 @@ impl Found {
         self.segment().is_some_and(|segment| segment.stat.dest)
     }
 
+    /// What has become of it, if not what is wanted.
+    pub fn fate(&self) -> Option<&'static str> {
+        if self.is_removed() {
+            Some("dest")
+        } else {
+            self.is_orphan().then_some("orphan")
+        }
+    }
+
     /// Whether no process has it attached and none will find it. A file is found by its name.
     pub fn is_orphan(&self) -> bool {
         self.segment().is_some_and(Segment::is_orphan)
@@ -215,6 +224,16 @@ impl Typed {
 }
 
 impl Inside {
+    /// Why it can't be shown as a value, if it was to be one.
+    pub fn flaw(&self) -> Option<&'static str> {
+        match self {
+            Inside::Unfinished => Some("unfinished"),
+            Inside::Unfit(why) => Some(why),
+            Inside::Closed => Some("closed"),
+            Inside::Typed(_) | Inside::Untyped | Inside::NotAsked => None,
+        }
+    }
+
     /// Attaches it and looks.
     pub fn of(found: &Found) -> Inside {
         // All that the library makes is whole lines.

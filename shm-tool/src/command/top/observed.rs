@@ -293,17 +293,8 @@ impl Row {
                 states.push(format!("locked by {pid}, {}", doing(state)));
             }
         }
-        match &self.inside {
-            Inside::Unfinished => states.push("unfinished".to_owned()),
-            Inside::Unfit(why) => states.push((*why).to_owned()),
-            Inside::Closed => states.push("closed".to_owned()),
-            _ => {}
-        }
-        if self.found.is_removed() {
-            states.push("dest".to_owned());
-        } else if self.found.is_orphan() {
-            states.push("orphan".to_owned());
-        }
+        let remarks = [self.inside.flaw(), self.found.fate()];
+        states.extend(remarks.into_iter().flatten().map(str::to_owned));
         states.join(", ")
     }
 }
