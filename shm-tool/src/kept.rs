@@ -1,4 +1,4 @@
-//! A value and its schema in a file.
+//! A value, or the rows of a table, and the schema in a file.
 //!
 //! | bytes | hold |
 //! |---|---|
@@ -10,29 +10,62 @@
 //! | … | the value, as it lay in the segment |
 //! | 8 | FNV-1a of all before |
 //!
+//! One of a table begins with `shmrows1`, has the number of its rows in the place of the version, and in that of the value
+//! the rows that showed one: row, claim, owner's pid, life (0 live, 1 dead) and version with 8 bytes each, and the value.
+//!
 //! Numbers are little-endian; the value has the byte order of the machine that it is from, as the schema has it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use shm_core::layout::Schema;
+use shm_core::InspectedRow;
+use shm_core::layout::{Schema, Value};
 
 use crate::failure::{Exit, Failure};
+use crate::rows::{Life, Row, whole};
 use crate::source::Source;
+use crate::value::Node;
 
 const HEADER: usize = 32;
 
+/// Which no table exceeds; free rows are made up for.
+const MOST_ROWS: u64 = 1 << 20;
+
 /// What a file keeps.
 pub struct Kept {
-    pub version: u64,
     pub schema: Schema,
+    pub held: Held,
+}
+
+pub enum Held {
+    Value {
+        version: u64,
+        bytes: Vec<u8>,
+    },
+    /// Of a table of so many rows those that showed a value, each of one commit.
+    Rows {
+        count: u64,
+        rows: Vec<KeptRow>,
+    },
+}
+
+pub struct KeptRow {
+    pub row: Row,
     pub bytes: Vec<u8>,
 }
 
 impl Kept {
-    /// How such a file begins.
-    pub const MAGIC: &[u8; 8] = b"shmdump1";
+    /// How a file with a value begins.
+    const VALUE: &[u8; 8] = b"shmdump1";
+
+    /// How one with rows begins.
+    const ROWS: &[u8; 8] = b"shmrows1";
+
+    /// Whether a file that begins so is one.
+    pub fn begins(start: &[u8]) -> bool {
+        start == Kept::VALUE || start == Kept::ROWS
+    }
 
     /// The value that stands, and the schema that it is of.
     pub fn of(source: &Source) -> Result<Kept, Failure> {
@@ -41,14 +74,27 @@ impl Kept {
         };
         loop {
             let schema = inspector.schema().map_err(source.failed())?;
-            let seen = inspector.snapshot_bytes().map_err(source.failed())?;
+            let held = match source.row_count() {
+                None => {
+                    let seen = inspector.snapshot_bytes().map_err(source.failed())?;
+                    let (version, bytes) = (seen.version, seen.value);
+                    Held::Value { version, bytes }
+                }
+                Some(count) => {
+                    let rows = inspector.rows().map_err(source.failed())?;
+                    let kept = |row: InspectedRow| KeptRow {
+                        row: Row::from(&row),
+                        bytes: row.bytes,
+                    };
+                    Held::Rows {
+                        count: count.into(),
+                        rows: rows.into_iter().map(kept).collect(),
+                    }
+                }
+            };
             // An upgrade may have come in between.
             if inspector.schema().map_err(source.failed())? == schema {
-                return Ok(Kept {
-                    version: seen.version,
-                    schema,
-                    bytes: seen.value,
-                });
+                return Ok(Kept { schema, held });
             }
         }
     }
@@ -56,12 +102,20 @@ impl Kept {
     /// Writes the file whole, in the place of one that is there.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let schema = self.schema.encode();
-        let mut all = Kept::MAGIC.to_vec();
-        for number in [self.version, schema.len() as u64, self.bytes.len() as u64] {
+        let (magic, number, body) = match &self.held {
+            Held::Value { version, bytes } => (Kept::VALUE, *version, bytes.clone()),
+            Held::Rows { count, rows } => (
+                Kept::ROWS,
+                *count,
+                rows.iter().flat_map(KeptRow::encode).collect(),
+            ),
+        };
+        let mut all = magic.to_vec();
+        for number in [number, schema.len() as u64, body.len() as u64] {
             all.extend(number.to_le_bytes());
         }
         all.extend(schema);
-        all.extend(&self.bytes);
+        all.extend(body);
         let sum = checksum(&all);
         all.extend(sum.to_le_bytes());
         store(path, &all).map_err(|error| {
@@ -74,6 +128,29 @@ impl Kept {
                 ),
             )
         })
+    }
+
+    /// What it holds as a tree: of a table its rows by their numbers.
+    pub fn node(&self, path: &Path) -> Result<Node, Failure> {
+        let decode = |bytes: &[u8]| {
+            let value = Value::decode(&self.schema, bytes);
+            value.map(Node::from).map_err(|why| {
+                Failure::new(
+                    Exit::Misfit,
+                    format!("{}: {why}; take another file", path.display()),
+                )
+            })
+        };
+        match &self.held {
+            Held::Value { bytes, .. } => decode(bytes),
+            Held::Rows { count, rows } => {
+                let values = rows
+                    .iter()
+                    .map(|kept| Ok((kept.row.row, decode(&kept.bytes)?)));
+                let values = values.collect::<Result<Vec<_>, Failure>>()?;
+                Ok(whole(usize::try_from(*count).unwrap_or(0), values))
+            }
+        }
     }
 
     /// Reads a file; one that is not as it was written is refused.
@@ -101,22 +178,77 @@ impl Kept {
 
     fn parsed(all: &[u8]) -> Option<Kept> {
         let (body, sum) = all.split_last_chunk::<8>()?;
-        if !body.starts_with(Kept::MAGIC) || checksum(body) != u64::from_le_bytes(*sum) {
+        if !Kept::begins(body.get(..8)?) || checksum(body) != u64::from_le_bytes(*sum) {
             return None;
         }
-        let number = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
-        let (version, schema_len, len) = (number(8)?, number(16)?, number(24)?);
-        let (schema, bytes) = body
+        let number = |at: usize| number(body, at);
+        let (first, schema_len, len) = (number(8)?, number(16)?, number(24)?);
+        let (schema, rest) = body
             .get(HEADER..)?
             .split_at_checked(schema_len.try_into().ok()?)?;
         let schema = Schema::decode(schema).ok()?;
-        let fits = bytes.len() as u64 == len && schema.size() == bytes.len();
-        fits.then(|| Kept {
+        if rest.len() as u64 != len {
+            return None;
+        }
+        let held = if body.starts_with(Kept::ROWS) {
+            let rows = rest.chunks(KeptRow::HEADER + schema.size());
+            let rows = rows.map(|bytes| KeptRow::parsed(bytes, schema.size()));
+            let rows = rows.collect::<Option<Vec<_>>>()?;
+            let fit = rows.iter().all(|kept| u64::from(kept.row.row) < first);
+            Some(Held::Rows { count: first, rows }).filter(|_| fit && first <= MOST_ROWS)?
+        } else {
+            let bytes = rest.to_vec();
+            Some(Held::Value {
+                version: first,
+                bytes,
+            })
+            .filter(|_| rest.len() == schema.size())?
+        };
+        Some(Kept { schema, held })
+    }
+}
+
+impl KeptRow {
+    const HEADER: usize = 40;
+
+    fn encode(&self) -> Vec<u8> {
+        let Row {
+            row,
+            claim,
+            owner,
+            life,
             version,
-            schema,
+        } = self.row;
+        let owner = owner.unwrap_or(0).into();
+        let numbers = [row.into(), claim, owner, life as u64, version];
+        let numbers = numbers.into_iter().flat_map(u64::to_le_bytes);
+        numbers.chain(self.bytes.iter().copied()).collect()
+    }
+
+    fn parsed(bytes: &[u8], size: usize) -> Option<KeptRow> {
+        let number = |at: usize| number(bytes, at);
+        let short = |at: usize| u32::try_from(number(at)?).ok();
+        let row = Row {
+            row: short(0)?,
+            claim: number(8)?,
+            owner: Some(short(16)?).filter(|owner| *owner > 0),
+            life: match number(24)? {
+                0 => Life::Live,
+                1 => Life::Dead,
+                _ => Life::Unknown,
+            },
+            version: number(32)?,
+        };
+        let bytes = bytes.get(KeptRow::HEADER..)?;
+        (bytes.len() == size).then(|| KeptRow {
+            row,
             bytes: bytes.to_vec(),
         })
     }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// A temporary file beside it, on the disk, and then renamed.
@@ -151,10 +283,12 @@ mod tests {
     fn what_is_no_whole_dump_is_refused() {
         assert!(Kept::parsed(b"").is_none());
         assert!(Kept::parsed(b"shmdump1").is_none());
-        let mut lies = Kept::MAGIC.to_vec();
-        lies.extend([0xff; 40]);
-        let sum = checksum(&lies);
-        lies.extend(sum.to_le_bytes());
-        assert!(Kept::parsed(&lies).is_none());
+        for magic in [Kept::VALUE, Kept::ROWS] {
+            let mut lies = magic.to_vec();
+            lies.extend([0xff; 40]);
+            let sum = checksum(&lies);
+            lies.extend(sum.to_le_bytes());
+            assert!(Kept::parsed(&lies).is_none());
+        }
     }
 }

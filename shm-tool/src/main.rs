@@ -10,6 +10,7 @@ mod failure;
 mod kept;
 mod kernel;
 mod output;
+mod rows;
 mod shape;
 mod source;
 mod table;

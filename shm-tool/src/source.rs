@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use shm_core::layout::{Schema, Value};
-use shm_core::{ErrorKind, InspectedRow, Inspector, Place, Snapshot};
+use shm_core::{ErrorKind, Inspector, Place, Snapshot};
 
 use crate::failure::{Exit, Failure};
 use crate::kernel::contents::Contents;
 use crate::kernel::found::{Found, inspect};
 use crate::kernel::processes::AttachedProcesses;
 use crate::output::visible;
-use crate::shape::{DebugInfo, Store, Type, decode, from_schema};
-use crate::value::{Node, Path};
+use crate::rows::{Row, whole};
+use crate::shape::{DebugInfo, Store, Type, decode, from_schema, sample};
+use crate::value::{Node, Path, beyond};
 
 /// How long a copy may be overtaken by writers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two looks at a segment that tells no versions.
+/// Between two looks at a segment that tells no versions, and at a table: commits to rows wake no process.
 const NAP: Duration = Duration::from_millis(10);
 
 /// Copies of a segment that tells no versions, until two in a row are alike.
@@ -66,8 +67,10 @@ enum Way {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     pub node: Node,
-    /// Of a segment of the library's.
+    /// Of a single value of the library's.
     pub version: Option<u64>,
+    /// Of a table: the rows that show a value, in their order.
+    pub rows: Option<Vec<Row>>,
 }
 
 impl Source {
@@ -84,42 +87,60 @@ impl Source {
         Ok(Source { found, place, way })
     }
 
-    /// The rows of a table; `None` of a single value.
-    pub fn rows(&self) -> Result<Option<Vec<InspectedRow>>, Failure> {
-        match self
-            .inspector()
-            .filter(|inspector| inspector.row_count() > 0)
-        {
-            Some(inspector) => inspector.rows().map(Some).map_err(self.failed()),
-            None => Ok(None),
-        }
+    /// How many rows a table has; `None` of a single value.
+    pub fn row_count(&self) -> Option<u32> {
+        let rows = self.inspector()?.row_count();
+        Some(rows).filter(|rows| *rows > 0)
     }
 
     /// The value as it is: all of one commit, where there are commits.
     pub fn read(&self) -> Result<Reading, Failure> {
         match &self.way {
+            Way::Own(inspector) if inspector.row_count() > 0 => {
+                let shown = inspector.rows().map_err(self.failed())?;
+                let rows = Some(shown.iter().map(Row::from).collect());
+                let values = shown.into_iter();
+                let values = values.map(|row| (row.id.index(), row.value.into()));
+                Ok(Reading {
+                    node: whole(inspector.row_count() as usize, values),
+                    version: None,
+                    rows,
+                })
+            }
             Way::Own(inspector) => Ok(inspector.snapshot().map_err(self.failed())?.into()),
             Way::Told { ty, .. } => {
                 let node = decode(ty, &self.settled()?)?;
                 Ok(Reading {
                     node,
                     version: None,
+                    rows: None,
                 })
             }
         }
     }
 
+    /// Whether a path leads somewhere in a table, be it in a row that no process has claimed yet. One without a row's number
+    /// is a path in each.
+    pub fn check_in_rows(&self, path: &Path) -> Result<(), Failure> {
+        let count = self.row_count().unwrap_or(0) as usize;
+        let (row, inner) = path.of_row().unwrap_or_else(|| (0, path.clone()));
+        if row >= count {
+            return Err(beyond("", row, count));
+        }
+        inner.of(&sample(&self.shape()?)).map(drop)
+    }
+
     /// The next reading after `last`, if one comes in time.
     pub fn wait(&self, last: &Reading, timeout: Duration) -> Result<Option<Reading>, Failure> {
         match &self.way {
-            Way::Own(inspector) => {
+            Way::Own(inspector) if inspector.row_count() == 0 => {
                 let version = last.version.unwrap_or(0);
                 let next = inspector
                     .wait_timeout(version, timeout)
                     .map_err(self.failed())?;
                 Ok(next.map(Reading::from))
             }
-            Way::Told { .. } => self.look_out(last, timeout),
+            _ => self.look_out(last, timeout),
         }
     }
 
@@ -365,6 +386,7 @@ impl From<Snapshot<Value>> for Reading {
         Reading {
             node: seen.value.into(),
             version: Some(seen.version),
+            rows: None,
         }
     }
 }

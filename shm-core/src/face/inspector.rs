@@ -382,6 +382,7 @@ impl Inspector {
                 },
                 version,
                 value: decode(&schema, &bytes, left, &format!("[{index}]"))?,
+                bytes,
             });
         }
         Ok(rows)
@@ -583,6 +584,8 @@ pub struct InspectedRow {
     pub version: u64,
     /// What that committed.
     pub value: Value,
+    /// The bytes of that, as they lie in the table, padding included.
+    pub bytes: Vec<u8>,
 }
 
 impl fmt::Debug for Inspector {

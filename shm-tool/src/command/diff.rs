@@ -9,11 +9,11 @@ use clap::Args;
 use comfy_table::CellAlignment::Left;
 use serde::Serialize;
 use shm_core::Place;
-use shm_core::layout::{Schema, Value};
+use shm_core::layout::Schema;
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure};
-use crate::kept::Kept;
+use crate::kept::{Held, Kept};
 use crate::output::{print, print_json, two_columns, visible};
 use crate::shape::{DebugInfo, Row, Type, from_json, from_schema, rows};
 use crate::source::{Source, TypeArgs};
@@ -79,6 +79,8 @@ struct Known {
     ty: Type,
     schema: Option<Schema>,
     value: Option<Node>,
+    /// Whether the value is that of a table's rows.
+    is_table: bool,
 }
 
 impl Side {
@@ -90,6 +92,7 @@ impl Side {
                     ty,
                     schema: None,
                     value: None,
+                    is_table: false,
                 })
             }
             Side::Value(place) => {
@@ -97,16 +100,11 @@ impl Side {
                     return known;
                 }
                 let source = Source::open(place, &TypeArgs::default())?;
-                let is_table = source.rows()?.is_some();
-                let value = if is_table {
-                    None
-                } else {
-                    Some(source.read()?.node)
-                };
                 Ok(Known {
                     ty: source.shape()?,
                     schema: source.schema()?,
-                    value,
+                    value: Some(source.read()?.node),
+                    is_table: source.row_count().is_some(),
                 })
             }
         }
@@ -118,14 +116,13 @@ fn kept(path: &Path) -> Option<Result<Known, Failure>> {
     let mut start = [0; 8];
     let read = File::open(path).and_then(|mut file| file.read(&mut start));
     let start = &start[..read.ok()?];
-    if start == Kept::MAGIC {
+    if Kept::begins(start) {
         return Some(Kept::read(path).and_then(|kept| {
-            let value = Value::decode(&kept.schema, &kept.bytes);
-            let value = value.map_err(|why| misfit(path, &format!("{why}; take another file")))?;
             Ok(Known {
                 ty: from_schema(&kept.schema),
+                value: Some(kept.node(path)?),
+                is_table: matches!(kept.held, Held::Rows { .. }),
                 schema: Some(kept.schema),
-                value: Some(value.into()),
             })
         }));
     }
@@ -145,6 +142,7 @@ fn kept(path: &Path) -> Option<Result<Known, Failure>> {
         ty,
         schema: None,
         value: None,
+        is_table: false,
     }))
 }
 
@@ -181,6 +179,7 @@ impl Diff {
         let (a, b) = (self.a.look()?, self.b.look()?);
         let fields = differing(&rows(&a.ty), &rows(&b.ty));
         let same_layout = match (&a.schema, &b.schema) {
+            _ if of_two_kinds(&a, &b) => false,
             (Some(a), Some(b)) => a.fingerprint() == b.fingerprint(),
             _ => fields.is_empty() && a.ty.size == b.ty.size,
         };
@@ -233,10 +232,21 @@ fn differing(a: &[Row], b: &[Row]) -> Vec<Pair> {
         .collect()
 }
 
+/// Whether one is a table and the other is not: a type by itself may be of either.
+fn of_two_kinds(a: &Known, b: &Known) -> bool {
+    a.value.is_some() && b.value.is_some() && a.is_table != b.is_table
+}
+
 fn verdict(a: &Known, b: &Known, same: bool) -> String {
     let sizes = format!("{} and {} bytes", a.ty.size, b.ty.size);
     if same {
         return "one layout: programs of either side may attach to the other".to_owned();
+    }
+    if of_two_kinds(a, b) {
+        let side = if a.is_table { "first" } else { "second" };
+        return format!(
+            "the {side} is a table of rows, the other a single value ({sizes}): neither may attach to the other"
+        );
     }
     match (&a.schema, &b.schema) {
         (Some(first), Some(second)) if second.extends(first).is_ok() => format!(

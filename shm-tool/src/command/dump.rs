@@ -7,13 +7,13 @@ use shm_core::Place;
 
 use crate::cli::place;
 use crate::failure::Failure;
-use crate::kept::Kept;
+use crate::kept::{Held, Kept};
 use crate::output::{print, visible};
 use crate::source::{Source, TypeArgs};
 
 /// Write a value and its schema to a file, which `shm restore` reads
 ///
-/// The value is one commit. The file is whole or not there at all; one that is there is replaced.
+/// The value is one commit; of a table each row that shows one is, and `shm diff` reads the file. The file is whole or not there at all; one that is there is replaced.
 ///
 /// Example: shm dump 0x1234 st_pid.dump
 #[derive(Debug, Args)]
@@ -31,11 +31,19 @@ impl Dump {
         let source = Source::open(&self.place, &TypeArgs::default())?;
         let kept = Kept::of(&source)?;
         kept.write(&self.file)?;
+        let size = kept.schema.size();
+        let what = match &kept.held {
+            Held::Value { version, .. } => format!("version {version}"),
+            Held::Rows { count, rows } => format!("{} of {count} rows", rows.len()),
+        };
+        let each = if source.row_count().is_some() {
+            " each"
+        } else {
+            ""
+        };
         print(&format!(
-            "wrote version {} of {} ({} bytes) to {}\n",
-            kept.version,
+            "wrote {what} of {} ({size} bytes{each}) to {}\n",
             visible(&kept.schema.to_string()),
-            kept.bytes.len(),
             visible(&self.file.display().to_string())
         ))
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shm_core::layout::{Mismatch, Value};
+use shm_core::layout::{Mismatch, Schema, Value};
 use shm_core::{Inspector, InspectorOptions, Place};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
-use crate::kept::Kept;
+use crate::kept::{Held, Kept};
 use crate::kernel::found::{Found, inspect_to_write};
 use crate::kernel::processes::AttachedProcesses;
 use crate::output::{print, visible};
@@ -18,7 +18,8 @@ use crate::output::{print, visible};
 ///
 /// What is there must have the layout that the file has; what does not fit is refused with both. Where nothing is, it is
 /// made. With --capacity what is there is made anew with that much room, for a later version of the type: it must not be
-/// attached, keeps its mode and group, and begins at version 1. The steps are printed.
+/// attached, keeps its mode and group, and begins at version 1. The steps are printed. Rows of a table come from the
+/// processes that claim them, and from no file.
 ///
 /// Examples:
 ///   shm restore st_pid.dump 0x1234
@@ -45,13 +46,20 @@ pub struct Restore {
     anybody: bool,
 }
 
+/// A single value of a file.
+struct KeptValue {
+    version: u64,
+    schema: Schema,
+    bytes: Vec<u8>,
+}
+
 fn octal(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8).map_err(|_| "write octal digits, such as 640".to_owned())
 }
 
 impl Restore {
     pub fn run(self) -> Result<(), Failure> {
-        let kept = Kept::read(&self.file)?;
+        let kept = self.read()?;
         let value = Value::decode(&kept.schema, &kept.bytes).map_err(|why| {
             Failure::new(
                 Exit::Misfit,
@@ -69,8 +77,27 @@ impl Restore {
         }
     }
 
+    fn read(&self) -> Result<KeptValue, Failure> {
+        let Kept { schema, held } = Kept::read(&self.file)?;
+        match held {
+            Held::Value { version, bytes } => Ok(KeptValue {
+                version,
+                schema,
+                bytes,
+            }),
+            Held::Rows { .. } => Err(Failure::new(
+                Exit::Misfit,
+                format!(
+                    "{}: it has rows, and a row belongs to the process that claims it, which is gone with its value; start \
+                     the programs again, and see what differs with `shm diff`",
+                    self.file.display()
+                ),
+            )),
+        }
+    }
+
     /// Into what is there.
-    fn store(&self, found: &Found, kept: &Kept, value: Value) -> Result<(), Failure> {
+    fn store(&self, found: &Found, kept: &KeptValue, value: Value) -> Result<(), Failure> {
         let inspector = self.open(found, kept)?;
         let version = inspector
             .set_all(&[("", value)])
@@ -83,7 +110,7 @@ impl Restore {
     }
 
     /// What is there, if it has the layout of the file.
-    fn open(&self, found: &Found, kept: &Kept) -> Result<Inspector, Failure> {
+    fn open(&self, found: &Found, kept: &KeptValue) -> Result<Inspector, Failure> {
         let failed = of_place(&self.place);
         let timeout = Duration::from_secs(5);
         let inspector = inspect_to_write(&found.way(), timeout, self.anybody).map_err(&failed)?;
@@ -103,7 +130,7 @@ impl Restore {
     }
 
     /// In the place of what is there, and as that was.
-    fn make_anew(&self, found: &Found, kept: &Kept) -> Result<(), Failure> {
+    fn make_anew(&self, found: &Found, kept: &KeptValue) -> Result<(), Failure> {
         let place = found.place();
         if place.segment_id().is_some() {
             return Err(Failure::usage(format!(
@@ -160,7 +187,7 @@ impl Restore {
         &self,
         options: &mut InspectorOptions,
         place: &Place,
-        kept: &Kept,
+        kept: &KeptValue,
     ) -> Result<(), Failure> {
         if let Some(capacity) = self.capacity {
             options.capacity(capacity);

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use shm_core::Place;
 use shm_core::layout::Value;
+use shm_core::{Error, ErrorKind, Place};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
-use crate::kernel::found::{Found, Inside, inspect_to_write};
+use crate::kernel::found::{Found, Inside, inspect, inspect_to_write};
 use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
+use crate::rows::Row;
 use crate::source::{Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines, one_line};
 
 /// Store fields of a value, all of them as one commit
 ///
 /// Each is checked against the schema: its range, its length, the variants that there are. What does not fit leaves the
-/// value as it is.
+/// value as it is. Rows of a table are stored to by the processes that own them, and by no other.
 ///
 /// Examples:
 ///   shm set 0x1234 pid=42 names=alice
@@ -100,7 +101,8 @@ impl Set {
         }
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
-        let inspector = inspect_to_write(&found.way(), timeout, self.anybody).map_err(&failed)?;
+        let inspector = inspect_to_write(&found.way(), timeout, self.anybody)
+            .map_err(|error| self.refusal(&found, &error))?;
         let before = Node::from(inspector.value().map_err(&failed)?);
         for field in &self.fields {
             field.path.of(&before)?;
@@ -133,6 +135,39 @@ impl Set {
         };
         let after = Node::from(inspector.value().map_err(&failed)?);
         self.print(&found, Some(version), &before, &after)
+    }
+
+    /// Why nothing can be stored; of a table, whose rows have no lock that keeps their owners out, who these are.
+    fn refusal(&self, found: &Found, error: &Error) -> Failure {
+        let rows = match error.kind() {
+            ErrorKind::OtherKind => inspect(&found.way(), Duration::ZERO).and_then(|of| of.rows()),
+            _ => return Failure::of(&self.place, error),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => return Failure::of(&self.place, &error),
+        };
+        let row = self.fields.iter().find_map(|field| field.path.of_row());
+        let row = row.map(|(row, _)| row);
+        let mut owners = rows.iter().map(Row::from);
+        let said = match (row, owners.find(|of| row.is_none_or(|row| of.row as usize == row))) {
+            (Some(row), Some(owner)) => format!(
+                "row {row} belongs to {}, which alone may store to it; have that program do it",
+                owner.owner()
+            ),
+            (Some(row), None) => format!(
+                "row {row} is free, and only the process that claims it may store to it; `shm show` lists those that are taken"
+            ),
+            (None, Some(owner)) => format!(
+                "each row of a table is stored to by its owner alone, as row {} by {}; have that program do it",
+                owner.row,
+                owner.owner()
+            ),
+            (None, None) => "all rows of the table are free, and only a process that claims one may store to it; \
+                             `shm wait` waits for one"
+                .to_owned(),
+        };
+        Failure::new(Exit::NotPermitted, format!("{}: {said}", self.place))
     }
 
     fn store_raw(&self) -> Result<(), Failure> {

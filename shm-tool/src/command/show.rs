@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use serde::Serialize;
-use shm_core::{HolderState, InspectedRow, Place};
+use shm_core::{HolderState, Place};
 
 use crate::cli::place;
-use crate::command::show_rows::{self, RowJson};
+use crate::command::show_rows;
 use crate::failure::Failure;
 use crate::kernel::contents::Contents;
 use crate::kernel::found::Found;
 use crate::kernel::processes::with_name;
 use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
+use crate::rows::{Row, RowJson, with_values};
 use crate::shape::raw_lines;
 use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines};
@@ -23,6 +24,7 @@ use crate::value::{Extent, Node, Path, lines};
 ///   shm show 0x1234
 ///   shm show 0x1234 limits.cpu[2]          the bare value, for scripts
 ///   shm show --json 0x1234 pid names
+///   shm show 0x77 [3].state                of row 3 of a table; without a number of each row
 ///   shm show --raw id:5                    bytes, beside the names of the fields
 ///   shm show 0x2001 --type 'struct motion_status' --from ./motion
 ///                                          of a C program that knows nothing of this library
@@ -66,12 +68,12 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct RowsAnswer {
+struct RowsAnswer<'a> {
     place: String,
     id: Option<i32>,
     r#type: String,
     schema: Option<u32>,
-    rows: Vec<RowJson>,
+    rows: Vec<RowJson<'a>>,
 }
 
 impl Show {
@@ -80,10 +82,11 @@ impl Show {
             return self.show_raw();
         }
         let source = Source::open(&self.place, &self.told)?;
-        if let Some(rows) = source.rows()? {
-            return self.show_rows(&source, rows);
-        }
         let reading = source.read()?;
+        let of_rows = self.paths.iter().any(|path| path.of_row().is_some());
+        if let Some(rows) = reading.rows.as_ref().filter(|_| !of_rows) {
+            return self.show_rows(&source, rows, &reading.node);
+        }
         if self.json {
             return self.show_json(&source, &reading);
         }
@@ -95,7 +98,7 @@ impl Show {
         print(&self.parts_of(&reading)?)
     }
 
-    fn show_rows(&self, source: &Source, rows: Vec<InspectedRow>) -> Result<(), Failure> {
+    fn show_rows(&self, source: &Source, rows: &[Row], whole: &Node) -> Result<(), Failure> {
         if self.json {
             let schema = source.schema()?;
             return print_json(&RowsAnswer {
@@ -103,14 +106,16 @@ impl Show {
                 id: source.found.segment().map(|segment| segment.id.as_raw()),
                 r#type: source.title()?,
                 schema: schema.and_then(|schema| schema.version()),
-                rows: rows.into_iter().map(RowJson::from).collect(),
+                rows: with_values(rows, whole)
+                    .map(|(row, value)| RowJson { row, value })
+                    .collect(),
             });
         }
         let mut text = String::new();
         if self.paths.is_empty() {
             text = styled(HEADING, &source.title()?) + "\n";
         }
-        print(&(text + &show_rows::text(rows, &self.paths, self.extent())?))
+        print(&(text + &show_rows::text(rows, whole, &self.paths, self.extent())?))
     }
 
     fn extent(&self) -> Extent {
@@ -188,7 +193,8 @@ pub fn title(source: &Source, reading: &Reading) -> Result<String, Failure> {
     if let Some(version) = reading.version {
         let _ = write!(title, " · version {version}");
     }
-    let Some(inspector) = source.inspector() else {
+    // Rows say themselves whose they are.
+    let Some(inspector) = source.inspector().filter(|_| reading.rows.is_none()) else {
         return Ok(title);
     };
     let claimants = inspector.writers().map_err(source.failed())?;

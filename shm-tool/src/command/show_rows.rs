@@ -1,56 +1,21 @@
 //! The rows of a table, as `shm show` prints them: each with its owner, and whether that lives.
 
 use comfy_table::CellAlignment::{Left, Right};
-use serde::Serialize;
-use shm_core::{InspectedRow, RowLife};
 
 use crate::failure::Failure;
-use crate::kernel::processes::with_name;
 use crate::output::visible;
+use crate::rows::{Row, with_values};
 use crate::table::table;
 use crate::value::{Extent, Node, Path, lines, one_line};
 
 /// Parts of a row that have a column each; a row of more has one column for all.
 const PARTS: usize = 8;
 
-/// A row, as JSON has it.
-#[derive(Serialize)]
-pub struct RowJson {
-    row: u32,
-    claim: u64,
-    owner: Option<u32>,
-    life: &'static str,
-    version: u64,
-    value: Node,
-}
-
-impl From<InspectedRow> for RowJson {
-    fn from(row: InspectedRow) -> RowJson {
-        RowJson {
-            row: row.id.index(),
-            claim: row.id.number(),
-            owner: row.owner,
-            life: life(row.life),
-            version: row.version,
-            value: row.value.into(),
-        }
-    }
-}
-
-fn life(life: RowLife) -> &'static str {
-    match life {
-        RowLife::Live => "live",
-        RowLife::Dead => "dead",
-        _ => "unknown",
-    }
-}
-
 /// A line for each row, with the parts that were named, or with all.
-pub fn text(rows: Vec<InspectedRow>, paths: &[Path], extent: Extent) -> Result<String, Failure> {
-    let rows: Vec<RowJson> = rows.into_iter().map(RowJson::from).collect();
+pub fn text(rows: &[Row], whole: &Node, paths: &[Path], extent: Extent) -> Result<String, Failure> {
     let mut shown = Vec::new();
-    for row in &rows {
-        shown.push(parts(&row.value, paths, extent)?);
+    for (_, value) in with_values(rows, whole) {
+        shown.push(parts(value, paths, extent)?);
     }
     let alike = shown.iter().all(|parts| {
         let names = |parts: &[(String, String)]| -> Vec<String> {
@@ -65,17 +30,18 @@ pub fn text(rows: Vec<InspectedRow>, paths: &[Path], extent: Extent) -> Result<S
         None => headings.push("VALUE"),
     }
     alignments.resize(headings.len(), Left);
-    let cells = rows.iter().zip(&shown).map(|(row, parts)| {
+    let cells = with_values(rows, whole).zip(&shown);
+    let cells = cells.map(|((row, value), parts)| {
         let mut cells = vec![
             row.row.to_string(),
-            row.owner.map_or("?".to_owned(), with_name),
-            row.life.to_owned(),
+            row.owner(),
+            row.life.word().to_owned(),
             row.version.to_string(),
         ];
         if alike {
             cells.extend(parts.iter().map(|(_, text)| text.clone()));
         } else {
-            cells.push(one_line(&row.value, extent));
+            cells.push(one_line(value, extent));
         }
         cells
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
-use shm_core::{Holder, HolderState, Place};
+use shm_core::{ErrorKind, Holder, HolderState, Place};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
@@ -16,7 +16,7 @@ use crate::output::print;
 /// Take over the lock of a process that is dead, or say what to do about one that is not
 ///
 /// It takes no lock from a process that could still store to the value: one that has called exec does not map it any more.
-/// For a stopped one it gives the commands that free it, and on a terminal offers to run them.
+/// For a stopped one it gives the commands that free it, and on a terminal offers to run them. Rows of a table hold no lock.
 ///
 /// Example: shm unlock 0x1234
 #[derive(Debug, Args)]
@@ -40,7 +40,14 @@ impl Unlock {
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
         let timeout = Duration::from_secs(self.timeout);
-        let inspector = inspect_to_write(&found.way(), timeout, self.anybody).map_err(&failed)?;
+        let inspector = match inspect_to_write(&found.way(), timeout, self.anybody) {
+            Err(error) if error.kind() == ErrorKind::OtherKind => {
+                return print(
+                    "not locked: rows of a table hold no lock, since each is stored to by its owner alone\n",
+                );
+            }
+            opened => opened.map_err(&failed)?,
+        };
         let Some(holder) = inspector.holder().map_err(&failed)? else {
             return print("not locked\n");
         };

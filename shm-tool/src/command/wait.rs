@@ -8,15 +8,19 @@ use shm_core::Place;
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure};
-use crate::source::{Source, TypeArgs};
+use crate::rows;
+use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Leaf, Node, Path, changes};
 
 /// Wait until a field has a value, or changes
+///
+/// A field of a table's row is waited for until a process claims that row.
 ///
 /// Examples:
 ///   shm wait 0x1234 state==Ready --timeout 30 && start-worker
 ///   shm wait 0x1234 'limits.cpu[2]>=10'
 ///   shm wait 0x1234 pid                    until it changes
+///   shm wait 0x77 '[3].state==Ready'       in row 3 of a table; '[3]!=free' until a process claims it
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Wait {
@@ -110,9 +114,12 @@ impl Wait {
         };
         let condition = self.condition.as_ref().unwrap_or(&whole);
         let first = source.read()?;
+        if first.rows.is_some() {
+            condition.check_rows(&source)?;
+        }
         let mut last = first.clone();
         loop {
-            if condition.holds(&first.node, &last.node)? {
+            if condition.holds(&first, &last)? {
                 return Ok(());
             }
             let left = end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()));
@@ -133,17 +140,42 @@ impl Wait {
 }
 
 impl Condition {
-    fn holds(&self, first: &Node, now: &Node) -> Result<bool, Failure> {
-        let part = self.path.of(now)?;
-        match &self.wanted {
-            None => Ok(!changes("", self.path.of(first)?, part).is_empty()),
-            Some((is, value)) => match part {
-                Node::Leaf(leaf) => compare(leaf, *is, value),
-                _ => Err(Failure::usage(format!(
-                    "`{}` is no single value; name one of its parts",
-                    self.path
-                ))),
-            },
+    /// Of a table: whether the path leads somewhere in a row that a process has claimed.
+    fn check_rows(&self, source: &Source) -> Result<(), Failure> {
+        if self.path.of_row().is_none() && !self.path.steps().is_empty() {
+            return Err(Failure::usage(format!(
+                "each row of a table has its own `{0}`; name a row, as in [0].{0}",
+                self.path
+            )));
+        }
+        source.check_in_rows(&self.path)
+    }
+
+    fn holds(&self, first: &Reading, now: &Reading) -> Result<bool, Failure> {
+        let part = self.path.in_rows(&now.node)?;
+        let Some((is, value)) = &self.wanted else {
+            let owners = match (&first.rows, &now.rows) {
+                (Some(first), Some(now)) if self.path.steps().is_empty() => {
+                    !rows::changes(first, now).is_empty()
+                }
+                _ => false,
+            };
+            return Ok(match (self.path.in_rows(&first.node)?, part) {
+                (Some(first), Some(now)) => owners || !changes("", first, now).is_empty(),
+                (first, now) => first.is_some() != now.is_some(),
+            });
+        };
+        let is_free = part.is_none_or(Node::is_free);
+        if value == "free" && now.rows.is_some() && self.path.steps().len() == 1 {
+            return Ok(is_free == (*is == Is::Equal));
+        }
+        match part {
+            _ if is_free => Ok(false),
+            Some(Node::Leaf(leaf)) => compare(leaf, *is, value),
+            _ => Err(Failure::usage(format!(
+                "`{}` is no single value; name one of its parts",
+                self.path
+            ))),
         }
     }
 }
@@ -192,9 +224,12 @@ mod tests {
     fn conditions_are_read_and_judged() {
         let judged = |leaf: Leaf, text: &str| {
             let condition: Condition = text.parse().unwrap();
-            condition
-                .holds(&Node::Leaf(leaf.clone()), &Node::Leaf(leaf))
-                .map_err(|f| f.exit)
+            let reading = Reading {
+                node: Node::Leaf(leaf),
+                version: None,
+                rows: None,
+            };
+            condition.holds(&reading, &reading).map_err(|f| f.exit)
         };
         assert_eq!(judged(Leaf::Int(-5), "==-5"), Ok(true));
         assert_eq!(judged(Leaf::Int(-5), "< 0"), Ok(true));

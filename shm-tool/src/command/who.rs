@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::CellAlignment::{Left, Right};
 use serde::Serialize;
-use shm_core::{Claimant, HolderState, Place};
+use shm_core::{Claimant, HolderState, InspectedRow, Inspector, Place, RowLife};
 
 use crate::cli::place;
 use crate::failure::Failure;
@@ -54,13 +54,18 @@ struct Process {
     /// What a segment of the library's tells besides.
     slots: usize,
     holds_lock: bool,
+    /// Of a table: those that belong to it.
+    rows: Vec<u32>,
     state: Option<&'static str>,
 }
 
 impl Who {
     pub fn run(self) -> Result<(), Failure> {
         let found = Found::at(&self.place)?;
-        let claimants = claimants(&found);
+        let inspector = inspect(&found.way(), Duration::ZERO).ok();
+        let claimants = claimants(inspector.as_ref());
+        let rows = inspector.and_then(|inspector| inspector.rows().ok());
+        let rows = rows.unwrap_or_default();
         let processes = AttachedProcesses::of(&found);
         // Asked again, since this program was attached for a moment.
         let attached = Found::at(&self.place).map_or(found.attached(), |now| now.attached());
@@ -74,7 +79,7 @@ impl Who {
             processes: processes
                 .found
                 .into_iter()
-                .map(|process| Process::of(process, &claimants, &names))
+                .map(|process| Process::of(process, &claimants, &rows, &names))
                 .collect(),
         };
         if self.json {
@@ -85,11 +90,9 @@ impl Who {
 }
 
 /// By pid; none of a stranger's segment.
-fn claimants(found: &Found) -> HashMap<u32, Vec<Claimant>> {
-    let inspector = inspect(&found.way(), Duration::ZERO);
-    let claimants = inspector
-        .and_then(|inspector| inspector.writers())
-        .unwrap_or_default();
+fn claimants(inspector: Option<&Inspector>) -> HashMap<u32, Vec<Claimant>> {
+    let claimants = inspector.and_then(|inspector| inspector.writers().ok());
+    let claimants = claimants.unwrap_or_default();
     let mut by_pid: HashMap<u32, Vec<Claimant>> = HashMap::new();
     for claimant in claimants
         .into_iter()
@@ -101,7 +104,12 @@ fn claimants(found: &Found) -> HashMap<u32, Vec<Claimant>> {
 }
 
 impl Process {
-    fn of(process: Attached, claimants: &HashMap<u32, Vec<Claimant>>, names: &Names) -> Process {
+    fn of(
+        process: Attached,
+        claimants: &HashMap<u32, Vec<Claimant>>,
+        rows: &[InspectedRow],
+        names: &Names,
+    ) -> Process {
         let claims = claimants.get(&process.pid).map_or(&[][..], Vec::as_slice);
         Process {
             pid: process.pid,
@@ -112,6 +120,11 @@ impl Process {
             read_only_attachments: process.read_only,
             slots: claims.len(),
             holds_lock: claims.iter().any(|claim| claim.holds_lock),
+            rows: rows
+                .iter()
+                .filter(|row| row.owner == Some(process.pid) && row.life == RowLife::Live)
+                .map(|row| row.id.index())
+                .collect(),
             state: claims.first().map(|claim| doing(claim.state)),
         }
     }
@@ -124,13 +137,21 @@ impl Process {
         };
         let mut remarks = Vec::new();
         if self.slots > 0 {
-            remarks.push("has a slot");
+            remarks.push("has a slot".to_owned());
+        }
+        match &self.rows[..] {
+            [] => (),
+            [row] => remarks.push(format!("owns row {row}")),
+            rows => {
+                let rows: Vec<String> = rows.iter().map(u32::to_string).collect();
+                remarks.push(format!("owns rows {}", rows.join(", ")));
+            }
         }
         if self.holds_lock {
-            remarks.push("holds the lock");
+            remarks.push("holds the lock".to_owned());
         }
         if let Some(state) = self.state.filter(|state| *state != "running") {
-            remarks.push(state);
+            remarks.push(state.to_owned());
         }
         let remarks = if remarks.is_empty() {
             "-".to_owned()

@@ -9,6 +9,7 @@ mod json;
 mod raw;
 mod rows;
 mod rust;
+mod sample;
 mod store;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use json::TypeJson;
 pub use raw::raw_lines;
 pub use rows::{Row, rows};
 pub use rust::rust_source;
+pub use sample::sample;
 pub use store::Store;
 
 /// The word for it in C.

@@ -1,6 +1,7 @@
 //! Values as JSON: a struct as an object, a list as an array, text as a string, a variant as its name. A number that
 //! JSON has no word for is a string (`"NaN"`, `"inf"`, `"-inf"`); bytes that are no text are an object with the one
-//! member `hex`; an address is a string of hexadecimal digits, and what has no known value is `null`.
+//! member `hex`; an address is a string of hexadecimal digits, and what has no known value, as a free row has none, is
+//! `null`.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -32,7 +33,7 @@ impl Serialize for Leaf {
             Leaf::Text(text) => serializer.serialize_str(text),
             Leaf::Variant(name) => serializer.serialize_str(name),
             Leaf::Address(address) => serializer.collect_str(&format_args!("{address:#x}")),
-            Leaf::Opaque(_) => serializer.serialize_none(),
+            Leaf::Opaque(_) | Leaf::Free => serializer.serialize_none(),
             Leaf::Bytes(bytes) => {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 let mut map = serializer.serialize_map(Some(1))?;

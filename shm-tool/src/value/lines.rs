@@ -133,6 +133,7 @@ impl Leaf {
             Leaf::Address(0) => write!(shown, "null"),
             Leaf::Address(address) => write!(shown, "{address:#x}"),
             Leaf::Opaque(size) => write!(shown, "{size} opaque bytes"),
+            Leaf::Free => write!(shown, "free"),
         };
         shown
     }

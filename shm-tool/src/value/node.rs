@@ -33,6 +33,8 @@ pub enum Leaf {
     Address(u64),
     /// So many bytes of which no value is known.
     Opaque(u64),
+    /// A row of a table that belongs to no process.
+    Free,
 }
 
 impl From<Value> for Node {
@@ -63,5 +65,10 @@ impl Node {
     /// Whether it has no parts.
     pub fn is_leaf(&self) -> bool {
         matches!(self, Node::Leaf(_))
+    }
+
+    /// Whether it is a row that belongs to no process.
+    pub fn is_free(&self) -> bool {
+        matches!(self, Node::Leaf(Leaf::Free))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Node;
+use super::{Leaf, Node};
 use crate::failure::{Exit, Failure};
 use crate::output::visible;
 
@@ -69,6 +69,44 @@ impl Path {
         &self.steps
     }
 
+    /// Of a path as in `[3].state`: the row of a table, and the path in that.
+    pub fn of_row(&self) -> Option<(usize, Path)> {
+        let (Step::Index(row), rest) = self.steps.split_first()? else {
+            return None;
+        };
+        let behind = self.text.split_once(']').map_or("", |(_, behind)| behind);
+        let path = Path {
+            steps: rest.to_vec(),
+            text: behind.to_owned(),
+        };
+        Some((*row, path))
+    }
+
+    /// The same path in each row of a table, unless it names one.
+    pub fn in_each_row(&self, table: &Node) -> Vec<Path> {
+        let (Node::List(rows), None | Some(Step::Field(_))) = (table, self.steps.first()) else {
+            return vec![self.clone()];
+        };
+        let dot = if self.text.starts_with('.') { "" } else { "." };
+        let of_row = |row| Path {
+            steps: [vec![Step::Index(row)], self.steps.clone()].concat(),
+            text: format!("[{row}]{dot}{}", self.text),
+        };
+        (0..rows.len()).map(of_row).collect()
+    }
+
+    /// The part that it leads to; `None` where that lies in a row that is free.
+    pub fn in_rows<'a>(&self, table: &'a Node) -> Result<Option<&'a Node>, Failure> {
+        let row = match (table, self.steps.first()) {
+            (Node::List(rows), Some(Step::Index(row))) => rows.get(*row),
+            _ => None,
+        };
+        if row.is_some_and(Node::is_free) && self.steps.len() > 1 {
+            return Ok(None);
+        }
+        self.of(table).map(Some)
+    }
+
     /// The part that it leads to.
     pub fn of<'a>(&self, whole: &'a Node) -> Result<&'a Node, Failure> {
         let mut part = whole;
@@ -132,7 +170,7 @@ fn unknown<'a>(walked: &str, name: &str, names: impl Iterator<Item = &'a str> + 
     ))
 }
 
-fn beyond(walked: &str, index: usize, len: usize) -> Failure {
+pub fn beyond(walked: &str, index: usize, len: usize) -> Failure {
     Failure::not_found(format!(
         "{} has no element {index}; it has {len}, numbered from 0",
         whole_or(walked)
@@ -143,6 +181,7 @@ fn partless(walked: &str, step: &str, part: &Node) -> Failure {
     let what = match part {
         Node::Struct(_) => "a struct: name one of its fields",
         Node::List(_) => "a list: name an element, as in [0]",
+        Node::Leaf(Leaf::Free) => "a free row, until a process claims it",
         Node::Leaf(_) => "no struct and no list",
     };
     let whole = whole_or(walked);
@@ -156,7 +195,6 @@ fn partless(walked: &str, step: &str, part: &Node) -> Failure {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::value::Leaf;
 
     fn tree() -> Node {
         let number = |n| Node::Leaf(Leaf::Int(n));

@@ -57,29 +57,224 @@ fn rows_are_listed_with_their_owners_and_whether_those_live() {
 }
 
 #[test]
-fn commands_for_a_single_value_say_that_it_is_a_table_and_the_others_take_it() {
+fn a_row_is_named_by_its_number() {
     in_own_namespace!();
     let table = workers();
     let _seat = table.claim(LIMITS).unwrap();
-    for command in [
-        "watch 0x1234",
-        "wait 0x1234",
-        "set 0x1234 memory=1",
-        "dump 0x1234 /dev/null/none",
-        "unlock 0x1234",
+    assert_eq!(printed("show 0x1234 [0].memory [0].cpu[2]"), "0.5\n3\n");
+    assert_eq!(json("show 0x1234 [0] --json")["parts"]["[0]"]["cpu"][1], 2);
+    assert_eq!(printed("show 0x1234 [3]"), "free\n");
+    fails("show 0x1234 [3].memory", 1, "a free row, until a process");
+    fails("show 0x1234 [4]", 1, "has no element 4; it has 4");
+    fails("show 0x1234 [0].memry", 1, "did you mean `memory`?");
+}
+
+#[test]
+fn who_comes_and_goes_and_what_changes_in_a_row_is_watched() {
+    in_own_namespace!();
+    let table = workers();
+    let mut seat = table.claim(LIMITS).unwrap();
+    let mut text = Running::start("watch 0x1234 -n 2");
+    assert_eq!(text.line(), "Limits[4] v1");
+    assert!(text.line().starts_with("ROW  OWNER"));
+    assert!(text.line().ends_with("[1, 2, 3, 4]  0.5"));
+    let mut lines = Running::start("watch 0x1234 --json -n 4");
+    let first = lines.json();
+    assert_eq!(first["rows"][0]["owner"], std::process::id());
+    assert_eq!(first["rows"][0]["value"]["memory"], 0.5);
+    seat.store(shm_core::field!(Limits.memory), 2.5).unwrap();
+    let change = lines.json();
+    assert_eq!(
+        (&change["changes"], &change["owners"]),
+        (
+            &serde_json::json!([{"path": "[0].memory", "from": 0.5, "to": 2.5}]),
+            &serde_json::json!([])
+        )
+    );
+    assert!(text.line().ends_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(text.line(), "  [0].memory  0.5 → 2.5");
+    let peer = Peer::start("owner of a row");
+    let pid = peer.pid();
+    let owners = |change: &serde_json::Value| {
+        let owners = change["owners"].as_array().unwrap().iter();
+        let told =
+            owners.map(|owner| format!("{} {} {}", owner["row"], owner["what"], owner["owner"]));
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let change = lines.json();
+    assert_eq!(owners(&change), format!("1 \"claimed\" {pid}"));
+    assert_eq!(change["changes"][0]["path"], "[1]");
+    assert_eq!(change["changes"][0]["from"], serde_json::Value::Null);
+    text.line();
+    assert!(
+        text.line()
+            .starts_with(&format!("  [1]  claimed by {pid} ("))
+    );
+    assert_eq!(
+        text.line(),
+        "  [1]  free → {cpu: [1, 2, 3, 4], memory: 0.5}"
+    );
+    assert_eq!(text.end().code, 0);
+    peer.kill();
+    assert_eq!(owners(&lines.json()), format!("1 \"died\" {pid}"));
+    table.reap(|_, _| ()).unwrap();
+    let change = lines.json();
+    assert_eq!(owners(&change), format!("1 \"freed\" {pid}"));
+    assert_eq!(change["changes"][0]["to"], serde_json::Value::Null);
+    assert_eq!(lines.end().code, 0);
+}
+
+#[test]
+fn only_the_rows_and_fields_that_were_named_are_watched() {
+    in_own_namespace!();
+    let table = workers();
+    let mut first = table.claim(LIMITS).unwrap();
+    let mut second = table.claim(LIMITS).unwrap();
+    let mut field = Running::start("watch 0x1234 memory --json -n 1");
+    let mut row = Running::start("watch 0x1234 [1] --json -n 1");
+    assert_eq!(field.json()["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(row.json()["rows"][0]["row"], 1);
+    first.update(|limits| limits.cpu[0] = 7).unwrap();
+    first.update(|limits| limits.memory = 1.5).unwrap();
+    assert_eq!(field.json()["changes"][0]["path"], "[0].memory");
+    let third = table.claim(LIMITS).unwrap();
+    second.update(|limits| limits.cpu[0] = 8).unwrap();
+    assert_eq!(
+        row.json()["changes"],
+        serde_json::json!([{"path": "[1].cpu[0]", "from": 1, "to": 8}])
+    );
+    assert_eq!((field.end().code, row.end().code), (0, 0));
+    drop(third);
+    fails("watch 0x1234 memry", 1, "did you mean `memory`?");
+    fails("watch 0x1234 [3].memry", 1, "did you mean `memory`?");
+    fails("watch 0x1234 [9]", 1, "it has 4");
+}
+
+#[test]
+fn a_row_is_waited_for_until_a_process_claims_it_and_its_field_has_the_value() {
+    in_own_namespace!();
+    let table = workers();
+    for holds in ["[0]==free", "[3]==free"] {
+        printed(&format!("wait 0x1234 {holds} --timeout 60"));
+    }
+    let claimed = Running::start("wait 0x1234 [0]!=free --timeout 60");
+    let value = Running::start("wait 0x1234 [0].memory>=2 --timeout 60");
+    let element = Running::start("wait 0x1234 [0].cpu[3]==4 --timeout 60");
+    let mut seat = table.claim(LIMITS).unwrap();
+    assert_eq!((claimed.end().code, element.end().code), (0, 0));
+    seat.update(|limits| limits.memory = 2.5).unwrap();
+    assert_eq!(value.end().code, 0);
+    printed("wait 0x1234 [0]!=free --timeout 60");
+    for (condition, code, says) in [
+        ("[1].memory!=0", 6, "the time is over"),
+        ("[1]!=free", 6, "the time is over"),
+        ("[1].memry==1", 1, "did you mean `memory`?"),
+        ("[1].cpu[4]==1", 1, "it has 4"),
+        ("[4].memory==1", 1, "it has 4"),
+        ("memory==1", 2, "name a row, as in [0].memory"),
+        ("[0]==1", 2, "no single value"),
     ] {
-        let ran = shm(command);
-        assert_eq!(ran.code, 5, "{command}: {}", ran.err);
-        assert!(
-            ran.err.contains("it is a table of rows"),
-            "{command}: {}",
-            ran.err
+        fails(
+            &format!("wait 0x1234 {condition} --timeout 0.05"),
+            code,
+            says,
         );
     }
+}
+
+#[test]
+fn any_change_of_a_table_ends_a_wait_without_a_condition() {
+    in_own_namespace!();
+    let table = workers();
+    let mut waiting = Running::start("wait 0x1234 --timeout 60");
+    // It may look for the first time after any of these.
+    while waiting.child.try_wait().unwrap().is_none() {
+        // Both the claim and its end last for longer than it takes to look again.
+        for seat in [Some(table.claim(LIMITS).unwrap()), None] {
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            drop(seat);
+        }
+    }
+    assert_eq!(waiting.end().code, 0);
+}
+
+#[test]
+fn what_a_table_can_not_do_is_said_with_the_owner() {
+    in_own_namespace!();
+    let table = workers();
+    fails("set 0x1234 memory=1", 4, "all rows of the table are free");
+    let seat = table.claim(LIMITS).unwrap();
+    let pid = std::process::id();
+    let owner = format!("{pid} ({})", name(pid));
+    let alone = format!("row 0 belongs to {owner}, which alone may store to it");
+    fails("set 0x1234 [0].memory=1", 4, &alone);
+    fails("set 0x1234 [2].memory=1", 4, "row 2 is free");
+    fails("set 0x1234 memory=1", 4, &format!("as row 0 by {owner}"));
+    assert_eq!((seat.get().unwrap(), table.rows().count()), (LIMITS, 1));
+    assert_eq!(
+        printed("unlock 0x1234"),
+        "not locked: rows of a table hold no lock, since each is stored to by its owner alone\n"
+    );
+    let peer = Peer::start("owner of a row");
+    let answer = json("who 0x1234 --json");
+    let mut processes = answer["processes"].as_array().unwrap().iter();
+    let found = processes.find(|process| process["pid"] == peer.pid());
+    assert_eq!(found.unwrap()["rows"], serde_json::json!([1]));
+    let said = printed("who 0x1234");
+    assert!(said.contains("has a slot, owns row 1"), "{said}");
+}
+
+#[test]
+fn rows_are_dumped_and_compared_and_not_restored() {
+    in_own_namespace!();
+    let folder = crate::debug_info::Folder::new("rows");
+    let (file, cut) = (folder.path("rows.dump"), folder.path("cut.dump"));
+    let table = workers();
+    let mut seat = table.claim(LIMITS).unwrap();
+    assert_eq!(
+        printed(&format!("dump 0x1234 {file}")),
+        format!("wrote 1 of 4 rows of Limits (16 bytes each) to {file}\n")
+    );
+    assert!(printed(&format!("diff {file} 0x1234")).starts_with("one layout"));
+    seat.update(|limits| limits.memory = 2.5).unwrap();
+    let _second = table.claim(LIMITS).unwrap();
+    let ran = shm(&format!("diff {file} 0x1234"));
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.out.contains("  [0].memory  0.5 | 2.5\n"), "{}", ran.out);
+    assert!(ran.out.contains("  [1]         free | {cpu"), "{}", ran.out);
+    for place in ["0x1234", "0x77"] {
+        fails(
+            &format!("restore {file} {place}"),
+            5,
+            "belongs to the process that claims it",
+        );
+    }
+    let whole = std::fs::read(&file).unwrap();
+    for at in [7, 9, 40, whole.len() - 20] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&cut, bytes).unwrap();
+        fails(&format!("restore {cut} 0x1234"), 5, "no whole dump");
+    }
+    // The same layout, but another thing.
+    let _single = shm_core::SharedBox::create_new(0x77, LIMITS).unwrap();
+    let ran = shm("diff 0x77 0x1234");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(
+        ran.out.starts_with("the second is a table of rows"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn the_other_commands_take_a_table() {
+    in_own_namespace!();
+    let table = workers();
+    let _seat = table.claim(LIMITS).unwrap();
     assert!(printed("schema 0x1234").contains("pub struct Limits"));
     assert!(printed("diff 0x1234 0x1234").starts_with("one layout"));
     assert!(printed("doctor 0x1234").starts_with("fine"));
-    printed("who 0x1234");
     let terminal = crate::terminal::Terminal::start((24, 80), "top --delay 0.05", &[]);
     terminal.until_there_is("Limits[4]");
     terminal.until_there_is(&format!("[0] {} (", std::process::id()));
