@@ -42,12 +42,13 @@ pub struct Cli {
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_possible_values = true
+        hide_possible_values = true,
+        display_order = 900
     )]
     pub color: Color,
 
     /// Look into the IPC namespace of that process, and into its /dev/shm: a container's
-    #[arg(long, global = true, value_name = "PID")]
+    #[arg(long, global = true, value_name = "PID", display_order = 900)]
     ipc_of: Option<u32>,
 
     #[command(subcommand)]

@@ -70,7 +70,9 @@ impl Kept {
     /// The value that stands, and the schema that it is of.
     pub fn of(source: &Source) -> Result<Kept, Failure> {
         let Some(inspector) = source.inspector() else {
-            return Err(Failure::usage("a dump is of a segment that has a schema"));
+            return Err(Failure::usage(
+                "a dump is of a segment that has a schema; `shm ls --typed` lists those",
+            ));
         };
         loop {
             let schema = inspector.schema().map_err(source.failed())?;

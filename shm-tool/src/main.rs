@@ -14,6 +14,7 @@ mod rows;
 mod shape;
 mod source;
 mod table;
+mod usage;
 mod value;
 
 use std::process::ExitCode;
@@ -23,9 +24,12 @@ use clap::Parser;
 use cli::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    output::choose_colour(cli.color);
-    match cli.run() {
+    let run = |cli: Cli| {
+        output::choose_colour(cli.color);
+        cli.run()
+    };
+    let ran = Cli::try_parse().map_err(|error| usage::ended(&error));
+    match ran.and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

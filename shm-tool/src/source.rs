@@ -196,7 +196,7 @@ impl Source {
     pub fn store(&self, fields: &[(&Path, &str)]) -> Result<(), Failure> {
         let Way::Told { ty, at, .. } = &self.way else {
             return Err(Failure::usage(
-                "--raw-write is for segments that are read by --type",
+                "--raw-write is for segments that are read by --type; leave it out",
             ));
         };
         let stores = fields
@@ -347,7 +347,7 @@ impl TypeArgs {
     /// What the file has of the segment's size.
     fn which_type(&self, found: &Found) -> Failure {
         let Some(from) = &self.from else {
-            return Failure::usage("--type is wanted");
+            return Failure::usage("no type is named; name one with --type");
         };
         let info = match DebugInfo::of(from) {
             Ok(info) => info,

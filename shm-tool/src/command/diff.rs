@@ -22,8 +22,9 @@ use crate::value::{Extent, Node, changes, one_line};
 
 /// Compare two types field by field, and the values where the types are one
 ///
-/// Each side is a value, a file that `shm dump` or `shm schema --format json` wrote, or a type from a program's debug
-/// information as FILE:NAME. Exit code 3 if anything differs.
+/// Each side is a value, a file that `shm dump` or `shm schema --format json`
+/// wrote, or a type from a program's debug information as FILE:NAME. Exit code 3
+/// if anything differs.
 ///
 /// Examples:
 ///   shm diff 0x1234 id:7

@@ -13,7 +13,9 @@ use crate::source::{Source, TypeArgs};
 
 /// Write a value and its schema to a file, which `shm restore` reads
 ///
-/// The value is one commit; of a table each row that shows one is, and `shm diff` reads the file. The file is whole or not there at all; one that is there is replaced.
+/// The value is one commit; of a table each row that shows one is, and `shm diff`
+/// reads the file. The file is whole or not there at all; one that is there is
+/// replaced.
 ///
 /// Example: shm dump 0x1234 st_pid.dump
 #[derive(Debug, Args)]
@@ -23,6 +25,7 @@ pub struct Dump {
     #[arg(value_parser = place)]
     place: Place,
 
+    /// Where to: a file that is not there yet, or may be replaced
     file: PathBuf,
 }
 

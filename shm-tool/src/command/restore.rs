@@ -16,10 +16,12 @@ use crate::output::{print, visible};
 
 /// Store the value of a file that `shm dump` wrote, as one commit; or make a segment or file of it
 ///
-/// What is there must have the layout that the file has; what does not fit is refused with both. Where nothing is, it is
-/// made. With --capacity what is there is made anew with that much room, for a later version of the type: it must not be
-/// attached, keeps its mode and group, and begins at version 1. The steps are printed. Rows of a table come from the
-/// processes that claim them, and from no file.
+/// What is there must have the layout that the file has; what does not fit is
+/// refused with both. Where nothing is, it is made. With --capacity what is there
+/// is made anew with that much room, for a later version of the type: it must not
+/// be attached, keeps its mode and group, and begins at version 1. The steps are
+/// printed. Rows of a table come from the processes that claim them, and from no
+/// file.
 ///
 /// Examples:
 ///   shm restore st_pid.dump 0x1234
@@ -27,6 +29,7 @@ use crate::output::{print, visible};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Restore {
+    /// What `shm dump` wrote
     file: PathBuf,
 
     /// Where to: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME

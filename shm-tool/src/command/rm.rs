@@ -16,7 +16,8 @@ use crate::output::{human_size, print, visible};
 
 /// Remove segments, with the semaphore set that belongs to each, and files of values
 ///
-/// What a process has attached stays, unless --force is given. On a terminal it asks before it removes.
+/// What a process has attached stays, unless --force is given. On a terminal it
+/// asks before it removes.
 ///
 /// Examples:
 ///   shm rm 0x1234
@@ -26,6 +27,7 @@ use crate::output::{human_size, print, visible};
 pub struct Rm {
     /// What to remove: 0x1234, id:5, ftok:PATH:ID, file:PATH or posix:/NAME
     #[arg(required_unless_present = "orphans", value_parser = place)]
+    #[arg(value_name = "PLACE")]
     places: Vec<Place>,
 
     /// What no process will find: segments without a key, not attached, whose creator has gone; and semaphore sets
@@ -66,7 +68,7 @@ impl Rm {
         let asks = !self.yes && !self.dry_run;
         if asks && self.orphans && !io::stdin().is_terminal() {
             return Err(Failure::usage(
-                "without a terminal to ask on, --orphans wants --yes or --dry-run",
+                "--orphans: there is no terminal to ask on; add --yes or --dry-run",
             ));
         }
         for target in targets {

@@ -18,8 +18,9 @@ use crate::value::{Extent, Node, Path, lines, one_line};
 
 /// Store fields of a value, all of them as one commit
 ///
-/// Each is checked against the schema: its range, its length, the variants that there are. What does not fit leaves the
-/// value as it is. Rows of a table are stored to by the processes that own them, and by no other.
+/// Each is checked against the schema: its range, its length, the variants that
+/// there are. What does not fit leaves the value as it is. Rows of a table are
+/// stored to by the processes that own them, and by no other.
 ///
 /// Examples:
 ///   shm set 0x1234 pid=42 names=alice
@@ -32,8 +33,8 @@ pub struct Set {
     #[arg(value_parser = place)]
     place: Place,
 
-    /// PATH=VALUE
-    #[arg(required = true)]
+    /// A field and what it is to be: names=alice, 'limits.cpu[2]=10'
+    #[arg(required = true, value_name = "PATH=VALUE")]
     fields: Vec<Assignment>,
 
     /// Only if the value still has this version; else exit code 3
@@ -94,8 +95,11 @@ struct Change {
 
 impl Set {
     pub fn run(self) -> Result<(), Failure> {
-        let timeout = Duration::try_from_secs_f64(self.timeout)
-            .map_err(|_| Failure::usage("--timeout: write a number of seconds, such as 2.5"))?;
+        let timeout = Duration::try_from_secs_f64(self.timeout).map_err(|_| {
+            Failure::usage(
+                "--timeout: it is too long, or below 0; write a number of seconds, such as 2.5",
+            )
+        })?;
         if self.told.is_given() {
             return self.store_raw();
         }

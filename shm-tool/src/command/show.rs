@@ -35,7 +35,8 @@ pub struct Show {
     #[arg(value_parser = place)]
     place: Place,
 
-    /// Parts of the value: names, limits.cpu[2]
+    /// Parts of the value: names, limits.cpu[2]; of a table a field of each row, or of one: [3].state
+    #[arg(value_name = "PATH")]
     paths: Vec<Path>,
 
     /// As JSON

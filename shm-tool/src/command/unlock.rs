@@ -15,8 +15,10 @@ use crate::output::print;
 
 /// Take over the lock of a process that is dead, or say what to do about one that is not
 ///
-/// It takes no lock from a process that could still store to the value: one that has called exec does not map it any more.
-/// For a stopped one it gives the commands that free it, and on a terminal offers to run them. Rows of a table hold no lock.
+/// It takes no lock from a process that could still store to the value: one that
+/// has called exec does not map it any more. For a stopped one it gives the
+/// commands that free it, and on a terminal offers to run them. Rows of a table
+/// hold no lock.
 ///
 /// Example: shm unlock 0x1234
 #[derive(Debug, Args)]

@@ -102,7 +102,7 @@ impl Wait {
             None => None,
             Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
                 Failure::usage(format!(
-                    "--timeout {seconds}: write a number of seconds, such as 2.5"
+                    "--timeout {seconds}: it is too long, or below 0; write a number of seconds, such as 2.5"
                 ))
             })?),
         };

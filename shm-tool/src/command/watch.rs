@@ -22,8 +22,10 @@ use crate::value::{Change, Extent, Node, Path, changes, lines, one_line};
 
 /// Show each change of a value, until Ctrl-C
 ///
-/// First the value, then only what changed, with the time and the version. A reader sees the newest value: it says how
-/// many versions it skipped. Of a table: the rows, and then who claims one, dies or lets one go, and what changes in them.
+/// First the value, then only what changed, with the time and the version. A
+/// reader sees the newest value: it says how many versions it skipped. Of a
+/// table: the rows, and then who claims one, dies or lets one go, and what
+/// changes in them.
 ///
 /// Examples:
 ///   shm watch 0x1234
@@ -36,7 +38,8 @@ pub struct Watch {
     #[arg(value_parser = place)]
     place: Place,
 
-    /// Only changes of these parts
+    /// Only changes of these parts: names, limits.cpu[2]; of a table a field of each row, or of one: [3].state
+    #[arg(value_name = "PATH")]
     paths: Vec<Path>,
 
     /// A line of JSON for each change

@@ -91,7 +91,7 @@ fn rows_are_sorted_by_numbers_and_columns_are_chosen() {
     assert_eq!(sizes, ["9", "100", "2000"]);
     let reverse = printed("ls --sort key --reverse -o key --noheadings");
     assert_eq!(reverse, "0x00000003\n0x00000002\n0x00000001\n");
-    fails("ls --sort colour", 2, "invalid value");
+    fails("ls --sort colour", 2, "\"colour\" is none of place, id,");
 }
 
 #[test]

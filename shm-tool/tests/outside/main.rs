@@ -22,6 +22,7 @@ mod tables;
 mod terminal;
 mod top;
 mod unlock;
+mod usage;
 mod wait;
 mod watch;
 mod who;

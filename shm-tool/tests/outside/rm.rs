@@ -58,8 +58,12 @@ fn what_was_done_in_part_is_told() {
     assert!(ran.out.starts_with("removed 0x00000077"));
     assert_eq!(ran.err.lines().last(), Some("shm: 1 done, 1 not"));
     fails("rm 0x78", 1, "no segment has this key");
-    fails("rm", 2, "required");
-    fails("rm --orphans 0x78", 2, "cannot be used with");
+    fails("rm", 2, "<PLACE>... is missing; write shm rm <PLACE>...");
+    fails(
+        "rm --orphans 0x78",
+        2,
+        "--orphans does not go with [PLACE]...",
+    );
 }
 
 #[test]

@@ -31,7 +31,11 @@ fn a_stranger_has_none() {
     in_own_namespace!();
     foreign(0x77, 4096);
     fails("schema 0x77", 5, "another program laid it out");
-    fails("schema 0x77 --format cobol", 2, "invalid value");
+    fails(
+        "schema 0x77 --format cobol",
+        2,
+        "is none of rust, c, python, json",
+    );
     fails("schema 0x78", 1, "`shm ls`");
 }
 

@@ -22,7 +22,8 @@ use screen::{Look, Screen};
 ///
 /// What it looks at it has attached, for reading.
 ///
-/// Keys: ↑ ↓ select, PageUp PageDown scroll the value, s sort, blank pause, q or Ctrl-C end.
+/// Keys: ↑ ↓ select, PageUp PageDown scroll the value, s sort, blank pause, q or
+/// Ctrl-C end.
 ///
 /// Example: shm top --delay 0.5
 #[derive(Debug, Args)]
@@ -57,7 +58,7 @@ impl Top {
             .filter(|delay| !delay.is_zero());
         let Some(delay) = delay else {
             return Err(Failure::usage(
-                "--delay: write a number of seconds above 0, such as 0.5",
+                "--delay: it is too long, or 0; write a number of seconds above 0, such as 0.5",
             ));
         };
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
