@@ -11,8 +11,8 @@
  * return 0 or a negative SHMBOX_E... code.
  *
  * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
- * and schema; repair; processes; records; files; semaphores; verdicts; leaving; claims; the lock; reading; writing;
- * attaching; birth; opening; opening files; waiting; for C++.
+ * and schema; repair; processes; records; files; semaphores; verdicts; leaving; claims; the lock; reading; writing; the
+ * disk; attaching; birth; opening; opening files; waiting; for C++.
  */
 #ifndef SHMBOX_H_1
 #define SHMBOX_H_1
@@ -118,7 +118,7 @@ enum {
 	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
 	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
 	SHMBOX_ENOUNDO = -25,       /* the kernel undoes no semaphores when a process dies */
-	SHMBOX_EEXISTS = -26,       /* the key leads to a segment already */
+	SHMBOX_EEXISTS = -26,       /* the key leads to a segment already, the path to a file */
 	SHMBOX_ENOFILE = -27,       /* the path leads to a directory, a FIFO, a device or a symbolic link */
 	SHMBOX_EFILESYSTEM = -28,   /* the file lies where not every process sees the others' locks and stores */
 	SHMBOX_EEXPOSED = -29,      /* others may write the file, and so cut it short under this process */
@@ -155,11 +155,11 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
 	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
 	case SHMBOX_ENOUNDO: return "the kernel refuses to undo semaphores when a process dies, which writers need: this sandbox lacks SEM_UNDO; what opens it for reading only works";
-	case SHMBOX_EEXISTS: return "the key leads to a segment already: open it";
+	case SHMBOX_EEXISTS: return "the key leads to a segment already, or the path to a file: open it";
 	case SHMBOX_ENOFILE: return "the path leads to no ordinary file, or to a symbolic link, which could be led elsewhere at any time: name the file itself (`readlink -f`)";
-	case SHMBOX_EFILESYSTEM: return "not every process would see the others' locks and stores on the file's file system: put it on a local one (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs; `stat -f` shows which it is), or, on an overlay, let this process write it";
+	case SHMBOX_EFILESYSTEM: return "not every process would see the others' locks and stores on the file's file system: put it on a local one (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs; `stat -f` shows which it is), or, on an overlay, let this process write it; to create one there, it must know O_TMPFILE: else let a Rust program do it";
 	case SHMBOX_EEXPOSED: return "the file's mode lets others write it, and so cut it short, which would end each process that reads behind the cut (SIGBUS): if they may be trusted, say so with `mode` in shmbox_options, with their bits in it; else `chmod go-w` with its path";
-	case SHMBOX_ENOTRESTORED: return "the value was left by an earlier start of the machine, or by the file that this one is a copy of: open it once for writing in Rust (`SharedBox::<T>::open(Place::file(path))`), which brings the newest durable value back";
+	case SHMBOX_ENOTRESTORED: return "the value was left by an earlier start of the machine, or by the file that this one is a copy of: open it once for writing, which brings the newest durable value back; if that says so too, none is whole: restore the file from a backup that was made of a closed one, or remove it and create it anew";
 	case SHMBOX_ENOPROC: return "a file needs /proc, which tells this start of the machine from the one before, and through which a file is opened once more: `mount -t proc proc /proc` inside the chroot or container";
 	case SHMBOX_ETABLE: return "the segment holds a table of rows, and no single struct: open it in Rust, with `SharedTable::open`";
 	default: return "not a code of shmbox";
@@ -264,7 +264,7 @@ typedef struct shmbox {
 enum {
 	SHMBOX_CONTROL_ = 320, SHMBOX_MAGIC_ = 0, SHMBOX_FORMAT_ = 8, SHMBOX_FLAGS_ = 12, SHMBOX_CAPACITY_ = 16,
 	SHMBOX_ROOM_ = 24, SHMBOX_UNIQUE_ = 32, SHMBOX_SLOTS_ = 40, SHMBOX_SET_ = 64, SHMBOX_CLAIMS_ = 68,
-	SHMBOX_REPLACED_ = 72, SHMBOX_LIFE_ = 80, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
+	SHMBOX_REPLACED_ = 72, SHMBOX_DURABLE_ = 76, SHMBOX_LIFE_ = 80, SHMBOX_SEQ_ = 128, SHMBOX_STATE_ = 136,
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
 enum { SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4, SHMBOX_TABLE_ = 8 };
@@ -919,7 +919,7 @@ static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
 static inline int shmbox_open_for_(const char *path, int access)
 {
 	return SHMBOX_TO_(int, syscall(SYS_openat, -100 /* AT_FDCWD */, path,
-				       access | 02004000 /* O_CLOEXEC, and O_NONBLOCK for FIFOs */, 0));
+				       access | 02004000 /* O_CLOEXEC, and O_NONBLOCK for FIFOs */, 0600));
 }
 
 static inline int shmbox_open_file_(const char *path)
@@ -1155,6 +1155,7 @@ static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
 /* ---- Files: what semaphores are to a segment, locks on its bytes are to a file ---- */
 
 #define SHMBOX_LIFE_BYTE_ (INT64_C(1) << 32)
+#define SHMBOX_DISK_BYTE_ (SHMBOX_LIFE_BYTE_ + 1)
 #define SHMBOX_OVERLAY_ 0x794c7630u
 enum { SHMBOX_NO_FILE_ = -1, SHMBOX_TAKEN_ = -2 };
 enum { SHMBOX_TOGETHER_ = 0 /* F_RDLCK */, SHMBOX_ALONE_ = 1 /* F_WRLCK */, SHMBOX_UNLOCK_ = 2 /* F_UNLCK */ };
@@ -1334,7 +1335,7 @@ static inline void shmbox_drop_(shmbox_kept *kept)
 }
 
 /* Holds a byte of the file by a description of its own: 0, or -1 (errno; EAGAIN: another has it). */
-static inline int shmbox_hold_(const shmbox *box, uint32_t slot, shmbox_kept **held)
+static inline int shmbox_hold_(const shmbox *box, int64_t byte, shmbox_kept **held)
 {
 	shmbox_forks_ *const known = shmbox_forks_known_();
 	shmbox_kept *kept;
@@ -1365,7 +1366,7 @@ static inline int shmbox_hold_(const shmbox *box, uint32_t slot, shmbox_kept **h
 			break;
 		shmbox_drop_(kept);
 	}
-	got = shmbox_lock_byte_(kept->file, SHMBOX_ALONE_, slot);
+	got = shmbox_lock_byte_(kept->file, SHMBOX_ALONE_, byte);
 	if (got == 1) {
 		*held = kept;
 		return 0;
@@ -1387,28 +1388,38 @@ static inline int shmbox_is_held_(const shmbox *box, uint32_t slot)
 	return found < 0 ? -1 : found != SHMBOX_UNLOCK_;
 }
 
-/* XXH64 of four words. */
 static inline uint64_t shmbox_turn_(uint64_t word, int by)
 {
 	return word << by | word >> (64 - by);
 }
 
-static inline uint64_t shmbox_checksum_(const uint64_t words[4])
+/* XXH64 with seed 0. */
+static inline uint64_t shmbox_checksum_(const unsigned char *bytes, size_t length)
 {
 	uint64_t const p1 = UINT64_C(0x9E3779B185EBCA87), p2 = UINT64_C(0xC2B2AE3D27D4EB4F), p3 = UINT64_C(0x165667B19E3779F9);
-	uint64_t const p4 = UINT64_C(0x85EBCA77C2B2AE63);
-	uint64_t lanes[4] = { p1 + p2, p2, 0, 0 - p1 }, sum;
+	uint64_t const p4 = UINT64_C(0x85EBCA77C2B2AE63), p5 = UINT64_C(0x27D4EB2F165667C5);
+	uint64_t lanes[4] = { p1 + p2, p2, 0, 0 - p1 }, sum = p5;
+	shmbox_form_ rest;
 	int i;
 
-	for (i = 0; i < 4; i++) {
-		uint64_t const word = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? words[i] : __builtin_bswap64(words[i]);
-
-		lanes[i] = shmbox_turn_(lanes[i] + word * p2, 31) * p1;
+	rest.at = bytes;
+	rest.end = bytes + length;
+	rest.wrong = 0;
+	while (rest.end - rest.at >= 32)
+		for (i = 0; i < 4; i++)
+			lanes[i] = shmbox_turn_(lanes[i] + shmbox_number_(&rest, 8) * p2, 31) * p1;
+	if (length >= 32) {
+		sum = shmbox_turn_(lanes[0], 1) + shmbox_turn_(lanes[1], 7) + shmbox_turn_(lanes[2], 12) + shmbox_turn_(lanes[3], 18);
+		for (i = 0; i < 4; i++)
+			sum = (sum ^ shmbox_turn_(lanes[i] * p2, 31) * p1) * p1 + p4;
 	}
-	sum = shmbox_turn_(lanes[0], 1) + shmbox_turn_(lanes[1], 7) + shmbox_turn_(lanes[2], 12) + shmbox_turn_(lanes[3], 18);
-	for (i = 0; i < 4; i++)
-		sum = (sum ^ shmbox_turn_(lanes[i] * p2, 31) * p1) * p1 + p4;
-	sum += 32;
+	sum += length;
+	while (rest.end - rest.at >= 8)
+		sum = shmbox_turn_(sum ^ shmbox_turn_(shmbox_number_(&rest, 8) * p2, 31) * p1, 27) * p1 + p4;
+	if (rest.end - rest.at >= 4)
+		sum = shmbox_turn_(sum ^ shmbox_number_(&rest, 4) * p1, 23) * p2 + p3;
+	while (rest.end > rest.at)
+		sum = shmbox_turn_(sum ^ shmbox_number_(&rest, 1) * p5, 11) * p1;
 	sum = (sum ^ sum >> 33) * p2;
 	sum = (sum ^ sum >> 29) * p3;
 	return sum ^ sum >> 32;
@@ -1455,7 +1466,7 @@ static inline uint64_t shmbox_life_word_(const shmbox_facts_ *facts, int in_memo
 	words[3] = (facts->mask & 0x800 /* STATX_BTIME */) == 0 || facts->born.seconds < 0
 			   ? 0
 			   : SHMBOX_TO_(uint64_t, facts->born.seconds) * 1000000000 + facts->born.nanoseconds;
-	life = shmbox_checksum_(words);
+	life = shmbox_checksum_(SHMBOX_BITS_(const unsigned char *, words), sizeof words);
 	return life == 0 ? 1 : life;
 }
 
@@ -2552,6 +2563,218 @@ static inline int shmbox_put_text_(char *to, const char *text, size_t size)
 		return shmbox_increase_(box, name##_type_(), part, &by, before); \
 	}
 
+/* ---- The disk: what of a file survives the machine ---- */
+
+/* The steps, and what a power loss after each leaves, are those of "Snapshots" and "Life" in FORMAT.md. */
+
+/* The header of a snapshot, in words. */
+enum { SHMBOX_OF_ = 1, SHMBOX_AS_OF_, SHMBOX_SCHEMA_BYTES_, SHMBOX_VALUE_BYTES_, SHMBOX_SUM_ = 7, SHMBOX_SNAPSHOT_WORDS_ };
+enum { SHMBOX_SNAPSHOT_HEADER_ = SHMBOX_SNAPSHOT_WORDS_ * 8 };
+
+/* Where the first of the two begins, on a block of its own, and how many bytes each has. */
+static inline uint64_t shmbox_snapshots_at_(uint64_t capacity, uint64_t room)
+{
+	return (capacity * 3 + room * 2 + 4095) / 4096 * 4096;
+}
+
+static inline uint64_t shmbox_snapshot_size_(uint64_t capacity, uint64_t room)
+{
+	return (SHMBOX_SNAPSHOT_HEADER_ + room + capacity + 4095) / 4096 * 4096;
+}
+
+/* What they take, with what is before them. */
+static inline uint64_t shmbox_snapshots_size_(uint64_t capacity, uint64_t room)
+{
+	return shmbox_snapshots_at_(capacity, room) - (capacity * 3 + room * 2) + shmbox_snapshot_size_(capacity, room) * 2;
+}
+
+/* The one that the word `durable` names (1 or 2), or any other number's. */
+static inline uint64_t shmbox_snapshot_at_(const shmbox *box, uint32_t which)
+{
+	return shmbox_snapshots_at_(box->capacity, box->room) +
+		(which == 2 ? shmbox_snapshot_size_(box->capacity, box->room) : 0);
+}
+
+/* The committed value with its schema as it lies on the disk: 0 or a code. There is room for a whole one. */
+static inline int shmbox_encode_(shmbox *box, unsigned char *bytes, size_t *length)
+{
+	uint64_t header[SHMBOX_SNAPSHOT_WORDS_] = { 0 };
+	int tries;
+
+	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
+		uint32_t const state = box->state;
+		shmbox_part_ const stored = shmbox_part_at_(1, 0, box->stored, 1, SHMBOX_NULL_, SHMBOX_NULL_);
+		unsigned char *const schema = bytes + SHMBOX_SNAPSHOT_HEADER_;
+		int const code = shmbox_get_(box, box->type, stored, schema + box->room, &header[SHMBOX_AS_OF_]);
+
+		if (code != 0)
+			return code;
+		/* Else it was upgraded meanwhile. */
+		if (box->state != state || !shmbox_read_room_(box, state, schema, box->room))
+			continue;
+		memcpy(header, "SHMSNAP\n", sizeof *header);
+		header[SHMBOX_OF_] = box->unique;
+		header[SHMBOX_SCHEMA_BYTES_] = box->room;
+		header[SHMBOX_VALUE_BYTES_] = stored.size;
+		*length = SHMBOX_SNAPSHOT_HEADER_ + box->room + stored.size;
+		memcpy(bytes, header, sizeof header);
+		header[SHMBOX_SUM_] = shmbox_checksum_(bytes, *length);
+		memcpy(bytes, header, sizeof header);
+		return 0;
+	}
+	return SHMBOX_EOVERTAKEN;
+}
+
+/* Writes and waits for the disk: 0 or -1 (errno). */
+static inline int shmbox_write_durably_(int file, const unsigned char *bytes, size_t length, uint64_t at)
+{
+	int synced = 1;
+
+	while (length > 0) {
+		struct { const void *bytes; size_t length; } const piece = { bytes, length };
+		/* The kernel puts the halves together where it needs both. */
+		unsigned long const low = SHMBOX_TO_(unsigned long, at), high = SHMBOX_TO_(unsigned long, at >> 32);
+		long written = -1;
+
+#ifdef SYS_pwritev2
+		written = syscall(SYS_pwritev2, file, &piece, 1, low, high, 2 /* RWF_DSYNC */);
+		if (written < 0 && errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS)
+			return -1;
+#endif
+		if (written < 0) {
+			synced = 0;
+			written = syscall(SYS_pwritev, file, &piece, 1, low, high);
+		}
+		if (written == 0)
+			errno = EIO;
+		if (written <= 0)
+			return -1;
+		bytes += written;
+		length -= SHMBOX_TO_(size_t, written);
+		at += SHMBOX_TO_(uint64_t, written);
+	}
+	return synced || syscall(SYS_fdatasync, file) == 0 ? 0 : -1;
+}
+
+/* Brings the newest committed value to the disk, unless it is there: 0 or a code. */
+static inline int shmbox_persist_(shmbox *box, const shmbox_type *type)
+{
+	int64_t const end = shmbox_now_() + shmbox_limit_(box);
+	unsigned char *bytes;
+	shmbox_kept *turn;
+	uint32_t durable;
+	size_t length = 0;
+	int code;
+
+	if (!shmbox_is_open_(box, type))
+		return SHMBOX_EARGUMENT;
+	if (!box->writable)
+		return SHMBOX_EREADONLY;
+	if ((box->flags & SHMBOX_SNAPSHOTS_) == 0)
+		return 0;
+	while (shmbox_hold_(box, SHMBOX_DISK_BYTE_, &turn) != 0) {
+		if (errno != EAGAIN)
+			return shmbox_failed_(box);
+		if (shmbox_now_() >= end)
+			return SHMBOX_EBUSY;
+		shmbox_rest_a_millisecond_();
+	}
+	bytes = SHMBOX_POINTER_(unsigned char *, malloc(SHMBOX_SNAPSHOT_HEADER_ + box->room + box->capacity));
+	code = bytes == SHMBOX_NULL_ ? shmbox_failed_(box) : shmbox_encode_(box, bytes, &length);
+	durable = shmbox_get32_(box, SHMBOX_DURABLE_);
+	/* It begins with the checksum of all of it. */
+	if (code == 0 && (durable == 0 || memcmp(box->base + shmbox_snapshot_at_(box, durable), bytes, SHMBOX_SNAPSHOT_HEADER_) != 0)) {
+		durable = durable == 1 ? 2 : 1;
+		SHMBOX_STOP("persist: begun");
+		if (shmbox_write_durably_(turn->file, bytes, length, shmbox_snapshot_at_(box, durable)) != 0)
+			code = shmbox_failed_(box);
+		else
+			shmbox_put32_(box, SHMBOX_DURABLE_, durable);
+		SHMBOX_STOP("persist: written");
+	}
+	free(bytes);
+	shmbox_drop_(turn);
+	return code;
+}
+
+/* A copy, to be freed, of a snapshot of this life that is whole and above a version; NULL: it is none. */
+static inline unsigned char *shmbox_decode_(const shmbox *box, uint32_t which, uint64_t above)
+{
+	const unsigned char *const from = box->base + shmbox_snapshot_at_(box, which);
+	uint64_t header[SHMBOX_SNAPSHOT_WORDS_], sum;
+	unsigned char *bytes;
+	size_t length;
+
+	shmbox_load_bytes_(SHMBOX_BITS_(unsigned char *, header), from, sizeof header);
+	if (memcmp(header, "SHMSNAP\n", sizeof *header) != 0 || header[SHMBOX_OF_] != box->unique || header[SHMBOX_AS_OF_] <= above ||
+	    header[SHMBOX_SCHEMA_BYTES_] > box->room || header[SHMBOX_VALUE_BYTES_] > box->capacity || (header[5] | header[6]) != 0)
+		return SHMBOX_NULL_;
+	length = SHMBOX_TO_(size_t, SHMBOX_SNAPSHOT_HEADER_ + header[SHMBOX_SCHEMA_BYTES_] + header[SHMBOX_VALUE_BYTES_]);
+	bytes = SHMBOX_POINTER_(unsigned char *, malloc(length));
+	if (bytes == SHMBOX_NULL_)
+		return bytes;
+	shmbox_load_bytes_(bytes, from, length);
+	sum = header[SHMBOX_SUM_];
+	header[SHMBOX_SUM_] = 0;
+	/* Of the words that were looked at. */
+	memcpy(bytes, header, sizeof header);
+	if (shmbox_checksum_(bytes, length) == sum)
+		return bytes;
+	free(bytes);
+	return SHMBOX_NULL_;
+}
+
+/* Puts the newest whole snapshot in the place of the live value, which no process uses: 0 or a code. */
+static inline int shmbox_restore_(shmbox *box)
+{
+	uint32_t const state = ((shmbox_get32_(box, SHMBOX_STATE_) >> 8) + 1) << 8 | SHMBOX_READY_;
+	uint64_t header[SHMBOX_SNAPSHOT_WORDS_] = { 0 };
+	unsigned char *newest = SHMBOX_NULL_;
+	const unsigned char *schema, *value;
+	uint32_t which, slot;
+	size_t copy;
+
+	for (which = 1; which <= 2 && (box->flags & SHMBOX_SNAPSHOTS_) != 0; which++) {
+		unsigned char *const found = shmbox_decode_(box, which, header[SHMBOX_AS_OF_]);
+
+		if (found == SHMBOX_NULL_)
+			continue;
+		free(newest);
+		newest = found;
+		memcpy(header, found, sizeof header);
+		shmbox_put32_(box, SHMBOX_DURABLE_, which);
+	}
+	if (newest == SHMBOX_NULL_)
+		return SHMBOX_ENOTRESTORED;
+	schema = newest + SHMBOX_SNAPSHOT_HEADER_;
+	value = schema + header[SHMBOX_SCHEMA_BYTES_];
+	for (slot = 0; slot < box->slots; slot++)
+		__atomic_store_n(shmbox_record_at_(box, slot), 0, __ATOMIC_RELAXED);
+	shmbox_put32_(box, SHMBOX_LOCK_, 0);
+	shmbox_put64_(box, SHMBOX_AWAITED_, 0);
+	shmbox_put64_(box, SHMBOX_RANGE_, 0);
+	shmbox_put32_(box, SHMBOX_STATE_, state);
+	shmbox_store_bytes_(box->base + box->capacity * 3 + box->room * (state >> 8 & 1), schema,
+			    SHMBOX_TO_(size_t, header[SHMBOX_SCHEMA_BYTES_]));
+	for (copy = 0; copy < 3; copy++)
+		shmbox_store_bytes_(box->base + box->capacity * copy, value, SHMBOX_TO_(size_t, header[SHMBOX_VALUE_BYTES_]));
+	shmbox_put64_(box, SHMBOX_SEQ_, header[SHMBOX_AS_OF_] * 2);
+	free(newest);
+	SHMBOX_STOP("file: restored");
+	return 0;
+}
+
+/* Whether no other process may write to the file: of two that close it at once the later one finds so. */
+static inline int shmbox_is_unclaimed_(const shmbox *box)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < box->slots; slot++)
+		if (!shmbox_claimant_is_gone_(box, shmbox_get_record_(box, slot)) && shmbox_value_(box, slot) != 0)
+			return 0;
+	return 1;
+}
+
 /* ---- Attaching and detaching ---- */
 
 static inline int shmbox_is_trusted_(uid_t user, const shmbox_options *options)
@@ -2578,8 +2801,7 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 		return SHMBOX_EDAMAGED;
 	/* Two, on blocks of their own. */
 	if ((flags & SHMBOX_SNAPSHOTS_) != 0 && capacity <= size && room <= size)
-		snapshots = (capacity * 3 + room * 2 + 4095) / 4096 * 4096 - (capacity * 3 + room * 2) +
-			    (64 + room + capacity + 4095) / 4096 * 8192;
+		snapshots = shmbox_snapshots_size_(capacity, room);
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size || room > size ||
 	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
 	    capacity * 3 + room * 2 + snapshots + shmbox_records_size_(slots) + SHMBOX_CONTROL_ != size)
@@ -2709,19 +2931,23 @@ static inline int shmbox_attach_(shmbox *box, const shmbox_options *options, str
 	return state == SHMBOX_ADOPTED_ ? SHMBOX_AGAIN_ : shmbox_verify_(box, facts->shm_segsz);
 }
 
-/* Lets go of all that the handle holds. A handle that is not open is left alone. */
+/* Lets go of all that the handle holds; the last one that may write to a file makes its value durable, and says whether it did.
+ * A handle that is not open is left alone. */
 static inline int shmbox_close_(shmbox *box)
 {
 	struct shmid_ds facts;
-	int doomed;
+	int doomed, code = 0;
 
 	if (box->base == SHMBOX_NULL_)
 		return 0;
 	shmbox_notice_fork_(box);
 	if (box->held == SHMBOX_HELD_)
 		shmbox_unlock_(box, box->type);
-	if (box->claim != 0)
+	if (box->claim != 0) {
 		shmbox_give_back_(box, shmbox_slot_(box->claim), box->record, box->kept);
+		if ((box->flags & SHMBOX_SNAPSHOTS_) != 0 && shmbox_is_unclaimed_(box) && !shmbox_is_removed_(box))
+			code = shmbox_persist_(box, box->type);
+	}
 	box->claim = 0;
 	box->kept = SHMBOX_NULL_;
 	/* Removed with `ipcrm`: the last one attached removes the semaphores. */
@@ -2733,7 +2959,7 @@ static inline int shmbox_close_(shmbox *box)
 	shmbox_detach_(box);
 	if (doomed && shmctl(box->id, IPC_STAT, &facts) != 0 && shmbox_is_gone_())
 		shmbox_semctl_(box->set, 0, IPC_RMID, SHMBOX_NULL_);
-	return 0;
+	return code;
 }
 
 /* ---- Birth ---- */
@@ -2948,6 +3174,16 @@ static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_ty
 	return options;
 }
 
+/* Whether the value may be a first one; divides the segment. */
+static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
+{
+	const shmbox_type *const type = box->type;
+
+	birth->size = shmbox_divide_(box);
+	return birth->size != 0 && shmbox_judge_(shmbox_whole_(type), birth->value) == 0 &&
+		(type->is_first == SHMBOX_NULL_ || type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value)));
+}
+
 static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
 			       shmbox_birth_ *birth)
 {
@@ -2957,12 +3193,8 @@ static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, 
 	end = shmbox_now_() + shmbox_limit_(box);
 	if (key == IPC_PRIVATE)
 		return SHMBOX_EARGUMENT;
-	if (birth != SHMBOX_NULL_) {
-		birth->size = shmbox_divide_(box);
-		if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0 ||
-		    (type->is_first != SHMBOX_NULL_ && !type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value))))
-			return SHMBOX_EINVALID;
-	}
+	if (birth != SHMBOX_NULL_ && !shmbox_conceive_(box, birth))
+		return SHMBOX_EINVALID;
 	for (;;) {
 		int const code = shmbox_attempt_(box, key, options, birth);
 
@@ -2981,33 +3213,23 @@ static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, 
 
 static inline int shmbox_create_(shmbox *box, const shmbox_type *type, key_t key, int mode, const void *value, int exclusive)
 {
-	shmbox_birth_ birth;
+	shmbox_birth_ birth = { value, 0, mode, exclusive };
 
-	birth.value = value;
-	birth.size = 0;
-	birth.mode = mode;
-	birth.exclusive = exclusive;
 	return shmbox_find_(box, type, key, SHMBOX_NULL_, &birth);
 }
 
 /* ---- Opening files ---- */
 
-/* Looks at what was opened: what it is, where, whose, and whether the path leads to it. `in_memory`: a restart leaves nothing of
- * it; or -1 on a file system that may move it when the first writer comes. */
-static inline int shmbox_ask_file_(shmbox *box, const char *path, const shmbox_options *options, shmbox_facts_ *facts,
-				   int *in_memory)
+/* Looks where the open file lies. `in_memory`: a restart leaves nothing of it; or -1 on a file system that may move it when the
+ * first writer comes. */
+static inline int shmbox_ask_system_(shmbox *box, int *in_memory)
 {
 	static const uint32_t known[] = { 0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, SHMBOX_OVERLAY_,
 					  0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */ };
 	size_t const count = sizeof known / sizeof known[0];
 	struct statfs system;
-	shmbox_facts_ there;
 	size_t i;
 
-	if (shmbox_stat_(box->file, SHMBOX_NULL_, facts) != 0)
-		return shmbox_failed_(box);
-	if ((facts->mode & 0170000) != 0100000 /* S_IFREG */)
-		return SHMBOX_ENOFILE;
 	if (fstatfs(box->file, &system) != 0)
 		return shmbox_failed_(box);
 	for (i = 0; i < count && SHMBOX_TO_(uint32_t, system.f_type) != known[i]; i++)
@@ -3015,6 +3237,23 @@ static inline int shmbox_ask_file_(shmbox *box, const char *path, const shmbox_o
 	if (i == count)
 		return SHMBOX_EFILESYSTEM;
 	*in_memory = known[i] == SHMBOX_OVERLAY_ ? -1 : i >= count - 2;
+	return 0;
+}
+
+/* Looks at what was opened: what it is, where, whose, and whether the path leads to it. */
+static inline int shmbox_ask_file_(shmbox *box, const char *path, const shmbox_options *options, shmbox_facts_ *facts,
+				   int *in_memory)
+{
+	shmbox_facts_ there;
+	int code;
+
+	if (shmbox_stat_(box->file, SHMBOX_NULL_, facts) != 0)
+		return shmbox_failed_(box);
+	if ((facts->mode & 0170000) != 0100000 /* S_IFREG */)
+		return SHMBOX_ENOFILE;
+	code = shmbox_ask_system_(box, in_memory);
+	if (code != 0)
+		return code;
 	if (shmbox_stat_(-1, path, &there) != 0)
 		return errno == ENOENT ? SHMBOX_AGAIN_ : shmbox_failed_(box);
 	if ((there.mode & 0170000) == 0120000 /* S_IFLNK */)
@@ -3028,15 +3267,36 @@ static inline int shmbox_ask_file_(shmbox *box, const char *path, const shmbox_o
 	return facts->size < SHMBOX_CONTROL_ || facts->size % 64 != 0 || facts->size > SIZE_MAX / 2 ? SHMBOX_EFOREIGN : 0;
 }
 
-static inline int shmbox_no_file_(shmbox *box)
+static inline int shmbox_no_file_(shmbox *box, const char *path)
 {
+	shmbox_facts_ link;
+
 	switch (errno) {
-	case ENOENT: return SHMBOX_ENOTFOUND;
+	/* A link that leads nowhere is one. */
+	case ENOENT: return shmbox_stat_(-1, path, &link) == 0 ? SHMBOX_ENOFILE : SHMBOX_ENOTFOUND;
 	case EISDIR:
 	case ENXIO:
 	case ENODEV: return SHMBOX_ENOFILE;
 	default: return shmbox_failed_(box);
 	}
+}
+
+/* Puts the newest durable value in the place of a live one of another life, alone: 0, SHMBOX_AGAIN_ while others have the file, or
+ * a code. By a description of its own: two that had the byte together would wait for each other. */
+static inline int shmbox_begin_life_(shmbox *box, uint64_t life)
+{
+	shmbox_kept *alone;
+	int code = 0;
+
+	if (shmbox_hold_(box, SHMBOX_LIFE_BYTE_, &alone) != 0)
+		return errno == EAGAIN ? SHMBOX_AGAIN_ : shmbox_failed_(box);
+	if (__atomic_load_n(shmbox_u64_at_(box, SHMBOX_LIFE_), __ATOMIC_ACQUIRE) != life) {
+		code = shmbox_restore_(box);
+		if (code == 0)
+			__atomic_store_n(shmbox_u64_at_(box, SHMBOX_LIFE_), life, __ATOMIC_RELEASE);
+	}
+	shmbox_drop_(alone);
+	return code;
 }
 
 /* Makes sure that the live value is one that living processes left, and says that this one is among them. */
@@ -3048,31 +3308,36 @@ static inline int shmbox_enter_(shmbox *box, uint64_t life)
 		return SHMBOX_ENOPROC;
 	for (;;) {
 		int const got = box->writable ? shmbox_lock_byte_(box->file, SHMBOX_TOGETHER_, SHMBOX_LIFE_BYTE_) : 1;
+		int code = SHMBOX_AGAIN_;
 
 		if (got < 0)
 			return shmbox_failed_(box);
 		if (got == 1) {
-			uint64_t const word = shmbox_get64_(box, SHMBOX_LIFE_);
+			uint64_t const word = __atomic_load_n(shmbox_u64_at_(box, SHMBOX_LIFE_), __ATOMIC_ACQUIRE);
 
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			if (word == life)
 				return 0;
-			/* Who can restore it needs the byte alone. */
-			if (box->writable)
-				shmbox_lock_call_(box->file, 37 /* F_OFD_SETLK */, SHMBOX_UNLOCK_, SHMBOX_LIFE_BYTE_);
-			return SHMBOX_ENOTRESTORED;
+			if (!box->writable)
+				return SHMBOX_ENOTRESTORED;
+			shmbox_lock_call_(box->file, 37 /* F_OFD_SETLK */, SHMBOX_UNLOCK_, SHMBOX_LIFE_BYTE_);
+			code = shmbox_begin_life_(box, life);
 		}
-		/* Another process restores it. */
+		if (code < 0)
+			return code;
+		if (code == 0)
+			continue;
+		/* Another process restores it, or uses it under another word: from another sandbox. */
 		if (shmbox_now_() >= end)
 			return SHMBOX_EBUSY;
 		shmbox_rest_a_millisecond_();
 	}
 }
 
-/* Maps the file that was opened, by a description of its own that is closed again: a mapping keeps its description alive. */
+/* Maps the file that was opened, by a description of its own that is closed again: a mapping keeps its description alive. Without
+ * a path, one that has none. */
 static inline int shmbox_map_file_(shmbox *box, const char *path, int access, const shmbox_facts_ *facts)
 {
-	int const file = shmbox_open_for_(path, access);
+	int const file = path == SHMBOX_NULL_ ? shmbox_open_again_(box) : shmbox_open_for_(path, access);
 	shmbox_facts_ mapped;
 	void *base;
 	int code = 0;
@@ -3104,7 +3369,7 @@ static inline int shmbox_attempt_file_(shmbox *box, const char *path, const shmb
 
 	box->file = shmbox_open_for_(path, access);
 	if (box->file < 0)
-		return shmbox_no_file_(box);
+		return shmbox_no_file_(box, path);
 	box->mark = shmbox_mark_(box, box->file);
 	code = shmbox_ask_file_(box, path, options, &facts, &in_memory);
 	if (code == 0 && in_memory < 0 && !box->writable) {
@@ -3117,7 +3382,7 @@ static inline int shmbox_attempt_file_(shmbox *box, const char *path, const shmb
 		close(box->file);
 		box->file = shmbox_open_for_(path, access);
 		if (box->file < 0)
-			return shmbox_no_file_(box);
+			return shmbox_no_file_(box, path);
 		box->mark = shmbox_mark_(box, box->file);
 		code = shmbox_ask_file_(box, path, options, &facts, &in_memory);
 	}
@@ -3136,19 +3401,144 @@ static inline int shmbox_attempt_file_(shmbox *box, const char *path, const shmb
 	return code == 0 && box->writable ? shmbox_join_(box) : code;
 }
 
-/* The same for the file of a path; of POSIX shared memory, that is /dev/shm and its name. */
-static inline int shmbox_open_path_(shmbox *box, const shmbox_type *type, const char *path, const shmbox_options *options)
+/* Owner's and others' rights, and a byte for each byte: what is set aside only, on a disk, reads as zeros after a power loss. */
+static inline int shmbox_furnish_(shmbox *box, const shmbox_birth_ *birth)
 {
+	static const unsigned char zeros[4096] = { 0 };
+	uint64_t limits[2] = { 0, 0 };
+	size_t left = birth->size;
+
+	/* The kernel ends a process that goes beyond (SIGXFSZ). */
+	if (syscall(SYS_prlimit64, 0, 1 /* RLIMIT_FSIZE */, SHMBOX_NULL_, limits) == 0 && left > limits[0]) {
+		errno = EFBIG;
+		return shmbox_failed_(box);
+	}
+	if (syscall(SYS_fchmod, box->file, birth->mode & 0666) != 0)
+		return shmbox_failed_(box);
+	while (left > 0) {
+		ssize_t const written = write(box->file, zeros, left < sizeof zeros ? left : sizeof zeros);
+
+		if (written <= 0)
+			return shmbox_failed_(box);
+		left -= SHMBOX_TO_(size_t, written);
+	}
+	box->mark = shmbox_mark_(box, box->file);
+	return 0;
+}
+
+/* Waits until the name of a new file is on the disk. */
+static inline int shmbox_sync_name_(shmbox *box, const char *folder)
+{
+	int const file = shmbox_open_file_(folder);
+	/* A directory may be one that can be written to and not read, or (EINVAL) none that can be synced. */
+	int const synced = syscall(file < 0 ? SYS_syncfs : SYS_fsync, file < 0 ? box->file : file) == 0 || errno == EINVAL;
+	int const code = synced ? 0 : shmbox_failed_(box);
+
+	if (file >= 0)
+		close(file);
+	return code;
+}
+
+/* Fills a file without a name, and gives it one: 0 or a code. */
+static inline int shmbox_fill_(shmbox *box, const char *path, const char *folder, const shmbox_birth_ *birth)
+{
+	shmbox_path_ link;
+	shmbox_facts_ facts;
+	int in_memory = 0, code = shmbox_ask_system_(box, &in_memory);
+	uint64_t life = 0;
+
+	if (code == 0)
+		code = shmbox_furnish_(box, birth);
+	if (code == 0 && shmbox_stat_(box->file, SHMBOX_NULL_, &facts) != 0)
+		code = shmbox_failed_(box);
+	if (code == 0) {
+		life = shmbox_life_word_(&facts, in_memory == 1);
+		code = life == 0 ? SHMBOX_ENOPROC : shmbox_map_file_(box, SHMBOX_NULL_, 2 /* O_RDWR */, &facts);
+	}
+	if (code != 0)
+		return code;
+	box->unique = shmbox_random_(box);
+	box->flags = SHMBOX_SNAPSHOTS_;
+	box->state = SHMBOX_READY_;
+	box->stored = box->type->size;
+	shmbox_put64_(box, SHMBOX_UNIQUE_, box->unique);
+	shmbox_put32_(box, SHMBOX_SLOTS_, box->slots);
+	shmbox_put64_(box, SHMBOX_LIFE_, life);
+	shmbox_write_first_(box, birth->value);
+	shmbox_put32_(box, SHMBOX_FLAGS_, box->flags);
+	shmbox_put32_(box, SHMBOX_STATE_, box->state);
+	code = shmbox_persist_(box, box->type);
+	if (code == 0 && in_memory != 1 && syscall(SYS_fsync, box->file) != 0)
+		code = shmbox_failed_(box);
+	if (code != 0)
+		return code;
+	SHMBOX_STOP("file birth: filled");
+	link.length = 0;
+	shmbox_add_(&link, "/proc/thread-self/fd/");
+	shmbox_add_number_(&link, SHMBOX_TO_(uint32_t, box->file));
+	if (syscall(SYS_linkat, -100 /* AT_FDCWD */, link.text, -100, path, 0x400 /* AT_SYMLINK_FOLLOW */) != 0)
+		return errno == EEXIST ? SHMBOX_EEXISTS : shmbox_failed_(box);
+	SHMBOX_STOP("file birth: named");
+	return in_memory == 1 ? 0 : shmbox_sync_name_(box, folder);
+}
+
+/* Makes the file of a path, whole or not at all: it has no name before it is whole. 0 or a code; the handle is as it was, but for
+ * `unique`, which is the file's. */
+static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *birth)
+{
+#if defined(__arm__) || defined(__aarch64__) || defined(__powerpc__)
+	int const unnamed = 020000000 | 040000; /* O_TMPFILE */
+#else
+	int const unnamed = 020000000 | 0200000;
+#endif
+	const char *const slash = strrchr(path, '/');
+	size_t const length = slash == SHMBOX_NULL_ ? 0 : SHMBOX_TO_(size_t, slash - path) + 1;
+	char *const folder = SHMBOX_POINTER_(char *, malloc(length + 2));
+	int code = SHMBOX_ENOFILE;
+
+	if (folder == SHMBOX_NULL_)
+		return shmbox_failed_(box);
+	memcpy(folder, path, length);
+	memcpy(folder + length, ".", 2);
+	box->unique = 0;
+	birth->size = shmbox_divide_(box) + SHMBOX_TO_(size_t, shmbox_snapshots_size_(box->capacity, box->room));
+	if (path[length] != 0) {
+		box->file = shmbox_open_for_(folder, unnamed | 2 /* O_RDWR */);
+		if (box->file >= 0)
+			code = shmbox_fill_(box, path, folder, birth);
+		else
+			code = errno == EOPNOTSUPP || errno == EISDIR ? SHMBOX_EFILESYSTEM : shmbox_failed_(box);
+	}
+	shmbox_detach_(box);
+	box->file = SHMBOX_NO_FILE_;
+	free(folder);
+	return code;
+}
+
+/* The same for the file of a path, which is made if there is a `birth`; of POSIX shared memory, that is /dev/shm and its name. */
+static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const char *path, const shmbox_options *options,
+				    shmbox_birth_ *birth)
+{
+	int const exclusive = birth != SHMBOX_NULL_ && birth->exclusive;
+	uint64_t made = 0;
 	int64_t end;
+	int code;
 
 	options = shmbox_prepare_(box, type, options);
 	box->is_file = 1;
 	box->id = SHMBOX_NO_FILE_;
 	box->file = SHMBOX_NO_FILE_;
 	end = shmbox_now_() + shmbox_limit_(box);
+	if (birth != SHMBOX_NULL_ && !shmbox_conceive_(box, birth))
+		return SHMBOX_EINVALID;
 	for (;;) {
-		int const code = shmbox_attempt_file_(box, path, options), error = box->error;
+		int error;
 
+		code = exclusive && made == 0 ? SHMBOX_ENOTFOUND : shmbox_attempt_file_(box, path, options);
+		error = box->error;
+		box->created = code == 0 && made != 0 && box->unique == made;
+		if (code == 0 && exclusive && !box->created)
+			code = SHMBOX_EEXISTS;
 		if (code == 0)
 			return 0;
 		shmbox_close_(box);
@@ -3156,6 +3546,16 @@ static inline int shmbox_open_path_(shmbox *box, const shmbox_type *type, const 
 		shmbox_detach_(box);
 		box->file = SHMBOX_NO_FILE_;
 		box->error = error;
+		if (code == SHMBOX_ENOTFOUND && birth != SHMBOX_NULL_) {
+			code = shmbox_bear_(box, path, birth);
+			if (code == 0)
+				made = box->unique;
+			if (code == 0 || (code == SHMBOX_EEXISTS && !exclusive))
+				code = SHMBOX_AGAIN_;
+		}
+		/* Removed by another process that was at it. */
+		if (code == SHMBOX_EREMOVED && birth != SHMBOX_NULL_)
+			code = SHMBOX_AGAIN_;
 		if (code != SHMBOX_AGAIN_)
 			return code;
 		/* Removed, or put in another's place, again and again. */
@@ -3163,6 +3563,15 @@ static inline int shmbox_open_path_(shmbox *box, const shmbox_type *type, const 
 			return SHMBOX_EREMOVED;
 		shmbox_rest_a_millisecond_();
 	}
+}
+
+static inline int shmbox_create_path_(shmbox *box, const shmbox_type *type, const char *path, int mode, const void *value,
+				      int exclusive)
+{
+	shmbox_options const options = { 0, 0, SHMBOX_TRUST_SELF, 0, mode };
+	shmbox_birth_ birth = { value, 0, mode, exclusive };
+
+	return shmbox_find_path_(box, type, path, &options, &birth);
 }
 
 /* ---- Waiting ---- */
@@ -3257,7 +3666,7 @@ public:
 	[[nodiscard]] int open_file(const char *path, const shmbox_options *options = nullptr) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_open_path_(&box_, Of::type(), path, options);
+		return shmbox_find_path_(&box_, Of::type(), path, options, nullptr);
 	}
 
 	[[nodiscard]] int create(key_t key, int mode, const Value &value) noexcept
@@ -3271,6 +3680,20 @@ public:
 		shmbox_close_(&box_);
 		return shmbox_create_(&box_, Of::type(), key, mode, &value, 0);
 	}
+
+	[[nodiscard]] int create_file(const char *path, int mode, const Value &value) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_create_path_(&box_, Of::type(), path, mode, &value, 1);
+	}
+
+	[[nodiscard]] int open_or_create_file(const char *path, int mode, const Value &value) noexcept
+	{
+		shmbox_close_(&box_);
+		return shmbox_create_path_(&box_, Of::type(), path, mode, &value, 0);
+	}
+
+	[[nodiscard]] int persist() noexcept { return shmbox_persist_(&box_, Of::type()); }
 
 	[[nodiscard]] int get(Value &value, uint64_t *version = nullptr) noexcept
 	{
@@ -3376,11 +3799,11 @@ static inline int st_pid_open_with(shmbox *box, key_t key, const shmbox_options 
 	return shmbox_open_(box, st_pid_type_(), key, options);
 }
 
-/* Opens the value in a file that a Rust program made, or in POSIX shared memory: `/name` is the file /dev/shm/name. `options`
- * may be NULL. */
+/* Opens the value in a file, or in POSIX shared memory: `/name` is the file /dev/shm/name. `options` may be NULL. After a restart of
+ * the machine, the first one that opens it for writing brings the newest durable value back. */
 static inline int st_pid_open_file(shmbox *box, const char *path, const shmbox_options *options)
 {
-	return shmbox_open_path_(box, st_pid_type_(), path, options);
+	return shmbox_find_path_(box, st_pid_type_(), path, options, SHMBOX_NULL_);
 }
 
 /* Makes the segment of `key`, with a first value and a mode such as 0640; SHMBOX_EEXISTS if there is one. */
@@ -3396,7 +3819,26 @@ static inline int st_pid_open_or_create(shmbox *box, key_t key, int mode, const 
 	return shmbox_create_(box, st_pid_type_(), key, mode, value, 0);
 }
 
-/* Detaches, and lets go of lock and slot. */
+/* Makes the file of a path, with a first value and a mode such as 0640: whole, or not at all. SHMBOX_EEXISTS if there is one. */
+static inline int st_pid_create_file(shmbox *box, const char *path, int mode, const struct st_pid *value)
+{
+	return shmbox_create_path_(box, st_pid_type_(), path, mode, value, 1);
+}
+
+/* Opens the file of a path, or makes it: box->created tells which. Others may write it as far as `mode` lets them. */
+static inline int st_pid_open_or_create_file(shmbox *box, const char *path, int mode, const struct st_pid *value)
+{
+	return shmbox_create_path_(box, st_pid_type_(), path, mode, value, 0);
+}
+
+/* Brings the newest committed value of a file to its disk, and waits for it: what 0 was said of survives a power loss. */
+static inline int st_pid_persist(shmbox *box)
+{
+	return shmbox_persist_(box, st_pid_type_());
+}
+
+/* Detaches, and lets go of lock and slot. The last one of a file that may write makes its value durable; what comes of that, it
+ * returns. */
 static inline int st_pid_close(shmbox *box)
 {
 	return shmbox_close_(box);
@@ -3455,7 +3897,7 @@ extern "C++" {
 struct st_pid_of_ {
 	static const shmbox_type *type() noexcept { return st_pid_type_(); }
 };
-/* With open, open_file, create, open_or_create, get, set, update(function) and handle(). */
+/* With open, create, open_or_create, these three of files, get, set, update(function), persist and handle(). */
 using st_pid_box = shmbox_owner<struct st_pid, st_pid_of_>;
 }
 #endif

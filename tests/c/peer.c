@@ -488,6 +488,17 @@ static int run(int argc, char **argv, key_t key)
 		TRY(ledger_set(&box, &value, &version));
 		return print();
 	}
+	if (strcmp(action, "persist") == 0) {
+		/* What it says after that survives the machine, what it sets then does not: it ends without closing. */
+		fill(number);
+		TRY(ledger_set(&box, &value, &version));
+		TRY(ledger_persist(&box));
+		print();
+		fill(number + 1);
+		TRY(ledger_set(&box, &value, &version));
+		fflush(stdout);
+		_exit(0);
+	}
 	if (strcmp(action, "commit") == 0) {
 		TRY(ledger_lock(&box));
 		fill(number);
@@ -595,7 +606,11 @@ int main(int argc, char **argv)
 	key = (key_t)strtoul(argv[2], NULL, 0);
 	if (strcmp(argv[1], "create rounds") == 0)
 		return create_rounds();
-	if (argc > 4 && strcmp(argv[1], "born") == 0) {
+	if (argc > 4 && argv[2][0] == '/' && (strcmp(argv[1], "born") == 0 || strcmp(argv[1], "create") == 0)) {
+		fill(strtoull(argv[3], NULL, 0));
+		code = (argv[1][0] == 'b' ? ledger_open_or_create_file : ledger_create_file)(&box, argv[2], (int)strtol(argv[4], NULL, 8),
+											      &value);
+	} else if (argc > 4 && strcmp(argv[1], "born") == 0) {
 		fill(strtoull(argv[3], NULL, 0));
 		code = ledger_open_or_create(&box, key, (int)strtol(argv[4], NULL, 8), &value);
 	} else if (argc > 4 && strcmp(argv[1], "create") == 0) {
@@ -613,6 +628,6 @@ int main(int argc, char **argv)
 	if (getenv("SHM_USER") != NULL && (setgid(65534) != 0 || setuid(65534) != 0))
 		return failed("setuid", 0);
 	result = run(argc, argv, key);
-	ledger_close(&box);
-	return result;
+	code = ledger_close(&box);
+	return code == 0 ? result : failed("close", code);
 }

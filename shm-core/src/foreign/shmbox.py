@@ -1058,10 +1058,11 @@ def _load():
         ("id", (handle,), _ctypes.c_int),
         ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
         ("size", (), _ctypes.c_size_t),
-        ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint, _ctypes.c_char_p, _ctypes.c_int), _ctypes.c_int),
+        ("open", (handle,) + (_ctypes.c_int,) * 4 + (_ctypes.c_uint, _ctypes.c_char_p, _ctypes.c_int, value), _ctypes.c_int),
         ("get", (handle, value, version), _ctypes.c_int),
         ("version", (handle, version), _ctypes.c_int),
         ("wait", (handle, _ctypes.c_uint64, _ctypes.c_int), _ctypes.c_int),
+        ("persist", (handle,), _ctypes.c_int),
         ("set", (handle, value, version), _ctypes.c_int),
         ("update", (handle, value, version, _ctypes.py_object), _ctypes.c_int),
     ):
@@ -1101,7 +1102,7 @@ _os.register_at_fork(after_in_child=_after_fork)
 class _Handle:
     """A handle of the C functions', which let any number of threads use it."""
 
-    def __init__(self, key, read_only, owner, limit, mode):
+    def __init__(self, key, read_only, owner, limit, mode, first):
         self._key = key
         self._c = _functions()
         self._box = self._c.new()
@@ -1110,7 +1111,8 @@ class _Handle:
         trust = 2 if owner == "anybody" else 0 if owner is None else 1
         try:
             key, path = (key, None) if isinstance(key, int) else (0, key)
-            self("open", key, int(read_only), _milliseconds(limit), trust, owner if trust == 1 else 0, path, mode)
+            first = None if first is None else _ctypes.byref(first)
+            self("open", key, int(read_only), _milliseconds(limit), trust, owner if trust == 1 else 0, path, mode, first)
         except BaseException:
             self.close()
             raise
@@ -1215,7 +1217,7 @@ class SharedBox:
     of the segment's slots when it is opened. The value may be in a file as well.
     """
 
-    def __init__(self, key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0):
+    def __init__(self, key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0, first=None):
         if key is not None and file is not None:
             raise TypeError("a key and a file: one of them is wanted")
         # Where the value is; of a file, `key` is its path as bytes.
@@ -1228,6 +1230,9 @@ class SharedBox:
         # A handle of the C functions', once one is needed. The first one is in use: two threads may open one at once.
         self._calling = []
         self._trusted = None if owner == "anybody" else {0, _os.geteuid(), owner}
+        if first is not None:
+            # By a handle of its own: what is found after that is the same for the process that made it and for others.
+            self._open_handle(False, _wanted(first)).close()
         end = _time.monotonic() + self._timeout
         while not self._open():
             if _time.monotonic() >= end:
@@ -1244,15 +1249,27 @@ class SharedBox:
             raise
 
     def _reader(self):
-        if not _ON_X86_64 or isinstance(self.key, bytes):
+        if isinstance(self.key, bytes):
+            return self._file_reader()
+        if not _ON_X86_64:
             return self._open_handle(True)
         try:
             return _Reader(self.key, self._trusted, self._timeout)
         except Mismatch as mismatch:
             return self._other_version(mismatch)
 
-    def _open_handle(self, read_only):
-        return _Handle(self.key, read_only, self._owner, self._timeout, self._mode)
+    def _file_reader(self):
+        try:
+            return self._open_handle(True)
+        except ShmboxError as error:
+            # -30: what opens it for writing brings the durable value back.
+            if error.code != -30 or self._read_only:
+                raise
+        self._open_handle(False).close()
+        return self._open_handle(True)
+
+    def _open_handle(self, read_only, first=None):
+        return _Handle(self.key, read_only, self._owner, self._timeout, self._mode, first)
 
     def _may_write(self):
         """Opens the handle that writes, since rights are judged at the opening: what was allowed then stays allowed to a
@@ -1353,6 +1370,10 @@ class SharedBox:
         self._writer()("update", _ctypes.byref(value), version, call)
         return version.value
 
+    def persist(self):
+        """Brings the newest committed value of a file to its disk, and waits for it."""
+        self._writer()("persist")
+
     def wait(self, version, timeout=None):
         """Sleeps until a version above `version` stands, for ever or for so many seconds. A snapshot, or None if no
         newer version came."""
@@ -1412,17 +1433,18 @@ def _wanted(value):
     return value
 
 
-def open(key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0):
+def open(key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0, first=None):
     """Attaches the segment of `key`, or the value in a `file`, and checks that it holds this module's struct.
 
     `key`: an integer, or text as `ipcs` and programs in Rust write it, such as "0x1234".
     `read_only`: needs no right to write, and takes no slot. Without it, an error says at once what is missing for writing
     (save a C compiler, which reading needs not), and what is allowed stays so after `os.setuid`. `owner`: besides this user and root, trust this user id, or "anybody".
     `timeout`: for how many seconds to wait for others to get out of the way.
-    `file`: the path of a file that a Rust program made; of POSIX shared memory `/name`, "/dev/shm/name". Needs a C compiler.
+    `file`: the path of a file; of POSIX shared memory `/name`, "/dev/shm/name". Needs a C compiler.
     `mode`: of a file, the rights of others to write it that are no danger: 0o660 has those of its group.
+    `first`: makes it with this value and `mode` if it is not there. Needs a C compiler.
     """
-    return SharedBox(key, read_only, owner, timeout, file, mode)
+    return SharedBox(key, read_only, owner, timeout, file, mode, first)
 
 
 def dtype():

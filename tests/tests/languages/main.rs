@@ -4,6 +4,7 @@
 mod bindgen;
 mod c_alive;
 mod c_births;
+mod c_durable;
 mod c_evolution;
 mod c_files;
 mod c_header;

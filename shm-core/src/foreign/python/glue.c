@@ -143,12 +143,15 @@ SHMBOX_PY_ size_t shmbox_py_size(void)
 	return sizeof(struct any_struct);
 }
 
+/* `first`: what to make it with if it is not there, or NULL. */
 SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int limit_ms, int trust, uid_t user, const char *path,
-			      int mode)
+			      int mode, const void *first)
 {
 	shmbox_options const options = { read_only, limit_ms, trust, user, mode };
-	int const code = path != NULL ? any_struct_open_file(&self->box, path, &options)
-				      : any_struct_open_with(&self->box, key, &options);
+	shmbox_birth_ birth = { first, 0, mode, 0 };
+	shmbox_birth_ *const born = first == NULL ? NULL : &birth;
+	int const code = path != NULL ? shmbox_find_path_(&self->box, any_struct_type_(), path, &options, born)
+				      : shmbox_find_(&self->box, any_struct_type_(), key, &options, born);
 
 	self->opened = self->box;
 	/* Copies claim nothing, and leave it to the handle that writes to notice a fork. */
@@ -178,6 +181,13 @@ SHMBOX_PY_ int shmbox_py_wait(const shmbox_py *self, uint64_t version, int timeo
 	shmbox box = self->opened;
 
 	return shmbox_py_code_(&box, any_struct_wait(&box, version, timeout_ms));
+}
+
+SHMBOX_PY_ int shmbox_py_persist(const shmbox_py *self)
+{
+	shmbox box = self->opened;
+
+	return shmbox_py_code_(&box, any_struct_persist(&box));
 }
 
 SHMBOX_PY_ int shmbox_py_set(shmbox_py *self, const void *value, uint64_t *version)

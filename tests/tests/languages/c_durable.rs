@@ -1,0 +1,272 @@
+//! Files that programs in C make, bring to the disk and bring back, beside those that Rust does.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use shm_core::{ErrorKind, Place, SharedBox, SharedLayout, SharedView};
+use shm_tests::{Folder, Home, Ledger, Peer, Python};
+
+use crate::c_files::{OUT, programs, says};
+
+/// From the end of a file to the word that says which start of the machine its bytes belong to.
+const LIFE_FROM_END: u64 = 320 - 80;
+
+/// What a program says that does something to a file, maybe killed at a step.
+fn run(program: &str, action: &str, path: &Path, number: u64, stop: Option<&str>) -> String {
+    let mut command = Command::new(program);
+    command.arg(action).arg(path).arg(number.to_string());
+    if matches!(action, "born" | "create") {
+        command.arg("640");
+    }
+    let stop = stop.map(|step| format!("1 {step}"));
+    command.envs(stop.iter().map(|step| ("SHM_STOP", step)));
+    let output = command.output().unwrap();
+    let killed = output.status.signal() == Some(9);
+    assert_eq!(killed, stop.is_some(), "{stop:?}: {output:?}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+fn of_another_boot(path: &Path) {
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let at = file.metadata().unwrap().len() - LIFE_FROM_END;
+    let mut word = [0];
+    file.read_exact_at(&mut word, at).unwrap();
+    file.write_all_at(&[word[0] ^ 1], at).unwrap();
+}
+
+fn snapshots(bytes: &[u8]) -> Vec<usize> {
+    let blocks = (0..bytes.len()).step_by(4096);
+    blocks
+        .filter(|at| bytes[*at..].starts_with(b"SHMSNAP\n"))
+        .collect()
+}
+
+#[test]
+fn what_c_makes_at_a_path_is_what_rust_would_have_made() {
+    for program in programs() {
+        for (mine, other) in Home::files().into_iter().zip(Home::files()) {
+            let path = mine.path();
+            assert_eq!(run(program, "create", &path, 7, None), "true 7 1");
+            let rusts = SharedBox::options()
+                .mode(0o640)
+                .create_new(other.place(), Ledger::new(7));
+            drop(rusts.unwrap());
+            let [mine_bytes, rusts] = [&mine, &other].map(|home| {
+                let mut bytes = std::fs::read(home.path()).unwrap();
+                let control = bytes.len() - 320;
+                // What each creation has its own of: unique, the number of claims, life.
+                bytes[control + 32..control + 40].fill(0);
+                bytes[control + 68..control + 72].fill(0);
+                bytes[control + 80..control + 88].fill(0);
+                let [first] = snapshots(&bytes)[..] else {
+                    panic!("one snapshot")
+                };
+                bytes[first + 8..first + 16].fill(0);
+                bytes[first + 56..first + 64].fill(0);
+                bytes
+            });
+            assert!(mine_bytes == rusts);
+            let mode = path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o640);
+            assert!(run(program, "create", &path, 9, None).contains(": -26 "));
+            assert_eq!(run(program, "born", &path, 9, None), "false 7 1");
+            let shared = SharedBox::<Ledger>::open(mine.place()).unwrap();
+            assert_eq!(shared.set(Ledger::new(8)).unwrap(), 2);
+            assert_eq!(says(program, "get", &path, 0, ("", "")), "8 2");
+            assert_eq!(mine.folder().names(), ["state"]);
+        }
+    }
+}
+
+#[test]
+fn where_c_can_make_no_file_it_says_why_and_leaves_nothing() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("elsewhere", folder.file("link")).unwrap();
+    for program in programs() {
+        for (path, words) in [
+            (folder.file("none/state"), "(errno 2)"),
+            (folder.path().join(""), ": -27 "),
+            (folder.path().to_owned(), ": -27 "),
+            (folder.file("link"), ": -27 "),
+            ("/proc/state".into(), ": -"),
+        ] {
+            for action in ["born", "create"] {
+                let said = run(program, action, &path, 1, None);
+                let exists = action == "create" && said.contains(": -26 ");
+                assert!(said.contains(words) || exists, "{path:?}: {said}");
+            }
+        }
+        assert_eq!(folder.names(), ["link"]);
+    }
+}
+
+#[test]
+fn a_file_is_born_whole_or_not_at_all_wherever_its_creator_in_c_dies() {
+    for home in Home::files() {
+        for program in programs() {
+            for step in [
+                "birth: payload cleared",
+                "birth: header written",
+                "persist: begun",
+                "persist: written",
+                "file birth: filled",
+                "file birth: named",
+            ] {
+                run(program, "born", &home.path(), 7, Some(step));
+                let is_there = step == "file birth: named";
+                assert_eq!(home.folder().names().len(), usize::from(is_there), "{step}");
+                let shared = SharedBox::open_or_create(home.place(), || Ledger::new(8)).unwrap();
+                assert_eq!(shared.get().unwrap().number(), 8 - u64::from(is_there));
+                shared.remove().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn after_births_in_c_killed_at_any_instant_the_path_is_usable_and_nothing_else_lies_there() {
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let rounds = if full { 250 } else { 15 };
+    let mut noise = u64::from(std::process::id()) | 1;
+    for home in Home::files() {
+        let path = home.path();
+        for round in 0..rounds {
+            for program in programs() {
+                let args = ["born", path.to_str().unwrap(), "7", "640"];
+                let peers = [(); 2].map(|()| Peer::start(program, args));
+                noise ^= noise << 13;
+                noise ^= noise >> 7;
+                noise ^= noise << 17;
+                // No time that must be long enough: any will do.
+                std::thread::sleep(Duration::from_micros(noise % 3000));
+                peers.iter().for_each(Peer::kill);
+                drop(peers);
+                let left = home.folder().names();
+                assert!(left.is_empty() || left == ["state"], "{round}: {left:?}");
+                let shared = SharedBox::open_or_create(home.place(), || Ledger::new(7)).unwrap();
+                assert_eq!(shared.get().unwrap().number(), 7);
+                shared.remove().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn c_brings_to_the_disk_and_back_what_rust_does() {
+    for home in Home::files() {
+        let path = home.path();
+        for program in programs() {
+            let get = || says(program, "get", &path, 0, ("", ""));
+            let set = |number| says(program, "set", &path, number, ("", ""));
+            assert_eq!(run(program, "born", &path, 4, None), "true 4 1");
+            assert_eq!(says(program, "persist", &path, 5, ("", "")), "5 2");
+            of_another_boot(&path);
+            // A view changes nothing.
+            let said = get();
+            assert!(
+                said.contains(": -30 ") && said.contains("for writing"),
+                "{said}"
+            );
+            let view = SharedView::<Ledger>::open(home.place()).unwrap();
+            assert_eq!(view.snapshot().unwrap().value.number(), 5);
+            // What was set behind that is lost, and its version is given again.
+            let said = run(program, "set", &path, 8, Some("file: restored"));
+            assert!(said.is_empty(), "{said}");
+            assert_eq!(set(9), "9 3");
+            // It is told to open it again.
+            assert_eq!(view.get().unwrap_err().kind(), ErrorKind::Removed);
+            // The last one that closed it has made that durable.
+            of_another_boot(&path);
+            let shared = SharedBox::<Ledger>::open(home.place()).unwrap();
+            assert_eq!(shared.get().unwrap().number(), 9);
+            shared.set(Ledger::new(10)).unwrap();
+            shared.persist().unwrap();
+            std::mem::forget(shared);
+            drop(view);
+            // A copy has the durable value, and the one before that if it is torn.
+            let copy = home.folder().file("copy");
+            for (wrong, found) in [(0, Some("10 4")), (1, Some("9 3")), (2, None)] {
+                let mut bytes = std::fs::read(&path).unwrap();
+                let mut both = snapshots(&bytes);
+                let version = |at: &usize| bytes[at + 16];
+                both.sort_by_key(|at| u8::MAX - version(at));
+                for at in &both[..wrong] {
+                    bytes[at + 700] ^= 1;
+                }
+                std::fs::write(&copy, bytes).unwrap();
+                let first = says(program, "add", &copy, 0, ("", ""));
+                let said = says(program, "get", &copy, 0, ("", ""));
+                match found {
+                    // `add` raises the version.
+                    Some(found) => {
+                        let (value, version) = found.split_once(' ').unwrap();
+                        let version = version.parse::<u64>().unwrap() + 1;
+                        assert_eq!(said, format!("{value} {version}"), "{first}");
+                    }
+                    None => assert!(
+                        first.contains(": -30 ") && first.contains("from a backup"),
+                        "{first}"
+                    ),
+                }
+                std::fs::remove_file(&copy).unwrap();
+            }
+            shm_core::remove(home.place()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn python_makes_files_and_segments_and_brings_values_to_the_disk_and_back() {
+    let name = "python_makes_files_and_segments";
+    let Some(python) = Python::find(name, OUT) else {
+        return;
+    };
+    python.write("ledger", &Ledger::python_module());
+    let program = "
+import ledger, sys
+place, number = sys.argv[1], int(sys.argv[2])
+value = ledger.Ledger()
+value.words = [number] * 61
+value.tag = value.small = number
+where = {'file': place} if place[0] == '/' else {'key': place}
+box = ledger.open(first=value, mode=0o640, **where)
+print(box.get().small, box.version())
+def next(value):
+    value.words = [number + 1] * 61
+    value.tag = value.small = number + 1
+box.update(next)
+box.persist()
+box.close()
+try:
+    ledger.open(first=5, **where)
+except TypeError as error:
+    assert 'a Ledger is wanted' in str(error), error
+";
+    let run = |place: &str, number: &str| {
+        let mut peer = python.start(program, &[place, number]);
+        let said = peer.line();
+        peer.succeed();
+        said
+    };
+    let home = Home::file(Folder::new());
+    let path = home.path();
+    assert_eq!(run(path.to_str().unwrap(), "5"), "5 1");
+    of_another_boot(&path);
+    assert_eq!(run(path.to_str().unwrap(), "9"), "6 2");
+    of_another_boot(&path);
+    let shared = SharedBox::<Ledger>::open(Place::file(&path)).unwrap();
+    assert_eq!(shared.get().unwrap().number(), 10);
+    assert_eq!(home.folder().names(), ["state"]);
+    let guard = shm_tests::Guard::new();
+    let key = guard.key().to_string();
+    assert_eq!(run(&key, "5"), "5 1");
+    let shared = SharedBox::<Ledger>::open(guard.key()).unwrap();
+    assert_eq!(shared.get().unwrap().number(), 6);
+}
