@@ -80,6 +80,8 @@ pub(crate) struct History {
     pub(crate) was: Vec<LitStr>,
     /// The token `padding`, if it is no field to other programs.
     pub(crate) padding: Option<Path>,
+    /// The token `counter`, if it is one in a table's row.
+    pub(crate) counter: Option<Path>,
 }
 
 pub(crate) struct Variant<'a> {

@@ -229,9 +229,11 @@ fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
             false
         } else if is(&meta.path, "padding") {
             history.padding.replace(meta.path.clone()).is_some()
+        } else if is(&meta.path, "counter") {
+            history.counter.replace(meta.path.clone()).is_some()
         } else {
             let unknown = "unknown key: on a field `#[shared(…)]` knows \
-                `since = N`, `default = value`, `was = \"old name\"` and `padding`";
+                `since = N`, `default = value`, `was = \"old name\"`, `counter` and `padding`";
             return Err(meta.error(unknown));
         })
     });

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::place::Place;
 use crate::layout::{Fingerprint, Schema, first_invalid};
 use crate::protocol::{
-    self, ALWAYS_NOTIFY, Access, FREE_ON_DEATH, Fault, Geometry, Judge, MOST_ROWS, MOST_SLOTS,
-    Newborn, Owner, RAW_WRITERS, Room, SLOTS, SNAPSHOTS, Segment, TABLE, Write,
+    self, ALWAYS_NOTIFY, Access, COUNTERS, FREE_ON_DEATH, Fault, Geometry, Judge, MOST_ROWS,
+    MOST_SLOTS, Newborn, Owner, RAW_WRITERS, Room, SLOTS, SNAPSHOTS, Segment, TABLE, Write,
 };
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
@@ -392,6 +392,10 @@ impl Settings {
                 "a capacity of {capacity} bytes has no room for `{schema}`, which has {size}"
             ));
         }
+        let counters: Vec<usize> = match self.rows {
+            Some(_) => schema.counter_words().collect(),
+            None => Vec::new(),
+        };
         let schema = room::contents(schema, fingerprint);
         let room = room::reserve(schema.len());
         let geometry = match (self.capacity, self.rows) {
@@ -402,7 +406,7 @@ impl Settings {
                     ));
                 }
                 let box_of_one = Geometry::for_sizes(capacity, room, slots);
-                box_of_one.and_then(|geometry| geometry.with_rows(rows))
+                box_of_one.and_then(|geometry| geometry.with_rows(rows, !counters.is_empty()))
             }
             (Some(capacity), None) => Geometry::for_sizes(capacity, room, slots),
             (None, None) => Geometry::filling(size, room, slots),
@@ -415,6 +419,9 @@ impl Settings {
         let mut flags = 0;
         if self.rows.is_some() {
             flags |= TABLE;
+        }
+        if !counters.is_empty() {
+            flags |= COUNTERS;
         }
         if self.free_on_death {
             flags |= FREE_ON_DEATH;
@@ -431,6 +438,7 @@ impl Settings {
             get: self.pages,
             group: self.group,
             geometry,
+            counters,
             stored: size,
             schema,
             judge,

@@ -115,23 +115,24 @@ impl Schema {
         align: usize,
         fields: &'static [FieldSchema],
     ) -> Schema {
-        Schema::structure_with_padding(name, version, size, align, fields, &[])
+        Schema::structure_with(name, version, size, align, fields, &[], &[])
     }
 
-    /// For the derive: the same with fields that are padding to other programs.
+    /// For the derive: the same with fields that are padding to other programs, or counters.
     ///
     /// # Panics
     ///
     /// As [`Schema::structure`].
     #[doc(hidden)]
     #[track_caller]
-    pub const fn structure_with_padding(
+    pub const fn structure_with(
         name: &'static str,
         version: u32,
         size: usize,
         align: usize,
         fields: &'static [FieldSchema],
         padding: &'static [FieldSchema],
+        counters: &'static [FieldSchema],
     ) -> Schema {
         check_name(name);
         assert!(
@@ -172,11 +173,21 @@ impl Schema {
             end <= size as u64,
             "a field reaches beyond the end of its struct"
         );
+        let mut i = 0;
+        while i < counters.len() {
+            let end = counters[i].offset + counters[i].schema().size;
+            assert!(
+                end <= size as u64 && counters[i].offset % 8 == 0,
+                "a counter is a field of its struct"
+            );
+            i += 1;
+        }
         let shape = Shape::Struct {
             name: Ref::Static(name),
             version,
             fields: Ref::Static(fields),
             padding,
+            counters,
         };
         Schema {
             size: size as u64,
@@ -260,6 +271,27 @@ impl FieldSchema {
             panic!("{}", message.as_str());
         }
         FieldSchema::new(name, offset, schema)
+    }
+
+    /// For the derive: a field that is a counter.
+    ///
+    /// # Panics
+    ///
+    /// At compile time if it can't be one.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn counter_of<F>(name: &'static str, offset: usize, part: Part<F>) -> FieldSchema {
+        let schema = part.schema();
+        let wrong = if !schema.counts() {
+            "a counter only grows, over all owners of its row, and a `{}` would end: make `{}` a `u64`, or an array of them"
+        } else if offset % 8 != 0 {
+            "processors count in whole words, and this `{}` does not lie at a multiple of 8 bytes: move `{}` to one"
+        } else {
+            return FieldSchema::new(name, offset, schema);
+        };
+        let mut message = Message::new();
+        message.write(wrong, &[Type(schema), Text(name)]);
+        panic!("{}", message.as_str());
     }
 
     /// For the derive: the same with a history, as for [`FieldSchema::evolved`].

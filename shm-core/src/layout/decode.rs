@@ -298,6 +298,7 @@ impl<'a> Source<'a> {
                 version,
                 fields,
                 padding: &[],
+                counters: &[],
             },
         })
     }

@@ -1,6 +1,6 @@
 //! What follows from a schema, computed at compile time for a program's own.
 
-use super::{Schema, TypeKind, Variant};
+use super::{FieldSchema, Primitive, Schema, TypeKind, Variant};
 
 impl Schema {
     /// Whether every bit pattern is a value: no `bool`, `char`, `NonZero`, enum or `FixedVec` is anywhere inside.
@@ -90,6 +90,60 @@ impl Schema {
             }
             _ => false,
         }
+    }
+
+    /// Whether it is a number that never ends, or an array of such.
+    pub(super) const fn counts(&self) -> bool {
+        match self.kind() {
+            TypeKind::Primitive(primitive) => matches!(primitive, Primitive::U64),
+            TypeKind::Array { element, len } => len > 0 && element.counts(),
+            _ => false,
+        }
+    }
+
+    /// Whether a counter of a struct inside, at any depth, is none of this one's own.
+    pub(crate) const fn has_inner_counters(&self) -> bool {
+        if let Some(elements) = self.elements() {
+            let element = elements.schema;
+            return !element.counters().is_empty() || element.has_inner_counters();
+        }
+        let fields = self.fields();
+        let mut i = 0;
+        while i < fields.len() {
+            let inner = fields[i].schema();
+            if !inner.counters().is_empty() || inner.has_inner_counters() {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// The counter that has all of these bytes.
+    pub(crate) const fn counter_at(
+        &self,
+        offset: usize,
+        len: usize,
+    ) -> Option<&'static FieldSchema> {
+        let counters = self.counters();
+        let mut i = 0;
+        while i < counters.len() {
+            let (at, size) = (counters[i].offset(), counters[i].schema().size());
+            if offset >= at && offset + len <= at + size {
+                return Some(&counters[i]);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// The offsets of all words that are counters.
+    pub(crate) fn counter_words(&self) -> impl Iterator<Item = usize> + use<> {
+        let words = |counter: &'static FieldSchema| {
+            let at = counter.offset();
+            (at..at + counter.schema().size()).step_by(8)
+        };
+        self.counters().iter().flat_map(words)
     }
 
     /// Whether an enum with a variant for unknown numbers is anywhere inside.

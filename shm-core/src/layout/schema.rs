@@ -81,6 +81,8 @@ pub(super) enum Shape {
         fields: Ref<[FieldSchema]>,
         /// What is a field in this program only, `#[shared(padding)]`: no part of the layout.
         padding: &'static [FieldSchema],
+        /// What this program counts in, `#[shared(counter)]`: a table says itself which these are.
+        counters: &'static [FieldSchema],
     },
     Enum {
         name: Ref<str>,
@@ -292,6 +294,14 @@ impl Schema {
     pub(super) const fn padding(&self) -> &'static [FieldSchema] {
         match self.shape {
             Shape::Struct { padding, .. } => padding,
+            _ => &[],
+        }
+    }
+
+    /// The fields of a struct that are counters of a table's row.
+    pub(crate) const fn counters(&self) -> &'static [FieldSchema] {
+        match self.shape {
+            Shape::Struct { counters, .. } => counters,
             _ => &[],
         }
     }

@@ -187,6 +187,10 @@ pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     #[doc(hidden)]
     const PADDING: &'static [FieldSchema] = &[];
 
+    /// For the derive: a struct's counters.
+    #[doc(hidden)]
+    const COUNTERS: &'static [FieldSchema] = &[];
+
     #[doc(hidden)]
     const VARIANTS: &'static [Variant] = &[];
 

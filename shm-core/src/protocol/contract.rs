@@ -73,6 +73,7 @@ fn the_parts_of_a_segment_lie_where_the_format_says() {
         slots: 17,
         snapshots: false,
         rows: 0,
+        counters: false,
     };
     let records = 192;
     assert_eq!(
@@ -140,6 +141,7 @@ fn the_parts_of_a_table_lie_where_the_format_says() {
         slots: 17,
         snapshots: false,
         rows: 6,
+        counters: false,
     };
     let (p, c, s, q, r) = (7, 128, 64, 6, 192);
     assert!(section("Tables").contains(
@@ -164,6 +166,17 @@ fn the_parts_of_a_table_lie_where_the_format_says() {
     ];
     assert_eq!(ours, theirs);
     assert_eq!(geometry.total(), Some(words + 64 * q + r + CONTROL));
+    let counting = Geometry {
+        counters: true,
+        ..geometry
+    };
+    assert!(
+        section("Tables")
+            .contains("the [bases](#counters), PC bytes more, lie between mirror 1 and room 0")
+    );
+    assert_eq!(counting.mirror(2), 3 * p * c);
+    assert_eq!(counting.schema_room(0), 4 * p * c);
+    assert_eq!(counting.total(), Some(words + p * c + 64 * q + r + CONTROL));
 }
 
 #[test]

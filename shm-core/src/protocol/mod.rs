@@ -35,8 +35,8 @@ pub(crate) use lock::process::epoch;
 pub(crate) use lock::reactor::Waiting;
 pub(crate) use lock::set::orphans as orphaned_sets;
 pub(crate) use memory::control::{
-    ALWAYS_NOTIFY, FREE_ON_DEATH, Geometry, MOST_ROWS, MOST_SLOTS, RAW_WRITERS, SLOTS, SNAPSHOTS,
-    State, TABLE,
+    ALWAYS_NOTIFY, COUNTERS, FREE_ON_DEATH, Geometry, MOST_ROWS, MOST_SLOTS, RAW_WRITERS, SLOTS,
+    SNAPSHOTS, State, TABLE,
 };
 pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};

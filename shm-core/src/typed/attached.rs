@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::descriptor::Type;
-use super::failure::Failure;
+use super::failure::{Counting, Failure};
 use super::room::{self, Fit, Judged};
 use super::stretches::store_by_schema;
-use crate::layout::later_variant;
+use crate::layout::{later_variant, path_of};
 use crate::protocol::{Fault, Fresh, Held, Latch, Locked, OwnedRow, Seated, Segment, Span, State};
 
 /// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
@@ -47,6 +47,8 @@ impl Older {
 ///
 /// # Invariants
 ///
+/// - **counters**: where a state was told to either and the type has counters, the segment is a table that has them, too, or
+///   a box.
 /// - **room**: whatever state [`Segment::read_as`] or [`Segment::write_as`] was told, the segment's
 ///   capacity has room for a value of the type.
 // In this order: with the segment at another place, a commit takes ten instructions more.
@@ -90,6 +92,9 @@ impl Attached {
     /// serves for reading; for writing it is upgraded, if `upgrade` says so.
     pub(crate) fn settle(&self, upgrade: bool) -> Result<(), Failure> {
         let judged = self.judge()?;
+        if self.segment.row_count() > 0 {
+            self.check_counters(judged.stored)?;
+        }
         if !self.segment.is_writable() {
             return self.go_by(judged);
         }
@@ -104,6 +109,26 @@ impl Attached {
         if upgrade { self.upgrade() } else { Ok(()) }
     }
 
+    /// Refuses a table that counts in other fields than the type, as far as both have them: no commit may store what
+    /// others count in.
+    fn check_counters(&self, stored: usize) -> Result<(), Failure> {
+        let schema = self.of.schema;
+        for offset in (0..schema.size().min(stored) / 8 * 8).step_by(8) {
+            let counts = schema.counter_at(offset, 8).is_some();
+            if counts != self.segment.is_counter(offset) {
+                return Err(Failure::Counter {
+                    path: path_of(schema, offset, 8).into(),
+                    why: if counts {
+                        Counting::InTypeAlone
+                    } else {
+                        Counting::InTableAlone
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether such a failure says that the segment is of no use to this program.
     pub(crate) fn is_unfit(&self, failure: &Failure) -> bool {
         let is_damaged = |failure: &Failure| {
@@ -113,7 +138,10 @@ impl Attached {
             )
         };
         match failure {
-            Failure::NoRoom { .. } | Failure::Mismatch(_) | Failure::OtherKind { .. } => true,
+            Failure::NoRoom { .. }
+            | Failure::Mismatch(_)
+            | Failure::Counter { .. }
+            | Failure::OtherKind { .. } => true,
             // No upgrade in place is to be had: see `ARCHITECTURE.md`.
             Failure::NeedsUpgrade { .. } => self.segment.row_count() > 0,
             // Damage of the semaphore set is none of the value.

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Mismatch(Box<Mismatch>),
     /// The segment is a table of so many rows, and the call is for a box; or, if 0, the other way round.
     OtherKind { rows: u32 },
+    /// A field that is a counter, or is none, where the other was wanted.
+    Counter { path: Box<str>, why: Counting },
     /// The row has another owner by now, or none.
     Stale,
     /// The segment holds an earlier version, and the call would write.
@@ -44,6 +46,19 @@ pub(crate) enum Failure {
     Guard(Cow<'static, str>),
     /// The segment does not fit, and was not replaced since it is attached so often besides.
     Kept { why: Box<Failure>, others: u64 },
+}
+
+/// What is wrong with a field as a counter, or as none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// The table counts in it, and the type does not.
+    InTableAlone,
+    /// The type counts in it, and the table does not.
+    InTypeAlone,
+    /// It was to be stored.
+    Stored,
+    /// Its total was asked for, and it is none.
+    NoCounter,
 }
 
 impl Failure {

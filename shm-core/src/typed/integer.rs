@@ -12,6 +12,14 @@ pub trait Sealed: Copy {
     /// The sum; beyond the type's limit it goes on at the other one.
     #[doc(hidden)]
     fn __wrapping_add(self, other: Self) -> Self;
+
+    /// Its low 64 bits.
+    #[doc(hidden)]
+    fn __to_u64(self) -> u64;
+
+    /// The integer with these low bits.
+    #[doc(hidden)]
+    fn __from_u64(bits: u64) -> Self;
 }
 
 macro_rules! integers {
@@ -23,6 +31,16 @@ macro_rules! integers {
             fn __wrapping_add(self, other: $int) -> $int {
                 self.wrapping_add(other)
             }
+
+            #[inline(always)]
+            fn __to_u64(self) -> u64 {
+                self as u64
+            }
+
+            #[inline(always)]
+            fn __from_u64(bits: u64) -> $int {
+                bits as $int
+            }
         }
 
         impl Integer for Wrapping<$int> {}
@@ -31,6 +49,16 @@ macro_rules! integers {
             #[inline(always)]
             fn __wrapping_add(self, other: Wrapping<$int>) -> Wrapping<$int> {
                 self + other
+            }
+
+            #[inline(always)]
+            fn __to_u64(self) -> u64 {
+                self.0.__to_u64()
+            }
+
+            #[inline(always)]
+            fn __from_u64(bits: u64) -> Wrapping<$int> {
+                Wrapping(<$int>::__from_u64(bits))
             }
         }
     )+};

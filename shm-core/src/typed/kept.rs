@@ -85,7 +85,42 @@ unsafe fn settle<T: SharedLayout, F>(field: Field<T, F>, place: &mut MaybeUninit
 /// Whether something may be kept where an `F` is stored. What is padding in it is not stored anyway.
 pub(super) const fn keeps<T: SharedLayout, F: SharedLayout>() -> bool {
     let within_padding = size_of::<F>() < size_of::<T>() && T::SCHEMA.has_padding_fields();
-    F::SCHEMA.has_others() || within_padding
+    F::SCHEMA.has_others() || within_padding || counts::<T>()
+}
+
+/// Whether some fields of a `T` are counters where it is the row of a table.
+pub(super) const fn counts<T: SharedLayout>() -> bool {
+    !T::SCHEMA.counters().is_empty()
+}
+
+/// Puts in `place`, read from where the field lies in a `T`, what `count` tells of each counter that lies within: of its
+/// offset in the `T`.
+#[inline(always)]
+pub(super) fn fill_counts<T: SharedLayout, F>(
+    field: Field<T, F>,
+    place: &mut MaybeUninit<F>,
+    mut count: impl FnMut(usize) -> Option<u64>,
+) {
+    let Span { offset, len } = field.span();
+    for counter in const { T::SCHEMA.counters() } {
+        let end = counter.offset() + counter.schema().size();
+        let mut at = counter.offset();
+        while at < end {
+            if at >= offset && at + 8 <= offset + len {
+                if let Some(count) = count(at) {
+                    // SAFETY: the eight bytes lie within the place, and are a `u64` of the `F`: any are one.
+                    unsafe {
+                        place
+                            .as_mut_ptr()
+                            .byte_add(at - offset)
+                            .cast::<u64>()
+                            .write_unaligned(count)
+                    };
+                }
+            }
+            at += 8;
+        }
+    }
 }
 
 /// Where the parts begin of a value for a field that are not to be stored.
@@ -157,6 +192,12 @@ unsafe fn copy_kept<T: SharedLayout, F: SharedLayout>(
         // (`SharedLayout`: the schema tells the truth); the copy is another place of that size.
         unsafe { ptr::copy_nonoverlapping(from.add(at), to.add(at), len) };
     });
+    if const { counts::<T>() } {
+        fill_counts(field, copy, |at| locked.cell(at));
+    }
+    if const { !T::SCHEMA.has_padding_fields() && !T::SCHEMA.has_others() } {
+        return;
+    }
     // SAFETY: `size_of::<F>()` bytes, all initialised above, that nothing else refers to; any byte is a
     // `u8`.
     let bytes = unsafe { slice::from_raw_parts_mut(to, size_of::<F>()) };

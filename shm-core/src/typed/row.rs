@@ -2,12 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use super::failure::Failure;
+use super::failure::{Counting, Failure};
 use super::field::Field;
-use super::kept::is_valid;
+use super::integer::Integer;
+use super::kept::{counts, fill_counts, is_valid};
 use super::value::{Snapshot, Typed};
-use crate::layout::SharedLayout;
-use crate::protocol::{Row, Seated, Seen};
+use crate::layout::{SharedLayout, path_of};
+use crate::protocol::{OwnedRow, Row, Seated, Seen, Span};
 
 impl<T: SharedLayout> Typed<T> {
     /// Claims a row with its first value; returns the number of the claim as well.
@@ -17,6 +18,50 @@ impl<T: SharedLayout> Typed<T> {
             self.commit(row, value);
         }
         Ok(fresh.show()?)
+    }
+
+    /// Adds to a counter of a row; returns what its owner had counted before. `None`: it is none.
+    #[inline(always)]
+    pub(crate) fn count<F: Integer>(
+        &self,
+        row: &OwnedRow<'_>,
+        field: Field<T, F>,
+        n: F,
+    ) -> Option<F> {
+        let Span { offset, len } = field.span();
+        if const { !counts::<T>() } || T::SCHEMA.counter_at(offset, len).is_none() {
+            return None;
+        }
+        // SAFETY: a seat's row is given out only under a state that `Segment::write_as` was told, for which there is room
+        // for a `T` (**room**, **type**), and where this has counters the table has them (**counters**).
+        let before = unsafe { row.add(offset, n.__to_u64()) };
+        Some(F::__from_u64(before))
+    }
+
+    /// Refuses to store a counter by itself.
+    #[inline(always)]
+    pub(crate) fn check_stored<F>(&self, field: Field<T, F>) -> Result<(), Failure> {
+        let Span { offset, len } = field.span();
+        match const { counts::<T>() } && T::SCHEMA.counter_at(offset, len).is_some() {
+            true => Err(self.counter(field, Counting::Stored)),
+            false => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn counter<F>(&self, field: Field<T, F>, why: Counting) -> Failure {
+        let Span { offset, len } = field.span();
+        let path = path_of(T::SCHEMA, offset, len).into();
+        Failure::Counter { path, why }
+    }
+
+    /// What all owners of rows have counted in a field.
+    pub(crate) fn total<F: Integer>(&self, field: Field<T, F>) -> Result<u64, Failure> {
+        let Span { offset, len } = field.span();
+        if T::SCHEMA.counter_at(offset, len).is_none() {
+            return Err(self.counter(field, Counting::NoCounter));
+        }
+        Ok(self.attached().segment().total(offset)?)
     }
 
     /// Reads a field of a row, as long as it shows the value of the owner that was seen.
@@ -31,7 +76,13 @@ impl<T: SharedLayout> Typed<T> {
         let mut place = MaybeUninit::<F>::uninit();
         // SAFETY: a field lies within the `T`, for which there is room under the state that
         // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
-        let version = unsafe { row.try_read(seen, field.span(), place.as_mut_ptr().cast()) };
+        let mut version = unsafe { row.try_read(seen, field.span(), place.as_mut_ptr().cast()) };
+        if const { counts::<T>() } && version.is_some() {
+            // SAFETY: under that state the row has room for a `T`, and where this has counters the table has them
+            // (**counters**).
+            fill_counts(field, &mut place, |at| Some(unsafe { row.known_count(at) }));
+            version = version.filter(|_| row.is_still(seen));
+        }
         // SAFETY: after `Some` all bytes of the place are initialised (`Row::try_read`).
         if let Some(version) = version.filter(|_| unsafe { is_valid(field, &mut place) }) {
             // SAFETY: it is an `F`, as was found just now.
@@ -57,6 +108,9 @@ impl<T: SharedLayout> Typed<T> {
             let to = place.as_mut_ptr().cast();
             self.attached().read(row.copies(), field.span(), to)
         };
+        if const { counts::<T>() } {
+            fill_counts(field, &mut place, |at| row.count(at));
+        }
         // What was read in between was another owner's, or none's: whatever it looked like.
         if !row.is_still(seen) {
             return Err(Failure::Stale);

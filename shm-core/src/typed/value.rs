@@ -10,7 +10,7 @@ use super::elements;
 use super::failure::Failure;
 use super::field::Field;
 use super::gaps::{Gaps, store_whole};
-use super::kept::{is_valid, keeps, with_kept};
+use super::kept::{counts, fill_counts, is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
@@ -306,6 +306,9 @@ impl<T: SharedLayout> Typed<T> {
         // which there is room for a `T` (**room**, **type**); a field lies within it, and the place
         // has the bytes of an `F`.
         unsafe { locked.load(field.span(), place.as_mut_ptr().cast()) };
+        if const { counts::<T>() } {
+            fill_counts(field, place, |at| locked.count(at));
+        }
         // SAFETY: all bytes of the place were copied.
         unsafe { self.judge(field, place) }
     }

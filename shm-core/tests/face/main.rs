@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod attributes;
+mod counters;
 mod errors;
 mod field;
 mod files;

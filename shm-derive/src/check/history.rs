@@ -25,6 +25,11 @@ pub(super) fn faults(cx: &Ctxt, model: &Model, all: &[Field]) {
             cx.fault(padding, fault);
         }
     }
+    for field in all.iter().filter(|field| field.is_padding()) {
+        if let Some(counter) = &field.history.counter {
+            cx.fault(counter, "no program counts in padding: keep one of the two");
+        }
+    }
     let fields: Vec<&Field> = all.iter().filter(|field| !field.is_padding()).collect();
     let fields = &fields[..];
     order(cx, model, fields);

@@ -156,23 +156,28 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         quote!(<Self as #krate::layout::SharedLayout>::FIELDS),
         model.ident.to_token_stream(),
     );
-    let (structure, padding, padding_const) = if padding.is_empty() {
-        (quote!(structure), None, None)
-    } else {
-        let described = padding.iter().map(|field| blank(model, field));
-        let list = quote! {
-            const PADDING: &'static [#krate::layout::FieldSchema] = &[#(#described),*];
-        };
-        let padding_const = located(
-            quote!(<Self as #krate::layout::SharedLayout>::PADDING),
-            model.ident.to_token_stream(),
-        );
-        (
-            quote!(structure_with_padding),
-            Some(list),
-            Some(padding_const),
-        )
-    };
+    let counters = fields.iter().copied();
+    let counters: Vec<&Field> = counters.filter(|f| f.history.counter.is_some()).collect();
+    let lists = [
+        ("PADDING", "padding_of", &padding),
+        ("COUNTERS", "counter_of", &counters),
+    ];
+    let (mut structure, mut list_consts) = (quote!(structure), Vec::new());
+    let mut constants = Vec::new();
+    if lists.iter().any(|(_, _, fields)| !fields.is_empty()) {
+        structure = quote!(structure_with);
+        for (name, function, fields) in lists {
+            let name = format_ident!("{name}");
+            let described = fields.iter().map(|field| listed(model, field, function));
+            list_consts.push(quote! {
+                const #name: &'static [#krate::layout::FieldSchema] = &[#(#described),*];
+            });
+            constants.push(located(
+                quote!(<Self as #krate::layout::SharedLayout>::#name),
+                model.ident.to_token_stream(),
+            ));
+        }
+    }
     let schema = quote! {
         &#krate::layout::Schema::#structure(
             #name,
@@ -180,7 +185,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
             ::core::mem::size_of::<Self>(),
             ::core::mem::align_of::<Self>(),
             #fields_const,
-            #padding_const
+            #(#constants),*
         )
     };
     let schema = located(schema, model.ident.to_token_stream());
@@ -199,7 +204,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
                 &[#(#described),*]
             };
 
-            #padding
+            #(#list_consts)*
 
             const SCHEMA: &'static #krate::layout::Schema = #schema;
 
@@ -219,14 +224,15 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     }
 }
 
-/// The expression that describes a field that is padding; what is wrong with it is told on its type.
-fn blank(model: &Model, field: &Field) -> TokenStream {
+/// The expression that describes a field of one of the lists; what is wrong with it is told on its type.
+fn listed(model: &Model, field: &Field, function: &str) -> TokenStream {
     let krate = &model.settings.krate;
     let (name, member, ty) = (field.name(), &field.member, field.ty);
     let parts = questions(model, field);
     let part = parts.first().map(|question| question.item("PART"));
     let there = ty.to_token_stream();
-    let function = quote!(#krate::layout::FieldSchema::padding_of::<#ty>);
+    let function = format_ident!("{function}");
+    let function = quote!(#krate::layout::FieldSchema::#function::<#ty>);
     let offset = quote!(::core::mem::offset_of!(Self, #member));
     let last = ends(there.clone()).map_or_else(Span::call_site, |(_, last)| last);
     let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#name, #offset, #part));

@@ -14,7 +14,7 @@ use crate::layout::{FitError, InvalidValue, Mismatch, TextError, Unfit};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
-use crate::typed::{Attached, Failure, Type};
+use crate::typed::{Attached, Counting, Failure, Type};
 
 /// What kind of error it is: see [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,10 +28,13 @@ pub enum ErrorKind {
     /// The segment is too small for the type ([`RawBox`](crate::RawBox) checks nothing else), or a
     /// [`RawTable`](crate::RawTable) has no row with this index.
     TooSmall,
-    /// The segment holds another layout than the program's type has: [`Error::mismatch`].
+    /// The segment holds another layout than the program's type has: [`Error::mismatch`]. Or the rows of a table have other
+    /// counters.
     Mismatch,
     /// The segment holds a table where a single value was asked for, or a single value where a table was.
     OtherKind,
+    /// A counter was to be stored, or the total of a field was asked for that is none.
+    Counter,
     /// The row has another owner than when it was seen, or none.
     Stale,
     /// Every row of the table has an owner that lives: [`Error::claimants`].
@@ -286,6 +289,10 @@ impl Error {
             Failure::TooSmall { .. } | Failure::NoRow { .. } => ErrorKind::TooSmall,
             Failure::Mismatch(_) => ErrorKind::Mismatch,
             Failure::OtherKind { .. } => ErrorKind::OtherKind,
+            Failure::Counter { why, .. } => match why {
+                Counting::InTableAlone | Counting::InTypeAlone => ErrorKind::Mismatch,
+                Counting::Stored | Counting::NoCounter => ErrorKind::Counter,
+            },
             Failure::Stale => ErrorKind::Stale,
             Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
             Failure::NoRoom { .. } => ErrorKind::NoRoom,
@@ -322,7 +329,7 @@ impl Error {
         }
     }
 
-    /// Both layouts, field by field, of [`ErrorKind::Mismatch`].
+    /// Both layouts, field by field, of [`ErrorKind::Mismatch`]; `None` if they differ in nothing but their counters.
     pub fn mismatch(&self) -> Option<&Mismatch> {
         match self.why()? {
             Failure::Mismatch(mismatch) => Some(mismatch),

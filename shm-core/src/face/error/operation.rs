@@ -64,6 +64,7 @@ operations! {
     TableRemove = "SharedTable::remove",
     TableLook = "TableView::look",
     TableGet = "TableView::get",
+    TableTotal = "TableView::total",
     TableWait = "TableView::wait_membership",
     TableChanges = "TableView::changes",
     TableInfo = "TableView::info",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Brief, Call, Error, Operation, Place, Repr, Text, Way, Why};
 use crate::protocol::{Fault, HolderState};
 use crate::sysv::{self, Kind, Limit};
-use crate::typed::{Failure, Type};
+use crate::typed::{Counting, Failure, Type};
 
 impl Error {
     /// What to do next.
@@ -160,6 +160,14 @@ impl Call {
             }
             Failure::OtherKind { rows: 0 } => "open it with `SharedBox::open`",
             Failure::OtherKind { .. } => "open it with `SharedTable::open`",
+            Failure::Counter { why, .. } => match why {
+                Counting::InTableAlone => "mark the field `#[shared(counter)]`",
+                Counting::InTypeAlone => {
+                    "leave `#[shared(counter)]` out, or, if its rows may be lost, make the table anew: `Options::replace_unused`"
+                }
+                Counting::Stored => "add to it with `Seat::fetch_add`",
+                Counting::NoCounter => "mark the field `#[shared(counter)]`, for tables to come",
+            },
             Failure::Stale => "walk over the rows again with `SharedTable::rows`",
             Failure::NeedsUpgrade { .. }
                 if self.operation.is_of("SharedTable") || self.operation.is_of("Seat") =>
@@ -353,6 +361,24 @@ impl fmt::Display for Call {
             Failure::OtherKind { rows } => {
                 write!(f, "it holds a table of {rows} rows, and no single value")?;
             }
+            Failure::Counter { path, why } => match why {
+                Counting::InTableAlone => {
+                    let name = self.name();
+                    write!(
+                        f,
+                        "`{path}` is a counter in this table, and a number like others in `{name}`"
+                    )?;
+                }
+                Counting::InTypeAlone => {
+                    let name = self.name();
+                    write!(
+                        f,
+                        "`{path}` is a counter in `{name}`, and a number like others in this table"
+                    )?;
+                }
+                Counting::Stored => write!(f, "`{path}` is a counter, which only grows")?,
+                Counting::NoCounter => write!(f, "`{path}` is no counter")?,
+            },
             Failure::Stale => f.write_str("the row has another owner by now, or none")?,
             Failure::NeedsUpgrade { found } => write!(
                 f,

@@ -78,7 +78,7 @@ impl<T: SharedLayout> Seat<T> {
     ///
     /// # Errors
     ///
-    /// As for [`Seat::set`]; [`ErrorKind::NoElement`].
+    /// As for [`Seat::set`]; [`ErrorKind::NoElement`]; [`ErrorKind::Counter`] of a counter, which only grows.
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
         let operation = Operation::SeatStore;
@@ -86,7 +86,8 @@ impl<T: SharedLayout> Seat<T> {
             Some(row) => row,
             None => self.row(operation)?,
         };
-        let found = self.typed.find(&row, field);
+        let found = self.typed.check_stored(field);
+        let found = found.and_then(|()| self.typed.find(&row, field));
         found.map_err(self.explain(operation))?;
         let version = self.typed.commit_field(&mut row, field, &value);
         Ok(row.finish(version))
@@ -94,9 +95,12 @@ impl<T: SharedLayout> Seat<T> {
 
     /// Adds to one field; returns the value before. Where the type ends it wraps around, as the atomics of `std` do.
     ///
+    /// Of a [counter](crate::SharedLayout#counters-of-a-table) one atomic addition, and no commit: the version stays, and what was added
+    /// is in the [total](super::TableView::total) at once.
+    ///
     /// # Errors
     ///
-    /// As for [`Seat::store`].
+    /// As for [`Seat::set`]; [`ErrorKind::NoElement`].
     #[inline]
     pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
         let operation = Operation::SeatFetchAdd;
@@ -104,6 +108,9 @@ impl<T: SharedLayout> Seat<T> {
             Some(row) => row,
             None => self.row(operation)?,
         };
+        if let Some(before) = self.typed.count(&row, field, n) {
+            return Ok(before);
+        }
         let found = self.typed.find(&row, field);
         found.map_err(self.explain(operation))?;
         let before = self.typed.load(&row, field, self.explain(operation))?;

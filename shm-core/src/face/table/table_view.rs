@@ -12,7 +12,7 @@ use super::row_view::{RowId, RowView, Rows};
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Claimant, Segment};
 use crate::sysv::shm;
-use crate::typed::{Failure, Typed};
+use crate::typed::{Failure, Field, Integer, Typed};
 
 /// A table of rows of type `T`, to be read.
 ///
@@ -24,6 +24,12 @@ pub struct TableView<T: SharedLayout> {
 
 impl<T: SharedLayout> TableView<T> {
     pub(super) fn new(typed: Typed<T>) -> TableView<T> {
+        const {
+            assert!(
+                !T::SCHEMA.has_inner_counters(),
+                "the counters of a table are fields of its row itself: move them out of the struct or array inside"
+            );
+        }
         TableView {
             typed: Arc::new(typed),
         }
@@ -124,6 +130,40 @@ impl<T: SharedLayout> TableView<T> {
         let row = row.ok_or(Failure::Stale);
         let row = row.map_err(self.explain(Operation::TableGet))?;
         row.read(Operation::TableGet).map(|snapshot| snapshot.value)
+    }
+
+    /// What all owners of rows that ever were have added to a [counter](crate::SharedLayout#counters-of-a-table), those that are dead
+    /// and those that let their rows go as well: it never falls. One load for each row, no system call.
+    ///
+    /// ```
+    /// use shm_core::{Key, SharedLayout, SharedTable, field};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct Worker {
+    ///     #[shared(counter)]
+    ///     served: u64,
+    ///     job: u32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let workers = SharedTable::options().rows(8).remove_on_drop(true).create_new(Key::PRIVATE)?;
+    /// for job in 0..3 {
+    ///     let mut seat = workers.claim(Worker { served: 0, job })?;
+    ///     seat.fetch_add(field!(Worker.served), 5)?;
+    ///     assert_eq!(seat.get()?.served, 5); // its own
+    /// }
+    /// assert_eq!(workers.total(field!(Worker.served))?, 15);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Counter`] of a field that is none; [`ErrorKind::Removed`].
+    pub fn total<F: Integer>(&self, field: Field<T, F>) -> Result<u64, Error> {
+        let total = self.typed.total(field);
+        total.map_err(self.explain(Operation::TableTotal))
     }
 
     /// How many rows the table has, whether they are free or not.

@@ -110,6 +110,7 @@ fn structure(name: String, version: u32, align: u64, parts: Vec<Part>, tail: u64
         version,
         fields: Ref::Owned(fields.into()),
         padding: &[],
+        counters: &[],
     };
     Schema {
         size: (end + tail).max(1).next_multiple_of(align),

@@ -9,8 +9,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::lock::held::Handle;
 use crate::protocol::memory::atomics::Ordering::Relaxed;
 use crate::protocol::memory::control::{
-    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, SNAPSHOTS, State, TABLE,
-    may_end_in_control,
+    CONTROL, Control, FORMAT, Geometry, KNOWN_FLAGS, MAGIC, State, TABLE, may_end_in_control,
 };
 use crate::protocol::memory::copy::Area;
 use crate::protocol::memory::latch::Latch;
@@ -186,14 +185,13 @@ pub(super) fn header(control: &Control, size: usize) -> Result<(Geometry, u32), 
     let capacity = control.capacity.load(Relaxed);
     let room = control.room.load(Relaxed);
     let slots = control.slots.load(Relaxed);
-    let snapshots = flags & SNAPSHOTS != 0;
     let rows = control.rows.load(Relaxed);
     if (rows > 0) != (flags & TABLE != 0) {
         return Err(Fault::Damaged(
             "its flags and its number of rows contradict each other",
         ));
     }
-    let Some(geometry) = Geometry::verified(capacity, room, slots, snapshots, rows, size) else {
+    let Some(geometry) = Geometry::verified(capacity, room, slots, flags, rows, size) else {
         return Err(Fault::Damaged(
             "the sizes in its control block do not add up to its size",
         ));

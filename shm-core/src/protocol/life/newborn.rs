@@ -23,6 +23,8 @@ pub(crate) struct Newborn {
     /// How `shmget` is asked: huge pages, no reserve.
     pub(crate) get: GetFlags,
     pub(crate) geometry: Geometry,
+    /// Where the words of a row are that count.
+    pub(crate) counters: Vec<usize>,
     /// Bytes of the value.
     pub(crate) stored: usize,
     /// The group that it belongs to, if not that of its creator.
@@ -53,6 +55,7 @@ pub(super) unsafe fn describe(segment: &Segment, newborn: &Newborn) {
     // schema's; the mapping is writable, and the lock is held.
     unsafe { segment.rooms[0].store(0, newborn.schema.as_ptr(), newborn.schema.len()) };
     stop!("birth: schema written");
+    segment.describe_counters(&newborn.counters);
     control.magic.store(MAGIC, Relaxed);
     stop!("birth: magic written");
     control.format.store(FORMAT, Relaxed);

@@ -46,8 +46,12 @@ pub(crate) const TABLE: u32 = 1 << 3;
 /// A row whose owner has died is freed by the first process that notices, and its value with it.
 pub(crate) const FREE_ON_DEATH: u32 = 1 << 4;
 
+/// The rows have counters, and each of these a base for each row.
+pub(crate) const COUNTERS: u32 = 1 << 5;
+
 /// All flags that there are; an attacher refuses others.
-pub(crate) const KNOWN_FLAGS: u32 = RAW_WRITERS | ALWAYS_NOTIFY | SNAPSHOTS | TABLE | FREE_ON_DEATH;
+pub(crate) const KNOWN_FLAGS: u32 =
+    RAW_WRITERS | ALWAYS_NOTIFY | SNAPSHOTS | TABLE | FREE_ON_DEATH | COUNTERS;
 
 /// The most rows that a table may have.
 pub(crate) const MOST_ROWS: u32 = 1 << 20;
@@ -215,6 +219,8 @@ pub(crate) struct Geometry {
     pub(crate) snapshots: bool,
     /// How many rows there are; 0: a box.
     pub(crate) rows: u32,
+    /// Whether the rows have counters: then bases lie behind the mirrors, like one more copy.
+    pub(crate) counters: bool,
 }
 
 impl Geometry {
@@ -229,13 +235,18 @@ impl Geometry {
             slots,
             snapshots: false,
             rows: 0,
+            counters: false,
         };
         geometry.total().map(|_| geometry)
     }
 
     /// The same as a table.
-    pub(crate) fn with_rows(self, rows: u32) -> Option<Geometry> {
-        let geometry = Geometry { rows, ..self };
+    pub(crate) fn with_rows(self, rows: u32, counters: bool) -> Option<Geometry> {
+        let geometry = Geometry {
+            rows,
+            counters,
+            ..self
+        };
         geometry.total().map(|_| geometry)
     }
 
@@ -276,7 +287,7 @@ impl Geometry {
         self.capacity.checked_mul(self.rows as usize + 1)
     }
 
-    /// Bytes of a segment besides the three copies of the payload.
+    /// Bytes of a segment besides the copies of the payload, and the bases.
     fn fixed(self) -> Option<usize> {
         let rooms = self.room.checked_mul(2)?;
         let beside = self.row_words() + self.records() + CONTROL;
@@ -285,7 +296,9 @@ impl Geometry {
 
     /// Bytes of the whole segment.
     pub(crate) fn total(self) -> Option<usize> {
-        let copies = self.payload()?.checked_mul(3)?;
+        let copies = self
+            .payload()?
+            .checked_mul(3 + usize::from(self.counters))?;
         let mut total = copies.checked_add(self.fixed()?)?;
         if self.snapshots {
             let before = copies.checked_add(self.room.checked_mul(2)?)?;
@@ -310,21 +323,23 @@ impl Geometry {
         capacity: u64,
         room: u64,
         slots: u32,
-        snapshots: bool,
+        flags: u32,
         rows: u32,
         size: usize,
     ) -> Option<Geometry> {
+        let snapshots = flags & SNAPSHOTS != 0;
         let geometry = Geometry {
             capacity: capacity.try_into().ok()?,
             room: room.try_into().ok()?,
             slots: slots.try_into().ok()?,
             snapshots,
             rows,
+            counters: flags & COUNTERS != 0,
         };
         let aligned = geometry.capacity % LINE == 0 && geometry.room % LINE == 0;
         let present = geometry.capacity > 0 && geometry.room > 0;
         let nameable = (1..=MOST_SLOTS).contains(&geometry.slots);
-        let few = rows <= MOST_ROWS && !(snapshots && rows > 0);
+        let few = rows <= MOST_ROWS && !(snapshots && rows > 0) && (rows > 0 || !geometry.counters);
         let right = aligned && present && nameable && few;
         (right && geometry.total() == Some(size)).then_some(geometry)
     }
@@ -334,14 +349,14 @@ impl Geometry {
         self.capacity * index as usize
     }
 
-    /// Where mirror `index` (0 or 1) begins.
+    /// Where mirror `index` (0 or 1) begins, or behind them whatever comes next.
     pub(crate) fn mirror(self, index: usize) -> usize {
         self.row(self.rows + 1) * (1 + index)
     }
 
     /// Where schema room `index` (0 or 1) begins.
     pub(crate) fn schema_room(self, index: usize) -> usize {
-        self.mirror(2) + self.room * index
+        self.mirror(2 + usize::from(self.counters)) + self.room * index
     }
 
     /// Where the rows' words begin.

@@ -279,6 +279,16 @@ impl Latch {
     ///
     /// **owned**, see [`Latch`]; `stored` fits in the payload.
     pub(in crate::protocol) unsafe fn repair(&self, stored: usize) {
+        // SAFETY: this function's contract.
+        unsafe { self.repair_around(stored, None) };
+    }
+
+    /// The same, but that no word of the payload is stored which is not 0 in the mask.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Latch::repair`]; `stored` fits in the mask.
+    pub(in crate::protocol) unsafe fn repair_around(&self, stored: usize, mask: Option<Area>) {
         let whole = Span::whole(stored);
         let seq = self.sequence();
         // The dead writer's sequence and the stores below come from different processes. A reader
@@ -297,8 +307,8 @@ impl Latch {
             // becomes the next version.
             // SAFETY: payload and mirrors are **alike**, writable (**owned**), and `stored` fits.
             unsafe {
-                self.payload
-                    .copy_from(self.mirrors[version_of(seq) as usize % 2], whole);
+                let mirror = self.mirrors[version_of(seq) as usize % 2];
+                self.payload.copy_around(mirror, stored, mask);
                 stop!("repair: payload restored");
                 let (_, mirror) = self.publish(seq.wrapping_add(1));
                 mirror.copy_from(self.payload, whole);

@@ -43,6 +43,18 @@ pub(crate) trait Held {
     /// got or since it was last asked.
     fn check(&self) -> Result<(), Fault>;
 
+    /// What a counter's cell holds: no commit changes it. `None`: no counter is there, and in a box none is anywhere.
+    fn cell(&self, offset: usize) -> Option<u64> {
+        let _ = offset;
+        None
+    }
+
+    /// What a value has in a counter's place.
+    fn count(&self, offset: usize) -> Option<u64> {
+        let _ = offset;
+        None
+    }
+
     /// Copies some bytes of the value to `dst`. All of `dst` is initialised then. The right is known to be had, see
     /// [`Held::check`].
     ///

@@ -441,6 +441,7 @@ mod tests {
             flags: 0,
             get: GetFlags::NONE,
             geometry: Geometry::filling(8, 640, 3).expect("a small one"),
+            counters: Vec::new(),
             stored: 8,
             group: None,
             schema: vec![0; 32],

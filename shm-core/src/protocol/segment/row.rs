@@ -7,7 +7,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{EVERYTHING, State};
-use crate::protocol::memory::copy::{Comb, LONG, Span};
+use crate::protocol::memory::copy::{Area, Comb, LONG, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
@@ -130,6 +130,56 @@ impl Row<'_> {
         &self.latch
     }
 
+    /// Which words of a row are counters: those that are not 0. `None`: none.
+    fn mask(&self) -> Option<Area> {
+        self.segment.mask()
+    }
+
+    /// The cell of a counter, for all owners of the row, and its base, for the one that it has.
+    ///
+    /// # Safety
+    ///
+    /// The table has counters, and its capacity the word at the offset, a multiple of 8.
+    #[inline(always)]
+    unsafe fn counter(&self, offset: usize) -> (&AtomicU64, &AtomicU64) {
+        let payload = self.latch.payload();
+        // SAFETY: the row has the word (this function's contract), and so have its bases, which lie behind the mirrors
+        // (**rows**, **divided**); both stay as long as the segment.
+        unsafe {
+            let bases = payload.behind(self.segment.geometry.mirror(2));
+            (payload.word(offset), bases.word(offset))
+        }
+    }
+
+    /// What the owner has counted at this offset.
+    ///
+    /// # Safety
+    ///
+    /// The table has counters, and its capacity the word at the offset, a multiple of 8.
+    #[inline(always)]
+    pub(crate) unsafe fn known_count(&self, offset: usize) -> u64 {
+        // SAFETY: this function's contract.
+        let (cell, base) = unsafe { self.counter(offset) };
+        cell.load(Relaxed).wrapping_sub(base.load(Relaxed))
+    }
+
+    /// What the owner has counted at this offset; `None`: the table has no counter there.
+    pub(crate) fn count(&self, offset: usize) -> Option<u64> {
+        let is_counter = self.segment.is_counter(offset);
+        // SAFETY: it is one, within the capacity.
+        is_counter.then(|| unsafe { self.known_count(offset) })
+    }
+
+    /// Notes what the cells hold when the row gets its next owner. The row is this claim's, and was repaired.
+    pub(super) fn note_bases(&self) {
+        // Behind the release fence of the repair, and so behind the exchange: see `RowWords::is_still`.
+        for offset in self.segment.counters() {
+            // SAFETY: it is one, within the capacity.
+            let (cell, base) = unsafe { self.counter(offset) };
+            base.store(cell.load(Relaxed), Relaxed);
+        }
+    }
+
     /// Whose value it shows; `None`: no one's.
     #[inline]
     pub(crate) fn look(&self) -> Option<Seen> {
@@ -161,7 +211,11 @@ impl Row<'_> {
         state: State,
         len: usize,
     ) -> Result<Option<(Vec<u8>, u64)>, Fault> {
-        let read = self.segment.read_bytes_of(&self.latch, state, len)?;
+        let mut read = self.segment.read_bytes_of(&self.latch, state, len)?;
+        for offset in self.segment.counters().take_while(|at| at + 8 <= len) {
+            let count = self.count(offset).unwrap_or_default();
+            read.0[offset..offset + 8].copy_from_slice(&count.to_ne_bytes());
+        }
         Ok(self.is_still(seen).then_some(read))
     }
 
@@ -241,6 +295,21 @@ impl OwnedRow<'_> {
         version
     }
 
+    /// Adds to a counter; returns what the owner had counted before.
+    ///
+    /// # Safety
+    ///
+    /// The table has counters, and its capacity the word at the offset, a multiple of 8.
+    #[inline(always)]
+    pub(crate) unsafe fn add(&self, offset: usize, n: u64) -> u64 {
+        // SAFETY: this function's contract.
+        let (cell, base) = unsafe { self.row.counter(offset) };
+        // One store, so a death leaves all of it or nothing.
+        let before = cell.fetch_add(n, Relaxed);
+        self.row.segment.look_around(before);
+        before.wrapping_sub(base.load(Relaxed))
+    }
+
     /// Commits what `write` stores over the template: of all other bytes a new owner's row has the template's.
     ///
     /// # Safety
@@ -249,22 +318,33 @@ impl OwnedRow<'_> {
     unsafe fn commit_first(&self, write: impl Fn(Payload)) -> u64 {
         let latch = &self.row.latch;
         let template = self.row.segment.latch.payload();
-        let whole = Span::whole(self.row.segment.length_in_force());
+        let len = self.row.segment.length_in_force();
+        let mask = self.row.mask();
         self.row.words.range.store(EVERYTHING, Relaxed);
-        // SAFETY: **owned**, **whole**. Rows and template have the capacity's size, do not overlap, and are
+        // SAFETY: **owned**, **whole**. Rows, template and mask have the capacity's size, do not overlap, and are
         // writable; the length in force is within it.
         unsafe {
             let (version, mirror) = latch.commit(|area| {
-                area.copy_from(template, whole);
+                area.copy_around(template, len, mask);
                 write(Payload { area, exact: false });
             });
-            mirror.copy_from(latch.payload(), whole);
+            mirror.copy_from(latch.payload(), Span::whole(len));
             version
         }
     }
 }
 
 impl Held for OwnedRow<'_> {
+    fn cell(&self, offset: usize) -> Option<u64> {
+        let is_counter = self.row.segment.is_counter(offset);
+        // SAFETY: it is one, within the capacity.
+        is_counter.then(|| unsafe { self.row.counter(offset) }.0.load(Relaxed))
+    }
+
+    fn count(&self, offset: usize) -> Option<u64> {
+        self.row.count(offset)
+    }
+
     #[inline(always)]
     fn check(&self) -> Result<(), Fault> {
         if self.check_at_once() {

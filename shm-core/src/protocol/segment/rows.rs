@@ -115,6 +115,8 @@ impl Segment {
         let row = self.row(index).ok_or(Fault::Left)?;
         stop!("row: taken");
         self.repair_row(row);
+        row.note_bases();
+        stop!("row: bases noted");
         let seated = Seated { index, own, stamp };
         Ok(Fresh(Some(OwnedRow {
             row,
@@ -188,15 +190,15 @@ impl Segment {
     /// Puts a hidden row of this claim's back to the template, and lets it go.
     fn free_row(&self, row: Row<'_>, hidden: Own) {
         stop!("row: hidden");
-        let whole = Span::whole(self.length_in_force());
+        let (len, mask) = (self.length_in_force(), self.mask());
         row.words.range.store(EVERYTHING, Relaxed);
         // SAFETY: the row is this claim's, on a writable mapping, and its copies were repaired: **owned**, **whole**.
-        // Rows and template have the capacity's size, and do not overlap; the length in force is within it.
+        // Rows, template and mask have the capacity's size, and do not overlap; the length in force is within it.
         unsafe {
             let (_, mirror) = row
                 .latch
-                .commit(|area| area.copy_from(self.latch.payload(), whole));
-            mirror.copy_from(row.latch.payload(), whole);
+                .commit(|area| area.copy_around(self.latch.payload(), len, mask));
+            mirror.copy_from(row.latch.payload(), Span::whole(len));
         }
         stop!("row: cleared");
         if row.words.free(hidden) {
@@ -387,10 +389,42 @@ impl Segment {
         }
     }
 
+    /// Writes the mask of a table that is being born. Its creator may have died here before, with another mask and other rows.
+    pub(in crate::protocol) fn describe_counters(&self, counters: &[usize]) {
+        let Some(mask) = self.mask() else { return };
+        for offset in (0..self.geometry.capacity).step_by(8) {
+            let is_counter = counters.contains(&offset);
+            for row in (0..self.row_count()).filter_map(|index| self.row(index)) {
+                if is_counter {
+                    // SAFETY: the word lies within the capacity, which is a row's size.
+                    unsafe { row.latch.payload().word(offset) }.store(0, Relaxed);
+                }
+            }
+            // SAFETY: the word lies within the capacity, which is the mask's size.
+            unsafe { mask.word(offset) }.store(if is_counter { u64::MAX } else { 0 }, Relaxed);
+        }
+        stop!("birth: counters written");
+    }
+
+    /// What all owners that ever were have counted at this offset; 0: the table has no counter there.
+    pub(crate) fn total(&self, offset: usize) -> Result<u64, Fault> {
+        self.check_life()?;
+        if !self.is_counter(offset) {
+            return Ok(0);
+        }
+        let cell = |index| {
+            let row = self.row(index)?;
+            // SAFETY: it is a counter, within the capacity.
+            Some(unsafe { row.latch.payload().word(offset) }.load(Relaxed))
+        };
+        let cells = (0..self.row_count()).filter_map(cell);
+        Ok(cells.fold(0, u64::wrapping_add))
+    }
+
     fn repair_row(&self, row: Row<'_>) {
         // SAFETY: the row is this claim's, and the mapping is writable, as claims are made on such alone:
         // **owned**. The length in force is within the capacity.
-        unsafe { row.latch.repair(self.length_in_force()) };
+        unsafe { row.latch.repair_around(self.length_in_force(), self.mask()) };
     }
 
     /// Hands the last value of each dead owner to `each`, then frees its row. Returns how many there were.

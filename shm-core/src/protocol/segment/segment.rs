@@ -319,6 +319,36 @@ impl Segment {
         unsafe { core::slice::from_raw_parts(self.row_words, count) }
     }
 
+    /// Which words of a row are counters: those that are not 0 there, at the template's place among the bases.
+    pub(in crate::protocol) fn mask(&self) -> Option<Area> {
+        // SAFETY: the bases lie as far behind the payload as this says, and the mask as far behind the template (**divided**).
+        let mask = || unsafe { self.latch.payload().behind(self.geometry.mirror(2)) };
+        self.geometry.counters.then(mask)
+    }
+
+    /// Whether the word at this offset of each row is a counter, to which owners add and which no commit stores.
+    #[inline]
+    pub(crate) fn is_counter(&self, offset: usize) -> bool {
+        let within = offset % 8 == 0 && offset < self.geometry.capacity;
+        // SAFETY: the word lies within the capacity, which is the mask's size.
+        within
+            && self
+                .mask()
+                .is_some_and(|mask| unsafe { mask.word(offset) }.load(Relaxed) != 0)
+    }
+
+    /// The offsets of all counters.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = usize> + '_ {
+        let words = if self.geometry.counters {
+            self.geometry.capacity
+        } else {
+            0
+        };
+        (0..words)
+            .step_by(8)
+            .filter(|offset| self.is_counter(*offset))
+    }
+
     /// How long to wait for others to get out of the way.
     pub(crate) fn limit(&self) -> Duration {
         self.limit

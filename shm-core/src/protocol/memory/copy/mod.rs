@@ -16,7 +16,7 @@
 
 use std::slice;
 
-use crate::protocol::memory::atomics::AtomicU64;
+use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::stop::stop;
 
 mod comb;
@@ -80,6 +80,17 @@ impl Area {
     #[inline(always)]
     pub(in crate::protocol) unsafe fn before(self, bytes: usize) -> Area {
         let first = self.first.wrapping_byte_sub(bytes);
+        Area { first, ..self }
+    }
+
+    /// The area of this size that lies so many bytes behind this one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::before`].
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn behind(self, bytes: usize) -> Area {
+        let first = self.first.wrapping_byte_add(bytes);
         Area { first, ..self }
     }
 
@@ -292,6 +303,51 @@ impl Area {
         // SAFETY: in both areas the words of the span are there (it lies within; mapped, words), those
         // of `self` are writable, and the two do not overlap.
         unsafe { way::copy(self.first.add(first), from.first.add(first), len) }
+    }
+
+    /// The same for the first `len` bytes, but for the words that are not 0 in the mask.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Area::copy_from`]; `len` is within the mask as well.
+    pub(in crate::protocol) unsafe fn copy_around(
+        self,
+        from: Area,
+        len: usize,
+        mask: Option<Area>,
+    ) {
+        let Some(mask) = mask else {
+            // SAFETY: this function's contract.
+            return unsafe { self.copy_from(from, Span::whole(len)) };
+        };
+        let mut offset = 0;
+        for at in (0..len.next_multiple_of(WORD)).step_by(WORD).chain([len]) {
+            // SAFETY: the mask has the word, since its size is a multiple of words (words); what lies before is
+            // within both areas (this function's contract).
+            unsafe {
+                let kept = at < len && mask.word(at).load(Relaxed) != 0;
+                if (kept || at == len) && offset < at {
+                    let len = at - offset;
+                    self.copy_from(from, Span { offset, len });
+                }
+                if kept {
+                    offset = at + WORD;
+                }
+            }
+        }
+    }
+
+    /// A word, for those who share it without the lock.
+    ///
+    /// # Safety
+    ///
+    /// The word lies within the area, at a multiple of 8 bytes, and `'a` ends before the mapping does.
+    #[inline(always)]
+    pub(in crate::protocol) unsafe fn word<'a>(self, offset: usize) -> &'a AtomicU64 {
+        debug_assert!(offset % WORD == 0 && self.holds(offset, WORD));
+        // SAFETY: the word is there (this function's contract; mapped, words). An atomic may change under a
+        // shared reference.
+        unsafe { &*self.first.wrapping_byte_add(offset) }
     }
 
     fn holds(self, offset: usize, len: usize) -> bool {
