@@ -3,7 +3,6 @@
 
 mod derive;
 mod evolution;
-mod messages;
 mod mismatch;
 mod padding;
 mod versions;

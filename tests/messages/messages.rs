@@ -1,7 +1,7 @@
 //! What the compiler says to a user whose struct cannot be shared, word for word, and what it
 //! accepts.
 //!
-//! Rewrite the snapshots with `TRYBUILD=overwrite cargo test -p shm-tests --test layouts messages`, then
+//! Rewrite the snapshots with `TRYBUILD=overwrite cargo test -p shm-tests-messages`, then
 //! read them as a user would. They hold for one compiler, since each release words and draws its
 //! messages a little differently.
 
@@ -31,7 +31,7 @@ fn messages_say_what_to_write_instead() {
 
 #[test]
 fn the_release_of_the_snapshots_is_told() {
-    let told = include_str!("../../../CONTRIBUTING.md");
+    let told = include_str!("../../CONTRIBUTING.md");
     let release = SNAPSHOTS_OF
         .trim_start_matches("rustc ")
         .trim_end_matches('.');
