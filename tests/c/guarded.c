@@ -13,7 +13,7 @@
 struct guarded {
     union {
         pthread_mutex_t mutex;
-        char room[40];
+        char room[48]; /* as many as the largest has, so that programs for all processors agree */
     } lock;
     int total;
     int rows[4];

@@ -19,22 +19,31 @@ const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 /// Builds `source` with the strictest warnings and returns the program, which lies in `out`
 /// (`CARGO_TARGET_TMPDIR`).
 ///
-/// Also prints what the compiler says. `CC` names another compiler than `cc`.
+/// For what this program was built for. Also prints what the compiler says. `CC` names another compiler than `cc`, or than
+/// `SHM_CC` elsewhere than on x86.
 ///
 /// # Panics
 ///
 /// If there is no C compiler, or it does not accept the source.
 pub fn compile_c(source: &Path, out: &str) -> PathBuf {
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let x86 = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
+    let other = || std::env::var("SHM_CC").ok().filter(|_| !x86);
+    let named = std::env::var("CC").ok().or_else(other);
+    let compiler = named.unwrap_or_else(|| "cc".to_owned());
     let name = source.file_stem().expect("a C file has a name");
     let program = Path::new(out).join(name);
     let compiler = Compiler {
         program: compiler,
         language: Language::C,
-        bits: None,
+        bits: cfg!(target_arch = "x86").then_some(32),
         sanitizes: false,
     };
-    compiler.compile(source, &program, &[]);
+    // Times are of 64 bits in the examples, as new programs of 32 bits have them.
+    let wide: &[&str] = match compiler.bits {
+        Some(_) => &["-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"],
+        None => &[],
+    };
+    compiler.compile(source, &program, wide);
     program
 }
 
@@ -142,13 +151,23 @@ impl Compiler {
         })
     }
 
-    /// One compiler for the machine's own width, one for 32 bits if there is one, and the one for another processor.
+    /// One compiler for 64 bits, one for 32 if there is one, and the one for another processor. First the one that builds
+    /// for what this program was built for.
     pub fn widths() -> Vec<&'static Compiler> {
         let all = Compiler::working();
         let named = std::env::var("SHM_CC").unwrap_or_default();
         let widths = [None, Some(32)].map(|bits| all.iter().find(|c| c.bits == bits));
         let other = all.iter().find(|compiler| compiler.program == named);
-        widths.into_iter().flatten().chain(other).collect()
+        let mut widths: Vec<_> = widths.into_iter().flatten().chain(other).collect();
+        let own = if cfg!(target_arch = "x86") {
+            widths.iter().position(|c| c.bits == Some(32))
+        } else if cfg!(target_arch = "x86_64") {
+            Some(0)
+        } else {
+            widths.iter().position(|c| c.program == named)
+        };
+        widths.swap(0, own.unwrap_or(0));
+        widths
     }
 
     /// One whose programs end at the first access that is out of bounds or undefined; says so if

@@ -5,12 +5,21 @@ use std::time::Duration;
 use nix::libc::pthread_mutex_t;
 use shm_core::{Error, GuardedBox, Key, Opaque, RawBox, SemGuard, SharedLayout, field};
 
+/// The bytes of a mutex: their number differs between processors.
+pub type MutexBytes = Opaque<{ size_of::<pthread_mutex_t>() }, { align_of::<pthread_mutex_t>() }>;
+
+/// How many bytes the C program keeps for a mutex, whichever processor it was made for.
+pub const ROOM: usize = 48;
+
 /// Counters, and room for a mutex.
 #[derive(SharedLayout, Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Guarded {
-    /// Its size and alignment differ between processors.
-    pub lock: Opaque<{ size_of::<pthread_mutex_t>() }, { align_of::<pthread_mutex_t>() }>,
+    /// Of this processor.
+    pub lock: MutexBytes,
+    /// What is left of the room for it.
+    #[shared(padding)]
+    pub _room: [u8; ROOM - size_of::<MutexBytes>()],
     /// How often any process counted.
     pub total: i32,
     /// How often each did.

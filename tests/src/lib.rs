@@ -25,7 +25,7 @@ pub use allowed::{
 pub use c::{Compiler, compile_c};
 pub use folder::Folder;
 pub use guard::{Guard, semaphores, set_slots, slots};
-pub use guarded::{Guarded, guarded};
+pub use guarded::{Guarded, MutexBytes, ROOM, guarded};
 pub use home::Home;
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;

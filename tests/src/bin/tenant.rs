@@ -67,12 +67,18 @@ fn share_locks(path: &str) -> Outcome {
     let others = (1_i64 << 32)..(1 << 32) + 3;
     for byte in slots.chain(others) {
         // SAFETY: the structure consists of integers, for which zeros are valid.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
         lock.l_type = libc::F_RDLCK as libc::c_short;
         lock.l_whence = libc::SEEK_SET as libc::c_short;
-        (lock.l_start, lock.l_len) = (byte as libc::off_t, 1);
-        // SAFETY: `F_OFD_SETLK(2const)` reads a `struct flock`, which `lock` is.
-        let code = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+        (lock.l_start, lock.l_len) = (byte, 1);
+        let call = if cfg!(target_pointer_width = "32") {
+            221 // fcntl64, which x86 and ARM give this number
+        } else {
+            libc::SYS_fcntl
+        };
+        // SAFETY: `F_OFD_SETLK(2const)` reads a `struct flock`, with offsets of 64 bits in this call, which `lock` is.
+        let code =
+            unsafe { libc::syscall(call, file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
         locked += u32::from(code == 0);
     }
     println!("{locked}");

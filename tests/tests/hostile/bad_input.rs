@@ -272,11 +272,13 @@ fn text_that_is_no_key_is_quoted_in_the_error() {
 #[test]
 fn sizes_that_no_segment_can_have_leave_nothing_behind() {
     let guard = Guard::new();
+    // In 64 bits no processor reaches so far; in 32 the copies of a value do not.
+    let few = if usize::BITS == 64 { 18 } else { 1 };
     for capacity in [
         0,
         7,
-        usize::MAX >> 18,
-        usize::MAX >> 3,
+        usize::MAX >> few,
+        usize::MAX >> few.min(3),
         isize::MAX as usize,
         usize::MAX,
     ] {

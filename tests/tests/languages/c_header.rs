@@ -625,8 +625,12 @@ int main(int argc, char **argv)
         // In the segment, padding belongs to no field: of `points[0]`, and behind `int`.
         let memory = guard.memory();
         let at = std::mem::offset_of!(Everything, points);
-        memory.write(at + 1, &[0xaa; 7]);
-        memory.write(1, &[0xbb; 7]);
+        let (in_point, behind_int) = (
+            std::mem::offset_of!(Point, y) - 1,
+            std::mem::offset_of!(Everything, class) - 1,
+        );
+        memory.write(at + 1, &vec![0xaa; in_point]);
+        memory.write(1, &vec![0xbb; behind_int]);
         let output = Command::new(program).arg(guard.arg()).output().unwrap();
         assert!(output.status.success(), "{compiler}: {output:?}");
         let seen = shared.get().unwrap();
@@ -643,8 +647,16 @@ int main(int argc, char **argv)
         wanted.few = FixedVec::from_slice(&[0, 7]).unwrap();
         wanted.pairs = FixedVec::from_slice(&[Pair(0, 0), Pair(0, 9)]).unwrap();
         assert_eq!(seen, wanted, "{compiler}");
-        assert_eq!(memory.read(at + 1, 7), [0xaa; 7], "{compiler}");
-        assert_eq!(memory.read(1, 7), [0xbb; 7], "{compiler}");
+        assert_eq!(
+            memory.read(at + 1, in_point),
+            vec![0xaa; in_point],
+            "{compiler}"
+        );
+        assert_eq!(
+            memory.read(1, behind_int),
+            vec![0xbb; behind_int],
+            "{compiler}"
+        );
     });
 }
 

@@ -11,7 +11,7 @@ use shm_core::{
     Error, ErrorKind, Guard as Lock, GuardedBox, GuardedTable, HolderState, Key, Opaque, RawBox,
     RawTable, SemGuard, SharedLayout, field,
 };
-use shm_tests::{Compiler, Guard, Guarded, Peer, guarded};
+use shm_tests::{Compiler, Guard, Guarded, MutexBytes, Peer, ROOM, guarded};
 
 /// Beyond which something hangs.
 const LONG: Duration = Duration::from_secs(60);
@@ -226,7 +226,9 @@ fn what_a_killed_holder_held_is_free_or_the_limit_says_that_it_has_ended() {
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
 struct Head {
-    lock: Opaque<40, 8>,
+    lock: MutexBytes,
+    #[shared(padding)]
+    _room: [u8; ROOM - size_of::<MutexBytes>()],
     total: i32,
 }
 
@@ -240,7 +242,10 @@ type Rows = GuardedTable<Head, Cell>;
 
 fn rows(world: &World, limit: Duration) -> Result<Rows, Error> {
     let mut options = RawTable::options();
-    let rows = options.rows_at(44).timeout(limit).open(world.guard.key())?;
+    let rows = options
+        .rows_at(ROOM + 4)
+        .timeout(limit)
+        .open(world.guard.key())?;
     if world.kind == "sem" {
         return Ok(rows.guarded_by(SemGuard::open(world.guard.key(), 0, limit)?));
     }
@@ -292,7 +297,9 @@ fn rows_are_under_the_guard_of_the_c_program_too() {
     let error = unsafe { table.guarded_by_pthread(field!(Head.lock)) }.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Options, "{error}");
     // Nor who stores rows in it.
-    let table = RawTable::<Head, Cell>::options().rows_at(36).open(key);
+    let table = RawTable::<Head, Cell>::options()
+        .rows_at(size_of::<MutexBytes>() - 4)
+        .open(key);
     // SAFETY: as in `rows`.
     let error = unsafe { table.unwrap().guarded_by_pthread(field!(Head.lock)) }.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Guard, "{error}");
@@ -300,6 +307,7 @@ fn rows_are_under_the_guard_of_the_c_program_too() {
 
 #[test]
 fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
+    type Words = [u32; size_of::<MutexBytes>() / 4];
     let guard = Guard::new();
     let (key, raw) = (guard.key(), || {
         RawBox::<Guarded>::options()
@@ -348,8 +356,8 @@ fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
     let bytes = RawBox::<[u64; 8]>::open(key).unwrap();
     // SAFETY: no process uses it.
     let error = unsafe {
-        bytes.guarded_by_pthread(shm_core::Field::<[u64; 8], [u64; 5]>::__new(0, |all| {
-            std::array::from_fn(|at| all[at])
+        bytes.guarded_by_pthread(shm_core::Field::<[u64; 8], Words>::__new(0, |all| {
+            std::array::from_fn(|at| all[at] as u32)
         }))
     };
     assert!(
@@ -424,6 +432,7 @@ fn a_pair_of_closures_is_called_around_each_access_also_if_that_panics() {
 fn shared_zero() -> Guarded {
     Guarded {
         lock: Opaque::default(),
+        _room: [0; ROOM - size_of::<MutexBytes>()],
         total: 0,
         rows: [0; 4],
         spare: 0,

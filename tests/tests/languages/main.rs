@@ -1,6 +1,8 @@
 //! The same segments for other languages: C, Python, and what `bindgen` makes of a header.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+// What lies there was made for 64 bits.
+#[cfg(target_pointer_width = "64")]
 mod bindgen;
 mod c_alive;
 mod c_births;

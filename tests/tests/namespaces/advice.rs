@@ -336,7 +336,7 @@ fn huge_pages_that_are_not_set_aside_are_no_matter_of_capacity() {
             1 << if cfg!(target_pointer_width = "64") {
                 40
             } else {
-                30
+                29
             },
         )
         .create_new(Key::PRIVATE, 5)
