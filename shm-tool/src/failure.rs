@@ -189,6 +189,13 @@ fn without_hint(text: &str) -> &str {
     text.rsplit_once("; ").map_or(text, |(cause, _)| cause)
 }
 
+/// The nearest of the names that are known, if one is near.
+pub fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let (distance, near) = known.min()?;
+    (distance <= name.chars().count().div_ceil(2)).then_some(near)
+}
+
 /// A place that was read from the command line, in an error.
 pub fn of_place(place: &Place) -> impl Fn(shm_core::Error) -> Failure + '_ {
     move |error| Failure::of(place, &error)

@@ -1,8 +1,10 @@
 //! Types as data, wherever they come from: a segment's own schema or a C program's debug information.
 
+mod btf;
 mod c;
 mod debug_info;
 mod decode;
+mod dwarf;
 mod from_json;
 mod from_schema;
 mod json;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Leaf, Node};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, near};
 use crate::output::visible;
 
 /// The way to a part. An empty one leads to the whole.
@@ -147,13 +147,8 @@ fn whole_or(walked: &str) -> String {
 }
 
 fn unknown<'a>(walked: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Failure {
-    let near = names
-        .clone()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .min()
-        .filter(|(distance, _)| *distance <= name.chars().count().div_ceil(2));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
+    let hint = match near(name, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => {
             let few: Vec<&str> = names.clone().take(8).collect();
             let more = if names.count() > few.len() {

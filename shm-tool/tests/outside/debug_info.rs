@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use crate::space::*;
 
 const KEY: &str = "0x2001";
+/// Of segments that this process has attached, too. A test beside it that knows no other than [`KEY`] would look into this
+/// program for its types.
+const ATTACHED: &str = "0x2101";
 const MOTION: &str = "struct motion_status";
 
 /// A folder of the test's own.
@@ -313,40 +316,151 @@ fn what_does_not_fit_or_is_not_there_is_refused_with_the_reason() {
 fn a_stripped_program_has_its_debug_information_beside_it() {
     in_own_namespace!();
     let folder = Folder::new("beside");
-    let Some(program) = folder.build(&["cc", "-g", "-Wl,--build-id"], "motion.c") else {
+    // By the program's number, and by the checksum in the link where there is none.
+    for number in ["-Wl,--build-id", "-Wl,--build-id=none"] {
+        let Some(program) = folder.build(&["cc", "-g", number], "motion.c") else {
+            return;
+        };
+        let (debug, stripped) = (folder.0.join("program.debug"), folder.0.join("stripped"));
+        let run = |program: &str, arguments: &[&str]| {
+            Command::new(program)
+                .args(arguments)
+                .current_dir(&folder.0)
+                .status()
+                .unwrap()
+                .success()
+        };
+        assert!(run(
+            "objcopy",
+            &["--only-keep-debug", "program", "program.debug"]
+        ));
+        assert!(run("strip", &["-o", "stripped", "program"]));
+        assert!(run(
+            "objcopy",
+            &["--add-gnu-debuglink=program.debug", "stripped"]
+        ));
+        let running = Program::start(&program, &[]);
+        let show = [
+            "show",
+            KEY,
+            "tail",
+            "--type",
+            MOTION,
+            "--from",
+            stripped.to_str().unwrap(),
+        ];
+        assert_eq!(shown(&show), "17\n", "{number}");
+        // Another program's, under that name.
+        let mut other = fs::read(&debug).unwrap();
+        let note = b"\x03\0\0\0GNU\0";
+        match other.windows(8).position(|bytes| bytes == note) {
+            Some(note) => other[note + 8] ^= 1,
+            None => other.push(0),
+        }
+        fs::write(&debug, other).unwrap();
+        assert_eq!(shm_with(&show).code, 5, "{number}");
+        fs::remove_file(debug).unwrap();
+        assert_eq!(shm_with(&show).code, 5, "{number}");
+        drop(running);
+    }
+}
+
+/// Of a library of the system's, whose debug information has a package of its own.
+#[test]
+fn a_struct_of_the_c_library_is_read_by_the_separate_file_that_its_package_brings() {
+    in_own_namespace!();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let library = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5));
+    let Some(library) = library.into_iter().find(|path| path.contains("/libc.so")) else {
+        println!("SKIPPED: no C library is loaded");
         return;
     };
-    let (debug, stripped) = (folder.0.join("program.debug"), folder.0.join("stripped"));
-    let run = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .current_dir(&folder.0)
-            .status()
-            .unwrap()
-            .success()
-    };
-    assert!(run(
-        "objcopy",
-        &["--only-keep-debug", "program", "program.debug"]
-    ));
-    assert!(run("strip", &["-o", "stripped", "program"]));
-    assert!(run(
-        "objcopy",
-        &["--add-gnu-debuglink=program.debug", "stripped"]
-    ));
-    let _running = Program::start(&program, &[]);
-    let show = [
+    let key: shm_core::Key = ATTACHED.parse().unwrap();
+    let mut options = shm_core::RawBox::<[u8; 384]>::options();
+    let segment = options.create_exact(true).open(key).unwrap();
+    let mut bytes = [0; 384];
+    bytes[0..2].copy_from_slice(&7_i16.to_ne_bytes());
+    bytes[4..8].copy_from_slice(&4711_i32.to_ne_bytes());
+    bytes[8..13].copy_from_slice(b"pts/3");
+    bytes[44..49].copy_from_slice(b"alice");
+    segment.set(bytes);
+    let told = [
         "show",
-        KEY,
-        "tail",
+        ATTACHED,
         "--type",
-        MOTION,
+        "struct utmpx",
         "--from",
-        stripped.to_str().unwrap(),
+        library,
     ];
-    assert_eq!(shown(&show), "17\n");
-    fs::remove_file(debug).unwrap();
-    assert_eq!(shm_with(&show).code, 5);
+    let paths = ["ut_type", "ut_pid", "ut_line", "ut_user", "ut_tv.tv_sec"];
+    let ran = shm_with(&[&told[..], &paths].concat());
+    if ran.err.contains("no debug information") {
+        println!("SKIPPED: {library} has none (apt-get install libc6-dbg)");
+        return;
+    }
+    assert_eq!((&*ran.out, &*ran.err), ("7\n4711\npts/3\nalice\n0\n", ""));
+}
+
+#[test]
+fn types_come_from_btf_of_a_program_and_of_the_kernel() {
+    in_own_namespace!();
+    let folder = Folder::new("btf");
+    if let Some(program) = folder.build(&["gcc", "-gbtf"], "motion.c") {
+        let running = Program::start(&program, &[]);
+        let show = ["show", KEY, "--type", MOTION];
+        let paths = [
+            "pos.x",
+            "axes[1].label",
+            "error",
+            "speed",
+            "reading.volts",
+            "next",
+            "high",
+            "wire.length",
+            "on",
+            "title",
+            "exact",
+            "unnamed_type.inner",
+            "log",
+        ];
+        assert_eq!(
+            shown(&[&show[..], &paths].concat()),
+            "1.25\nrightx\n-3\n777777\n1.5\n0x1000\n2\n70000\ntrue\na\\u{1b}[2Jb\n1.5\n6\nall is well\n"
+        );
+        let ran = shm_with(&["show", KEY, "--type", "struct motoin_status"]);
+        assert!(
+            ran.err.contains("did you mean `motion_status`?"),
+            "{}",
+            ran.err
+        );
+        let whole = fs::read(&program).unwrap();
+        let start = whole
+            .windows(4)
+            .position(|bytes| bytes == [0x9f, 0xeb, 1, 0])
+            .unwrap();
+        let damaged = folder.path("damaged");
+        for at in (start..start + 4000).step_by(61) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            fs::write(&damaged, bytes).unwrap();
+            let ran = shm_with(&["show", KEY, "--type", MOTION, "--from", &damaged]);
+            assert!([0, 1, 5].contains(&ran.code), "{}: {}", ran.code, ran.err);
+        }
+        drop(running);
+    }
+    let kernel = "/sys/kernel/btf/vmlinux";
+    if fs::metadata(kernel).is_err() {
+        println!("SKIPPED: this kernel has no {kernel}");
+        return;
+    }
+    foreign(0x2001, 64);
+    let told = [KEY, "--type", "struct list_head", "--from", kernel];
+    let text = shown(&[&["show"], &told[..]].concat());
+    assert!(text.ends_with("  next  null\n  prev  null\n"), "{text}");
+    let source = shown(&[&["schema"], &told[..], &["--format", "c"]].concat());
+    assert!(source.contains("struct list_head {"), "{source}");
 }
 
 #[test]
@@ -475,11 +589,11 @@ fn what_c_accesses_by_atomic_operations_alone_is_no_integer_of_the_source() {
     let Some(program) = folder.build(&["cc", "-std=c11", "-g"], source.to_str().unwrap()) else {
         return;
     };
-    let key: shm_core::Key = KEY.parse().unwrap();
+    let key: shm_core::Key = ATTACHED.parse().unwrap();
     let mut options = shm_core::RawBox::<[u64; 4]>::options();
     let _segment = options.create_exact(true).open(key).unwrap();
     let from = program.to_str().unwrap();
-    let told = [KEY, "--type", "struct counts", "--from", from];
+    let told = [ATTACHED, "--type", "struct counts", "--from", from];
     let format = |format| shown(&[&["schema"], &told[..], &["--format", format]].concat());
     let rust = format("rust");
     for line in [
