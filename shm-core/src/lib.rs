@@ -210,14 +210,14 @@ pub mod sysv;
 mod typed;
 
 pub use bytemuck::Zeroable;
-#[cfg(feature = "async")]
-pub use face::ChangeStream;
 pub use face::{
     Batch, Changes, Error, ErrorKind, Guard, Guarded, GuardedBox, GuardedTable, InspectedRow,
     Inspector, InspectorOptions, Missing, OnDeath, Options, ParsePlaceError, Place, RawBox,
     RawOptions, RawRow, RawTable, RawTableOptions, RawView, RowId, RowLife, RowView, Rows, Seat,
     SemGuard, SharedBox, SharedTable, SharedView, TableView, Writer, orphaned_sets, remove,
 };
+#[cfg(feature = "async")]
+pub use face::{ChangeStream, MembershipStream};
 pub use foreign::CHeader;
 pub use layout::{
     FixedStr, FixedVec, Id128, Ipv4, Ipv6, Nanoseconds, Opaque, SharedLayout, Timestamp,

@@ -5,15 +5,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shm_core::{Key, Place, SharedBox, SharedView};
+use shm_core::{Key, Place, SharedBox, SharedTable, SharedView};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -105,11 +103,8 @@ fn eventfd(told: Sender<u64>) -> Box<dyn Fn(u64)> {
 }
 
 /// What part of a processor this process uses while a task waits and nothing happens.
-fn idle(view: &SharedView<u64>) -> f64 {
-    let mut changes = view.stream();
-    for _ in 0..2 {
-        let _ = pin!(changes.next()).poll(&mut Context::from_waker(Waker::noop()));
-    }
+fn idle(task: impl Future<Output = ()> + Send + 'static) -> f64 {
+    let task = tokio::spawn(task);
     let used = || {
         let mut time = libc::timespec {
             tv_sec: 0,
@@ -121,23 +116,47 @@ fn idle(view: &SharedView<u64>) -> f64 {
     };
     thread::sleep(Duration::from_millis(1500));
     let (start, before) = (Instant::now(), used());
-    thread::sleep(Duration::from_secs(4));
-    (used() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
+    thread::sleep(Duration::from_secs(8));
+    let idle = (used() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
+    task.abort();
+    idle
+}
+
+/// Of a table with 16 rows that have owners.
+fn idle_costs() {
+    macro_rules! idle {
+        ($what:literal, $stream:expr) => {
+            let mut stream = $stream;
+            let used = idle(async move { while stream.next().await.is_some() {} });
+            println!("idle, {:22} {used:.4} % of a processor", $what);
+        };
+    }
+    let whole = shared();
+    let id = || Place::id(whole.id().unwrap());
+    idle!("a box", SharedBox::<u64>::open(id()).unwrap().into_stream());
+    idle!(
+        "a view",
+        SharedView::<u64>::open(id()).unwrap().into_stream()
+    );
+    let mut options = SharedTable::<u64>::options();
+    options.rows(32).remove_on_drop(true);
+    let table = options.create_new(Key::PRIVATE).unwrap();
+    let view = options.open_read_only(table.place().unwrap()).unwrap();
+    let in_file = options.anonymous().unwrap();
+    let claim = |table: &SharedTable<u64>| table.claim(0).unwrap();
+    let _seats: Vec<_> = (0..16).map(|_| (claim(&table), claim(&in_file))).collect();
+    idle!("a table", table.stream());
+    idle!("a view of a table", view.stream());
+    idle!("a table in a file", in_file.stream());
 }
 
 fn main() {
-    let whole = shared();
-    let view = SharedView::open(Place::id(whole.id().unwrap())).unwrap();
-    println!(
-        "idle, a box that announces: {:.4} % of a processor",
-        idle(&whole)
-    );
-    println!("idle, a view that can't:    {:.4} %", idle(&view));
     let workers = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .build()
         .unwrap();
     let _inside = workers.enter();
+    idle_costs();
     let mut all = [
         Candidate::new("stream", stream),
         Candidate::new("thread and channel", thread_and_channel),

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::{FusedStream, Stream};
 
@@ -17,6 +17,52 @@ use super::shared_view::SharedView;
 use crate::layout::SharedLayout;
 use crate::protocol::Waiting;
 use crate::typed::{Field, Snapshot};
+
+/// What a stream knows of what it has given out.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    waiting: Waiting,
+    /// The version of the last item; 0 before the first, which each is newer than.
+    seen: u64,
+    /// An error was the last one.
+    ended: bool,
+    /// Items since it was last pending.
+    at_once: u32,
+}
+
+impl Newest {
+    /// The next item, by what is ready once there is one of a higher version than this.
+    pub(super) fn poll<R>(
+        &mut self,
+        waker: &Waker,
+        poll: impl FnOnce(u64, &mut Waiting) -> Poll<Result<R, Error>>,
+        version: impl FnOnce(&R) -> u64,
+    ) -> Poll<Option<Result<R, Error>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if self.at_once == AT_ONCE {
+            // Under a writer that never pauses there always is a newer one.
+            self.at_once = 0;
+            waker.wake_by_ref();
+            return Poll::Pending;
+        }
+        let Poll::Ready(next) = poll(self.seen, &mut self.waiting) else {
+            self.at_once = 0;
+            return Poll::Pending;
+        };
+        self.at_once += 1;
+        match &next {
+            Ok(next) => self.seen = version(next),
+            Err(_) => self.ended = true,
+        }
+        Poll::Ready(Some(next))
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
 
 /// Values that a stream hands out without a pause before it lets other tasks run.
 const AT_ONCE: u32 = 64;
@@ -104,12 +150,7 @@ impl<T: SharedLayout> SharedBox<T> {
 /// `V` leads to the view: a reference, the view itself in a `Box`, a [`SharedBox`], or an `Arc` of either.
 #[must_use = "a stream waits for nothing unless it is polled"]
 pub struct ChangeStream<T: SharedLayout, V> {
-    waiting: Waiting,
-    /// The version of the last value given out; 0 before the first, which each value is newer than.
-    /// `None` after an error.
-    seen: Option<u64>,
-    /// Values given out since it was last pending.
-    at_once: u32,
+    newest: Newest,
     shared: V,
     of: PhantomData<fn() -> T>,
 }
@@ -142,9 +183,7 @@ impl<T: SharedLayout, V: Deref<Target: AsRef<SharedView<T>>>> ChangeStream<T, V>
     /// ```
     pub fn new(shared: V) -> ChangeStream<T, V> {
         ChangeStream {
-            waiting: Waiting::default(),
-            seen: Some(0),
-            at_once: 0,
+            newest: Newest::default(),
             shared,
             of: PhantomData,
         }
@@ -167,38 +206,23 @@ impl<T: SharedLayout, V: Deref<Target: AsRef<SharedView<T>>>> Stream for ChangeS
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let Some(seen) = this.seen else {
-            return Poll::Ready(None);
+        let (view, waker) = ((*this.shared).as_ref(), context.waker());
+        let poll = |seen, waiting: &mut Waiting| {
+            let newer = view.segment().poll_newer(seen, waiting, waker);
+            newer.map(|newer| match newer {
+                Ok(()) => view
+                    .typed
+                    .read(Field::WHOLE, view.explain(Operation::Stream)),
+                Err(fault) => Err(view.explain(Operation::Stream)(fault)),
+            })
         };
-        if this.at_once == AT_ONCE {
-            // Under a writer that never pauses there always is a newer value.
-            this.at_once = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        this.at_once += 1;
-        let view = (*this.shared).as_ref();
-        let newer = view
-            .segment()
-            .poll_newer(seen, &mut this.waiting, context.waker());
-        let next = match newer {
-            Poll::Pending => {
-                this.at_once = 0;
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(())) => view
-                .typed
-                .read(Field::WHOLE, view.explain(Operation::Stream)),
-            Poll::Ready(Err(fault)) => Err(view.explain(Operation::Stream)(fault)),
-        };
-        this.seen = next.as_ref().ok().map(|next| next.version);
-        Poll::Ready(Some(next))
+        this.newest.poll(waker, poll, |next| next.version)
     }
 }
 
 impl<T: SharedLayout, V: Deref<Target: AsRef<SharedView<T>>>> FusedStream for ChangeStream<T, V> {
     fn is_terminated(&self) -> bool {
-        self.seen.is_none()
+        self.newest.has_ended()
     }
 }
 
@@ -206,7 +230,7 @@ impl<T: SharedLayout, V: fmt::Debug> fmt::Debug for ChangeStream<T, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChangeStream")
             .field("shared", &self.shared)
-            .field("seen", &self.seen)
+            .field("newest", &self.newest)
             .finish_non_exhaustive()
     }
 }

@@ -35,5 +35,7 @@ pub use raw_table::{RawRow, RawTable, RawTableOptions};
 pub use remove::{orphaned_sets, remove};
 pub use shared_box::SharedBox;
 pub use shared_view::SharedView;
+#[cfg(feature = "async")]
+pub use table::MembershipStream;
 pub use table::{OnDeath, RowId, RowLife, RowView, Rows, Seat, SharedTable, TableView};
 pub use writer::{Batch, Writer};

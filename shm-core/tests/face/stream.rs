@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use shm_core::{ChangeStream, Error, ErrorKind, Key, Place, SharedBox, SharedView, Snapshot};
+use shm_core::{
+    ChangeStream, Error, ErrorKind, Key, Place, SharedBox, SharedTable, SharedView, Snapshot,
+};
 
 /// Counts its wakings, and wakes the thread that it was made in.
 struct Bell {
@@ -265,4 +267,29 @@ fn a_snapshot_that_is_shown_until_its_file_is_restored_is_waited_for_without_has
     let end = block_on(stream.next()).unwrap().unwrap_err();
     assert_eq!(end.kind(), ErrorKind::Removed);
     restored.remove().unwrap();
+}
+
+#[test]
+fn claims_and_releases_wake_a_task_and_heartbeats_do_not() {
+    let mut options = SharedTable::<u64>::options();
+    options.rows(2).remove_on_drop(true);
+    let table = options.create_new(Key::PRIVATE).unwrap();
+    let mut seat = table.claim(0).unwrap();
+    let mut stream = table.stream();
+    let (bell, waker) = Bell::new();
+    let mut poll = || pin!(stream.next()).poll(&mut Context::from_waker(&waker));
+    let Poll::Ready(Some(Ok(first))) = poll() else {
+        panic!("none stands");
+    };
+    assert!(poll().is_pending());
+    (1..100).for_each(|beat| assert!(seat.set(beat).is_ok()));
+    // Time in which one that goes by a row's commits would be woken, or one that asks for deaths.
+    thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(bell.rung.load(SeqCst), 0);
+    let other = table.claim(1).unwrap();
+    drop(seat);
+    bell.wait_for(1);
+    assert!(matches!(poll(), Poll::Ready(Some(Ok(now))) if now == first + 2));
+    drop((stream, table));
+    drop(other);
 }

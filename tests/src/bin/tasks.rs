@@ -10,8 +10,10 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
-use shm_core::{ChangeStream, Key, Place, SharedBox, SharedView};
+use nix::unistd::{ForkResult, alarm, fork};
+use shm_core::{
+    ChangeStream, Key, MembershipStream, Place, RowLife, SharedBox, SharedTable, SharedView,
+};
 use tokio::runtime::{Builder, Runtime};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -30,9 +32,22 @@ fn main() -> Outcome {
         ["rest", what] => {
             let shared = private()?;
             let view = SharedView::open(Place::id(shared.id().expect("it lies in a segment")))?;
-            rest(if what == "box" { &shared } else { &view })
+            let table = table()?;
+            let table_view =
+                SharedTable::options().open_read_only(table.place().expect("it has one"))?;
+            let in_file = SharedTable::<u64>::options().rows(3).anonymous()?;
+            let _seats = (table.claim(1)?, in_file.claim(1)?);
+            let mut changes = if what == "box" { &shared } else { &view }.stream();
+            let mut memberships = match what {
+                "table" => table.stream(),
+                "view of a table" => table_view.stream(),
+                "table in a file" => in_file.stream(),
+                _ => return rest(|context| pin!(changes.next()).poll(context).is_ready()),
+            };
+            rest(|context| pin!(memberships.next()).poll(context).is_ready())
         }
         ["fork"] => fork_and_wait(),
+        ["fork table"] => fork_a_table(),
         _ => Err(format!("what is {arguments:?}?").into()),
     }
 }
@@ -43,6 +58,14 @@ fn private() -> Result<SharedBox<u64>, shm_core::Error> {
         .slots(2)
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, 0)
+}
+
+fn table() -> Result<SharedTable<u64>, shm_core::Error> {
+    let mut options = SharedTable::options();
+    options
+        .rows(3)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE)
 }
 
 /// Answers each even number with the next one.
@@ -146,11 +169,8 @@ fn blocks_signals(status: &str) -> bool {
 }
 
 /// How often the library's thread sleeps in a second in which nothing changes.
-fn rest(view: &SharedView<u64>) -> Outcome {
-    let mut changes = view.stream();
-    for _ in 0..2 {
-        let _ = pin!(changes.next()).poll(&mut Context::from_waker(Waker::noop()));
-    }
+fn rest(mut is_ready: impl FnMut(&mut Context<'_>) -> bool) -> Outcome {
+    while is_ready(&mut Context::from_waker(Waker::noop())) {}
     let sleeps = || {
         threads()
             .iter()
@@ -223,6 +243,51 @@ fn fork_and_wait() -> Outcome {
             assert_eq!(poll(&mut changes), Some(1));
             assert_eq!(waitpid(child, None)?, WaitStatus::Exited(child, 1));
             println!("both");
+        }
+    }
+    Ok(())
+}
+
+/// A child waits with the stream that it inherits; its parent is woken by its rows, and by its end.
+fn fork_a_table() -> Outcome {
+    // The end, if it is never woken.
+    alarm::set(60);
+    let table = table()?;
+    let mut stream = table.stream();
+    let bell = Arc::new(Bell(AtomicUsize::new(0), thread::current()));
+    let waker = bell.clone().into();
+    let poll = |stream: &mut MembershipStream<u64>| {
+        pin!(stream.next()).poll(&mut Context::from_waker(&waker))
+    };
+    while poll(&mut stream).is_ready() {}
+    // SAFETY: the child calls nothing that another thread's lock could keep from it: the C library's allocator sees to forks.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            while poll(&mut stream).is_ready() {}
+            let before = bell.0.load(SeqCst);
+            let seat = table.claim(1).expect("claimed");
+            while bell.0.load(SeqCst) == before {
+                thread::park();
+            }
+            assert!(poll(&mut stream).is_ready());
+            std::mem::forget(seat);
+            // Without a release: the row is a dead process's.
+            std::process::exit(threads().len() as i32);
+        }
+        ForkResult::Parent { child } => {
+            let mut now = 0;
+            while !table.rows().any(|row| row.life() == RowLife::Dead) {
+                match poll(&mut stream) {
+                    Poll::Ready(next) => {
+                        let before = now;
+                        now = next.expect("no end")?;
+                        assert!(now > before, "{before}, then {now}");
+                    }
+                    Poll::Pending => thread::park(),
+                }
+            }
+            assert_eq!(waitpid(child, None)?, WaitStatus::Exited(child, 1));
+            println!("told");
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 mod processes;
 mod runtimes;
+mod tables;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const TASKS: &str = env!("CARGO_BIN_EXE_tasks");

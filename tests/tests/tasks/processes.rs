@@ -17,7 +17,14 @@ fn ten_thousand_waits_for_a_thousand_boxes_take_eight_threads_that_no_signal_rea
 
 #[test]
 fn a_process_that_waits_sleeps() {
-    for (what, most) in [("box", 16), ("view", 550)] {
+    let each = [
+        ("box", 16),
+        ("view", 550),
+        ("table", 80),
+        ("view of a table", 80),
+        ("table in a file", 80),
+    ];
+    for (what, most) in each {
         let mut rest = Peer::start(TASKS, ["rest", what]);
         let sleeps: u32 = rest.line().parse().unwrap();
         println!("{what}: wakes {sleeps} times a second");

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::TASKS;
 
-fn runtimes() -> [(&'static str, Runtime); 2] {
+pub(crate) fn runtimes() -> [(&'static str, Runtime); 2] {
     [
         ("one", Builder::new_current_thread().build().unwrap()),
         ("many", Runtime::new().unwrap()),

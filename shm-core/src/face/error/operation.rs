@@ -67,6 +67,8 @@ operations! {
     TableTotal = "TableView::total",
     TableWait = "TableView::wait_membership",
     TableChanges = "TableView::changes",
+    #[cfg(feature = "async")]
+    TableStream = "TableView::stream",
     TableInfo = "TableView::info",
     TableIsRemoved = "TableView::is_removed",
     TableWriters = "TableView::writers",

@@ -133,6 +133,30 @@ mod tests {
         assert_eq!(two.is_held(5), Some(true));
     }
 
+    #[cfg(feature = "async")]
+    #[test]
+    fn which_slots_are_held_is_one_number() {
+        use crate::home::file::held;
+        let scratch = Scratch::new();
+        let path = scratch.file("file", b"x");
+        let (one, two) = (locks(&path), locks(&path));
+        let (fd, _) = two.judge.marked();
+        let mut numbers = vec![held(fd, 9).unwrap()];
+        for slot in [4, 5, 0, 8] {
+            assert!(one.take(slot).unwrap());
+            numbers.push(held(fd, 9).unwrap());
+        }
+        assert!(one.take(9).unwrap());
+        assert_eq!(held(fd, 9), numbers.last().copied(), "beyond them");
+        one.give(4);
+        until_free(&two, 4);
+        numbers.push(held(fd, 9).unwrap());
+        for (at, number) in numbers.iter().enumerate() {
+            assert!(!numbers[..at].contains(number), "{numbers:?}");
+        }
+        assert_eq!(held(-1, 9), None);
+    }
+
     #[test]
     fn a_child_keeps_no_slot_of_its_parent() {
         let scratch = Scratch::new();

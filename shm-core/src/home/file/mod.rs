@@ -40,4 +40,4 @@ pub(crate) use memory::create_memory;
 pub(crate) use posix::posix_path;
 pub(crate) use snapshot::{BLOCK, HEADER, Snapshot, slot_size};
 #[cfg(feature = "async")]
-pub(crate) use syscalls::has_no_name;
+pub(crate) use syscalls::{has_no_name, held};

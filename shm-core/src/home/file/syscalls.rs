@@ -51,7 +51,7 @@ pub(super) enum LockSort {
     clippy::cast_possible_truncation,
     reason = "the numbers 0 to 2, whose width differs from libc to libc"
 )]
-fn lock_call(file: &File, command: c_int, sort: LockSort, byte: i64) -> Result<Lock> {
+fn lock_call(fd: RawFd, command: c_int, sort: LockSort, (start, len): (i64, i64)) -> Result<Lock> {
     let sort = match sort {
         LockSort::Read => libc::F_RDLCK,
         LockSort::Write => libc::F_WRLCK,
@@ -60,14 +60,14 @@ fn lock_call(file: &File, command: c_int, sort: LockSort, byte: i64) -> Result<L
     let mut lock = Lock {
         sort: sort as c_short,
         whence: libc::SEEK_SET as c_short,
-        start: byte,
-        len: 1,
+        start,
+        len,
         // `F_OFD_SETLK(2const)`: "the l_pid field … must be set to zero".
         pid: 0,
     };
     // SAFETY: `fcntl_locking(2)`: the argument of the commands `F_OFD_SETLK` and `F_OFD_GETLK` is "a pointer to a structure
     // of type flock", which is read and, by the latter, written; `lock` is that structure in the form that this call takes.
-    let code = unsafe { libc::syscall(FCNTL, file.as_raw_fd(), command, &raw mut lock) };
+    let code = unsafe { libc::syscall(FCNTL, fd, command, &raw mut lock) };
     if code == -1 {
         Err(Error::last_os_error())
     } else {
@@ -77,7 +77,7 @@ fn lock_call(file: &File, command: c_int, sort: LockSort, byte: i64) -> Result<L
 
 /// Locks one byte for the file's description, without waiting; `false` if another description has a lock in the way.
 pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
-    match lock_call(file, libc::F_OFD_SETLK, sort, byte) {
+    match lock_call(file.as_raw_fd(), libc::F_OFD_SETLK, sort, (byte, 1)) {
         Ok(_) => Ok(true),
         // `F_SETLK(2const)`: "return -1 and set errno to EACCES or EAGAIN"; POSIX allows both.
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
@@ -86,7 +86,8 @@ pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
 }
 
 pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
-    lock_call(file, libc::F_OFD_SETLK, LockSort::None, byte).map(drop)
+    let call = libc::F_OFD_SETLK;
+    lock_call(file.as_raw_fd(), call, LockSort::None, (byte, 1)).map(drop)
 }
 
 /// Whether another description has locked the byte for itself alone.
@@ -96,8 +97,49 @@ pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
     reason = "see `lock_call`"
 )]
 pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
-    let lock = lock_call(file, libc::F_OFD_GETLK, LockSort::Read, byte)?;
+    let lock = lock_call(
+        file.as_raw_fd(),
+        libc::F_OFD_GETLK,
+        LockSort::Read,
+        (byte, 1),
+    )?;
     Ok(lock.sort != libc::F_UNLCK as c_short)
+}
+
+/// A number for which of the first bytes other descriptions have locked for themselves alone; `None` of a descriptor that is none.
+/// As many system calls as there are such locks, twice, and one.
+#[cfg(feature = "async")]
+pub(crate) fn held(fd: RawFd, bytes: u16) -> Option<u32> {
+    held_between(fd, 0, bytes.into())
+}
+
+#[cfg(feature = "async")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_truncation,
+    reason = "see `lock_call`"
+)]
+fn held_between(fd: RawFd, start: i64, end: i64) -> Option<u32> {
+    if start >= end {
+        return Some(0);
+    }
+    // Any of the locks there, not the first one.
+    let lock = lock_call(fd, libc::F_OFD_GETLK, LockSort::Read, (start, end - start)).ok()?;
+    if lock.sort == libc::F_UNLCK as c_short {
+        return Some(0);
+    }
+    let from = lock.start.max(start);
+    let to = match lock.len {
+        0 => end,
+        len => lock.start.saturating_add(len).min(end),
+    };
+    if from >= to {
+        return None;
+    }
+    let spread = |byte: i64| (byte as u32 + 1).wrapping_mul(0x9e37_79b1);
+    let own = (from..to).map(spread).fold(0, u32::wrapping_add);
+    let (before, behind) = (held_between(fd, start, from)?, held_between(fd, to, end)?);
+    Some(own.wrapping_add(before).wrapping_add(behind))
 }
 
 /// Maps the first `len` bytes, shared with everybody who maps the file; or, as a `copy`, with what this process stores there for

@@ -259,6 +259,8 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
         doomed: true,
         #[cfg(feature = "async")]
         watched: ProcessState::new(0),
+        #[cfg(feature = "async")]
+        judged: ProcessState::new(u32::MAX),
     }
 }
 

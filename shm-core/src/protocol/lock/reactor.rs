@@ -12,10 +12,12 @@
 //! | `fork` | no thread goes with the child. What is known of the parent's stands for another epoch and is not touched again, its lock neither, which any thread may have held: the child begins anew, with threads of its own |
 //! | a waker panics | the thread goes on |
 //! | a committer dies between its commit and its wake-up | the thread looks every 250 ms |
+//! | a process dies whose row tasks wait for | nothing that a thread can sleep on: it asks the kernel every 20 ms, by one call for each table in a segment, and wakes those that were told something else |
 //! | another program removes the segment (`ipcrm -m`) | each 250 ms the thread asks the kernel, of 16 segments at most, whether that was so, and wakes those that wait for it, who look closely |
 //!
 //! It knows words and wakers, no segment.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use super::futex::{self, MOST_WORDS, Word};
 use super::process;
-use super::wait::{ANNOUNCED_NAP, UNANNOUNCED_NAP};
+use super::wait::{ANNOUNCED_NAP, DEATH_NAP, UNANNOUNCED_NAP};
 use super::watches::{Seen, Waiter, Watches};
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
@@ -52,6 +54,22 @@ pub(in crate::protocol) struct Words {
     /// Whether what has this number may have been removed by another program.
     pub(in crate::protocol) may_be_gone: fn(i32) -> bool,
     pub(in crate::protocol) number: i32,
+    /// For those who wait for deaths, too.
+    pub(in crate::protocol) deaths: Option<Deaths>,
+}
+
+/// How to ask the kernel about deaths.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::protocol) struct Deaths {
+    /// Given the two numbers: what is another whenever a process has died, and sometimes without that.
+    pub(in crate::protocol) ask: fn(i32, u16) -> u32,
+    pub(in crate::protocol) numbers: (i32, u16),
+}
+
+impl Deaths {
+    pub(in crate::protocol) fn ask(&self) -> u32 {
+        (self.ask)(self.numbers.0, self.numbers.1)
+    }
 }
 
 // SAFETY: pointers to atomics, which are loaded only under the lock that **mapped** is about.
@@ -65,12 +83,13 @@ impl Words {
     /// # Safety
     ///
     /// The words are mapped.
-    unsafe fn look(&self) -> Seen {
+    unsafe fn look(&self, deaths: u32) -> Seen {
         // SAFETY: they are mapped (this function's contract), and atomics.
         unsafe {
             Seen {
                 word: (*self.word).load(Relaxed),
                 state: (*self.state).load(Relaxed),
+                deaths,
             }
         }
     }
@@ -295,6 +314,7 @@ fn run(reactor: &Reactor, index: usize) {
     let mut was_idle = false;
     let (mut asked, mut round) = (Instant::now(), 0);
     let mut changed = Instant::now();
+    let mut deaths_asked = Instant::now();
     loop {
         list.clear();
         let mut inner = reactor.lock();
@@ -305,8 +325,17 @@ fn run(reactor: &Reactor, index: usize) {
             (asked, round) = (Instant::now(), round + 1);
             question(&mut thread.watches, round, &mut woken);
         }
-        // SAFETY: **mapped**: this thread has the lock.
-        let look = |words: &Words| unsafe { words.look() };
+        let asks = deaths_asked.elapsed() >= DEATH_NAP;
+        if asks {
+            deaths_asked = Instant::now();
+        }
+        let mut are_mortal = Cell::new(false);
+        let look = |words: &Words, known| {
+            are_mortal.set(are_mortal.get() || words.deaths.is_some());
+            let deaths = words.deaths.filter(|_| asks);
+            // SAFETY: **mapped**: this thread has the lock.
+            unsafe { words.look(deaths.map_or(known, |deaths| deaths.ask())) }
+        };
         let mut often = thread.watches.look(look, &mut woken, |address, expected| {
             list.push(Word::new(address, expected));
         });
@@ -333,10 +362,10 @@ fn run(reactor: &Reactor, index: usize) {
             quiet if quiet > IDLE => QUIET_NAP,
             _ => UNANNOUNCED_NAP,
         };
-        let nap = if is_idle || often {
-            between_looks
-        } else {
-            ANNOUNCED_NAP
+        let nap = match () {
+            () if is_idle || often => between_looks,
+            () if *are_mortal.get_mut() => DEATH_NAP,
+            () => ANNOUNCED_NAP,
         };
         let slept = match refused {
             true => Err(libc::ENOSYS),

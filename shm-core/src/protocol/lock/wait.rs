@@ -31,6 +31,9 @@ pub(in crate::protocol) const UNANNOUNCED_NAP: Duration = Duration::from_millis(
 /// Between two looks of a waiter that will be woken; it looks whether the segment still exists.
 pub(in crate::protocol) const ANNOUNCED_NAP: Duration = Duration::from_millis(250);
 
+/// Between two looks at whether processes live, where none tells of deaths.
+pub(in crate::protocol) const DEATH_NAP: Duration = Duration::from_millis(20);
+
 /// Announces that a process waits for `version`.
 ///
 /// The caller looks at the sequence again before it sleeps.

@@ -24,6 +24,8 @@ pub(in crate::protocol) struct Seen {
     pub(in crate::protocol) word: u32,
     /// Another one, which is looked at whenever that is: whether the segment lives.
     pub(in crate::protocol) state: u32,
+    /// What the kernel said of deaths, which change no word; 0 where none asks.
+    pub(in crate::protocol) deaths: u32,
 }
 
 /// A task that waits until a word is other than it has seen.
@@ -44,6 +46,8 @@ struct Watch<W> {
     polled: bool,
     /// The thread's next or present sleep regards it.
     listed: bool,
+    /// What the kernel said of deaths when it was asked last.
+    deaths: u32,
 }
 
 /// By the addresses of their words.
@@ -87,9 +91,11 @@ impl<W> Watches<W> {
             alike: None,
             polled,
             listed: false,
+            deaths: 0,
         });
         let regarded = watch.listed && watch.polled == polled;
         watch.polled = polled;
+        watch.deaths = waiter.seen.deaths;
         watch.alike = match watch.waiters.is_empty() {
             true => Some(waiter.seen),
             false => watch.alike.filter(|seen| *seen == waiter.seen),
@@ -127,18 +133,19 @@ impl<W> Watches<W> {
         }
     }
 
-    /// Looks at each word: adds to `woken` those that saw another one, and to `list` what the thread is to sleep on.
-    /// `true`: it must look often.
+    /// Looks at each word, told what the kernel said of deaths last: adds to `woken` those that saw another one, and to
+    /// `list` what the thread is to sleep on. `true`: it must look often.
     #[must_use]
     pub(in crate::protocol) fn look(
         &mut self,
-        look: impl Fn(&W) -> Seen,
+        look: impl Fn(&W, u32) -> Seen,
         woken: &mut Vec<Waker>,
         mut list: impl FnMut(usize, u32),
     ) -> bool {
         let mut often = false;
         self.0.retain(|address, watch| {
-            let now = look(&watch.words);
+            let now = look(&watch.words, watch.deaths);
+            watch.deaths = now.deaths;
             let before = woken.len();
             if watch.alike != Some(now) {
                 watch.waiters.retain(|_, waiter| {
@@ -167,7 +174,11 @@ mod tests {
     use super::*;
 
     fn seen(word: u32) -> Seen {
-        Seen { word, state: 0 }
+        Seen {
+            word,
+            state: 0,
+            deaths: 0,
+        }
     }
 
     fn waiter(number: u64, word: u32) -> (u64, Waiter) {
@@ -187,7 +198,7 @@ mod tests {
         let woken = |watches: &mut Watches<()>, word| {
             let mut woken = Vec::new();
             let often = watches.look(
-                |()| seen(word),
+                |(), _| seen(word),
                 &mut woken,
                 |_, noted| assert_eq!(noted, word),
             );

@@ -65,6 +65,7 @@ impl Room {
         Seen {
             word: self.board.latch().sequence() as u32,
             state: 0,
+            deaths: 0,
         }
     }
 
@@ -100,6 +101,7 @@ impl Room {
             let seen = Seen {
                 word: seq as u32,
                 state: 0,
+                deaths: 0,
             };
             let waker = Waker::from(bell.clone());
             let mut watches = self.watches.lock().expect("no panic inside");
@@ -133,7 +135,7 @@ impl Room {
             let mut poked = self.poked.load(Relaxed);
             // Before the look, which takes all that saw less.
             let is_over = version_of(self.board.latch().sequence()) == last;
-            let _ = watches.look(|()| self.seen(), &mut woken, |_, seen| word = Some(seen));
+            let _ = watches.look(|(), _| self.seen(), &mut woken, |_, seen| word = Some(seen));
             if self.wrong == Wrong::Unlisted && !woken.is_empty() {
                 word = None;
             }

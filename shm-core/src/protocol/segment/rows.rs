@@ -12,7 +12,7 @@ use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::lock::verdict::Look;
-use crate::protocol::lock::wait::{self, ANNOUNCED_NAP};
+use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, DEATH_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH};
 use crate::protocol::memory::copy::Span;
@@ -25,14 +25,11 @@ use crate::sysv::{self, Kind};
 /// Times that a claim walks over the rows while other processes take those that it is about to.
 const TRIES: u32 = 64;
 
-/// Between two looks at who lives, where no one tells of deaths.
-const DEATH_NAP: Duration = Duration::from_millis(20);
-
 /// Of so many naps, each until a change or for a quarter of a second, one begins with a look at who lives although no death was counted.
 const JUDGED_NAPS: u32 = 16;
 
 /// The count of deaths is taken down by as much once it is above: a semaphore ends at 32,767.
-const DEATHS_TAKEN_DOWN: u16 = 0x4000;
+pub(super) const DEATHS_TAKEN_DOWN: u16 = 0x4000;
 
 /// What a claimant takes, in this order: as long as there is a free row, the last values of the dead stay.
 const TAKEN: [Take; 3] = [Take::Free, Take::Abandoned, Take::Dead];
@@ -340,12 +337,12 @@ impl Segment {
     }
 
     /// The semaphore that counts deaths, in the set of a table.
-    fn death_counter(&self) -> Option<u16> {
+    pub(super) fn death_counter(&self) -> Option<u16> {
         (self.row_count() > 0).then_some(self.geometry.slots)
     }
 
     /// The set, found now to be this segment's: in another namespace its id may be a stranger's.
-    fn watched_set(&self) -> Option<sem::Id> {
+    pub(super) fn watched_set(&self) -> Option<sem::Id> {
         match self.slots().ok()?.witness {
             Some(Witness::Set(set)) => Some(set),
             _ => None,
@@ -353,7 +350,7 @@ impl Segment {
     }
 
     /// Set, semaphore and count of deaths; `None` where none can be waited for.
-    fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
+    pub(super) fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
         let counter = self.death_counter().filter(|_| self.writable)?;
         let set = self.watched_set()?;
         let value = sem::value(set, counter).ok()?;

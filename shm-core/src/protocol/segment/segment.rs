@@ -98,6 +98,10 @@ pub(crate) struct Segment {
     /// The epoch in which tasks have waited; 0: in none.
     #[cfg(feature = "async")]
     pub(in crate::protocol) watched: ProcessState,
+    /// What the kernel had said of deaths before this process last looked at who of a table lives; at first nothing
+    /// that it says.
+    #[cfg(feature = "async")]
+    pub(in crate::protocol) judged: ProcessState,
     /// Dropped after the mapping.
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }
