@@ -112,7 +112,7 @@ impl RawSegment {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let end = now.unwrap_or_default() + left;
             let until = libc::timespec {
-                tv_sec: end.as_secs() as libc::time_t,
+                tv_sec: end.as_secs() as _,
                 tv_nsec: end.subsec_nanos() as libc::c_long,
             };
             // SAFETY: **trusted** (`Mutex`), and mapped as long as `self` is borrowed.
