@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use nix::libc;
 use nix::unistd::{ForkResult, fork};
-use shm_core::{ErrorKind, Place, SharedBox};
+use shm_core::{ErrorKind, Place, SharedBox, SharedView};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -20,6 +20,7 @@ fn main() -> Outcome {
         ["fork-under-lock", place] => fork_under_lock(&place.parse()?),
         ["churn", place] => churn(&place.parse()?),
         ["birth", place] => birth::<8192>(&place.parse()?),
+        ["look-and-set", place] => look_and_set(&place.parse()?),
         ["small-birth", place] => birth::<8>(&place.parse()?),
         ["hold-input", ..] => hold_input(),
         ["count", place] => count(&place.parse()?),
@@ -154,6 +155,24 @@ fn birth<const N: usize>(place: &Place) -> Outcome {
         Ok(_) => println!("born"),
         Err(error) => println!("{error}"),
     }
+    Ok(())
+}
+
+/// Opens a view before a box, and says what the view sees of what the box sets.
+fn look_and_set(place: &Place) -> Outcome {
+    let mut view = match SharedView::<[u64; 8]>::open(place) {
+        Ok(view) => view,
+        Err(error) => {
+            println!("{error}");
+            return Ok(());
+        }
+    };
+    let shared = SharedBox::<[u64; 8]>::open(place)?;
+    shared.set([7; 8])?;
+    if view.is_removed()? {
+        view.reattach()?;
+    }
+    println!("{}", view.get()?[0]);
     Ok(())
 }
 

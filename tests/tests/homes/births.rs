@@ -95,6 +95,83 @@ fn where_a_user_may_not_write_no_file_is_born() {
     assert!(folder.names().is_empty());
 }
 
+/// Runs a script that mounts something in a namespace of its own; `None` if it can't (9), which is said.
+fn mounted(what: &str, script: &str, folder: &Folder) -> Option<Vec<String>> {
+    if !may_unshare(what, &["-m"]) {
+        return None;
+    }
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script])
+        .arg(folder.path())
+        .arg(TENANT)
+        .output()
+        .unwrap();
+    if output.status.code() == Some(9) {
+        let why = String::from_utf8_lossy(&output.stderr);
+        eprintln!("SKIPPED: {what}: {}", why.trim_end());
+        return None;
+    }
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    Some(said.lines().map(str::to_owned).collect())
+}
+
+/// The quota of a subvolume: those of users and projects the kernel reports alike.
+#[test]
+fn where_a_quota_is_used_up_no_file_is_born_and_what_fits_is() {
+    let script = r#"truncate -s 130M "$0/disk" && mkfs.btrfs -q "$0/disk" >"$0/told" && mkdir "$0/mnt" &&
+        mount -o loop "$0/disk" "$0/mnt" && btrfs quota enable "$0/mnt" &&
+        btrfs -q subvolume create "$0/mnt/v" && btrfs qgroup limit 192k "$0/mnt/v" || exit 9
+        "$1" birth "file:$0/mnt/v/state"; echo left: $(ls -A "$0/mnt/v")
+        "$1" small-birth "file:$0/mnt/v/state""#;
+    let folder = Folder::new();
+    let Some(lines) = mounted("a quota, on Btrfs", script, &folder) else {
+        return;
+    };
+    assert!(
+        lines[0].contains("a quota of the file system is used up") && lines[0].contains("`btrfs"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["left:", "born"], "{lines:?}");
+}
+
+/// As on a network: what another program, or machine, stores there is seen late or never.
+#[test]
+fn a_file_that_a_program_serves_is_refused_in_words_and_left_as_it_is() {
+    let script = r#"truncate -s 64k "$0/disk" && touch "$0/served" || exit 9
+        qemu-storage-daemon --blockdev driver=file,node-name=d,filename="$0/disk" \
+            --export type=fuse,id=e,node-name=d,mountpoint="$0/served",writable=on & daemon=$!
+        until [ "$(stat -c %s "$0/served")" -gt 0 ]; do sleep 0.02; kill -0 $daemon || exit 9; done
+        "$1" count "file:$0/served" 2>&1; "$1" birth "file:$0/served"
+        kill $daemon; wait $daemon; od -An -tx1 "$0/disk""#;
+    let folder = Folder::new();
+    let Some(lines) = mounted("a file system that a program serves", script, &folder) else {
+        return;
+    };
+    assert!(
+        lines[0].contains("the file system is FUSE") && lines[0].contains("local file system"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("exists already"), "{lines:?}");
+    assert_eq!(lines[2], " 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
+}
+
+/// What is opened for writing on an overlay moves to another file.
+#[test]
+fn a_view_on_an_overlay_sees_what_is_stored_behind_a_copy_up_or_says_that_it_can_t() {
+    let script = r#"mkdir "$0/low" "$0/up" "$0/work" "$0/mnt" && "$1" small-birth "file:$0/low/state" &&
+        mount -t overlay -o "lowerdir=$0/low,upperdir=$0/up,workdir=$0/work" none "$0/mnt" || exit 9
+        "$1" look-and-set "file:$0/mnt/state"; "$1" small-birth "file:$0/mnt/other"
+        mount -o remount,ro "$0/mnt"; "$1" look-and-set "file:$0/mnt/state""#;
+    let folder = Folder::new();
+    let Some(lines) = mounted("an overlay", script, &folder) else {
+        return;
+    };
+    assert_eq!(lines[..3], ["born", "7", "born"], "{lines:?}");
+    assert!(lines[3].contains("on an overlay"), "{lines:?}");
+    assert_eq!(folder.names(), ["low", "mnt", "up", "work"]);
+}
+
 /// On file systems of a test's own, mounted in a namespace of its own.
 #[test]
 fn where_no_room_is_left_or_nothing_may_be_written_no_file_is_born() {

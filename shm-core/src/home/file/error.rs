@@ -180,8 +180,8 @@ fn meaning(path: &Path, error: &io::Error) -> Meaning {
         ),
         libc::EDQUOT => (
             Kind::NoSpace,
-            "this user's quota of the file system is used up",
-            "remove files of this user on it: `quota` shows the limit",
+            "a quota of the file system is used up: this user's, a project's or a subvolume's",
+            "remove files that it counts: `quota` shows a user's limit, `btrfs qgroup show` a subvolume's",
         ),
         libc::EFBIG => (
             Kind::TooLarge,

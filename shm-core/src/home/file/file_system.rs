@@ -105,6 +105,52 @@ mod tests {
         );
     }
 
+    /// Of file systems that no machine of a test has, too: network file systems.
+    #[test]
+    fn each_has_the_number_that_the_kernel_gives_it() {
+        let Ok(header) = std::fs::read_to_string("/usr/include/linux/magic.h") else {
+            println!("SKIPPED: no header of the kernel has the numbers of file systems");
+            return;
+        };
+        let defined = |name: &str| {
+            let line = header
+                .lines()
+                .find(|line| line.split_whitespace().nth(1) == Some(name))?;
+            let number = line.split_whitespace().nth(2)?.strip_prefix("0x")?;
+            u32::from_str_radix(number, 16).ok()
+        };
+        let known = KNOWN.iter().map(|known| (known.magic, known.name));
+        let ours: Vec<_> = known.chain(REFUSED.iter().copied()).collect();
+        let mut found = 0;
+        for (constant, name) in [
+            ("EXT4_SUPER_MAGIC", "ext"),
+            ("XFS_SUPER_MAGIC", "xfs"),
+            ("BTRFS_SUPER_MAGIC", "btrfs"),
+            ("F2FS_SUPER_MAGIC", "f2fs"),
+            ("OVERLAYFS_SUPER_MAGIC", "overlay"),
+            ("TMPFS_MAGIC", "tmpfs"),
+            ("RAMFS_MAGIC", "ramfs"),
+            ("NFS_SUPER_MAGIC", "NFS"),
+            ("SMB_SUPER_MAGIC", "SMB"),
+            ("SMB2_SUPER_MAGIC", "SMB"),
+            ("CIFS_SUPER_MAGIC", "CIFS"),
+            ("FUSE_SUPER_MAGIC", "FUSE"),
+            ("V9FS_MAGIC", "9p"),
+            ("CEPH_SUPER_MAGIC", "Ceph"),
+            ("AFS_SUPER_MAGIC", "AFS"),
+            ("MSDOS_SUPER_MAGIC", "FAT"),
+            ("EXFAT_SUPER_MAGIC", "exFAT"),
+            ("HUGETLBFS_MAGIC", "hugetlbfs"),
+        ] {
+            // Older headers lack some.
+            if let Some(magic) = defined(constant) {
+                assert!(ours.contains(&(magic, name)), "{constant} {magic:#x}");
+                found += 1;
+            }
+        }
+        assert!(found >= 10, "{found}");
+    }
+
     #[test]
     fn shared_memory_is_volatile() {
         let memory = Scratch::in_memory();
