@@ -1,13 +1,16 @@
 //! Segments that are removed while others use them: by the library, by `ipcrm`, and created anew
 //! under the same key.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shm_core::sysv::{Kind, Mode, sem, shm};
-use shm_core::{ErrorKind, Key, SharedBox, SharedView};
-use shm_tests::{Guard, NOBODY, Peer, may_change_user};
+use shm_core::{ErrorKind, Key, Place, SharedBox, SharedView};
+use shm_tests::{Guard, Home, NOBODY, Peer, may_change_user};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -530,4 +533,53 @@ fn who_may_not_remove_is_told_who_may_and_nothing_happens() {
     assert!(!shared.is_removed().unwrap());
     let as_owner = Peer::start(PEER, ["remove", &guard.arg()]).succeed();
     assert_eq!(as_owner.trim_end(), "0");
+}
+
+/// The byte of a file that is locked by who takes its name away.
+const NAME_BYTE: i64 = (1 << 32) + 2;
+
+/// The call that has offsets of 64 bits.
+#[cfg(target_pointer_width = "64")]
+const FCNTL: libc::c_long = libc::SYS_fcntl;
+#[cfg(target_pointer_width = "32")]
+const FCNTL: libc::c_long = libc::SYS_fcntl64;
+
+/// A lock on it that nothing lets go of.
+fn keep_name(path: &Path) -> File {
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    // SAFETY: all zeros are a `flock64`, which has integers alone.
+    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as _;
+    (lock.l_start, lock.l_len) = (NAME_BYTE, 1);
+    // SAFETY: `fcntl(2)` reads the lock that the pointer leads to.
+    let code = unsafe {
+        let (fd, command) = (file.as_raw_fd(), libc::F_OFD_SETLK);
+        libc::syscall(FCNTL, fd, command, &raw const lock)
+    };
+    assert_eq!(code, 0);
+    file
+}
+
+#[test]
+fn a_removal_waits_for_a_holder_of_the_name_as_long_as_its_caller_says_and_for_one_of_the_lock_not_at_all()
+ {
+    let limit = Duration::from_millis(50);
+    let by_default = Duration::from_secs(5);
+    let guard = Guard::new();
+    let files = Home::files();
+    let places = [Place::from(guard.key())].into_iter();
+    for place in places.chain(files.iter().map(|home| home.place().clone())) {
+        let mut options = SharedBox::options();
+        let shared = options.timeout(limit).create_new(&place, 1_u64).unwrap();
+        let other = SharedBox::<u64>::open(&place).unwrap();
+        let mut writer = other.writer().unwrap();
+        let kept = place.path().map(|path| keep_name(&path));
+        let start = Instant::now();
+        shared.remove().unwrap();
+        let took = start.elapsed();
+        assert!(took < by_default, "{place}: {took:?}");
+        assert!(kept.is_none() || took >= limit, "{place}: {took:?}");
+        assert_eq!(writer.set(2).unwrap_err().kind(), ErrorKind::Removed);
+        SharedBox::<u64>::open(&place).unwrap_err();
+    }
 }
