@@ -126,7 +126,7 @@ static inline const char *shmbox_strerror(int code)
 	case 0: return "success";
 	case SHMBOX_ESYSTEM: return "a system call failed: the handle's `error` is its errno";
 	case SHMBOX_ENOTFOUND: return "the key leads to no segment, or the path to no file: start the program that creates it, or look in `ipcs -m`, or with `ls -l`, in its container if it runs in one";
-	case SHMBOX_EFOREIGN: return "another program laid the segment out: it has no control block";
+	case SHMBOX_EFOREIGN: return "it has no control block: another program laid it out, or cut the file short, which is then to be had from a backup";
 	case SHMBOX_EUNTRUSTED: return "the segment's owner or creator is neither this user nor root: say whom to trust in shmbox_options";
 	case SHMBOX_EDAMAGED: return "the segment or its semaphore set contradicts itself: find who wrote there, then remove it with shm_core::remove in Rust and create it anew";
 	case SHMBOX_EFORMAT: return "the segment has a format that this header does not know: generate the header anew";

@@ -214,7 +214,8 @@ fn what_is_no_value_of_ours_is_refused_and_stays() {
         let error = SharedBox::open_or_create(Place::file(folder.file()), || 5_u64).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
         assert!(
-            error.to_string().contains("where there is nothing yet"),
+            error.to_string().contains("where there is nothing yet")
+                && error.to_string().contains("or cut it short"),
             "{error}"
         );
         let error = remove(Place::file(folder.file())).unwrap_err();

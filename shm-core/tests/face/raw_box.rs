@@ -179,6 +179,7 @@ fn behind_an_offset_nothing_before_or_after_is_touched() {
                 .contains(&format!("from byte {offset} on")),
             "{error}"
         );
+        assert!(error.to_string().contains("an `offset` from"), "{error}");
     }
     // Exactly as large as it must be.
     let made = exact().offset(32).open(Key::PRIVATE).unwrap();

@@ -268,7 +268,7 @@ fn what_can_be_no_home_is_refused_in_words_and_left_as_it_is() {
             -3,
             "another program",
         ),
-        (file("cut", &sizes), -3, "another program"),
+        (file("cut", &sizes), -3, "cut the file short"),
         (
             file("shorter", &whole[whole.len() - 4096..]),
             -5,

@@ -153,6 +153,9 @@ impl Call {
             Failure::NotAdoptable { .. } => {
                 "have that program ask `shmget` for what `Options::segment_size` says and leave all but the value alone, or use `RawBox`"
             }
+            Failure::TooSmall { .. } if self.is_too_far() => {
+                "give an `offset` from which the type ends within its bytes"
+            }
             Failure::TooSmall { .. } => "use the struct that the segment's creator uses",
             Failure::NoRow { .. } => "ask `RawTable::len` first, or walk over `RawTable::rows`",
             Failure::Mismatch(_) => {
@@ -218,7 +221,7 @@ impl Call {
             Fault::NoFile => "only `SharedBox::anonymous` and files have one",
             Fault::NoSegment => "ask the standard library, by its path",
             Fault::Foreign { .. } if self.is_of_file() => {
-                "name the path of a value of this library's, or one where there is nothing yet"
+                "name the path of a value of this library's, or one where there is nothing yet; what was cut short is to be had from a backup"
             }
             Fault::Foreign { .. } if self.operation.is_read_only() => {
                 "`RawBox::open_read_only` reads such a segment, without versions or protection from torn values; one that was made for this program is taken over with `Options::adopt`, by a `SharedBox`"
@@ -271,6 +274,12 @@ impl Call {
                 "end some of them, which frees their rows, or make the table anew with more `Options::rows`"
             }
         }
+    }
+
+    /// Whether the type would fit, but for the offset.
+    fn is_too_far(&self) -> bool {
+        let wanted = self.of.map_or(0, Type::size);
+        matches!(self.why, Failure::TooSmall { size, offset } if offset > 0 && wanted <= size)
     }
 
     fn is_of_file(&self) -> bool {
@@ -334,6 +343,13 @@ impl fmt::Display for Call {
                 } else {
                     write!(f, "; to be adopted it must have {adoptable}")?;
                 }
+            }
+            Failure::TooSmall { size, offset } if self.is_too_far() => {
+                let wanted = self.of.map_or(0, Type::size);
+                write!(
+                    f,
+                    "the {wanted} bytes of this program's type, from byte {offset} on, end behind the {size} that it has"
+                )?;
             }
             Failure::TooSmall { size, offset } => {
                 let wanted = self.of.map_or(0, Type::size);
@@ -418,6 +434,9 @@ impl Call {
             f,
             "its {size} bytes hold no control block, so another program laid it out"
         )?;
+        if self.is_of_file() {
+            f.write_str(", or cut it short")?;
+        }
         match self.of.map(Type::size) {
             Some(wanted) if size < wanted => {
                 write!(f, " (and this program's type has {wanted})")
