@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::{LONGEST, Settings, find};
+use super::opening::{LONGEST, Settings, check_bytes, check_version, find};
 use super::place::Place;
 use super::table::{RowId, RowLife};
 use crate::home::Home;
-use crate::layout::{self, DecodeError, Schema, Value};
+use crate::layout::{self, DecodeError, Mismatch, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
 use crate::protocol::{self, Access, Claimant, Fault, Held, Holder, Owner, Segment, State};
 use crate::sysv::{Key, sem, shm};
-use crate::typed::{Failure, Snapshot, UnknownStores, room};
+use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, room};
 
 /// A value of whatever type in a System V segment, attached for reading only, unless
 /// [`write`](InspectorOptions::write) was asked for.
@@ -221,6 +221,60 @@ impl Inspector {
             .map_err(self.explain(Operation::InspectorSetIf))
     }
 
+    /// Stores a whole value, its bytes and their schema as [`Inspector::snapshot_bytes`] and [`Inspector::schema`] gave them
+    /// elsewhere, as one commit under a version of the caller's. Returns `false`, and stores nothing, if no earlier one
+    /// stands. So a copy of a value has the versions of the original.
+    ///
+    /// The schema is that of the segment, or an earlier version of it: what a later one has brought stays as it is.
+    ///
+    /// ```
+    /// use shm_core::{Inspector, Key, SharedBox};
+    ///
+    /// # fn main() -> Result<(), shm_core::Error> {
+    /// let shared = SharedBox::<[u32; 4]>::options().remove_on_drop(true).create_new(Key::PRIVATE, [1; 4])?;
+    /// let schema = Inspector::open(shared.place().unwrap())?.schema()?;
+    /// let copy = Inspector::options().version(40).create_new(Key::PRIVATE, &schema, &[0; 16])?;
+    /// assert!(copy.store_version(42, &schema, &[0; 16])?);
+    /// assert!(!copy.store_version(41, &schema, &[0; 16])?);
+    /// assert_eq!(copy.version(), 42);
+    /// # copy.remove()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Mismatch`] if the segment has neither this schema nor a later version of it; [`ErrorKind::Invalid`] if the
+    /// bytes are no value of it, [`ErrorKind::Options`] if they are not as many, if no segment can have that version, or
+    /// if the inspector was opened for reading only; else as for [`Inspector::set`], but for those of paths and values.
+    pub fn store_version(
+        &self,
+        version: u64,
+        schema: &Schema,
+        bytes: &[u8],
+    ) -> Result<bool, Error> {
+        self.commit_version(version, schema, bytes)
+            .map_err(self.explain(Operation::InspectorStoreVersion))
+    }
+
+    fn commit_version(&self, version: u64, schema: &Schema, bytes: &[u8]) -> Result<bool, Failure> {
+        check_version(version)?;
+        check_bytes(schema, bytes)?;
+        if !self.segment.is_writable() {
+            return Err(Failure::Options(READ_ONLY.into()));
+        }
+        let locked = self.segment.lock()?;
+        // As long as the lock is held no other schema comes in force.
+        let (state, in_force) = room::in_force(&self.segment)?;
+        let fits = in_force.fingerprint() == schema.fingerprint();
+        if !(fits || in_force.extends(schema).is_ok()) || schema.size() > in_force.size() {
+            let difference = Mismatch::new(&in_force, schema);
+            return Err(Failure::Mismatch(Box::new(difference)));
+        }
+        self.segment.write_as(state, in_force.size());
+        locked.check()?;
+        Ok(finish_bytes_as(locked, version, schema, bytes))
+    }
+
     /// Takes the lock over from an owner that died, or that has called `exec` and so does not map the segment any more; repairs
     /// what that one left, stores nothing, and lets the lock go. For people who know that the program does not mean to keep it, as a
     /// [single instance](crate::Writer) does that replaces itself: other calls take no lock from a process that lives. Waits
@@ -391,6 +445,12 @@ impl Inspector {
     /// The version of the committed value. One load.
     pub fn version(&self) -> u64 {
         self.segment.version()
+    }
+
+    /// A random number that this creation of the segment was given, and no other was: whether what a key leads to now is what it
+    /// led to before.
+    pub fn creation(&self) -> u64 {
+        self.segment.creation()
     }
 
     /// What leads to the value: a key, the id of a segment that has none, or the path of a file.
@@ -651,6 +711,13 @@ impl InspectorOptions {
     /// Bytes that a new segment has for its value: see [`Options::capacity`](crate::Options::capacity).
     pub fn capacity(&mut self, bytes: usize) -> &mut Self {
         self.settings.capacity = Some(bytes);
+        self
+    }
+
+    /// The version that the first value of a new segment has: 1 unless told otherwise. For a copy that is to have the versions
+    /// of the original: see [`Inspector::store_version`].
+    pub fn version(&mut self, version: u64) -> &mut Self {
+        self.settings.version = version;
         self
     }
 

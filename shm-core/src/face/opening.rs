@@ -40,6 +40,8 @@ pub(super) struct Settings {
     pub(super) mode: u32,
     pub(super) group: Option<u32>,
     pub(super) capacity: Option<usize>,
+    /// The number that the first value of a new segment has.
+    pub(super) version: u64,
     pub(super) slots: u16,
     pub(super) owner: Owner,
     pub(super) timeout: Duration,
@@ -60,6 +62,7 @@ impl Settings {
         mode: 0o600,
         group: None,
         capacity: None,
+        version: 1,
         slots: SLOTS,
         owner: Owner::SelfOrRoot,
         timeout: TIMEOUT,
@@ -122,14 +125,8 @@ impl Settings {
         schema: &Schema,
         bytes: &[u8],
     ) -> Result<Segment, Failure> {
-        let (len, size) = (bytes.len(), schema.size());
-        if len != size {
-            let what = format!("{len} bytes are no value of `{schema}`, which has {size}");
-            return Err(Failure::Options(what.into()));
-        }
-        if let Some(invalid) = first_invalid(schema, bytes) {
-            return Err(Failure::Invalid(Box::new(invalid)));
-        }
+        check_bytes(schema, bytes)?;
+        check_version(self.version)?;
         // It is asked of what stands already, which is not adopted.
         let newborn = self.newborn_of(schema, schema.fingerprint(), |_| false)?;
         let newborn = self.newborn_at(place, newborn)?;
@@ -440,11 +437,35 @@ impl Settings {
             geometry,
             counters,
             stored: size,
+            version: self.version,
             schema,
             judge,
             adopt: self.adopt,
         })
     }
+}
+
+/// Bytes from elsewhere are judged before they are stored.
+pub(super) fn check_bytes(schema: &Schema, bytes: &[u8]) -> Result<(), Failure> {
+    let (len, size) = (bytes.len(), schema.size());
+    if len != size {
+        let what = format!("{len} bytes are no value of `{schema}`, which has {size}");
+        return Err(Failure::Options(what.into()));
+    }
+    match first_invalid(schema, bytes) {
+        Some(invalid) => Err(Failure::Invalid(Box::new(invalid))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what the sequence, which counts two for each version, can't count on from.
+pub(super) fn check_version(version: u64) -> Result<(), Failure> {
+    const LAST: u64 = u64::MAX / 4;
+    if (1..=LAST).contains(&version) {
+        return Ok(());
+    }
+    let what = format!("{version} is no version: they are 1 to {LAST}");
+    Err(Failure::Options(what.into()))
 }
 
 /// Refuses rights that no segment can have, or that keep its creator out.

@@ -34,6 +34,8 @@ pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::{RawPart, RawSegment};
 pub(crate) use stores::{Stores, UnknownStores};
-pub(crate) use stretches::{check_zeros, store_bytes_first, store_first, store_template};
+pub(crate) use stretches::{
+    check_zeros, finish_bytes_as, store_bytes_first, store_first, store_template,
+};
 pub use value::Snapshot;
 pub(crate) use value::{IN_REGISTERS, Typed};

@@ -172,6 +172,24 @@ pub(crate) fn store_bytes_first(
     Ok(())
 }
 
+/// Commits a value of this schema, which that in force extends or is, under a version of the caller's: see
+/// [`Locked::finish_as`].
+pub(crate) fn finish_bytes_as(
+    locked: Locked<'_>,
+    version: u64,
+    schema: &Schema,
+    bytes: &[u8],
+) -> bool {
+    assert!(
+        bytes.len() == schema.size() && bytes.len() <= locked.capacity(),
+        "what is in force has room for what it extends"
+    );
+    // SAFETY: there is room, and the bytes are as many as a value of the schema has, all of them initialised.
+    locked.finish_as(version, |payload| unsafe {
+        store_by_schema(payload, schema, bytes.as_ptr())
+    })
+}
+
 /// Stores the template of a table that is being born: zeros, but for what an owner's program may not know, since a later
 /// version has brought it.
 pub(crate) fn store_template(

@@ -2,14 +2,19 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use shm_core::layout::Value;
 use shm_core::sysv::{Mode, sem, shm};
 use shm_core::{
     ErrorKind, FixedStr, Inspector, InspectorOptions, Key, Place, RawBox, RowLife, SharedBox,
-    SharedLayout, SharedTable,
+    SharedLayout, SharedTable, Snapshot, field,
 };
+
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+struct Nine([u64; 9]);
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
@@ -184,7 +189,7 @@ fn it_follows_an_upgrade_while_it_reads() {
             format!("Job {{ number: {number} }}"),
             format!("LaterJob {{ number: {number}, mood: Wild }}"),
         );
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let mut seen = 0;
                 loop {
@@ -334,7 +339,7 @@ fn it_waits_for_a_newer_version_and_reads_its_bytes() {
         .wait_timeout(seen.version, Duration::ZERO)
         .unwrap();
     assert!(none.is_none());
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let waiting = scope.spawn(|| inspector.wait_timeout(seen.version, Duration::from_secs(60)));
         let version = shared.set([3, 4]).unwrap();
         let next = waiting.join().unwrap().unwrap().expect("a newer one");
@@ -458,6 +463,58 @@ fn a_value_is_made_anew_by_its_schema_and_bytes_with_more_room_for_it() {
     invalid[0] = 7;
     let of_type = refused(options.capacity(8192), &invalid);
     assert_eq!(of_type, ErrorKind::Invalid, "a bool of 7");
+}
+
+#[test]
+fn a_copy_has_the_versions_of_the_original_and_readers_and_later_commits_get_along_with_gaps() {
+    let old = private(Nine([0; 9]));
+    let read = Inspector::open(Place::id(old.id().unwrap())).unwrap();
+    let schema = read.schema().unwrap();
+    let bytes = |n: u64| [n; 9].map(u64::to_ne_bytes).concat();
+    let mut options = Inspector::options();
+    let copy = options
+        .version(40)
+        .create_new(Key::PRIVATE, &schema, &bytes(40))
+        .unwrap();
+    assert!(copy.creation() != read.creation() && copy.creation() != 0);
+    let shared = SharedBox::<Nine>::open(copy.place().unwrap()).unwrap();
+    let mut stands = 40;
+    for later in [1, 2, 3, 1, 7, 8, 1, 1, 1000, 2] {
+        stands += later;
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| shared.wait_timeout(stands - later, Duration::MAX));
+            let store = |n| copy.store_version(n, &schema, &bytes(n)).unwrap();
+            assert!(store(stands));
+            assert!(!store(stands) && !store(stands - later));
+            let seen = waiter.join().unwrap().unwrap().unwrap();
+            assert_eq!((seen.version, seen.value), (stands, Nine([stands; 9])));
+        });
+        // A commit of one field brings the mirror what the gap left out.
+        stands = shared.update_field(field!(Nine.0[3]), |n| *n += 1).unwrap();
+        assert_eq!(
+            shared.get().unwrap().0[2..5],
+            [stands - 1, stands, stands - 1]
+        );
+        shared.set(Nine([stands + 1; 9])).unwrap();
+        stands += 1;
+        assert_eq!(
+            shared.snapshot().unwrap(),
+            Snapshot {
+                version: stands,
+                value: Nine([stands; 9])
+            }
+        );
+    }
+    let refused = |version, schema, bytes: &[u8]| {
+        let stored = copy.store_version(version, schema, bytes);
+        stored.unwrap_err().kind()
+    };
+    let (other, last) = (<[u8; 4]>::SCHEMA, u64::MAX / 4);
+    assert_eq!(refused(9999, other, &[0; 4]), ErrorKind::Mismatch);
+    assert_eq!(refused(9999, &schema, &[0; 4]), ErrorKind::Options);
+    assert_eq!(refused(last + 1, &schema, &bytes(0)), ErrorKind::Options);
+    assert_eq!(shared.version(), stands);
+    copy.remove().unwrap();
 }
 
 #[test]

@@ -122,6 +122,7 @@ operations! {
     InspectorSet = "Inspector::set",
     InspectorSetAll = "Inspector::set_all",
     InspectorSetIf = "Inspector::set_if",
+    InspectorStoreVersion = "Inspector::store_version",
     InspectorRows = "Inspector::rows",
     InspectorUnlock = "Inspector::unlock",
     InspectorRemove = "Inspector::remove",

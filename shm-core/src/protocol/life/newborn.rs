@@ -27,6 +27,8 @@ pub(crate) struct Newborn {
     pub(crate) counters: Vec<usize>,
     /// Bytes of the value.
     pub(crate) stored: usize,
+    /// The number that its first value has.
+    pub(crate) version: u64,
     /// The group that it belongs to, if not that of its creator.
     pub(crate) group: Option<u32>,
     /// Contents of the first schema room.
@@ -50,6 +52,7 @@ pub(crate) type Write<'a> = dyn FnMut(&Locked<'_>, Payload) -> Result<(), Fault>
 /// The lock is held, the mapping is writable, and the segment is not ready yet.
 pub(super) unsafe fn describe(segment: &Segment, newborn: &Newborn) {
     stop!("birth: sequence written");
+    segment.latch.begin_at(newborn.version);
     let control = segment.control();
     // SAFETY: the room has `geometry.room` bytes, which the newborn's maker rounded up from the
     // schema's; the mapping is writable, and the lock is held.

@@ -235,6 +235,37 @@ impl Latch {
     /// **owned** and **whole**, see [`Latch`].
     #[inline(always)]
     pub(in crate::protocol) unsafe fn commit(&self, write: impl FnOnce(Area)) -> (u64, Area) {
+        let even = self.begin();
+        write(self.payload);
+        stop!("commit: payload written");
+        // SAFETY: **owned**, and `write` has just stored a value.
+        unsafe { self.publish(even.wrapping_add(2)) }
+    }
+
+    /// Commits as [`Latch::commit`] does, under a later number than the next.
+    ///
+    /// The numbers between are none of any commit, so no sequence of theirs is ever seen: readers that came before
+    /// find this one's too far from theirs, and mirror `version % 2` is the only one that a reader is told to use from now on.
+    /// The other mirror is older than one commit: the caller notes that the next commit brings it everything.
+    ///
+    /// # Safety
+    ///
+    /// **owned** and **whole**, see [`Latch`]; `version` is later than the one that stands.
+    pub(in crate::protocol) unsafe fn commit_as(
+        &self,
+        version: u64,
+        write: impl FnOnce(Area),
+    ) -> (u64, Area) {
+        self.begin();
+        write(self.payload);
+        stop!("commit: payload written");
+        // SAFETY: **owned**, and `write` has just stored a value.
+        unsafe { self.publish(version.wrapping_mul(2)) }
+    }
+
+    /// Begins a commit: readers turn to the mirror of the one before. Returns the even sequence of that.
+    #[inline(always)]
+    fn begin(&self) -> u64 {
         stop!("commit: begun");
         let even = self.sequence() & !1;
         // Release: mirror `(k-1) % 2` is whole for every reader that sees this odd sequence and
@@ -243,10 +274,7 @@ impl Latch {
         // No store to the payload may be seen before the odd sequence.
         fence(Release);
         stop!("commit: odd");
-        write(self.payload);
-        stop!("commit: payload written");
-        // SAFETY: **owned**, and `write` has just stored a value.
-        unsafe { self.publish(even.wrapping_add(2)) }
+        even
     }
 
     /// Ends a commit: the payload stands, under sequence `even`; then the mirror follows.
@@ -351,6 +379,12 @@ impl Latch {
             // SAFETY: the value fits in the payload, and so in each copy (**alike**), writable (**owned**).
             unsafe { copy.store(0, value.as_ptr(), value.len()) };
         }
+        self.seq().store(version.wrapping_mul(2), Relaxed);
+    }
+
+    /// Gives the first value, of which all copies are whole, another number than 1. No process reads before the segment is
+    /// ready.
+    pub(in crate::protocol) fn begin_at(&self, version: u64) {
         self.seq().store(version.wrapping_mul(2), Relaxed);
     }
 

@@ -109,6 +109,16 @@ impl Board {
         version
     }
 
+    /// Commits the version that is so many later.
+    fn commit_as(&self, later: u64) {
+        let latch = self.latch();
+        let next = super::memory::latch::version_of(latch.sequence()) + later;
+        // SAFETY: **owned**, **whole**: as in `commit`.
+        let (_, mirror) = unsafe { latch.commit_as(next, |payload| store(payload, next)) };
+        // SAFETY: copies are of one size, and do not overlap.
+        unsafe { mirror.copy_from(latch.payload(), Span::whole(BYTES)) };
+    }
+
     fn repair(&self) {
         // SAFETY: **owned**: models call this under the lock, or have one writer at a time.
         unsafe { self.latch().repair(BYTES) };

@@ -194,6 +194,23 @@ pub(super) unsafe fn commit_part(
     version
 }
 
+/// Commits what `write` stores, a whole value, under a later number than the next: see [`Latch::commit_as`].
+///
+/// # Safety
+///
+/// The right to commit is had: **owned**, **whole** of [`Held`]. `version` is later than the one that stands.
+pub(super) unsafe fn commit_as(copies: &impl Copies, version: u64, write: impl FnOnce(Payload)) {
+    let exact = copies.is_exact();
+    // Before the commit, as in `commit_whole`. It also says that the other mirror lacks everything.
+    copies.range().store(EVERYTHING, Relaxed);
+    stop!("commit: range noted");
+    let write = |area| write(Payload { area, exact });
+    // SAFETY: this function's contract: **owned**, **whole**, a later version.
+    let (_, mirror) = unsafe { copies.latch().commit_as(version, write) };
+    follow_longer(mirror, copies);
+    stop!("commit: mirror written");
+}
+
 /// Copies a gap, and no byte beside it.
 ///
 /// # Safety

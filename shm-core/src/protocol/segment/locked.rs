@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
-use super::commit::{Copies, GAPS, Held, Payload, commit_part, commit_whole};
+use super::commit::{Copies, GAPS, Held, Payload, commit_as, commit_part, commit_whole};
 use super::segment::Segment;
 use super::upgrade::{self, Successor};
 use crate::protocol::fault::Fault;
@@ -152,6 +152,22 @@ impl<'a> Locked<'a> {
 }
 
 impl Locked<'_> {
+    /// Commits the whole value that `write` stores under a number of the caller's; returns `false` if that is no later than
+    /// the one that stands. The right is known to be had, see [`Held::check`].
+    pub(crate) fn finish_as(self, version: u64, write: impl FnOnce(Payload)) -> bool {
+        if version <= self.version() {
+            return false;
+        }
+        // Who waits for any of the numbers that are left out is woken.
+        self.finish(|locked| {
+            let next = locked.version().wrapping_add(1);
+            // SAFETY: the lock is known to be held: **owned**, **whole**. Under it no other version came to stand.
+            unsafe { commit_as(locked.segment, version, write) };
+            next
+        });
+        true
+    }
+
     /// Puts `successor` in force in the place of the schema of state `old`, which was looked at
     /// under this lock. `TooLarge` if it does not fit.
     pub(crate) fn upgrade(&mut self, old: State, successor: &Successor) -> Result<State, Fault> {

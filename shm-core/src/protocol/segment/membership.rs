@@ -443,6 +443,7 @@ mod tests {
             geometry: Geometry::filling(8, 640, 3).expect("a small one"),
             counters: Vec::new(),
             stored: 8,
+            version: 1,
             group: None,
             schema: vec![0; 32],
             judge: |_| true,

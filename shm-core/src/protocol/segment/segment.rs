@@ -131,6 +131,11 @@ impl Segment {
         self.key
     }
 
+    /// The random number of its creation.
+    pub(crate) fn creation(&self) -> u64 {
+        self.unique
+    }
+
     /// Where its bytes live.
     pub(crate) fn home(&self) -> &Home {
         &self.home
