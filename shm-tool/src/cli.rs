@@ -65,6 +65,8 @@ enum Command {
     Diff(command::diff::Diff),
     Dump(command::dump::Dump),
     Restore(command::restore::Restore),
+    #[cfg(feature = "mirror")]
+    Mirror(command::mirror::Mirror),
     Unlock(command::unlock::Unlock),
     Who(command::who::Who),
     Watch(command::watch::Watch),
@@ -90,6 +92,8 @@ impl Cli {
             Command::Diff(diff) => diff.run(),
             Command::Dump(dump) => dump.run(),
             Command::Restore(restore) => restore.run(),
+            #[cfg(feature = "mirror")]
+            Command::Mirror(mirror) => mirror.run(),
             Command::Unlock(unlock) => unlock.run(),
             Command::Who(who) => who.run(),
             Command::Watch(watch) => watch.run(),

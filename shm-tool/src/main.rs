@@ -9,6 +9,8 @@ mod command;
 mod failure;
 mod kept;
 mod kernel;
+#[cfg(feature = "mirror")]
+mod mirror;
 mod output;
 mod rows;
 mod shape;

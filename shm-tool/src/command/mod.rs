@@ -5,6 +5,8 @@ pub mod doctor;
 pub mod dump;
 pub mod generate;
 pub mod ls;
+#[cfg(feature = "mirror")]
+pub mod mirror;
 pub mod restore;
 pub mod rm;
 pub mod schema;

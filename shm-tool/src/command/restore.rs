@@ -56,7 +56,7 @@ struct KeptValue {
     bytes: Vec<u8>,
 }
 
-fn octal(text: &str) -> Result<u32, String> {
+pub fn octal(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8).map_err(|_| "write octal digits, such as 640".to_owned())
 }
 

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 use crate::kernel::contents::Contents;
 use crate::kernel::found::Found;
 use crate::kernel::processes::with_name;
+#[cfg(feature = "mirror")]
+use crate::mirror::Mirrored;
 use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
 use crate::rows::{Row, RowJson, with_values};
 use crate::shape::raw_lines;
@@ -62,6 +64,9 @@ struct Answer<'a> {
     r#type: String,
     schema: Option<u32>,
     version: Option<u64>,
+    #[cfg(feature = "mirror")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<Mirrored>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a Node>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +163,8 @@ impl Show {
             r#type: name,
             schema: schema.and_then(|schema| schema.version()),
             version: reading.version,
+            #[cfg(feature = "mirror")]
+            mirror: source.inspector().and_then(Mirrored::of),
             value: None,
             parts: None,
         };
@@ -206,6 +213,10 @@ pub fn title(source: &Source, reading: &Reading) -> Result<String, Failure> {
         .collect();
     pids.sort_unstable();
     pids.dedup();
+    #[cfg(feature = "mirror")]
+    if let Some(mirrored) = Mirrored::of(inspector) {
+        let _ = write!(title, " · {mirrored}");
+    }
     if !pids.is_empty() {
         let who: Vec<String> = pids.into_iter().map(with_name).collect();
         let _ = write!(title, " · may write: {}", who.join(", "));
