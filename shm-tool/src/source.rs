@@ -53,7 +53,7 @@ pub struct Source {
 
 enum Way {
     /// It says itself what is in it.
-    Own(Inspector),
+    Own(Box<Inspector>),
     /// By a type of the debug information.
     Told {
         memory: Contents,
@@ -80,7 +80,8 @@ impl Source {
             Some(name) => told.way(place, &found, name)?,
             None if told.from.is_some() => return Err(told.which_type(&found)),
             None => {
-                Way::Own(inspect(&found.way(), TIMEOUT).map_err(|error| opened(place, &error))?)
+                let inspector = inspect(&found.way(), TIMEOUT);
+                Way::Own(Box::new(inspector.map_err(|error| opened(place, &error))?))
             }
         };
         let place = place.clone();

@@ -33,6 +33,10 @@ pub static STOPPED: AtomicBool = AtomicBool::new(false);
 /// Between two messages that say that the source lives.
 pub const BEAT: Duration = Duration::from_secs(1);
 
+/// Of two links under one name and topic the newer stays.
+const TAKEN_OVER: &str =
+    "another process has linked under the same name and topic, so this one's link has ended";
+
 /// What carries messages. Of each subject it keeps the newest for those who come later.
 pub trait Engine {
     /// Publishes in the place of what the subject held; [`Event::Stored`] follows, or [`Event::Refused`], or the link goes

@@ -24,7 +24,7 @@ use rumqttc::{NetworkOptions, Outgoing};
 use tokio::runtime;
 use tokio::time::timeout;
 
-use super::{Engine, Event, Lost};
+use super::{Engine, Event, Lost, TAKEN_OVER};
 
 /// Of a packet: as much as a value that is looked at has, and what goes around it.
 const LARGEST: usize = (16 << 20) + 4096;
@@ -150,9 +150,12 @@ pub struct Mqtt {
 struct Shared {
     /// While the link is up.
     client: Mutex<Option<AsyncClient>>,
-    fetching: Mutex<Option<(String, Sender<Option<Vec<u8>>>)>>,
+    /// A subject, and who waits for what it holds.
+    fetching: Mutex<Option<Fetching>>,
     closing: AtomicBool,
 }
+
+type Fetching = (String, Sender<Option<Vec<u8>>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -357,10 +360,7 @@ fn ended(error: &ConnectionError) -> Event {
     match error {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             match reason_code {
-                DisconnectReasonCode::SessionTakenOver => Event::Ended(
-                    "another process has linked under the same name and topic, so the broker ended this one's link"
-                        .to_owned(),
-                ),
+                DisconnectReasonCode::SessionTakenOver => Event::Ended(TAKEN_OVER.to_owned()),
                 DisconnectReasonCode::PacketTooLarge => Event::TooLarge(error.to_string()),
                 _ => Event::Down(error.to_string()),
             }
@@ -369,9 +369,9 @@ fn ended(error: &ConnectionError) -> Event {
             Event::TooLarge(error.to_string())
         }
         // How mosquitto acknowledges what is beyond its `message_size_limit`: by a code that no acknowledgement has.
-        ConnectionError::MqttState(StateError::Deserialization(Malformed::InvalidReason(0x95))) => {
-            Event::TooLarge("its answer is \"packet too large\"".to_owned())
-        }
+        ConnectionError::MqttState(StateError::Deserialization(
+            Malformed::InvalidConnectReturnCode(0x95),
+        )) => Event::TooLarge("its answer is \"packet too large\"".to_owned()),
         error => Event::Down(error.to_string()),
     }
 }

@@ -16,7 +16,7 @@ use shm_core::layout::Schema;
 use shm_core::{ErrorKind, Inspector, Owner, Place, Snapshot};
 
 use super::message::{HEADER, Kind, Message};
-use super::{BEAT, Engine, Event, Lost, STOPPED, Subjects, ended, note};
+use super::{BEAT, Engine, Event, Lost, STOPPED, Subjects, TAKEN_OVER, ended, note};
 use crate::failure::{Exit, Failure, of_place};
 
 /// Between two looks at the version while the value changes, and while it rests.
@@ -40,6 +40,7 @@ pub struct Source<E> {
     looked: Option<Instant>,
     changed: Instant,
     link: Option<Link>,
+    was_linked: bool,
 }
 
 /// What was sent since the link is up.
@@ -101,6 +102,7 @@ impl<E: Engine> Source<E> {
             looked: None,
             changed: Instant::now(),
             link: None,
+            was_linked: false,
         }
     }
 
@@ -174,7 +176,7 @@ impl<E: Engine> Source<E> {
                     "{}: link up; mirrored as {}",
                     self.place, self.name
                 ));
-                self.link = self.begin(limit).ok();
+                self.link = self.begin(limit)?;
             }
             Event::Down(why) => {
                 self.link = None;
@@ -206,20 +208,31 @@ impl<E: Engine> Source<E> {
 
     /// Whether another source was there before. One that only stands in the place of a beat may have died, and its broker
     /// with it: it is given the time to say that it lives.
-    fn begin(&mut self, limit: usize) -> Result<Link, Lost> {
-        let stands = self.engine.fetch(&self.subjects.beat)?;
+    fn begin(&mut self, limit: usize) -> Result<Option<Link>, Failure> {
+        let Ok(stands) = self.engine.fetch(&self.subjects.beat) else {
+            return Ok(None);
+        };
+        let stands = stands.and_then(|bytes| Message::decode(&bytes).ok());
         let other = stands
-            .and_then(|bytes| Message::decode(&bytes).ok())
+            .as_ref()
             .is_some_and(|beat| beat.name != self.name && beat.kind == Kind::Beat);
+        if let Some(own) = stands.filter(|beat| beat.name == self.name && beat.began > self.began) {
+            // A clock that was set back, or a process that was started since.
+            if self.was_linked {
+                return Err(ended(&format!("{}: {TAKEN_OVER}", self.place)));
+            }
+            self.began = own.began + 1;
+        }
+        self.was_linked = true;
         let now = Instant::now();
-        Ok(Link {
+        Ok(Some(Link {
             limit,
             under_way: VecDeque::new(),
             schema: None,
             sent: None,
             listens: other.then(|| now + BEAT * 5 / 2),
             beat: now,
-        })
+        }))
     }
 
     /// A beat, which may be another source's.

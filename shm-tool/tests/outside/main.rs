@@ -8,6 +8,8 @@ mod dump;
 mod files;
 mod hostile;
 mod ls;
+#[cfg(feature = "mirror")]
+mod mirror;
 mod night;
 mod pictures;
 mod rights;

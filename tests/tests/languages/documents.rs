@@ -160,6 +160,26 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "the tests in `shm-tool`, a workspace of its own",
     ),
     (
+        "docs/mirror.md",
+        "cargo install --path shm-tool",
+        "not run: it installs",
+    ),
+    (
+        "docs/mirror.md",
+        "press$ shm mirror",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
+        "docs/mirror.md",
+        "# /etc/shm-mirror",
+        "the tests in `shm-tool`, a workspace of its own",
+    ),
+    (
+        "docs/mirror.md",
+        "[Unit]",
+        "not run: systemd's configuration",
+    ),
+    (
         "docs/operations.md",
         "$ shm ls",
         "the tests in `shm-tool`, a workspace of its own",
