@@ -351,29 +351,20 @@ impl<'a> Resolver<'a> {
                 }
                 ty
             }
-            dw::DW_TAG_structure_type | dw::DW_TAG_class_type => {
-                let size = size.ok_or("a struct without a size (a declaration alone)")?;
+            tag @ (dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type) => {
+                let size = size.ok_or("a struct or union without a size (a declaration alone)")?;
                 let fields = self.members(children, size, depth)?;
-                let align = alignment(&fields, size);
                 Type {
                     name,
                     size,
-                    align,
-                    kind: Kind::Struct {
-                        version: None,
-                        fields,
+                    align: alignment(&fields, size),
+                    kind: match tag {
+                        dw::DW_TAG_union_type => Kind::Union { members: fields },
+                        _ => Kind::Struct {
+                            version: None,
+                            fields,
+                        },
                     },
-                }
-            }
-            dw::DW_TAG_union_type => {
-                let size = size.ok_or("a union without a size (a declaration alone)")?;
-                let members = self.members(children, size, depth)?;
-                let align = alignment(&members, size);
-                Type {
-                    name,
-                    size,
-                    align,
-                    kind: Kind::Union { members },
                 }
             }
             dw::DW_TAG_enumeration_type => {

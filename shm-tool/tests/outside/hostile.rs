@@ -13,6 +13,7 @@ const COMMANDS: &[&str] = &[
     "show 0x1234 --json",
     "show 0x1234 --raw",
     "show 0x1234 pid",
+    "show 0x1234 [1]",
     "stat 0x1234",
     "stat 0x1234 --json",
     "schema 0x1234",
@@ -92,5 +93,28 @@ fn scribbled_words_and_bytes_go_through_every_command() {
         drop(raw);
         drop(shared);
         let _ = shm("rm --force 0x1234");
+    }
+}
+
+#[test]
+fn a_scribbled_table_goes_through_every_command() {
+    in_own_namespace!();
+    let size = {
+        let table = crate::tables::workers();
+        let _seat = table.claim(crate::tables::LIMITS).unwrap();
+        table.info().unwrap().size
+    };
+    // Each part in turn: rows, mirrors, schema rooms, row words, records, control block.
+    for (i, at) in (0..size).step_by(size / 8).enumerate() {
+        let _ = shm("rm --force 0x1234");
+        let table = crate::tables::workers();
+        let _seat = table.claim(crate::tables::LIMITS).unwrap();
+        let mut options = RawBox::<[u8; 64]>::options();
+        for at in (at..(at + size / 16).min(size - 64)).step_by(64) {
+            let raw = options.offset(at).open(KEY).unwrap();
+            let byte = [0xff, 0x1b, 0x01, 0x0a][i % 4];
+            raw.set([byte; 64]);
+        }
+        survives_all(&format!("a table from {at}"));
     }
 }

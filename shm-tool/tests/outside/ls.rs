@@ -196,3 +196,37 @@ fn colour_is_for_terminals_unless_it_is_asked_for() {
     assert!(printed("ls --color always").contains('\x1b'));
     assert!(!printed("ls --color never").contains('\x1b'));
 }
+
+/// A ratio within one run, each the shortest of five.
+#[test]
+fn four_thousand_segments_take_at_most_four_times_what_ipcs_takes() {
+    if std::env::var_os("SHM_FULL").is_none() || cfg!(debug_assertions) {
+        println!("SKIPPED: a measurement (SHM_FULL=1 cargo test --release)");
+        return;
+    }
+    in_own_namespace!();
+    for key in 0..4000 {
+        foreign(0x10_0000 + key, 4096);
+    }
+    let shortest = |mut program: Command, argument: &str| {
+        program.arg(argument);
+        let times = (0..5).map(|_| {
+            let start = std::time::Instant::now();
+            let output = program.output().unwrap();
+            let took = start.elapsed();
+            let listed = String::from_utf8_lossy(&output.stdout).lines().count();
+            assert!(listed > 4000, "{listed}");
+            took
+        });
+        times.min().unwrap().as_secs_f64()
+    };
+    let ipcs = shortest(Command::new("ipcs"), "-m");
+    let ls = shortest(command(), "ls");
+    println!(
+        "shm ls {:.1} ms, ipcs -m {:.1} ms: {:.2}",
+        ls * 1e3,
+        ipcs * 1e3,
+        ls / ipcs
+    );
+    assert!(ls <= 4.0 * ipcs, "{:.2}", ls / ipcs);
+}

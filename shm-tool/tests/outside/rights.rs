@@ -42,6 +42,12 @@ fn a_user_without_rights_sees_the_kernels_figures_and_is_told_what_is_closed() {
         ("schema 0x1234", "run as its owner"),
         ("show --raw 0x77", "run as its owner"),
         ("rm 0x77", "run as its owner"),
+        ("set 0x1234 pid=1", "run as its owner"),
+        ("watch 0x1234", "run as its owner"),
+        ("wait 0x1234 pid==1", "run as its owner"),
+        ("diff 0x1234 0x1234", "run as its owner"),
+        ("dump 0x1234 /dev/null/none", "run as its owner"),
+        ("unlock 0x1234", "run as its owner"),
     ] {
         let ran = as_nobody(arguments).unwrap();
         assert_eq!(ran.code, 4, "{arguments}: {}", ran.err);

@@ -182,6 +182,37 @@ fn a_row_is_waited_for_until_a_process_claims_it_and_its_field_has_the_value() {
     }
 }
 
+#[derive(shm_core::SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Job {
+    #[shared(counter)]
+    done: u64,
+    name: u32,
+}
+
+#[test]
+fn counts_that_no_commit_tells_of_are_seen() {
+    in_own_namespace!();
+    let table = SharedTable::<Job>::options()
+        .rows(2)
+        .create_new(KEY)
+        .unwrap();
+    let first = Job { done: 0, name: 7 };
+    let mut seat = table.claim(first).unwrap();
+    let waiting = Running::start("wait 0x1234 [0].done>=3 --timeout 60");
+    let mut watch = Running::start("watch 0x1234 --json -n 1");
+    assert_eq!(watch.json()["rows"][0]["value"]["done"], 0);
+    seat.fetch_add(shm_core::field!(Job.done), 3).unwrap();
+    assert_eq!(
+        watch.json()["changes"],
+        serde_json::json!([{"path": "[0].done", "from": 0, "to": 3}])
+    );
+    assert_eq!((waiting.end().code, watch.end().code), (0, 0));
+    drop(seat);
+    let _other = table.claim(first).unwrap();
+    assert_eq!(printed("show 0x1234 [0].done"), "0\n");
+}
+
 #[test]
 fn any_change_of_a_table_ends_a_wait_without_a_condition() {
     in_own_namespace!();

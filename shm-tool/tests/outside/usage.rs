@@ -103,6 +103,34 @@ fn the_help_of_each_command_has_an_example_and_explains_each_argument() {
     }
 }
 
+#[test]
+fn each_command_says_of_a_place_that_leads_nowhere_that_nothing_is_there() {
+    in_own_namespace!();
+    let commands = [
+        "show",
+        "stat",
+        "who",
+        "watch",
+        "wait",
+        "schema",
+        "set P pid=1",
+        "diff P P",
+        "dump P /dev/null/none",
+        "unlock",
+        "rm",
+        "doctor",
+    ];
+    for command in commands {
+        for place in ["0x99", "id:99", "posix:/none", "./none"] {
+            let arguments = match command.contains(" P ") {
+                true => command.replace(" P", &format!(" {place}")),
+                false => format!("{command} {place}"),
+            };
+            fails(&arguments, 1, "`shm ls`");
+        }
+    }
+}
+
 /// Each code that the help lists is one that a test here expects, and the page lists the same.
 #[test]
 fn the_exit_codes_of_the_help_are_those_of_the_page() {
