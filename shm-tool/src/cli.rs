@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
 use shm_core::{ParsePlaceError, Place};
 
@@ -30,6 +32,13 @@ pub fn place(text: &str) -> Result<Place, String> {
         }
         why.to_string()
     })
+}
+
+/// A time limit or a pause.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "write a number of seconds, such as 2.5".to_owned())
 }
 
 /// See into shared memory: list, show, watch and remove segments and files, typed or not

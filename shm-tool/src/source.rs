@@ -34,8 +34,8 @@ pub struct TypeArgs {
     #[arg(long = "type", value_name = "NAME")]
     name: Option<String>,
 
-    /// The program (an ELF file built with -g) that has the type; unless given, the programs of those that have the
-    /// segment attached
+    /// The program that has the type: an ELF file built with -g or with BTF, or /sys/kernel/btf/vmlinux; unless given,
+    /// the programs of those that have the segment attached
     #[arg(long, value_name = "ELF")]
     from: Option<PathBuf>,
 

@@ -48,6 +48,11 @@ fn line(error: &Error) -> String {
             let why = error
                 .source()
                 .map_or_else(String::new, |why| why.to_string());
+            // As `std` says of a number.
+            let is_none = ["invalid digit", "cannot parse integer"];
+            if is_none.iter().any(|words| why.starts_with(words)) {
+                return format!("{argument} can't be {value:?}; write a whole number");
+            }
             match why.strip_prefix("write ") {
                 Some(wanted) => {
                     return format!("{argument} can't be {value:?}; write {wanted}");

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shm_core::layout::Value;
 use shm_core::{Error, ErrorKind, Place};
 
-use crate::cli::place;
+use crate::cli::{place, seconds};
 use crate::failure::{Exit, Failure, of_place};
 use crate::kernel::found::{Found, Inside, inspect, inspect_to_write};
 use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
@@ -46,8 +46,8 @@ pub struct Set {
     anybody: bool,
 
     /// How long to wait for other writers
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    timeout: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
 
     /// As JSON
     #[arg(long)]
@@ -95,17 +95,12 @@ struct Change {
 
 impl Set {
     pub fn run(self) -> Result<(), Failure> {
-        let timeout = Duration::try_from_secs_f64(self.timeout).map_err(|_| {
-            Failure::usage(
-                "--timeout: it is too long, or below 0; write a number of seconds, such as 2.5",
-            )
-        })?;
         if self.told.is_given() {
             return self.store_raw();
         }
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
-        let inspector = inspect_to_write(&found.way(), timeout, self.anybody)
+        let inspector = inspect_to_write(&found.way(), self.timeout, self.anybody)
             .map_err(|error| self.refusal(&found, &error))?;
         let before = Node::from(inspector.value().map_err(&failed)?);
         for field in &self.fields {

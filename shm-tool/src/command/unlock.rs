@@ -7,7 +7,7 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use shm_core::{ErrorKind, Holder, HolderState, Place};
 
-use crate::cli::place;
+use crate::cli::{place, seconds};
 use crate::failure::{Exit, Failure, of_place};
 use crate::kernel::found::{Found, doing, inspect_to_write};
 use crate::kernel::processes::with_name;
@@ -33,16 +33,15 @@ pub struct Unlock {
     anybody: bool,
 
     /// How long to wait for a process that is ending
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
 }
 
 impl Unlock {
     pub fn run(self) -> Result<(), Failure> {
         let found = Found::at(&self.place)?;
         let failed = of_place(&self.place);
-        let timeout = Duration::from_secs(self.timeout);
-        let inspector = match inspect_to_write(&found.way(), timeout, self.anybody) {
+        let inspector = match inspect_to_write(&found.way(), self.timeout, self.anybody) {
             Err(error) if error.kind() == ErrorKind::OtherKind => {
                 return print(
                     "not locked: rows of a table hold no lock, since each is stored to by its owner alone\n",

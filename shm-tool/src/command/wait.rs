@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use shm_core::Place;
 
-use crate::cli::place;
+use crate::cli::{place, seconds};
 use crate::failure::{Exit, Failure};
 use crate::rows;
 use crate::source::{Reading, Source, TypeArgs};
@@ -32,8 +32,8 @@ pub struct Wait {
     condition: Option<Condition>,
 
     /// Give up after so many seconds, with exit code 6
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
 
     #[command(flatten)]
     told: TypeArgs,
@@ -98,15 +98,9 @@ const SLICE: Duration = Duration::from_millis(200);
 
 impl Wait {
     pub fn run(self) -> Result<(), Failure> {
-        let timeout = match self.timeout {
-            None => None,
-            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
-                Failure::usage(format!(
-                    "--timeout {seconds}: it is too long, or below 0; write a number of seconds, such as 2.5"
-                ))
-            })?),
-        };
-        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let end = self
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
         let source = Source::open(&self.place, &self.told)?;
         let whole = Condition {
             path: "".parse().map_err(Failure::usage)?,

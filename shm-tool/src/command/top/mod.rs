@@ -13,6 +13,7 @@ use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rustix::process::{Signal, getpid, kill_process};
 
+use crate::cli::seconds;
 use crate::failure::{Exit, Failure};
 use crate::output::has_colour;
 use observed::{Observed, Order};
@@ -30,8 +31,8 @@ use screen::{Look, Screen};
 #[command(verbatim_doc_comment)]
 pub struct Top {
     /// Between two looks
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0)]
-    delay: f64,
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    delay: Duration,
 }
 
 /// Between two looks whether a signal has come.
@@ -53,14 +54,11 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 
 impl Top {
     pub fn run(self) -> Result<(), Failure> {
-        let delay = Duration::try_from_secs_f64(self.delay)
-            .ok()
-            .filter(|delay| !delay.is_zero());
-        let Some(delay) = delay else {
+        if self.delay.is_zero() {
             return Err(Failure::usage(
-                "--delay: it is too long, or 0; write a number of seconds above 0, such as 0.5",
+                "--delay: it is 0; write a number of seconds above 0, such as 0.5",
             ));
-        };
+        }
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
             return Err(Failure::usage(
                 "top wants a terminal; `shm ls` and `shm watch` are for files and pipes",
@@ -69,7 +67,7 @@ impl Top {
         ctrlc::set_handler(stop).map_err(|error| Failure::new(Exit::Other, error))?;
         let look = Look::of(has_colour());
         let mut terminal = ratatui::try_init()?;
-        let ended = watch(&mut terminal, delay, &Screen::new(look));
+        let ended = watch(&mut terminal, self.delay, &Screen::new(look));
         // Whatever it ended by, the terminal is what it was.
         ratatui::restore();
         ended
