@@ -9,9 +9,9 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, alarm, fork};
 use shm_core::sysv::shm::Id;
-use shm_core::{ErrorKind, Place, SharedLayout, SharedTable, field};
+use shm_core::{CHeader, ErrorKind, Place, SharedLayout, SharedTable, field};
 
-use crate::{Memory, own_ipc_namespace};
+use crate::{Compiler, Memory, own_ipc_namespace};
 
 /// A row: the owner's pid in all words but one, and in that a count of its own.
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -39,6 +39,22 @@ impl Row {
     pub fn is_whole(&self) -> bool {
         *self == Row::new(self.owner, self.count)
     }
+}
+
+/// The header for C of a table of [`Row`].
+pub fn row_header() -> String {
+    CHeader::of::<Row>().table().to_string()
+}
+
+/// The program `c/rows.c`, built by this compiler. `out` is `CARGO_TARGET_TMPDIR`.
+///
+/// # Panics
+///
+/// If it does not compile.
+pub fn c_rows(compiler: &Compiler, out: &str) -> String {
+    let define = "-D_DEFAULT_SOURCE";
+    let built = compiler.compile_with_header(out, "rows.c", ("row.h", &row_header()), &[define]);
+    built.to_str().expect("it was made of text").to_owned()
 }
 
 type Outcome = Result<(), Box<dyn Error>>;

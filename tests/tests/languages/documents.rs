@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use shm_core::{FixedStr, Key, SharedBox, SharedLayout};
+use shm_core::{CHeader, FixedStr, Key, SharedBox, SharedLayout, SharedTable};
 use shm_tests::{Compiler, Ledger, Python, compile_c, in_own_ipc_namespace};
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -198,6 +198,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "docs/python.md",
         "$ cargo run --example inspect -- 0x1234",
         "inspect_prints_what_the_page_says",
+    ),
+    (
+        "docs/table.md",
+        "/* struct worker {",
+        "the_c_code_for_tables_compiles_and_runs",
     ),
 ];
 
@@ -611,6 +616,29 @@ fn the_code_that_creates_compiles_and_runs() {
         Some(compiler) => run_c(compiler, "class", &StPid::c_header(), &cpp, || ()),
         None => eprintln!("SKIPPED in part: there is no compiler for C++"),
     }
+}
+
+/// As the page has it.
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Worker {
+    beats: u64,
+    doing: FixedStr<24>,
+}
+
+#[test]
+fn the_c_code_for_tables_compiles_and_runs() {
+    let code = block("docs/table.md", "/* struct worker {").replace("0x7b5d2051", "0x1234");
+    let program = format!(
+        "#include <stdio.h>\nint main(void)\n{{\n{code}return strcmp(found.doing, \"serving\") != 0 || found.beats != 1 || \
+         row.owner != (uint32_t)getpid();\n}}\n"
+    );
+    let header = CHeader::of::<Worker>().table().to_string();
+    run_c(&Compiler::all()[0], "table", &header, &program, || {
+        let mut options = SharedTable::<Worker>::options();
+        let table = options.rows(2).create_new(Key::new(0x1234)).unwrap();
+        move || assert_eq!(table.rows().count(), 0)
+    });
 }
 
 /// Runs a program behind a header, with what `before` makes.

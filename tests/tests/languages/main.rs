@@ -12,6 +12,7 @@ mod c_files;
 mod c_header;
 mod c_programs;
 mod c_protocol;
+mod c_tables;
 mod cookbook;
 mod documents;
 mod examples;

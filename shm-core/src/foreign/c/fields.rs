@@ -19,6 +19,20 @@ const HEAD: &str = "
  */
 ";
 
+const ROW_HEAD: &str = "
+/* For each field, named as in NAME_store_FIELD: NAME_table_store_FIELD commits it alone to a row of one's own, and
+ * NAME_table_add_FIELD adds to an integer in it. */
+";
+
+/// What the functions are of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// The one value of a box.
+    Value,
+    /// A row of this process's own.
+    Row,
+}
+
 /// A way from the struct to something in it.
 #[derive(Clone)]
 struct Place {
@@ -72,18 +86,24 @@ impl Place {
 
 /// The functions of all fields of a struct: its name, and what C calls it.
 pub(super) fn functions(
+    what: Of,
     names: &TypeNames,
     exists: bool,
     (name, of): (&str, &str),
     members: &[Member<'_>],
 ) -> String {
+    let (macros, handle, head) = match what {
+        Of::Value => ("SHMBOX", "shmbox *box", HEAD),
+        Of::Row => ("SHMBOX_ROW", "const shmbox_seat *seat", ROW_HEAD),
+    };
     let mut fields = Fields {
+        macros,
         names,
         exists,
         name,
         of,
         scope: Scope::default(),
-        text: HEAD.replace("NAME", name),
+        text: head.replace("NAME", name),
     };
     let root = Place {
         path: String::new(),
@@ -91,7 +111,7 @@ pub(super) fn functions(
         offset: 0,
         indexed: String::new(),
         exists: "1".to_owned(),
-        parameters: "shmbox *box".to_owned(),
+        parameters: handle.to_owned(),
         arrays: 0,
     };
     fields.members(&root, members);
@@ -99,6 +119,8 @@ pub(super) fn functions(
 }
 
 struct Fields<'a> {
+    /// What the macros' names begin with.
+    macros: &'a str,
     names: &'a TypeNames,
     exists: bool,
     name: &'a str,
@@ -132,16 +154,17 @@ impl Fields<'_> {
             function(judge(self.names, element)),
             function(store.map(|name| format!("{name}_store_"))),
         );
-        let (name, path) = (self.name, self.scope.give(place.path.clone()));
+        let (macros, name) = (self.macros, self.name);
+        let path = self.scope.give(place.path.clone());
         let end = format!("{part}, {})", place.parameters);
         let mut by_value = |integer, c_type: &str| {
             let start = format!("({name}, {path}, {c_type}");
             let _ = writeln!(
                 self.text,
-                "SHMBOX_FIELD_{start} *value, {c_type} value, &value, {end}"
+                "{macros}_FIELD_{start} *value, {c_type} value, &value, {end}"
             );
             if integer {
-                let _ = writeln!(self.text, "SHMBOX_ADD_{start}, {end}");
+                let _ = writeln!(self.text, "{macros}_ADD_{start}, {end}");
             }
         };
         match schema.kind() {
@@ -154,13 +177,13 @@ impl Fields<'_> {
             TypeKind::Enum { repr, .. } => by_value(false, primitive_type(repr)),
             TypeKind::Str { size } => {
                 // The array is one element to the schema.
-                let _ = writeln!(self.text, "SHMBOX_TEXT_({name}, {path}, {size}, {end}");
+                let _ = writeln!(self.text, "{macros}_TEXT_({name}, {path}, {size}, {end}");
             }
             TypeKind::Array { element, len } => {
                 let c_type = type_of((self.of, &place.member));
                 let _ = writeln!(
                     self.text,
-                    "SHMBOX_FIELD_({name}, {path}, {c_type} *value, {c_type} *value, value, {end}"
+                    "{macros}_FIELD_({name}, {path}, {c_type} *value, {c_type} *value, value, {end}"
                 );
                 self.walk(&place.element(element, len), element);
             }
@@ -170,7 +193,7 @@ impl Fields<'_> {
                 let c_type = type_of((self.of, &place.member));
                 let _ = writeln!(
                     self.text,
-                    "SHMBOX_FIELD_({name}, {path}, {c_type} *value, const {c_type} *value, value, {end}"
+                    "{macros}_FIELD_({name}, {path}, {c_type} *value, const {c_type} *value, value, {end}"
                 );
                 if let TypeKind::Struct { .. } = schema.kind() {
                     self.members(place, &Member::of(schema));

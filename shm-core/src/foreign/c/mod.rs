@@ -7,6 +7,7 @@
 use std::fmt::{self, Write};
 
 use bytes::Member;
+use fields::Of;
 
 use crate::foreign::scope::ascii;
 use crate::layout::{BYTE_ORDER, ForEachMissing, Schema, SharedLayout};
@@ -21,6 +22,8 @@ pub(super) mod structs;
 /// One header that compiles alone. Cut at [`CUT`], it is the part that all headers have in common, an example of what
 /// differs, and the functions of one struct, which is called [`ANY`].
 const SHMBOX: &str = include_str!("../shmbox.h");
+/// What headers for tables have besides. Cut at [`CUT`], it is an include, the common part, and the functions of one struct.
+const SHMTABLE: &str = include_str!("../shmtable.h");
 const CUT: &str = "/* cut here */\n";
 
 /// What a struct is called where each has its own name.
@@ -90,6 +93,7 @@ pub struct CHeader<'a> {
     /// A header, and what it calls the struct.
     existing: Option<(&'a str, &'a str)>,
     fields: bool,
+    table: bool,
 }
 
 impl CHeader<'static> {
@@ -111,6 +115,7 @@ impl<'a> CHeader<'a> {
             prefix: String::new(),
             existing: None,
             fields: true,
+            table: false,
         }
     }
 
@@ -135,6 +140,26 @@ impl<'a> CHeader<'a> {
     /// the text has assertions on each size and offset.
     pub fn existing(mut self, include: &'a str, of: &'a str) -> Self {
         self.existing = Some((include, of));
+        self
+    }
+
+    /// Also the functions for a [`SharedTable`](crate::SharedTable) whose rows are of this type: claiming, writing, releasing, and
+    /// iterating.
+    ///
+    /// ```
+    /// use shm_core::{CHeader, SharedLayout};
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[repr(C)]
+    /// struct Worker {
+    ///     beats: u64,
+    /// }
+    ///
+    /// let header = CHeader::of::<Worker>().table().to_string();
+    /// assert!(header.contains("int worker_table_open(shmbox_table *table, key_t key)"));
+    /// ```
+    pub fn table(mut self) -> Self {
+        self.table = true;
         self
     }
 }
@@ -233,18 +258,34 @@ fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
         function(!bytes::is_stored_whole(schema), "store"),
         added.map_or("SHMBOX_NULL_", |_| "added"),
     );
-    let functions = functions.replace(&format!("struct {ANY}"), &c_type);
-    text.push_str(&functions.replace(ANY, &name));
-    if of.fields {
+    let named = |functions: &str| {
+        let functions = functions.replace(&format!("struct {ANY}"), &c_type);
+        functions.replace(ANY, &name)
+    };
+    let of_fields = |what| {
         let members = Member::of_root(schema);
-        text.push_str(&fields::functions(
-            &names,
-            existing.is_some(),
-            (&name, &c_type),
-            &members,
-        ));
+        fields::functions(what, &names, existing.is_some(), (&name, &c_type), &members)
+    };
+    text.push_str(&named(functions));
+    if of.fields {
+        text.push_str(&of_fields(Of::Value));
     }
     let _ = writeln!(text, "\n#endif /* {guard} */");
+    if of.table {
+        let mut parts = SHMTABLE.split(CUT).skip(1);
+        let (common, functions) = (parts.next(), parts.next());
+        let (common, functions) = (
+            common.unwrap_or_default(),
+            named(functions.unwrap_or_default()),
+        );
+        let (stride, fields) = (schema.size().next_multiple_of(64), of_fields(Of::Row));
+        let _ = write!(
+            text,
+            "#ifndef {guard}_TABLE\n#define {guard}_TABLE\n\n{common}\n\
+             /* From one row to the next in a table's segment, unless its creator asked for more room; the first is at offset 0. */\n\
+             #define {upper}_TABLE_STRIDE UINT64_C({stride})\n\n{functions}{fields}\n#endif /* {guard}_TABLE */\n"
+        );
+    }
     text
 }
 

@@ -1,0 +1,411 @@
+//! Rows of tables that programs in C and in Rust claim, write, release and die with.
+
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use shm_core::{ErrorKind, OnDeath, RowLife, SharedBox, SharedTable, TableView};
+use shm_tests::{Compiler, Folder, Guard, Home, Peer, Row, Stop, at_each_stop, c_rows, row_header};
+
+const OUT: &str = env!("CARGO_TARGET_TMPDIR");
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
+
+/// A death is noticed once the kernel has undone the semaphore.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The program in C, for each width that there is.
+fn programs() -> &'static [String] {
+    static BUILT: OnceLock<Vec<String>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let widths = Compiler::widths().into_iter();
+        widths.map(|compiler| c_rows(compiler, OUT)).collect()
+    })
+}
+
+fn table(guard: &Guard, rows: u32, on_death: OnDeath) -> SharedTable<Row> {
+    let mut options = SharedTable::<Row>::options();
+    options.rows(rows).on_death(on_death).remove_on_drop(true);
+    options.create_new(guard.key()).unwrap()
+}
+
+/// In C, or, if `program` is [`PEER`], in Rust.
+fn acts(program: &str, action: &str, place: &str, number: u64) -> Peer {
+    let number = number.to_string();
+    let table = (program == PEER).then_some("table");
+    Peer::start(
+        program,
+        table.into_iter().chain([action, place, number.as_str()]),
+    )
+}
+
+/// Looks again until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LIMIT, "never: {what}");
+        thread::yield_now();
+    }
+}
+
+fn owner(peer: &Peer) -> u64 {
+    peer.pid().into()
+}
+
+#[test]
+fn each_function_of_a_table_in_c_does_its_part_and_no_more() {
+    let guard = Guard::new();
+    let _table = table(&guard, 2, OnDeath::Keep);
+    let sanitizing = Compiler::sanitizing().map(|compiler| c_rows(&compiler, OUT));
+    for program in programs().iter().chain(&sanitizing) {
+        for action in ["fields", "fork", "kinds"] {
+            acts(program, action, &guard.arg(), 0).succeed();
+        }
+    }
+}
+
+#[test]
+fn no_cast_or_conversion_in_the_header_of_a_table_is_one_that_a_strict_compiler_warns_of() {
+    let place = std::path::Path::new(OUT).join(format!("row-casts.{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let source = place.join("casts.c");
+    std::fs::write(place.join("row.h"), row_header()).unwrap();
+    std::fs::write(
+        &source,
+        "#include \"row.h\"\n#include \"row.h\"\nint main(void) { return 0; }\n",
+    )
+    .unwrap();
+    for compiler in Compiler::all() {
+        let mut arguments = vec![
+            "-Wno-unknown-warning-option",
+            "-Wconversion",
+            "-Wsign-conversion",
+            "-Wcast-qual",
+        ];
+        if compiler.to_string().contains("c++") {
+            arguments.extend([
+                "-Wold-style-cast",
+                "-Wuseless-cast",
+                "-Wzero-as-null-pointer-constant",
+            ]);
+        }
+        compiler.compile(&source, &place.join("casts"), &arguments);
+    }
+    std::fs::remove_dir_all(place).unwrap();
+}
+
+#[test]
+fn only_a_header_that_was_asked_for_it_has_the_functions_of_tables() {
+    use shm_core::SharedLayout;
+    assert!(!Row::c_header().contains("table_claim"));
+    assert!(row_header().starts_with(&Row::c_header()));
+    assert!(row_header().contains("#define ROW_TABLE_STRIDE UINT64_C(64)\n"));
+    assert!(!row_header().contains("any_struct"));
+}
+
+#[test]
+fn rows_of_c_and_of_rust_show_each_other_value_owner_and_claim() {
+    for program in programs() {
+        let guard = Guard::new();
+        let table = table(&guard, 3, OnDeath::Keep);
+        let mut seat = table.claim(Row::new(5, 6)).unwrap();
+        let mut peer = acts(program, "sit", &guard.arg(), 5);
+        let name = peer.line();
+        let row = table.rows().nth(1).unwrap();
+        assert_eq!(
+            (row.id().to_string(), row.owner()),
+            (name, Some(peer.pid()))
+        );
+        assert_eq!(row.get().unwrap(), Row::new(owner(&peer), 5));
+        seat.set(Row::new(5, 7)).unwrap();
+        let own = std::process::id();
+        let shown = acts(program, "list", &guard.arg(), 0).succeed();
+        let wanted = [
+            format!("0#1 {own} live 2 5 7"),
+            format!("1#2 {0} live {1} {0} 5", peer.pid(), row.version()),
+        ];
+        assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
+        // What it does not release, the end of its handle does.
+        assert_eq!(peer.succeed(), "");
+        assert_eq!(table.rows().count(), 1);
+        assert_eq!(table.get(row.id()).unwrap_err().kind(), ErrorKind::Stale);
+    }
+}
+
+#[test]
+fn a_dead_owners_row_is_dead_for_the_other_language_and_claimed_there() {
+    for program in programs() {
+        for (dies, claims) in [(&**program, PEER), (PEER, program)] {
+            let guard = Guard::new();
+            let table = table(&guard, 2, OnDeath::Keep);
+            let mut peer = acts(dies, "sit", &guard.arg(), 3);
+            peer.line();
+            let id = table.rows().next().unwrap().id();
+            let last = Row::new(owner(&peer), 3);
+            peer.kill();
+            drop(peer);
+            until("it is dead", || {
+                let lives: Vec<_> = table.look().unwrap().map(|row| row.life()).collect();
+                lives == [RowLife::Dead]
+            });
+            assert_eq!(table.get(id).unwrap(), last);
+            let shown = acts(programs()[0].as_str(), "list", &guard.arg(), 0).succeed();
+            assert!(shown.contains(" dead "), "{shown}");
+            let all = acts(claims, "claim all", &guard.arg(), 1).succeed();
+            assert!(all.is_empty() || all == "2\n", "{all}");
+            assert_eq!(table.rows().count(), 0, "all were let go");
+        }
+    }
+}
+
+/// What C notices of a death, and what a C claim finds that no process has noticed yet.
+#[test]
+fn c_notes_deaths_and_frees_the_rows_where_that_was_asked_for() {
+    for program in programs() {
+        for (on_death, left) in [(OnDeath::Keep, 1), (OnDeath::Free, 0)] {
+            let guard = Guard::new();
+            let table = table(&guard, 2, on_death);
+            let before = table.membership();
+            acts(PEER, "claim and die", &guard.arg(), 1).finish();
+            until("C notes it", || {
+                acts(program, "look", &guard.arg(), 0).succeed();
+                table.membership() == before + 2
+            });
+            assert_eq!(table.rows().count(), left);
+        }
+    }
+}
+
+#[test]
+fn a_full_table_is_told_in_c_and_names_owners_in_rust() {
+    for program in programs() {
+        let guard = Guard::new();
+        let table = table(&guard, 1, OnDeath::Keep);
+        let mut peer = acts(program, "sit", &guard.arg(), 1);
+        peer.line();
+        let full = table.claim(Row::new(1, 1)).unwrap_err();
+        assert_eq!(
+            (full.kind(), full.claimants()),
+            (ErrorKind::Full, &[peer.pid()][..])
+        );
+        let (status, said) = acts(program, "sit", &guard.arg(), 1).finish();
+        assert!(
+            !status.success() && said.contains("-34 each row of the table"),
+            "{said}"
+        );
+        peer.succeed();
+    }
+}
+
+#[test]
+fn c_refuses_a_single_value_where_a_table_is_meant() {
+    for program in programs() {
+        let guard = Guard::new();
+        let _shared = SharedBox::create_new(guard.key(), Row::new(1, 1)).unwrap();
+        guard.memory();
+        acts(program, "no table", &guard.arg(), 0).succeed();
+    }
+}
+
+#[test]
+fn claims_releases_and_deaths_of_c_wake_those_who_wait_in_rust() {
+    for program in programs() {
+        let guard = Guard::new();
+        let table = table(&guard, 1, OnDeath::Keep);
+        let changes = |act: &mut dyn FnMut()| {
+            let before = table.membership();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| table.wait_membership_timeout(before, LIMIT));
+                act();
+                assert!(waiter.join().unwrap().unwrap() > Some(before));
+            });
+        };
+        let mut peer = None;
+        changes(&mut || peer = Some(acts(program, "sit", &guard.arg(), 1)));
+        let mut peer = peer.unwrap();
+        peer.line();
+        changes(&mut || assert_eq!(peer.succeed(), ""));
+        let mut peer = acts(program, "sit", &guard.arg(), 1);
+        peer.line();
+        changes(&mut || peer.kill());
+    }
+}
+
+#[test]
+fn tables_in_files_have_rows_of_c_too() {
+    let home = Home::file(Folder::in_memory());
+    let mut options = SharedTable::<Row>::options();
+    let table = options.rows(2).create_new(home.place()).unwrap();
+    for program in programs() {
+        let mut peer = acts(program, "sit", &home.arg(), 3);
+        peer.line();
+        let last = Row::new(owner(&peer), 3);
+        assert_eq!(table.rows().next().unwrap().get().unwrap(), last);
+        peer.kill();
+        let mut reaped = Vec::new();
+        until("it is reaped", || {
+            let one = |_, last: Result<Row, _>| reaped.push(last.unwrap());
+            table.reap(one).unwrap() == 1
+        });
+        assert_eq!(reaped, [last]);
+    }
+    table.remove().unwrap();
+}
+
+/// As after a restart of the machine.
+#[test]
+fn a_table_in_a_file_of_another_life_is_empty_for_c() {
+    for program in programs() {
+        let home = Home::file(Folder::in_memory());
+        let mut options = SharedTable::<Row>::options();
+        let table = options.rows(2).create_new(home.place()).unwrap();
+        let seats = [1, 2].map(|owner| table.claim(Row::new(owner, 1)).unwrap());
+        std::mem::forget((table, seats));
+        let mut bytes = std::fs::read(home.path()).unwrap();
+        let life = bytes.len() - 320 + 80;
+        bytes[life] ^= 1;
+        let other = home.folder().file("other");
+        std::fs::write(&other, bytes).unwrap();
+        let place = format!("file:{}", other.display());
+        let all = acts(program, "claim all", &place, 1).succeed();
+        assert_eq!(all, "2\n");
+    }
+}
+
+/// Each value that is shown is one commit of an owner that there was.
+fn look(view: &TableView<Row>, owners: &[u64]) {
+    for row in view.rows() {
+        let row = row.get().unwrap();
+        assert!(row.is_whole() && owners.contains(&row.owner), "{row:?}");
+    }
+}
+
+#[test]
+fn a_death_in_c_at_any_step_of_a_row_loses_no_row_and_touches_no_other() {
+    const MORTAL: u64 = 70;
+    const DEAD: u64 = 80;
+    const OWN: u64 = 90;
+    let header = row_header();
+    let mut steps: Vec<_> = header
+        .split("SHMBOX_STOP(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .filter(|step| {
+            ["row:", "commit:", "repair:"]
+                .iter()
+                .any(|kind| step.starts_with(kind))
+        })
+        .collect();
+    steps.sort();
+    steps.dedup();
+    let program = &programs()[0];
+    let mut deaths = 0;
+    let mut reached = std::collections::BTreeSet::new();
+    for (action, on_death) in [
+        ("claim and release", OnDeath::Keep),
+        ("claim all", OnDeath::Keep),
+        ("look", OnDeath::Keep),
+        ("look", OnDeath::Free),
+    ] {
+        reached.extend(at_each_stop(&steps, |Stop { point, pass }| {
+            let guard = Guard::new();
+            let table = table(&guard, 3, on_death);
+            let seat = table.claim(Row::new(OWN, 1)).unwrap();
+            acts(PEER, "claim and die", &guard.arg(), DEAD).finish();
+            let output = Command::new(program)
+                .args([action, &guard.arg(), &MORTAL.to_string()])
+                .env("SHM_STOP", format!("{pass} {point}"))
+                .output()
+                .unwrap();
+            let died = output.status.code().is_none();
+            assert!(died || output.status.success(), "{output:?}");
+            deaths += u32::from(died);
+
+            look(&table, &[MORTAL, DEAD, OWN]);
+            let lives: Vec<_> = table.look().unwrap().map(|row| row.life()).collect();
+            let living = lives.iter().filter(|life| **life == RowLife::Live);
+            assert_eq!(living.count(), 1, "{point}: {lives:?}");
+            assert_eq!(table.get(seat.id()).unwrap(), Row::new(OWN, 1));
+            // All rows but this process's own are to be had, each once.
+            let seats = [10, 11].map(|count| table.claim(Row::new(OWN, count)).unwrap());
+            let full = table.claim(Row::new(OWN, 99)).unwrap_err();
+            assert_eq!(full.kind(), ErrorKind::Full, "{full}");
+            for (count, seat) in (10..).zip(&seats) {
+                assert_eq!(table.get(seat.id()).unwrap(), Row::new(OWN, count));
+            }
+            died
+        }));
+    }
+    println!("{deaths} deaths");
+    let missed: Vec<_> = steps
+        .iter()
+        .filter(|step| step.starts_with("row:") && !reached.contains(*step))
+        .collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+/// More processes than rows, in C and in Rust, claim, write, release and look; one after another is killed. With `SHM_FULL`: 2,000
+/// of them, beside 2,000,000 reads.
+#[test]
+fn kills_at_random_among_c_and_rust_lose_no_row_and_tear_none() {
+    const OWN: u64 = 7;
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let (kills, least) = if full { (2000, 2_000_000) } else { (20, 5_000) };
+    let guard = Guard::new();
+    let table = table(&guard, 4, OnDeath::Keep);
+    let mut seat = table.claim(Row::new(OWN, 0)).unwrap();
+    let programs: Vec<_> = programs()
+        .iter()
+        .map(String::as_str)
+        .chain([PEER])
+        .collect();
+    let mut commits = 0;
+    let churns = |which: usize| acts(programs[which % programs.len()], "churn", &guard.arg(), 0);
+    let mut peers: Vec<Peer> = (0..5).map(churns).collect();
+    let (mut reads, mut killed, mut number) = (0_u64, 0, 1_u64);
+    while killed < kills || reads < least {
+        number = number
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let until = Instant::now() + Duration::from_micros(number >> 53);
+        while Instant::now() < until {
+            for row in table.rows() {
+                match row.get() {
+                    Ok(value) => {
+                        assert!(value.is_whole(), "torn: {value:?}");
+                        let owner = u64::from(row.owner().unwrap());
+                        assert!([owner, OWN].contains(&value.owner), "{owner} has {value:?}");
+                        reads += 1;
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Stale, "{error}"),
+                }
+            }
+            commits += 1;
+            seat.set(Row::new(OWN, commits)).unwrap();
+        }
+        let victim = (number >> 33) as usize % peers.len();
+        if peers[victim].has_ended() {
+            panic!("it ended by itself: {:?}", peers[victim].finish());
+        }
+        peers[victim].kill();
+        peers[victim] = churns((number >> 40) as usize);
+        killed += 1;
+        assert_eq!(
+            seat.get().unwrap(),
+            Row::new(OWN, commits),
+            "a commit was lost"
+        );
+    }
+    drop(peers);
+    println!("{killed} kills, {reads} rows read");
+    let mut seats = Vec::new();
+    until("all rows but one are to be had", || {
+        seats.extend(table.claim(Row::new(OWN, 2)).ok());
+        seats.len() == 3
+    });
+    assert_eq!(
+        table.claim(Row::new(OWN, 3)).unwrap_err().kind(),
+        ErrorKind::Full
+    );
+    assert_eq!(table.rows().count(), 4);
+}
