@@ -276,7 +276,8 @@ enum {
 	SHMBOX_RANGE_ = 144, SHMBOX_LOCK_ = 192, SHMBOX_AWAITED_ = 256
 };
 enum {
-	SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4, SHMBOX_TABLE_ = 8, SHMBOX_FREE_ON_DEATH_ = 16
+	SHMBOX_RAW_WRITERS_ = 1, SHMBOX_ALWAYS_NOTIFY_ = 2, SHMBOX_SNAPSHOTS_ = 4, SHMBOX_TABLE_ = 8, SHMBOX_FREE_ON_DEATH_ = 16,
+	SHMBOX_COUNTERS_ = 32
 };
 enum { SHMBOX_NEWBORN_ = 0, SHMBOX_READY_ = 1, SHMBOX_REMOVED_ = 2, SHMBOX_ADOPTED_ = 4 };
 enum { SHMBOX_MOST_SLOTS_ = 1022, SHMBOX_NEW_SLOTS_ = 248, SHMBOX_HELD_ = 1, SHMBOX_HELD_BY_PARENT_ = 2 };
@@ -401,6 +402,12 @@ typedef struct shmbox_copies_ {
 static inline size_t shmbox_step_(const shmbox *box)
 {
 	return box->capacity * (SHMBOX_TO_(size_t, box->rows) + 1);
+}
+
+/* Where the schema rooms begin: behind the copies, and behind the bases of a table with counters. */
+static inline size_t shmbox_rooms_at_(const shmbox *box)
+{
+	return shmbox_step_(box) * ((box->flags & SHMBOX_COUNTERS_) != 0 ? 4 : 3);
 }
 
 /* Those of the value; of a table, of the template. */
@@ -755,7 +762,7 @@ static inline void shmbox_wake_waiters_(const shmbox *box)
  * anything. */
 static inline int shmbox_read_room_(const shmbox *box, uint32_t state, void *to, size_t length)
 {
-	const unsigned char *room = box->base + shmbox_step_(box) * 3 + box->room * (state >> 8 & 1);
+	const unsigned char *room = box->base + shmbox_rooms_at_(box) + box->room * (state >> 8 & 1);
 
 	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, to), room, length < box->room ? length : box->room);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -874,8 +881,25 @@ static inline size_t shmbox_length_in_force_(const shmbox *box, uint32_t state)
 												  : box->capacity;
 }
 
-/* Makes copies whole. May itself be cut short, and done again. */
-static inline void shmbox_make_whole_(const shmbox_copies_ *copies, size_t length)
+/* The same as `shmbox_copy_within_`, without the words that are not 0 in a mask, unless that is NULL. */
+static inline void shmbox_copy_around_(unsigned char *to, const unsigned char *from, size_t length, const unsigned char *mask)
+{
+	size_t at, from_here = 0;
+
+	for (at = 0; mask != SHMBOX_NULL_ && at < length; at += 8) {
+		const void *const word = mask + at;
+
+		if (__atomic_load_n(SHMBOX_POINTER_(const shmbox_u64_ *, word), __ATOMIC_RELAXED) == 0)
+			continue;
+		shmbox_copy_within_(to + from_here, from + from_here, at - from_here);
+		from_here = at + 8;
+	}
+	if (from_here < length)
+		shmbox_copy_within_(to + from_here, from + from_here, length - from_here);
+}
+
+/* Makes copies whole, but for what the mask says. May itself be cut short, and done again. */
+static inline void shmbox_make_whole_(const shmbox_copies_ *copies, size_t length, const unsigned char *mask)
 {
 	uint64_t const seq = __atomic_load_n(copies->seq, __ATOMIC_RELAXED);
 	uint64_t const version = seq / 2 + seq % 2;
@@ -884,7 +908,7 @@ static inline void shmbox_make_whole_(const shmbox_copies_ *copies, size_t lengt
 	__atomic_thread_fence(__ATOMIC_ACQ_REL);
 	SHMBOX_STOP("repair: begun");
 	if (seq % 2 != 0) {
-		shmbox_copy_within_(copies->payload, shmbox_mirror_(copies, seq / 2), length);
+		shmbox_copy_around_(copies->payload, shmbox_mirror_(copies, seq / 2), length, mask);
 		SHMBOX_STOP("repair: payload restored");
 		__atomic_store_n(copies->seq, seq + 1, __ATOMIC_RELEASE);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -901,7 +925,7 @@ static inline void shmbox_repair_(shmbox *box)
 	if (shmbox_life_(state) != 0)
 		return;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	shmbox_make_whole_(&copies, shmbox_length_in_force_(box, state));
+	shmbox_make_whole_(&copies, shmbox_length_in_force_(box, state), SHMBOX_NULL_);
 	shmbox_put64_(box, SHMBOX_RANGE_, 0);
 	shmbox_wake_waiters_(box);
 }
@@ -2895,7 +2919,8 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 	uint32_t const slots = shmbox_get32_(box, SHMBOX_SLOTS_), rows = shmbox_get32_(box, SHMBOX_ROWS_);
 	int const table = (flags & SHMBOX_TO_(uint32_t, SHMBOX_TABLE_)) != 0;
 	uint32_t const known = SHMBOX_RAW_WRITERS_ | SHMBOX_ALWAYS_NOTIFY_ |
-			       (table ? SHMBOX_TABLE_ | SHMBOX_FREE_ON_DEATH_ : box->is_file ? SHMBOX_SNAPSHOTS_ : 0);
+			       (table ? SHMBOX_TABLE_ | SHMBOX_FREE_ON_DEATH_ | SHMBOX_COUNTERS_ : box->is_file ? SHMBOX_SNAPSHOTS_ : 0);
+	uint64_t const copies = (flags & SHMBOX_COUNTERS_) != 0 ? 4 : 3;
 	uint64_t snapshots = 0;
 
 	if (format != 1)
@@ -2909,7 +2934,7 @@ static inline int shmbox_check_header_(shmbox *box, uint64_t size)
 		snapshots = shmbox_snapshots_size_(capacity, room);
 	if (capacity == 0 || room == 0 || capacity % 64 != 0 || room % 64 != 0 || capacity > size / (rows + 1) || room > size ||
 	    slots == 0 || slots > SHMBOX_MOST_SLOTS_ ||
-	    capacity * (rows + 1) * 3 + room * 2 + SHMBOX_TO_(uint64_t, rows) * SHMBOX_ROW_WORDS_ + snapshots +
+	    capacity * (rows + 1) * copies + room * 2 + SHMBOX_TO_(uint64_t, rows) * SHMBOX_ROW_WORDS_ + snapshots +
 		    shmbox_records_size_(slots) + SHMBOX_CONTROL_ != size)
 		return SHMBOX_EDAMAGED;
 	box->slots = slots;

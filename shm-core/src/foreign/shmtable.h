@@ -40,7 +40,7 @@ enum { SHMBOX_OWN_, SHMBOX_ROW_SEQ_, SHMBOX_ROW_RANGE_, SHMBOX_ID_, SHMBOX_OWNER
 
 static inline shmbox_u64_ *shmbox_row_word_(const shmbox *box, uint32_t index, size_t word)
 {
-	void *const words = box->base + shmbox_step_(box) * 3 + box->room * 2 + SHMBOX_TO_(size_t, index) * SHMBOX_ROW_WORDS_;
+	void *const words = box->base + shmbox_rooms_at_(box) + box->room * 2 + SHMBOX_TO_(size_t, index) * SHMBOX_ROW_WORDS_;
 
 	return SHMBOX_POINTER_(shmbox_u64_ *, words) + word;
 }
@@ -59,6 +59,52 @@ static inline shmbox_copies_ shmbox_copies_of_row_(const shmbox *box, uint32_t i
 	copies.seq = shmbox_row_word_(box, index, SHMBOX_ROW_SEQ_);
 	copies.range = shmbox_row_word_(box, index, SHMBOX_ROW_RANGE_);
 	return copies;
+}
+
+/* The mask that says which words of a row count; NULL: none. Lies as far behind the template as a row's bases behind the row. */
+static inline const unsigned char *shmbox_mask_(const shmbox *box)
+{
+	size_t const step = shmbox_step_(box);
+
+	return (box->flags & SHMBOX_COUNTERS_) == 0 ? SHMBOX_NULL_ : box->base + step * 4 - box->capacity;
+}
+
+static inline int shmbox_is_counter_(const shmbox *box, size_t offset)
+{
+	const void *const word = (box->flags & SHMBOX_COUNTERS_) == 0 ? SHMBOX_NULL_ : shmbox_mask_(box) + offset;
+
+	return word != SHMBOX_NULL_ && __atomic_load_n(SHMBOX_POINTER_(const shmbox_u64_ *, word), __ATOMIC_RELAXED) != 0;
+}
+
+/* A counter's cell, or its base. */
+static inline shmbox_u64_ *shmbox_counter_(const shmbox *box, uint32_t index, size_t offset, int base)
+{
+	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index);
+	void *const word = copies.payload + (base ? copies.step * 3 : 0) + offset;
+
+	return SHMBOX_POINTER_(shmbox_u64_ *, word);
+}
+
+/* What the owner of a row has counted. */
+static inline uint64_t shmbox_counted_(const shmbox *box, uint32_t index, size_t offset)
+{
+	return __atomic_load_n(shmbox_counter_(box, index, offset, 0), __ATOMIC_RELAXED) -
+		__atomic_load_n(shmbox_counter_(box, index, offset, 1), __ATOMIC_RELAXED);
+}
+
+/* Puts what the owner has counted in the counters' places of a value. */
+static inline void shmbox_fill_counts_(const shmbox *box, uint32_t index, size_t size, void *value)
+{
+	unsigned char *const bytes = SHMBOX_POINTER_(unsigned char *, value);
+	size_t at;
+
+	for (at = 0; (box->flags & SHMBOX_COUNTERS_) != 0 && at + 8 <= size && at < box->capacity; at += 8) {
+		if (shmbox_is_counter_(box, at)) {
+			uint64_t const count = shmbox_counted_(box, index, at);
+
+			memcpy(bytes + at, &count, sizeof count);
+		}
+	}
 }
 
 /* A number that means no life is a peer's: as good as changing. */
@@ -142,8 +188,8 @@ static inline void shmbox_raise_membership_(shmbox *box)
 		shmbox_count_(box, 1, 0, 0, 0);
 }
 
-/* Commits the template's bytes to a row of this claim's own, and over them a value, unless that is NULL. */
-static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, const shmbox_type *type, const void *value)
+/* Commits the template's bytes to a row of this claim's own, and over them a value, unless that is NULL. Counters stay. */
+static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, shmbox_part_ whole, const void *value)
 {
 	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index), birth = shmbox_copies_of_(box);
 	size_t const length = shmbox_length_in_force_(box, shmbox_get32_(box, SHMBOX_STATE_));
@@ -153,9 +199,9 @@ static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, const shm
 	__atomic_store_n(copies.seq, even + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("row: odd");
-	shmbox_copy_within_(copies.payload, birth.payload, length);
+	shmbox_copy_around_(copies.payload, birth.payload, length, shmbox_mask_(box));
 	if (value != SHMBOX_NULL_)
-		shmbox_store_part_(copies.payload, shmbox_whole_(type), SHMBOX_POINTER_(const unsigned char *, value));
+		shmbox_store_part_(copies.payload, whole, SHMBOX_POINTER_(const unsigned char *, value));
 	__atomic_store_n(copies.seq, even + 2, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("row: even");
@@ -166,14 +212,14 @@ static inline void shmbox_repair_row_(const shmbox *box, uint32_t index)
 {
 	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index);
 
-	shmbox_make_whole_(&copies, shmbox_length_in_force_(box, shmbox_get32_(box, SHMBOX_STATE_)));
+	shmbox_make_whole_(&copies, shmbox_length_in_force_(box, shmbox_get32_(box, SHMBOX_STATE_)), shmbox_mask_(box));
 }
 
 /* Puts a hidden row of this claim's own back to the template, and lets it go. */
 static inline void shmbox_free_row_(shmbox *box, uint32_t index, uint64_t hidden)
 {
 	SHMBOX_STOP("row: hidden");
-	shmbox_fill_row_(box, index, box->type, SHMBOX_NULL_);
+	shmbox_fill_row_(box, index, shmbox_whole_(box->type), SHMBOX_NULL_);
 	SHMBOX_STOP("row: cleared");
 	if (shmbox_exchange_own_(box, index, hidden, shmbox_owned_(hidden, 0, SHMBOX_FREE_, 0))) {
 		SHMBOX_STOP("row: freed");
@@ -282,16 +328,18 @@ static inline int shmbox_take_row_(shmbox *box, uint32_t *index, uint64_t *own)
 	return SHMBOX_EFULL;
 }
 
-static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type, const void *value, shmbox_seat *seat)
+static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type, shmbox_part_ whole, const void *value,
+				    shmbox_seat *seat)
 {
 	shmbox *const box = &table->box;
 	uint32_t index;
+	size_t at;
 	uint64_t own, shown;
 	int code = shmbox_may_claim_(box, type);
 
 	seat->table = SHMBOX_NULL_;
 	if (code == 0)
-		code = shmbox_judge_(shmbox_whole_(type), value);
+		code = shmbox_judge_(whole, value);
 	if (code == 0)
 		code = shmbox_take_row_(box, &index, &own);
 	if (code != 0)
@@ -303,7 +351,12 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 		return code;
 	}
 	shmbox_repair_row_(box, index);
-	shmbox_fill_row_(box, index, type, value);
+	for (at = 0; at < box->capacity && (box->flags & SHMBOX_COUNTERS_) != 0; at += 8)
+		if (shmbox_is_counter_(box, at))
+			__atomic_store_n(shmbox_counter_(box, index, at, 1),
+					 __atomic_load_n(shmbox_counter_(box, index, at, 0), __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+	SHMBOX_STOP("row: bases noted");
+	shmbox_fill_row_(box, index, whole, value);
 	SHMBOX_STOP("row: filled");
 	seat->id = __atomic_fetch_add(shmbox_u64_at_(box, SHMBOX_IDS_), 1, __ATOMIC_RELAXED) + 1;
 	/* Behind the release fences of the commit, like its bytes. */
@@ -381,6 +434,9 @@ static inline int shmbox_set_row_(const shmbox_seat *seat, const shmbox_type *ty
 	if (code != 0)
 		return code;
 	copies = shmbox_copies_of_row_(&seat->table->box, seat->index);
+	/* This is the handler of a signal that came in the middle of a commit to this row. */
+	if (__atomic_load_n(copies.seq, __ATOMIC_RELAXED) % 2 != 0)
+		return SHMBOX_EREENTRANT;
 	committed = shmbox_commit_part_(&seat->table->box, &copies, type, part, value);
 	if (version != SHMBOX_NULL_)
 		*version = committed;
@@ -402,6 +458,23 @@ static inline int shmbox_increase_row_(const shmbox_seat *seat, const shmbox_typ
 		memcpy(before, sum, part.size);
 	shmbox_sum_(sum, SHMBOX_POINTER_(const unsigned char *, by), part.size);
 	return shmbox_set_row_(seat, type, part, sum, SHMBOX_NULL_);
+}
+
+/* Adds to a counter: one atomic addition. `before`: what the owner had counted. */
+static inline int shmbox_count_in_row_(const shmbox_seat *seat, const shmbox_type *type, shmbox_part_ part, uint64_t by, uint64_t *before)
+{
+	int const code = part.size == 0 ? SHMBOX_EARGUMENT : shmbox_check_seat_(seat, type);
+	shmbox *const box = code == 0 ? &seat->table->box : SHMBOX_NULL_;
+	uint64_t cell;
+
+	if (code != 0)
+		return code;
+	cell = __atomic_fetch_add(shmbox_counter_(box, seat->index, part.offset, 0), by, __ATOMIC_RELAXED);
+	if (before != SHMBOX_NULL_)
+		*before = cell - __atomic_load_n(shmbox_counter_(box, seat->index, part.offset, 1), __ATOMIC_RELAXED);
+	if (cell % 1024 == 0)
+		shmbox_recheck_(box);
+	return 0;
 }
 
 static inline int shmbox_release_row_(shmbox_seat *seat, const shmbox_type *type)
@@ -436,7 +509,28 @@ static inline int shmbox_release_row_(shmbox_seat *seat, const shmbox_type *type
 		return shmbox_increase_row_(seat, name##_type_(), part, &by, before); \
 	}
 
+#define SHMBOX_ROW_COUNT_(name, path, type, part, ...) \
+	static inline int name##_table_add_##path(__VA_ARGS__, type by, type *before) \
+	{ \
+		return shmbox_count_in_row_(seat, name##_type_(), part, by, before); \
+	}
+
 /* ---- Looking at rows ---- */
+
+/* Refuses a table that counts in other fields than this program, as far as both have them: no commit may store what others count
+ * in. */
+static inline int shmbox_check_counters_(shmbox_table *table, int code, int (*counts)(size_t offset))
+{
+	shmbox *const box = &table->box;
+	size_t at;
+
+	for (at = 0; code == 0 && at + 8 <= box->type->size && at + 8 <= box->stored; at += 8)
+		if (counts(at) != shmbox_is_counter_(box, at))
+			code = SHMBOX_EMISMATCH;
+	if (code != 0)
+		shmbox_close_(box);
+	return code;
+}
 
 /* Copies the value of the claim that a row had when `own` was seen. */
 static inline int shmbox_read_row_(shmbox *box, uint32_t index, uint64_t own, const shmbox_type *type, void *value, uint64_t *version)
@@ -444,6 +538,7 @@ static inline int shmbox_read_row_(shmbox *box, uint32_t index, uint64_t own, co
 	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index);
 	int const code = shmbox_read_(box, &copies, type, shmbox_whole_(type), value, version);
 
+	shmbox_fill_counts_(box, index, type->size, value);
 	return (code == 0 || code == SHMBOX_EINVALID || code == SHMBOX_EOVERTAKEN) && !shmbox_is_still_its_(box, index, own)
 		       ? SHMBOX_ESTALE
 		       : code;
@@ -509,19 +604,25 @@ static inline int shmbox_get_row_(shmbox_table *table, const shmbox_type *type, 
 /* Attaches the table of `key`, and checks that its rows are structs any_struct. */
 static inline int any_struct_table_open(shmbox_table *table, key_t key)
 {
-	return shmbox_find_(&table->box, any_struct_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_, shmbox_on_slot_);
+	int const code = shmbox_find_(&table->box, any_struct_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_, shmbox_on_slot_);
+
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* The same with options of the caller's, for reading only say. */
 static inline int any_struct_table_open_with(shmbox_table *table, key_t key, const shmbox_options *options)
 {
-	return shmbox_find_(&table->box, any_struct_type_(), key, options, SHMBOX_NULL_, shmbox_on_slot_);
+	int const code = shmbox_find_(&table->box, any_struct_type_(), key, options, SHMBOX_NULL_, shmbox_on_slot_);
+
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* Opens the table in a file. `options` may be NULL. */
 static inline int any_struct_table_open_file(shmbox_table *table, const char *path, const shmbox_options *options)
 {
-	return shmbox_find_path_(&table->box, any_struct_type_(), path, options, SHMBOX_NULL_, shmbox_on_slot_);
+	int const code = shmbox_find_path_(&table->box, any_struct_type_(), path, options, SHMBOX_NULL_, shmbox_on_slot_);
+
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* Lets the rows of this handle go, and detaches. */
@@ -534,13 +635,13 @@ static inline int any_struct_table_close(shmbox_table *table)
  * them live. */
 static inline int any_struct_table_claim(shmbox_table *table, const struct any_struct *first, shmbox_seat *seat)
 {
-	return shmbox_claim_row_(table, any_struct_type_(), first, seat);
+	return shmbox_claim_row_(table, any_struct_type_(), any_struct_row_(), first, seat);
 }
 
-/* Commits a value to a row of one's own: no lock, no system call. */
+/* Commits a value to a row of one's own, but for counters: no lock, no system call. */
 static inline int any_struct_table_set(shmbox_seat *seat, const struct any_struct *value, uint64_t *version)
 {
-	return shmbox_set_row_(seat, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
+	return shmbox_set_row_(seat, any_struct_type_(), any_struct_row_(), value, version);
 }
 
 /* Frees the row. */

@@ -101,6 +101,50 @@ pub(super) fn functions(
     text
 }
 
+/// The functions of a table: which words of a row count, and what a commit stores of it.
+pub(super) fn row_functions(
+    names: &TypeNames,
+    name: &str,
+    schema: &Schema,
+    members: &[Member<'_>],
+) -> String {
+    let counters = schema.counters();
+    let mut text = String::new();
+    let ranges: Vec<_> = (counters.iter())
+        .map(|counter| {
+            let (at, size) = (counter.offset(), counter.schema().size());
+            format!("offset - {at} < {size}")
+        })
+        .collect();
+    let head = format!("int {name}_counts_(size_t offset)");
+    let (statements, result) = match counters {
+        [] => (vec!["(void)offset;".to_owned()], "0".to_owned()),
+        _ => (Vec::new(), ranges.join(" || ")),
+    };
+    define(&mut text, &head, &statements, &result);
+    let head = format!("shmbox_part_ {name}_row_(void)");
+    let mut part = format!("shmbox_whole_({name}_type_())");
+    if !counters.is_empty() {
+        let is_counter = |member: &&Member<'_>| {
+            let is = |counter: &FieldSchema| counter.offset() as u64 == member.offset;
+            counters.iter().any(is) && member.size() > 0
+        };
+        let stored = members.iter().filter(|member| !is_counter(member));
+        let mut statements = stores(names, stored);
+        if statements.is_empty() {
+            statements = vec!["(void)to;".to_owned(), "(void)from;".to_owned()];
+        }
+        let head = format!("void {name}_row_store_(unsigned char *to, const unsigned char *from)");
+        define(&mut text, &head, &statements, "");
+        let size = schema.size();
+        part = format!(
+            "shmbox_part_at_(1, 0, {size}, 1, {name}_type_()->is_valid, {name}_row_store_)"
+        );
+    }
+    define(&mut text, &head, &[], &part);
+    text
+}
+
 /// The function that says whether bytes are what is asked; `None` if all are.
 type Judge = fn(&TypeNames, &Schema) -> Option<String>;
 
@@ -218,7 +262,7 @@ fn check_vec(
 }
 
 /// The statements that store the members: neighbours without padding in one go.
-fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
+fn stores<'a>(names: &TypeNames, members: impl IntoIterator<Item = &'a Member<'a>>) -> Vec<String> {
     let mut stores = Vec::new();
     let mut pending: Option<(u64, u64)> = None;
     let flush = |pending: &mut Option<(u64, u64)>, stores: &mut Vec<String>| {
@@ -229,7 +273,7 @@ fn stores(names: &TypeNames, members: &[Member<'_>]) -> Vec<String> {
             ));
         }
     };
-    for member in members.iter().filter(|member| !is_bare(member.schema)) {
+    for member in (members.into_iter()).filter(|member| !is_bare(member.schema)) {
         let offset = member.offset;
         let end = offset + member.size();
         if is_stored_whole(member.schema) {

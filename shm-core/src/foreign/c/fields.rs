@@ -6,7 +6,7 @@ use super::bytes::{Member, flat, is_stored_whole, judge};
 use super::names::primitive_type;
 use super::structs::{member_names, type_of};
 use crate::foreign::scope::{Scope, TypeNames};
-use crate::layout::{Primitive, Schema, TypeKind, is_bare};
+use crate::layout::{FieldSchema, Primitive, Schema, TypeKind, is_bare};
 
 /// Longer names have no functions: a schema out of a segment may nest and repeat names as it likes.
 const LONGEST: usize = 200;
@@ -21,16 +21,16 @@ const HEAD: &str = "
 
 const ROW_HEAD: &str = "
 /* For each field, named as in NAME_store_FIELD: NAME_table_store_FIELD commits it alone to a row of one's own, and
- * NAME_table_add_FIELD adds to an integer in it. */
+ * NAME_table_add_FIELD adds to an integer in it; to a counter by one atomic addition, and `before` is what this owner had counted. */
 ";
 
 /// What the functions are of.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Of {
     /// The one value of a box.
     Value,
-    /// A row of this process's own.
-    Row,
+    /// A row of this process's own, with these counters.
+    Row(&'static [FieldSchema]),
 }
 
 /// A way from the struct to something in it.
@@ -94,10 +94,15 @@ pub(super) fn functions(
 ) -> String {
     let (macros, handle, head) = match what {
         Of::Value => ("SHMBOX", "shmbox *box", HEAD),
-        Of::Row => ("SHMBOX_ROW", "const shmbox_seat *seat", ROW_HEAD),
+        Of::Row(_) => ("SHMBOX_ROW", "const shmbox_seat *seat", ROW_HEAD),
+    };
+    let counters = match what {
+        Of::Value => &[],
+        Of::Row(counters) => counters,
     };
     let mut fields = Fields {
         macros,
+        counters,
         names,
         exists,
         name,
@@ -121,6 +126,8 @@ pub(super) fn functions(
 struct Fields<'a> {
     /// What the macros' names begin with.
     macros: &'a str,
+    /// The fields of a row that are counters.
+    counters: &'static [FieldSchema],
     names: &'a TypeNames,
     exists: bool,
     name: &'a str,
@@ -157,6 +164,18 @@ impl Fields<'_> {
         let (macros, name) = (self.macros, self.name);
         let path = self.scope.give(place.path.clone());
         let end = format!("{part}, {})", place.parameters);
+        let is_counter = |counter: &FieldSchema| {
+            (counter.offset()..counter.offset() + counter.schema().size())
+                .contains(&(place.offset as usize))
+        };
+        if self.counters.iter().any(is_counter) {
+            if let TypeKind::Array { element, len } = schema.kind() {
+                self.walk(&place.element(element, len), element);
+            } else {
+                let _ = writeln!(self.text, "{macros}_COUNT_({name}, {path}, uint64_t, {end}");
+            }
+            return;
+        }
         let mut by_value = |integer, c_type: &str| {
             let start = format!("({name}, {path}, {c_type}");
             let _ = writeln!(

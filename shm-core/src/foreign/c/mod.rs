@@ -278,12 +278,16 @@ fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
             common.unwrap_or_default(),
             named(functions.unwrap_or_default()),
         );
-        let (stride, fields) = (schema.size().next_multiple_of(64), of_fields(Of::Row));
+        let (stride, fields) = (
+            schema.size().next_multiple_of(64),
+            of_fields(Of::Row(schema.counters())),
+        );
+        let row = bytes::row_functions(&names, &name, schema, &Member::of_root(schema));
         let _ = write!(
             text,
             "#ifndef {guard}_TABLE\n#define {guard}_TABLE\n\n{common}\n\
              /* From one row to the next in a table's segment, unless its creator asked for more room; the first is at offset 0. */\n\
-             #define {upper}_TABLE_STRIDE UINT64_C({stride})\n\n{functions}{fields}\n#endif /* {guard}_TABLE */\n"
+             #define {upper}_TABLE_STRIDE UINT64_C({stride})\n\n{row}\n{functions}{fields}\n#endif /* {guard}_TABLE */\n"
         );
     }
     text
