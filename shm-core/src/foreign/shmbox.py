@@ -745,7 +745,7 @@ def _shared(size, fields):
 # The kernel's calls, and the words of the control block.
 
 _ON_X86_64 = _platform.machine() in ("x86_64", "AMD64") and _structs.calcsize("P") == 8
-_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SLOTS, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 40, 128, 136
+_CONTROL, _MAGIC, _FORMAT, _FLAGS, _CAPACITY, _ROOM, _SLOTS, _ROWS, _SEQ, _STATE = 320, 0, 8, 12, 16, 24, 40, 44, 128, 136
 _SHM_RDONLY, _IPC_STAT = 0o10000, 2
 _MADV_COLD, _MADV_POPULATE_READ = 20, 22
 _FOREIGN = "another program laid it out: it has no control block"
@@ -765,6 +765,9 @@ def _libc():
 class _Reader:
     """Reading on x86-64, where "reads are not reordered with other reads" (Intel SDM 3A, 8.2.2): so the sequence may be
     read in Python and the value by memmove. Linux rests its seqlocks on the same."""
+
+    # The flag of a table.
+    _kind = 0
 
     def __init__(self, key, trusted, limit):
         self._key = key
@@ -880,15 +883,26 @@ class _Reader:
     def _check_header(self, size):
         if self._u32(_FORMAT) != 1:
             raise self._error(ShmboxError, "it has a format that this module does not know: generate the module anew")
-        if self._u32(_FLAGS) & 8:
-            raise self._error(ShmboxError, "it holds a table of rows, and no single value: open it in Rust, with `SharedTable::open`")
+        flags, rows = self._u32(_FLAGS), self._u32(_ROWS)
+        if flags & 8 != self._kind:
+            raise self._error(
+                ShmboxError,
+                "it holds a single value, and no table of rows: open it with `open`"
+                if self._kind
+                else "it holds a table of rows, and no single value: open it with `open_table`",
+            )
         capacity, room = self._u64(_CAPACITY), self._u64(_ROOM)
         slots = self._u32(_SLOTS)
+        # The rows and the template behind them, in each copy; with counters the bases as well.
+        step, copies = capacity * (rows + 1), 4 if flags & 32 else 3
         # A record of 8 bytes for each slot, in whole lines of 64.
-        add_up = 0 < slots < 1023 and capacity * 3 + room * 2 + (slots + 7) // 8 * 64 + _CONTROL == size
+        add_up = 0 < slots < 1023 and step * copies + room * 2 + rows * 64 + (slots + 7) // 8 * 64 + _CONTROL == size
         lines = capacity > 0 and room > 0 and capacity % 64 == 0 and room % 64 == 0
-        if not add_up or not lines or self._u32(_FLAGS) & ~3:
+        known = 3 | (56 if self._kind else 0)
+        if not add_up or not lines or flags & ~known or (rows > 0) != bool(self._kind) or rows > 1 << 20:
             raise self._error(ShmboxError, "it is damaged: the words of its control block contradict each other")
+        self._rows, self._step, self._counts = rows, step, copies == 4
+        self._rooms = self._base + step * copies
         self._capacity, self._room = capacity, room
 
     def _check_schema(self):
@@ -896,7 +910,7 @@ class _Reader:
         while True:
             state = self._u32(_STATE)
             self._check_life(state)
-            room = self._base + self._capacity * 3 + self._room * (state >> 8 & 1)
+            room = self._rooms + self._room * (state >> 8 & 1)
             header = _structs.unpack("=QQQII", _ctypes.string_at(room, 32))
             if self._u32(_STATE) == state:
                 break
@@ -924,15 +938,19 @@ class _Reader:
         return self._u64(_SEQ) // 2
 
     def read(self, value):
+        return self._read_at(value, self._base, self._control + _SEQ)
+
+    def _read_at(self, value, payload, sequence):
         end = _time.monotonic() + self._limit
         size = _ctypes.sizeof(value)
+        word = _ctypes.c_uint64.from_address(sequence)
         while True:
             for _ in range(64):
                 self._check_open()
-                state, seq = self._state, self._u64(_SEQ)
-                copy = self._base if seq % 2 == 0 else self._base + self._capacity * (1 + seq // 2 % 2)
+                state, seq = self._state, word.value
+                copy = payload if seq % 2 == 0 else payload + self._step * (1 + seq // 2 % 2)
                 _ctypes.memmove(_ctypes.addressof(value), copy, size)
-                behind = (self._u64(_SEQ) - seq) & 0xFFFFFFFFFFFFFFFF
+                behind = (word.value - seq) & 0xFFFFFFFFFFFFFFFF
                 if behind < (1 if seq % 2 == 0 else 3) and self._u32(_STATE) == state:
                     return seq // 2
             if _time.monotonic() >= end:
@@ -946,6 +964,50 @@ class _Reader:
     def __del__(self):
         if getattr(self, "_base", None) is not None:
             self.close()
+
+
+class _TableReader(_Reader):
+    """The same for rows: the word that says whose a row is is read before all else, and once more after it."""
+
+    _kind = 8
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._space = _space()
+
+    def row(self, index):
+        """What a row shows; None: nothing."""
+        self._check_open()
+        payload = self._base + self._capacity * index
+        words = (_ctypes.c_uint64 * 5).from_address(self._rooms + self._room * 2 + 64 * index)
+        own = words[0]
+        life, number, record = own >> 32 & 7, words[3], words[4]
+        # Live, dead, being reaped; or no number of this format's.
+        if life not in (2, 3, 4):
+            return None
+        value = _TYPE()
+        version = self._read_at(value, payload, _ctypes.addressof(words) + 8)
+        for at in range(0, _ctypes.sizeof(value) // 8 * 8 if self._counts else 0, 8):
+            if _ctypes.c_uint64.from_address(self._base + self._step * 4 - self._capacity + at).value:
+                cell, base = (_ctypes.c_uint64.from_address(payload + far + at).value for far in (0, self._step * 3))
+                _ctypes.c_uint64.from_address(_ctypes.addressof(value) + at).value = cell - base
+        now = words[0]
+        if now >> 35 != own >> 35 or now >> 32 & 7 not in (2, 3, 4):
+            return None
+        _check_value(value)
+        owner = record & 0x3FFFFF if record >> 44 & 0xFFF == self._space else None
+        return TableRow(index, number, "live" if life == 2 else "dead", owner, version, value)
+
+
+def _space():
+    """What says in a record whose pids it speaks of: as FORMAT.md has it."""
+    numbers = []
+    for name in ("pid", "time"):
+        try:
+            numbers.append(int(_re.sub("[^0-9]", "", _os.readlink("/proc/thread-self/ns/" + name))))
+        except OSError:
+            numbers.append(0)
+    return (numbers[0] + 61 * numbers[1]) & 0xFFF or 1 if numbers[0] else None
 
 
 # The C functions.
@@ -1422,6 +1484,40 @@ class SharedBox:
         self.close()
 
 
+TableRow = _collections.namedtuple("TableRow", "index id life owner version value")
+TableRow.__doc__ = """A row of a table. `id`: which claim of the table it is. `life`: "live" or, once a process has noticed, "dead".
+`owner`: its pid, or None of another pid namespace. `version`: the number of the row's last commit."""
+
+
+class SharedTable:
+    """A table of rows that belong to processes, to be read: iterating gives each row that shows a value, as it is then."""
+
+    def __init__(self, key, owner=None, timeout=5.0):
+        if not _ON_X86_64:
+            raise ShmboxError("tables are read in Python on x86-64 alone: elsewhere read it in Rust or in C")
+        trusted = None if owner == "anybody" else {0, _os.geteuid(), owner}
+        self.key = _key_t(key)
+        self._reading = _TableReader(self.key, trusted, _seconds(timeout, "timeout"))
+
+    def __len__(self):
+        """How many rows there are, whether they show a value or not."""
+        return self._reading._rows
+
+    def __iter__(self):
+        rows = (self._reading.row(index) for index in range(len(self)))
+        return (row for row in rows if row is not None)
+
+    def close(self):
+        """Detaches."""
+        self._reading.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 def _check_value(value):
     _ROOT.check(value, "")
 
@@ -1445,6 +1541,14 @@ def open(key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0, 
     `first`: makes it with this value and `mode` if it is not there. Needs a C compiler.
     """
     return SharedBox(key, read_only, owner, timeout, file, mode, first)
+
+
+def open_table(key, owner=None, timeout=5.0):
+    """Attaches the table of `key` for reading, and checks that its rows are this module's struct; arguments as those of `open`.
+
+    Claiming and writing rows is for Rust and C; so is a table in a file.
+    """
+    return SharedTable(key, owner, timeout)
 
 
 def dtype():

@@ -22,7 +22,7 @@ const TAKEN: &str = "ArithmeticError AssertionError AttributeError BaseException
     divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex id input int \
     isinstance issubclass iter len license list locals map max memoryview min next object oct open ord pow print \
     property quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type vars zip \
-    Array Busy FINGERPRINT Invalid Mismatch NoCompiler NotFound Removed SCHEMA_VERSION SharedBox ShmboxError Snapshot \
+    Array Busy FINGERPRINT Invalid Mismatch NoCompiler NotFound Removed SCHEMA_VERSION SharedBox SharedTable ShmboxError Snapshot TableRow \
     Vec dtype";
 
 /// Attributes of each struct.

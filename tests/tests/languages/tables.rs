@@ -1,4 +1,4 @@
-//! Rows of tables that programs in C and in Rust claim, write, release and die with.
+//! Rows of tables that programs in C and in Rust claim, write, release and die with, and that Python reads.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -408,4 +408,220 @@ fn kills_at_random_among_c_and_rust_lose_no_row_and_tear_none() {
         ErrorKind::Full
     );
     assert_eq!(table.rows().count(), 4);
+}
+
+mod counted {
+    use super::*;
+    use shm_core::{CHeader, SharedLayout, field};
+    use shm_tests::Python;
+
+    /// A row with counters.
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    pub(super) struct Counted {
+        // Padding behind it.
+        tag: u8,
+        #[shared(counter)]
+        pub(super) served: u64,
+        #[shared(counter)]
+        lanes: [u64; 2],
+        job: u32,
+    }
+
+    pub(super) const FIRST: Counted = Counted {
+        tag: 3,
+        served: 0,
+        lanes: [0; 2],
+        job: 4,
+    };
+
+    fn programs() -> Vec<String> {
+        let header = CHeader::of::<Counted>().table().to_string();
+        let build = |compiler: &Compiler| {
+            let define = ["-D_DEFAULT_SOURCE"];
+            compiler.compile_with_header(OUT, "counted.c", ("counted.h", &header), &define)
+        };
+        let built = Compiler::widths().into_iter().map(build);
+        built.map(|path| path.display().to_string()).collect()
+    }
+
+    fn total(table: &TableView<Counted>) -> u64 {
+        table.total(field!(Counted.served)).unwrap()
+    }
+
+    fn table(guard: &Guard) -> SharedTable<Counted> {
+        let mut options = SharedTable::<Counted>::options();
+        options.rows(2).remove_on_drop(true);
+        options.create_new(guard.key()).unwrap()
+    }
+
+    #[test]
+    fn what_c_counts_is_in_the_total_of_rust_whatever_step_it_dies_at() {
+        let header = CHeader::of::<Counted>().table().to_string();
+        let steps = [
+            "counted",
+            "row: taken",
+            "row: bases noted",
+            "row: filled",
+            "row: hidden",
+            "row: cleared",
+            "commit: odd",
+            "none",
+        ];
+        for program in programs() {
+            let guard = Guard::new();
+            let table = table(&guard);
+            let mut counted = 0;
+            for step in steps {
+                assert!(
+                    header.contains(&format!("\"{step}\"")) || ["counted", "none"].contains(&step)
+                );
+                let run = Command::new(&program)
+                    .args(["count", &guard.arg()])
+                    .env("SHM_STOP", step)
+                    .output()
+                    .unwrap();
+                assert_eq!(run.status.success(), step == "none", "{step}: {run:?}");
+                counted += match step {
+                    "counted" | "commit: odd" => 5,
+                    "row: hidden" | "row: cleared" | "none" => 8,
+                    _ => 0,
+                };
+                assert_eq!(total(&table), counted, "{step}");
+                // The next owner begins anew.
+                let mut seat = table.claim(FIRST).unwrap();
+                assert_eq!(seat.get().unwrap().served, 0);
+                assert_eq!(seat.fetch_add(field!(Counted.served), 1).unwrap(), 0);
+                counted += 1;
+            }
+            assert_eq!(table.total(field!(Counted.lanes[1])).unwrap(), 6);
+        }
+    }
+
+    /// Killed at random: each addition that was made is in the total once.
+    #[test]
+    fn no_count_of_c_and_rust_is_lost_or_counted_twice_by_kills() {
+        let rounds = if std::env::var_os("SHM_FULL").is_some() {
+            500
+        } else {
+            6
+        };
+        for program in programs() {
+            let guard = Guard::new();
+            let table = table(&guard);
+            let folder = Folder::in_memory();
+            let journal = folder.file("journal");
+            let (mut begun, mut made, mut own) = (0, 0, 0);
+            let mut seat = table.claim(FIRST).unwrap();
+            for round in 0..rounds {
+                std::fs::write(&journal, [0; 16]).unwrap();
+                let path = journal.to_str().unwrap();
+                let mut peer = Peer::start(&program, ["count", &guard.arg(), path]);
+                until("it counts", || total(&table) > begun + own);
+                for _ in 0..1000 + round * 7 % 1000 {
+                    seat.fetch_add(field!(Counted.served), 1).unwrap();
+                    own += 1;
+                }
+                peer.kill();
+                let (_, said) = peer.finish();
+                assert_eq!(said, "");
+                let words = std::fs::read(&journal).unwrap();
+                let word = |at: usize| u64::from_ne_bytes(words[at..at + 8].try_into().unwrap());
+                begun += word(0);
+                made += word(8);
+            }
+            let total = total(&table);
+            assert!(
+                (made + own..=begun + own).contains(&total),
+                "{made}..={begun} + {own}: {total}"
+            );
+            assert!(begun - made <= rounds && made > 0);
+            assert_eq!(seat.get().unwrap().served, own);
+        }
+    }
+
+    #[test]
+    fn c_refuses_a_table_that_counts_elsewhere() {
+        /// The same layout without counters.
+        #[derive(SharedLayout, Clone, Copy)]
+        #[repr(C)]
+        #[shared(name = "Counted")]
+        struct Plain {
+            tag: u8,
+            served: u64,
+            lanes: [u64; 2],
+            job: u32,
+        }
+        let guard = Guard::new();
+        let mut options = SharedTable::<Plain>::options();
+        options.rows(2).remove_on_drop(true);
+        let _table = options.create_new(guard.key()).unwrap();
+        for program in programs() {
+            Peer::start(&program, ["refused", &guard.arg()]).succeed();
+        }
+    }
+
+    #[test]
+    fn python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted() {
+        let test = "python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted";
+        if cfg!(not(target_arch = "x86_64")) {
+            println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
+            return;
+        }
+        let Some(python) = Python::find(test, OUT) else {
+            return;
+        };
+        python.write("counted", &Counted::python_module());
+        python.write("row", &Row::python_module());
+        let program = "import sys, counted, row\n\
+            key = int(sys.argv[2], 16)\n\
+            if sys.argv[1] == 'refused':\n    \
+                for opens in (lambda at: row.open(at, read_only=True), row.open_table):\n        \
+                    try:\n            \
+                        opens(key)\n        \
+                    except row.ShmboxError as error:\n            \
+                        print(str(error).split(': ', 1)[1])\n    \
+                sys.exit()\n\
+            module = counted if sys.argv[1] == 'counted' else row\n\
+            with module.open_table(key) as table:\n    \
+                print(len(table))\n    \
+                for found in table:\n        \
+                    print(found.index, found.id, found.life, found.owner, found.version, found.value.to_dict())\n";
+        let guard = Guard::new();
+        let counting = table(&guard);
+        let mut seat = counting.claim(FIRST).unwrap();
+        seat.fetch_add(field!(Counted.served), 7).unwrap();
+        drop(seat);
+        let mut seat = counting.claim(FIRST).unwrap();
+        seat.fetch_add(field!(Counted.lanes[1]), 5).unwrap();
+        let own = std::process::id();
+        let said = python.run(program, &["counted", &guard.arg()]);
+        let version = counting.rows().next().unwrap().version();
+        let fields = "{'tag': 3, 'served': 0, 'lanes': [0, 5], 'job': 4}";
+        assert_eq!(said, format!("2\n0 2 live {own} {version} {fields}\n"));
+
+        let guard = Guard::new();
+        let rows = super::table(&guard, 3, OnDeath::Keep);
+        let mut peer = acts(PEER, "sit", &guard.arg(), 1);
+        peer.line();
+        let pid = peer.pid();
+        peer.kill();
+        drop(peer);
+        until("it is dead", || {
+            rows.look().unwrap().any(|row| row.life() == RowLife::Dead)
+        });
+        let said = python.run(program, &["row", &guard.arg()]);
+        let begin = format!("3\n0 1 dead {pid} 2 {{'owner': {pid}, 'count': 1,");
+        assert!(said.starts_with(&begin), "{said}");
+
+        let said = python.run(program, &["refused", &guard.arg()]);
+        let table = "it holds a table of rows, and no single value: open it with `open_table`\n";
+        assert_eq!(said, table);
+        let guard = Guard::new();
+        let _shared = SharedBox::create_new(guard.key(), Row::new(1, 1)).unwrap();
+        guard.memory();
+        let said = python.run(program, &["refused", &guard.arg()]);
+        let value = "it holds a single value, and no table of rows: open it with `open`\n";
+        assert_eq!(said, value);
+    }
 }
