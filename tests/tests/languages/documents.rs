@@ -204,6 +204,11 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "/* struct worker {",
         "the_c_code_for_tables_compiles_and_runs",
     ),
+    (
+        "docs/table.md",
+        "row          pid life",
+        "not compared: `supervisor.rs` runs the example and reads its screen",
+    ),
 ];
 
 fn root() -> PathBuf {
