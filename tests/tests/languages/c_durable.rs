@@ -160,7 +160,7 @@ fn after_births_in_c_killed_at_any_instant_the_path_is_usable_and_nothing_else_l
 
 #[test]
 fn c_brings_to_the_disk_and_back_what_rust_does() {
-    for home in Home::files() {
+    for home in Home::each() {
         let path = home.path();
         for program in programs() {
             let get = || says(program, "get", &path, 0, ("", ""));
@@ -219,6 +219,32 @@ fn c_brings_to_the_disk_and_back_what_rust_does() {
             }
             shm_core::remove(home.place()).unwrap();
         }
+    }
+}
+
+#[test]
+fn of_many_that_open_a_file_after_a_restart_one_brings_the_value_back_and_no_later_update_is_lost()
+{
+    let home = Home::file(Folder::new());
+    let path = home.path();
+    drop(SharedBox::create_new(home.place(), Ledger::new(0)).unwrap());
+    let mut counted = 0;
+    for _ in 0..5 {
+        of_another_boot(&path);
+        let args = ["count", path.to_str().unwrap(), "5"];
+        let start = |program| Peer::start(program, args);
+        let mut peers: Vec<_> = programs().chain(programs()).map(start).collect();
+        let shared = SharedBox::<Ledger>::open(home.place()).unwrap();
+        for _ in 0..5 {
+            shared
+                .update(|ledger| *ledger = Ledger::new(ledger.number() + 1))
+                .unwrap();
+        }
+        for peer in &mut peers {
+            peer.succeed();
+        }
+        counted += 5 * (1 + peers.len() as u64);
+        assert_eq!(shared.get().unwrap().number(), counted);
     }
 }
 
