@@ -81,7 +81,14 @@ fn align(table: &mut Table) {
 
 /// One value in a file.
 pub fn files(report: &Report) -> Table {
-    let calls = [files::GET, files::SET, files::DURABLE, files::ATTACH];
+    let calls = [
+        files::GET,
+        files::READ,
+        files::FIELD,
+        files::SET,
+        files::DURABLE,
+        files::ATTACH,
+    ];
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     let heading = [64, 4096].map(|bytes| calls.map(|call| format!("{call}, {}", spoken(bytes))));

@@ -133,7 +133,7 @@ fn a_file_is_born_whole_or_not_at_all_wherever_its_creator_in_c_dies() {
 #[test]
 fn after_births_in_c_killed_at_any_instant_the_path_is_usable_and_nothing_else_lies_there() {
     let full = std::env::var_os("SHM_FULL").is_some();
-    let rounds = if full { 250 } else { 15 };
+    let rounds = if full { 250 } else { 10 };
     let mut noise = u64::from(std::process::id()) | 1;
     for home in Home::files() {
         let path = home.path();

@@ -27,6 +27,10 @@ pub const LMDB: &str = "LMDB (heed)";
 pub const MMAP_SYNC: &str = "mmap-sync";
 
 pub const GET: &str = "get";
+/// Into a value that the caller has: each candidate copies all bytes, once.
+pub const READ: &str = "read_into";
+/// Where LMDB's reference into its file saves the copy.
+pub const FIELD: &str = "one field";
 pub const SET: &str = "set";
 pub const DURABLE: &str = "set, durable";
 pub const ATTACH: &str = "attach, get, detach";
@@ -97,6 +101,53 @@ where
         ),
     ];
     let mut figures = rounds::<N>(GET, gets, CALLS, effort.rounds(50));
+    let mut values = [first; 2];
+    let [in_segment, in_file] = &mut values;
+    let mut copies = [[0; N]; 3];
+    let [of_mapped, of_lmdb, of_sync] = &mut copies;
+    let reads: Vec<Call<'_>> = vec![
+        (
+            SEGMENT,
+            Box::new(|_| {
+                segment.read_into(in_segment).expect("a value");
+                black_box(&*in_segment);
+            }),
+        ),
+        (
+            OURS,
+            Box::new(|_| {
+                ours.read_into(in_file).expect("a value");
+                black_box(&*in_file);
+            }),
+        ),
+        (MAPPED, Box::new(|_| mapped.read_into(of_mapped))),
+        (LMDB, Box::new(|_| lmdb.read_into(of_lmdb))),
+        (
+            MMAP_SYNC,
+            Box::new(|_| {
+                Plain::read_into(of_sync, &mut reader);
+                black_box(&*of_sync);
+            }),
+        ),
+    ];
+    figures.extend(rounds::<N>(READ, reads, CALLS, effort.rounds(50)));
+    let fields: Vec<Call<'_>> = vec![
+        (
+            SEGMENT,
+            Box::new(|_| _ = black_box(segment.load(Block::<N>::COUNT).expect("a field"))),
+        ),
+        (
+            OURS,
+            Box::new(|_| _ = black_box(ours.load(Block::<N>::COUNT).expect("a field"))),
+        ),
+        (MAPPED, Box::new(|_| _ = black_box(mapped.field::<N>()))),
+        (LMDB, Box::new(|_| _ = black_box(lmdb.field::<N>()))),
+        (
+            MMAP_SYNC,
+            Box::new(|_| _ = black_box(<[u64; N]>::field(&mut reader))),
+        ),
+    ];
+    figures.extend(rounds::<N>(FIELD, fields, CALLS, effort.rounds(50)));
     let sets: Vec<Call<'_>> = vec![
         (
             SEGMENT,
@@ -199,6 +250,11 @@ fn bytes<const N: usize>(words: &[u64; N]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), 8 * N) }
 }
 
+fn bytes_mut<const N: usize>(words: &mut [u64; N]) -> &mut [u8] {
+    // SAFETY: as many bytes as the words have; any are words.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 8 * N) }
+}
+
 /// A file of so many bytes, all of them on the disk.
 fn file(path: &Path, len: usize) -> File {
     let mut options = File::options();
@@ -251,13 +307,28 @@ impl Mapped {
     }
 
     fn load<const N: usize>(&self) -> [u64; N] {
+        // What the compiler does not know of, it does not leave out; a volatile copy would go word by word.
+        let at = black_box(self.at).cast::<[u64; N]>();
         // SAFETY: the mapping has `N` words, and begins on a page.
-        unsafe { self.at.cast::<[u64; N]>().read_volatile() }
+        unsafe { at.read() }
+    }
+
+    fn read_into<const N: usize>(&self, to: &mut [u64; N]) {
+        let at = black_box(self.at).cast::<[u64; N]>();
+        // SAFETY: the mapping has `N` words, and begins on a page.
+        unsafe { ptr::copy_nonoverlapping(at, to, 1) };
+        black_box(to);
+    }
+
+    fn field<const N: usize>(&self) -> u64 {
+        // SAFETY: the mapping has `N` words, and begins on a page.
+        unsafe { self.at.cast::<u64>().add(N / 2).read_volatile() }
     }
 
     fn store<const N: usize>(&self, words: &[u64; N]) {
+        let at = black_box(self.at).cast::<[u64; N]>();
         // SAFETY: the mapping has `N` words, and begins on a page.
-        unsafe { self.at.cast::<[u64; N]>().write_volatile(*words) }
+        unsafe { at.write(*words) }
     }
 
     fn sync(&self) {
@@ -295,18 +366,26 @@ impl Lmdb {
         lmdb
     }
 
-    fn get<const N: usize>(&self) -> [u64; N] {
+    /// Lends the bytes as they lie in the file, for as long as the transaction lasts.
+    fn read<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
         let transaction = self.env.read_txn().expect("a transaction");
-        let found = self
-            .table
-            .get(&transaction, "value")
-            .expect("read")
-            .expect("a value");
+        let found = self.table.get(&transaction, "value");
+        look(found.expect("read").expect("a value"))
+    }
+
+    fn get<const N: usize>(&self) -> [u64; N] {
         let mut words = [0; N];
-        for (word, bytes) in words.iter_mut().zip(found.as_chunks().0) {
-            *word = u64::from_ne_bytes(*bytes);
-        }
+        self.read_into(&mut words);
         words
+    }
+
+    fn read_into<const N: usize>(&self, to: &mut [u64; N]) {
+        self.read(|found| bytes_mut(to).copy_from_slice(found));
+        black_box(to);
+    }
+
+    fn field<const N: usize>(&self) -> u64 {
+        self.read(|found| u64::from_ne_bytes(found.as_chunks().0[N / 2]))
     }
 
     fn put<const N: usize>(&self, words: &[u64; N]) {
@@ -322,6 +401,8 @@ impl Lmdb {
 pub trait Plain: Copy {
     fn write(self, to: &mut Synchronizer);
     fn read(from: &mut Synchronizer) -> Self;
+    fn read_into(to: &mut Self, from: &mut Synchronizer);
+    fn field(from: &mut Synchronizer) -> u64;
 }
 
 macro_rules! plain {
@@ -334,6 +415,16 @@ macro_rules! plain {
             fn read(from: &mut Synchronizer) -> Self {
                 // SAFETY: nothing but `write` has written there.
                 *unsafe { from.read::<[u64; $n]>(false) }.expect("a value")
+            }
+
+            fn read_into(to: &mut Self, from: &mut Synchronizer) {
+                // SAFETY: nothing but `write` has written there.
+                *to = *unsafe { from.read::<[u64; $n]>(false) }.expect("a value");
+            }
+
+            fn field(from: &mut Synchronizer) -> u64 {
+                // SAFETY: nothing but `write` has written there.
+                unsafe { from.read::<[u64; $n]>(false) }.expect("a value")[$n / 2]
             }
         }
     )*};
