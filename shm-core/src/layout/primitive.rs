@@ -2,72 +2,32 @@
 
 use std::fmt;
 
-/// A type without parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[allow(missing_docs)]
-pub enum Primitive {
-    U8,
-    U16,
-    U32,
-    U64,
-    U128,
-    I8,
-    I16,
-    I32,
-    I64,
-    I128,
-    F32,
-    F64,
-    Bool,
-    Char,
-    NonZeroU8,
-    NonZeroU16,
-    NonZeroU32,
-    NonZeroU64,
-    NonZeroU128,
-    NonZeroI8,
-    NonZeroI16,
-    NonZeroI32,
-    NonZeroI64,
-    NonZeroI128,
+/// Declares the type and its list by one list of names.
+macro_rules! primitives {
+    ($($name:ident)*) => {
+        /// A type without parts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[allow(missing_docs)]
+        pub enum Primitive {
+            $($name,)*
+        }
+
+        impl Primitive {
+            /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`. The
+            /// last ones are the integers of the first tags, without zero.
+            pub(super) const ALL: [Primitive; 24] = [$(Primitive::$name),*];
+        }
+    };
+}
+
+primitives! {
+    U8 U16 U32 U64 U128 I8 I16 I32 I64 I128 F32 F64 Bool Char
+    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128
+    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128
 }
 
 impl Primitive {
-    /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`. The
-    /// last ones are the integers of the first tags, without zero.
-    pub(super) const ALL: [Primitive; 24] = {
-        use Primitive::{Bool, Char, F32, F64, I8, I16, I32, I64, I128, U8, U16, U32, U64, U128};
-        use Primitive::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128};
-        use Primitive::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128};
-        [
-            U8,
-            U16,
-            U32,
-            U64,
-            U128,
-            I8,
-            I16,
-            I32,
-            I64,
-            I128,
-            F32,
-            F64,
-            Bool,
-            Char,
-            NonZeroU8,
-            NonZeroU16,
-            NonZeroU32,
-            NonZeroU64,
-            NonZeroU128,
-            NonZeroI8,
-            NonZeroI16,
-            NonZeroI32,
-            NonZeroI64,
-            NonZeroI128,
-        ]
-    };
-
     /// The byte that stands for this primitive in the stored form and in the fingerprint.
     pub(super) const fn tag(self) -> u8 {
         self as u8 + 1
