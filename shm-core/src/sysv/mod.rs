@@ -58,6 +58,47 @@
 //! | `EINVAL` | `stat_index_any` | `Unsupported` | Linux 4.17; `stat_index`, with the right to read |
 //! | `ENOSYS` | all | `Unsupported` | a kernel with `CONFIG_SYSVIPC`, a sandbox that lets the call through |
 
+/// What the ids and flags of segments and of sets have in common.
+macro_rules! id_and_flags {
+    () => {
+        impl Id {
+            /// An id that another program told, for instance `ipcs`.
+            #[must_use]
+            pub const fn from_raw(raw: i32) -> Self {
+                Self(raw)
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn as_raw(self) -> i32 {
+                self.0
+            }
+        }
+
+        impl core::fmt::Display for Id {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl GetFlags {
+            /// Whether all of `other` is in here.
+            #[must_use]
+            pub const fn contains(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+        }
+
+        impl core::ops::BitOr for GetFlags {
+            type Output = Self;
+
+            fn bitor(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        }
+    };
+}
+
 mod diagnose;
 mod error;
 mod ftok;

@@ -16,8 +16,6 @@
 //! # Ok::<(), shm_core::sysv::Error>(())
 //! ```
 
-use core::fmt;
-use core::ops::BitOr;
 use std::time::SystemTime;
 
 use super::diagnose::{self, SET};
@@ -42,25 +40,7 @@ pub use value::{pid, set_value, set_values, value, values, waiting_increase, wai
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Id(i32);
 
-impl Id {
-    /// An id that another program told.
-    #[must_use]
-    pub const fn from_raw(raw: i32) -> Self {
-        Self(raw)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn as_raw(self) -> i32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+id_and_flags!();
 
 /// How [`get`] goes about it; put together with `|`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -73,20 +53,6 @@ impl GetFlags {
     pub const CREATE: Self = Self(libc::IPC_CREAT);
     /// `IPC_EXCL`: with [`CREATE`](Self::CREATE), fail if the key has a set.
     pub const EXCLUSIVE: Self = Self(libc::IPC_EXCL);
-
-    /// Whether all of `other` is in here.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for GetFlags {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 }
 
 /// Finds the semaphore set of `key`, or creates one (`semget`).

@@ -14,8 +14,6 @@
 //! # Ok::<(), shm_core::sysv::Error>(())
 //! ```
 
-use core::fmt;
-use core::ops::BitOr;
 use std::time::SystemTime;
 
 use super::diagnose::{self, SEGMENT};
@@ -38,25 +36,7 @@ pub use shminfo::{Limits, Usage, limits, segments, stat_index, stat_index_any, u
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Id(i32);
 
-impl Id {
-    /// An id that another program told, for instance `ipcs`.
-    #[must_use]
-    pub const fn from_raw(raw: i32) -> Self {
-        Self(raw)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn as_raw(self) -> i32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+id_and_flags!();
 
 /// How [`get`] goes about it; put together with `|`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -81,28 +61,14 @@ impl GetFlags {
     /// `SHM_NORESERVE`: do not set swap space aside for it when it is created.
     pub const NORESERVE: Self = Self(libc::SHM_NORESERVE);
 
-    /// Whether all of `other` is in here.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
     /// 2 MiB and 1 GiB or-ed together would read as a third page size.
     const fn names_one_page_size(self) -> bool {
         matches!(self.0 >> SHM_HUGE_SHIFT, 0 | 21 | 30)
     }
 }
 
-impl BitOr for GetFlags {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for GetFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl core::fmt::Debug for GetFlags {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let page_size = Self(self.0 >> SHM_HUGE_SHIFT << SHM_HUGE_SHIFT);
         let mut set = f.debug_set();
         for (flag, name) in [
