@@ -675,65 +675,42 @@ pub struct InspectorOptions {
     write: bool,
 }
 
-impl InspectorOptions {
+setters! {
+    impl [] InspectorOptions;
+
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
-    pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.settings.owner = owner;
-        self
-    }
+    owner(owner: Owner) => settings.owner = owner;
 
     /// How long any call waits for another process to get out of the way: 5 s unless told
     /// otherwise.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.settings.timeout = timeout.min(LONGEST);
-        self
-    }
+    timeout(timeout: Duration) => settings.timeout = timeout.min(LONGEST);
 
     /// Opens for writing too, so that [`Inspector::set`] works: claims a slot, as a
     /// [`SharedBox`](crate::SharedBox) does, and takes the right to write.
-    pub fn write(&mut self, write: bool) -> &mut Self {
-        self.write = write;
-        self
-    }
+    write(write: bool) => write = write;
 
     /// The permissions of a new segment: see [`Options::mode`](crate::Options::mode).
-    pub fn mode(&mut self, mode: u32) -> &mut Self {
-        self.settings.mode = mode;
-        self
-    }
+    mode(mode: u32) => settings.mode = mode;
 
     /// The group of a new segment: see [`Options::group`](crate::Options::group).
-    pub fn group(&mut self, gid: u32) -> &mut Self {
-        self.settings.group = Some(gid);
-        self
-    }
+    group(gid: u32) => settings.group = Some(gid);
 
     /// Bytes that a new segment has for its value: see [`Options::capacity`](crate::Options::capacity).
-    pub fn capacity(&mut self, bytes: usize) -> &mut Self {
-        self.settings.capacity = Some(bytes);
-        self
-    }
+    capacity(bytes: usize) => settings.capacity = Some(bytes);
 
     /// The version that the first value of a new segment has: 1 unless told otherwise. For a copy that is to have the versions
     /// of the original: see [`Inspector::store_version`].
-    pub fn version(&mut self, version: u64) -> &mut Self {
-        self.settings.version = version;
-        self
-    }
+    version(version: u64) => settings.version = version;
 
     /// How many boxes may be open on a new segment: see [`Options::slots`](crate::Options::slots).
-    pub fn slots(&mut self, slots: u16) -> &mut Self {
-        self.settings.slots = slots;
-        self
-    }
+    slots(slots: u16) => settings.slots = slots;
 
     /// Whether programs without this library store to a new segment: see
     /// [`Options::raw_writers`](crate::Options::raw_writers).
-    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
-        self.settings.raw_writers = raw_writers;
-        self
-    }
+    raw_writers(raw_writers: bool) => settings.raw_writers = raw_writers;
+}
 
+impl InspectorOptions {
     /// Creates the segment or file of a place with a value whose type this program does not have: its schema, and its bytes as
     /// [`Inspector::snapshot_bytes`] gave them. So a value can be moved to where there is more room for it.
     ///

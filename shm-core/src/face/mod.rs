@@ -3,6 +3,24 @@
 //! Only `lib.rs` names this. It may name everything else; it holds no `unsafe` and no protocol. `Options`,
 //! `SharedBox` and `SharedView` name each other, as `File` and `OpenOptions` do in `std`.
 
+/// The methods of a builder that take a value and give the builder back.
+macro_rules! setters {
+    (
+        impl [$($generics:tt)*] $of:ty;
+        $($(#[$doc:meta])* $name:ident($value:ident: $type:ty) => $($place:ident).+ = $to:expr;)*
+    ) => {
+        impl<$($generics)*> $of {
+            $(
+                $(#[$doc])*
+                pub fn $name(&mut self, $value: $type) -> &mut Self {
+                    self.$($place).+ = $to;
+                    self
+                }
+            )*
+        }
+    };
+}
+
 #[cfg(feature = "async")]
 mod change_stream;
 mod changes;

@@ -61,23 +61,13 @@ impl<T: SharedLayout, K> Clone for Options<T, K> {
     }
 }
 
-/// Of boxes and tables.
-impl<T: SharedLayout, K> Options<T, K> {
-    pub(super) fn with(settings: Settings) -> Options<T, K> {
-        Options {
-            settings,
-            value: PhantomData,
-            kind: PhantomData,
-        }
-    }
+setters! {
+    impl [T: SharedLayout, K] Options<T, K>;
 
     /// The permissions of a new segment, as of a file: `0o600` unless told otherwise. Execute bits
     /// mean nothing and are dropped. The creator's own rights, `0o600`, are always among them: a
     /// mode without them is refused ([`ErrorKind::Options`]).
-    pub fn mode(&mut self, mode: u32) -> &mut Self {
-        self.settings.mode = mode;
-        self
-    }
+    mode(mode: u32) => settings.mode = mode;
 
     /// The group that a new segment and its semaphore set belong to, by number: that of its creator
     /// unless told otherwise. Its members have the rights that the [mode](Options::mode) gives to a
@@ -100,10 +90,7 @@ impl<T: SharedLayout, K> Options<T, K> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn group(&mut self, gid: u32) -> &mut Self {
-        self.settings.group = Some(gid);
-        self
-    }
+    group(gid: u32) => settings.group = Some(gid);
 
     /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
     /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
@@ -111,10 +98,7 @@ impl<T: SharedLayout, K> Options<T, K> {
     ///
     /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
     /// to 1.3 KiB more than its size.
-    pub fn capacity(&mut self, bytes: usize) -> &mut Self {
-        self.settings.capacity = Some(bytes);
-        self
-    }
+    capacity(bytes: usize) => settings.capacity = Some(bytes);
 
     /// How many boxes may be open for writing at once, in all processes together; 248 unless said
     /// otherwise, at most 1,022.
@@ -124,32 +108,20 @@ impl<T: SharedLayout, K> Options<T, K> {
     ///
     /// More than 248 need a kernel that allows as many semaphores in a set, which those since 3.17
     /// do unless told otherwise (`kernel.sem`, its first number).
-    pub fn slots(&mut self, slots: u16) -> &mut Self {
-        self.settings.slots = slots;
-        self
-    }
+    slots(slots: u16) => settings.slots = slots;
 
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
-    pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.settings.owner = owner;
-        self
-    }
+    owner(owner: Owner) => settings.owner = owner;
 
     /// How long any call waits for another process to get out of the way: 5 s unless told
     /// otherwise. Waiting for a new value ([`SharedView::wait`]) is not meant by it.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.settings.timeout = timeout.min(LONGEST);
-        self
-    }
+    timeout(timeout: Duration) => settings.timeout = timeout.min(LONGEST);
 
     /// Whether each commit to a new segment wakes those who wait: `false` unless told otherwise.
     ///
     /// A [`SharedView`] can't announce that it waits; without this it looks every 2 ms. With it
     /// each commit costs one system call.
-    pub fn always_notify(&mut self, always_notify: bool) -> &mut Self {
-        self.settings.always_notify = always_notify;
-        self
-    }
+    always_notify(always_notify: bool) => settings.always_notify = always_notify;
 
     /// Whether a new segment lies in huge pages (`SHM_HUGETLB`) of the system's default size:
     /// `false` unless told otherwise.
@@ -159,21 +131,12 @@ impl<T: SharedLayout, K> Options<T, K> {
     ///
     /// A process that attaches such a segment has the kernel touch all of its pages, so that one that is not
     /// there is an error and not a `SIGBUS` later: one more system call.
-    pub fn huge_pages(&mut self, huge_pages: bool) -> &mut Self {
-        self.settings.pages = if huge_pages {
-            GetFlags::HUGETLB
-        } else {
-            GetFlags::NONE
-        };
-        self
-    }
+    huge_pages(huge_pages: bool) => settings.pages =
+        if huge_pages { GetFlags::HUGETLB } else { GetFlags::NONE };
 
     /// Whether dropping the box removes the segment, as [`SharedBox::remove`] does: `false` unless
     /// told otherwise. Not in a child forked meanwhile.
-    pub fn remove_on_drop(&mut self, remove: bool) -> &mut Self {
-        self.settings.remove_on_drop = remove;
-        self
-    }
+    remove_on_drop(remove: bool) => settings.remove_on_drop = remove;
 
     /// Whether [`open_or_create`](Options::open_or_create) removes a segment that this program can't
     /// use and no other process is attached to, and makes a new one: `false` unless told otherwise.
@@ -213,9 +176,17 @@ impl<T: SharedLayout, K> Options<T, K> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn replace_unused(&mut self, replace: bool) -> &mut Self {
-        self.settings.replace_unused = replace;
-        self
+    replace_unused(replace: bool) => settings.replace_unused = replace;
+}
+
+/// Of boxes and tables.
+impl<T: SharedLayout, K> Options<T, K> {
+    pub(super) fn with(settings: Settings) -> Options<T, K> {
+        Options {
+            settings,
+            value: PhantomData,
+            kind: PhantomData,
+        }
     }
 
     pub(super) fn removes_on_drop(&self) -> bool {
@@ -223,11 +194,8 @@ impl<T: SharedLayout, K> Options<T, K> {
     }
 }
 
-/// Of boxes.
-impl<T: SharedLayout> Options<T> {
-    pub(super) fn new() -> Options<T> {
-        Options::with(Settings::DEFAULT)
-    }
+setters! {
+    impl [T: SharedLayout] Options<T>;
 
     /// Whether programs without this library store to the value of a new segment: `false` unless
     /// told otherwise.
@@ -235,10 +203,7 @@ impl<T: SharedLayout> Options<T> {
     /// Such a store is seen at once by readers and becomes part of the next commit. It has no
     /// protection: a reader may see half of it, a commit under way may overwrite it, and after the
     /// death of a writer it may be lost.
-    pub fn raw_writers(&mut self, raw_writers: bool) -> &mut Self {
-        self.settings.raw_writers = raw_writers;
-        self
-    }
+    raw_writers(raw_writers: bool) => settings.raw_writers = raw_writers;
 
     /// Whether `open` and `open_or_create` take over a segment that a program without this library
     /// made: `false` unless told otherwise.
@@ -271,25 +236,7 @@ impl<T: SharedLayout> Options<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn adopt(&mut self, adopt: bool) -> &mut Self {
-        self.settings.adopt = adopt;
-        self
-    }
-
-    /// Bytes of a segment that is created with these options: what another program must ask
-    /// `shmget` for if it is to be [adopted](Options::adopt).
-    ///
-    /// It depends on the layout of `T` and on [`capacity`](Options::capacity), and on nothing else:
-    /// the number may be written into a C header.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Options`] if no segment can have that capacity, or the mode or group of these options.
-    pub fn segment_size(&self) -> Result<usize, Error> {
-        self.settings
-            .segment_size(Type::of::<T>())
-            .map_err(explain::<T>(Operation::SegmentSize, Key::PRIVATE.into()))
-    }
+    adopt(adopt: bool) => settings.adopt = adopt;
 
     /// Whether opening a segment that holds an earlier version of the type extends it in place:
     /// `false` unless told otherwise, and then [`ErrorKind::NeedsUpgrade`] says so.
@@ -341,9 +288,28 @@ impl<T: SharedLayout> Options<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn upgrade(&mut self, upgrade: bool) -> &mut Self {
-        self.settings.upgrade = upgrade;
-        self
+    upgrade(upgrade: bool) => settings.upgrade = upgrade;
+}
+
+/// Of boxes.
+impl<T: SharedLayout> Options<T> {
+    pub(super) fn new() -> Options<T> {
+        Options::with(Settings::DEFAULT)
+    }
+
+    /// Bytes of a segment that is created with these options: what another program must ask
+    /// `shmget` for if it is to be [adopted](Options::adopt).
+    ///
+    /// It depends on the layout of `T` and on [`capacity`](Options::capacity), and on nothing else:
+    /// the number may be written into a C header.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`] if no segment can have that capacity, or the mode or group of these options.
+    pub fn segment_size(&self) -> Result<usize, Error> {
+        self.settings
+            .segment_size(Type::of::<T>())
+            .map_err(explain::<T>(Operation::SegmentSize, Key::PRIVATE.into()))
     }
 
     /// Attaches an existing segment. See [`SharedBox::open`].

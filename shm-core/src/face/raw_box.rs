@@ -371,41 +371,28 @@ impl<T> Clone for RawOptions<T> {
     }
 }
 
-impl<T: SharedLayout> RawOptions<T> {
+setters! {
+    impl [T: SharedLayout] RawOptions<T>;
+
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
-    pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.settings.owner = owner;
-        self
-    }
+    owner(owner: Owner) => settings.owner = owner;
 
     /// The permissions of a segment or file that [`create_exact`](Self::create_exact) makes: `0o600` unless
     /// told otherwise. A file which others may write is refused unless their bits are in it, as for
     /// [`Options::mode`](crate::Options::mode).
-    pub fn mode(&mut self, mode: u32) -> &mut Self {
-        self.settings.mode = mode;
-        self
-    }
+    mode(mode: u32) => settings.mode = mode;
 
     /// The group of a segment that [`create_exact`](Self::create_exact) makes, by number; the creator's
     /// unless told otherwise.
-    pub fn group(&mut self, group: u32) -> &mut Self {
-        self.settings.group = Some(group);
-        self
-    }
+    group(group: u32) => settings.group = Some(group);
 
     /// How long an access of a [`GuardedBox`](crate::GuardedBox) waits for its guard, and `open` goes on
     /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.settings.timeout = timeout;
-        self
-    }
+    timeout(timeout: Duration) => settings.timeout = timeout;
 
     /// How many bytes of the segment lie before the `T`: 0 unless told otherwise. A multiple of the
     /// type's alignment.
-    pub fn offset(&mut self, bytes: usize) -> &mut Self {
-        self.offset = bytes;
-        self
-    }
+    offset(bytes: usize) => offset = bytes;
 
     /// Whether [`open`](Self::open) makes the segment if the key leads to none, or the file of the path, of exactly the bytes up
     /// to the end of the `T`, all zeros: what `shmget(key, sizeof(struct …), IPC_CREAT | mode)` does in C.
@@ -426,11 +413,10 @@ impl<T: SharedLayout> RawOptions<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn create_exact(&mut self, create: bool) -> &mut Self {
-        self.create_exact = create;
-        self
-    }
+    create_exact(create: bool) => create_exact = create;
+}
 
+impl<T: SharedLayout> RawOptions<T> {
     /// Attaches the segment of a place. See [`RawBox::open`].
     ///
     /// # Errors

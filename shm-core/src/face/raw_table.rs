@@ -408,35 +408,27 @@ impl<Header> Settings<Header> {
     }
 }
 
-impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
+setters! {
+    impl [Header, Row: SharedLayout] RawTableOptions<Header, Row>;
+
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
-    pub fn owner(&mut self, owner: Owner) -> &mut Self {
-        self.settings.common.owner = owner;
-        self
-    }
+    owner(owner: Owner) => settings.common.owner = owner;
 
     /// The rights of others to write the table's file that are no danger, as `0o660` has those of its group: a file which others
     /// may write is refused unless their bits are in it, as for [`Options::mode`](crate::Options::mode).
-    pub fn mode(&mut self, mode: u32) -> &mut Self {
-        self.settings.common.mode = mode;
-        self
-    }
+    mode(mode: u32) => settings.common.mode = mode;
 
     /// How long an access of a [`GuardedTable`](crate::GuardedTable) waits for its guard, and `open` goes on
     /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.settings.common.timeout = timeout;
-        self
-    }
+    timeout(timeout: Duration) => settings.common.timeout = timeout;
 
     /// At which byte of the segment the rows begin, a multiple of their alignment: behind the header unless
     /// told otherwise. C's `rows[]` may begin in the padding at the header's end: there it is
     /// `offsetof(struct table, rows)`.
-    pub fn rows_at(&mut self, bytes: usize) -> &mut Self {
-        self.settings.rows_at = Some(bytes);
-        self
-    }
+    rows_at(bytes: usize) => settings.rows_at = Some(bytes);
+}
 
+impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
     /// The field of the header that counts the rows: of all that the segment has room for unless told
     /// otherwise.
     pub fn count_from<C>(&mut self, field: Field<Header, C>) -> &mut Self
