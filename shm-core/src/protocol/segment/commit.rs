@@ -55,13 +55,20 @@ pub(crate) trait Held {
         None
     }
 
+    /// The copies of that value.
+    fn copies(&self) -> &impl Copies;
+
     /// Copies some bytes of the value to `dst`. All of `dst` is initialised then. The right is known to be had, see
     /// [`Held::check`].
     ///
     /// # Safety
     ///
     /// The span lies within the segment's capacity, and `dst` is valid for writes of as many bytes.
-    unsafe fn load(&self, span: Span, dst: *mut u8);
+    #[inline(always)]
+    unsafe fn load(&self, span: Span, dst: *mut u8) {
+        // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
+        unsafe { self.copies().latch().payload().load_span(span, dst) };
+    }
 
     /// A span outside of which the comb's stretches have the bytes at `src` in the payload, at
     /// `offset`; `None` if they have them everywhere.
@@ -70,7 +77,11 @@ pub(crate) trait Held {
     ///
     /// `offset + comb.len()` is at most the segment's capacity, and `src` has `comb.len()` bytes, which
     /// are initialised where the stretches are.
-    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span>;
+    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
+        let payload = self.copies().latch().payload();
+        // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
+        unsafe { payload.difference(offset, src, comb) }
+    }
 
     /// Commits what `write` stores, a whole value of `len` bytes. Returns the new version.
     ///
@@ -81,12 +92,16 @@ pub(crate) trait Held {
     /// # Safety
     ///
     /// `len` is at most the segment's capacity, and `gaps` lie within `len`.
+    #[inline(always)]
     unsafe fn commit(
         &mut self,
         len: usize,
         gaps: Option<[Span; GAPS]>,
         write: impl Fn(Payload),
-    ) -> u64;
+    ) -> u64 {
+        // SAFETY: the right is had: **owned**, **whole**; what this function's contract says of lengths.
+        unsafe { commit_whole(self.copies(), len, gaps, write) }
+    }
 
     /// Commits what `write` stores within `changed`: the cost is that of these bytes and of those
     /// of the commit before. Otherwise as [`Held::commit`].
@@ -94,12 +109,39 @@ pub(crate) trait Held {
     /// # Safety
     ///
     /// `changed` lies within the segment's capacity.
-    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64;
+    #[inline(always)]
+    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
+        let copies = self.copies();
+        let exact = copies.is_exact();
+        let write = |area| write(Payload { area, exact });
+        // The mirror is two versions old: it lacks what the last commit changed, and what this one
+        // changes. Raw writers change what no commit knows of.
+        let last =
+            decoded(copies.range().load(Relaxed), copies.stored()).filter(|_| !copies.is_exact());
+        // SAFETY: the right is had: **owned**, **whole**.
+        let (version, mirror) = unsafe { copies.latch().commit(write) };
+        let payload = copies.latch().payload();
+        // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**).
+        // `decoded` lets only spans within `stored` through; that and `changed` are within the capacity.
+        unsafe {
+            match last {
+                Some(last) => {
+                    mirror.copy_from(payload, last);
+                    mirror.copy_from(payload, changed);
+                }
+                None => mirror.copy_from(payload, Span::whole(copies.stored())),
+            }
+        }
+        stop!("commit: mirror written");
+        copies.range().store(encoded(changed), Relaxed);
+        stop!("commit: range of a part noted");
+        version
+    }
 }
 
 /// The copies of one value, and what is known of them. Each is asked for where it is needed: what is kept in a register from
 /// before a commit costs one.
-pub(super) trait Copies {
+pub(crate) trait Copies {
     fn latch(&self) -> &Latch;
 
     /// The word that says what the last commit changed.
@@ -154,43 +196,6 @@ pub(super) unsafe fn commit_whole(
         unsafe { mirror.copy_from(copies.latch().payload(), Span::whole(len)) };
     }
     stop!("commit: mirror written");
-    version
-}
-
-/// Commits what `write` stores within `changed`, see [`Held::commit_part`].
-///
-/// # Safety
-///
-/// The right to commit is had: **owned**, **whole** of [`Held`]. `changed` is within the capacity.
-#[inline(always)]
-pub(super) unsafe fn commit_part(
-    copies: &impl Copies,
-    changed: Span,
-    write: impl FnOnce(Payload),
-) -> u64 {
-    let exact = copies.is_exact();
-    let write = |area| write(Payload { area, exact });
-    // The mirror is two versions old: it lacks what the last commit changed, and what this one
-    // changes. Raw writers change what no commit knows of.
-    let last =
-        decoded(copies.range().load(Relaxed), copies.stored()).filter(|_| !copies.is_exact());
-    // SAFETY: this function's contract: **owned**, **whole**.
-    let (version, mirror) = unsafe { copies.latch().commit(write) };
-    let payload = copies.latch().payload();
-    // SAFETY: payload and mirror are of one size, do not overlap, and are writable (**owned**).
-    // `decoded` lets only spans within `stored` through; that and `changed` are within the capacity.
-    unsafe {
-        match last {
-            Some(last) => {
-                mirror.copy_from(payload, last);
-                mirror.copy_from(payload, changed);
-            }
-            None => mirror.copy_from(payload, Span::whole(copies.stored())),
-        }
-    }
-    stop!("commit: mirror written");
-    copies.range().store(encoded(changed), Relaxed);
-    stop!("commit: range of a part noted");
     version
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
-use super::commit::{Copies, GAPS, Held, Payload, commit_as, commit_part, commit_whole};
+use super::commit::{Copies, Held, Payload, commit_as};
 use super::segment::Segment;
 use super::upgrade::{self, Successor};
 use crate::protocol::fault::Fault;
@@ -13,7 +13,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::wait;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, State};
-use crate::protocol::memory::copy::{Comb, Span};
+use crate::protocol::memory::copy::Span;
 use crate::protocol::memory::latch::Latch;
 use crate::protocol::memory::stop::stop;
 
@@ -236,32 +236,8 @@ impl Held for Locked<'_> {
     }
 
     #[inline(always)]
-    unsafe fn load(&self, span: Span, dst: *mut u8) {
-        // SAFETY: the span lies within the capacity, which is the payload's size; `dst` takes its bytes.
-        unsafe { self.segment.latch.payload().load_span(span, dst) };
-    }
-
-    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
-        // SAFETY: the comb lies within the capacity, which is the payload's size, and `src` has its bytes.
-        unsafe { self.segment.latch.payload().difference(offset, src, comb) }
-    }
-
-    #[inline(always)]
-    unsafe fn commit(
-        &mut self,
-        len: usize,
-        gaps: Option<[Span; GAPS]>,
-        write: impl Fn(Payload),
-    ) -> u64 {
-        // SAFETY: the lock is known to be held: **owned**, **whole**; what this function's contract says of lengths.
-        unsafe { commit_whole(self.segment, len, gaps, write) }
-    }
-
-    #[inline(always)]
-    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
-        // SAFETY: the lock is known to be held: **owned**, **whole**; `changed` is within the capacity (this
-        // function's contract).
-        unsafe { commit_part(self.segment, changed, write) }
+    fn copies(&self) -> &impl Copies {
+        self.segment
     }
 }
 

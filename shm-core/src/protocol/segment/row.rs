@@ -1,13 +1,13 @@
 //! One row of an attached table: read by all, written by its owner.
 
-use super::commit::{Copies, GAPS, Held, Payload, commit_part, commit_whole};
+use super::commit::{Copies, GAPS, Held, Payload, commit_whole};
 use super::segment::Segment;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{EVERYTHING, State};
-use crate::protocol::memory::copy::{Area, Comb, LONG, Span};
+use crate::protocol::memory::copy::{Area, LONG, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
@@ -369,9 +369,9 @@ impl Held for OwnedRow<'_> {
         unsafe { from.load_span(span, dst) };
     }
 
-    unsafe fn difference(&self, offset: usize, src: *const u8, comb: Comb<'_>) -> Option<Span> {
-        // SAFETY: the comb lies within the capacity, which is a row's size, and `src` has its bytes.
-        unsafe { self.row.latch.payload().difference(offset, src, comb) }
+    #[inline(always)]
+    fn copies(&self) -> &impl Copies {
+        &self.row
     }
 
     #[inline(always)]
@@ -387,12 +387,5 @@ impl Held for OwnedRow<'_> {
         }
         // SAFETY: **owned**, **whole**; what this function's contract says of lengths.
         unsafe { commit_whole(&self.row, len, gaps, write) }
-    }
-
-    #[inline(always)]
-    unsafe fn commit_part(&mut self, changed: Span, write: impl FnOnce(Payload)) -> u64 {
-        debug_assert!(!self.fresh, "the first commit is a whole one");
-        // SAFETY: **owned**, **whole**; `changed` is within the capacity (this function's contract).
-        unsafe { commit_part(&self.row, changed, write) }
     }
 }
