@@ -38,25 +38,20 @@ const FCNTL: c_long = libc::SYS_fcntl;
 #[cfg(target_pointer_width = "32")]
 const FCNTL: c_long = libc::SYS_fcntl64;
 
-/// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
 #[derive(Clone, Copy)]
-pub(super) enum LockSort {
-    Read,
-    Write,
-    None,
-}
-
+#[repr(i16)]
 #[allow(
     clippy::unnecessary_cast,
     clippy::cast_possible_truncation,
     reason = "the numbers 0 to 2, whose width differs from libc to libc"
 )]
+pub(super) enum LockSort {
+    Read = libc::F_RDLCK as i16,
+    Write = libc::F_WRLCK as i16,
+    None = libc::F_UNLCK as i16,
+}
+
 fn lock_call(fd: RawFd, command: c_int, sort: LockSort, (start, len): (i64, i64)) -> Result<Lock> {
-    let sort = match sort {
-        LockSort::Read => libc::F_RDLCK,
-        LockSort::Write => libc::F_WRLCK,
-        LockSort::None => libc::F_UNLCK,
-    };
     let mut lock = Lock {
         sort: sort as c_short,
         whence: libc::SEEK_SET as c_short,
@@ -91,11 +86,6 @@ pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
 }
 
 /// Whether another description has locked the byte for itself alone.
-#[allow(
-    clippy::unnecessary_cast,
-    clippy::cast_possible_truncation,
-    reason = "see `lock_call`"
-)]
 pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
     let lock = lock_call(
         file.as_raw_fd(),
@@ -103,7 +93,7 @@ pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
         LockSort::Read,
         (byte, 1),
     )?;
-    Ok(lock.sort != libc::F_UNLCK as c_short)
+    Ok(lock.sort != LockSort::None as c_short)
 }
 
 /// A number for which of the first bytes other descriptions have locked for themselves alone; `None` of a descriptor that is none.
@@ -114,18 +104,13 @@ pub(crate) fn held(fd: RawFd, bytes: u16) -> Option<u32> {
 }
 
 #[cfg(feature = "async")]
-#[allow(
-    clippy::unnecessary_cast,
-    clippy::cast_possible_truncation,
-    reason = "see `lock_call`"
-)]
 fn held_between(fd: RawFd, start: i64, end: i64) -> Option<u32> {
     if start >= end {
         return Some(0);
     }
     // Any of the locks there, not the first one.
     let lock = lock_call(fd, libc::F_OFD_GETLK, LockSort::Read, (start, end - start)).ok()?;
-    if lock.sort == libc::F_UNLCK as c_short {
+    if lock.sort == LockSort::None as c_short {
         return Some(0);
     }
     let from = lock.start.max(start);
