@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::measure::attach::{BARE, NODE_STANDS};
 use crate::measure::solo::Work;
-use crate::measure::{Cost, Report, files, under_writer};
+use crate::measure::{Cost, Report, files, rows, under_writer};
 use crate::peer::Candidate::{self, Fixed, Held, Iceoryx, Ours, Robust, RuntimeLength, View};
 use crate::value::spoken;
 
@@ -312,6 +312,32 @@ impl Judge<'_> {
     }
 }
 
+impl Judge<'_> {
+    fn rows(&mut self) {
+        for (call, limit, what) in [
+            (rows::SET, 1.8, "Seat::set, 64 B : two copies of 64 B"),
+            (
+                rows::ADD,
+                1.1,
+                "a counter's addition : AtomicU64::fetch_add",
+            ),
+            (
+                rows::READ,
+                1.2,
+                "256 rows, life as last noticed : 256 x get",
+            ),
+            (
+                rows::JUDGED,
+                1.8,
+                "256 rows judged : 256 x get and one GETVAL",
+            ),
+        ] {
+            let [ours, bare] = [rows::OURS, rows::BARE].map(|who| self.report.rows(call, who));
+            self.ratio(what, AtMost(limit), ours, bare);
+        }
+    }
+}
+
 /// All goals, in order.
 pub fn judge(report: &Report) -> Vec<Goal> {
     let mut judge = Judge {
@@ -323,5 +349,6 @@ pub fn judge(report: &Report) -> Vec<Goal> {
     judge.under_writer();
     judge.coming_and_going();
     judge.files();
+    judge.rows();
     judge.goals
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use measure::{
-    Effort, Report, attach, build, contention, files, readers, solo, takeover, under_writer, wake,
+    Effort, Report, attach, build, contention, files, readers, rows, solo, takeover, under_writer, wake,
 };
 
 const HELP: &str = "\
@@ -29,7 +29,7 @@ Measures shm-core beside its alternatives and prints one table.
   --plot           redraws the plots in tests/competitors/plots
   --build-times    measures clean release builds too (minutes) and records them in tests/competitors/build-times.json
   --quick          a fifth of the rounds
-  --only PART,...  solo, readers, under_writer, contention, attach, files, wake, takeover
+  --only PART,...  solo, readers, under_writer, contention, attach, files, rows, wake, takeover
 ";
 
 /// Values of a mebibyte are passed around by value.
@@ -101,6 +101,9 @@ fn parent(args: &[String]) -> ExitCode {
         if !report.files.is_empty() {
             println!("\n{}", table::files(&report));
         }
+        if !report.rows.is_empty() {
+            println!("\n{}", table::rows(&report));
+        }
         if !report.wake.is_empty() {
             println!("\n{}", table::wake(&report));
         }
@@ -143,6 +146,7 @@ fn measure(effort: Effort, wanted: impl Fn(&str) -> bool, build_times: bool) -> 
             attach::measure(effort)
         }),
         files: part("files", wanted("files"), || files::measure(effort)),
+        rows: part("rows", wanted("rows"), || rows::measure(effort)),
         wake: part("wake-ups", wanted("wake"), || wake::measure(effort)),
         takeover: part("takeovers", wanted("takeover"), || {
             takeover::measure(effort)

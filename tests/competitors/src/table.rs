@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Row as Line, Table, presets};
 
 use crate::goals::Goal;
-use crate::measure::{Rate, Report, files};
+use crate::measure::{Rate, Report, files, rows};
 use crate::peer::{ALL, Candidate};
 use crate::value::spoken;
 
@@ -116,6 +116,26 @@ pub fn files(report: &Report) -> Table {
                 .chain(cells.into_iter().flatten())
                 .collect::<Vec<_>>(),
         ));
+    }
+    align(&mut table);
+    table
+}
+
+/// Rows that have owners.
+pub fn rows(report: &Report) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    let heading = ["min (median)"].into_iter().chain(rows::CALLS);
+    table.set_header(Line::from(heading.collect::<Vec<_>>()));
+    for candidate in rows::CANDIDATES {
+        let cell = |call| match report.rows(call, candidate) {
+            Some(cost) => format!("{} ({})", time(cost.min), time(cost.median)),
+            None => String::new(),
+        };
+        let cells = [candidate.to_string()]
+            .into_iter()
+            .chain(rows::CALLS.map(cell));
+        table.add_row(Line::from(cells.collect::<Vec<_>>()));
     }
     align(&mut table);
     table

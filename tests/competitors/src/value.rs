@@ -24,6 +24,20 @@ pub struct Block<const N: usize> {
     words: [u64; N],
 }
 
+impl<const N: usize> Block<N> {
+    /// Replaces the words from there on.
+    #[inline(always)]
+    pub fn put<const M: usize>(&mut self, at: usize, part: &Block<M>) {
+        self.words[at..at + M].copy_from_slice(&part.words);
+    }
+}
+
+impl<const N: usize> Default for Block<N> {
+    fn default() -> Self {
+        Block { words: [0; N] }
+    }
+}
+
 impl<const N: usize> Value for Block<N> {
     const COUNT: Field<Self, u64> = field!(<Block<N>>.words[N / 2]);
 

@@ -9,6 +9,7 @@ pub mod build;
 pub mod contention;
 pub mod files;
 pub mod readers;
+pub mod rows;
 pub mod solo;
 pub mod takeover;
 pub mod under_writer;
@@ -155,6 +156,7 @@ pub struct Report {
     pub contention: Vec<contention::Row>,
     pub attach: Vec<Figure>,
     pub files: Vec<Figure>,
+    pub rows: Vec<Figure>,
     pub wake: Vec<wake::Row>,
     pub takeover: Vec<takeover::Row>,
     pub build: Vec<build::Row>,
@@ -174,6 +176,11 @@ impl Report {
     /// What a call on a value in a file costs.
     pub fn file(&self, what: &str, bytes: usize, candidate: &str) -> Option<Cost> {
         find(&self.files, what, bytes, candidate)
+    }
+
+    /// What a call on rows costs.
+    pub fn rows(&self, what: &str, candidate: &str) -> Option<Cost> {
+        find(&self.rows, what, 64, candidate)
     }
 }
 

@@ -3,7 +3,7 @@
 use iceoryx2::node::Node;
 use iceoryx2::port::reader::{EntryHandle, Reader};
 use iceoryx2::port::writer::{EntryHandleMut, Writer};
-use iceoryx2::prelude::{LogLevel, NodeBuilder, ServiceName, ipc, set_log_level};
+use iceoryx2::prelude::{LogLevel, NodeBuilder, ServiceName, ZeroCopySend, ipc, set_log_level};
 use iceoryx2::service::port_factory::blackboard::PortFactory;
 
 use super::Peer;
@@ -121,5 +121,53 @@ impl<T: Value> Peer<T> for Iceoryx<T> {
         let mut value = *self.reader.get();
         change(&mut value);
         self.writer().update_with_copy(value);
+    }
+}
+
+/// Many entries, and all of their handles.
+pub struct Board<T: ZeroCopySend + Copy + 'static> {
+    readers: Vec<EntryHandle<Service, u64, T>>,
+    writers: Vec<EntryHandleMut<Service, u64, T>>,
+    _ports: (Reader<Service, u64>, Writer<Service, u64>),
+    _service: PortFactory<Service, u64>,
+    _node: Node<Service>,
+}
+
+impl<T: ZeroCopySend + Copy + Default + std::fmt::Debug + 'static> Board<T> {
+    /// With zeros in each entry.
+    pub fn new(place: Place, entries: u64) -> Self {
+        let node = node();
+        let mut creator = node
+            .service_builder(&service_name(place))
+            .blackboard_creator::<u64>();
+        for key in 0..entries {
+            creator = creator.add::<T>(key, T::default());
+        }
+        let service = creator.create().expect("created");
+        let reader = service.reader_builder().create().expect("a reader");
+        let writer = service.writer_builder().create().expect("the only writer");
+        Board {
+            readers: (0..entries)
+                .map(|key| reader.entry::<T>(&key).expect("the entry"))
+                .collect(),
+            writers: (0..entries)
+                .map(|key| writer.entry::<T>(&key).expect("the entry"))
+                .collect(),
+            _ports: (reader, writer),
+            _service: service,
+            _node: node,
+        }
+    }
+
+    /// What an entry holds.
+    #[inline(always)]
+    pub fn get(&self, entry: u64) -> T {
+        *self.readers[entry as usize].get()
+    }
+
+    /// Replaces it.
+    #[inline(always)]
+    pub fn set(&self, entry: u64, value: T) {
+        self.writers[entry as usize].update_with_copy(value);
     }
 }

@@ -13,7 +13,7 @@ mod raw_sync;
 #[cfg(boost)]
 pub use boost::Boost;
 pub use copy::{Fixed, RuntimeLength};
-pub use iceoryx::{Iceoryx, node, open_and_get};
+pub use iceoryx::{Board, Iceoryx, node, open_and_get};
 pub use ours::{Held, Ours, View};
 pub use pthread::{Plain, Pthread, Robust, Segment};
 pub use raw_sync::RawSync;
