@@ -34,5 +34,5 @@ pub use mortal::{
 };
 pub use peer::{Peer, other_peers};
 pub use python::Python;
-pub use table::{Row, c_rows, row_header, table_act};
+pub use table::{Additions, Counted, LAST_COUNT, Row, c_rows, row_header, table_act};
 pub use whole::Whole;

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, alarm, fork};
 use shm_core::sysv::shm::Id;
-use shm_core::{CHeader, ErrorKind, Place, SharedLayout, SharedTable, field};
+use shm_core::{CHeader, ErrorKind, Place, SharedBox, SharedLayout, SharedTable, field};
 
 use crate::{Compiler, Memory, own_ipc_namespace};
 
@@ -57,6 +57,43 @@ pub fn c_rows(compiler: &Compiler, out: &str) -> String {
     built.to_str().expect("it was made of text").to_owned()
 }
 
+/// A row that counts.
+#[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Counted {
+    /// What its owner is known by.
+    pub owner: u64,
+    /// What the owners count.
+    #[shared(counter)]
+    pub n: u64,
+    /// Owner and version.
+    pub sums: [u64; 6],
+}
+
+impl Counted {
+    /// What its owner commits: the counter is not stored.
+    pub fn new(owner: u64) -> Counted {
+        Counted {
+            owner,
+            n: 0xbad,
+            sums: [owner; 6],
+        }
+    }
+}
+
+/// What `table_act` counts in a row that it dies with.
+pub const LAST_COUNT: u64 = 1000;
+
+/// How many additions to counters were begun, and how many were done.
+#[derive(SharedLayout, Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Additions {
+    /// Begun.
+    pub begun: u64,
+    /// Done.
+    pub done: u64,
+}
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Does one thing to a table, as a process of its own.
@@ -66,6 +103,9 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// What the library says, and what was not as it had to be.
 pub fn table_act(action: &str, place: &Place, number: u64) -> Outcome {
     let pid = u64::from(std::process::id());
+    if let Some(action) = action.strip_prefix("count: ") {
+        return counts(action, place, number);
+    }
     let table = SharedTable::<Row>::open(place)?;
     match action {
         // Claims a row, and keeps it until it is told to go on.
@@ -124,6 +164,67 @@ fn churn(table: &SharedTable<Row>, pid: u64) -> Outcome {
     if seat.id().number() % 8 == 0 {
         table.reap(|id, last| match last {
             Ok(last) => assert!(last.is_whole(), "{id}: {last:?}"),
+            Err(error) => panic!("{id}: {error}"),
+        })?;
+    }
+    Ok(())
+}
+
+/// The same for a table whose rows count.
+fn counts(action: &str, place: &Place, number: u64) -> Outcome {
+    let n = field!(Counted.n);
+    let table = SharedTable::<Counted>::open(place)?;
+    let claim = || table.claim(Counted::new(number));
+    match action {
+        "claim and die" => {
+            claim()?.fetch_add(n, LAST_COUNT)?;
+            let mut seat = claim()?;
+            seat.fetch_add(n, LAST_COUNT)?;
+            raise(Signal::SIGKILL)?;
+        }
+        "claim all" => {
+            for mut seat in std::iter::from_fn(|| claim().ok()).collect::<Vec<_>>() {
+                seat.fetch_add(n, 1)?;
+            }
+        }
+        "claim and release" => {
+            let mut seat = claim()?;
+            seat.fetch_add(n, 1)?;
+            seat.set(Counted::new(number))?;
+            seat.fetch_add(n, 1)?;
+            seat.store(field!(Counted.sums), [number; 6])?;
+        }
+        "reap" => {
+            table.reap(|_, last| assert!(last.is_ok_and(|last| last.n == LAST_COUNT)))?;
+        }
+        // For ever, until it is killed; what it does is known from another segment.
+        "churn" => {
+            let known = SharedBox::<Additions>::open(Place::id(Id::from_raw(number.try_into()?)))?;
+            loop {
+                count_some(&table, &known)?;
+            }
+        }
+        _ => return Err(format!("no process does {action} to a table").into()),
+    }
+    Ok(())
+}
+
+/// One claim with some additions and commits; at times a reaping.
+fn count_some(table: &SharedTable<Counted>, known: &SharedBox<Additions>) -> Outcome {
+    let mut seat = match table.claim(Counted::new(7)) {
+        Err(error) if error.kind() == ErrorKind::Full => return Ok(()),
+        seat => seat?,
+    };
+    for count in 0..8 {
+        known.fetch_add(field!(Additions.begun), 1)?;
+        assert_eq!(seat.fetch_add(field!(Counted.n), 1)?, count);
+        known.fetch_add(field!(Additions.done), 1)?;
+        seat.set(Counted::new(7))?;
+        assert_eq!(table.get(seat.id())?.n, count + 1);
+    }
+    if seat.id().number() % 8 == 0 {
+        table.reap(|id, last| match last {
+            Ok(last) => assert!(last.n <= 8, "{id}: {last:?}"),
             Err(error) => panic!("{id}: {error}"),
         })?;
     }

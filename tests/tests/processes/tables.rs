@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shm_core::{ErrorKind, OnDeath, RowId, RowLife, SharedTable, TableView};
-use shm_tests::{Folder, Guard, Home, NOBODY, Peer, Row, as_user, may_change_user};
+use shm_core::{ErrorKind, Key, OnDeath, RowId, RowLife, SharedBox, SharedTable, TableView, field};
+use shm_tests::{
+    Additions, Counted, Folder, Guard, Home, NOBODY, Peer, Row, as_user, may_change_user,
+};
 
 /// A death is noticed once the kernel has undone the semaphore.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -326,6 +328,61 @@ fn kills_at_random_lose_no_row_and_tear_none() {
     );
     drop(seats);
     assert_eq!(table.rows().count(), 1);
+}
+
+/// More processes than rows count, and one after another is killed. With `SHM_FULL`: 5,000 of them.
+#[test]
+fn kills_at_random_lose_no_count_and_double_none() {
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let kills: u64 = if full { 5000 } else { 20 };
+    let guard = Guard::new();
+    let mut options = SharedTable::<Counted>::options();
+    options.rows(4).remove_on_drop(true);
+    let table = options.create_new(guard.key()).unwrap();
+    let mut options = SharedBox::options();
+    options.remove_on_drop(true);
+    let known = options.create_new(Key::PRIVATE, Additions::default());
+    let known = known.unwrap();
+    let id = known.id().unwrap().as_raw();
+    let churns = || acts("count: churn", &guard.arg(), id.try_into().unwrap());
+    let mut peers: Vec<Peer> = (0..5).map(|_| churns()).collect();
+    let (mut number, mut last) = (1_u64, 0);
+    let mut check = |lost: u64| {
+        let done = known.get().unwrap().done;
+        let total = table.total(field!(Counted.n)).unwrap();
+        let begun = known.get().unwrap().begun;
+        assert!(last <= total, "it fell from {last} to {total}");
+        // Of what a process had begun when it was killed nothing more is known.
+        assert!(
+            (done..=begun).contains(&total),
+            "{done} to {begun}: {total}"
+        );
+        assert!(begun - done <= lost + 5, "{done} to {begun}");
+        last = total;
+        total
+    };
+    for killed in 1..=kills {
+        number = number
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let victim = (number >> 33) as usize % peers.len();
+        thread::sleep(Duration::from_micros(number >> 53));
+        assert!(!peers[victim].has_ended(), "it ended by itself");
+        peers[victim].kill();
+        check(killed);
+        peers[victim] = churns();
+    }
+    until("they count", || check(kills) > 200);
+    for peer in &peers {
+        peer.kill();
+    }
+    drop(peers);
+    println!("{kills} kills, {} counted", check(kills));
+    until("all are reaped", || {
+        table.reap(|_, _| ()).unwrap();
+        table.rows().count() == 0
+    });
+    check(kills);
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Instant;
 
-use shm_core::{ErrorKind, RowLife, SharedTable, TableView};
-use shm_tests::{Guard, Row, Stop, at_each_stop, dies_at, mortal, stop_points};
+use shm_core::{ErrorKind, RowLife, SharedTable, TableView, field};
+use shm_tests::{
+    Counted, Guard, LAST_COUNT, Row, Stop, at_each_stop, dies_at, mortal, stop_points,
+};
 
 use crate::world::Table;
 
@@ -106,4 +108,75 @@ fn a_death_at_any_step_of_a_row_loses_no_row_and_touches_no_other() {
         .filter(|point| point.starts_with("row:") && !reached.contains(*point))
         .collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+/// A process dies at this stop of its action, in a table where others have counted. `false`: it does not come to it.
+fn one_death_of_many_counts(action: &str, stop: &Stop, table: &mut Table) -> bool {
+    let n = field!(Counted.n);
+    let guard = Guard::new();
+    let mut options = SharedTable::<Counted>::options();
+    let rows = options.rows(1 + OTHERS as u32).create_new(guard.key());
+    let rows = rows.unwrap();
+    let mut seat = rows.claim(Counted::new(OWN)).unwrap();
+    seat.fetch_add(n, 100 * LAST_COUNT).unwrap();
+    let mut command = Command::new(mortal());
+    command.args(["table", "count: claim and die", &guard.arg(), "80"]);
+    assert!(!command.status().unwrap().success(), "it dies");
+    let before = rows.total(n).unwrap();
+    assert_eq!(before, 102 * LAST_COUNT);
+    let died = dies(&guard, &format!("count: {action}"), stop);
+
+    let after = rows.total(n).unwrap();
+    assert!(
+        (before..=before + 2).contains(&after),
+        "{before}, then {after}"
+    );
+    assert_eq!(rows.get(seat.id()).unwrap().n, 100 * LAST_COUNT);
+    for row in rows
+        .look()
+        .unwrap()
+        .filter(|row| row.life() == RowLife::Dead)
+    {
+        let last = row.get().unwrap();
+        assert!([0, 1, 2, LAST_COUNT].contains(&last.n), "{last:?}");
+        assert_eq!(last.sums, [last.owner; 6]);
+    }
+    // Whoever comes next begins at 0.
+    let mut seats: Vec<_> = (0..OTHERS)
+        .map(|_| rows.claim(Counted::new(OWN)).unwrap())
+        .collect();
+    for seat in &mut seats {
+        assert_eq!(rows.get(seat.id()).unwrap().n, 0);
+        assert_eq!(seat.fetch_add(n, 1).unwrap(), 0);
+        seat.set(Counted::new(OWN)).unwrap();
+        assert_eq!(rows.get(seat.id()).unwrap().n, 1);
+    }
+    drop((seats, seat));
+    assert_eq!(rows.total(n).unwrap(), after + OTHERS as u64);
+    rows.remove().unwrap();
+    if died {
+        table.count(
+            format!("{} | {action}", stop.point),
+            ["0", "1", "2"][(after - before) as usize],
+        );
+    }
+    died
+}
+
+#[test]
+fn a_death_at_any_step_of_a_row_loses_no_count_and_doubles_none() {
+    let points: Vec<String> = stop_points()
+        .into_iter()
+        .filter(|point| {
+            let steps = ["row:", "commit:", "repair:", "copy:"];
+            steps.iter().any(|step| point.starts_with(step))
+        })
+        .collect();
+    let mut table = Table::default();
+    for action in ["claim and release", "reap", "claim all"] {
+        at_each_stop(&points, |stop| {
+            one_death_of_many_counts(action, stop, &mut table)
+        });
+    }
+    table.print("| stop point | what it did | what it had counted |");
 }

@@ -81,6 +81,7 @@ pub const POINTS: &[&str] = &[
     "upgrade: schema written",
     "upgrade: committed",
     "row: taken",
+    "row: bases noted",
     "row: filled",
     "row: named",
     "row: shown",

@@ -400,7 +400,6 @@ impl Segment {
             // SAFETY: the word lies within the capacity, which is the mask's size.
             unsafe { mask.word(offset) }.store(if is_counter { u64::MAX } else { 0 }, Relaxed);
         }
-        stop!("birth: counters written");
     }
 
     /// What all owners that ever were have counted at this offset; 0: the table has no counter there.
