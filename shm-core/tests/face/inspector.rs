@@ -371,10 +371,14 @@ fn a_set_that_bears_the_tags_of_no_segment_and_that_no_process_uses_is_orphaned(
         set_with_tag(free),
     );
     sem::op(used, &[sem::Op::add(0, 1)]).unwrap();
+    // A table has no slot there, but a count of deaths; a box has a slot, which this process has.
+    let (table, last_slot) = (set_with_tag(free), set_with_tag(free));
+    sem::op(table, &[sem::Op::add(2, 7)]).unwrap();
+    sem::op(last_slot, &[sem::Op::add(2, 1)]).unwrap();
     let found = shm_core::orphaned_sets().unwrap();
-    assert!(found.contains(&orphan));
-    assert!(!found.contains(&owned) && !found.contains(&used));
-    for set in [orphan, owned, used] {
+    assert!(found.contains(&orphan) && found.contains(&table));
+    assert!(!found.contains(&owned) && !found.contains(&used) && !found.contains(&last_slot));
+    for set in [orphan, owned, used, table, last_slot] {
         sem::remove(set).unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use shm_core::sysv::{sem, shm};
 use shm_core::{ErrorKind, Key, OnDeath, RowId, RowLife, SharedBox, SharedTable, TableView, field};
 use shm_tests::{
     Additions, Counted, Folder, Guard, Home, NOBODY, Peer, Row, as_user, may_change_user,
@@ -108,6 +109,83 @@ fn a_claim_takes_the_row_of_a_dead_owner_only_where_none_is_free() {
     assert_eq!(table.get(third.id()).unwrap(), Row::new(9, 0));
     let full = table.claim(Row::new(10, 0)).unwrap_err();
     assert_eq!(full.claimants(), [std::process::id()]);
+}
+
+/// A table that goes with its last process leaves a set behind if that one is killed: the kernel counted its death there.
+#[test]
+fn the_set_of_a_table_that_went_with_a_killed_process_is_orphaned() {
+    let guard = Guard::new();
+    let mut options = SharedTable::<Row>::options();
+    let table = options.rows(3).create_new(guard.key()).unwrap();
+    let (set, memory) = (guard.set(), guard.memory());
+    let mut peer = sits(&guard, 1);
+    peer.line();
+    shm::remove(memory.id()).unwrap();
+    drop((table, memory));
+    let is_orphaned = || shm_core::orphaned_sets().unwrap().contains(&set);
+    assert!(!is_orphaned(), "the peer has it");
+    drop(peer);
+    assert!(is_orphaned(), "{:?}", sem::values(set));
+    sem::remove(set).unwrap();
+}
+
+/// One look after the kernel has undone what the process did has to see it, also right behind a look that found all alive.
+#[test]
+fn a_look_sees_each_death_at_once_however_all_was_judged_before() {
+    let guard = Guard::new();
+    let table = table(&guard, 9, OnDeath::Keep);
+    let view = SharedTable::<Row>::options()
+        .open_read_only(guard.key())
+        .unwrap();
+    let _own = table.claim(Row::new(1, 1)).unwrap();
+    let looks: [&TableView<Row>; 2] = [&view, &table];
+    let dead = |table: &TableView<Row>| {
+        let rows = table.look().unwrap();
+        rows.filter(|row| row.life() == RowLife::Dead).count()
+    };
+    let mut peers: Vec<Peer> = (0..3).map(|_| sits(&guard, 1)).collect();
+    for (round, mut peer) in (1..).zip([0; 3].map(|_| peers.pop().unwrap())) {
+        peer.line();
+        for table in looks {
+            assert_eq!((dead(table), dead(table)), (round - 1, round - 1));
+        }
+        drop(peer);
+        for table in looks {
+            assert_eq!((dead(table), dead(table)), (round, round));
+        }
+        // One that has come since the last judgement.
+        let mut late = sits(&guard, 1);
+        late.line();
+        assert_eq!(dead(&table), round);
+        drop(late);
+        assert_eq!((dead(&view), dead(&table)), (round + 1, round + 1));
+        let mut reaped = 0;
+        table
+            .reap(|id, _| {
+                assert!(id.number() > 1);
+                reaped += 1;
+            })
+            .unwrap();
+        assert_eq!(reaped, round + 1);
+        // So that the next round finds as many.
+        for _ in 0..round {
+            let mut dies = sits(&guard, 1);
+            dies.line();
+            drop(dies);
+        }
+    }
+    let mut peer = acts("leave", &guard.arg(), 0);
+    if peer.line() != "left" {
+        println!("SKIPPED: leaving an IPC namespace: this user may not");
+        return;
+    }
+    for table in looks {
+        assert_eq!((dead(table), dead(table)), (3, 3), "one that left lives");
+    }
+    drop(peer);
+    for table in looks {
+        assert_eq!((dead(table), dead(table)), (4, 4));
+    }
 }
 
 #[test]

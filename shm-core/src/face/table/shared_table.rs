@@ -66,7 +66,7 @@ use crate::typed::{Attached, Failure, Type, Typed, store_template};
 /// | call | system calls | besides |
 /// |---|---|---|
 /// | [`rows`](TableView::rows), [`get`](TableView::get), [`RowView::get`] | none | a load or two for each row; a copy of each value |
-/// | [`look`](TableView::look) | one for each row with an owner, and some | |
+/// | [`look`](TableView::look) | one if no process came or died since the last look, else some; in a file one for each row with an owner | as `rows` |
 /// | [`claim`](SharedTable::claim) | none if a row is free, else as `look`; four if a process waits | a look at each row before the free one; four copies of the value |
 /// | [`Seat::set`] | none | two copies of the value |
 /// | [`Seat::store`], [`Seat::fetch_add`] | none | three copies of the field |

@@ -42,7 +42,8 @@ impl<T: SharedLayout> TableView<T> {
         Rows::new(&self.typed, None)
     }
 
-    /// The same, after a look at whether the owners live: one system call for each row that has one, and some. A
+    /// The same, after a look at whether the owners live: one system call if no process has claimed a slot or died since the
+    /// last look, else some, and some for each owner that the semaphores don't show. In a file, one for each row that has an owner. A
     /// [`SharedTable`](crate::SharedTable) notes the deaths that it finds for all processes; a view keeps them to itself, and
     /// allocates.
     ///

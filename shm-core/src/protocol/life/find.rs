@@ -1,5 +1,6 @@
 //! What an id leads to: an attached, verified segment, or what else. Nothing is changed on the way.
 
+use std::sync::Mutex;
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
 };
@@ -245,6 +246,7 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
         handle: Handle::unclaimed(home.number()),
         home,
         frozen: None,
+        judgement: Mutex::new(None),
         leftover: None,
         latch,
         rooms,

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::proc;
 use crate::protocol::fault::Fault;
 use crate::protocol::memory::atomics::{
     AtomicU32,
@@ -174,7 +175,16 @@ pub(crate) fn orphans() -> Result<Vec<sem::Id>, sysv::Error> {
         let values = sem::values(set).ok()?;
         let (slots, tags) = values.split_at_checked(slots)?;
         let [first, second] = tags else { return None };
-        let free = slots.iter().all(|slot| *slot == 0);
+        let (last, others) = slots.split_last()?;
+        // The last one may be a table's count of deaths. A slot is raised once, by a process that lives; a waiter for
+        // deaths has a slot.
+        let is_gone = |pid| !proc::exists(pid) || proc::runs_no_more(pid);
+        let counts = || {
+            let user = sem::pid(set, others.len() as u16).ok();
+            let user = user.and_then(|pid| u32::try_from(pid).ok());
+            *last > 1 || user.is_some_and(|pid| pid > 0 && is_gone(pid))
+        };
+        let free = others.iter().all(|slot| *slot == 0) && (*last == 0 || counts());
         (free && *first != 0 && *second != 0 && !segments.contains(first)).then_some(set)
     };
     Ok(sets

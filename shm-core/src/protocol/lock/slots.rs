@@ -37,6 +37,8 @@ pub(in crate::protocol) struct Slots<'a> {
     /// up its rights, or left.
     pub(in crate::protocol) witness: Option<Witness<'a>>,
     pub(in crate::protocol) records: &'a [AtomicU64],
+    /// What the semaphores held an instant ago, all at once: one above 0 need not be asked for again.
+    pub(in crate::protocol) values: &'a [u16],
     /// How many sets came before this one: see [`Control::replaced`](crate::protocol::memory::control::Control).
     pub(in crate::protocol) replaced: u32,
 }
@@ -50,8 +52,18 @@ impl Slots<'_> {
         found(&self.records[slot as usize])
     }
 
+    /// Whether all semaphores were read at once, and this one was above 0.
+    pub(in crate::protocol) fn was_held(self, slot: u32) -> bool {
+        self.values
+            .get(slot as usize)
+            .is_some_and(|value| *value > 0)
+    }
+
     /// `None` if it can't be read.
     pub(in crate::protocol) fn value(self, slot: u32) -> Option<u16> {
+        if self.was_held(slot) {
+            return self.values.get(slot as usize).copied();
+        }
         self.witness?.value(slot)
     }
 

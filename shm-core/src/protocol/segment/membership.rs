@@ -43,6 +43,7 @@ impl Segment {
         Slots {
             witness,
             records: self.records(),
+            values: &[],
             replaced: self.control().replaced.load(Relaxed),
         }
     }

@@ -5,12 +5,13 @@
 use std::time::{Duration, Instant};
 
 use super::row::{OwnedRow, Row, Seated, Seen};
-use super::segment::Segment;
+use super::segment::{Judgement, Segment};
 use crate::home::Witness;
 use crate::protocol::fault::{Fault, NAMED};
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
+use crate::protocol::lock::slots::Slots;
 use crate::protocol::lock::verdict::Look;
 use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, DEATH_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
@@ -27,6 +28,9 @@ const TRIES: u32 = 64;
 
 /// Of so many naps, each until a change or for a quarter of a second, one begins with a look at who lives although no death was counted.
 const JUDGED_NAPS: u32 = 16;
+
+/// How long a judgement holds at most: a peer may have set the count of deaths.
+const JUDGED_FOR: Duration = Duration::from_secs(1);
 
 /// The count of deaths is taken down by as much once it is above: a semaphore ends at 32,767.
 pub(super) const DEATHS_TAKEN_DOWN: u16 = 0x4000;
@@ -47,21 +51,36 @@ enum Take {
 struct Judge<'a> {
     segment: &'a Segment,
     own: Claim,
+    /// What the semaphores held when all owners began to be judged.
+    values: Vec<u16>,
     /// Whether the semaphores were found to be the segment's, in this namespace.
     checked: bool,
 }
 
 impl Judge<'_> {
+    fn witnesses(&self) -> Slots<'_> {
+        Slots {
+            values: &self.values,
+            ..self.segment.witnesses()
+        }
+    }
+
+    /// Whether the kernel will tell of the end of this claim's process, as it has one of its semaphores to undo.
+    fn is_held(&self, claim: Claim) -> bool {
+        let held = claim.slot().map(|slot| self.witnesses().was_held(slot));
+        claim == self.own || held == Some(true)
+    }
+
     fn is_dead(&mut self, claim: Claim) -> Result<bool, Fault> {
         let own = self.own;
-        let alive = || self.segment.witnesses().alive(claim, own, Look::Short);
-        if claim == own || alive()? {
+        let alive = |judge: &Judge<'_>| judge.witnesses().alive(claim, own, Look::Short);
+        if claim == own || alive(self)? {
             return Ok(false);
         }
         if !self.checked {
             self.segment.recheck()?;
             self.checked = true;
-            return Ok(!alive()?);
+            return Ok(!alive(self)?);
         }
         Ok(true)
     }
@@ -156,7 +175,51 @@ impl Segment {
         Judge {
             segment: self,
             own,
+            values: Vec::new(),
             checked: false,
+        }
+    }
+
+    /// The same for all owners: the semaphores are read at once.
+    fn judge_of_all(&self, own: Claim) -> Judge<'_> {
+        let set = self.watched_set();
+        Judge {
+            values: set
+                .and_then(|set| sem::values(set).ok())
+                .unwrap_or_default(),
+            ..self.judge(own)
+        }
+    }
+
+    /// Whether all owners were judged, and none of them has died since. One system call.
+    fn is_judged(&self) -> bool {
+        let last = self.judgement.try_lock().ok().and_then(|last| *last);
+        let counter = self.death_counter();
+        last.zip(counter).is_some_and(|(last, counter)| {
+            last.at.elapsed() < JUDGED_FOR
+                && last.claims == self.control().claims.load(Relaxed)
+                && sem::value(last.set, counter).is_ok_and(|deaths| deaths == last.deaths)
+        })
+    }
+
+    /// What is to be known of a judgement that begins now, if it is to hold until the next death.
+    fn begin_judgement(&self) -> Option<Judgement> {
+        let at = Instant::now();
+        let claims = self.control().claims.load(Relaxed);
+        let (set, _, deaths) = self.counted_deaths()?;
+        let deaths = deaths as u16;
+        Some(Judgement {
+            set,
+            deaths,
+            claims,
+            at,
+        })
+    }
+
+    /// Keeps it, where the kernel will tell of each death to come.
+    fn keep_judgement(&self, judgement: Option<Judgement>, is_certain: bool) {
+        if let Ok(mut last) = self.judgement.try_lock() {
+            *last = judgement.filter(|_| is_certain);
         }
     }
 
@@ -233,15 +296,29 @@ impl Segment {
         stop!("row: waiters woken");
     }
 
-    /// Notes each death that no process has noticed yet. One system call for each living owner's row, and some.
+    /// Notes each death that no process has noticed yet. One system call if there was none since the last time; else
+    /// some, and some for each owner that the semaphores don't show.
+    ///
+    /// A judgement holds as long as the kernel counts no further death and no process claims a slot: who has a
+    /// semaphore to undo is counted when it ends. Of a process that left its namespace, or one under a set that was lost, only its
+    /// record speaks, so with such an owner each look judges.
     pub(crate) fn note_deaths(&self) -> Result<(), Fault> {
         let (claim, stamp) = self.own_claim()?;
         self.check_life()?;
-        let mut judge = self.judge(claim);
+        if self.is_judged() {
+            return Ok(());
+        }
+        let judgement = self.begin_judgement();
+        let mut judge = self.judge_of_all(claim);
+        let mut is_certain = true;
         for index in 0..self.row_count() {
             let Some(row) = self.row(index) else { continue };
             let seen = row.words.look();
-            if seen.life() != Life::Live || !judge.is_dead(seen.claim())? {
+            if seen.life() != Life::Live {
+                continue;
+            }
+            if !judge.is_dead(seen.claim())? {
+                is_certain &= judge.is_held(seen.claim());
                 continue;
             }
             if self.flags & FREE_ON_DEATH != 0 {
@@ -255,24 +332,37 @@ impl Segment {
             }
             debug_assert!(stamp.lasts(), "no code of the caller's has run");
         }
+        self.keep_judgement(judgement, is_certain);
         Ok(())
     }
 
-    /// Looks at the rows after a look at who lives. `None`: the rows say it. One system call for each living owner's row, and
-    /// some.
+    /// Looks at the rows after a look at who lives. `None`: the rows say it. System calls as for [`Segment::note_deaths`].
     pub(crate) fn look_at_rows(&self) -> Result<Option<Vec<(u32, Seen)>>, Fault> {
         if self.writable {
             return self.note_deaths().map(|()| None);
         }
+        if !self.state().is_removed() && self.is_judged() {
+            return Ok(None);
+        }
         let witnesses = self.witnesses_now()?;
+        let judgement = self.begin_judgement();
+        let judge = self.judge_of_all(Claim { word: 0 });
+        let witnesses = Slots {
+            values: &judge.values,
+            ..witnesses
+        };
+        let mut is_certain = true;
         let mut looked = Vec::new();
         for index in 0..self.row_count() {
             if let Some(seen) = self.row(index).and_then(|row| row.look()) {
                 let (claim, none) = (seen.own.claim(), Claim { word: 0 });
                 let dead = seen.dead || !witnesses.alive(claim, none, Look::Short)?;
+                // What this one can't note, it judges each time.
+                is_certain &= seen.dead || !dead && judge.is_held(claim);
                 looked.push((index, Seen { dead, ..seen }));
             }
         }
+        self.keep_judgement(judgement, is_certain);
         Ok(Some(looked))
     }
 
@@ -351,7 +441,11 @@ impl Segment {
 
     /// Set, semaphore and count of deaths; `None` where none can be waited for.
     pub(super) fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
-        let counter = self.death_counter().filter(|_| self.writable)?;
+        if self.writable { self.counted_deaths() } else { None }
+    }
+
+    fn counted_deaths(&self) -> Option<(sem::Id, u16, i16)> {
+        let counter = self.death_counter()?;
         let set = self.watched_set()?;
         let value = sem::value(set, counter).ok()?;
         if value > DEATHS_TAKEN_DOWN {

@@ -4,6 +4,7 @@
 //! Everything here is bytes and versions; no type of the caller's is known. `find.rs` makes these
 //! values.
 
+use std::sync::Mutex;
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
 };
@@ -29,7 +30,7 @@ use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::memory::stop::stop;
 use crate::protocol::rows::words::RowWords;
 use crate::sysv::shm::{self, Attachment, Stat};
-use crate::sysv::{Key, Kind};
+use crate::sysv::{Key, Kind, sem};
 
 /// Where a schema room holds the size of the value, a `u64`. The rest of a room is above this
 /// layer.
@@ -47,6 +48,17 @@ const NEVER: u32 = u32::MAX;
 /// Looks at the sequence before a waiter goes to sleep: less than a microsecond, and less than
 /// falling asleep and waking up cost at least.
 const SPINS: u32 = 32;
+
+/// All owners of a table's rows were judged, and the kernel will tell of each death since.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::protocol) struct Judgement {
+    pub(in crate::protocol) set: sem::Id,
+    /// How many deaths had been counted before it.
+    pub(in crate::protocol) deaths: u16,
+    /// How many claims of slots there had been.
+    pub(in crate::protocol) claims: u32,
+    pub(in crate::protocol) at: Instant,
+}
 
 /// An attached segment whose division has been verified.
 ///
@@ -102,6 +114,8 @@ pub(crate) struct Segment {
     /// that it says.
     #[cfg(feature = "async")]
     pub(in crate::protocol) judged: ProcessState,
+    /// The newest judgement of all owners that holds.
+    pub(in crate::protocol) judgement: Mutex<Option<Judgement>>,
     /// Dropped after the mapping.
     pub(in crate::protocol) leftover: Option<Box<Leftover>>,
 }

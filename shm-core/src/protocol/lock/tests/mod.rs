@@ -68,6 +68,7 @@ impl World {
         Slots {
             witness: Some(Witness::Set(self.set)),
             records: &self.records,
+            values: &[],
             replaced: 0,
         }
     }
