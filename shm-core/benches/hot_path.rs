@@ -4,6 +4,8 @@
 //! Beside each stands the plain copy that it is to be compared with. (`tests/competitors` compares with
 //! other libraries.)
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use divan::{Bencher, black_box};
 use shm_core::{Key, Seat, SharedBox, SharedLayout, SharedTable, field};
 
@@ -191,6 +193,60 @@ fn seat_fetch_add(bencher: Bencher) {
     bencher.bench_local(|| seats[0].fetch_add(field!(Cell.wide), 1).expect("added"));
 }
 
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Counted {
+    #[shared(counter)]
+    n: u64,
+    words: [u64; 7],
+}
+
+#[divan::bench]
+fn atomic_fetch_add(bencher: Bencher) {
+    let n = AtomicU64::new(0);
+    bencher.bench_local(|| black_box(&n).fetch_add(1, Relaxed));
+}
+
+#[divan::bench]
+fn seat_count(bencher: Bencher) {
+    let (_table, mut seats) = table(
+        1,
+        Counted {
+            n: 0,
+            words: [1; 7],
+        },
+    );
+    bencher.bench_local(|| seats[0].fetch_add(field!(Counted.n), 1).expect("added"));
+}
+
+#[divan::bench]
+fn seat_set_beside_a_counter(bencher: Bencher) {
+    let (_table, mut seats) = table(
+        1,
+        Counted {
+            n: 0,
+            words: [1; 7],
+        },
+    );
+    let value = Counted {
+        n: 0,
+        words: [2; 7],
+    };
+    bencher.bench_local(|| seats[0].set(black_box(value)).expect("set"));
+}
+
+#[divan::bench]
+fn total_of_256(bencher: Bencher) {
+    let (table, _seats) = table(
+        ROWS,
+        Counted {
+            n: 0,
+            words: [1; 7],
+        },
+    );
+    bencher.bench_local(|| table.total(field!(Counted.n)).expect("summed"));
+}
+
 #[divan::bench]
 fn claim_and_release(bencher: Bencher) {
     let (table, seats) = table(4, Block::<8> { words: [1; 8] });
@@ -214,14 +270,33 @@ fn get_256_times(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
-fn rows_256(bencher: Bencher) {
-    let (table, _seats) = table(ROWS, Block::<8> { words: [1; 8] });
+#[divan::bench(args = [16, 64, ROWS])]
+fn rows(bencher: Bencher, count: u32) {
+    let (table, _seats) = table(count, Block::<8> { words: [1; 8] });
     bencher.bench_local(|| {
         for row in table.rows() {
             black_box(row.get().expect("read"));
         }
     });
+}
+
+/// As many values of 64 bytes, each at a place of its own.
+#[divan::bench]
+fn load_256_places(bencher: Bencher) {
+    let blocks = [Block::<8> { words: [1; 8] }; ROWS as usize];
+    let shared = shared(Places { blocks });
+    bencher.bench_local(|| {
+        for place in 0..ROWS as usize {
+            let place = field!(Places.blocks).at(place).expect("there");
+            black_box(shared.load(place).expect("read"));
+        }
+    });
+}
+
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Places {
+    blocks: [Block<8>; ROWS as usize],
 }
 
 #[divan::bench]

@@ -414,7 +414,7 @@ impl Inspector {
             return Ok(rows);
         }
         let mut left = self.limit;
-        for (index, seen) in self.segment.look_at_rows()?.unwrap_or_default() {
+        for (index, seen) in self.segment.rows_looked_at()? {
             let Some(row) = self.segment.row(index) else {
                 continue;
             };
@@ -429,7 +429,7 @@ impl Inspector {
             rows.push(InspectedRow {
                 id: RowId::new(index, seen.id),
                 owner: seen.owner(),
-                life: if seen.dead {
+                life: if seen.is_dead() {
                     RowLife::Dead
                 } else {
                     RowLife::Live

@@ -43,6 +43,7 @@ pub(crate) use memory::copy::{Comb, LONG, Span};
 pub(crate) use memory::latch::Latch;
 #[cfg(shm_stop_points)]
 pub use memory::stop::POINTS;
+pub(crate) use rows::own::Own;
 pub(crate) use segment::commit::{GAP, GAPS, Held, Payload};
 pub(crate) use segment::kernel::{Access, attach, look_up, mode_at_first, stat};
 pub(crate) use segment::locked::Locked;

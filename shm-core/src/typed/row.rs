@@ -8,7 +8,7 @@ use super::integer::Integer;
 use super::kept::{counts, fill_counts, is_valid};
 use super::value::{Snapshot, Typed};
 use crate::layout::{SharedLayout, path_of};
-use crate::protocol::{OwnedRow, Row, Seated, Seen, Span};
+use crate::protocol::{Own, OwnedRow, Row, Seated, Seen, Span};
 
 impl<T: SharedLayout> Typed<T> {
     /// Claims a row with its first value; returns the number of the claim as well.
@@ -81,7 +81,7 @@ impl<T: SharedLayout> Typed<T> {
             // SAFETY: under that state the row has room for a `T`, and where this has counters the table has them
             // (**counters**).
             fill_counts(field, &mut place, |at| Some(unsafe { row.known_count(at) }));
-            version = version.filter(|_| row.is_still(seen));
+            version = version.filter(|_| row.is_still(seen.own));
         }
         // SAFETY: after `Some` all bytes of the place are initialised (`Row::try_read`).
         if let Some(version) = version.filter(|_| unsafe { is_valid(field, &mut place) }) {
@@ -89,7 +89,8 @@ impl<T: SharedLayout> Typed<T> {
             let value = unsafe { place.assume_init() };
             return Ok(Snapshot { value, version });
         }
-        self.read_row_persistently(row, seen, field)
+        // Not told of `row` and `seen`: as long as their addresses stay here they live in registers.
+        self.read_row_persistently(row.index(), seen.own, field)
             .map_err(explain)
     }
 
@@ -97,10 +98,11 @@ impl<T: SharedLayout> Typed<T> {
     #[inline(never)]
     fn read_row_persistently<F: SharedLayout>(
         &self,
-        row: &Row<'_>,
-        seen: &Seen,
+        index: u32,
+        own: Own,
         field: Field<T, F>,
     ) -> Result<Snapshot<F>, Failure> {
+        let row = self.attached().segment().row(index).ok_or(Failure::Stale)?;
         let mut place = MaybeUninit::<F>::uninit();
         // SAFETY: a field lies within the `T`, which is the attachment's type (**type**), and the place has
         // the bytes of an `F`. The copies are a row's.
@@ -112,7 +114,7 @@ impl<T: SharedLayout> Typed<T> {
             fill_counts(field, &mut place, |at| row.count(at));
         }
         // What was read in between was another owner's, or none's: whatever it looked like.
-        if !row.is_still(seen) {
+        if !row.is_still(own) {
             return Err(Failure::Stale);
         }
         let version = read?;

@@ -58,7 +58,9 @@ fn a_count_is_its_owners_and_the_total_is_that_of_all_that_ever_were() {
         assert_eq!(seat.get().unwrap(), seen);
         assert_eq!(table.total(field!(Worker.served)).unwrap(), all);
         assert_eq!(row.version(), 2 * n - 1, "an addition is no commit");
-        let rows = Inspector::open(place(&table)).unwrap().rows().unwrap();
+        let inspector = Inspector::open(place(&table)).unwrap();
+        let rows = inspector.rows().unwrap();
+        assert_eq!(rows.len(), inspector.rows().unwrap().len(), "judged before");
         assert_eq!(
             rows[0].value.get("served").unwrap().as_uint(),
             Some(u128::from(n + 100))

@@ -82,7 +82,7 @@ impl<'a, T: SharedLayout> RowView<'a, T> {
 
     /// Whether its owner lives.
     pub fn life(&self) -> RowLife {
-        if self.seen.dead {
+        if self.seen.is_dead() {
             RowLife::Dead
         } else {
             RowLife::Live

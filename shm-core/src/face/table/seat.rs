@@ -95,7 +95,7 @@ impl<T: SharedLayout> Seat<T> {
 
     /// Adds to one field; returns the value before. Where the type ends it wraps around, as the atomics of `std` do.
     ///
-    /// Of a [counter](crate::SharedLayout#counters-of-a-table) one atomic addition, and no commit: the version stays, and what was added
+    /// Of a [counter](crate::SharedLayout#counters-of-a-table) one store, and no commit: the version stays, and what was added
     /// is in the [total](super::TableView::total) at once.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl<T: SharedLayout> TableView<T> {
     pub fn look(&self) -> Result<Rows<'_, T>, Error> {
         let looked = self.segment().look_at_rows();
         let looked = looked.map_err(self.explain(Operation::TableLook))?;
-        Ok(Rows::new(&self.typed, looked))
+        Ok(Rows::new(&self.typed, looked.map(|looked| looked.rows)))
     }
 
     /// How often processes have claimed rows, let them go, or died with them: 1 at birth, and at least 1 more with each. One load; a death that

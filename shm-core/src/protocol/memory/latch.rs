@@ -152,10 +152,10 @@ impl Latch {
         let (copy, bound) = if seq % 2 == 0 {
             (self.payload, seq.wrapping_add(1))
         } else {
-            (
-                self.mirrors[version_of(seq) as usize % 2],
-                seq.wrapping_add(3),
-            )
+            // No index: what is indexed lies in memory.
+            let [even, odd] = self.mirrors;
+            let mirror = if version_of(seq) % 2 == 0 { even } else { odd };
+            (mirror, seq.wrapping_add(3))
         };
         load(copy);
         // Pairs with the same fences: if a byte of a later commit got into the copy, the load below

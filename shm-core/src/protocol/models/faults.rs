@@ -11,7 +11,7 @@ use std::sync::Once;
 
 use super::atomics::{Access, Fault, Site, take_met, with_fault};
 use super::lock::Wrong;
-use super::{Model, birth, latch, lock, repair, rows, slots, upgrade, wait};
+use super::{Model, birth, counters, latch, lock, repair, rows, slots, upgrade, wait};
 
 /// Faults that no model breaks on, and why.
 const HARMLESS: &[(&str, &str)] = &[
@@ -264,6 +264,47 @@ fn the_rows_checks_are_needed() {
     ];
     for (what, wrong) in wrongs {
         let models = rows::models_with(wrong);
+        let broken = models.iter().find(|model| quietly(|| model.breaks()));
+        let broken =
+            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
+        println!("caught: {what}, by {}", broken.name);
+    }
+}
+
+#[test]
+fn the_counters_checks_are_needed() {
+    let right = counters::Wrong::default();
+    for (what, wrong) in [
+        (
+            "a repair that stores cells",
+            counters::Wrong {
+                repairs_cells: true,
+                ..right
+            },
+        ),
+        (
+            "a release that stores cells",
+            counters::Wrong {
+                clears_cells: true,
+                ..right
+            },
+        ),
+        (
+            "a claimant that notes no base",
+            counters::Wrong {
+                no_base: true,
+                ..right
+            },
+        ),
+        (
+            "a base that is noted once the row is shown",
+            counters::Wrong {
+                late_base: true,
+                ..right
+            },
+        ),
+    ] {
+        let models = counters::models_with(wrong);
         let broken = models.iter().find(|model| quietly(|| model.breaks()));
         let broken =
             broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));

@@ -14,6 +14,7 @@
 
 pub(crate) mod atomics;
 mod birth;
+mod counters;
 mod faults;
 mod latch;
 mod lock;

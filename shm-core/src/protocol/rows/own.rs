@@ -92,11 +92,14 @@ impl Own {
     }
 
     /// Whether the row has a value that readers may see.
+    #[inline(always)]
     pub(in crate::protocol) fn is_shown(self) -> bool {
-        matches!(self.life(), Life::Live | Life::Dead | Life::Reaping)
+        let life = self.0 >> LIFE_AT & 7;
+        (Life::Live as u64..=Life::Reaping as u64).contains(&life)
     }
 
     /// Whether the row shows the value of the owner that it had when its word was `seen`.
+    #[inline(always)]
     pub(in crate::protocol) fn shows_as(self, seen: Own) -> bool {
         self.is_shown() && self.generation() == seen.generation()
     }

@@ -12,6 +12,9 @@ use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
 
+/// Additions between two looks around, see [`Segment::look_around`].
+const ADDITIONS: u64 = 1 << 16;
+
 /// One row, free or owned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
@@ -24,13 +27,11 @@ pub(crate) struct Row<'a> {
 /// Whose value a row showed when it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(super) own: Own,
+    pub(crate) own: Own,
     /// The number of the claim among all of the table.
     pub(crate) id: u64,
     /// The record of the owner's process.
     pub(super) owner: Record,
-    /// Whether a process has found the owner dead.
-    pub(crate) dead: bool,
 }
 
 /// A row that this process has claimed.
@@ -39,7 +40,20 @@ pub(crate) struct Seated {
     pub(super) index: u32,
     pub(super) own: Own,
     pub(super) stamp: Stamp,
+    pub(super) cells: Cells,
 }
+
+/// Where a seat's row and its bases begin, for additions that cost little more than an atomic's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cells {
+    row: *const AtomicU64,
+    bases: *const AtomicU64,
+}
+
+// SAFETY: they lead to atomics of a mapping, which is no thread's.
+unsafe impl Send for Cells {}
+// SAFETY: as above; atomics expect other threads.
+unsafe impl Sync for Cells {}
 
 impl Segment {
     /// How many rows there are; 0 of a box.
@@ -101,6 +115,11 @@ impl Segment {
 }
 
 impl Seen {
+    /// Whether a process has found the owner dead.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.own.life() != Life::Live
+    }
+
     /// The pid of the owner as this process sees it; `None` if it can't.
     pub(crate) fn owner(&self) -> Option<u32> {
         self.owner.is_comparable().then(|| self.owner.pid())
@@ -108,6 +127,22 @@ impl Seen {
 }
 
 impl Seated {
+    /// The seat of a row that this process has claimed.
+    pub(super) fn of(row: &Row<'_>, own: Own, stamp: Stamp) -> Seated {
+        let first = row.latch.payload().first();
+        let cells = Cells {
+            row: first,
+            bases: first.wrapping_byte_add(row.segment.geometry.mirror(2)),
+        };
+        let index = row.index;
+        Seated {
+            index,
+            own,
+            stamp,
+            cells,
+        }
+    }
+
     /// Which row it is.
     pub(crate) fn index(&self) -> u32 {
         self.index
@@ -189,18 +224,13 @@ impl Row<'_> {
         }
         let id = self.words.id.load(Relaxed);
         let owner = Record(self.words.owner.load(Relaxed));
-        self.words.is_still(own).then(|| Seen {
-            own,
-            id,
-            owner,
-            dead: own.life() != Life::Live,
-        })
+        self.words.is_still(own).then_some(Seen { own, id, owner })
     }
 
     /// Whether it shows the value of that owner still.
     #[inline(always)]
-    pub(crate) fn is_still(&self, seen: &Seen) -> bool {
-        self.words.is_still(seen.own)
+    pub(crate) fn is_still(&self, seen: Own) -> bool {
+        self.words.is_still(seen)
     }
 
     /// The first `len` bytes of the value that the owner who was seen committed, and their version, as long as the schema of
@@ -216,7 +246,7 @@ impl Row<'_> {
             let count = self.count(offset).unwrap_or_default();
             read.0[offset..offset + 8].copy_from_slice(&count.to_ne_bytes());
         }
-        Ok(self.is_still(seen).then_some(read))
+        Ok(self.is_still(seen.own).then_some(read))
     }
 
     /// Copies some bytes of the value to `dst` and returns its version, unless the owner overtook the copy, or the row
@@ -239,7 +269,7 @@ impl Row<'_> {
                 self.latch.read(span, dst)
             }
         }?;
-        self.is_still(seen).then_some(version)
+        self.is_still(seen.own).then_some(version)
     }
 }
 
@@ -302,12 +332,20 @@ impl OwnedRow<'_> {
     /// The table has counters, and its capacity the word at the offset, a multiple of 8.
     #[inline(always)]
     pub(crate) unsafe fn add(&self, offset: usize, n: u64) -> u64 {
-        // SAFETY: this function's contract.
-        let (cell, base) = unsafe { self.row.counter(offset) };
-        // One store, so a death leaves all of it or nothing.
-        let before = cell.fetch_add(n, Relaxed);
-        self.row.segment.look_around(before);
-        before.wrapping_sub(base.load(Relaxed))
+        let Cells { row, bases } = self.seated.cells;
+        // SAFETY: this function's contract: the row and its bases have the word (`Seated::of`), and stay as long as the
+        // segment, of which this is a row. An atomic may change under a shared reference.
+        let (cell, base) = unsafe { (&*row.byte_add(offset), &*bases.byte_add(offset)) };
+        // No exchange: only this process adds to the row, and a seat does one thing at a time. One store, so a death leaves
+        // all of it or nothing.
+        let before = cell.load(Relaxed);
+        cell.store(before.wrapping_add(n), Relaxed);
+        let base = base.load(Relaxed);
+        // An addition costs less than a commit, and so it looks less often.
+        if before % ADDITIONS == 0 {
+            self.row.segment.look_around(0);
+        }
+        before.wrapping_sub(base)
     }
 
     /// Commits what `write` stores over the template: of all other bytes a new owner's row has the template's.

@@ -57,6 +57,15 @@ struct Judge<'a> {
     checked: bool,
 }
 
+/// What a view has seen of the rows.
+#[derive(Default)]
+pub(crate) struct Looked {
+    /// Those that show a value. Whose owner was found dead is so in what was seen of it.
+    pub(crate) rows: Vec<(u32, Seen)>,
+    /// How many of these deaths no row says.
+    unnoted: u64,
+}
+
 impl Judge<'_> {
     fn witnesses(&self) -> Slots<'_> {
         Slots {
@@ -133,7 +142,7 @@ impl Segment {
         self.repair_row(row);
         row.note_bases();
         stop!("row: bases noted");
-        let seated = Seated { index, own, stamp };
+        let seated = Seated::of(&row, own, stamp);
         Ok(Fresh(Some(OwnedRow {
             row,
             seated,
@@ -337,7 +346,7 @@ impl Segment {
     }
 
     /// Looks at the rows after a look at who lives. `None`: the rows say it. System calls as for [`Segment::note_deaths`].
-    pub(crate) fn look_at_rows(&self) -> Result<Option<Vec<(u32, Seen)>>, Fault> {
+    pub(crate) fn look_at_rows(&self) -> Result<Option<Looked>, Fault> {
         if self.writable {
             return self.note_deaths().map(|()| None);
         }
@@ -352,31 +361,40 @@ impl Segment {
             ..witnesses
         };
         let mut is_certain = true;
-        let mut looked = Vec::new();
-        for index in 0..self.row_count() {
-            if let Some(seen) = self.row(index).and_then(|row| row.look()) {
-                let (claim, none) = (seen.own.claim(), Claim { word: 0 });
-                let dead = seen.dead || !witnesses.alive(claim, none, Look::Short)?;
-                // What this one can't note, it judges each time.
-                is_certain &= seen.dead || !dead && judge.is_held(claim);
-                looked.push((index, Seen { dead, ..seen }));
+        let mut looked = Looked::default();
+        for (index, mut seen) in self.rows_as_noted() {
+            let claim = seen.own.claim();
+            if !seen.is_dead() {
+                if witnesses.alive(claim, judge.own, Look::Short)? {
+                    is_certain &= judge.is_held(claim);
+                } else {
+                    // What this one can't note, it judges each time.
+                    (seen.own, is_certain) = (seen.own.died(), false);
+                    looked.unnoted += 1;
+                }
             }
+            looked.rows.push((index, seen));
         }
         self.keep_judgement(judgement, is_certain);
         Ok(Some(looked))
     }
 
+    /// The rows that show a value, and what the last look at them noted.
+    fn rows_as_noted(&self) -> impl Iterator<Item = (u32, Seen)> + '_ {
+        (0..self.row_count()).filter_map(|index| Some((index, self.row(index)?.look()?)))
+    }
+
+    /// The rows that show a value, after a look at who lives.
+    pub(crate) fn rows_looked_at(&self) -> Result<Vec<(u32, Seen)>, Fault> {
+        let looked = self.look_at_rows()?.map(|looked| looked.rows);
+        Ok(looked.unwrap_or_else(|| self.rows_as_noted().collect()))
+    }
+
     /// How often the table's membership has changed, each death counted once, whether it was noted or not. `judges`: after a look at
     /// who lives.
     pub(crate) fn membership(&self, judges: bool) -> Result<u64, Fault> {
-        let unnoted = match judges.then(|| self.look_at_rows()).transpose()?.flatten() {
-            Some(looked) => {
-                let unnoted = |(_, seen): &&(u32, Seen)| seen.dead && seen.own.life() == Life::Live;
-                looked.iter().filter(unnoted).count() as u64
-            }
-            None => 0,
-        };
-        Ok(self.version() + unnoted)
+        let looked = judges.then(|| self.look_at_rows()).transpose()?.flatten();
+        Ok(self.version() + looked.map_or(0, |looked| looked.unnoted))
     }
 
     /// Sleeps until the membership is above `count`; `None`: the time is over.
@@ -441,7 +459,11 @@ impl Segment {
 
     /// Set, semaphore and count of deaths; `None` where none can be waited for.
     pub(super) fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
-        if self.writable { self.counted_deaths() } else { None }
+        if self.writable {
+            self.counted_deaths()
+        } else {
+            None
+        }
     }
 
     fn counted_deaths(&self) -> Option<(sem::Id, u16, i16)> {

@@ -94,6 +94,11 @@ impl Area {
         Area { first, ..self }
     }
 
+    /// Its first word.
+    pub(in crate::protocol) fn first(self) -> *const AtomicU64 {
+        self.first
+    }
+
     /// The capacity in bytes.
     pub(in crate::protocol) fn bytes(self) -> usize {
         self.bytes
