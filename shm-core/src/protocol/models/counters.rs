@@ -216,9 +216,7 @@ impl Process {
         if version.is_none() || !words.is_still(own) {
             return;
         }
-        tally
-            .even
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tally.even.fetch_add(1, Relaxed);
         assert_eq!(seen[0], id, "another's value");
         assert!(count <= EACH, "{id} is shown with {count}");
     }
