@@ -177,8 +177,15 @@ impl Target {
 /// By the library, which knows the set that goes with it; by the kernel alone where another program made it.
 fn remove(found: &Found) -> Result<(), Failure> {
     let place = found.place();
+    #[cfg(feature = "mirror")]
+    let record = crate::mirror::record_beside(&found.way());
     match (shm_core::remove(found.way()), found) {
-        (Ok(()), _) => Ok(()),
+        (Ok(()), _) => {
+            // There is one only if a mirror has written the place.
+            #[cfg(feature = "mirror")]
+            let _ = record.map(shm_core::remove);
+            Ok(())
+        }
         // Removed under the feet: it is gone, which was asked for.
         (Err(error), _) if error.kind() == ErrorKind::Removed => Ok(()),
         // Without the right to read it, its owner may remove it all the same.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use message::NAME;
 pub use mqtt::{Broker, Trust, random};
-pub use record::Mirrored;
+pub use record::{Mirrored, record_beside};
 pub use source::{Source, began, gone};
 pub use target::Target;
 

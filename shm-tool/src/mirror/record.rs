@@ -46,6 +46,12 @@ pub fn place_of(creation: u64) -> Place {
     Place::posix(format!("/shm-mirror.{creation:016x}"))
 }
 
+/// Where the record of what stands in a place would be.
+pub fn record_beside(place: &Place) -> Option<Place> {
+    let inspector = Inspector::open(place).ok()?;
+    Some(place_of(inspector.creation()))
+}
+
 impl Record {
     /// The record of a place, made if there is none.
     pub fn open(creation: u64, mode: u32) -> Result<SharedBox<Record>, Error> {
@@ -78,7 +84,9 @@ impl Mirrored {
         let view = options
             .owner(Owner::Anybody)
             .open_read_only(place_of(inspector.creation()));
-        let record = view.and_then(|view| view.get()).ok()?;
+        let record = view.and_then(|view| view.get()).ok();
+        // A target that has heard of no value yet knows no source.
+        let record = record.filter(|record| record.life != 0)?;
         let since = |then: u64| Duration::from_nanos(now().saturating_sub(then));
         // A mirror that was killed says nothing more.
         let silent = since(record.beat) > 3 * BEAT;

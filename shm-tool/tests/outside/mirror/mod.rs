@@ -53,6 +53,11 @@ fn values_versions_and_lives_follow_the_source_and_show_says_how_old_they_are() 
     assert_eq!(target.end(), 0);
     assert!(printed("show 0x2222").contains("link down"));
     assert_eq!(shown().unwrap().0, 50);
+    // Nothing stays but the two segments, and of a removed one nothing.
+    let records = || std::fs::read_dir("/dev/shm").unwrap().count();
+    assert_eq!(records(), 1);
+    printed("rm --yes 0x2222");
+    assert_eq!(records(), 0);
 }
 
 #[test]
