@@ -92,9 +92,6 @@ impl Attached {
     /// serves for reading; for writing it is upgraded, if `upgrade` says so.
     pub(crate) fn settle(&self, upgrade: bool) -> Result<(), Failure> {
         let judged = self.judge()?;
-        if self.segment.row_count() > 0 {
-            self.check_counters(judged.stored)?;
-        }
         if !self.segment.is_writable() {
             return self.go_by(judged);
         }
@@ -156,6 +153,10 @@ impl Attached {
 
     /// From now on reads go by what was found.
     fn go_by(&self, judged: Judged) -> Result<(), Failure> {
+        if self.segment.row_count() > 0 {
+            // Each time: a peer may put a schema with more fields in force, and with them more counters.
+            self.check_counters(judged.stored)?;
+        }
         match judged.fit {
             Fit::Same | Fit::Newer => {
                 self.segment.read_as(Some(judged.state));

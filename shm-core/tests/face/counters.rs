@@ -1,6 +1,9 @@
 //! Counters of tables in one process: what adds to them, what leaves them alone, and who may use them.
 
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
 use shm_core::sysv::Key;
+use shm_core::sysv::shm::{self, Access, Attachment};
 use shm_core::{
     ErrorKind, Inspector, OnDeath, Place, Seat, SharedBox, SharedLayout, SharedTable, field,
 };
@@ -250,4 +253,60 @@ fn versions_of_a_row_share_the_counters_that_both_have() {
     assert_eq!((seen.served, seen.failed), (3, 0));
     assert_eq!(view.total(field!(later::Worker.failed)).unwrap(), 0);
     assert_eq!(view.total(field!(later::Worker.served)).unwrap(), 3);
+}
+
+mod later_plain {
+    #[derive(shm_core::SharedLayout, Clone, Copy, Debug, Default)]
+    #[repr(C)]
+    #[shared(version = 2)]
+    pub struct Worker {
+        pub job: u32,
+        pub state: u16,
+        pub served: u64,
+        pub by_size: [u64; 3],
+        pub last: u64,
+        #[shared(since = 2, counter)]
+        pub failed: u64,
+    }
+}
+
+#[test]
+fn no_schema_that_a_peer_puts_in_force_makes_a_table_count_that_has_no_counters() {
+    fn made<T: SharedLayout>() -> (SharedTable<T>, Attachment) {
+        let mut options = SharedTable::<T>::options();
+        options.rows(3).remove_on_drop(true);
+        let table = options.create_new(Key::PRIVATE).unwrap();
+        let id = place(&table).segment_id().unwrap();
+        (table, shm::attach(id, Access::ReadWrite).unwrap())
+    }
+    let (table, memory) = made::<plain::Worker>();
+    let (_new, other) = made::<later_plain::Worker>();
+    let _seat = table.claim(plain::Worker::default()).unwrap();
+    let options = SharedTable::<later_plain::Worker>::options();
+    let view = options.open_read_only(place(&table)).unwrap();
+    let read = || view.rows().next().unwrap().get();
+    assert_eq!(read().unwrap().failed, 0);
+
+    let control = memory.len() - 320;
+    let word = |at| memory.load::<AtomicU64>(control + at, Relaxed).unwrap() as usize;
+    let (capacity, room) = (word(16), word(24));
+    let state = memory.atomic::<AtomicU32>(control + 136).unwrap();
+    let copies = 3 * 4 * capacity;
+    let in_force = (state.load(Relaxed) >> 8) as usize % 2;
+    let next = copies + room * (1 - in_force);
+    // Where there are bases, they lie before the rooms.
+    let theirs = copies + 4 * capacity;
+    for at in 0..room {
+        let byte = other.load::<AtomicU8>(theirs + at, Relaxed).unwrap();
+        memory
+            .atomic::<AtomicU8>(next + at)
+            .unwrap()
+            .store(byte, Relaxed);
+    }
+    state.fetch_add(1 << 8, Relaxed);
+    // Again: what the first one has found must not make the second one trust it.
+    for _ in 0..2 {
+        let error = read().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+    }
 }
