@@ -25,6 +25,9 @@ const FLOAT: u32 = 16;
 const TYPE_TAG: u32 = 18;
 const ENUM_64: u32 = 19;
 
+/// Bytes of a name that are read: the kernel takes no longer ones. Of many types with one that never ends each would take all of it.
+const NAME: usize = 1024;
+
 /// What was wrong.
 type Wrong = &'static str;
 
@@ -88,7 +91,9 @@ impl Btf {
         let bytes = self
             .data
             .get(self.strings.checked_add(offset as usize)?..)?;
-        let end = bytes.iter().position(|byte| *byte == 0)?;
+        let bytes = &bytes[..bytes.len().min(NAME)];
+        let end = bytes.iter().position(|byte| *byte == 0);
+        let end = end.or((bytes.len() == NAME).then_some(NAME))?;
         Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
@@ -322,13 +327,17 @@ mod tests {
     }
 
     fn btf(types: &[&[u32]]) -> Result<Btf, Wrong> {
+        with_names(types, NAMES)
+    }
+
+    fn with_names(types: &[&[u32]], names: &str) -> Result<Btf, Wrong> {
         let types: Vec<u32> = types.concat();
         let len = types.len() as u32 * 4;
         let mut data = [MAGIC.to_ne_bytes(), [1, 0]].concat();
-        let header = [24, 0, len, len, NAMES.len() as u32];
+        let header = [24, 0, len, len, names.len() as u32];
         let words = header.into_iter().chain(types);
         data.extend(words.flat_map(u32::to_ne_bytes));
-        data.extend(NAMES.as_bytes());
+        data.extend(names.as_bytes());
         Btf::parse(data, 8)
     }
 
@@ -391,6 +400,13 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(btf.structs_of_size(28).len(), 1);
+    }
+
+    #[test]
+    fn of_a_name_that_does_not_end_a_beginning_is_read() {
+        let names = format!("\0{}", "x".repeat(1 << 20));
+        let btf = with_names(&[&[1, info(INT, 0, 0), 4, 32]], &names).unwrap();
+        assert_eq!(btf.entry(1).unwrap().name, "x".repeat(NAME));
     }
 
     #[test]
