@@ -106,7 +106,7 @@ enum {
 	SHMBOX_EREADONLY = -18,     /* attached for reading only */
 	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
 	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
-	SHMBOX_EARGUMENT = -21,     /* key 0, or a handle that is not open for this struct */
+	SHMBOX_EARGUMENT = -21,     /* key 0, a handle that is not open for this struct, or a file's mode that keeps its creator out */
 	SHMBOX_ELEFT = -22,         /* this process has left the segment's IPC namespace, or lost its slot: it can only read */
 	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
 	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
@@ -146,7 +146,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
 	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
-	case SHMBOX_EARGUMENT: return "key 0, or a handle that is not open for this struct";
+	case SHMBOX_EARGUMENT: return "key 0, a handle that is not open for this struct, or a new file's mode without 0600, which would keep its creator out";
 	case SHMBOX_ELEFT: return "this process has left the segment's IPC namespace (setns, unshare), or a peer took its slot: it can read, and write after it has opened the segment again there";
 	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
 	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
@@ -3624,7 +3624,7 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 	const char *const slash = strrchr(path, '/');
 	size_t const length = slash == SHMBOX_NULL_ ? 0 : SHMBOX_TO_(size_t, slash - path) + 1;
 	char *const folder = SHMBOX_POINTER_(char *, malloc(length + 2));
-	int code = SHMBOX_ENOFILE;
+	int code = (birth->mode & 0600) == 0600 ? SHMBOX_ENOFILE : SHMBOX_EARGUMENT;
 
 	if (folder == SHMBOX_NULL_)
 		return shmbox_failed_(box);
@@ -3632,7 +3632,7 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 	memcpy(folder + length, ".", 2);
 	box->unique = 0;
 	birth->size = shmbox_divide_(box) + SHMBOX_TO_(size_t, shmbox_snapshots_size_(box->capacity, box->room));
-	if (path[length] != 0) {
+	if (path[length] != 0 && code == SHMBOX_ENOFILE) {
 		box->file = shmbox_open_for_(folder, unnamed | 2 /* O_RDWR */);
 		if (box->file >= 0)
 			code = shmbox_fill_(box, path, folder, birth);

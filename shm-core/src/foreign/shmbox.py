@@ -1538,7 +1538,7 @@ def open(key=None, read_only=False, owner=None, timeout=5.0, file=None, mode=0, 
     `timeout`: for how many seconds to wait for others to get out of the way.
     `file`: the path of a file; of POSIX shared memory `/name`, "/dev/shm/name". Needs a C compiler.
     `mode`: of a file, the rights of others to write it that are no danger: 0o660 has those of its group.
-    `first`: makes it with this value and `mode` if it is not there. Needs a C compiler.
+    `first`: makes it with this value and `mode` (0o600 if that is 0) if it is not there. Needs a C compiler.
     """
     return SharedBox(key, read_only, owner, timeout, file, mode, first)
 

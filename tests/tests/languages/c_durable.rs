@@ -103,6 +103,15 @@ fn where_c_can_make_no_file_it_says_why_and_leaves_nothing() {
                 assert!(said.contains(words) || exists, "{path:?}: {said}");
             }
         }
+        for action in ["born", "create"] {
+            let output = Command::new(program)
+                .arg(action)
+                .arg(folder.file("shut"))
+                .args(["1", "60"])
+                .output();
+            let said = String::from_utf8(output.unwrap().stdout).unwrap();
+            assert!(said.contains(": -21 ") && said.contains("mode"), "{said}");
+        }
         assert_eq!(folder.names(), ["link"]);
     }
 }
@@ -281,6 +290,15 @@ except TypeError as error:
         peer.succeed();
         said
     };
+    let bare = Folder::new();
+    let mut peer = python.start(
+        "import ledger, sys; ledger.open(file=sys.argv[1], first=ledger.Ledger()).close()",
+        &[bare.file("state").to_str().unwrap()],
+    );
+    peer.succeed();
+    // Where no mode is named, its creator's own.
+    let mode = bare.file("state").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
     let home = Home::file(Folder::new());
     let path = home.path();
     assert_eq!(run(path.to_str().unwrap(), "5"), "5 1");
