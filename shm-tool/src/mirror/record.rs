@@ -23,6 +23,8 @@ pub struct Record {
     pub life: u64,
     /// The version that was stored last.
     pub version: u64,
+    /// The version that the place got with it: a later one if a program there has put a later version of the type in force.
+    pub stands: u64,
     /// When that was last known to be the newest, in nanoseconds since the machine started.
     pub heard: u64,
     /// When the source was last known to live.

@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use shm_core::layout::{Mismatch, Schema};
+use shm_core::layout::{Mismatch, Schema, Value};
 use shm_core::{ErrorKind, FixedStr, Inspector, Place, SharedBox};
 
 use super::message::{Kind, Message};
@@ -83,10 +83,22 @@ fn step(record: &Record, stands: u64, value: &Message, proof: Proof) -> Step {
     }
     match proof {
         _ if value.version > stands => Step::Store,
-        _ if is_known && record.version == stands => Step::Drop,
+        _ if is_known && record.stands == stands && value.version <= record.version => Step::Drop,
         Proof::Newest => Step::Anew,
         Proof::Kept | Proof::Live => Step::Wait,
     }
+}
+
+/// A later version of the type, which a program here has put in force, and a value of it.
+type Later = (Schema, Vec<u8>);
+
+/// Whether both are one value under a schema, whatever is in the padding and behind it.
+fn is_alike(schema: &Schema, stands: &[u8], value: &[u8]) -> bool {
+    let decode = |bytes: Option<&[u8]>| Value::decode(schema, bytes?).ok();
+    let stands = stands.get(..schema.size());
+    // Some numbers are not equal to themselves.
+    stands == Some(value)
+        || decode(stands).is_some_and(|stands| decode(Some(value)) == Some(stands))
 }
 
 impl<E: Engine> Target<E> {
@@ -234,7 +246,7 @@ impl<E: Engine> Target<E> {
             return Ok(false);
         };
         let is_newest = |record: &Record| {
-            (record.life, record.version) == (life, version) && inspector.version() == version
+            (record.life, record.version, record.stands) == (life, version, inspector.version())
         };
         let mut confirmed = false;
         let noted = record.update(|record| {
@@ -329,18 +341,19 @@ impl<E: Engine> Target<E> {
         let in_force = inspector.schema()?;
         let is_same = in_force.fingerprint() == schema.fingerprint();
         let is_later = !is_same && schema.extends(&in_force).is_ok();
-        if !is_same && !is_later && in_force.extends(schema).is_err() {
+        let is_earlier = !is_same && in_force.extends(schema).is_ok();
+        if !is_same && !is_later && !is_earlier {
             return Ok(Err(self.misfit(&in_force, schema, value)));
         }
         let known = record.get()?;
         let stands = inspector.version();
         match step(&known, stands, value, proof) {
             Step::Drop | Step::Wait => Ok(Ok(())),
-            // The record was not written before a death.
+            // The record was not written before a death, or a program here has put a later version in force.
             Step::Anew
-                if value.version == stands
-                    && (known.life == 0 || known.life == value.life)
-                    && inspector.snapshot_bytes()?.value == value.bytes =>
+                if (known.life == 0 || known.life == value.life)
+                    && (value.version == stands || is_earlier)
+                    && is_alike(schema, &inspector.snapshot_bytes()?.value, &value.bytes) =>
             {
                 Ok(self.note_stored(value))
             }
@@ -349,14 +362,24 @@ impl<E: Engine> Target<E> {
                 Ok(self.note_stored(value))
             }
             Step::Store | Step::Anew => {
+                // What the later version has brought stays as it is.
+                let kept = match is_earlier && value.version > 1 {
+                    true => Some((in_force, inspector.snapshot_bytes()?.value)),
+                    false => None,
+                };
                 let old = self.held.take();
-                Ok(self.make(value, schema, old))
+                Ok(self.make(value, schema, old.map(|old| (old, kept))))
             }
         }
     }
 
     /// Makes the place, in that of an old one, and as that was.
-    fn make(&mut self, value: &Message, schema: &Schema, old: Option<Held>) -> Result<(), Failure> {
+    fn make(
+        &mut self,
+        value: &Message,
+        schema: &Schema,
+        old: Option<(Held, Option<Later>)>,
+    ) -> Result<(), Failure> {
         let place = self.place.clone();
         let failed = of_place(&place);
         let mut options = Inspector::options();
@@ -364,7 +387,9 @@ impl<E: Engine> Target<E> {
             .mode(self.mode)
             .version(value.version)
             .timeout(Duration::from_secs(1));
-        if let Some(Held { inspector, record }) = old {
+        let mut later = None;
+        if let Some((Held { inspector, record }, kept)) = old {
+            later = kept;
             let found = Found::at(&self.place)?;
             options
                 .mode(found.mode().bits() & 0o777)
@@ -381,8 +406,19 @@ impl<E: Engine> Target<E> {
                 self.place, value.name
             ));
         }
-        let made = options.create_new(&self.place, schema, &value.bytes);
+        let made = match &later {
+            None => options.create_new(&self.place, schema, &value.bytes),
+            Some((schema, bytes)) => {
+                options
+                    .version(value.version - 1)
+                    .create_new(&self.place, schema, bytes)
+            }
+        };
         let made = made.map_err(&failed)?;
+        if later.is_some() {
+            let stored = made.store_version(value.version, schema, &value.bytes);
+            stored.map_err(&failed)?;
+        }
         self.hold(made)?;
         self.note_stored(value)
     }
@@ -396,6 +432,7 @@ impl<E: Engine> Target<E> {
             source: FixedStr::truncated(&value.name),
             life: value.life,
             version: value.version,
+            stands: inspector.version(),
             heard: now,
             beat: now,
             link: Link::Up,
@@ -473,6 +510,7 @@ mod tests {
         let record = |life, version| Record {
             life,
             version,
+            stands: version,
             ..Record::default()
         };
         use Proof::{Kept, Live, Newest};

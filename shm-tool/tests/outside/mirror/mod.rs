@@ -160,6 +160,8 @@ fn an_earlier_or_later_version_of_the_type_goes_by_the_rules_of_evolution() {
         shared.set(Press1 { force }).unwrap();
     }
     until("versions are the source's again", is(5, 5));
+    // If it was made anew for that, it kept the later version and what that had brought.
+    let newer = SharedBox::<Press2>::open(TARGET).unwrap();
     assert_eq!(newer.get().unwrap(), Press2 { force: 5, heat: 99 });
     newer.remove().unwrap();
     drop(newer);
