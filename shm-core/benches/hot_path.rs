@@ -4,6 +4,8 @@
 //! Beside each stands the plain copy that it is to be compared with. (`tests/competitors` compares with
 //! other libraries.)
 
+use std::cell::RefCell;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use divan::{Bencher, black_box};
@@ -245,6 +247,28 @@ fn total_of_256(bencher: Bencher) {
         },
     );
     bencher.bench_local(|| table.total(field!(Counted.n)).expect("summed"));
+}
+
+/// As many threads as there are, each with a row of its own, one beside the other.
+#[divan::bench(threads = [1, 2])]
+fn neighbouring_seats(bencher: Bencher) {
+    let (_table, seats) = table(2, Block::<8> { words: [1; 8] });
+    let seats = Mutex::new(seats);
+    let own = || {
+        seats
+            .lock()
+            .expect("no panic inside")
+            .pop()
+            .expect("one each")
+    };
+    thread_local!(static SEAT: RefCell<Option<Seat<Block<8>>>> = const { RefCell::new(None) });
+    SEAT.take();
+    bencher.bench(|| {
+        SEAT.with_borrow_mut(|seat| {
+            let seat = seat.get_or_insert_with(own);
+            seat.set(black_box(Block { words: [2; 8] })).expect("set")
+        })
+    });
 }
 
 #[divan::bench]

@@ -117,6 +117,21 @@ pub fn table_act(action: &str, place: &Place, number: u64) -> Outcome {
             println!("{}", seat.id());
             stdin().read_line(&mut String::new())?;
         }
+        // The same with so many rows.
+        "sit in some" => {
+            let claims = (0..number).map(|count| table.claim(Row::new(pid, count)));
+            let seats = claims.collect::<Result<Vec<_>, _>>()?;
+            println!("{}", seats.len());
+            stdin().read_line(&mut String::new())?;
+        }
+        // For ever, until it is killed.
+        "wait" => {
+            let mut seen = table.membership();
+            println!("{seen}");
+            loop {
+                seen = table.wait_membership(seen)?;
+            }
+        }
         "claim and die" => {
             let _seat = table.claim(Row::new(number, 1))?;
             raise(Signal::SIGKILL)?;

@@ -51,6 +51,10 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nothing |
 /// | `remove` | 6 | 0 | nothing |
 /// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nothing |
+/// | of a table: `rows`, `get`, `total`, `membership`; `Seat::{set, store, fetch_add, get}` | 0 | 0 | nothing |
+/// | of a table: `look` | 1 if no process came or died since the last one; else some; in a file 1 for each row with an owner | 0; a few if it is not 1 | nothing |
+/// | of a table: `claim`, and the drop of a `Seat` | 0; as `look` if no row is free; 4 to wake waiters | 0; a few if no row is free | nothing |
+/// | of a table: `wait_membership`, an item of `changes` | 5 per look, one each 2 s if nothing changes | 0; a few with each death | a claim, a release or a death |
 ///
 /// Where the lock is contended, a call spins shortly and then sleeps (a few system calls per
 /// millisecond).

@@ -463,6 +463,78 @@ fn kills_at_random_lose_no_count_and_double_none() {
     check(kills);
 }
 
+/// With `SHM_FULL`: 1,000 rows of 200 processes.
+#[test]
+fn a_crowd_has_its_rows_and_one_look_sees_all_that_died() {
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let (crowd, each) = if full { (200, 5) } else { (12, 5) };
+    let rows = crowd * each;
+    let guard = Guard::new();
+    let table = table(&guard, rows as u32, OnDeath::Keep);
+    let sits = |_| acts("sit in some", &guard.arg(), each as u64);
+    let mut peers: Vec<Peer> = (0..crowd).map(sits).collect();
+    for peer in &mut peers {
+        peer.expect(&each.to_string());
+    }
+    let lives = |wanted| {
+        let rows = table.look().unwrap();
+        rows.filter(|row| {
+            assert!(row.get().unwrap().is_whole());
+            row.life() == wanted
+        })
+        .count()
+    };
+    assert_eq!(lives(RowLife::Live), rows);
+    for peer in &peers {
+        let its = table.rows().filter(|row| row.owner() == Some(peer.pid()));
+        assert_eq!(its.count(), each);
+    }
+    let refused = table.claim(Row::new(1, 1)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Full);
+    peers.truncate(crowd / 2);
+    assert_eq!(lives(RowLife::Dead), rows / 2);
+    let mut reaped = 0;
+    let reap = |_, last: Result<Row, _>| reaped += usize::from(last.unwrap().is_whole());
+    assert_eq!(table.reap(reap).unwrap(), rows / 2);
+    assert_eq!(reaped, rows / 2);
+    assert_eq!(lives(RowLife::Live), rows / 2);
+    drop(peers);
+    assert_eq!(lives(RowLife::Dead), rows / 2);
+}
+
+/// Time on a processor; `None` where the kernel keeps no such account.
+fn used(peer: &Peer) -> Option<Duration> {
+    let account = std::fs::read_to_string(format!("/proc/{}/schedstat", peer.pid())).ok()?;
+    let nanos = account.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// With `SHM_FULL`: 200 of them for 20 seconds.
+#[test]
+fn those_who_wait_take_next_to_no_processor() {
+    let full = std::env::var_os("SHM_FULL").is_some();
+    let (crowd, seconds) = if full { (200, 20.0) } else { (8, 0.3) };
+    let guard = Guard::new();
+    let table = table(&guard, 2, OnDeath::Keep);
+    let waits = |_| acts("wait", &guard.arg(), 0);
+    let mut peers: Vec<Peer> = (0..crowd).map(waits).collect();
+    peers.iter_mut().for_each(|peer| drop(peer.line()));
+    let all = || peers.iter().map(used).sum::<Option<Duration>>();
+    let Some(before) = all() else {
+        println!("SKIPPED: what waiters take: there is no /proc/PID/schedstat");
+        return;
+    };
+    thread::sleep(Duration::from_secs_f64(seconds));
+    let used = (all().unwrap() - before).as_secs_f64() / seconds;
+    println!(
+        "{crowd} that wait take {:.2} % of a processor",
+        used * 100.0
+    );
+    assert!(used < 0.1, "they look again and again: {used}");
+    drop(peers);
+    drop(table);
+}
+
 #[test]
 fn of_two_that_claim_the_last_free_row_at_once_one_gets_it() {
     let guard = Guard::new();

@@ -71,7 +71,7 @@ use crate::typed::{Attached, Failure, Type, Typed, store_template};
 /// | [`Seat::set`] | none | two copies of the value |
 /// | [`Seat::store`], [`Seat::fetch_add`] | none | three copies of the field |
 /// | [`membership`](TableView::membership) | none | a load |
-/// | [`wait_membership`](TableView::wait_membership), an item of [`changes`](TableView::changes) | five for each look, 250 ms apart if nothing changes; as `look` after a change | |
+/// | [`wait_membership`](TableView::wait_membership), an item of [`changes`](TableView::changes) | five for each look, two seconds apart if nothing changes; as `look` after a change | |
 /// | dropping a seat | none; four if a process waits | two copies of the value |
 /// | [`reap`](SharedTable::reap) | as `look` | for each dead row six copies of the value |
 ///

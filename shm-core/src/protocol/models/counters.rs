@@ -225,7 +225,8 @@ impl Process {
 /// The holder dies instead of this store, or does all; meanwhile another claims the row, and a reader looks.
 fn model(stores: Option<u32>, reads: bool, wrong: Wrong) -> Model {
     let name = format!("counter, the holder dies at store {stores:?}, read {reads}");
-    Model::new(name, 2, move |tally| {
+    let preemptions = if reads { 1 } else { 2 };
+    Model::new(name, preemptions, move |tally| {
         let row = Row::new();
         let process = |slot| Process {
             row: row.clone(),

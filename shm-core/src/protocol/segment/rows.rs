@@ -13,7 +13,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::lock::slots::Slots;
 use crate::protocol::lock::verdict::Look;
-use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, DEATH_NAP};
+use crate::protocol::lock::wait::{self, DEATH_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH};
 use crate::protocol::memory::copy::Span;
@@ -26,8 +26,11 @@ use crate::sysv::{self, Kind};
 /// Times that a claim walks over the rows while other processes take those that it is about to.
 const TRIES: u32 = 64;
 
-/// Of so many naps, each until a change or for a quarter of a second, one begins with a look at who lives although no death was counted.
-const JUDGED_NAPS: u32 = 16;
+/// A nap where the kernel counts deaths: a wake-up that died with its process was followed by that death.
+const COUNTED_NAP: Duration = Duration::from_secs(2);
+
+/// Of so many naps, each until a change or for two seconds, one begins with a look at who lives although no death was counted.
+const JUDGED_NAPS: u32 = 2;
 
 /// How long a judgement holds at most: a peer may have set the count of deaths.
 const JUDGED_FOR: Duration = Duration::from_secs(1);
@@ -435,7 +438,7 @@ impl Segment {
                     || is_slept(sem::op_timeout(
                         set,
                         &[Op::add(counter, -(value + 1)), Op::add(counter, value + 1)],
-                        nap(ANNOUNCED_NAP),
+                        nap(COUNTED_NAP),
                     ))
             });
             if !slept {
