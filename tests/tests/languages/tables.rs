@@ -127,6 +127,8 @@ fn rows_of_c_and_of_rust_show_each_other_value_owner_and_claim() {
         assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
         // What it does not release, the end of its handle does.
         assert_eq!(peer.succeed(), "");
+        // Nothing of the owner's bytes is left: of the payload at its stride.
+        assert_eq!(guard.memory().read(64, 64), [0; 64]);
         assert_eq!(table.rows().count(), 1);
         assert_eq!(table.get(row.id()).unwrap_err().kind(), ErrorKind::Stale);
     }
@@ -173,6 +175,74 @@ fn c_notes_deaths_and_frees_the_rows_where_that_was_asked_for() {
             });
             assert_eq!(table.rows().count(), left);
         }
+    }
+}
+
+/// Whoever claims the slot of a dead process gets no row of that one's: they would look alive for as long as it lives.
+#[test]
+fn rows_of_the_dead_do_not_live_on_with_a_c_process_in_their_slot() {
+    for program in programs() {
+        let guard = Guard::new();
+        let mut options = SharedTable::<Row>::options();
+        options.rows(3).slots(2).remove_on_drop(true);
+        let table = options.create_new(guard.key()).unwrap();
+        let mut peer = acts(PEER, "sit", &guard.arg(), 1);
+        peer.line();
+        let before = table.membership();
+        peer.kill();
+        drop(peer);
+        // Of two slots this process has one, so both others had the other.
+        let mut next = acts(program, "sit", &guard.arg(), 1);
+        assert_ne!(next.line(), "");
+        let lives: Vec<_> = table.rows().map(|row| row.life()).collect();
+        assert_eq!(lives, [RowLife::Dead, RowLife::Live]);
+        assert_eq!(table.membership(), before + 2, "the death is counted");
+        next.succeed();
+    }
+}
+
+/// Whatever stands in the words of a table: no access outside it, no hang.
+#[test]
+fn hostile_words_in_a_table_end_no_process_in_c() {
+    let seeds = if std::env::var_os("SHM_FULL").is_some() {
+        100
+    } else {
+        6
+    };
+    let Some(sanitizing) = Compiler::sanitizing() else {
+        return;
+    };
+    let program = c_rows(&sanitizing, OUT);
+    for seed in 1..=seeds {
+        let guard = Guard::new();
+        let table = table(&guard, 3, OnDeath::Keep);
+        let _seat = table.claim(Row::new(1, 1)).unwrap();
+        let memory = guard.memory();
+        let mut number = u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = move || {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            number
+        };
+        for action in ["list", "look", "claim and release", "fields"] {
+            for _ in 0..1 + next() % 4 {
+                let words = memory.len() / 8;
+                let at = (words / 3 * 2 + next() as usize % (words / 3)) * 8;
+                let value = [0, u64::MAX, 1 << (next() % 64), next()][next() as usize % 4];
+                memory.write(at, &value.to_ne_bytes());
+            }
+            let run = Command::new(&program)
+                .args([action, &guard.arg(), "1"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&run.stderr);
+            assert!(
+                run.status.code().is_some() && said.is_empty(),
+                "{seed} {action}: {run:?}"
+            );
+        }
+        drop(table);
     }
 }
 
