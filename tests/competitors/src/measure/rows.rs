@@ -277,7 +277,7 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
         (
             ADD,
             vec![
-                (BARE, runner(|| _ = atomic.fetch_add(black_box(1), Relaxed))),
+                (BARE, runner(|| _ = black_box(atomic.fetch_add(black_box(1), Relaxed)))),
                 (
                     OURS,
                     runner(|| {
