@@ -329,6 +329,8 @@ static int forked(void)
 	TRY(ledger_lock(&box));
 	TRY(ledger_load(&box, &value));
 	child = fork();
+	/* So that each hears of the other's end. */
+	close(child == 0 ? to_child[1] : to_parent[1]);
 	if (child == 0) {
 		fill(1000);
 		CHECK(ledger_commit(&box, &value, NULL), SHMBOX_EFORKED);

@@ -704,6 +704,27 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
     }
 }
 
+/// As emulators do, the kernel answers 0 to each `madvise` and does nothing: no page is wiped in a child.
+#[test]
+fn a_child_in_c_is_told_from_its_parent_where_no_advice_on_memory_is_followed() {
+    let madvise = libc::SYS_madvise.to_string();
+    let own = Compiler::widths()[0];
+    let program = c_peer(own, OUT).display().to_string();
+    let guard = Guard::new();
+    let shared = shared(&guard);
+    let key = guard.arg();
+    let mut peer = Peer::start(
+        PEER,
+        ["exec-without", &madvise, "0", &program, "fork", &key],
+    );
+    if peer.line() != "filtered" {
+        eprintln!("SKIPPED: no seccomp filter is to be had here");
+        return;
+    }
+    peer.succeed();
+    assert_eq!(shared.get().unwrap().number(), 1 + 5 + 5);
+}
+
 #[test]
 fn where_the_kernel_undoes_no_semaphores_a_program_in_c_is_told_and_can_read() {
     let programs = c_peers(OUT).iter();

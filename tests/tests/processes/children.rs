@@ -1,11 +1,35 @@
 //! A child after `fork` is another process. The peer forks, since it has a single thread.
 
+use nix::libc;
 use shm_tests::{Guard, Peer};
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn peer(case: &str) -> (Guard, String) {
     let guard = Guard::new();
-    let printed = Peer::start(env!("CARGO_BIN_EXE_peer"), [case, &guard.arg()]).succeed();
+    let printed = Peer::start(PEER, [case, &guard.arg()]).succeed();
     (guard, printed)
+}
+
+/// As emulators do, the kernel answers 0 to each `madvise` and does nothing: no page is wiped in a child.
+#[test]
+fn a_child_is_told_from_its_parent_where_no_advice_on_memory_is_followed() {
+    let madvise = libc::SYS_madvise.to_string();
+    for case in [
+        "fork-and-write",
+        "fork-and-claim-in-threads",
+        "fork-and-drop",
+        "fork-with-writer",
+    ] {
+        let guard = Guard::new();
+        let arguments = ["exec-without", &madvise, "0", PEER, case, &guard.arg()];
+        let mut peer = Peer::start(PEER, arguments);
+        if peer.line() != "filtered" {
+            eprintln!("SKIPPED: no seccomp filter is to be had here");
+            return;
+        }
+        peer.succeed();
+    }
 }
 
 #[test]
