@@ -198,6 +198,25 @@ fn a_waiter_is_woken_by_the_next_commit() {
     );
 }
 
+/// A time that the kernel takes for another one makes a call of each look: thousands.
+#[test]
+fn a_waiter_sleeps_in_the_kernel_whatever_the_width_of_times() {
+    let sleeps = || -> u64 {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let shared = private(1_u32);
+    let before = sleeps();
+    let seen = shared.wait_timeout(1, Duration::from_millis(600));
+    assert!(seen.unwrap().is_none());
+    let slept = sleeps() - before;
+    println!("{slept} sleeps in 600 ms");
+    assert!((1..30).contains(&slept), "{slept}");
+}
+
 #[test]
 fn key_names_what_is_wrong_with_it() {
     println!("{}", SharedBox::<u32>::open(0).unwrap_err());

@@ -152,6 +152,45 @@ fn a_commit_of_one_language_wakes_waiters_of_the_other() {
     }
 }
 
+/// glibc lets a program of 32 bits have times and offsets of 64: other structs than the kernel's.
+#[test]
+fn a_program_of_32_bits_with_times_of_64_takes_part_and_sleeps() {
+    let narrow = Compiler::widths()
+        .into_iter()
+        .find(|compiler| compiler.to_string().ends_with("-m32"));
+    let Some(narrow) = narrow else {
+        println!("SKIPPED: no compiler for 32 bits");
+        return;
+    };
+    let defines = [
+        "-D_DEFAULT_SOURCE",
+        "-D_TIME_BITS=64",
+        "-D_FILE_OFFSET_BITS=64",
+    ];
+    let header = ("ledger.h", &*Ledger::c_header());
+    let program = narrow.compile_with_header(OUT, "peer.c", header, &defines);
+    let guard = Guard::new();
+    let shared = shared(&guard, 1);
+    assert_eq!(done(&run(&program, "set", &guard, &["7"])), "7 2");
+    assert_eq!(done(&run(&program, "commit", &guard, &["8"])), "8 4");
+    let mut waiter = start(&program, "wait", &guard, &[]);
+    waiter.expect("waiting");
+    let sleeps = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", waiter.pid())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let before = sleeps();
+    std::thread::sleep(Duration::from_millis(600));
+    let slept = sleeps() - before;
+    println!("{slept} sleeps in 600 ms");
+    assert!(slept < 30, "{slept}");
+    shared.set(Ledger::new(9)).unwrap();
+    assert_eq!(waiter.succeed().trim_end(), "9 5");
+}
+
 #[test]
 fn a_waiter_in_c_learns_of_a_removal() {
     for program in peers() {

@@ -105,10 +105,9 @@ impl Word {
 /// The errno if the kernel, or a sandbox, does not do that.
 #[cfg(feature = "async")]
 pub(super) fn sleep_on_any(words: &[Word], nap: Duration) -> Result<(), i32> {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    // SAFETY: the structure consists of integers, for which zeros are valid. No literal names the padding that it has with
+    // times of 64 bits on 32-bit targets.
+    let mut now: libc::timespec = unsafe { core::mem::zeroed() };
     // SAFETY: clock_gettime(2) stores the time to its second argument.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
