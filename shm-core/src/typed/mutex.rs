@@ -111,10 +111,11 @@ impl RawSegment {
             let left = limit.saturating_sub(start.elapsed()).min(STEP);
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let end = now.unwrap_or_default() + left;
-            let until = libc::timespec {
-                tv_sec: end.as_secs() as _,
-                tv_nsec: end.subsec_nanos() as libc::c_long,
-            };
+            // SAFETY: the structure consists of integers, for which zeros are valid. With times of 64 bits on 32-bit targets
+            // it has padding, which libc lets no literal name.
+            let mut until: libc::timespec = unsafe { core::mem::zeroed() };
+            until.tv_sec = end.as_secs() as _;
+            until.tv_nsec = end.subsec_nanos() as _;
             // SAFETY: **trusted** (`Mutex`), and mapped as long as `self` is borrowed.
             match unsafe { libc::pthread_mutex_timedlock(place, &raw const until) } {
                 0 => break,

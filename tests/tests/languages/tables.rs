@@ -480,6 +480,8 @@ fn kills_at_random_among_c_and_rust_lose_no_row_and_tear_none() {
     assert_eq!(table.rows().count(), 4);
 }
 
+// Of 32 bits, x86 lays a `u64` behind a byte where no processor counts in it.
+#[cfg(target_pointer_width = "64")]
 mod counted {
     use super::*;
     use shm_core::{CHeader, SharedLayout, field};
