@@ -80,7 +80,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// on the disk already, and nothing to do where nothing outlasts the machine's running: segments, POSIX shared memory, memory without
     /// a name. The last box of a file that is dropped does the same.
     ///
-    /// Six system calls, one of which waits for the disk (`pwritev2(2)` with `RWF_DSYNC`), for as long as that takes; three
+    /// Five system calls, one of which waits for the disk (`pwritev2(2)` with `RWF_DSYNC`), for as long as that takes; three
     /// allocations.
     ///
     /// # Errors

@@ -40,8 +40,8 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | an item of `stream` | 0 if it is there; else 1 or 2, and 1 of a thread of the library for up to 127 boxes | a few when it first waits | a newer version, in a task |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
-/// | `open` of a file | 20 (find, map, facts, two locks); 5 to drop, and `persist` by the last | some | a value that is being restored |
-/// | `persist`, `close` of a file | 6, one of which waits for the disk | 3 | the disk, and others that write to it |
+/// | `open` of a file | 25 (find, map, facts, two locks); 7 to drop, and `persist` by the last | some | a value that is being restored |
+/// | `persist`, `close` of a file | 5, one of which waits for the disk | 3 | the disk, and others that write to it |
 /// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nothing |
 /// | the first write of a forked child | 4: it claims a slot of its own | 0 | nothing |
 /// | `reattach`, `reopen` | as `open` | 0 | a birth under way |

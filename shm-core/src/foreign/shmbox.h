@@ -258,6 +258,7 @@ typedef struct shmbox {
 	int file;               /* of a file: by what others are judged; as in shmbox_kept */
 	long mark;
 	shmbox_kept *kept;      /* of a file: what holds the slot; NULL: none */
+	shmbox_kept *disk;      /* of a file: what goes to the disk, though the rights to open it are given up; NULL: none */
 } shmbox;
 
 /* ---- Words: where they are, and what they hold ---- */
@@ -1401,13 +1402,12 @@ static inline void shmbox_drop_(shmbox_kept *kept)
 		close(file);
 }
 
-/* Holds a byte of the file by a description of its own: 0, or -1 (errno; EAGAIN: another has it). */
-static inline int shmbox_hold_(const shmbox *box, int64_t byte, shmbox_kept **held)
+/* A description of its own, that no child has; NULL: errno says why. */
+static inline shmbox_kept *shmbox_keep_(const shmbox *box)
 {
 	shmbox_forks_ *const known = shmbox_forks_known_();
 	shmbox_kept *kept;
 	uint32_t before;
-	int got, error;
 
 	if (__atomic_exchange_n(&known->watched, 1, __ATOMIC_RELAXED) == 0)
 #ifdef __GLIBC__
@@ -1421,18 +1421,28 @@ static inline int shmbox_hold_(const shmbox *box, int64_t byte, shmbox_kept **he
 		before = __atomic_load_n(&known->forks, __ATOMIC_SEQ_CST);
 		kept = shmbox_find_place_(known);
 		if (kept == SHMBOX_NULL_)
-			return -1;
+			return kept;
 		file = shmbox_open_again_(box);
 		if (file >= 0)
 			kept->mark = shmbox_mark_(box, file);
 		__atomic_store_n(&kept->file, file < 0 ? SHMBOX_NO_FILE_ : file, __ATOMIC_RELEASE);
 		if (file < 0)
-			return -1;
+			return SHMBOX_NULL_;
 		/* A child that was forked in between may have a copy. */
 		if (before % 2 == 0 && __atomic_load_n(&known->forks, __ATOMIC_SEQ_CST) == before)
-			break;
+			return kept;
 		shmbox_drop_(kept);
 	}
+}
+
+/* Holds a byte of the file by a description of its own: 0, or -1 (errno; EAGAIN: another has it). */
+static inline int shmbox_hold_(const shmbox *box, int64_t byte, shmbox_kept **held)
+{
+	shmbox_kept *const kept = shmbox_keep_(box);
+	int got, error;
+
+	if (kept == SHMBOX_NULL_)
+		return -1;
 	got = shmbox_lock_byte_(kept->file, SHMBOX_ALONE_, byte);
 	if (got == 1) {
 		*held = kept;
@@ -1793,7 +1803,7 @@ static inline void shmbox_notice_fork_(shmbox *box)
 		__atomic_store_n(box->alive, 1, __ATOMIC_RELAXED);
 	box->pid = getpid();
 	box->claim = 0;
-	box->kept = SHMBOX_NULL_;
+	box->kept = box->disk = SHMBOX_NULL_;
 	box->awaited = 0;
 	if (box->held == SHMBOX_HELD_)
 		box->held = SHMBOX_HELD_BY_PARENT_;
@@ -2770,7 +2780,7 @@ static inline int shmbox_persist_(shmbox *box, const shmbox_type *type)
 	shmbox_kept *turn;
 	uint32_t durable;
 	size_t length = 0;
-	int code;
+	int got, code;
 
 	if (!shmbox_is_open_(box, type))
 		return SHMBOX_EARGUMENT;
@@ -2778,8 +2788,19 @@ static inline int shmbox_persist_(shmbox *box, const shmbox_type *type)
 		return SHMBOX_EREADONLY;
 	if ((box->flags & SHMBOX_SNAPSHOTS_) == 0)
 		return 0;
-	while (shmbox_hold_(box, SHMBOX_DISK_BYTE_, &turn) != 0) {
-		if (errno != EAGAIN)
+	shmbox_notice_fork_(box);
+	if (box->disk != SHMBOX_NULL_ && !shmbox_is_intact_(box->disk->file, box->disk->mark)) {
+		/* The program has closed it. */
+		shmbox_drop_(box->disk);
+		box->disk = SHMBOX_NULL_;
+	}
+	if (box->disk == SHMBOX_NULL_)
+		box->disk = shmbox_keep_(box);
+	turn = box->disk;
+	if (turn == SHMBOX_NULL_)
+		return shmbox_failed_(box);
+	while ((got = shmbox_lock_byte_(turn->file, SHMBOX_ALONE_, SHMBOX_DISK_BYTE_)) != 1) {
+		if (got < 0)
 			return shmbox_failed_(box);
 		if (shmbox_now_() >= end)
 			return SHMBOX_EBUSY;
@@ -2799,7 +2820,7 @@ static inline int shmbox_persist_(shmbox *box, const shmbox_type *type)
 		SHMBOX_STOP("persist: written");
 	}
 	free(bytes);
-	shmbox_drop_(turn);
+	shmbox_lock_call_(turn->file, 37 /* F_OFD_SETLK */, SHMBOX_UNLOCK_, SHMBOX_DISK_BYTE_);
 	return code;
 }
 
@@ -2948,6 +2969,9 @@ static inline void shmbox_detach_(shmbox *box)
 	box->base = SHMBOX_NULL_;
 	if (box->is_file && shmbox_is_intact_(box->file, box->mark))
 		close(box->file);
+	if (box->disk != SHMBOX_NULL_)
+		shmbox_drop_(box->disk);
+	box->disk = SHMBOX_NULL_;
 	if (box->alive != SHMBOX_NULL_)
 		munmap(box->alive, sizeof(uint32_t));
 	box->alive = SHMBOX_NULL_;
@@ -3528,7 +3552,11 @@ static inline int shmbox_attempt_file_(shmbox *box, const char *path, const shmb
 		code = shmbox_enter_(box, shmbox_life_word_(&facts, in_memory == 1));
 	if (code == 0)
 		code = shmbox_check_schema_(box);
-	return code == 0 && box->writable ? shmbox_join_(box) : code;
+	if (code != 0 || !box->writable)
+		return code;
+	if ((box->flags & SHMBOX_SNAPSHOTS_) != 0 && (box->disk = shmbox_keep_(box)) == SHMBOX_NULL_)
+		return shmbox_failed_(box);
+	return shmbox_join_(box);
 }
 
 /* Owner's and others' rights, and a byte for each byte: what is set aside only, on a disk, reads as zeros after a power loss. */

@@ -5,6 +5,7 @@ mod block_log;
 mod copies;
 mod power_loss;
 mod restarts;
+mod rights;
 
 use shm_core::{Error, SharedBox, SharedView};
 use shm_tests::Whole;

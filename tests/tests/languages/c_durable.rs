@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use shm_core::{ErrorKind, Place, SharedBox, SharedLayout, SharedView};
-use shm_tests::{Folder, Home, Ledger, Peer, Python};
+use shm_tests::{Folder, Home, Ledger, Peer, Python, may_change_user};
 
 use crate::c_files::{OUT, programs, says};
 
@@ -228,6 +228,27 @@ fn c_brings_to_the_disk_and_back_what_rust_does() {
             }
             shm_core::remove(home.place()).unwrap();
         }
+    }
+}
+
+#[test]
+fn what_c_has_opened_goes_to_the_disk_after_its_process_has_given_up_its_rights() {
+    if !may_change_user("a file of another user from C") {
+        return;
+    }
+    let home = Home::file(Folder::new());
+    let path = home.path();
+    for program in programs() {
+        assert_eq!(run(program, "born", &path, 4, None), "true 4 1");
+        let as_nobody = ("SHM_USER", "nobody");
+        assert_eq!(says(program, "persist", &path, 5, as_nobody), "5 2");
+        of_another_boot(&path);
+        // The last that closes it does the same.
+        assert_eq!(says(program, "set", &path, 8, as_nobody), "8 3");
+        of_another_boot(&path);
+        let shared = SharedBox::<Ledger>::open(home.place()).unwrap();
+        assert_eq!(shared.get().unwrap().number(), 8);
+        shared.remove().unwrap();
     }
 }
 

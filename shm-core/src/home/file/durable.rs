@@ -11,6 +11,7 @@
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use std::io;
+use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
 use super::description::{DISK_BYTE, Description};
@@ -34,6 +35,33 @@ impl Slots {
     }
 }
 
+/// What a box goes to the disk by. It is opened with the box, since the process may have given up its rights since then.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    own: Kept,
+    /// Tells threads apart, which share the description.
+    turn: Mutex<()>,
+}
+
+impl Disk {
+    pub(super) fn open(description: &Description) -> Result<Disk, Error> {
+        Ok(Disk {
+            own: Kept::open(description)?,
+            turn: Mutex::new(()),
+        })
+    }
+}
+
+/// The disk byte, until it is dropped.
+struct Locked<'a>(&'a Description);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // If it fails, the descriptor was closed, and the lock is gone with it.
+        let _ = self.0.unlock(DISK_BYTE);
+    }
+}
+
 /// Writes what `encode` gives, an encoded [`Snapshot`] that fits a slot, while no other process or thread writes; `None` says that
 /// there is nothing to write. `durable` is the file's word: 0, or 1 + the slot that was written last. `encode` is called when it is
 /// this one's turn, so that no older value follows a newer one.
@@ -43,17 +71,34 @@ impl Slots {
 /// Another process writes for the whole limit, or the disk fails: then what was durable still is. What `encode` fails for.
 pub(crate) fn persist<E: From<Error>>(
     description: &Description,
+    disk: Option<&Disk>,
     slots: Slots,
     durable: &AtomicU32,
     limit: Duration,
     encode: impl FnOnce() -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), E> {
-    // Of its own, which tells threads apart, stays out of children, and lets go when it is closed, whatever `encode` does.
-    let own = Kept::open(description)?;
-    let lock = || Ok::<_, Error>(own.lock_byte(DISK_BYTE)?.then_some(()));
-    within(limit, lock)?.ok_or_else(|| busy(description, limit))?;
+    let more;
+    let disk = match disk {
+        // A child has it no more.
+        Some(disk) if disk.own.is_intact() => disk,
+        _ => {
+            more = Disk::open(description)?;
+            &more
+        }
+    };
+    let lock = || {
+        let turn = match disk.turn.try_lock() {
+            Ok(turn) => turn,
+            // It guards nothing that a panic could have left half done.
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let is_locked = disk.own.lock_byte(DISK_BYTE)?;
+        Ok::<_, Error>(is_locked.then(|| (Locked(&disk.own), turn)))
+    };
+    let _locked = within(limit, lock)?.ok_or_else(|| busy(description, limit))?;
     match encode()? {
-        Some(bytes) => Ok(write(&own, slots, durable, &bytes)?),
+        Some(bytes) => Ok(write(&disk.own, slots, durable, &bytes)?),
         None => Ok(()),
     }
 }
@@ -152,11 +197,11 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(60);
 
     fn persist_now(file: &Description, durable: &AtomicU32, version: u64) -> Result<(), Error> {
-        persist(file, SLOTS, durable, LIMIT, || encoded(version))
+        persist(file, None, SLOTS, durable, LIMIT, || encoded(version))
     }
 
     fn refused_now(file: &Description, durable: &AtomicU32) -> Error {
-        persist(file, SLOTS, durable, Duration::ZERO, || encoded(5)).unwrap_err()
+        persist(file, None, SLOTS, durable, Duration::ZERO, || encoded(5)).unwrap_err()
     }
 
     fn version(file: &Description) -> Result<(u64, u32), Error> {
@@ -181,7 +226,7 @@ mod tests {
                 ((of, slot), slot)
             );
         }
-        persist(&file, SLOTS, &durable, LIMIT, || Ok::<_, Error>(None)).unwrap();
+        persist(&file, None, SLOTS, &durable, LIMIT, || Ok::<_, Error>(None)).unwrap();
         assert_eq!(durable.load(Relaxed), 1);
     }
 
@@ -191,7 +236,7 @@ mod tests {
         let path = scratch.file("file", &[0; 4096 * 3]);
         let [one, two] = [(), ()].map(|()| Description::open(&path, true).unwrap());
         let durable = AtomicU32::new(0);
-        persist(&one, SLOTS, &durable, LIMIT, || {
+        persist(&one, None, SLOTS, &durable, LIMIT, || {
             let error = refused_now(&two, &durable);
             assert!(
                 error.kind() == Kind::Busy && error.to_string().contains("the disk may hang"),
@@ -204,7 +249,7 @@ mod tests {
         })
         .unwrap();
         let refused = || Err(Error::early("copy", &path, Kind::Other, "", ""));
-        persist(&one, SLOTS, &durable, LIMIT, refused).unwrap_err();
+        persist(&one, None, SLOTS, &durable, LIMIT, refused).unwrap_err();
         persist_now(&two, &durable, 2).unwrap();
         assert_eq!(version(&one).unwrap(), (2, 2));
     }

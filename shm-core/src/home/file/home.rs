@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::description::{BIRTH_BYTE, Description, FileStat};
+use super::durable::Disk;
 use super::error::Error;
 use super::locks::Locks;
 use super::mapped::Mapped;
@@ -19,6 +20,7 @@ pub(crate) struct FileHome {
     /// The file itself, where `mapped` is a copy of it.
     live: Option<Mapped>,
     locks: Locks,
+    disk: Option<Disk>,
     /// What other processes are given: they have its offset in their hands.
     handed: OnceLock<Description>,
 }
@@ -29,6 +31,7 @@ impl FileHome {
             mapped,
             live: None,
             locks: Locks::new(description),
+            disk: None,
             handed: OnceLock::new(),
         }
     }
@@ -53,6 +56,16 @@ impl FileHome {
             live,
             ..self
         }))
+    }
+
+    /// Makes sure that this can go to the disk when its process has given up its rights.
+    pub(crate) fn open_disk(&mut self) -> Result<(), Error> {
+        self.disk = Some(Disk::open(self.description())?);
+        Ok(())
+    }
+
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// Where the file itself begins, if this has a copy.

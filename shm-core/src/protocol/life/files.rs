@@ -228,10 +228,13 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
     }
     // A view can't restore the value, and shows the one that would be.
     let frozen = (kept.is_some() && !is_live(&home)).then(|| State::look(&control(&home).state));
-    let home = match frozen {
+    let mut home = match frozen {
         Some(_) => home.with_copy()?.ok_or(Fault::Removed)?,
         None => home,
     };
+    if access.writable && geometry.snapshots {
+        home.open_disk()?;
+    }
     // SAFETY: the geometry was found to add up to the size of the mapping, which the copy has, too.
     let mut segment = unsafe { divide(Home::File(Box::new(home)), access, geometry) };
     segment.flags = flags;

@@ -33,6 +33,7 @@ impl Segment {
         let durable = &self.control().durable;
         file::persist(
             file.description(),
+            file.disk(),
             slots,
             plain32(durable),
             self.limit(),
