@@ -623,6 +623,8 @@ fn whatever_a_hint_names_exists() {
                     format!("fn {name}("),
                     format!("fn {name}<"),
                     format!("struct {name}"),
+                    // One of `setters!`.
+                    format!("\n    {name}("),
                 ]
                 .iter()
                 .any(|definition| all.contains(definition));
