@@ -263,11 +263,18 @@ fn store(path: &Path, all: &[u8]) -> io::Result<()> {
     let temporary = path.with_file_name(name);
     let written = File::create_new(&temporary)
         .and_then(|mut file| file.write_all(all).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| sync_folder(path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// The original may be removed after that: the new name has to be on the disk first.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// FNV-1a, of 64 bits: tells a torn or cut file.
