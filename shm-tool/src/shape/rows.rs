@@ -80,7 +80,7 @@ fn has_names(ty: &Type) -> bool {
 
 /// Structs and enums by their form alone: what they are called on either side is no difference.
 fn word(ty: &Type) -> String {
-    let bits = ty.size * 8;
+    let bits = ty.size.saturating_mul(8);
     match &ty.kind {
         Kind::Bool => "bool".to_owned(),
         Kind::Int { signed: true } | Kind::CChar { signed: true } => format!("i{bits}"),
