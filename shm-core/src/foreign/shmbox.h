@@ -3445,7 +3445,8 @@ static inline int shmbox_begin_life_(shmbox *box, uint64_t life)
 	if (shmbox_hold_(box, SHMBOX_LIFE_BYTE_, &alone) != 0)
 		return errno == EAGAIN ? SHMBOX_AGAIN_ : shmbox_failed_(box);
 	if (__atomic_load_n(shmbox_u64_at_(box, SHMBOX_LIFE_), __ATOMIC_ACQUIRE) != life) {
-		code = shmbox_restore_(box);
+		/* A copy may be in memory alone, and what is durable by its word is not written again. */
+		code = syscall(SYS_fdatasync, box->file) == 0 ? shmbox_restore_(box) : shmbox_failed_(box);
 		if (code == 0)
 			__atomic_store_n(shmbox_u64_at_(box, SHMBOX_LIFE_), life, __ATOMIC_RELEASE);
 	}

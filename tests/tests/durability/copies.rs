@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use shm_core::{ErrorKind, Place, SharedBox, SharedView};
@@ -59,6 +60,32 @@ impl Drop for InMemory {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// A disk that fails then: what `persist` answers of a copy would be true of its original alone.
+#[test]
+fn a_copy_is_brought_to_the_disk_before_it_is_used() {
+    let folder = Folder::new();
+    let [path, copy] = ["value", "copy"].map(|name| folder.file(name));
+    drop(SharedBox::create_new(Place::file(&path), [3_u64; 8]).unwrap());
+    fs::copy(&path, &copy).unwrap();
+    let call = libc::SYS_fdatasync.to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_peer"))
+        .args(["exec-without", &call, "5", env!("CARGO_BIN_EXE_tenant")])
+        .args(["look-and-set", &Place::file(&copy).to_string()])
+        .output()
+        .unwrap();
+    if output.stdout.starts_with(b"filtered") {
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("fdatasync") && said.contains("the disk failed"),
+            "{said}"
+        );
+    } else {
+        eprintln!("SKIPPED: no seccomp filter is to be had here");
+    }
+    let copied = SharedBox::<[u64; 8]>::open(Place::file(&copy)).unwrap();
+    assert_eq!(copied.get().unwrap(), [3; 8]);
 }
 
 #[test]

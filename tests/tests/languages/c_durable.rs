@@ -252,6 +252,40 @@ fn what_c_has_opened_goes_to_the_disk_after_its_process_has_given_up_its_rights(
     }
 }
 
+/// A disk that fails then: what `persist` answers of a copy would be true of its original alone.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[test]
+fn what_c_restores_is_brought_to_the_disk_before() {
+    let home = Home::file(Folder::new());
+    let path = home.path();
+    for program in programs() {
+        assert_eq!(run(program, "born", &path, 4, None), "true 4 1");
+        of_another_boot(&path);
+        // `fdatasync` of a program of 32 bits, and of 64.
+        let is_short = std::fs::read(program).unwrap()[4] == 1;
+        let call = if is_short { "148" } else { "75" };
+        let output = Command::new(env!("CARGO_BIN_EXE_peer"))
+            .args(["exec-without", call, "5", program, "set"])
+            .args([path.as_os_str(), "5".as_ref()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        if said.starts_with("filtered") {
+            assert!(
+                said.contains("open: -1 ") && said.contains("errno 5"),
+                "{said}"
+            );
+        } else {
+            eprintln!("SKIPPED: no seccomp filter is to be had here");
+        }
+        assert_eq!(says(program, "set", &path, 6, ("", "")), "6 2");
+        SharedBox::<Ledger>::open(home.place())
+            .unwrap()
+            .remove()
+            .unwrap();
+    }
+}
+
 #[test]
 fn of_many_that_open_a_file_after_a_restart_one_brings_the_value_back_and_no_later_update_is_lost()
 {

@@ -26,10 +26,16 @@ impl Description {
                 let file = self.file();
                 file.write_all_at(bytes, offset)
                     .map_err(|e| self.error("pwrite", &e))?;
-                file.sync_data().map_err(|e| self.error("fdatasync", &e))
+                self.sync()
             }
             written => written.map_err(|e| self.error("pwritev2", &e)),
         }
+    }
+
+    /// Waits until all that the file has is on the disk, whichever process has written it.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let synced = self.file().sync_data();
+        synced.map_err(|e| self.error("fdatasync", &e))
     }
 
     /// Reads bytes of the file as they are now; those behind its end are left as they are.

@@ -256,7 +256,11 @@ impl Segment {
         if self.is_writable() {
             // Another state than the one that views of the snapshot have found.
             let next = || State::READY.after(self.state());
-            let restore = || self.restore(next());
+            let restore = || {
+                // A copy may be in memory alone, and what is durable by its word is not written again.
+                file.description().sync()?;
+                self.restore(next())
+            };
             return enter(file.description(), word, life, self.limit(), restore);
         }
         if word.load(Acquire) != life.get() {
