@@ -273,7 +273,9 @@ fn store(path: &Path, all: &[u8]) -> io::Result<()> {
 
 /// The original may be removed after that: the new name has to be on the disk first.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 

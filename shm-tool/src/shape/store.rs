@@ -84,7 +84,10 @@ fn encode(ty: &Type, text: &str) -> Result<Vec<u8>, String> {
             .and_then(|number| integer(number, ty.size, *signed))
             .ok_or_else(|| {
                 let sign = if *signed { "" } else { "un" };
-                format!("a number of {} bits, {sign}signed", ty.size.saturating_mul(8))
+                format!(
+                    "a number of {} bits, {sign}signed",
+                    ty.size.saturating_mul(8)
+                )
             }),
         Kind::Float if ty.size == 4 => text
             .parse::<f32>()
