@@ -79,7 +79,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// are waited for, however many tasks wait. They start with the first wait and end a second after the last. While
     /// nothing changes they look four times a second whether the segment was removed by another program. As with
     /// [`wait`](SharedView::wait), a view that may only read can't announce that it waits: for those a thread looks
-    /// every 2 ms, and every 10 ms once nothing has changed for a second, unless the segment was created with [`always_notify`](crate::Options::always_notify).
+    /// every 2 ms, and every 16 ms once nothing has changed for a second, unless the segment was created with [`always_notify`](crate::Options::always_notify).
     ///
     /// ```
     /// use shm_core::{ChangeStream, Key, SharedBox};

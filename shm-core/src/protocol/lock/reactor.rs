@@ -3,7 +3,7 @@
 //!
 //! A thread is started by the first wait, and ends a second after the last. It has a name, and all signals are
 //! blocked in it, so that handlers run in the program's own threads. Where the kernel or a sandbox has no
-//! `futex_waitv` (Linux 5.16), one thread looks at all words every 2 ms, and every 10 ms once nothing has changed for a second.
+//! `futex_waitv` (Linux 5.16), one thread looks at all words every 2 ms, and every 16 ms once nothing has changed for a second.
 //!
 //! | what happens | what follows |
 //! |---|---|
@@ -36,7 +36,7 @@ use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
 
 /// Between two looks at words that no committer wakes for, once nothing has changed for a second: a sleep costs some 20 us
 /// of a processor, however little is done in between.
-const QUIET_NAP: Duration = Duration::from_millis(10);
+const QUIET_NAP: Duration = Duration::from_millis(16);
 
 /// How long a thread without work stays, and one that looks goes on to look often.
 const IDLE: Duration = Duration::from_secs(1);
