@@ -7,15 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline void stop_at(const char *step)
-{
-	const char *wanted = getenv("SHM_STOP");
-
-	if (wanted != NULL && strcmp(wanted, step) == 0)
-		raise(SIGKILL);
-}
-#define SHMBOX_STOP(step) stop_at(step)
-
+#include "stop_at.h"
 #include "counted.h"
 
 #include <fcntl.h>

@@ -7,22 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SHM_STOP="2 row: taken": by SIGKILL, the second time that it comes there. */
-static inline void stop_at(const char *step)
-{
-	static int passed;
-	const char *wanted = getenv("SHM_STOP");
-	char *name;
-	long pass;
-
-	if (wanted == NULL)
-		return;
-	pass = strtol(wanted, &name, 10);
-	if (strcmp(name + 1, step) == 0 && ++passed == pass)
-		raise(SIGKILL);
-}
-#define SHMBOX_STOP(step) stop_at(step)
-
+#include "stop_at.h"
 #include "row.h"
 
 #include <sys/wait.h>

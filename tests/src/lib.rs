@@ -16,6 +16,7 @@ mod mortal;
 pub mod others;
 mod peer;
 mod python;
+pub mod rows;
 mod table;
 mod whole;
 

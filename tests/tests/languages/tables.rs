@@ -6,13 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use shm_core::{ErrorKind, OnDeath, RowLife, SharedBox, SharedTable, TableView};
+use shm_tests::rows::{LIMIT, owner, sits_dies_and_is_reaped, table, until};
 use shm_tests::{Compiler, Folder, Guard, Home, Peer, Row, Stop, at_each_stop, c_rows, row_header};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
-
-/// A death is noticed once the kernel has undone the semaphore.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// The program in C, for each width that there is.
 fn programs() -> &'static [String] {
@@ -23,12 +21,6 @@ fn programs() -> &'static [String] {
     })
 }
 
-fn table(guard: &Guard, rows: u32, on_death: OnDeath) -> SharedTable<Row> {
-    let mut options = SharedTable::<Row>::options();
-    options.rows(rows).on_death(on_death).remove_on_drop(true);
-    options.create_new(guard.key()).unwrap()
-}
-
 /// In C, or, if `program` is [`PEER`], in Rust.
 fn acts(program: &str, action: &str, place: &str, number: u64) -> Peer {
     let number = number.to_string();
@@ -37,19 +29,6 @@ fn acts(program: &str, action: &str, place: &str, number: u64) -> Peer {
         program,
         table.into_iter().chain([action, place, number.as_str()]),
     )
-}
-
-/// Looks again until it is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LIMIT, "never: {what}");
-        thread::yield_now();
-    }
-}
-
-fn owner(peer: &Peer) -> u64 {
-    peer.pid().into()
 }
 
 #[test]
@@ -307,17 +286,7 @@ fn tables_in_files_have_rows_of_c_too() {
     let mut options = SharedTable::<Row>::options();
     let table = options.rows(2).create_new(home.place()).unwrap();
     for program in programs() {
-        let mut peer = acts(program, "sit", &home.arg(), 3);
-        peer.line();
-        let last = Row::new(owner(&peer), 3);
-        assert_eq!(table.rows().next().unwrap().get().unwrap(), last);
-        peer.kill();
-        let mut reaped = Vec::new();
-        until("it is reaped", || {
-            let one = |_, last: Result<Row, _>| reaped.push(last.unwrap());
-            table.reap(one).unwrap() == 1
-        });
-        assert_eq!(reaped, [last]);
+        sits_dies_and_is_reaped(&table, acts(program, "sit", &home.arg(), 3), 3);
     }
     table.remove().unwrap();
 }
@@ -550,7 +519,7 @@ mod counted {
                 );
                 let run = Command::new(&program)
                     .args(["count", &guard.arg()])
-                    .env("SHM_STOP", step)
+                    .env("SHM_STOP", format!("1 {step}"))
                     .output()
                     .unwrap();
                 assert_eq!(run.status.success(), step == "none", "{step}: {run:?}");

@@ -6,18 +6,10 @@ use std::time::{Duration, Instant};
 
 use shm_core::sysv::{sem, shm};
 use shm_core::{ErrorKind, Key, OnDeath, RowId, RowLife, SharedBox, SharedTable, TableView, field};
+use shm_tests::rows::{LIMIT, owner, sits_dies_and_is_reaped, table, until};
 use shm_tests::{
     Additions, Counted, Folder, Guard, Home, NOBODY, Peer, Row, as_user, may_change_user,
 };
-
-/// A death is noticed once the kernel has undone the semaphore.
-const LIMIT: Duration = Duration::from_secs(10);
-
-fn table(guard: &Guard, rows: u32, on_death: OnDeath) -> SharedTable<Row> {
-    let mut options = SharedTable::<Row>::options();
-    options.rows(rows).on_death(on_death).remove_on_drop(true);
-    options.create_new(guard.key()).unwrap()
-}
 
 fn sits(guard: &Guard, count: u64) -> Peer {
     acts("sit", &guard.arg(), count)
@@ -26,19 +18,6 @@ fn sits(guard: &Guard, count: u64) -> Peer {
 fn acts(action: &str, place: &str, number: u64) -> Peer {
     let program = env!("CARGO_BIN_EXE_peer");
     Peer::start(program, ["table", action, place, &number.to_string()])
-}
-
-/// Looks again until it is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LIMIT, "never: {what}");
-        thread::yield_now();
-    }
-}
-
-fn owner(peer: &Peer) -> u64 {
-    peer.pid().into()
 }
 
 #[test]
@@ -276,17 +255,7 @@ fn tables_live_in_files_too() {
         let mut options = SharedTable::<Row>::options();
         let table = options.rows(2).open_or_create(home.place()).unwrap();
         assert!(table.created());
-        let mut peer = acts("sit", &home.arg(), 3);
-        peer.line();
-        let last = Row::new(owner(&peer), 3);
-        assert_eq!(table.rows().next().unwrap().get().unwrap(), last);
-        peer.kill();
-        let mut reaped = Vec::new();
-        until("it is reaped", || {
-            let one = |_, last: Result<Row, _>| reaped.push(last.unwrap());
-            table.reap(one).unwrap() == 1
-        });
-        assert_eq!(reaped, [last]);
+        sits_dies_and_is_reaped(&table, acts("sit", &home.arg(), 3), 3);
         table.remove().unwrap();
     }
 }
