@@ -129,7 +129,7 @@ pub fn changes(last: &[Row], next: &[Row]) -> Vec<Change> {
     found
 }
 
-/// How many commits of rows that stayed nobody saw.
+/// How many commits of rows that stayed were not seen.
 pub fn skipped(last: &[Row], next: &[Row]) -> u64 {
     let of_row = |row: &Row| {
         let before = same(row, last)?;

@@ -209,7 +209,7 @@ fn who_does_not_count_where_a_table_does_is_refused_and_the_other_way_round() {
         "{error}"
     );
 
-    // In a box they are numbers like others, whoever asks.
+    // In a box they are numbers like others, by either type.
     let mut options = SharedBox::options();
     options.remove_on_drop(true);
     let single = options.create_new(Key::PRIVATE, Worker::default()).unwrap();

@@ -64,7 +64,7 @@ impl Record {
     }
 }
 
-/// Time since the machine started: the same for all processes, and nobody sets it.
+/// Time since the machine started: the same for all processes, and it can't be set.
 pub fn now() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     (now.tv_sec as u64) * 1_000_000_000 + now.tv_nsec as u64

@@ -50,9 +50,9 @@ pub(super) struct Cells {
     bases: *const AtomicU64,
 }
 
-// SAFETY: they lead to atomics of a mapping, which is no thread's.
+// SAFETY: they lead to atomics of a mapping, which is no thread's, so it may be any thread that has them.
 unsafe impl Send for Cells {}
-// SAFETY: as above; atomics expect other threads.
+// SAFETY: they lead to atomics, which threads may access at once.
 unsafe impl Sync for Cells {}
 
 impl Segment {

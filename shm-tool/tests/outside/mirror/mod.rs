@@ -36,7 +36,7 @@ fn values_versions_and_lives_follow_the_source_and_show_says_how_old_they_are() 
         (&mirror["source"], &mirror["link"]),
         (&"press-7".into(), &"up".into())
     );
-    // A life with versions of its own: whoever has the old one attached is told.
+    // A life with versions of its own: a reader of the old one is told.
     let attached = SharedBox::<Load>::open(TARGET).unwrap();
     shared.remove().unwrap();
     let shared = load_box(50);
