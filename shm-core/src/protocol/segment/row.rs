@@ -409,6 +409,7 @@ impl Held for OwnedRow<'_> {
 
     #[inline(always)]
     fn copies(&self) -> &impl Copies {
+        debug_assert!(!self.fresh, "the first commit is a whole one");
         &self.row
     }
 
