@@ -7,7 +7,7 @@
 //! word, exchanged by each process that asks for it, whose fall to 0 comes after all that its dead claimant
 //! did, a futex is a mutex around "compare, then sleep".
 //!
-//! `faults.rs` then makes every fence, order, store and exchange that the models meet wrong, one by
+//! `faults.rs` explores them, then makes every fence, order, store and exchange that they meet wrong, one by
 //! one, and asks that some model breaks.
 //!
 //! `SHM_FULL=1` allows one more preemption and larger models.

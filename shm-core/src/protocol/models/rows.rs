@@ -436,18 +436,3 @@ pub(super) fn models_with(wrong: Wrong) -> Vec<Model> {
 pub(super) fn models() -> Vec<Model> {
     models_with(Wrong::default())
 }
-
-#[test]
-fn a_row_has_one_living_owner_and_shows_no_one_elses_value_and_is_never_lost() {
-    let mut taken = 0;
-    let mut read = 0;
-    for model in models() {
-        let tally = model.check();
-        taken += tally.special.load(Relaxed);
-        read += tally.even.load(Relaxed);
-    }
-    assert!(
-        taken > 0 && read > 0,
-        "no process ever had the row, or read it"
-    );
-}

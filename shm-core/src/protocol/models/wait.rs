@@ -221,13 +221,6 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 #[test]
-fn no_wake_up_is_lost() {
-    for model in models() {
-        assert!(model.check().special.load(Relaxed) > 0);
-    }
-}
-
-#[test]
 fn without_the_waiters_barrier_a_wake_up_is_lost() {
     assert!(quietly(|| model(1, Barrier::None, 2).breaks()));
 }
