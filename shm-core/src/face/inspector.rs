@@ -13,7 +13,9 @@ use crate::home::Home;
 use crate::layout::{self, DecodeError, Mismatch, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
-use crate::protocol::{self, Access, Claimant, Fault, Held, Holder, Owner, Segment, State};
+use crate::protocol::{
+    self, Access, Claimant, Fault, Held, Holder, Owner, Row, Seen, Segment, State,
+};
 use crate::sysv::{Key, sem, shm};
 use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, room};
 
@@ -418,14 +420,10 @@ impl Inspector {
             let Some(row) = self.segment.row(index) else {
                 continue;
             };
-            let (state, schema) = room::in_force(&self.segment)?;
-            left = left.checked_sub(schema.size()).ok_or(Failure::TooLarge {
-                what: "bytes",
-                limit: self.limit,
-            })?;
-            let Some((bytes, version)) = row.read_bytes(&seen, state, schema.size())? else {
+            let Some((schema, bytes, version)) = self.read_row(row, &seen, left)? else {
                 continue;
             };
+            left -= schema.size();
             rows.push(InspectedRow {
                 id: RowId::new(index, seen.id),
                 owner: seen.owner(),
@@ -440,6 +438,44 @@ impl Inspector {
             });
         }
         Ok(rows)
+    }
+
+    /// The bytes of a row, and the schema that they are to be read by: fields that came after its claim have their defaults
+    /// from the template.
+    fn read_row(
+        &self,
+        row: Row<'_>,
+        seen: &Seen,
+        left: usize,
+    ) -> Result<Option<(Schema, Vec<u8>, u64)>, Failure> {
+        let start = Instant::now();
+        loop {
+            let (state, schema) = room::in_force(&self.segment)?;
+            if schema.size() > left {
+                return Err(Failure::TooLarge {
+                    what: "bytes",
+                    limit: self.limit,
+                });
+            }
+            let has = row.schema();
+            match row.read_bytes(seen, state, schema.size()) {
+                Ok(None) => return Ok(None),
+                Ok(Some((mut bytes, version))) => {
+                    for field in schema.fields().iter().filter(|field| field.since() > has) {
+                        let at = field.offset();
+                        let part = bytes.get_mut(at..at + field.schema().size());
+                        self.segment.load_template(at, part.unwrap_or_default());
+                    }
+                    return Ok(Some((schema, bytes, version)));
+                }
+                Err(Fault::Changed) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+            let waited = start.elapsed();
+            if waited >= self.segment.limit() {
+                return Err(Fault::Overtaken { waited }.into());
+            }
+        }
     }
 
     /// The version of the committed value. One load.
@@ -642,9 +678,9 @@ pub struct InspectedRow {
     pub life: RowLife,
     /// The number of the row's last commit.
     pub version: u64,
-    /// What that committed.
+    /// What that committed. A field that the table did not have yet when the row was claimed has its default.
     pub value: Value,
-    /// The bytes of that, as they lie in the table, padding included.
+    /// The bytes of that, as they lie in the table, padding included, and with the same defaults.
     pub bytes: Vec<u8>,
 }
 

@@ -177,6 +177,62 @@ setters! {
     /// # }
     /// ```
     replace_unused(replace: bool) => settings.replace_unused = replace;
+
+    /// Whether opening a segment that holds an earlier version of the type extends it in place:
+    /// `false` unless told otherwise, and then [`ErrorKind::NeedsUpgrade`] says so.
+    ///
+    /// Fields that the segment lacks get their defaults, under the lock and as one step: a process
+    /// that dies on the way leaves the old layout or the new one. Programs with the earlier version
+    /// stay attached, read and write their own fields, and keep every byte that they do not know.
+    /// There must be room: [`capacity`](Options::capacity) was reserved when the segment was
+    /// created, and room for twice the schema's first length always is.
+    ///
+    /// A [`SharedView`] needs no upgrade: what the segment lacks reads as its default.
+    ///
+    /// Of a [table](crate::SharedTable) no row is touched: rows of owners from before the upgrade read with defaults for what
+    /// these don't know, and rows that are claimed from then on have them. A table can't get more
+    /// [counters](crate::SharedLayout#counters-of-a-table) than it was made with ([`ErrorKind::Mismatch`]). In a file, waits for the disk.
+    ///
+    /// ```
+    /// use shm_core::{Error, ErrorKind, SharedBox, SharedLayout, SharedView};
+    ///
+    /// mod before {
+    ///     #[derive(shm_core::SharedLayout, Clone, Copy)]
+    ///     #[repr(C)]
+    ///     pub struct Limits {
+    ///         pub least: u32,
+    ///     }
+    /// }
+    ///
+    /// #[derive(SharedLayout, Clone, Copy)]
+    /// #[shared(version = 2)]
+    /// #[repr(C)]
+    /// struct Limits {
+    ///     least: u32,
+    ///     #[shared(since = 2, default = 100)]
+    ///     most: u32,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// # let key = shm_core::Key::new(0x7b5d_1005);
+    /// let old = SharedBox::options()
+    ///     .capacity(256)
+    ///     .remove_on_drop(true)
+    ///     .create_new(key, before::Limits { least: 5 })?;
+    /// let view = SharedView::<Limits>::open(key)?;
+    /// assert_eq!(view.get()?.most, 100);
+    ///
+    /// let refused = SharedBox::<Limits>::open(key);
+    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::NeedsUpgrade));
+    /// let new = SharedBox::<Limits>::options().upgrade(true).open(key)?;
+    /// new.update(|limits| limits.most = 200)?;
+    /// old.update(|limits| limits.least = 7)?;
+    /// let limits = view.get()?;
+    /// assert_eq!((limits.least, limits.most), (7, 200));
+    /// # Ok(())
+    /// # }
+    /// ```
+    upgrade(upgrade: bool) => settings.upgrade = upgrade;
 }
 
 /// Of boxes and tables.
@@ -237,58 +293,6 @@ setters! {
     /// # }
     /// ```
     adopt(adopt: bool) => settings.adopt = adopt;
-
-    /// Whether opening a segment that holds an earlier version of the type extends it in place:
-    /// `false` unless told otherwise, and then [`ErrorKind::NeedsUpgrade`] says so.
-    ///
-    /// Fields that the segment lacks get their defaults, under the lock and as one step: a process
-    /// that dies on the way leaves the old layout or the new one. Programs with the earlier version
-    /// stay attached, read and write their own fields, and keep every byte that they do not know.
-    /// There must be room: [`capacity`](Options::capacity) was reserved when the segment was
-    /// created, and room for twice the schema's first length always is.
-    ///
-    /// A [`SharedView`] needs no upgrade: what the segment lacks reads as its default.
-    ///
-    /// ```
-    /// use shm_core::{Error, ErrorKind, SharedBox, SharedLayout, SharedView};
-    ///
-    /// mod before {
-    ///     #[derive(shm_core::SharedLayout, Clone, Copy)]
-    ///     #[repr(C)]
-    ///     pub struct Limits {
-    ///         pub least: u32,
-    ///     }
-    /// }
-    ///
-    /// #[derive(SharedLayout, Clone, Copy)]
-    /// #[shared(version = 2)]
-    /// #[repr(C)]
-    /// struct Limits {
-    ///     least: u32,
-    ///     #[shared(since = 2, default = 100)]
-    ///     most: u32,
-    /// }
-    ///
-    /// # fn main() -> Result<(), Error> {
-    /// # let key = shm_core::Key::new(0x7b5d_1005);
-    /// let old = SharedBox::options()
-    ///     .capacity(256)
-    ///     .remove_on_drop(true)
-    ///     .create_new(key, before::Limits { least: 5 })?;
-    /// let view = SharedView::<Limits>::open(key)?;
-    /// assert_eq!(view.get()?.most, 100);
-    ///
-    /// let refused = SharedBox::<Limits>::open(key);
-    /// assert!(refused.is_err_and(|error| error.kind() == ErrorKind::NeedsUpgrade));
-    /// let new = SharedBox::<Limits>::options().upgrade(true).open(key)?;
-    /// new.update(|limits| limits.most = 200)?;
-    /// old.update(|limits| limits.least = 7)?;
-    /// let limits = view.get()?;
-    /// assert_eq!((limits.least, limits.most), (7, 200));
-    /// # Ok(())
-    /// # }
-    /// ```
-    upgrade(upgrade: bool) => settings.upgrade = upgrade;
 }
 
 /// Of boxes.

@@ -245,7 +245,8 @@ typedef struct shmbox {
 	uint64_t unique;        /* tells the segment's creation from others of its id */
 	uint64_t record;        /* what tells who claimed a slot; see `claim` */
 	uint32_t state;         /* the state word for which the schema was checked */
-	uint32_t earlier;       /* the schema version of the segment, if that is before this struct's; else 0 */
+	uint32_t version;       /* the schema version of the segment */
+	uint32_t earlier;       /* the same, if that is before this struct's; else 0 */
 	uint64_t awaited;       /* a version whose waiters are not woken yet; 0: none */
 	uint32_t *alive;        /* on a page that the kernel wipes in a child; NULL: none was to be had */
 	pid_t pid;
@@ -844,6 +845,8 @@ static inline int shmbox_check_schema_(shmbox *box)
 				return code;
 		}
 		box->stored = SHMBOX_TO_(size_t, header[1]);
+		/* The first half of the word, whatever the byte order. */
+		memcpy(&box->version, &header[3], sizeof box->version);
 		box->earlier = earlier;
 		box->state = state;
 		return 0;

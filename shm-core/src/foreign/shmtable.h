@@ -36,7 +36,7 @@ typedef struct shmbox_row {
 /* ---- The words of a row ---- */
 
 enum { SHMBOX_FREE_, SHMBOX_CHANGING_, SHMBOX_LIVE_, SHMBOX_DEAD_, SHMBOX_REAPING_ };
-enum { SHMBOX_OWN_, SHMBOX_ROW_SEQ_, SHMBOX_ROW_RANGE_, SHMBOX_ID_, SHMBOX_OWNER_ };
+enum { SHMBOX_OWN_, SHMBOX_ROW_SEQ_, SHMBOX_ROW_RANGE_, SHMBOX_ID_, SHMBOX_OWNER_, SHMBOX_ROW_SCHEMA_ };
 
 static inline shmbox_u64_ *shmbox_row_word_(const shmbox *box, uint32_t index, size_t word)
 {
@@ -332,7 +332,7 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 				    shmbox_seat *seat)
 {
 	shmbox *const box = &table->box;
-	uint32_t index;
+	uint32_t index, version;
 	size_t at;
 	uint64_t own, shown;
 	int code = shmbox_may_claim_(box, type);
@@ -350,6 +350,7 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 		shmbox_exchange_own_(box, index, own, shmbox_owned_(own, 0, SHMBOX_FREE_, 0));
 		return code;
 	}
+	version = box->version;
 	shmbox_repair_row_(box, index);
 	for (at = 0; at < box->capacity && (box->flags & SHMBOX_COUNTERS_) != 0; at += 8)
 		if (shmbox_is_counter_(box, at))
@@ -362,6 +363,8 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 	/* Behind the release fences of the commit, like its bytes. */
 	__atomic_store_n(shmbox_row_word_(box, index, SHMBOX_ID_), seat->id, __ATOMIC_RELAXED);
 	__atomic_store_n(shmbox_row_word_(box, index, SHMBOX_OWNER_), box->record, __ATOMIC_RELAXED);
+	/* That of the check above, before the template was copied: what an upgrade brings meanwhile, the row need not have. */
+	__atomic_store_n(shmbox_row_word_(box, index, SHMBOX_ROW_SCHEMA_), version, __ATOMIC_RELAXED);
 	SHMBOX_STOP("row: named");
 	shown = shmbox_owned_(own, box->claim, SHMBOX_LIVE_, 0);
 	if (!shmbox_exchange_own_(box, index, own, shown))

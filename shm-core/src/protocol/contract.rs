@@ -187,6 +187,7 @@ fn the_words_of_a_row_lie_where_the_format_says() {
         (offset_of!(RowWords, range), "range"),
         (offset_of!(RowWords, id), "id"),
         (offset_of!(RowWords, owner), "owner"),
+        (offset_of!(RowWords, schema), "schema"),
     ];
     let rows = table("Row words");
     let theirs: Vec<(usize, &str)> = rows

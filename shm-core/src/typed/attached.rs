@@ -139,8 +139,6 @@ impl Attached {
             | Failure::Mismatch(_)
             | Failure::Counter { .. }
             | Failure::OtherKind { .. } => true,
-            // No upgrade in place is to be had: see `ARCHITECTURE.md`.
-            Failure::NeedsUpgrade { .. } => self.segment.row_count() > 0,
             // Damage of the semaphore set is none of the value.
             other => is_damaged(other) && self.judge().is_err_and(|now| is_damaged(&now)),
         }
@@ -176,6 +174,10 @@ impl Attached {
         let mut locked = self.segment.lock()?;
         let mut judged = self.judge()?;
         if let Fit::Older { version } = judged.fit {
+            if self.segment.row_count() > 0 {
+                // A counter has a cell and a base for all time: which there are is said at birth.
+                self.check_counters(self.of.size())?;
+            }
             let successor = room::successor(&self.segment, self.of, version)?;
             locked.check()?;
             judged = Judged {
@@ -221,8 +223,7 @@ impl Attached {
     pub(crate) fn claim_row(&self) -> Result<Fresh<'_>, Failure> {
         for _ in 0..=LOOKS {
             let fresh = self.segment.claim_row()?;
-            // Behind the exchange: the row's last owner may have known a later schema.
-            if self.segment.is_written_as_known() {
+            if fresh.is_writable() {
                 return Ok(fresh);
             }
             drop(fresh);
@@ -270,6 +271,8 @@ impl Attached {
     /// Copies a part of the value to `dst`, what the segment lacks with its defaults; returns the
     /// version. After `Ok` all bytes of `dst` are initialised.
     ///
+    /// `has` is the version whose fields the value has, if the segment's schema has them: that of the claim of a row.
+    ///
     /// # Safety
     ///
     /// `copies` are the segment's, of its value or a row. The span lies within a value of the type, and `dst` is valid
@@ -278,12 +281,19 @@ impl Attached {
     pub(crate) unsafe fn read(
         &self,
         copies: &Latch,
+        has: u32,
         span: Span,
         dst: *mut u8,
     ) -> Result<u64, Failure> {
         let mut start = None;
         loop {
-            let read = match (self.older.get(), self.segment.readable_as()) {
+            let lacking = self.segment.readable_as().zip(Some(has));
+            let lacking = lacking.filter(|_| has < self.of.version());
+            let older = self
+                .older
+                .get()
+                .map(|(state, version)| (state, version.min(has)));
+            let read = match (older.or(lacking), self.segment.readable_as()) {
                 (Some((state, version)), _) => {
                     // SAFETY: this function's contract: the span lies within a value, and `dst` has
                     // room for it.

@@ -10,6 +10,14 @@ use super::value::{Snapshot, Typed};
 use crate::layout::{SharedLayout, path_of};
 use crate::protocol::{Own, OwnedRow, Row, Seated, Seen, Span};
 
+/// The version of the type, 1 unless it names one.
+const fn version_of<T: SharedLayout>() -> u32 {
+    match T::SCHEMA.version() {
+        Some(version) => version,
+        None => 1,
+    }
+}
+
 impl<T: SharedLayout> Typed<T> {
     /// Claims a row with its first value; returns the number of the claim as well.
     pub(crate) fn claim_row(&self, value: &T) -> Result<(Seated, u64), Failure> {
@@ -76,7 +84,10 @@ impl<T: SharedLayout> Typed<T> {
         let mut place = MaybeUninit::<F>::uninit();
         // SAFETY: a field lies within the `T`, for which there is room under the state that
         // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
-        let mut version = unsafe { row.try_read(seen, field.span(), place.as_mut_ptr().cast()) };
+        let mut version = unsafe {
+            let schema = const { version_of::<T>() };
+            row.try_read(seen, schema, field.span(), place.as_mut_ptr().cast())
+        };
         if const { counts::<T>() } && version.is_some() {
             // SAFETY: under that state the row has room for a `T`, and where this has counters the table has them
             // (**counters**).
@@ -108,7 +119,8 @@ impl<T: SharedLayout> Typed<T> {
         // the bytes of an `F`. The copies are a row's.
         let read = unsafe {
             let to = place.as_mut_ptr().cast();
-            self.attached().read(row.copies(), field.span(), to)
+            let schema = row.schema();
+            self.attached().read(row.copies(), schema, field.span(), to)
         };
         if const { counts::<T>() } {
             fill_counts(field, &mut place, |at| row.count(at));

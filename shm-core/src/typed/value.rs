@@ -287,7 +287,7 @@ impl<T: SharedLayout> Typed<T> {
         let version = unsafe {
             let copies = self.attached.segment().copies();
             self.attached
-                .read(copies, field.span(), place.as_mut_ptr().cast())
+                .read(copies, u32::MAX, field.span(), place.as_mut_ptr().cast())
         }?;
         // SAFETY: after `Ok` all bytes of the place are initialised (`Attached::read`).
         unsafe { self.judge(field, place) }?;

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::{Place, SharedBox, field};
+use shm_core::{Place, SharedBox, SharedTable, field};
 use shm_tests::family::Version;
 use shm_tests::{Halves, Ledger, own_ipc_namespace, table_act, with_version};
 
@@ -41,6 +41,12 @@ fn main() -> Outcome {
         }
         ["upgrade", key, _, version] => {
             return with_version!(version.parse()?, upgrade(&parse(key)?));
+        }
+        ["upgrade rows", key, _, version] => {
+            return with_version!(version.parse()?, upgrade_rows(&parse(key)?));
+        }
+        ["claim a row", key, _, version] => {
+            return with_version!(version.parse()?, claim_a_row(&parse(key)?));
         }
         ["store", key, _, version] => {
             return with_version!(version.parse()?, store(&parse(key)?));
@@ -152,6 +158,20 @@ fn stay_on(key: &Place) -> Outcome {
 /// Puts a version in force.
 fn upgrade<V: Version>(key: &Place) -> Outcome {
     SharedBox::<V>::options().upgrade(true).open(key)?;
+    Ok(())
+}
+
+/// The same of a table.
+fn upgrade_rows<V: Version>(key: &Place) -> Outcome {
+    SharedTable::<V>::options().upgrade(true).open(key)?;
+    Ok(())
+}
+
+/// Claims a row, makes a step of its version there, and lets it go.
+fn claim_a_row<V: Version>(key: &Place) -> Outcome {
+    let table = SharedTable::<V>::open(key)?;
+    let mut seat = table.claim(V::first())?;
+    seat.update(|row| row.step(usize::from(V::VERSION > 1)))?;
     Ok(())
 }
 

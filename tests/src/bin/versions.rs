@@ -6,7 +6,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use shm_core::{ErrorKind, Key, SharedBox, SharedView, Snapshot, field};
+use shm_core::{ErrorKind, Key, SharedBox, SharedTable, SharedView, Snapshot, field};
 use shm_tests::family::{CAPACITY, Version};
 use shm_tests::others::Station;
 use shm_tests::with_version;
@@ -30,6 +30,9 @@ fn main() -> Outcome {
             let versions = [left.parse()?, right.parse()?];
             with_version!(version.parse()?, watch(key.parse()?, versions))
         }
+        ["own a row", key, version] => with_version!(version.parse()?, own_a_row(key.parse()?)),
+        ["churn rows", key, version] => with_version!(version.parse()?, churn_rows(key.parse()?)),
+        ["watch rows", key, version] => with_version!(version.parse()?, watch_rows(key.parse()?)),
         ["others", key, times] => others(key.parse()?, times.parse()?),
         _ => Err(format!("versions does not know {arguments:?}").into()),
     }
@@ -203,6 +206,58 @@ fn watch<V: Version>(key: Key, versions: [u32; 2]) -> Outcome {
     })?;
     let Checks { reads, faults } = checks;
     say(&format!("0 {reads} {faults} {}", longest.as_micros()))
+}
+
+/// A version steps on its own side of a row: the first one on the left one.
+fn row_step<V: Version>(row: &mut V) {
+    row.step(usize::from(V::VERSION > 1));
+}
+
+/// Writes its row until it is killed.
+fn own_a_row<V: Version>(key: Key) -> Outcome {
+    let table = SharedTable::<V>::open(key)?;
+    let mut seat = table.claim(V::first())?;
+    say(&seat.id().to_string())?;
+    loop {
+        seat.update(row_step)?;
+    }
+}
+
+/// Claims rows, writes them and lets them go, until it is killed.
+fn churn_rows<V: Version>(key: Key) -> Outcome {
+    let table = SharedTable::<V>::open(key)?;
+    loop {
+        let mut seat = table.claim(V::first())?;
+        for _ in 0..8 {
+            seat.update(row_step)?;
+        }
+    }
+}
+
+/// Reads all rows until it is told to end.
+fn watch_rows<V: Version>(key: Key) -> Outcome {
+    let view = SharedTable::<V>::options().open_read_only(key)?;
+    say("watching")?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Outcome {
+        scope.spawn(|| {
+            let _ = told();
+            over.store(true, Relaxed);
+        });
+        while !over.load(Relaxed) {
+            for row in view.rows() {
+                match row.get() {
+                    Ok(row) => match row.fault([1, V::VERSION]) {
+                        Some(fault) => return Err(format!("{row:?}: {fault}").into()),
+                        None => continue,
+                    },
+                    Err(error) if error.kind() == ErrorKind::Stale => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Raises a counter beside variants that this release does not know.

@@ -5,4 +5,5 @@ mod derive;
 mod evolution;
 mod mismatch;
 mod padding;
+mod rows;
 mod versions;

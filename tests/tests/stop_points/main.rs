@@ -7,6 +7,7 @@ mod births;
 mod files;
 mod removals;
 mod replacements;
+mod table_upgrades;
 mod tables;
 mod upgrades;
 mod world;

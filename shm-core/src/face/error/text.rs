@@ -175,7 +175,7 @@ impl Call {
             Failure::NeedsUpgrade { .. }
                 if self.operation.is_of("SharedTable") || self.operation.is_of("Seat") =>
             {
-                "to read only, use `SharedTable::options().open_read_only`; `open_or_create` with `Options::replace_unused` makes it anew as soon as no other process is attached"
+                "to extend it in place, call `SharedTable::options().upgrade(true)` before `open`; to read only, use `SharedTable::options().open_read_only`"
             }
             Failure::NeedsUpgrade { .. } => {
                 "to extend it in place, call `SharedBox::options().upgrade(true)` before `open`; to read only, use `SharedView`"

@@ -70,7 +70,8 @@ impl Row {
                 range: word(0),
                 id: word(HOLDER.into()),
                 owner: word(HOLDER.into()),
-                _rest: [word(0), word(0), word(0)],
+                schema: word(1),
+                _rest: [word(0), word(0)],
             },
             copies: std::array::from_fn(|_| [word(HOLDER.into()), word(0)]),
             template: [word(0), word(0)],
@@ -161,7 +162,7 @@ impl Process {
             unsafe { payload.copy_around(Row::area(&row.template), BYTES, row.mask(false)) };
             self.set(payload);
         });
-        let own = words.show(own, self.slot.into(), self.slot.into());
+        let own = words.show(own, self.slot.into(), self.slot.into(), 1);
         if self.wrong.late_base {
             self.note_base();
         }

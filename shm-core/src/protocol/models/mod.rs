@@ -23,6 +23,7 @@ mod rows;
 mod slots;
 #[cfg(feature = "async")]
 mod tasks;
+mod template;
 mod upgrade;
 mod wait;
 

@@ -74,7 +74,8 @@ impl Row {
                 range: word(0),
                 id: word(HOLDER.into()),
                 owner: word(HOLDER.into()),
-                _rest: [word(0), word(0), word(0)],
+                schema: word(HOLDER.into()),
+                _rest: [word(0), word(0)],
             },
             gone: std::array::from_fn(|_| Kernels::new(0)),
             cell: UnsafeCell::new(0),
@@ -142,7 +143,7 @@ impl Process {
             self.row.board.repair();
         }
         self.commit(self.slot);
-        words.show(own, self.slot.into(), self.slot.into())
+        words.show(own, self.slot.into(), self.slot.into(), self.slot)
     }
 
     /// `Segment::release_row`.
@@ -257,10 +258,12 @@ impl Process {
                 "the id of another claim"
             );
         }
+        let schema = words.schema();
         let seen = self.row.board.read();
         if !is_still() {
             return;
         }
+        assert_eq!(schema, id, "the schema of another claim");
         tally.note(seen);
         let Some(seen) = seen else { return };
         let owners = self.row.owners.lock().expect("no panic inside");

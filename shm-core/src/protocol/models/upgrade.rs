@@ -12,7 +12,7 @@ use loom::thread;
 
 use super::super::memory::control::State;
 use super::super::memory::copy::{Area, Span};
-use super::super::segment::upgrade::{Successor, extend, read_room, read_under};
+use super::super::segment::upgrade::{Successor, lay_out, put_in_force, read_room, read_under};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
@@ -93,15 +93,8 @@ impl Plot {
         }
         // SAFETY: one after the other upgrades; the schema fits its room, and the default the
         // payload.
-        unsafe {
-            extend(
-                &self.state,
-                &self.board.latch(),
-                self.rooms(),
-                old,
-                &successor,
-            )
-        }
+        unsafe { lay_out(&self.board.latch(), self.rooms(), old, &successor) };
+        put_in_force(&self.state, old)
     }
 
     /// What `Segment::read` does for a reader to whom `state` stood. Checks the fields that all

@@ -6,7 +6,7 @@
 //! | step | if the process dies after it |
 //! |---|---|
 //! | claimed: free, or *the word that was judged dead*, is exchanged for "changing", the own claim, the next generation | the row is as good as free: the next claimant takes it |
-//! | the copies are repaired; template and first value are committed; id and owner are stored | the same |
+//! | the schema in force is looked at; the copies are repaired; template and first value are committed; id, owner and that schema's version are stored | the same |
 //! | "changing" is exchanged for "live" | the row is a dead one's, with its value |
 //! | the membership is raised, waiters are woken | - |
 //! | released: "live" is exchanged for "changing" | as good as free |
@@ -24,6 +24,16 @@
 //! A reader looks at the word before its copy and after it. A value of another owner makes the second look
 //! see that one's word: its commit has a release fence behind the exchange, and the copy ends in an acquire
 //! fence.
+//!
+//! # Upgrades
+//!
+//! `segment/upgrade.rs` stores the new fields' defaults to the template alone, since rows are written without its lock. So a row
+//! says by what schema it was claimed. Invariant: **a row that is shown has every field of the version that it names**, by its
+//! template or by its owner; a field that came later is scratch in it, whatever schema is in force.
+//!
+//! The template is copied behind the look at the schema, and what an upgrade stored there is never stored to again. An upgrade that
+//! comes in between does no harm: the row names the version before, and readers take its owner for one of the time before.
+//! The owner of a row knows no field that the row lacks: it was let claim under a schema that has all of them.
 
 use super::own::{Life, Own};
 use crate::protocol::lock::claim::Claim;
@@ -49,7 +59,9 @@ pub(in crate::protocol) struct RowWords {
     pub(in crate::protocol) id: AtomicU64,
     /// The record of its owner's process, as in the slots' records.
     pub(in crate::protocol) owner: AtomicU64,
-    pub(in crate::protocol) _rest: [AtomicU64; 3],
+    /// The version of the schema whose fields it has.
+    pub(in crate::protocol) schema: AtomicU64,
+    pub(in crate::protocol) _rest: [AtomicU64; 2],
 }
 
 #[cfg(not(all(test, loom)))]
@@ -75,6 +87,12 @@ impl RowWords {
         Own(self.own.load(Relaxed)).shows_as(seen)
     }
 
+    /// The version of the schema whose fields its value has, as long as [`RowWords::is_still`] says so afterwards.
+    #[inline(always)]
+    pub(in crate::protocol) fn schema(&self) -> u64 {
+        self.schema.load(Relaxed)
+    }
+
     /// Whether it is this very claim's, in this very life. For its owner.
     #[inline(always)]
     pub(in crate::protocol) fn is(&self, own: Own) -> bool {
@@ -95,11 +113,19 @@ impl RowWords {
         self.exchange(seen, seen.taken_by(claim))
     }
 
-    /// Shows what was committed, as that of the claim with this number, by a process with this record.
-    pub(in crate::protocol) fn show(&self, own: Own, id: u64, owner: u64) -> Option<Own> {
+    /// Shows what was committed, with the fields of this version of the schema, as that of the claim with this number, by a
+    /// process with this record.
+    pub(in crate::protocol) fn show(
+        &self,
+        own: Own,
+        id: u64,
+        owner: u64,
+        schema: u32,
+    ) -> Option<Own> {
         // Behind the release fences of the commit, like its bytes: see `is_still`.
         self.id.store(id, Relaxed);
         self.owner.store(owner, Relaxed);
+        self.schema.store(schema.into(), Relaxed);
         stop!("row: named");
         self.exchange(own, own.with(Life::Live))
     }

@@ -169,7 +169,7 @@ impl Locked<'_> {
     }
 
     /// Puts `successor` in force in the place of the schema of state `old`, which was looked at
-    /// under this lock. `TooLarge` if it does not fit.
+    /// under this lock. `TooLarge` if it does not fit. Of a table in a file: waits for the disk.
     pub(crate) fn upgrade(&mut self, old: State, successor: &Successor) -> Result<State, Fault> {
         let segment = self.segment;
         let fits = |span: &Span| {
@@ -183,16 +183,11 @@ impl Locked<'_> {
             return Err(Fault::TooLarge);
         }
         // SAFETY: the lock was found to be held: **owned**. That schema and defaults fit was checked above.
-        let next = unsafe {
-            upgrade::extend(
-                &segment.control().state,
-                &segment.latch,
-                segment.rooms,
-                old,
-                successor,
-            )
-        };
-        match next {
+        unsafe { upgrade::lay_out(&segment.latch, segment.rooms, old, successor) };
+        if let Some(file) = segment.home.file().filter(|_| segment.row_count() > 0) {
+            file.description().sync()?;
+        }
+        match upgrade::put_in_force(&segment.control().state, old) {
             Some(next) => {
                 segment.write_as(next, successor.stored);
                 Ok(next)

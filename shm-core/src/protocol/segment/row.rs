@@ -233,6 +233,12 @@ impl Row<'_> {
         self.words.is_still(seen)
     }
 
+    /// The version of the schema whose fields the value has; any number from 1 on if a peer stored it. Holds for an owner who was seen
+    /// before, if the row [is still](Row::is_still) that one's afterwards.
+    pub(crate) fn schema(&self) -> u32 {
+        self.words.schema().try_into().unwrap_or(u32::MAX).max(1)
+    }
+
     /// The first `len` bytes of the value that the owner who was seen committed, and their version, as long as the schema of
     /// `state` is in force; `None`: the row has another owner by now, or none.
     pub(crate) fn read_bytes(
@@ -249,15 +255,25 @@ impl Row<'_> {
         Ok(self.is_still(seen.own).then_some(read))
     }
 
-    /// Copies some bytes of the value to `dst` and returns its version, unless the owner overtook the copy, or the row
-    /// or the segment is not what it was. After `Some` all of `dst` is initialised.
+    /// Copies some bytes of the value to `dst` and returns its version, unless the owner overtook the copy, the row
+    /// or the segment is not what it was, or the value lacks fields of version `schema`. After `Some` all of `dst` is initialised.
     ///
     /// # Safety
     ///
     /// As for [`Segment::try_read`].
     #[inline(always)]
-    pub(crate) unsafe fn try_read(&self, seen: &Seen, span: Span, dst: *mut u8) -> Option<u64> {
+    pub(crate) unsafe fn try_read(
+        &self,
+        seen: &Seen,
+        schema: u32,
+        span: Span,
+        dst: *mut u8,
+    ) -> Option<u64> {
         if u64::from(self.segment.state().0) != self.segment.read_as.load(Relaxed) {
+            return None;
+        }
+        // No value lacks fields of the first version.
+        if schema > 1 && self.words.schema() < schema.into() {
             return None;
         }
         // SAFETY: a state was named that still stands, so the span lies within the capacity, which is a
@@ -356,11 +372,12 @@ impl OwnedRow<'_> {
     unsafe fn commit_first(&self, write: impl Fn(Payload)) -> u64 {
         let latch = &self.row.latch;
         let template = self.row.segment.latch.payload();
-        let len = self.row.segment.length_in_force();
+        // At least that of the schema that the row is to name, see `Segment::claim_row`.
+        let len = self.row.segment.stored.load(Relaxed);
         let mask = self.row.mask();
         self.row.words.range.store(EVERYTHING, Relaxed);
         // SAFETY: **owned**, **whole**. Rows, template and mask have the capacity's size, do not overlap, and are
-        // writable; the length in force is within it.
+        // writable; `stored` is within it (**fits**).
         unsafe {
             let (version, mirror) = latch.commit(|area| {
                 area.copy_around(template, len, mask);
@@ -388,12 +405,8 @@ impl Held for OwnedRow<'_> {
         if self.check_at_once() {
             return Ok(());
         }
-        self.row.segment.check_seat(&self.seated)?;
-        if self.row.segment.is_written_as_known() {
-            Ok(())
-        } else {
-            Err(self.row.segment.changed())
-        }
+        // Whatever schema is in force by now: the row has the fields that it was claimed with, and lies where it lay.
+        self.row.segment.check_seat(&self.seated)
     }
 
     #[inline(always)]

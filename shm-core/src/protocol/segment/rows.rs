@@ -15,7 +15,7 @@ use crate::protocol::lock::slots::Slots;
 use crate::protocol::lock::verdict::Look;
 use crate::protocol::lock::wait::{self, DEATH_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
-use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH};
+use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH, State};
 use crate::protocol::memory::copy::Span;
 use crate::protocol::memory::latch::version_of;
 use crate::protocol::memory::stop::stop;
@@ -99,21 +99,32 @@ impl Judge<'_> {
 }
 
 /// A row that was claimed, and is shown to no one yet; if it is dropped before it is, it is free again.
-pub(crate) struct Fresh<'a>(Option<OwnedRow<'a>>);
+pub(crate) struct Fresh<'a> {
+    row: Option<OwnedRow<'a>>,
+    /// The schema in force that was found behind the exchange, and its version.
+    state: State,
+    schema: u32,
+}
 
 impl<'a> Fresh<'a> {
     /// What the first value is committed to.
     pub(crate) fn row(&mut self) -> Option<&mut OwnedRow<'a>> {
-        self.0.as_mut()
+        self.row.as_mut()
+    }
+
+    /// Whether the schema that was found is one that this process was found to be able to write. Else the row is not for it.
+    pub(crate) fn is_writable(&self) -> bool {
+        let owned = self.row.as_ref();
+        owned.is_some_and(|owned| owned.row.segment.is_written_as(self.state))
     }
 
     /// Shows the row, which has its first value; returns the number of the claim.
     pub(crate) fn show(mut self) -> Result<(Seated, u64), Fault> {
         stop!("row: filled");
-        let owned = self.0.take().ok_or(Fault::Left)?;
+        let owned = self.row.take().ok_or(Fault::Left)?;
         let (segment, words) = (owned.row.segment, owned.row.words);
         let id = segment.control().ids.fetch_add(1, Relaxed).wrapping_add(1);
-        let own = words.show(owned.seated.own, id, Record::own().0);
+        let own = words.show(owned.seated.own, id, Record::own().0, self.schema);
         let own = own.ok_or(Fault::Left)?;
         stop!("row: shown");
         segment.raise_membership();
@@ -127,7 +138,7 @@ impl<'a> Fresh<'a> {
 
 impl Drop for Fresh<'_> {
     fn drop(&mut self) {
-        let kept = self.0.as_ref().filter(|owned| owned.seated.stamp.lasts());
+        let kept = self.row.as_ref().filter(|owned| owned.seated.stamp.lasts());
         if let Some(owned) = kept {
             owned.row.words.free(owned.seated.own);
         }
@@ -141,16 +152,23 @@ impl Segment {
         self.check_life()?;
         let (index, own) = self.take_row(claim)?;
         let row = self.row(index).ok_or(Fault::Left)?;
+        let mut fresh = Fresh {
+            row: Some(OwnedRow {
+                row,
+                seated: Seated::of(&row, own, stamp),
+                fresh: true,
+            }),
+            state: State::NEWBORN,
+            schema: 0,
+        };
         stop!("row: taken");
+        // Behind the exchange, since the row's last owner may have known a later schema, and before the template is copied,
+        // which has all that this one names from here on.
+        (fresh.state, fresh.schema) = self.schema_in_force()?;
         self.repair_row(row);
         row.note_bases();
         stop!("row: bases noted");
-        let seated = Seated::of(&row, own, stamp);
-        Ok(Fresh(Some(OwnedRow {
-            row,
-            seated,
-            fresh: true,
-        })))
+        Ok(fresh)
     }
 
     fn take_row(&self, claim: Claim) -> Result<(u32, Own), Fault> {

@@ -21,7 +21,7 @@ use crate::protocol::lock::lock;
 use crate::protocol::lock::set::Identity;
 use crate::protocol::lock::wait::{self, ANNOUNCED_NAP, UNANNOUNCED_NAP};
 use crate::protocol::memory::atomics::AtomicU64;
-use crate::protocol::memory::atomics::Ordering::Relaxed;
+use crate::protocol::memory::atomics::Ordering::{Acquire, Relaxed, Release};
 use crate::protocol::memory::control::{
     ALWAYS_NOTIFY, Control, EVERYTHING, Geometry, RAW_WRITERS, State,
 };
@@ -33,8 +33,9 @@ use crate::sysv::shm::{self, Attachment, Stat};
 use crate::sysv::{Key, Kind, sem};
 
 /// Where a schema room holds the size of the value, a `u64`. The rest of a room is above this
-/// layer.
+/// layer, but for the version, a `u32`.
 pub(crate) const SIZE_IN_ROOM: usize = 8;
+pub(crate) const VERSION_IN_ROOM: usize = 24;
 
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
@@ -288,6 +289,11 @@ impl Segment {
         self.state().0 == self.write_as.load(Relaxed)
     }
 
+    /// The same of a state that was looked at. What another thread found out then is seen from here on.
+    pub(super) fn is_written_as(&self, state: State) -> bool {
+        state.0 == self.write_as.load(Acquire)
+    }
+
     /// What a state that was not expected says.
     #[cold]
     pub(crate) fn changed(&self) -> Fault {
@@ -383,7 +389,8 @@ impl Segment {
         debug_assert!(self.writable, "what is read only is never written");
         let stored = stored.min(self.geometry.capacity);
         self.stored.store(stored, Relaxed);
-        self.write_as.store(state.0, Relaxed);
+        // Pairs with `is_written_as`: who claims a row copies as many bytes as the value has under this state.
+        self.write_as.store(state.0, Release);
     }
 
     /// Makes the copies whole after a takeover. Before birth is complete there is nothing to
@@ -412,6 +419,29 @@ impl Segment {
         unsafe { room.load(SIZE_IN_ROOM, size.as_mut_ptr(), size.len()) };
         let capacity = self.geometry.capacity;
         usize::try_from(u64::from_ne_bytes(size)).map_or(capacity, |size| size.min(capacity))
+    }
+
+    /// The state whose schema is in force, and the version of that. What an upgrade to it stored is seen from here on.
+    pub(super) fn schema_in_force(&self) -> Result<(State, u32), Fault> {
+        let mut room = [0; VERSION_IN_ROOM + size_of::<u32>()];
+        let state = self.read_schema(&mut room)?;
+        let version = room[VERSION_IN_ROOM..].try_into().unwrap_or_default();
+        Ok((state, u32::from_ne_bytes(version)))
+    }
+
+    /// Copies bytes of a table's template to `dst`, as far as it has them.
+    pub(crate) fn load_template(&self, offset: usize, dst: &mut [u8]) {
+        if offset
+            .checked_add(dst.len())
+            .is_some_and(|end| end <= self.geometry.capacity)
+        {
+            // SAFETY: within the capacity, which is the template's size, and `dst` has as many bytes.
+            unsafe {
+                self.latch
+                    .payload()
+                    .load(offset, dst.as_mut_ptr(), dst.len())
+            };
+        }
     }
 
     #[inline(always)]

@@ -21,6 +21,11 @@
 //! and then the state after it says so.
 //!
 //! The value keeps its version: to programs that know the old fields nothing has changed.
+//!
+//! Of a table, the three copies are those of the template, and no row is touched: its owner writes without the lock. Rows that
+//! are claimed under the new schema have the defaults from the template, the others say that they were claimed before: see
+//! `rows/words.rs`. In a file the bytes of the first steps are brought to the disk before the state is exchanged, since nothing
+//! else of a table is restored after a power loss.
 
 use crate::protocol::memory::atomics::{
     AtomicU32,
@@ -75,7 +80,7 @@ pub(in crate::protocol) fn read_room(
     let len = dst.len().min(room.bytes());
     // SAFETY: `len` is at most the length of the room and that of `dst`.
     unsafe { room.load(0, dst.as_mut_ptr(), len) };
-    // Pairs with the fence in `extend`: if a byte of a later schema got into the copy, the load
+    // Pairs with the fence in `lay_out`: if a byte of a later schema got into the copy, the load
     // below sees a later state.
     fence(Acquire);
     (State(state.load(Relaxed)) == seen).then_some(seen)
@@ -106,20 +111,18 @@ pub(in crate::protocol) unsafe fn read_under(
     }
 }
 
-/// Puts `successor` in force in the place of the schema of state `old`; `None` if the state is
-/// another one by now.
+/// Lays out `successor`, which is to follow the schema of state `old`, where no one looks.
 ///
 /// # Safety
 ///
 /// The caller holds the lock, the mapping is writable, the successor's schema fits a room, and all
 /// its defaults fit the payload.
-pub(in crate::protocol) unsafe fn extend(
-    state: &AtomicU32,
+pub(in crate::protocol) unsafe fn lay_out(
     latch: &Latch,
     rooms: [Area; 2],
     old: State,
     successor: &Successor,
-) -> Option<State> {
+) {
     stop!("upgrade: begun");
     // `old`, the sequence and the stores below come from different processes. A reader that
     // sees one of the latter (in a room, or in a word that it shares with a field) must also see the former.
@@ -132,13 +135,18 @@ pub(in crate::protocol) unsafe fn extend(
         }
         stop!("upgrade: defaults in a copy");
     }
-    let next = old.succeeded();
+    let room = rooms[old.succeeded().room()];
     let schema = &successor.schema;
     // SAFETY: the schema fits a room, the mapping is writable, and the lock is held.
-    unsafe { rooms[next.room()].store(0, schema.as_ptr(), schema.len()) };
+    unsafe { room.store(0, schema.as_ptr(), schema.len()) };
     stop!("upgrade: schema written");
-    // Release pairs with the acquire fence in `State::look`, and with that of a reader of the value
-    // who knows this state already.
+}
+
+/// Puts in force what was laid out to follow state `old`; `None` if the state is another one by now. For the lock's owner.
+pub(in crate::protocol) fn put_in_force(state: &AtomicU32, old: State) -> Option<State> {
+    let next = old.succeeded();
+    // Release pairs with the acquire fence in `State::look`, of a claimant of a row as well, and with that of a reader of the
+    // value who knows this state already.
     state
         .compare_exchange(old.0, next.0, Release, Relaxed)
         .ok()?;
