@@ -189,8 +189,9 @@
 //! [`SharedBox`] has the table of what each call costs. Programs in C and Python get their side
 //! generated: [`SharedLayout::c_header`] and [`SharedLayout::python_module`]. The feature `async` gives views
 //! and boxes streams of their changes for tasks of any runtime (`stream`, `into_stream`). The feature `serde`
-//! serialises [`layout::Value`], which an [`Inspector`] reads, and reads and writes [`FixedStr`],
-//! [`FixedVec`], [`Opaque`] and the ready-made types. Linux only.
+//! serialises [`layout::Value`], which an [`Inspector`] reads, a [`Snapshot`], and rows of tables ([`RowView`],
+//! [`InspectedRow`]), and reads and writes [`FixedStr`], [`FixedVec`], [`Opaque`], the ready-made types, [`RowId`], [`RowLife`] and
+//! [`OnDeath`]. Linux only.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm-core shares memory the way Linux does and supports no other system yet");

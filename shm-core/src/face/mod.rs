@@ -35,6 +35,8 @@ mod raw;
 mod raw_box;
 mod raw_table;
 mod remove;
+#[cfg(feature = "serde")]
+mod serde;
 mod shared_box;
 mod shared_view;
 mod table;

@@ -35,7 +35,7 @@ mod primitive;
 mod runs;
 mod schema;
 #[cfg(feature = "serde")]
-mod serde;
+pub(crate) mod serde;
 mod shared_layout;
 mod time;
 mod validity;

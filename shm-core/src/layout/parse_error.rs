@@ -1,15 +1,16 @@
-//! The error of a text that is no value of a ready-made type.
+//! The error of a text that is no value of a ready-made type, or no row.
 
 use std::fmt;
 
-/// Why a text is no [`Timestamp`](super::Timestamp), [`Nanoseconds`](super::Nanoseconds) or [`Id128`](super::Id128).
+/// Why a text is no [`Timestamp`](super::Timestamp), [`Nanoseconds`](super::Nanoseconds), [`Id128`](super::Id128) or
+/// [`RowId`](crate::RowId).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseTypeError {
     wanted: &'static str,
 }
 
 impl ParseTypeError {
-    pub(super) const fn new(wanted: &'static str) -> ParseTypeError {
+    pub(crate) const fn new(wanted: &'static str) -> ParseTypeError {
         ParseTypeError { wanted }
     }
 }

@@ -69,9 +69,9 @@ impl<'de, const N: usize> Deserialize<'de> for FixedStr<N> {
 
 macro_rules! texts {
     ($($name:ident = $bits:ty: $to:expr, $from:expr;)+) => {$(
-        impl Serialize for $name {
-            /// As its text; in formats that are not for people as its number or its bytes.
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            /// As its text; in formats that are not for people as its numbers or its bytes.
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
                     serializer.collect_str(self)
                 } else {
@@ -81,10 +81,10 @@ macro_rules! texts {
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if deserializer.is_human_readable() {
-                    deserializer.deserialize_str(Parsed(PhantomData))
+                    deserializer.deserialize_str($crate::layout::serde::Parsed::new())
                 } else {
                     <$bits>::deserialize(deserializer).map($from)
                 }
@@ -92,6 +92,8 @@ macro_rules! texts {
         }
     )+};
 }
+
+pub(crate) use texts;
 
 texts! {
     Timestamp = i64: Timestamp::as_nanos, Timestamp::from_nanos;
@@ -102,7 +104,13 @@ texts! {
 }
 
 /// Makes a value of its text.
-struct Parsed<T>(PhantomData<T>);
+pub(crate) struct Parsed<T>(PhantomData<T>);
+
+impl<T> Parsed<T> {
+    pub(crate) fn new() -> Parsed<T> {
+        Parsed(PhantomData)
+    }
+}
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
     type Value = T;

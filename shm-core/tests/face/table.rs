@@ -4,7 +4,7 @@ use std::thread;
 
 use shm_core::sysv::Key;
 use shm_core::{
-    ErrorKind, FixedStr, Inspector, OnDeath, Place, RowLife, Seat, SharedBox, SharedLayout,
+    ErrorKind, FixedStr, Inspector, OnDeath, Place, RowId, RowLife, Seat, SharedBox, SharedLayout,
     SharedTable, SharedView, field,
 };
 
@@ -247,4 +247,109 @@ fn tables_lie_in_memory_without_a_name_as_well() {
     assert_eq!(beats(&other), [2]);
     let refused = SharedBox::<Worker>::from_fd(table.as_fd().unwrap()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::OtherKind);
+}
+
+#[test]
+fn the_text_of_a_row_leads_back_to_it_and_no_other_text_does() {
+    let table = table(2);
+    let _first = table.claim(worker(1)).unwrap();
+    let seat = table.claim(worker(2)).unwrap();
+    let read: RowId = seat.id().to_string().parse().unwrap();
+    assert_eq!((read, table.get(read).unwrap()), (seat.id(), worker(2)));
+    let last: RowId = "4294967295#18446744073709551615".parse().unwrap();
+    assert_eq!((last.index(), last.number()), (u32::MAX, u64::MAX));
+    for text in [
+        "",
+        "1",
+        "1#",
+        "#1",
+        "1#0",
+        "01#2",
+        "1#+2",
+        " 1#2",
+        "1#2#3",
+        "4294967296#1",
+        "-1#2",
+    ] {
+        let refused = text.parse::<RowId>().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the text is not a row and a claim of it: `3#17`"
+        );
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn rows_are_serialised_with_owner_and_life_and_read_back_by_their_ids() {
+    use serde_json::json;
+
+    let mut options = SharedTable::<FixedStr<12>>::options();
+    let table = options
+        .rows(3)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE);
+    let table = table.unwrap();
+    let mut seat = table.claim(FixedStr::new("alice").unwrap()).unwrap();
+    seat.set(FixedStr::new("bob").unwrap()).unwrap();
+    let wanted = json!({
+        "id": "0#1", "life": "live", "owner": std::process::id(), "version": 2, "value": "bob",
+    });
+    let row = table.rows().next().unwrap();
+    assert_eq!(serde_json::to_value(&row).unwrap(), wanted);
+    let snapshot = serde_json::to_value(row.snapshot().unwrap()).unwrap();
+    assert_eq!(snapshot, json!({ "version": 2, "value": "bob" }));
+    let inspected = Inspector::open(table.place().unwrap()).unwrap().rows();
+    assert_eq!(
+        serde_json::to_value(inspected.unwrap()).unwrap(),
+        json!([wanted])
+    );
+
+    let id: RowId = serde_json::from_str("\"0#1\"").unwrap();
+    assert_eq!(id, seat.id());
+    let refused = serde_json::from_str::<RowId>("\"0#x\"").unwrap_err();
+    assert!(
+        refused.to_string().contains("a row and a claim of it"),
+        "{refused}"
+    );
+    for (life, text) in [(RowLife::Live, "\"live\""), (RowLife::Dead, "\"dead\"")] {
+        assert_eq!(serde_json::to_string(&life).unwrap(), text);
+        assert_eq!(serde_json::from_str::<RowLife>(text).unwrap(), life);
+    }
+    for (on_death, text) in [(OnDeath::Keep, "\"keep\""), (OnDeath::Free, "\"free\"")] {
+        assert_eq!(serde_json::to_string(&on_death).unwrap(), text);
+        assert_eq!(serde_json::from_str::<OnDeath>(text).unwrap(), on_death);
+    }
+    assert!(serde_json::from_str::<OnDeath>("\"Keep\"").is_err());
+
+    // What is no value any more is an error, and not half a row.
+    drop(seat);
+    let error = serde_json::to_string(&row).unwrap_err().to_string();
+    assert_eq!(error, row.get().unwrap_err().to_string());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn formats_that_are_not_for_people_have_the_numbers_of_a_row_id() {
+    use serde::{Deserialize, de::value::SeqDeserializer};
+
+    struct Numbers;
+    impl<'de> serde::Deserializer<'de> for Numbers {
+        type Error = serde::de::value::Error;
+        fn is_human_readable(&self) -> bool {
+            false
+        }
+        fn deserialize_any<V: serde::de::Visitor<'de>>(
+            self,
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            visitor.visit_seq(SeqDeserializer::new([3_u64, 17].into_iter()))
+        }
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+    let id = RowId::deserialize(Numbers).unwrap();
+    assert_eq!(id.to_string(), "3#17");
 }

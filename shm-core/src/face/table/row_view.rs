@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::str::FromStr;
 use std::vec;
 
 #[cfg(doc)]
 use super::super::error::ErrorKind;
 use super::super::error::{Error, Operation};
-use crate::layout::SharedLayout;
+use crate::layout::{ParseTypeError, SharedLayout};
 use crate::protocol::{Row, Seen};
 use crate::typed::{Field, Snapshot, Typed};
 
-/// One claim of a row: a row has another one with each owner, and no two claims of a table have one id.
+/// One claim of a row: a row has another one with each owner, and no two claims of a table have one id. As text, for another
+/// program, `3#17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId {
     index: u32,
@@ -38,6 +40,20 @@ impl fmt::Display for RowId {
     /// Row and claim: `3#17`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.index, self.number)
+    }
+}
+
+impl FromStr for RowId {
+    type Err = ParseTypeError;
+
+    /// From what `Display` makes of it.
+    fn from_str(text: &str) -> Result<RowId, ParseTypeError> {
+        let parts = text.split_once('#').and_then(|(index, number)| {
+            let id = RowId::new(index.parse().ok()?, number.parse().ok()?);
+            // A plus sign or a zero in front is not what it was given as.
+            (id.number > 0 && id.to_string() == text).then_some(id)
+        });
+        parts.ok_or(ParseTypeError::new("a row and a claim of it: `3#17`"))
     }
 }
 
