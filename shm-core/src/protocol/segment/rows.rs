@@ -16,7 +16,7 @@ use crate::protocol::lock::verdict::Look;
 use crate::protocol::lock::wait::{self, DEATH_NAP};
 use crate::protocol::memory::atomics::Ordering::{AcqRel, Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, EVERYTHING, FREE_ON_DEATH, State};
-use crate::protocol::memory::copy::Span;
+use crate::protocol::memory::copy::{Area, Span};
 use crate::protocol::memory::latch::version_of;
 use crate::protocol::memory::stop::stop;
 use crate::protocol::rows::own::{Life, Own};
@@ -526,16 +526,20 @@ impl Segment {
     /// Writes the mask of a table that is being born. Its creator may have died here before, with another mask and other rows.
     pub(in crate::protocol) fn describe_counters(&self, counters: &[usize]) {
         let Some(mask) = self.mask() else { return };
+        let store = |area: Area, offset, word| {
+            // SAFETY: the word lies within the capacity, which is the size of a row and of the mask.
+            unsafe { area.word(offset) }.store(word, Relaxed);
+        };
         for offset in (0..self.geometry.capacity).step_by(8) {
-            let is_counter = counters.contains(&offset);
-            for row in (0..self.row_count()).filter_map(|index| self.row(index)) {
-                if is_counter {
-                    // SAFETY: the word lies within the capacity, which is a row's size.
-                    unsafe { row.latch.payload().word(offset) }.store(0, Relaxed);
-                }
+            store(mask, offset, 0);
+        }
+        for offset in counters {
+            store(mask, *offset, u64::MAX);
+        }
+        for row in (0..self.row_count()).filter_map(|index| self.row(index)) {
+            for offset in counters {
+                store(row.latch.payload(), *offset, 0);
             }
-            // SAFETY: the word lies within the capacity, which is the mask's size.
-            unsafe { mask.word(offset) }.store(if is_counter { u64::MAX } else { 0 }, Relaxed);
         }
     }
 
