@@ -7,6 +7,7 @@
 
 import collections as _collections
 import collections.abc as _abc
+import contextlib as _contextlib
 import ctypes as _ctypes
 import enum as _enum
 import hashlib as _hashlib
@@ -1115,7 +1116,7 @@ def _load():
     table = _types.SimpleNamespace()
     for name, arguments, result in (
         ("new", (), handle),
-        ("free", (handle,), _ctypes.c_int),
+        ("free", (handle, _ctypes.POINTER(_ctypes.c_int)), _ctypes.c_int),
         ("forked", (), None),
         ("id", (handle,), _ctypes.c_int),
         ("strerror", (_ctypes.c_int,), _ctypes.c_char_p),
@@ -1209,10 +1210,12 @@ class _Handle:
     def close(self):
         # First of all, so that no exception makes it happen twice.
         box, self._box = self._box, None
-        code = self._c.free(box) if box else 0
+        said = _ctypes.c_int()
+        code = self._c.free(box, said) if box else 0
         if code != 0:
             self._box = box
-            raise self._error(code)
+        if code or said.value:
+            raise self._error(code or said.value)
 
     def __del__(self):
         # Give the slot back.
@@ -1473,9 +1476,10 @@ class SharedBox:
         raise _error(Removed, self.key, "it has been removed and made anew: open it again")
 
     def close(self):
-        """Detaches."""
-        for part in [self._reading] + self._calling:
-            part.close()
+        """Detaches. Of a file the last box that is closed brings the value to the disk: an exception says that it could not."""
+        with _contextlib.ExitStack() as parts:
+            for part in [self._reading] + self._calling:
+                parts.callback(part.close)
 
     def __enter__(self):
         return self

@@ -117,13 +117,15 @@ SHMBOX_PY_ shmbox_py *shmbox_py_new(void)
 	return (shmbox_py *)calloc(1, sizeof(shmbox_py));
 }
 
-SHMBOX_PY_ int shmbox_py_free(shmbox_py *self)
+/* A code where it is still there; else 0, and `*said` is what its end has to say. */
+SHMBOX_PY_ int shmbox_py_free(shmbox_py *self, int *said)
 {
 	int const code = shmbox_py_enter_(self, shmbox_now_() + shmbox_limit_(&self->opened));
 
 	if (code != 0)
 		return code;
-	any_struct_close(&self->box);
+	*said = any_struct_close(&self->box);
+	*said = shmbox_py_code_(&self->box, *said);
 	free(self);
 	return 0;
 }
