@@ -113,7 +113,7 @@ enum {
 	SHMBOX_EREADONLY = -18,     /* attached for reading only */
 	SHMBOX_EINVALID = -19,      /* a bool, a char, an enum or the length of a vector is none */
 	SHMBOX_ETIMEDOUT = -20,     /* the time is over and no newer version came */
-	SHMBOX_EARGUMENT = -21,     /* key 0, a handle that is not open for this struct, or a file's mode that keeps its creator out */
+	SHMBOX_EARGUMENT = -21,     /* key 0, a handle that is not open for this struct, or a mode that keeps its creator out */
 	SHMBOX_ELEFT = -22,         /* this process has left the segment's IPC namespace, or lost its slot: it can only read */
 	SHMBOX_ESETLOST = -23,      /* the semaphore set that tells who is alive has been removed */
 	SHMBOX_EUNJUDGED = -24,     /* whether a process lives that may hold the lock can't be told from here */
@@ -153,7 +153,7 @@ static inline const char *shmbox_strerror(int code)
 	case SHMBOX_EREADONLY: return "the segment was opened for reading only";
 	case SHMBOX_EINVALID: return "a bool, a char, an enum or the length of a vector is none, or one of a newer version, which a commit would destroy";
 	case SHMBOX_ETIMEDOUT: return "the time is over and no newer version came";
-	case SHMBOX_EARGUMENT: return "key 0, a handle that is not open for this struct, or a new file's mode without 0600, which would keep its creator out";
+	case SHMBOX_EARGUMENT: return "key 0, a handle that is not open for this struct, or a new segment's or file's mode without 0600, which would keep its creator out";
 	case SHMBOX_ELEFT: return "this process has left the segment's IPC namespace (setns, unshare), or a peer took its slot: it can read, and write after it has opened the segment again there";
 	case SHMBOX_ESETLOST: return "the segment's semaphores have been removed (`ipcrm -s`, or systemd's RemoveIPC at a logout): open it again as its owner or root";
 	case SHMBOX_EUNJUDGED: return "whether a process that may hold the lock is alive can't be told from here: it is in another pid or time namespace, or /proc is missing";
@@ -1234,6 +1234,7 @@ static inline int shmbox_claimant_is_gone_(const shmbox *box, uint64_t record)
 
 #define SHMBOX_LIFE_BYTE_ (INT64_C(1) << 32)
 #define SHMBOX_DISK_BYTE_ (SHMBOX_LIFE_BYTE_ + 1)
+#define SHMBOX_NAME_BYTE_ (SHMBOX_LIFE_BYTE_ + 2)
 #define SHMBOX_OVERLAY_ 0x794c7630u
 enum { SHMBOX_NO_FILE_ = -1, SHMBOX_TAKEN_ = -2 };
 enum { SHMBOX_TOGETHER_ = 0 /* F_RDLCK */, SHMBOX_ALONE_ = 1 /* F_WRLCK */, SHMBOX_UNLOCK_ = 2 /* F_UNLCK */ };
@@ -2834,31 +2835,35 @@ static inline int shmbox_persist_(shmbox *box, const shmbox_type *type)
 	return code;
 }
 
-/* A copy, to be freed, of a snapshot of this life that is whole and above a version; NULL: it is none. */
-static inline unsigned char *shmbox_decode_(const shmbox *box, uint32_t which, uint64_t above)
+/* Makes `*newest` a copy, to be freed, of a snapshot of this life that is whole and above a version, and frees what it was: 1, 0 if
+ * it is none, or a code. */
+static inline int shmbox_decode_(shmbox *box, uint32_t which, uint64_t above, unsigned char **newest)
 {
 	const unsigned char *const from = box->base + shmbox_snapshot_at_(box, which);
 	uint64_t header[SHMBOX_SNAPSHOT_WORDS_], sum;
 	unsigned char *bytes;
 	size_t length;
+	int is_whole;
 
 	shmbox_load_bytes_(SHMBOX_BITS_(unsigned char *, header), from, sizeof header);
 	if (memcmp(header, "SHMSNAP\n", sizeof *header) != 0 || header[SHMBOX_OF_] != box->unique || header[SHMBOX_AS_OF_] <= above ||
 	    header[SHMBOX_SCHEMA_BYTES_] > box->room || header[SHMBOX_VALUE_BYTES_] > box->capacity || (header[5] | header[6]) != 0)
-		return SHMBOX_NULL_;
+		return 0;
 	length = SHMBOX_TO_(size_t, SHMBOX_SNAPSHOT_HEADER_ + header[SHMBOX_SCHEMA_BYTES_] + header[SHMBOX_VALUE_BYTES_]);
 	bytes = SHMBOX_POINTER_(unsigned char *, malloc(length));
+	/* Whether there is memory for a copy says nothing of the snapshot: an older one would take its place. */
 	if (bytes == SHMBOX_NULL_)
-		return bytes;
+		return shmbox_failed_(box);
 	shmbox_load_bytes_(bytes, from, length);
 	sum = header[SHMBOX_SUM_];
 	header[SHMBOX_SUM_] = 0;
 	/* Of the words that were looked at. */
 	memcpy(bytes, header, sizeof header);
-	if (shmbox_checksum_(bytes, length) == sum)
-		return bytes;
-	free(bytes);
-	return SHMBOX_NULL_;
+	is_whole = shmbox_checksum_(bytes, length) == sum;
+	free(is_whole ? *newest : bytes);
+	if (is_whole)
+		*newest = bytes;
+	return is_whole;
 }
 
 /* Of claims of another life nothing is left. */
@@ -2889,13 +2894,15 @@ static inline int shmbox_restore_(shmbox *box)
 		return 0;
 	}
 	for (which = 1; which <= 2 && (box->flags & SHMBOX_SNAPSHOTS_) != 0; which++) {
-		unsigned char *const found = shmbox_decode_(box, which, header[SHMBOX_AS_OF_]);
+		int const found = shmbox_decode_(box, which, header[SHMBOX_AS_OF_], &newest);
 
-		if (found == SHMBOX_NULL_)
+		if (found < 0) {
+			free(newest);
+			return found;
+		}
+		if (found == 0)
 			continue;
-		free(newest);
-		newest = found;
-		memcpy(header, found, sizeof header);
+		memcpy(header, newest, sizeof header);
 		shmbox_put32_(box, SHMBOX_DURABLE_, which);
 	}
 	if (newest == SHMBOX_NULL_)
@@ -3172,11 +3179,9 @@ static inline void shmbox_give_up_(shmbox *box)
 	uint32_t newborn = SHMBOX_NEWBORN_;
 	struct shmid_ds facts;
 
-	memset(&facts, 0, sizeof facts);
-	if (shmctl(box->id, IPC_STAT, &facts) != 0 ? errno != EACCES : facts.shm_cpid != getpid() || (facts.shm_perm.mode & 0111) != 01)
+	if (shmctl(box->id, IPC_STAT, &facts) != 0 || facts.shm_cpid != getpid() || (facts.shm_perm.mode & 0111) != 01)
 		return;
 	if (box->base == SHMBOX_NULL_) {
-		/* With a mode that shuts out its own creator, say. */
 		if (facts.shm_nattch == 0)
 			shmctl(box->id, IPC_RMID, SHMBOX_NULL_);
 		return;
@@ -3337,31 +3342,37 @@ static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_ty
 	return options;
 }
 
-/* Whether the value may be a first one; divides the segment. */
+/* Whether the mode and the value may be a newborn's: 0 or a code. Divides the segment. */
 static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
 {
 	const shmbox_type *const type = box->type;
 
+	if ((birth->mode & 0600) != 0600)
+		return SHMBOX_EARGUMENT;
 	birth->size = shmbox_divide_(box);
-	return birth->size != 0 && shmbox_judge_(shmbox_whole_(type), birth->value) == 0 &&
-		(type->is_first == SHMBOX_NULL_ || type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value)));
+	if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0)
+		return SHMBOX_EINVALID;
+	return type->is_first == SHMBOX_NULL_ || type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value)) ? 0
+														       : SHMBOX_EINVALID;
 }
 
 static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
 			       shmbox_birth_ *birth, void (*on_slot)(shmbox *, uint32_t, int))
 {
 	int64_t end;
+	int code = 0;
 
 	options = shmbox_prepare_(box, type, options);
 	box->on_slot = on_slot;
 	end = shmbox_now_() + shmbox_limit_(box);
 	if (key == IPC_PRIVATE)
 		return SHMBOX_EARGUMENT;
-	if (birth != SHMBOX_NULL_ && !shmbox_conceive_(box, birth))
-		return SHMBOX_EINVALID;
+	if (birth != SHMBOX_NULL_)
+		code = shmbox_conceive_(box, birth);
+	if (code != 0)
+		return code;
 	for (;;) {
-		int const code = shmbox_attempt_(box, key, options, birth);
-
+		code = shmbox_attempt_(box, key, options, birth);
 		if (code != SHMBOX_AGAIN_)
 			return code;
 		if (shmbox_now_() >= end)
@@ -3663,7 +3674,7 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 	const char *const slash = strrchr(path, '/');
 	size_t const length = slash == SHMBOX_NULL_ ? 0 : SHMBOX_TO_(size_t, slash - path) + 1;
 	char *const folder = SHMBOX_POINTER_(char *, malloc(length + 2));
-	int code = (birth->mode & 0600) == 0600 ? SHMBOX_ENOFILE : SHMBOX_EARGUMENT;
+	int code = SHMBOX_ENOFILE;
 
 	if (folder == SHMBOX_NULL_)
 		return shmbox_failed_(box);
@@ -3671,7 +3682,7 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 	memcpy(folder + length, ".", 2);
 	box->unique = 0;
 	birth->size = shmbox_divide_(box) + SHMBOX_TO_(size_t, shmbox_snapshots_size_(box->capacity, box->room));
-	if (path[length] != 0 && code == SHMBOX_ENOFILE) {
+	if (path[length] != 0) {
 		box->file = shmbox_open_for_(folder, unnamed | 2 /* O_RDWR */);
 		if (box->file >= 0)
 			code = shmbox_fill_(box, path, folder, birth);
@@ -3684,6 +3695,31 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 	return code;
 }
 
+/* Takes the name of a file with a tombstone away, which was put back under it: whether it did. */
+static inline int shmbox_bury_file_(shmbox *box, const char *path)
+{
+	shmbox_facts_ facts, there;
+	shmbox_kept *turn;
+	int buried = 0;
+
+	box->file = shmbox_open_for_(path, 2 /* O_RDWR */);
+	if (box->file < 0)
+		return 0;
+	box->mark = shmbox_mark_(box, box->file);
+	if (shmbox_stat_(box->file, SHMBOX_NULL_, &facts) == 0 && (facts.mode & 0170000) == 0100000 /* S_IFREG */ &&
+	    facts.size >= SHMBOX_CONTROL_ && facts.size % 64 == 0 && facts.size <= SIZE_MAX / 2 &&
+	    shmbox_map_file_(box, path, 2 /* O_RDWR */, &facts) == 0 && shmbox_get64_(box, SHMBOX_MAGIC_) == shmbox_magic_() &&
+	    shmbox_is_removed_(box) && shmbox_hold_(box, SHMBOX_NAME_BYTE_, &turn) == 0) {
+		/* One at a time: it may lead to a newborn one by now. */
+		if (shmbox_stat_(-1, path, &there) == 0 && shmbox_is_same_file_(&facts, &there))
+			buried = unlink(path) == 0;
+		shmbox_drop_(turn);
+	}
+	shmbox_detach_(box);
+	box->file = SHMBOX_NO_FILE_;
+	return buried;
+}
+
 /* The same for the file of a path, which is made if there is a `birth`; of POSIX shared memory, that is /dev/shm and its name. */
 static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const char *path, const shmbox_options *options,
 				    shmbox_birth_ *birth, void (*on_slot)(shmbox *, uint32_t, int))
@@ -3691,7 +3727,7 @@ static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const 
 	int const exclusive = birth != SHMBOX_NULL_ && birth->exclusive;
 	uint64_t made = 0;
 	int64_t end;
-	int code;
+	int code = 0;
 
 	options = shmbox_prepare_(box, type, options);
 	box->on_slot = on_slot;
@@ -3699,8 +3735,10 @@ static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const 
 	box->id = SHMBOX_NO_FILE_;
 	box->file = SHMBOX_NO_FILE_;
 	end = shmbox_now_() + shmbox_limit_(box);
-	if (birth != SHMBOX_NULL_ && !shmbox_conceive_(box, birth))
-		return SHMBOX_EINVALID;
+	if (birth != SHMBOX_NULL_)
+		code = shmbox_conceive_(box, birth);
+	if (code != 0)
+		return code;
 	for (;;) {
 		int error;
 
@@ -3723,8 +3761,9 @@ static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const 
 			if (code == 0 || (code == SHMBOX_EEXISTS && !exclusive))
 				code = SHMBOX_AGAIN_;
 		}
-		/* Removed by another process that was at it. */
-		if (code == SHMBOX_EREMOVED && birth != SHMBOX_NULL_)
+		/* Removed by another process that is at it, or put back under its name. */
+		if (birth != SHMBOX_NULL_ && (code == SHMBOX_EREMOVED || code == SHMBOX_EEXISTS) &&
+		    (shmbox_bury_file_(box, path) || code == SHMBOX_EREMOVED))
 			code = SHMBOX_AGAIN_;
 		if (code != SHMBOX_AGAIN_)
 			return code;

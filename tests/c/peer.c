@@ -2,15 +2,27 @@
  * One process of the tests, in C or C++: does one thing to one segment that holds a struct ledger, whose `words` are all
  * the same number. Ends with 0, or prints the code that it got and ends with 1. Dies where the environment says.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stop_at.h"
+
+/* No more than the environment grants at once. */
+static void *grant(size_t bytes)
+{
+	const char *const most = getenv("SHM_MOST_BYTES");
+
+	return most != NULL && bytes > strtoul(most, NULL, 10) ? NULL : malloc(bytes);
+}
+
+#define malloc(bytes) (errno = ENOMEM, grant(bytes))
 #include "ledger.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static shmbox box;
@@ -583,6 +595,12 @@ int main(int argc, char **argv)
 	key = (key_t)strtoul(argv[2], NULL, 0);
 	if (strcmp(argv[1], "create rounds") == 0)
 		return create_rounds();
+	if (getenv("SHM_NO_SPACE") != NULL) {
+		struct rlimit const none = { 0, 0 };
+
+		if (setrlimit(RLIMIT_AS, &none) != 0)
+			return failed("setrlimit", 0);
+	}
 	if (argc > 4 && argv[2][0] == '/' && (strcmp(argv[1], "born") == 0 || strcmp(argv[1], "create") == 0)) {
 		fill(strtoull(argv[3], NULL, 0));
 		code = (argv[1][0] == 'b' ? ledger_open_or_create_file : ledger_create_file)(&box, argv[2], (int)strtol(argv[4], NULL, 8),

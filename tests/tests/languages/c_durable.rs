@@ -15,6 +15,9 @@ use crate::c_files::{OUT, programs, says};
 /// From the end of a file to the word that says which start of the machine its bytes belong to.
 const LIFE_FROM_END: u64 = 320 - 80;
 
+/// And to the one that says whether it has been removed.
+const STATE_FROM_END: usize = 320 - 136;
+
 /// What a program says that does something to a file, maybe killed at a step.
 fn run(program: &str, action: &str, path: &Path, number: u64, stop: Option<&str>) -> String {
     let mut command = Command::new(program);
@@ -250,6 +253,90 @@ fn what_c_has_opened_goes_to_the_disk_after_its_process_has_given_up_its_rights(
         assert_eq!(shared.get().unwrap().number(), 8);
         shared.remove().unwrap();
     }
+}
+
+/// It would be taken for one that is torn, and an older one for the newest.
+#[test]
+fn c_that_has_no_memory_for_a_snapshot_says_so_and_restores_nothing() {
+    let home = Home::file(Folder::new());
+    let path = home.path();
+    for program in programs() {
+        assert_eq!(run(program, "born", &path, 4, None), "true 4 1");
+        assert_eq!(says(program, "persist", &path, 5, ("", "")), "5 2");
+        of_another_boot(&path);
+        let before = std::fs::read(&path).unwrap();
+        let said = says(program, "set", &path, 6, ("SHM_MOST_BYTES", "300"));
+        assert!(
+            said.starts_with("open: -1 ") && said.ends_with("(errno 12)"),
+            "{said}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap()[..128], before[..128]);
+        assert_eq!(says(program, "set", &path, 6, ("", "")), "6 3");
+        shm_core::remove(home.place()).unwrap();
+    }
+}
+
+#[test]
+fn a_removed_file_that_was_put_back_under_its_name_is_in_no_births_way_in_c() {
+    for home in Home::files() {
+        let path = home.path();
+        let shared = SharedBox::create_new(home.place(), Ledger::new(4)).unwrap();
+        let mut removed = std::fs::read(&path).unwrap();
+        shared.remove().unwrap();
+        drop(shared);
+        let state = removed.len() - STATE_FROM_END;
+        removed[state] = 2;
+        for program in programs() {
+            for action in ["born", "create"] {
+                std::fs::write(&path, &removed).unwrap();
+                assert_eq!(run(program, action, &path, 7, None), "true 7 1");
+                shm_core::remove(home.place()).unwrap();
+            }
+            // What is no tombstone stays.
+            std::fs::write(&path, &removed[..removed.len() - 64]).unwrap();
+            let said = run(program, "create", &path, 7, None);
+            assert!(said.contains(": -26 "), "{said}");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn python_says_where_the_last_box_that_is_closed_can_t_bring_the_value_to_the_disk() {
+    let Some(python) = Python::find("python_says_where_the_last_box", OUT) else {
+        return;
+    };
+    python.write("ledger", &Ledger::python_module());
+    let program = "
+import ledger, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+box = ledger.open(file=sys.argv[1])
+value = box.get()
+value.small += 1
+box.set(value)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+try:
+    box.close()
+except ledger.ShmboxError as error:
+    assert 'too large' in str(error), error
+    print('told')
+try:
+    box.get()
+except ledger.ShmboxError as error:
+    assert 'is closed' in str(error), error
+box.close()
+";
+    let home = Home::file(Folder::new());
+    let shared = SharedBox::create_new(home.place(), Ledger::new(4)).unwrap();
+    drop(shared);
+    let mut peer = python.start(program, &[home.path().to_str().unwrap()]);
+    assert_eq!(peer.line(), "told");
+    peer.succeed();
+    // The slot was given back all the same.
+    let shared = SharedBox::<Ledger>::open(home.place()).unwrap();
+    assert_eq!(shared.writers().unwrap().len(), 1);
+    shared.remove().unwrap();
 }
 
 /// A disk that fails then: what `persist` answers of a copy would be true of its original alone.
