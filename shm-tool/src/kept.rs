@@ -15,6 +15,7 @@
 //!
 //! Numbers are little-endian; the value has the byte order of the machine that it is from, as the schema has it.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -55,6 +56,32 @@ pub struct KeptRow {
     pub bytes: Vec<u8>,
 }
 
+/// How often a value is read anew since an upgrade came in between.
+const LOOKS: u32 = 100;
+
+/// What is held while one schema is in force from before it is read until after it.
+fn under_one<H>(
+    place: impl Display,
+    schema: impl Fn() -> Result<Schema, Failure>,
+    held: impl Fn() -> Result<H, Failure>,
+) -> Result<(Schema, H), Failure> {
+    let mut before = schema()?;
+    for _ in 0..LOOKS {
+        let held = held()?;
+        let now = schema()?;
+        if now == before {
+            return Ok((now, held));
+        }
+        before = now;
+    }
+    Err(Failure::new(
+        Exit::Other,
+        format!(
+            "{place}: its schema changes without end, which no program of this library does; `shm who {place}` names those that write"
+        ),
+    ))
+}
+
 impl Kept {
     /// How a file with a value begins.
     const VALUE: &[u8; 8] = b"shmdump1";
@@ -74,9 +101,9 @@ impl Kept {
                 "a dump is of a segment that has a schema; `shm ls --typed` lists those",
             ));
         };
-        loop {
-            let schema = inspector.schema().map_err(source.failed())?;
-            let held = match source.row_count() {
+        let schema = || inspector.schema().map_err(source.failed());
+        let held = || {
+            Ok(match source.row_count() {
                 None => {
                     let seen = inspector.snapshot_bytes().map_err(source.failed())?;
                     let (version, bytes) = (seen.version, seen.value);
@@ -93,12 +120,10 @@ impl Kept {
                         rows: rows.into_iter().map(kept).collect(),
                     }
                 }
-            };
-            // An upgrade may have come in between.
-            if inspector.schema().map_err(source.failed())? == schema {
-                return Ok(Kept { schema, held });
-            }
-        }
+            })
+        };
+        let (schema, held) = under_one(source.found.place(), schema, held)?;
+        Ok(Kept { schema, held })
     }
 
     /// Writes the file whole, in the place of one that is there.
@@ -287,8 +312,33 @@ fn checksum(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use shm_core::SharedLayout;
+
     use super::*;
+
+    #[test]
+    fn a_schema_that_changes_once_is_read_anew_and_one_that_goes_on_changing_is_told() {
+        use std::cell::Cell;
+        let read = |changes: u32| {
+            let looks = Cell::new(0);
+            let schema = || {
+                let look = looks.get();
+                looks.set(look + 1);
+                Ok(Schema::clone(
+                    [u32::SCHEMA, u64::SCHEMA][look.min(changes) as usize % 2],
+                ))
+            };
+            under_one("0x1234", schema, || Ok(looks.get()))
+        };
+        assert_eq!(read(0).unwrap(), (u32::SCHEMA.clone(), 1));
+        assert_eq!(read(1).unwrap(), (u64::SCHEMA.clone(), 2));
+        let error = read(u32::MAX).unwrap_err();
+        assert_eq!(error.exit, Exit::Other);
+        let said = error.to_string();
+        assert!(said.contains("`shm who 0x1234`"), "{said}");
+    }
 
     #[test]
     fn what_is_no_whole_dump_is_refused() {
