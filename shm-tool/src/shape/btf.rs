@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::dwarf::{DEPTH, TYPES, alignment, natural, renamed, with_flexible_end};
+use super::dwarf::{DEPTH, DIFFERENT, Parts, TYPES, alignment, natural, with_flexible_end};
 use super::{Field, Kind, Type};
 
 pub const MAGIC: u16 = 0xeb9f;
@@ -38,6 +38,13 @@ pub struct Btf {
     starts: Vec<usize>,
     /// Bytes of an address.
     address: u64,
+}
+
+/// What was made of types so far.
+#[derive(Default)]
+struct Known {
+    types: HashMap<u32, Arc<Type>>,
+    parts: Parts,
 }
 
 /// A type as it is written there.
@@ -122,7 +129,7 @@ impl Btf {
         names: &mut BTreeSet<String>,
     ) -> Result<Vec<Arc<Type>>, Wrong> {
         let mut found: Vec<Arc<Type>> = Vec::new();
-        let mut known = HashMap::new();
+        let mut known = Known::default();
         for (id, entry) in self.entries() {
             let is_wanted = match entry.kind {
                 STRUCT => ["struct", "class", ""].contains(&word),
@@ -135,6 +142,9 @@ impl Btf {
                 let ty = self.resolve(id, 0, &mut known)?;
                 if !found.contains(&ty) {
                     found.push(ty);
+                }
+                if found.len() >= DIFFERENT {
+                    break;
                 }
             } else if is_wanted && !entry.name.is_empty() {
                 names.insert(entry.name);
@@ -152,32 +162,25 @@ impl Btf {
             .collect()
     }
 
-    fn resolve(
-        &self,
-        id: u32,
-        depth: u32,
-        known: &mut HashMap<u32, Arc<Type>>,
-    ) -> Result<Arc<Type>, Wrong> {
-        if let Some(known) = known.get(&id) {
+    fn resolve(&self, id: u32, depth: u32, known: &mut Known) -> Result<Arc<Type>, Wrong> {
+        if let Some(known) = known.types.get(&id) {
             return Ok(known.clone());
         }
-        if depth > DEPTH || known.len() > TYPES {
+        if depth > DEPTH || known.types.len() > TYPES {
             return Err("types nest without end");
         }
-        let ty = Arc::new(match id {
-            0 => Type::plain(0, 1, Kind::Opaque),
+        let ty = match id {
+            0 => Arc::new(Type::plain(0, 1, Kind::Opaque)),
             id => self.made_of(&self.entry(id).ok_or(CUT)?, depth, known)?,
-        });
-        known.insert(id, ty.clone());
+        };
+        known.types.insert(id, ty.clone());
         Ok(ty)
     }
 
-    fn made_of(
-        &self,
-        entry: &Entry,
-        depth: u32,
-        known: &mut HashMap<u32, Arc<Type>>,
-    ) -> Result<Type, Wrong> {
+    fn made_of(&self, entry: &Entry, depth: u32, known: &mut Known) -> Result<Arc<Type>, Wrong> {
+        if matches!(entry.kind, STRUCT | UNION | ENUM | ENUM_64) {
+            known.parts.add(entry.count)?;
+        }
         let size = u64::from(entry.size);
         let named = |align, kind| Type {
             name: Some(entry.name.clone()).filter(|name| !name.is_empty()),
@@ -185,7 +188,7 @@ impl Btf {
             align,
             kind,
         };
-        Ok(match entry.kind {
+        Ok(Arc::new(match entry.kind {
             INT => {
                 let encoding = self.word(entry.behind).ok_or(CUT)? >> 24;
                 let kind = match (encoding & 1 == 1, encoding & 4 == 4) {
@@ -226,21 +229,16 @@ impl Btf {
             }
             TYPEDEF => {
                 let ty = self.resolve(entry.size, depth + 1, known)?;
-                renamed(&ty, Some(entry.name.clone()))
+                return known.parts.renamed(ty, Some(entry.name.clone()));
             }
             VOLATILE | CONST | RESTRICT | TYPE_TAG => {
-                Type::clone(&*self.resolve(entry.size, depth + 1, known)?)
+                return self.resolve(entry.size, depth + 1, known);
             }
             _ => Type::plain(0, 1, Kind::Opaque),
-        })
+        }))
     }
 
-    fn members(
-        &self,
-        entry: &Entry,
-        depth: u32,
-        known: &mut HashMap<u32, Arc<Type>>,
-    ) -> Result<Vec<Field>, Wrong> {
+    fn members(&self, entry: &Entry, depth: u32, known: &mut Known) -> Result<Vec<Field>, Wrong> {
         let mut fields = Vec::new();
         for at in (entry.behind..).step_by(12).take(entry.count) {
             let word = |behind| self.word(at + behind).ok_or(CUT);
@@ -407,6 +405,35 @@ mod tests {
         let names = format!("\0{}", "x".repeat(1 << 20));
         let btf = with_names(&[&[1, info(INT, 0, 0), 4, 32]], &names).unwrap();
         assert_eq!(btf.entry(1).unwrap().name, "x".repeat(NAME));
+    }
+
+    /// 4,000 aliases of a struct with 4,000 members: as copies they would be 16 million members.
+    #[test]
+    fn aliases_share_what_they_stand_for_and_copies_without_end_are_refused() {
+        const MANY: u32 = 4000;
+        let of = |struct_name: u32| {
+            let int = [name("int"), info(INT, 0, 0), 4, 32];
+            let with_members = |name, size, types: &mut dyn FnMut(u32) -> [u32; 3]| {
+                let mut words = vec![name, info(STRUCT, MANY, 0), size];
+                words.extend((0..MANY).flat_map(types));
+                words
+            };
+            let large = with_members(struct_name, 4 * MANY, &mut |i| [name("at"), 1, 32 * i]);
+            let alias = |i| [name("low"), info([TYPEDEF, CONST][i as usize % 2], 0, 0), 2];
+            let aliases: Vec<u32> = (0..MANY).flat_map(alias).collect();
+            let all = with_members(name("grid"), 4 * MANY, &mut |i| [name("at"), 3 + i, 0]);
+            let btf = btf(&[&int, &large, &aliases, &all]).unwrap();
+            named(&btf, "struct", "grid")
+        };
+        let Kind::Struct { fields, .. } = of(name("E")).unwrap().kind else {
+            panic!("a struct");
+        };
+        assert!(
+            fields
+                .iter()
+                .all(|field| Arc::ptr_eq(&field.ty, &fields[0].ty))
+        );
+        assert_eq!(of(0), Err("types of more parts than any program has"));
     }
 
     #[test]

@@ -25,6 +25,15 @@ pub const DEPTH: u32 = 64;
 /// How many types one type may consist of.
 pub const TYPES: usize = 1 << 16;
 
+/// How many members and variants all of them may have: an alias of what has no name is a copy of it.
+pub const PARTS: usize = 1 << 18;
+
+/// How many different types of one name are told apart.
+pub const DIFFERENT: usize = 32;
+
+/// Bytes of a name that are read. Many that end in one place would each take all of it.
+const NAME: usize = 4096;
+
 /// That of a file.
 pub struct Dwarf {
     dwarf: gimli::Dwarf<Reader>,
@@ -96,6 +105,9 @@ impl Dwarf {
             if !types.contains(&ty) {
                 types.push(ty);
             }
+            if types.len() >= DIFFERENT {
+                break;
+            }
         }
         Ok(types)
     }
@@ -165,7 +177,8 @@ impl Dwarf {
             self.dwarf.sup()?
         };
         let name = dwarf.attr_string(&self.units[unit], value).ok()?;
-        Some(String::from_utf8_lossy(name.bytes()).into_owned())
+        let name = name.bytes();
+        Some(String::from_utf8_lossy(&name[..name.len().min(NAME)]).into_owned())
     }
 }
 
@@ -235,6 +248,7 @@ fn wrong(error: gimli::Error) -> Wrong {
 struct Resolver<'a> {
     info: &'a Dwarf,
     known: HashMap<(usize, usize), Arc<Type>>,
+    parts: Parts,
 }
 
 /// An entry below a type: what is needed of it.
@@ -250,6 +264,7 @@ impl<'a> Resolver<'a> {
         Resolver {
             info,
             known: HashMap::new(),
+            parts: Parts::default(),
         }
     }
 
@@ -261,7 +276,8 @@ impl<'a> Resolver<'a> {
             return Err("types nest without end".to_owned());
         }
         let (entry, children) = self.entry_at(unit, offset)?;
-        let ty = Arc::new(self.made_of(unit, &entry, &children, depth)?);
+        self.parts.add(children.len())?;
+        let ty = self.made_of(unit, &entry, &children, depth)?;
         self.known.insert((unit, offset.0), ty.clone());
         Ok(ty)
     }
@@ -320,11 +336,11 @@ impl<'a> Resolver<'a> {
         entry: &Entry,
         children: &[Child],
         depth: u32,
-    ) -> Result<Type, Wrong> {
+    ) -> Result<Arc<Type>, Wrong> {
         let name = self.info.name_of(unit, entry);
         let size = number(entry, dw::DW_AT_byte_size);
         let opaque = |size: u64| Type::plain(size, 1, Kind::Opaque);
-        Ok(match entry.tag() {
+        Ok(Arc::new(match entry.tag() {
             dw::DW_TAG_base_type => base(entry, name, size.unwrap_or(0)),
             dw::DW_TAG_pointer_type
             | dw::DW_TAG_reference_type
@@ -336,21 +352,26 @@ impl<'a> Resolver<'a> {
                 Type::plain(size, natural(size), Kind::Pointer { written })
             }
             dw::DW_TAG_typedef => match self.target(unit, entry, depth)? {
-                Some(ty) => renamed(&ty, name),
+                Some(ty) => return self.parts.renamed(ty, name).map_err(str::to_owned),
                 None => opaque(0),
             },
-            dw::DW_TAG_const_type | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => self
-                .target(unit, entry, depth)?
-                .map_or(opaque(0), |ty| Type::clone(&ty)),
-            dw::DW_TAG_atomic_type => {
-                let mut ty = self
-                    .target(unit, entry, depth)?
-                    .map_or(opaque(0), |ty| Type::clone(&ty));
-                if ty.is_leaf() && ty.name.is_none() {
-                    ty.name = Some(ATOMIC.to_owned());
+            dw::DW_TAG_const_type | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => {
+                match self.target(unit, entry, depth)? {
+                    Some(ty) => return Ok(ty),
+                    None => opaque(0),
                 }
-                ty
             }
+            dw::DW_TAG_atomic_type => match self.target(unit, entry, depth)? {
+                Some(ty) if ty.is_leaf() && ty.name.is_none() => {
+                    self.parts.add(ty.parts())?;
+                    Type {
+                        name: Some(ATOMIC.to_owned()),
+                        ..Type::clone(&ty)
+                    }
+                }
+                Some(ty) => return Ok(ty),
+                None => opaque(0),
+            },
             tag @ (dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type) => {
                 let size = size.ok_or("a struct or union without a size (a declaration alone)")?;
                 let fields = self.members(children, size, depth)?;
@@ -378,7 +399,7 @@ impl<'a> Resolver<'a> {
                 array(element, children)?
             }
             _ => opaque(size.unwrap_or(0)),
-        })
+        }))
     }
 
     fn members(&mut self, children: &[Child], size: u64, depth: u32) -> Result<Vec<Field>, Wrong> {
@@ -448,17 +469,38 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What a `typedef` makes of a type: what has no name of its own has this one.
-pub fn renamed(ty: &Type, name: Option<String>) -> Type {
-    let mut ty = ty.clone();
-    let is_named = matches!(
-        ty.kind,
-        Kind::Struct { .. } | Kind::Union { .. } | Kind::Enum { .. }
-    );
-    if is_named && ty.name.is_none() {
-        ty.name = name;
+/// How many [parts](PARTS) there are so far.
+#[derive(Default)]
+pub struct Parts(usize);
+
+impl Parts {
+    pub fn add(&mut self, count: usize) -> Result<(), &'static str> {
+        self.0 += count;
+        match self.0 <= PARTS {
+            true => Ok(()),
+            false => Err("types of more parts than any program has"),
+        }
     }
-    ty
+
+    /// What a `typedef` makes of a type: what has no name of its own has this one.
+    pub fn renamed(
+        &mut self,
+        ty: Arc<Type>,
+        name: Option<String>,
+    ) -> Result<Arc<Type>, &'static str> {
+        let is_named = matches!(
+            ty.kind,
+            Kind::Struct { .. } | Kind::Union { .. } | Kind::Enum { .. }
+        );
+        if !is_named || ty.name.is_some() {
+            return Ok(ty);
+        }
+        self.add(ty.parts())?;
+        Ok(Arc::new(Type {
+            name,
+            ..Type::clone(&ty)
+        }))
+    }
 }
 
 /// An array of no elements at the end is what C programs wrote before they had flexible ones.

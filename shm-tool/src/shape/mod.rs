@@ -32,7 +32,7 @@ pub use store::Store;
 const ATOMIC: &str = "_Atomic";
 
 /// A type: what it is called, how large it is, what it consists of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Type {
     /// Of a struct, a union or an enum; as the source of the program has it. Of a number that is atomic in C, `_Atomic`.
     pub name: Option<String>,
@@ -41,7 +41,7 @@ pub struct Type {
     pub kind: Kind,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Bool,
     Int {
@@ -89,7 +89,7 @@ pub enum Kind {
 }
 
 /// A named part.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Empty for an unnamed struct or union of C, whose parts are those of what it lies in.
     pub name: String,
@@ -131,6 +131,15 @@ impl Type {
     /// Whether C accesses it by atomic operations alone.
     fn is_atomic(&self) -> bool {
         self.name.as_deref() == Some(ATOMIC)
+    }
+
+    /// How many members or variants it has of its own.
+    fn parts(&self) -> usize {
+        match &self.kind {
+            Kind::Struct { fields, .. } | Kind::Union { members: fields } => fields.len(),
+            Kind::Enum { variants, .. } => variants.len(),
+            _ => 0,
+        }
     }
 
     /// Whether it has no named or numbered parts.
