@@ -1155,10 +1155,15 @@ static inline uint64_t shmbox_make_record_(const shmbox *box)
 {
 	uint64_t const record = (SHMBOX_TO_(uint64_t, box->pid) & 0x3fffff) | SHMBOX_TO_(uint64_t, shmbox_image_(1)) << 56;
 	uint64_t const pids = shmbox_link_("/proc/thread-self/ns/pid");
+	uint32_t const own = SHMBOX_TO_(uint32_t, shmbox_link_("/proc/self"));
+	shmbox_path_ path = shmbox_proc_(own, "/task/");
 	uint64_t flags = 0, start = 0, space;
 
+	/* The leading thread's: in the place of /proc/self/stat an emulator (qemu-user) shows another. */
+	shmbox_add_number_(&path, own);
+	shmbox_add_(&path, "/stat");
 	/* Without /proc it is not comparable. */
-	if (pids == 0 || !shmbox_read_stat_("/proc/self/stat", &flags, &start))
+	if (pids == 0 || !shmbox_read_stat_(path.text, &flags, &start))
 		return record;
 	space = (pids + 61 * shmbox_link_("/proc/thread-self/ns/time")) & 0xfff;
 	return record | (start & 0x3fffff) << 22 | (space == 0 ? 1 : space) << 44;

@@ -4,6 +4,7 @@
 //! may err errs towards *alive*. A process that `/proc` hides (`hidepid`, no `/proc` at all, one of
 //! another pid namespace) is told by signal and pidfd alone.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -27,12 +28,13 @@ pub(in crate::protocol) struct Stat {
 impl Stat {
     /// Of a process; `None` where `/proc` shows none.
     pub(in crate::protocol) fn of(pid: u32) -> Option<Stat> {
-        Stat::read(&path(pid, "stat")?)
+        Stat::read(&path(pid, &leading(pid))?)
     }
 
-    /// Of this process.
+    /// Of this process, by the pid that this `/proc` has for it.
     pub(in crate::protocol) fn own() -> Option<Stat> {
-        Stat::read("/proc/self/stat")
+        let own = fs::read_link("/proc/self").ok()?;
+        Stat::read(&format!("/proc/self/{}", leading(own.to_str()?)))
     }
 
     fn read(path: &str) -> Option<Stat> {
@@ -58,6 +60,12 @@ impl Stat {
     fn is_exiting(self) -> bool {
         self.flags & EXITING != 0
     }
+}
+
+/// The file of the leading thread, which started when the process did. In the place of a process's own file `stat` an
+/// emulator (qemu-user) shows another, in which the process started when the thread did that looks.
+fn leading(pid: impl fmt::Display) -> String {
+    format!("task/{pid}/stat")
 }
 
 /// A file of another process; `None` if `/proc` is one of another pid namespace, where this pid may
