@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use shm_core::sysv::{Mode, sem};
 use shm_core::{Claimant, ErrorKind, HolderState, Inspector, SharedBox, SharedView};
 use shm_tests::{Guard, Peer, may_change_user, may_unshare, set_slots, slots};
@@ -326,6 +327,45 @@ fn a_set_that_was_removed_is_made_anew_by_who_opens_and_locks_no_living_writer_o
         SharedView::<u64>::open(guard.key()).unwrap().get().unwrap(),
         6
     );
+}
+
+/// As under an emulator, which wipes no page in a child: this process knows itself by its pid.
+#[test]
+fn a_writer_raises_its_slot_in_a_set_made_anew_where_no_advice_on_memory_is_followed() {
+    let guard = Guard::new();
+    let shared = SharedBox::<u64>::create_new(guard.key(), 0).unwrap();
+    let madvise = libc::SYS_madvise.to_string();
+    let key = guard.arg();
+    let arguments = [
+        "exec-without",
+        &madvise,
+        "0",
+        PEER,
+        "count",
+        &key,
+        "1000000000",
+    ];
+    let mut writer = Peer::start(PEER, arguments);
+    if writer.line() != "filtered" {
+        eprintln!("SKIPPED: no seccomp filter is to be had here");
+        return;
+    }
+    let start = Instant::now();
+    let wait_until = |done: &dyn Fn() -> bool| {
+        while !done() {
+            assert!(start.elapsed() < Duration::from_secs(60));
+        }
+    };
+    wait_until(&|| shared.get().unwrap() > 0);
+    sem::remove(guard.set()).unwrap();
+    let _opened = SharedBox::<u64>::open(guard.key()).unwrap();
+    let raised = || {
+        slots(guard.set())
+            .iter()
+            .filter(|value| **value != 0)
+            .count()
+    };
+    wait_until(&|| raised() == 2);
 }
 
 /// Semaphores of a new set say nothing of a writer that claimed under the one before, and records

@@ -14,6 +14,9 @@ static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const NO_PAGE).cast_mut
 
 static NO_PAGE: AtomicU32 = AtomicU32::new(0);
 
+/// The same where there can be none, so that it is not asked for again.
+static NEVER_A_PAGE: AtomicU32 = AtomicU32::new(0);
+
 /// The last epoch given out. Inherited by children, so that theirs are new.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
@@ -83,13 +86,13 @@ impl Stamp {
 fn renew() -> u32 {
     let word = match word() {
         none if ptr::eq(none, &NO_PAGE) => install(),
-        page => Some(page),
+        page => page,
     };
-    let Some(word) = word else {
+    if ptr::eq(word, &NEVER_A_PAGE) {
         // No page that forks wipe (a kernel before 4.14, an emulator): the pid tells parent and child apart, at
         // the price of a system call.
         return std::process::id();
-    };
+    }
     let new = LAST.fetch_add(1, Relaxed).wrapping_add(1);
     let new = if matches!(new, 0 | Stamp::NONE) {
         1
@@ -105,7 +108,7 @@ fn renew() -> u32 {
 /// What madvise(2) does not know: "EINVAL advice is not a valid value".
 const NO_ADVICE: libc::c_int = -1;
 
-fn install() -> Option<&'static AtomicU32> {
+fn install() -> &'static AtomicU32 {
     let bytes = size_of::<AtomicU32>();
     // SAFETY: mmap(2): without MAP_FIXED a new mapping replaces none. The kernel rounds up to a
     // page and fills it with zeros.
@@ -119,25 +122,24 @@ fn install() -> Option<&'static AtomicU32> {
             0,
         )
     };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
+    let mapped = page != libc::MAP_FAILED;
     // SAFETY: `page` is a private anonymous mapping of ours, as MADV_WIPEONFORK asks for.
     let wiped = |advice| unsafe { libc::madvise(page, bytes, advice) } == 0;
     // What takes any advice follows none: emulators (qemu-user) do, and wipe nothing.
-    let wiped = wiped(libc::MADV_WIPEONFORK) && !wiped(NO_ADVICE);
+    let wiped = mapped && wiped(libc::MADV_WIPEONFORK) && !wiped(NO_ADVICE);
+    let new = if wiped {
+        page.cast()
+    } else {
+        (&raw const NEVER_A_PAGE).cast_mut()
+    };
     let none = (&raw const NO_PAGE).cast_mut();
-    let published = wiped
-        && PAGE
-            .compare_exchange(none, page.cast(), Release, Acquire)
-            .is_ok();
-    if !published {
+    let published = PAGE.compare_exchange(none, new, Release, Acquire).is_ok();
+    if mapped && !(wiped && published) {
         // SAFETY: the mapping was made above, and no other thread has been told of it.
         unsafe { libc::munmap(page, bytes) };
     }
     // Ours, or another thread's.
-    let word = word();
-    (!ptr::eq(word, &NO_PAGE)).then_some(word)
+    word()
 }
 
 /// Sixteen bits that this process keeps until `exec` and then most likely changes: the same for every

@@ -331,7 +331,7 @@ impl Segment {
     #[cold]
     pub(super) fn recheck(&self) -> Result<(), Fault> {
         let packed = self.handle.claim.load(Acquire);
-        let own = (Stamp::at_once(packed as u32).is_some()).then(|| unpacked(packed));
+        let own = (packed as u32 == Stamp::now().epoch).then(|| unpacked(packed));
         let checked = match self.slots() {
             // Removed, set by others, or made anew: what is claimed here is claimed by the record,
             // if this is the place where it was claimed.
