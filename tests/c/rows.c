@@ -181,6 +181,17 @@ static int run(const char *action, key_t key, uint64_t number)
 		(void)getchar();
 		return 0;
 	}
+	if (strcmp(action, "sit and set") == 0) {
+		TRY(row_table_claim(&table, filled(pid, number), &seat));
+		printf("%u\n", seat.index);
+		fflush(stdout);
+		(void)getchar();
+		TRY(row_table_set(&seat, filled(pid, number + 1), NULL));
+		printf("set\n");
+		fflush(stdout);
+		(void)getchar();
+		return 0;
+	}
 	if (strcmp(action, "claim all") == 0) {
 		while (count < 64 && (code = row_table_claim(&table, filled(number, 0), &all[count])) == 0)
 			count++;

@@ -5,9 +5,13 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use shm_core::sysv::sem;
 use shm_core::{ErrorKind, OnDeath, RowLife, SharedBox, SharedTable, TableView};
 use shm_tests::rows::{LIMIT, owner, sits_dies_and_is_reaped, table, until};
-use shm_tests::{Compiler, Folder, Guard, Home, Peer, Row, Stop, at_each_stop, c_rows, row_header};
+use shm_tests::{
+    Compiler, Folder, Guard, Home, Peer, Row, Stop, at_each_stop, c_rows, dies_at, row_header,
+    stop_points,
+};
 
 const OUT: &str = env!("CARGO_TARGET_TMPDIR");
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -277,6 +281,135 @@ fn claims_releases_and_deaths_of_c_wake_those_who_wait_in_rust() {
         let mut peer = acts(program, "sit", &guard.arg(), 1);
         peer.line();
         changes(&mut || peer.kill());
+    }
+}
+
+/// What those who wait for deaths sleep on. No look of theirs is in it: the kernel counts what a process in C has claimed.
+#[test]
+fn the_kernel_counts_each_death_of_c_and_no_end_that_gave_the_slot_back_and_wakes_for_it() {
+    for program in programs() {
+        let guard = Guard::new();
+        let _table = table(&guard, 1, OnDeath::Keep);
+        let set = guard.set();
+        // Behind the slots, and before the two tags.
+        let counter = u16::try_from(sem::stat(set).unwrap().count - 3).unwrap();
+        let counted = || sem::value(set, counter).unwrap();
+        let before = counted();
+        let sits = || {
+            let mut peer = acts(program, "sit", &guard.arg(), 1);
+            peer.line();
+            peer
+        };
+        let mut peer = sits();
+        assert_eq!(counted(), before, "a living process counts for nothing");
+        assert_eq!(peer.succeed(), "");
+        assert_eq!(counted(), before);
+        for deaths in 1..=3 {
+            let peer = sits();
+            peer.kill();
+            let more = i16::try_from(before + deaths).unwrap();
+            let woken = sem::op_timeout(
+                set,
+                &[sem::Op::add(counter, -more), sem::Op::add(counter, more)],
+                LIMIT,
+            );
+            woken.expect("the kernel wakes it");
+            assert_eq!(counted(), before + deaths);
+        }
+    }
+}
+
+/// A dead owner's row has one committed value in the payload and in the mirror of its version, once C has claimed it.
+fn is_claimed_whole_by_c(guard: &Guard, table: &SharedTable<Row>, what: &str) {
+    // Of one row and the template.
+    const COPY: usize = 2 * 64;
+    // With a commit behind the first one, which finds the row as a claim leaves it.
+    let mut peer = acts(&programs()[0], "sit", &guard.arg(), 1);
+    peer.line();
+    let row = table.rows().next().expect(what);
+    let last = Row::new(owner(&peer), 1);
+    assert_eq!(row.get().unwrap(), last, "{what}");
+    let memory = guard.memory();
+    let (payload, mirror) = (0, COPY * (1 + row.version() as usize % 2));
+    assert_eq!(memory.read(payload, 64), memory.read(mirror, 64), "{what}");
+    peer.kill();
+    drop(peer);
+    let mut reaped = Vec::new();
+    until("it is reaped", || {
+        table.reap(|_, last| reaped.push(last.unwrap())).unwrap() == 1
+    });
+    assert_eq!(reaped, [last], "{what}");
+    assert_eq!(memory.read(0, 64), [0; 64], "{what}: nothing of it is left");
+}
+
+#[test]
+fn a_row_that_its_owner_in_c_or_rust_left_at_any_step_is_repaired_and_claimed_in_c() {
+    const MORTAL: u64 = 70;
+    let is_of_a_row = |step: &String| {
+        let kinds = ["row:", "commit:", "repair:", "copy:"];
+        kinds.iter().any(|kind| step.starts_with(kind))
+    };
+    let header = row_header();
+    let of_c = header.split("SHMBOX_STOP(\"").skip(1);
+    let of_c = of_c.map(|rest| rest.split('"').next().unwrap().to_owned());
+    let mut of_c: Vec<_> = of_c.filter(is_of_a_row).collect();
+    of_c.sort();
+    of_c.dedup();
+    let of_rust: Vec<_> = stop_points().into_iter().filter(is_of_a_row).collect();
+    let mut deaths = 0;
+    for (steps, is_c) in [(of_c, true), (of_rust, false)] {
+        at_each_stop(&steps, |stop| {
+            let guard = Guard::new();
+            let table = table(&guard, 1, OnDeath::Keep);
+            let died = if is_c {
+                let mut command = Command::new(&programs()[0]);
+                command.args(["claim and release", &guard.arg(), "70"]);
+                let output = command.env("SHM_STOP", format!("{} {}", stop.pass, stop.point));
+                output.output().unwrap().status.code().is_none()
+            } else {
+                let action = "table claim and release";
+                dies_at(action, &guard.arg(), 0, MORTAL, Some(stop))
+            };
+            deaths += u32::from(died);
+            is_claimed_whole_by_c(&guard, &table, &format!("{stop:?}, in C: {is_c}"));
+            died
+        });
+    }
+    println!("{deaths} deaths");
+    assert!(deaths > 20, "{deaths} deaths");
+}
+
+/// As an upgrade puts another schema in force, under the lock of a process that lives and does not let it go.
+#[test]
+fn a_seat_of_c_looks_at_another_schema_without_the_lock() {
+    const COPIES: usize = 3 * 2 * 64;
+    for program in programs() {
+        let guard = Guard::new();
+        let mut options = SharedTable::<Row>::options();
+        options.rows(1).remove_on_drop(true);
+        let table = options.create_new(guard.key()).unwrap();
+        let mut peer = acts(program, "sit and set", &guard.arg(), 1);
+        peer.line();
+        let memory = guard.memory();
+        let control = memory.len() - 320;
+        let word = |at: usize| u64::from_ne_bytes(memory.read(at, 8).try_into().unwrap());
+        let room = word(control + 24) as usize;
+        let (rooms, claim) = (COPIES, word(COPIES + 2 * room) & u64::from(u32::MAX));
+        memory.store(control + 192, claim, 4);
+        memory.write(rooms + room, &memory.read(rooms, room));
+        memory.store(
+            control + 136,
+            (word(control + 136) + (1 << 8)) & u64::from(u32::MAX),
+            4,
+        );
+        peer.tell("");
+        peer.expect("set");
+        assert_eq!(
+            table.rows().next().unwrap().get().unwrap(),
+            Row::new(owner(&peer), 2)
+        );
+        memory.store(control + 192, 0, 4);
+        peer.succeed();
     }
 }
 
