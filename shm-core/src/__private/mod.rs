@@ -6,10 +6,6 @@ use std::marker::PhantomData;
 
 pub use bytemuck;
 
-/// The steps at which a test may let a process die.
-#[cfg(shm_stop_points)]
-pub use crate::protocol::POINTS as STOP_POINTS;
-
 use crate::SharedLayout;
 
 /// Checks the facts of a type once it is complete; by way of [`Unjudged`] also where it turns out

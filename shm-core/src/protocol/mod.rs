@@ -41,8 +41,6 @@ pub(crate) use memory::control::{
 pub(crate) use memory::copy::exact::RawBytes;
 pub(crate) use memory::copy::{Comb, LONG, Span};
 pub(crate) use memory::latch::Latch;
-#[cfg(shm_stop_points)]
-pub use memory::stop::POINTS;
 pub(crate) use rows::own::Own;
 pub(crate) use segment::commit::{GAP, GAPS, Held, Payload};
 pub(crate) use segment::kernel::{Access, attach, look_up, mode_at_first, stat};

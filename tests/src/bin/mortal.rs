@@ -20,7 +20,6 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["points"] => return points(),
         ["store left", key, "64", number] => {
             let shared = SharedBox::<Halves>::open(&parse(key)?)?;
             shared.store(field!(Halves.left), [number.parse()?; 4])?;
@@ -79,21 +78,6 @@ fn main() -> Outcome {
 
 fn parse(place: &str) -> Result<Place, Box<dyn Error>> {
     Ok(place.parse()?)
-}
-
-/// Prints the names of all stop points.
-#[expect(clippy::unnecessary_wraps, reason = "it fails in the other build")]
-#[cfg(shm_stop_points)]
-fn points() -> Outcome {
-    for point in shm_core::__private::STOP_POINTS {
-        println!("{point}");
-    }
-    Ok(())
-}
-
-#[cfg(not(shm_stop_points))]
-fn points() -> Outcome {
-    Err("this build has no stop points".into())
 }
 
 /// Adds 1 to a ledger, so many times, and keeps in a file what it intends and what it has done.
