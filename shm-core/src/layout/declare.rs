@@ -8,12 +8,13 @@ use super::shared_layout::Part;
 use super::{FieldSchema, Primitive, Schema, Variant};
 
 impl Schema {
+    pub(super) const fn of(size: u64, align: u64, shape: Shape) -> Schema {
+        Schema { size, align, shape }
+    }
+
     pub(super) const fn primitive(primitive: Primitive) -> Schema {
-        Schema {
-            size: primitive.size() as u64,
-            align: primitive.align() as u64,
-            shape: Shape::Primitive(primitive),
-        }
+        let (size, align) = (primitive.size() as u64, primitive.align() as u64);
+        Schema::of(size, align, Shape::Primitive(primitive))
     }
 
     #[track_caller]
@@ -25,14 +26,9 @@ impl Schema {
         let Some(size) = element.size.checked_mul(len as u64) else {
             panic!("this array is larger than an address space");
         };
-        Schema {
-            size,
-            align: element.align,
-            shape: Shape::Array {
-                element: Ref::Static(element),
-                len: len as u64,
-            },
-        }
+        let (len, align) = (len as u64, element.align);
+        let element = Ref::Static(element);
+        Schema::of(size, align, Shape::Array { element, len })
     }
 
     #[track_caller]
@@ -41,11 +37,7 @@ impl Schema {
             size > 0,
             "`FixedStr<0>` has no room for the NUL that ends it: the smallest is `FixedStr<1>`"
         );
-        Schema {
-            size: size as u64,
-            align: 1,
-            shape: Shape::Str,
-        }
+        Schema::of(size as u64, 1, Shape::Str)
     }
 
     #[track_caller]
@@ -54,11 +46,7 @@ impl Schema {
             size > 0 && size % align == 0,
             "an `Opaque<N, ALIGN>` has a multiple of ALIGN bytes, and some: raise N"
         );
-        Schema {
-            size: size as u64,
-            align: align as u64,
-            shape: Shape::Opaque,
-        }
+        Schema::of(size as u64, align as u64, Shape::Opaque)
     }
 
     #[track_caller]
@@ -76,17 +64,12 @@ impl Schema {
         } else {
             Primitive::U32.align() as u64
         };
-        match Schema::vec_size(element, capacity as u64, align) {
-            Some(size) => Schema {
-                size,
-                align,
-                shape: Shape::Vec {
-                    element: Ref::Static(element),
-                    capacity: capacity as u64,
-                },
-            },
-            None => panic!("this `FixedVec` is larger than an address space"),
-        }
+        let capacity = capacity as u64;
+        let Some(size) = Schema::vec_size(element, capacity, align) else {
+            panic!("this `FixedVec` is larger than an address space");
+        };
+        let element = Ref::Static(element);
+        Schema::of(size, align, Shape::Vec { element, capacity })
     }
 
     /// The size of a `FixedVec` whose elements begin at `offset`, which is its alignment as well:
@@ -189,11 +172,7 @@ impl Schema {
             padding,
             counters,
         };
-        Schema {
-            size: size as u64,
-            align: align as u64,
-            shape,
-        }
+        Schema::of(size as u64, align as u64, shape)
     }
 
     /// For the derive: a fieldless enum stored as `repr`, a primitive integer's schema.
@@ -235,11 +214,7 @@ impl Schema {
             repr: primitive,
             variants: Ref::Static(variants),
         };
-        Schema {
-            size: repr.size,
-            align: repr.align,
-            shape,
-        }
+        Schema::of(repr.size, repr.align, shape)
     }
 }
 
@@ -378,23 +353,19 @@ impl Variant {
     /// For the derive. A `u128` above `i128::MAX` is given as its two's complement.
     #[doc(hidden)]
     pub const fn new(name: &'static str, value: i128) -> Variant {
-        check_name(name);
-        Variant {
-            name: Ref::Static(name),
-            value,
-            other: false,
-        }
+        Variant::declared(name, value, false)
     }
 
     /// For the derive: the variant that a number which is no variant's reads as.
     #[doc(hidden)]
     pub const fn other(name: &'static str, value: i128) -> Variant {
+        Variant::declared(name, value, true)
+    }
+
+    const fn declared(name: &'static str, value: i128, other: bool) -> Variant {
         check_name(name);
-        Variant {
-            name: Ref::Static(name),
-            value,
-            other: true,
-        }
+        let name = Ref::Static(name);
+        Variant { name, value, other }
     }
 }
 

@@ -180,22 +180,12 @@ impl<'a> Source<'a> {
                     _ => self.size(element.size.checked_mul(len))?,
                 };
                 let align = element.align;
-                Ok(Schema {
-                    size,
-                    align,
-                    shape: Shape::Array {
-                        element: Ref::Owned(Box::new(element)),
-                        len,
-                    },
-                })
+                let element = Ref::Owned(Box::new(element));
+                Ok(Schema::of(size, align, Shape::Array { element, len }))
             }
             tag::STR => {
                 let size = self.u64()?;
-                Ok(Schema {
-                    size: self.size(Some(size))?,
-                    align: 1,
-                    shape: Shape::Str,
-                })
+                Ok(Schema::of(self.size(Some(size))?, 1, Shape::Str))
             }
             tag::VEC => self.vec(depth),
             tag::OPAQUE => {
@@ -204,11 +194,7 @@ impl<'a> Source<'a> {
                 if size % align != 0 {
                     return Err(self.bad_size(size));
                 }
-                Ok(Schema {
-                    size,
-                    align,
-                    shape: Shape::Opaque,
-                })
+                Ok(Schema::of(size, align, Shape::Opaque))
             }
             tag::STRUCT => self.structure(depth),
             tag::ENUM => self.enumeration(),
@@ -233,14 +219,8 @@ impl<'a> Source<'a> {
         }
         let element = self.sized(depth + 1)?;
         let size = self.size(Schema::vec_size(&element, capacity, align))?;
-        Ok(Schema {
-            size,
-            align,
-            shape: Shape::Vec {
-                element: Ref::Owned(Box::new(element)),
-                capacity,
-            },
-        })
+        let element = Ref::Owned(Box::new(element));
+        Ok(Schema::of(size, align, Shape::Vec { element, capacity }))
     }
 
     fn structure(&mut self, depth: usize) -> Result<Schema, SchemaError> {
@@ -290,17 +270,14 @@ impl<'a> Source<'a> {
                 former_names: source.former_names()?,
             })
         })?;
-        Ok(Schema {
-            size,
-            align,
-            shape: Shape::Struct {
-                name,
-                version,
-                fields,
-                padding: &[],
-                counters: &[],
-            },
-        })
+        let shape = Shape::Struct {
+            name,
+            version,
+            fields,
+            padding: &[],
+            counters: &[],
+        };
+        Ok(Schema::of(size, align, shape))
     }
 
     fn enumeration(&mut self) -> Result<Schema, SchemaError> {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// Declares the type and its list by one list of names.
+/// Declares the type, its list and its names by one list of what each is called here and in Rust.
 macro_rules! primitives {
-    ($($name:ident)*) => {
+    ($($name:ident $text:ident)*) => {
         /// A type without parts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -17,14 +17,20 @@ macro_rules! primitives {
             /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`. The
             /// last ones are the integers of the first tags, without zero.
             pub(super) const ALL: [Primitive; 24] = [$(Primitive::$name),*];
+
+            const NAMES: [&'static str; Primitive::ALL.len()] = [$(stringify!($text)),*];
         }
     };
 }
 
 primitives! {
-    U8 U16 U32 U64 U128 I8 I16 I32 I64 I128 F32 F64 Bool Char
-    NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64 NonZeroU128
-    NonZeroI8 NonZeroI16 NonZeroI32 NonZeroI64 NonZeroI128
+    U8 u8 U16 u16 U32 u32 U64 u64 U128 u128
+    I8 i8 I16 i16 I32 i32 I64 i64 I128 i128
+    F32 f32 F64 f64 Bool bool Char char
+    NonZeroU8 NonZeroU8 NonZeroU16 NonZeroU16 NonZeroU32 NonZeroU32
+    NonZeroU64 NonZeroU64 NonZeroU128 NonZeroU128
+    NonZeroI8 NonZeroI8 NonZeroI16 NonZeroI16 NonZeroI32 NonZeroI32
+    NonZeroI64 NonZeroI64 NonZeroI128 NonZeroI128
 }
 
 impl Primitive {
@@ -99,33 +105,7 @@ impl Primitive {
 
     /// The name Rust gives it.
     pub const fn name(self) -> &'static str {
-        const NAMES: [&str; Primitive::ALL.len()] = [
-            "u8",
-            "u16",
-            "u32",
-            "u64",
-            "u128",
-            "i8",
-            "i16",
-            "i32",
-            "i64",
-            "i128",
-            "f32",
-            "f64",
-            "bool",
-            "char",
-            "NonZeroU8",
-            "NonZeroU16",
-            "NonZeroU32",
-            "NonZeroU64",
-            "NonZeroU128",
-            "NonZeroI8",
-            "NonZeroI16",
-            "NonZeroI32",
-            "NonZeroI64",
-            "NonZeroI128",
-        ];
-        NAMES[self as usize]
+        Primitive::NAMES[self as usize]
     }
 
     /// Whether an enum stored as this integer can hold `value`. A `u128` above `i128::MAX` travels

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
+use crate::layout::{Schema, TypeKind, Variant};
 
 /// In one word what differs, and in a few more where that does not show in the types' names.
 pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static str, Option<String>) {
@@ -101,48 +101,5 @@ pub(super) fn innermost_are_structs(stored: &Schema, mine: &Schema) -> bool {
 /// Equality as the fingerprint sees it: without the names of structs and enums, and without
 /// alignment.
 pub(super) fn same_bytes(a: &Schema, b: &Schema) -> bool {
-    if a.size != b.size {
-        return false;
-    }
-    if let (Some(a), Some(b)) = (a.elements(), b.elements()) {
-        return a.lie_as(&b) && same_bytes(a.schema, b.schema);
-    }
-    match (a.kind(), b.kind()) {
-        (TypeKind::Primitive(a), TypeKind::Primitive(b)) => a == b,
-        (TypeKind::Str { .. }, TypeKind::Str { .. })
-        | (TypeKind::Opaque { .. }, TypeKind::Opaque { .. }) => true,
-        (
-            TypeKind::Struct {
-                version: v,
-                fields: fs,
-                ..
-            },
-            TypeKind::Struct {
-                version: w,
-                fields: gs,
-                ..
-            },
-        ) => {
-            let same_field = |(f, g): (&FieldSchema, &FieldSchema)| {
-                f.offset == g.offset && f.name() == g.name() && same_bytes(f.schema(), g.schema())
-            };
-            v == w && fs.len() == gs.len() && fs.iter().zip(gs).all(same_field)
-        }
-        (
-            TypeKind::Enum {
-                repr: r,
-                variants: vs,
-                ..
-            },
-            TypeKind::Enum {
-                repr: s,
-                variants: ws,
-                ..
-            },
-        ) => {
-            let same = |(v, w): (&Variant, &Variant)| (v.name(), v.value) == (w.name(), w.value);
-            r == s && vs.len() == ws.len() && vs.iter().zip(ws).all(same)
-        }
-        _ => false,
-    }
+    a.fingerprint() == b.fingerprint()
 }
