@@ -201,6 +201,22 @@ def _name_in_schema(cls, name):
 class _Variants(_Kind):
     """What stores one of `known`, the variants of the enum `variants` by number."""
 
+    def __init__(self, variants, other):
+        self.variants = variants
+        self.known = {int(variant): variant for variant in variants or ()}
+        self.other = self.known.get(other)
+        self.picky = variants is not None and other is None
+
+    def view(self, raw):
+        # A new struct holds zeros, which may be none of them.
+        number = self.number(raw)
+        return self.known.get(number, number if self.other is None else self.other)
+
+    def check(self, raw, path):
+        number = self.number(raw)
+        if number not in self.known:
+            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, number, self.variants.__name__))
+
     def data(self, raw):
         number = self.number(raw)
         return _name_in_schema(self.variants, self.known[number].name) if number in self.known else number
@@ -219,10 +235,7 @@ class _Enum(_Variants):
     plain = True
 
     def __init__(self, variants, integer, other=None):
-        self.variants = variants
-        self.known = {int(variant): variant for variant in variants}
-        self.other = self.known.get(other)
-        self.picky = other is None
+        super().__init__(variants, other)
         self.ctype = integer.ctype
         self.format = integer.format
 
@@ -232,14 +245,6 @@ class _Enum(_Variants):
     def number(self, raw):
         return raw
 
-    def view(self, raw):
-        # A new struct holds zeros, which may be none of them.
-        return self.known.get(raw, raw if self.picky else self.other)
-
-    def check(self, raw, path):
-        if raw not in self.known:
-            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, raw, self.variants.__name__))
-
 
 class _Bytes16(_Variants):
     """Integers of 128 bits, and enums that are stored as such: ctypes has none."""
@@ -248,15 +253,8 @@ class _Bytes16(_Variants):
     format = "V16"
 
     def __init__(self, signed, variants=None, other=None):
+        super().__init__(variants, other)
         self.signed = signed
-        self.variants = variants
-        self.known = {int(variant): variant for variant in variants or ()}
-        self.other = self.known.get(other)
-        self.picky = variants is not None and other is None
-
-    def view(self, raw):
-        value = self.number(raw)
-        return self.known.get(value, value if self.other is None else self.other)
 
     def number(self, raw):
         return int.from_bytes(bytes(raw), _sys.byteorder, signed=self.signed)
@@ -268,11 +266,6 @@ class _Bytes16(_Variants):
         except OverflowError:
             kind = "i128" if self.signed else "u128"
             raise OverflowError("%d is no %s" % (value, kind)) from None
-
-    def check(self, raw, path):
-        value = self.view(raw)
-        if int(value) not in self.known:
-            raise Invalid("field `%s` holds %d, which is no `%s`" % (path, value, self.variants.__name__))
 
 
 class _NonZero(_Kind):
@@ -464,14 +457,14 @@ class _Array(_Kind):
         return self.view(raw).to_list()
 
     def assign(self, raw, value):
-        Array(self.kind, raw)[:] = value
+        self.view(raw)[:] = value
 
     def check(self, raw, path):
         for i in range(self.length):
             self.kind.check(raw[i], "%s[%d]" % (path, i))
 
 
-class _Vec(_Kind):
+class _Vec(_Array):
     """FixedVec: a length, then, from `offset` on, as many elements as there is room for; `size` bytes in all."""
 
     picky = True
@@ -497,12 +490,6 @@ class _Vec(_Kind):
 
     def view(self, raw):
         return Vec(self, raw)
-
-    def data(self, raw):
-        return self.view(raw).to_list()
-
-    def assign(self, raw, value):
-        Vec(self, raw)[:] = value
 
     def check(self, raw, path):
         if raw.len > self.capacity:
