@@ -261,9 +261,7 @@ impl Inspector {
     fn commit_version(&self, version: u64, schema: &Schema, bytes: &[u8]) -> Result<bool, Failure> {
         check_version(version)?;
         check_bytes(schema, bytes)?;
-        if !self.segment.is_writable() {
-            return Err(Failure::Options(READ_ONLY.into()));
-        }
+        self.to_write()?;
         let locked = self.segment.lock()?;
         // As long as the lock is held no other schema comes in force.
         let (state, in_force) = room::in_force(&self.segment)?;
@@ -287,14 +285,9 @@ impl Inspector {
     /// [`ErrorKind::Busy`] if another process still holds it when the time is over, else as for [`Inspector::set`], but for
     /// those of paths and values.
     pub fn unlock(&self) -> Result<(), Error> {
-        let unlocked = match self.segment.is_writable() {
-            true => self
-                .segment
-                .lock_from_replaced()
-                .map(drop)
-                .map_err(Failure::from),
-            false => Err(Failure::Options(READ_ONLY.into())),
-        };
+        let unlocked = self
+            .to_write()
+            .and_then(|()| Ok(self.segment.lock_from_replaced().map(drop)?));
         unlocked.map_err(self.explain(Operation::InspectorUnlock))
     }
 
@@ -584,15 +577,22 @@ impl Inspector {
         self.copy(|schema, bytes| decode(schema, &bytes, self.limit, ""))
     }
 
+    fn to_write(&self) -> Result<(), Failure> {
+        let what =
+            "it was opened for reading only: open it with `Inspector::options().write(true)`";
+        match self.segment.is_writable() {
+            true => Ok(()),
+            false => Err(Failure::Options(what.into())),
+        }
+    }
+
     /// Commits parts, if the version that stands is `wanted`.
     fn commit(
         &self,
         parts: &[(&str, Value)],
         wanted: impl FnOnce(u64) -> bool,
     ) -> Result<Option<u64>, Failure> {
-        if !self.segment.is_writable() {
-            return Err(Failure::Options(READ_ONLY.into()));
-        }
+        self.to_write()?;
         let locked = self.segment.lock()?;
         // As long as the lock is held no other schema comes in force.
         let (state, schema) = room::in_force(&self.segment)?;
@@ -649,9 +649,6 @@ fn is_box(segment: &Segment) -> Result<(), Failure> {
         rows => Err(Failure::OtherKind { rows }),
     }
 }
-
-const READ_ONLY: &str =
-    "it was opened for reading only: open it with `Inspector::options().write(true)`";
 
 /// The part of a value that `path` leads to, of its bytes.
 fn decode(part: &Schema, bytes: &[u8], limit: usize, path: &str) -> Result<Value, Failure> {

@@ -21,6 +21,17 @@ macro_rules! setters {
     };
 }
 
+/// `Debug` of what is `typed`: its name, and where the value is.
+macro_rules! debug_in_segment {
+    ($of:ident<$($lifetime:lifetime,)? T>) => {
+        impl<T: SharedLayout> std::fmt::Debug for $of<$($lifetime,)? T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.typed.attached().fmt_as(stringify!($of), f)
+            }
+        }
+    };
+}
+
 #[cfg(feature = "async")]
 mod change_stream;
 mod changes;

@@ -22,6 +22,9 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The owner's right to read and write, in a mode.
+/// What was attached, and whether it was created.
+pub(super) type Opened = (Attached, bool);
+
 const OWN: u32 = 0o600;
 
 /// How long a program that replaces a segment may be taken for one that uses it. Others that replace it are attached for
@@ -79,18 +82,21 @@ impl Settings {
 
     /// Attaches the segment of a place for writing, and adopts or upgrades it if these settings say
     /// so.
-    pub(super) fn open(&self, place: &Place, of: &'static Type) -> Result<Attached, Failure> {
+    pub(super) fn open(&self, place: &Place, of: &'static Type) -> Result<Opened, Failure> {
         let access = self.access(true);
         let newborn = match place.key() {
             Some(_) if self.adopt => Some(self.newborn(of)?),
             _ => None,
         };
-        self.settled(of, || match (findable(place)?, &newborn) {
-            (Found::File(path), _) => Ok(protocol::open_file(&path, access)?),
-            (Found::Key(key), Some(newborn)) => protocol::open_or_adopt(key, access, newborn)
-                .map_err(|fault| adopting(fault, newborn, of)),
-            (Found::Key(key), None) => Ok(protocol::open(key, access)?),
-            (Found::Id(id), _) => Ok(protocol::open_id(id, access)?),
+        self.settled(of, || {
+            let segment = match (findable(place)?, &newborn) {
+                (Found::File(path), _) => protocol::open_file(&path, access)?,
+                (Found::Key(key), Some(newborn)) => protocol::open_or_adopt(key, access, newborn)
+                    .map_err(|fault| adopting(fault, newborn))?,
+                (Found::Key(key), None) => protocol::open(key, access)?,
+                (Found::Id(id), _) => protocol::open_id(id, access)?,
+            };
+            Ok((segment, false))
         })
     }
 
@@ -101,7 +107,8 @@ impl Settings {
         of: &'static Type,
     ) -> Result<Attached, Failure> {
         let access = self.access(false);
-        self.settled(of, || find(place, access))
+        let (attached, _) = self.settled(of, || Ok((find(place, access)?, false)))?;
+        Ok(attached)
     }
 
     /// Creates the segment of a place, with the value that `write` stores.
@@ -110,12 +117,9 @@ impl Settings {
         place: &Place,
         of: &'static Type,
         write: &mut Write<'_>,
-    ) -> Result<Attached, Failure> {
+    ) -> Result<Opened, Failure> {
         let newborn = self.newborn_at(place, self.newborn(of)?)?;
-        self.settled(of, || match self.create(place, &newborn, write) {
-            Err(Failure::Fault(Fault::Invalid(bytes))) => Err(of.invalid(0, &bytes)),
-            created => created,
-        })
+        self.settled(of, || Ok((self.create(place, &newborn, write)?, true)))
     }
 
     /// Creates the segment of a place, with the bytes of a value whose type this program does not have.
@@ -159,27 +163,23 @@ impl Settings {
     }
 
     /// Attaches the segment of a place if it exists, or else creates it with the value that `write`
-    /// stores; says also whether it was created.
+    /// stores.
     pub(super) fn open_or_create(
         &self,
         place: &Place,
         of: &'static Type,
         write: &mut Write<'_>,
-    ) -> Result<(Attached, bool), Failure> {
+    ) -> Result<Opened, Failure> {
         let key = match findable(place)? {
             Found::Key(key) => key,
             Found::Id(_) => return Err(Failure::Options(ID_IS_GIVEN.into())),
             Found::File(path) => {
-                let newborn = self.in_file(self.newborn(of)?, place.outlasts_boot())?;
-                let mut created = false;
-                let attached = self.settled(of, || {
-                    let access = self.access(true);
-                    let (segment, made) =
-                        protocol::open_or_create_file(&path, access, &newborn, write)?;
-                    created = made;
-                    Ok(segment)
-                })?;
-                return Ok((attached, created));
+                let newborn = self.newborn_at(place, self.newborn(of)?)?;
+                let access = self.access(true);
+                return self.settled(of, || {
+                    let opened = protocol::open_or_create_file(&path, access, &newborn, write);
+                    Ok(opened?)
+                });
             }
         };
         let newborn = self.newborn(of)?;
@@ -218,7 +218,7 @@ impl Settings {
         newborn: &Newborn,
         write: &mut Write<'_>,
         in_use: &mut Option<Instant>,
-    ) -> Result<Result<(Attached, bool), Unfit>, Failure> {
+    ) -> Result<Result<Opened, Unfit>, Failure> {
         let (segment, created) =
             match protocol::open_or_create(key, self.access(true), newborn, write) {
                 Ok(opened) => opened,
@@ -228,9 +228,9 @@ impl Settings {
                 }
                 Err(fault) => {
                     let unfit = self.replace_unused && fault.is_unfit();
-                    let why = adopting(fault, newborn, of);
+                    let why = adopting(fault, newborn);
                     if !unfit {
-                        return Err(why);
+                        return Err(as_value(why, of));
                     }
                     let room = self.make_room_at(key, newborn, in_use);
                     return Ok(Err(Unfit(why, room)));
@@ -279,14 +279,15 @@ impl Settings {
     fn settled(
         &self,
         of: &'static Type,
-        mut find: impl FnMut() -> Result<Segment, Failure>,
-    ) -> Result<Attached, Failure> {
+        mut find: impl FnMut() -> Result<(Segment, bool), Failure>,
+    ) -> Result<Opened, Failure> {
         let mut end = None;
         loop {
-            let attached = Attached::new(find()?, of);
+            let (segment, created) = find().map_err(|why| as_value(why, of))?;
+            let attached = Attached::new(segment, of);
             self.check_kind(attached.segment())?;
             match attached.settle(self.upgrade) {
-                Ok(()) => return Ok(attached),
+                Ok(()) => return Ok((attached, created)),
                 Err(why)
                     if why.is_removed()
                         && Instant::now()
@@ -326,11 +327,12 @@ impl Settings {
         &self,
         of: &'static Type,
         write: &mut Write<'_>,
-    ) -> Result<Attached, Failure> {
+    ) -> Result<Opened, Failure> {
         let newborn = self.in_file(self.newborn(of)?, false)?;
         let access = self.access(true);
         self.settled(of, || {
-            Ok(protocol::create_memory_home(access, &newborn, write)?)
+            let segment = protocol::create_memory_home(access, &newborn, write)?;
+            Ok((segment, true))
         })
     }
 
@@ -339,9 +341,9 @@ impl Settings {
         &self,
         fd: BorrowedFd<'_>,
         of: &'static Type,
-    ) -> Result<Attached, Failure> {
+    ) -> Result<Opened, Failure> {
         let access = self.access(true);
-        self.settled(of, || Ok(protocol::open_memory(fd, access)?))
+        self.settled(of, || Ok((protocol::open_memory(fd, access)?, false)))
     }
 
     /// What a new file is to be, with snapshots for the disk or without.
@@ -413,22 +415,15 @@ impl Settings {
                 "three times a capacity of {capacity} bytes is more than a process can map"
             ));
         };
-        let mut flags = 0;
-        if self.rows.is_some() {
-            flags |= TABLE;
-        }
-        if !counters.is_empty() {
-            flags |= COUNTERS;
-        }
-        if self.free_on_death {
-            flags |= FREE_ON_DEATH;
-        }
-        if self.raw_writers {
-            flags |= RAW_WRITERS;
-        }
-        if self.always_notify {
-            flags |= ALWAYS_NOTIFY;
-        }
+        let flags = [
+            (self.rows.is_some(), TABLE),
+            (!counters.is_empty(), COUNTERS),
+            (self.free_on_death, FREE_ON_DEATH),
+            (self.raw_writers, RAW_WRITERS),
+            (self.always_notify, ALWAYS_NOTIFY),
+        ];
+        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
+        let flags = set.fold(0, |flags, (_, flag)| flags | flag);
         Ok(Newborn {
             mode: Mode::new(mode & 0o666),
             flags,
@@ -489,13 +484,20 @@ pub(super) fn check_rights(mode: u32, group: Option<u32>) -> Result<(), Failure>
 }
 
 /// What a fault says of a call that adopts, if `newborn` says so.
-fn adopting(fault: Fault, newborn: &Newborn, of: &Type) -> Failure {
+fn adopting(fault: Fault, newborn: &Newborn) -> Failure {
     match (fault, newborn.geometry.total()) {
-        (Fault::Invalid(bytes), _) => of.invalid(0, &bytes),
         (Fault::Foreign { size }, Some(adoptable)) if newborn.adopt => {
             Failure::NotAdoptable { size, adoptable }
         }
         (fault, _) => fault.into(),
+    }
+}
+
+/// Which value it was that may not begin a segment, or be adopted.
+fn as_value(why: Failure, of: &Type) -> Failure {
+    match why {
+        Failure::Fault(Fault::Invalid(bytes)) => of.invalid(0, &bytes),
+        why => why,
     }
 }
 

@@ -11,7 +11,7 @@ use bytemuck::Zeroable;
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
-use super::opening::{LONGEST, Settings};
+use super::opening::{LONGEST, Opened, Settings};
 use super::place::Place;
 use super::shared_box::SharedBox;
 use super::shared_view::SharedView;
@@ -311,9 +311,8 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// [`ErrorKind::Options`] if no segment can have that capacity, or the mode or group of these options.
     pub fn segment_size(&self) -> Result<usize, Error> {
-        self.settings
-            .segment_size(Type::of::<T>())
-            .map_err(explain::<T>(Operation::SegmentSize, Key::PRIVATE.into()))
+        let size = self.settings.segment_size(Type::of::<T>());
+        size.map_err(explain::<T>(Operation::SegmentSize, Key::PRIVATE.into()))
     }
 
     /// Attaches an existing segment. See [`SharedBox::open`].
@@ -323,10 +322,8 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::open`].
     pub fn open(&self, place: impl Into<Place>) -> Result<SharedBox<T>, Error> {
         let place = place.into();
-        match self.settings.open(&place, Type::of::<T>()) {
-            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), false, self.clone())),
-            Err(why) => Err(explain::<T>(Operation::Open, place)(why)),
-        }
+        let opened = self.settings.open(&place, Type::of::<T>());
+        self.shared(opened, Operation::Open, place)
     }
 
     /// Attaches an existing segment for reading. See [`SharedView::open`].
@@ -336,10 +333,9 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedView::open`].
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<SharedView<T>, Error> {
         let place = place.into();
-        match self.settings.open_read_only(&place, Type::of::<T>()) {
-            Ok(attached) => Ok(SharedView::new(Typed::new(attached), self.clone())),
-            Err(why) => Err(explain::<T>(Operation::OpenReadOnly, place)(why)),
-        }
+        let opened = self.settings.open_read_only(&place, Type::of::<T>());
+        let attached = opened.map_err(explain::<T>(Operation::OpenReadOnly, place))?;
+        Ok(SharedView::new(Typed::new(attached), self.clone()))
     }
 
     /// Creates a segment that must not exist yet. See [`SharedBox::create_new`].
@@ -363,10 +359,8 @@ impl<T: SharedLayout> Options<T> {
     ) -> Result<SharedBox<T>, Error> {
         let place = place.into();
         let write: &mut Write<'_> = &mut |locked, payload| store_first(locked, payload, value);
-        match self.settings.create_new(&place, Type::of::<T>(), write) {
-            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
-            Err(why) => Err(explain::<T>(Operation::CreateNew, place)(why)),
-        }
+        let created = self.settings.create_new(&place, Type::of::<T>(), write);
+        self.shared(created, Operation::CreateNew, place)
     }
 
     /// Makes memory without a name. See [`SharedBox::anonymous`]. The mode says which users may open the descriptor anew: 0600
@@ -377,10 +371,8 @@ impl<T: SharedLayout> Options<T> {
     /// As for [`SharedBox::anonymous`].
     pub fn anonymous(&self, value: T) -> Result<SharedBox<T>, Error> {
         let write: &mut Write<'_> = &mut |locked, payload| store_first(locked, payload, &value);
-        match self.settings.create_memory(Type::of::<T>(), write) {
-            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), true, self.clone())),
-            Err(why) => Err(explain::<T>(Operation::Anonymous, Key::PRIVATE.into())(why)),
-        }
+        let made = self.settings.create_memory(Type::of::<T>(), write);
+        self.shared(made, Operation::Anonymous, Key::PRIVATE.into())
     }
 
     /// Maps the memory of a descriptor. See [`SharedBox::from_fd`].
@@ -389,10 +381,8 @@ impl<T: SharedLayout> Options<T> {
     ///
     /// As for [`SharedBox::from_fd`].
     pub fn from_fd(&self, fd: impl AsFd) -> Result<SharedBox<T>, Error> {
-        match self.settings.open_memory(fd.as_fd(), Type::of::<T>()) {
-            Ok(attached) => Ok(SharedBox::new(Typed::new(attached), false, self.clone())),
-            Err(why) => Err(explain::<T>(Operation::FromFd, Key::PRIVATE.into())(why)),
-        }
+        let opened = self.settings.open_memory(fd.as_fd(), Type::of::<T>());
+        self.shared(opened, Operation::FromFd, Key::PRIVATE.into())
     }
 
     /// Attaches the segment if it exists, or else creates it. See [`SharedBox::open_or_create`].
@@ -459,15 +449,24 @@ impl<T: SharedLayout> Options<T> {
         place: Place,
         write: &mut Write<'_>,
     ) -> Result<SharedBox<T>, Error> {
-        match self.settings.open_or_create(&place, Type::of::<T>(), write) {
-            Ok((attached, created)) => {
-                Ok(SharedBox::new(Typed::new(attached), created, self.clone()))
-            }
-            Err(why) => Err(explain::<T>(Operation::OpenOrCreate, place)(why)),
-        }
+        let opened = self.settings.open_or_create(&place, Type::of::<T>(), write);
+        self.shared(opened, Operation::OpenOrCreate, place)
+    }
+
+    fn shared(
+        &self,
+        opened: Result<Opened, Failure>,
+        operation: Operation,
+        place: Place,
+    ) -> Result<SharedBox<T>, Error> {
+        let (attached, created) = opened.map_err(explain::<T>(operation, place))?;
+        Ok(SharedBox::new(Typed::new(attached), created, self.clone()))
     }
 }
 
-fn explain<T: SharedLayout>(operation: Operation, place: Place) -> impl FnOnce(Failure) -> Error {
+pub(super) fn explain<T: SharedLayout>(
+    operation: Operation,
+    place: Place,
+) -> impl FnOnce(Failure) -> Error {
     move |why| Error::new(why, operation, Some(place), Some(Type::of::<T>()))
 }

@@ -1,6 +1,5 @@
 //! `SharedBox`: a view that may also replace, change and remove what it shows.
 
-use std::fmt;
 use std::ops::Deref;
 
 #[cfg(doc)]
@@ -595,8 +594,4 @@ impl<T: SharedLayout> Drop for SharedBox<T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for SharedBox<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("SharedBox", f)
-    }
-}
+debug_in_segment!(SharedBox<T>);

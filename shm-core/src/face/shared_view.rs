@@ -1,7 +1,6 @@
 //! `SharedView`: the segment as one typed value that may be read and waited for. What reads stands
 //! here once, also for `SharedBox`.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 #[cfg(doc)]
@@ -380,8 +379,4 @@ impl<T: SharedLayout> AsRef<SharedView<T>> for SharedView<T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for SharedView<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("SharedView", f)
-    }
-}
+debug_in_segment!(SharedView<T>);

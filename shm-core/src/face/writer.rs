@@ -339,8 +339,4 @@ impl<T: SharedLayout> fmt::Debug for Batch<'_, '_, T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for Writer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("Writer", f)
-    }
-}
+debug_in_segment!(Writer<'_, T>);

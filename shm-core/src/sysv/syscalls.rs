@@ -386,34 +386,19 @@ pub(super) fn semctl_setval(id: i32, index: u16, value: u16) -> Result<()> {
     ret(unsafe { libc::semctl(id, index.into(), libc::SETVAL, arg) }).map(drop)
 }
 
-/// `GETALL`.
+/// `GETALL` or `SETALL`.
 ///
 /// # Safety
 ///
 /// The set has at most `values.len()` semaphores when the kernel looks.
-pub(super) unsafe fn semctl_getall(id: i32, values: &mut [u16]) -> Result<()> {
-    let arg = SemArg {
-        array: values.as_mut_ptr(),
-    };
-    // SAFETY: `semctl(2)`: "return semval for all semaphores of the set into arg.array": one
-    // `unsigned short` for each semaphore. This function demands that the set "has at most
-    // `values.len()` semaphores when the kernel looks".
-    ret(unsafe { libc::semctl(id, 0, libc::GETALL, arg) }).map(drop)
-}
-
-/// `SETALL`.
-///
-/// # Safety
-///
-/// The set has at most `values.len()` semaphores when the kernel looks.
-pub(super) unsafe fn semctl_setall(id: i32, values: &mut [u16]) -> Result<()> {
-    let arg = SemArg {
-        array: values.as_mut_ptr(),
-    };
-    // SAFETY: `semctl(2)`: "set the semval values for all semaphores of the set using arg.array":
-    // one `unsigned short` is read for each semaphore. This function demands that the set "has at
-    // most `values.len()` semaphores when the kernel looks".
-    ret(unsafe { libc::semctl(id, 0, libc::SETALL, arg) }).map(drop)
+pub(super) unsafe fn semctl_all(id: i32, command: c_int, values: &mut [u16]) -> Result<()> {
+    debug_assert!([libc::GETALL, libc::SETALL].contains(&command));
+    let array = values.as_mut_ptr();
+    // SAFETY: `semctl(2)`: "return semval for all semaphores of the set into arg.array", or "set the
+    // semval values for all semaphores of the set using arg.array": one `unsigned short` for each
+    // semaphore. This function demands that the set "has at most `values.len()` semaphores when the
+    // kernel looks".
+    ret(unsafe { libc::semctl(id, 0, command, SemArg { array }) }).map(drop)
 }
 
 /// `command` is `IPC_INFO` (limits) or `SEM_INFO` (what is in use); with the highest index in use.

@@ -34,10 +34,7 @@ impl Gaps {
                 return Gaps(None);
             }
             if start > end {
-                spans[count] = Span {
-                    offset: end,
-                    len: start - end,
-                };
+                spans[count] = Span::between(end, start);
                 count += 1;
             }
             (run, end) = (run + 1, next);
@@ -67,10 +64,7 @@ impl Gaps {
         } else {
             size
         };
-        Span {
-            offset: at,
-            len: end - at,
-        }
+        Span::between(at, end)
     }
 }
 

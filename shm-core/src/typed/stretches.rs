@@ -241,11 +241,7 @@ pub(super) unsafe fn store_within<T: SharedLayout>(
             return;
         }
         let within = |start, end| {
-            let span = Span {
-                offset: start,
-                len: end - start,
-            };
-            comb.each_within(span, |part, len| {
+            comb.each_within(Span::between(start, end), |part, len| {
                 // SAFETY: a part of a stretch, which lies within the `T`, where the value's bytes are
                 // initialised (`SharedLayout`: the schema tells the truth); the payload has room for a
                 // `T` (this function's contract).

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use shm_core::layout::Value;
 use shm_core::{
-    ErrorKind, FixedVec, Inspector, Key, RawBox, SharedBox, SharedLayout, SharedView, field,
+    ErrorKind, FixedVec, Inspector, Key, Place, RawBox, SharedBox, SharedLayout, SharedView, field,
 };
 
 /// As a header has it, with padding that has a name.
@@ -269,7 +269,7 @@ fn an_unknown_number_reads_as_other_and_is_kept_by_every_way_to_write() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, LATER)
         .unwrap();
-    let shared = SharedBox::<Config>::open(shm_core::Place::id(later.id().unwrap())).unwrap();
+    let shared = SharedBox::<Config>::open(Place::id(later.id().unwrap())).unwrap();
     let kept = |count, what: &str| {
         assert_eq!(
             later.get().unwrap(),
@@ -432,7 +432,10 @@ fn no_segment_begins_with_a_variant_that_stands_for_others() {
     };
     let new = SharedBox::create_new(key, value).unwrap_err();
     let or = SharedBox::open_or_create(key, || value).unwrap_err();
-    for error in [new, or] {
+    let place = Place::posix("/shm-core-7b5d1c01");
+    let in_file = SharedBox::open_or_create(place, || value).unwrap_err();
+    let in_memory = SharedBox::anonymous(value).unwrap_err();
+    for error in [new, or, in_file, in_memory] {
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         let text = error.to_string();
         assert!(
@@ -474,7 +477,7 @@ fn an_upgrade_does_not_bring_a_variant_that_stands_for_others() {
         .remove_on_drop(true)
         .create_new(Key::PRIVATE, V1 { count: 1 })
         .unwrap();
-    let place = shm_core::Place::id(old.id().unwrap());
+    let place = Place::id(old.id().unwrap());
     let view = SharedView::<V2>::open(place.clone()).unwrap();
     assert_eq!(
         view.get().unwrap(),
@@ -516,7 +519,7 @@ fn what_is_untyped_shows_the_number_and_the_schema_tells_which_variant_it_is() {
     let mut bytes = raw.get().unwrap();
     bytes[4] = 7;
     raw.set(bytes);
-    let inspector = Inspector::open(shm_core::Place::id(shared.id().unwrap())).unwrap();
+    let inspector = Inspector::open(Place::id(shared.id().unwrap())).unwrap();
     assert_eq!(
         inspector.value().unwrap().path("mode"),
         Some(&Value::UInt(7))

@@ -183,12 +183,42 @@ struct Call {
     others: u64,
 }
 
-/// One of a text that is to be put into a value or an argument.
-enum Text {
-    Fit(FitError),
-    Bytes(TextError),
-    Key(ParseKeyError),
-    Place(ParsePlaceError),
+macro_rules! texts {
+    ($($name:ident($of:ty) is $kind:ident;)+) => {
+        /// One of a text that is to be put into a value or an argument.
+        enum Text {
+            $($name($of),)+
+        }
+
+        impl Text {
+            fn kind(&self) -> ErrorKind {
+                match self {
+                    $(Text::$name(_) => ErrorKind::$kind,)+
+                }
+            }
+
+            fn source(&self) -> &(dyn std::error::Error + 'static) {
+                match self {
+                    $(Text::$name(source) => source,)+
+                }
+            }
+        }
+
+        $(
+            impl From<$of> for Error {
+                fn from(error: $of) -> Error {
+                    Error(Repr::Text(Box::new(Text::$name(error))))
+                }
+            }
+        )+
+    };
+}
+
+texts! {
+    Fit(FitError) is Fit;
+    Bytes(TextError) is Text;
+    Key(ParseKeyError) is Place;
+    Place(ParsePlaceError) is Place;
 }
 
 /// Bytes that a segment lacks for a later version of its type. One of the numbers is not 0.
@@ -275,13 +305,7 @@ impl Error {
         let call = match &self.0 {
             Repr::Brief(brief) => return brief.why.kind(),
             Repr::Call(call) => call,
-            Repr::Text(text) => {
-                return match **text {
-                    Text::Fit(_) => ErrorKind::Fit,
-                    Text::Bytes(_) => ErrorKind::Text,
-                    Text::Key(_) | Text::Place(_) => ErrorKind::Place,
-                };
-            }
+            Repr::Text(text) => return text.kind(),
         };
         match &call.why {
             Failure::Fault(fault) => kind_of(fault),
@@ -470,48 +494,9 @@ impl std::error::Error for Error {
     }
 }
 
-impl Text {
-    fn error(self) -> Error {
-        Error(Repr::Text(Box::new(self)))
-    }
-
-    fn source(&self) -> &(dyn std::error::Error + 'static) {
-        match self {
-            Text::Fit(source) => source,
-            Text::Bytes(source) => source,
-            Text::Key(source) => source,
-            Text::Place(source) => source,
-        }
-    }
-}
-
 /// As `Display`: an error that `main` returns is printed by this, and is to be read by people.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl From<FitError> for Error {
-    fn from(error: FitError) -> Error {
-        Text::Fit(error).error()
-    }
-}
-
-impl From<TextError> for Error {
-    fn from(error: TextError) -> Error {
-        Text::Bytes(error).error()
-    }
-}
-
-impl From<ParseKeyError> for Error {
-    fn from(error: ParseKeyError) -> Error {
-        Text::Key(error).error()
-    }
-}
-
-impl From<ParsePlaceError> for Error {
-    fn from(error: ParsePlaceError) -> Error {
-        Text::Place(error).error()
     }
 }

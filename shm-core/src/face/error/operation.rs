@@ -138,22 +138,20 @@ operations! {
 }
 
 impl Operation {
+    /// The type whose call it was, if that is in the name.
+    fn type_name(self) -> &'static str {
+        self.name().split("::").next().unwrap_or_default()
+    }
+
     /// Whether the call was one of this type's.
     pub(super) fn is_of(self, type_name: &str) -> bool {
-        self.name().split("::").next() == Some(type_name)
+        self.type_name() == type_name
     }
 
     /// Of what another program laid out, where a lock is its guard.
     pub(super) fn is_of_raw(self) -> bool {
-        let types = [
-            "RawBox",
-            "RawTable",
-            "SemGuard",
-            "Guarded",
-            "GuardedBox",
-            "GuardedTable",
-        ];
-        types.iter().any(|name| self.is_of(name))
+        let name = self.type_name();
+        matches!(name, "RawBox" | "RawTable" | "SemGuard") || name.starts_with("Guarded")
     }
 
     pub(super) fn is_removal(self) -> bool {

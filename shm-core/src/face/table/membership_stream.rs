@@ -1,6 +1,5 @@
 //! `MembershipStream`: who comes to a table and goes, without a thread that waits.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,8 +79,4 @@ impl<T: SharedLayout> FusedStream for MembershipStream<T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for MembershipStream<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("MembershipStream", f)
-    }
-}
+debug_in_segment!(MembershipStream<T>);

@@ -1,6 +1,5 @@
 //! `SharedTable`: a table whose rows this process may claim, and how it is opened.
 
-use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -8,8 +7,8 @@ use std::sync::Arc;
 #[cfg(doc)]
 use super::super::error::ErrorKind;
 use super::super::error::{Error, Operation};
-use super::super::opening::Settings;
-use super::super::options::Options;
+use super::super::opening::{Opened, Settings};
+use super::super::options::{Options, explain};
 use super::super::place::Place;
 use super::row_view::{RowId, RowView};
 use super::seat::Seat;
@@ -17,7 +16,7 @@ use super::table_view::TableView;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Fault, Locked, Payload};
 use crate::sysv::Key;
-use crate::typed::{Attached, Failure, Type, Typed, store_template};
+use crate::typed::{Failure, Type, Typed, store_template};
 
 /// Rows of type `T` that belong to processes, and go with them: worker tables, heartbeats, scoreboards.
 ///
@@ -194,11 +193,7 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
     pub fn open(&self, place: impl Into<Place>) -> Result<SharedTable<T>, Error> {
         let place = place.into();
         let opened = self.settings.open(&place, Type::of::<T>());
-        self.table(
-            opened.map(|attached| (attached, false)),
-            Operation::TableOpen,
-            place,
-        )
+        self.table(opened, Operation::TableOpen, place)
     }
 
     /// Attaches an existing table for reading: read permission is enough.
@@ -208,10 +203,9 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
     /// As for [`SharedView::open`](crate::SharedView::open); [`ErrorKind::OtherKind`] if the place holds a single value.
     pub fn open_read_only(&self, place: impl Into<Place>) -> Result<TableView<T>, Error> {
         let place = place.into();
-        match self.settings.open_read_only(&place, Type::of::<T>()) {
-            Ok(attached) => Ok(TableView::new(Typed::new(attached))),
-            Err(why) => Err(explain::<T>(why, Operation::TableOpenReadOnly, place)),
-        }
+        let opened = self.settings.open_read_only(&place, Type::of::<T>());
+        let attached = opened.map_err(explain::<T>(Operation::TableOpenReadOnly, place))?;
+        Ok(TableView::new(Typed::new(attached)))
     }
 
     /// Creates a table that must not exist yet; all of its rows are free.
@@ -225,11 +219,7 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
         let created = self
             .settings
             .create_new(&place, Type::of::<T>(), &mut template::<T>);
-        self.table(
-            created.map(|attached| (attached, true)),
-            Operation::TableCreateNew,
-            place,
-        )
+        self.table(created, Operation::TableCreateNew, place)
     }
 
     /// Attaches the table of a place if it exists, or else creates it; all of its rows are free then.
@@ -255,7 +245,6 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
         let made = self
             .settings
             .create_memory(Type::of::<T>(), &mut template::<T>);
-        let made = made.map(|attached| (attached, true));
         self.table(made, Operation::Anonymous, Key::PRIVATE.into())
     }
 
@@ -266,17 +255,16 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
     /// As for that; [`ErrorKind::OtherKind`] if it holds a single value.
     pub fn from_fd(&self, fd: impl AsFd) -> Result<SharedTable<T>, Error> {
         let opened = self.settings.open_memory(fd.as_fd(), Type::of::<T>());
-        let opened = opened.map(|attached| (attached, false));
         self.table(opened, Operation::FromFd, Key::PRIVATE.into())
     }
 
     fn table(
         &self,
-        opened: Result<(Attached, bool), Failure>,
+        opened: Result<Opened, Failure>,
         operation: Operation,
         place: Place,
     ) -> Result<SharedTable<T>, Error> {
-        let (attached, created) = opened.map_err(|why| explain::<T>(why, operation, place))?;
+        let (attached, created) = opened.map_err(explain::<T>(operation, place))?;
         Ok(SharedTable {
             view: TableView::new(Typed::new(attached)),
             created,
@@ -287,10 +275,6 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
 
 fn template<T: SharedLayout>(locked: &Locked<'_>, payload: Payload) -> Result<(), Fault> {
     store_template(locked, payload, Type::of::<T>())
-}
-
-fn explain<T: SharedLayout>(why: Failure, operation: Operation, place: Place) -> Error {
-    Error::new(why, operation, Some(place), Some(Type::of::<T>()))
 }
 
 impl<T: SharedLayout> Deref for SharedTable<T> {
@@ -309,8 +293,4 @@ impl<T: SharedLayout> Drop for SharedTable<T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for SharedTable<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("SharedTable", f)
-    }
-}
+debug_in_segment!(SharedTable<T>);

@@ -1,6 +1,5 @@
 //! `TableView`: a table that is read.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -218,8 +217,4 @@ impl<T: SharedLayout> TableView<T> {
     }
 }
 
-impl<T: SharedLayout> fmt::Debug for TableView<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.typed.attached().fmt_as("TableView", f)
-    }
-}
+debug_in_segment!(TableView<T>);

@@ -305,25 +305,20 @@ pub(super) fn link_in_proc(fd: BorrowedFd<'_>) -> PathBuf {
 }
 
 fn open_path(path: &Path, write: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    // What it is, is known only once it is open: so a FIFO must not wait for a writer.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    options
-        .read(true)
-        .write(write)
-        .custom_flags(flags)
-        .open(path)
+    open_as(path, write, libc::O_NOFOLLOW)
 }
 
+/// The link is followed: it is `/proc`'s own.
 fn open_link(link: &Path, write: bool) -> io::Result<File> {
-    // The link is followed: it is `/proc`'s own.
+    open_as(link, write, 0)
+}
+
+fn open_as(path: &Path, write: bool, flags: i32) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    options
-        .read(true)
-        .write(write)
-        .custom_flags(flags)
-        .open(link)
+    options.read(true).write(write);
+    // What it is, is known only once it is open: so a FIFO must not wait for a writer.
+    options.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.open(path)
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -63,11 +63,7 @@ fn lock_call(fd: RawFd, command: c_int, sort: LockSort, (start, len): (i64, i64)
     // SAFETY: `fcntl_locking(2)`: the argument of the commands `F_OFD_SETLK` and `F_OFD_GETLK` is "a pointer to a structure
     // of type flock", which is read and, by the latter, written; `lock` is that structure in the form that this call takes.
     let code = unsafe { libc::syscall(FCNTL, fd, command, &raw mut lock) };
-    if code == -1 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(lock)
-    }
+    ret(code as c_int).map(|_| lock)
 }
 
 /// Locks one byte for the file's description, without waiting; `false` if another description has a lock in the way.

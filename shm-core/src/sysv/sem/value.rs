@@ -79,7 +79,7 @@ pub fn values(id: Id) -> Result<Vec<u16>, Error> {
     let (count, mut room) = room_for(id, "GETALL")?;
     // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
     // this id when the kernel looks".
-    unsafe { syscalls::semctl_getall(id.0, &mut room) }
+    unsafe { syscalls::semctl_all(id.0, libc::GETALL, &mut room) }
         .map_err(|errno| SET.control(errno, "GETALL", id.0))?;
     room.truncate(count);
     Ok(room)
@@ -106,7 +106,7 @@ pub fn set_values(id: Id, values: &[u16]) -> Result<(), Error> {
     room[..count].copy_from_slice(values);
     // SAFETY: `room_for` says of what it returns: "as many values as the largest set has that can have
     // this id when the kernel looks".
-    unsafe { syscalls::semctl_setall(id.0, &mut room) }
+    unsafe { syscalls::semctl_all(id.0, libc::SETALL, &mut room) }
         .map_err(|errno| SET.control(errno, "SETALL", id.0))
 }
 

@@ -200,9 +200,6 @@ pub(super) unsafe fn differing_blocks(
             options(nostack, readonly),
         );
     }
-    let span = (earliest <= latest).then(|| Span {
-        offset: earliest,
-        len: latest + BLOCK - earliest,
-    });
+    let span = (earliest <= latest).then(|| Span::between(earliest, latest + BLOCK));
     (len, span)
 }

@@ -231,10 +231,7 @@ impl Area {
             }
             return;
         }
-        let rest = Span {
-            offset: done,
-            len: comb.len() - done,
-        };
+        let rest = Span::between(done, comb.len());
         // SAFETY: these are parts of the comb's stretches; the comb is in bounds and writable, and `src`
         // has its bytes, initialised there.
         comb.each_within(rest, |at, len| unsafe {
@@ -261,10 +258,7 @@ impl Area {
         debug_assert!(self.holds(offset, comb.len()));
         // SAFETY: the comb is in bounds, and `src` has its bytes, initialised where its teeth are.
         let (done, mut changed) = unsafe { way::differing_blocks(self.first, offset, src, comb) };
-        let rest = Span {
-            offset: done,
-            len: comb.len() - done,
-        };
+        let rest = Span::between(done, comb.len());
         let mut held = [0; CHUNK];
         comb.each_within(rest, |at, len| {
             let end = at + len;

@@ -8,6 +8,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// From `offset` on, up to `end`.
+    #[inline(always)]
+    pub(crate) const fn between(offset: usize, end: usize) -> Span {
+        let len = end - offset;
+        Span { offset, len }
+    }
+
     /// The first `len` bytes.
     pub(in crate::protocol) fn whole(len: usize) -> Span {
         Span { offset: 0, len }
@@ -17,9 +24,6 @@ impl Span {
     pub(crate) fn hull(self, other: Span) -> Span {
         let offset = self.offset.min(other.offset);
         let end = (self.offset + self.len).max(other.offset + other.len);
-        Span {
-            offset,
-            len: end - offset,
-        }
+        Span::between(offset, end)
     }
 }

@@ -36,31 +36,25 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
         each_piece(len, |at, piece| match piece {
             Piece::Long(len) => {
                 for block in (at..at + len).step_by(BLOCK) {
-                    let registers = load64(src.add(block));
-                    dst.add(block)
-                        .cast::<[__m128i; 4]>()
-                        .write_unaligned(registers);
+                    put(dst.add(block), load64(src.add(block)));
                 }
             }
-            Piece::Sixteen => dst
-                .add(at)
-                .cast::<__m128i>()
-                .write_unaligned(load16(src.add(at))),
-            Piece::Eight => dst
-                .add(at)
-                .cast::<u64>()
-                .write_unaligned(load8(src.add(at))),
-            Piece::Four => dst
-                .add(at)
-                .cast::<u32>()
-                .write_unaligned(load4(src.add(at))),
-            Piece::Two => dst
-                .add(at)
-                .cast::<u16>()
-                .write_unaligned(load2(src.add(at))),
-            Piece::One => dst.add(at).write(load1(src.add(at))),
+            Piece::Sixteen => put(dst.add(at), load16(src.add(at))),
+            Piece::Eight => put(dst.add(at), load8(src.add(at))),
+            Piece::Four => put(dst.add(at), load4(src.add(at))),
+            Piece::Two => put(dst.add(at), load2(src.add(at))),
+            Piece::One => put(dst.add(at), load1(src.add(at))),
         });
     }
+}
+
+/// # Safety
+///
+/// `dst` is valid for writes of as many bytes as `value` has.
+#[inline(always)]
+unsafe fn put<T>(dst: *mut u8, value: T) {
+    // SAFETY: the caller's; no alignment is asked of it.
+    unsafe { dst.cast::<T>().write_unaligned(value) };
 }
 
 /// The same for many bytes, by the widest registers: twice as fast from some KiB on. Out of line,
