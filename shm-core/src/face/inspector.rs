@@ -17,7 +17,7 @@ use crate::protocol::{
     self, Access, Claimant, Fault, Held, Holder, Owner, Row, Seen, Segment, State,
 };
 use crate::sysv::{Key, sem, shm};
-use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, room};
+use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, refused, room};
 
 /// A value of whatever type in a System V segment, attached for reading only, unless
 /// [`write`](InspectorOptions::write) was asked for.
@@ -578,11 +578,11 @@ impl Inspector {
     }
 
     fn to_write(&self) -> Result<(), Failure> {
-        let what =
-            "it was opened for reading only: open it with `Inspector::options().write(true)`";
         match self.segment.is_writable() {
             true => Ok(()),
-            false => Err(Failure::Options(what.into())),
+            false => refused(
+                "it was opened for reading only: open it with `Inspector::options().write(true)`",
+            ),
         }
     }
 

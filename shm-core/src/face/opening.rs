@@ -13,7 +13,7 @@ use crate::protocol::{
 };
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Key, Mode};
-use crate::typed::{Attached, Failure, Type, room, store_bytes_first};
+use crate::typed::{Attached, Failure, Type, refused, room, store_bytes_first};
 
 /// How long a call waits for another process before it gives up, unless told otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -172,7 +172,7 @@ impl Settings {
     ) -> Result<Opened, Failure> {
         let key = match findable(place)? {
             Found::Key(key) => key,
-            Found::Id(_) => return Err(Failure::Options(ID_IS_GIVEN.into())),
+            Found::Id(_) => return refused(ID_IS_GIVEN),
             Found::File(path) => {
                 let newborn = self.newborn_at(place, self.newborn(of)?)?;
                 let access = self.access(true);
@@ -354,8 +354,9 @@ impl Settings {
             (self.pages != GetFlags::NONE, "huge_pages"),
         ] {
             if is_set {
-                let what = format!("`{option}` is for segments, and a file is none: leave it out");
-                return Err(Failure::Options(what.into()));
+                return refused(format!(
+                    "`{option}` is for segments, and a file is none: leave it out"
+                ));
             }
         }
         // After a restart no owner of a row is there any more.
@@ -376,18 +377,17 @@ impl Settings {
         fingerprint: Fingerprint,
         judge: Judge,
     ) -> Result<Newborn, Failure> {
-        let unfit = |what: String| Err(Failure::Options(what.into()));
         let Settings { mode, slots, .. } = *self;
         check_rights(mode, self.group)?;
         if !(1..=MOST_SLOTS).contains(&slots) {
-            return unfit(format!(
+            return refused(format!(
                 "{slots} slots can't be had: ask for 1 to {MOST_SLOTS}"
             ));
         }
         let size = schema.size();
         let capacity = self.capacity.unwrap_or(size);
         if capacity < size {
-            return unfit(format!(
+            return refused(format!(
                 "a capacity of {capacity} bytes has no room for `{schema}`, which has {size}"
             ));
         }
@@ -400,7 +400,7 @@ impl Settings {
         let geometry = match (self.capacity, self.rows) {
             (_, Some(rows)) => {
                 if !(1..=MOST_ROWS).contains(&rows) {
-                    return unfit(format!(
+                    return refused(format!(
                         "{rows} rows can't be had: ask for 1 to {MOST_ROWS} with `rows`"
                     ));
                 }
@@ -411,7 +411,7 @@ impl Settings {
             (None, None) => Geometry::filling(size, room, slots),
         };
         let Some(geometry) = geometry else {
-            return unfit(format!(
+            return refused(format!(
                 "three times a capacity of {capacity} bytes is more than a process can map"
             ));
         };
@@ -444,8 +444,9 @@ impl Settings {
 pub(super) fn check_bytes(schema: &Schema, bytes: &[u8]) -> Result<(), Failure> {
     let (len, size) = (bytes.len(), schema.size());
     if len != size {
-        let what = format!("{len} bytes are no value of `{schema}`, which has {size}");
-        return Err(Failure::Options(what.into()));
+        return refused(format!(
+            "{len} bytes are no value of `{schema}`, which has {size}"
+        ));
     }
     match first_invalid(schema, bytes) {
         Some(invalid) => Err(Failure::Invalid(Box::new(invalid))),
@@ -459,25 +460,23 @@ pub(super) fn check_version(version: u64) -> Result<(), Failure> {
     if (1..=LAST).contains(&version) {
         return Ok(());
     }
-    let what = format!("{version} is no version: they are 1 to {LAST}");
-    Err(Failure::Options(what.into()))
+    refused(format!("{version} is no version: they are 1 to {LAST}"))
 }
 
 /// Refuses rights that no segment can have, or that keep its creator out.
 pub(super) fn check_rights(mode: u32, group: Option<u32>) -> Result<(), Failure> {
-    let unfit = |what: String| Err(Failure::Options(what.into()));
     if mode & !0o777 != 0 {
-        return unfit(format!("mode {mode:#o} has bits that are no permissions"));
+        return refused(format!("mode {mode:#o} has bits that are no permissions"));
     }
     if mode & OWN != OWN {
-        return unfit(format!(
+        return refused(format!(
             "mode {mode:#o} leaves its own creator without the right to read and write: \
              add {OWN:#o} to it"
         ));
     }
     if group == Some(u32::MAX) {
-        return unfit(
-            "group -1 does not exist: leave the option out for the creator's own group".into(),
+        return refused(
+            "group -1 does not exist: leave the option out for the creator's own group",
         );
     }
     Ok(())
@@ -516,9 +515,9 @@ pub(super) fn findable(place: &Place) -> Result<Found<'_>, Failure> {
     match (place.key(), place.segment_id()) {
         (_, Some(id)) => Ok(Found::Id(id)),
         (Some(key), None) if !key.is_private() => Ok(Found::Key(usable(key)?)),
-        _ => Err(Failure::Options(
-            "a private segment has no key to find it by: create it with `create_new`, and open it with `Place::id`".into(),
-        )),
+        _ => refused(
+            "a private segment has no key to find it by: create it with `create_new`, and open it with `Place::id`",
+        ),
     }
 }
 
@@ -546,17 +545,16 @@ const ID_IS_GIVEN: &str = "an id is the kernel's to give: create the segment und
 pub(super) fn creatable(place: &Place) -> Result<Key, Failure> {
     match place.key() {
         Some(key) => usable(key),
-        None => Err(Failure::Options(ID_IS_GIVEN.into())),
+        None => refused(ID_IS_GIVEN),
     }
 }
 
 fn usable(key: Key) -> Result<Key, Failure> {
     if key.is_zero() {
-        return Err(Failure::Options(
+        return refused(
             "key 0 is IPC_PRIVATE, which makes a new segment each time and leads to none: \
-             choose another number, or say `Key::PRIVATE`"
-                .into(),
-        ));
+             choose another number, or say `Key::PRIVATE`",
+        );
     }
     Ok(key)
 }

@@ -15,7 +15,7 @@ use super::raw::{Joined, Raw, Settings, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::{Fault, Owner};
 use crate::sysv::{Key, shm};
-use crate::typed::{Failure, Field, RawPart, Type, check_zeros};
+use crate::typed::{Failure, Field, RawPart, Type, check_zeros, refused};
 
 /// A value of type `T` at the start of a System V segment that another program laid out, a C program
 /// for instance; or of a file, or POSIX shared memory ([`Place::file`], [`Place::posix`]).
@@ -457,14 +457,13 @@ impl<T: SharedLayout> RawOptions<T> {
     /// The bytes of a `T`, aligned.
     fn wanted(&self, writable: bool) -> Result<Wanted, Failure> {
         let (offset, bytes, align) = (self.offset, size_of::<T>(), align_of::<T>());
-        let unfit = |what: String| Err(Failure::Options(what.into()));
         if offset % align != 0 {
-            return unfit(format!(
+            return refused(format!(
                 "an offset of {offset} bytes is not aligned for the type: take a multiple of {align}"
             ));
         }
         if offset.checked_add(bytes).is_none() {
-            return unfit(format!("an offset of {offset} bytes is beyond any segment"));
+            return refused(format!("an offset of {offset} bytes is beyond any segment"));
         }
         Ok(Wanted {
             offset,

@@ -13,7 +13,7 @@ use super::raw::{self, Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::Owner;
 use crate::sysv::{Key, shm};
-use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type};
+use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type, refused};
 
 /// Rows of type `Row` behind a `Header`, in a segment or file that another program laid out; without one,
 /// `RawTable<(), Row>`. In C `struct { struct header h; struct row rows[]; }`.
@@ -97,9 +97,7 @@ fn count_of<C: Integer + TryInto<usize>>(
     offset: usize,
 ) -> Result<Option<usize>, Failure> {
     if offset % align_of::<C>() != 0 {
-        return Err(Failure::Options(
-            "the count of a packed header is not aligned: leave `count_from` out".into(),
-        ));
+        return refused("the count of a packed header is not aligned: leave `count_from` out");
     }
     let count: C = segment.part(offset).load_field(Field::WHOLE, Acquire)?;
     Ok(count.try_into().ok())
@@ -273,9 +271,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     fn to_write(&self) -> Result<(), Failure> {
         match self.writable {
             true => Ok(()),
-            false => Err(Failure::Options(
-                "the table was opened for reading only: take `RawTable::open`".into(),
-            )),
+            false => refused("the table was opened for reading only: take `RawTable::open`"),
         }
     }
 }
@@ -483,9 +479,8 @@ impl<Header> Settings<Header> {
     fn wanted<Row>(&self, writable: bool) -> Result<Wanted, Failure> {
         let (rows_at, align) = (self.rows_at::<Row>(), align_of::<Row>());
         if rows_at % align != 0 {
-            return Err(Failure::Options(
-                format!("rows at byte {rows_at} are not aligned: take a multiple of {align}")
-                    .into(),
+            return refused(format!(
+                "rows at byte {rows_at} are not aligned: take a multiple of {align}"
             ));
         }
         Ok(Wanted {

@@ -72,6 +72,11 @@ impl Failure {
     }
 }
 
+/// Refuses options, or another argument, for a reason that says what would be right.
+pub(crate) fn refused<R>(what: impl Into<Cow<'static, str>>) -> Result<R, Failure> {
+    Err(Failure::Options(what.into()))
+}
+
 impl From<Unfit> for Failure {
     fn from(unfit: Unfit) -> Failure {
         match unfit {

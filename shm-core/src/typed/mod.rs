@@ -28,7 +28,7 @@ mod value;
 
 pub(crate) use attached::Attached;
 pub(crate) use descriptor::Type;
-pub(crate) use failure::{Counting, Failure};
+pub(crate) use failure::{Counting, Failure, refused};
 pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};

@@ -9,7 +9,7 @@ use std::sync::atomic::fence;
 use super::buffer::bytes_of;
 use super::descriptor::Type;
 use super::elements;
-use super::failure::Failure;
+use super::failure::{Failure, refused};
 use super::field::Field;
 use super::kept::{is_valid, kept_parts};
 use crate::home::{FileHome, Home};
@@ -266,8 +266,9 @@ fn check_one_access<T, F: SharedLayout>(field: Field<T, F>) -> Result<(), Failur
         return Ok(());
     }
     // In a packed struct that lies in one that is not.
-    let what = "the field may lie across two words, so no processor accesses it at once: use `get` and `set`";
-    Err(Failure::Options(what.into()))
+    refused(
+        "the field may lie across two words, so no processor accesses it at once: use `get` and `set`",
+    )
 }
 
 /// Copies a `T` out of a segment, part by part as [`store`] does. Every byte of what it returns is
