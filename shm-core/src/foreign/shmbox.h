@@ -183,7 +183,7 @@ typedef struct shmbox_i128 { int64_t high; uint64_t low; } __attribute__((__alig
 typedef struct shmbox_added {
 	uint32_t since; /* 0: the end of the list */
 	size_t offset, size;
-	const unsigned char *bytes; /* NULL: zeros */
+	const unsigned char *bytes; /* NULL: zeros, or not known */
 } shmbox_added;
 
 /* What a generated header tells of its struct. */
@@ -196,7 +196,8 @@ typedef struct shmbox_type {
 	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
-	const shmbox_added *added; /* NULL: no defaults are known, and earlier versions are not read */
+	const shmbox_added *added; /* NULL: none */
+	int defaults;              /* whether those are known; else earlier versions are not read */
 } shmbox_type;
 
 /* Whose segments are trusted: its owner can change, starve and remove it at any time. */
@@ -391,6 +392,7 @@ typedef struct shmbox_copies_ {
 	unsigned char *payload;
 	size_t step; /* from there to mirror 0, and on to mirror 1 */
 	shmbox_u64_ *seq, *range;
+	uint32_t has; /* of a row: the schema version whose fields it has; else 0: all of the segment's */
 } shmbox_copies_;
 
 /* From one part of the segment with values to the next: a table has all rows in each, and behind them the template. */
@@ -414,6 +416,7 @@ static inline shmbox_copies_ shmbox_copies_of_(const shmbox *box)
 	copies.payload = box->base + copies.step - box->capacity;
 	copies.seq = shmbox_u64_at_(box, SHMBOX_SEQ_);
 	copies.range = shmbox_u64_at_(box, SHMBOX_RANGE_);
+	copies.has = 0;
 	return copies;
 }
 
@@ -799,7 +802,7 @@ static inline int shmbox_compare_(const shmbox *box, const unsigned char *room, 
 		return header[1] >= type->size ? 0 : SHMBOX_EDAMAGED;
 	if (!shmbox_extends_(mine, theirs))
 		return SHMBOX_EMISMATCH;
-	if (box->writable || type->added == SHMBOX_NULL_)
+	if (box->writable || !type->defaults)
 		return SHMBOX_ENEEDSUPGRADE;
 	shmbox_take_(&theirs, 3);
 	shmbox_name_(&theirs);
@@ -2417,20 +2420,32 @@ static inline int shmbox_judge_(shmbox_part_ part, const void *value)
 	return 0;
 }
 
-/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. */
-static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, size_t from, size_t length, unsigned char *value)
+/* The version of which a value is, if that is before this struct's; else 0. */
+static inline uint32_t shmbox_earlier_(const shmbox *box, const shmbox_copies_ *copies, const shmbox_type *type)
+{
+	uint32_t const earlier = box->earlier;
+
+	return copies->has == 0 || copies->has >= (earlier == 0 ? type->version : earlier) ? earlier : copies->has;
+}
+
+/* Makes what was read of an earlier version a value: fields that it lacks get their defaults. Of a row in a table that has them
+ * the template has those defaults, if this program does not know them. */
+static inline void shmbox_fill_in_(const shmbox *box, const shmbox_type *type, uint32_t earlier, size_t from, size_t length,
+				   unsigned char *value)
 {
 	const shmbox_added *added;
 
-	for (added = type->added; added->since != 0; added++) {
+	for (added = type->added; added != SHMBOX_NULL_ && added->since != 0; added++) {
 		size_t const first = added->offset > from ? added->offset : from;
 		size_t end = added->offset + added->size;
 
 		if (end > from + length)
 			end = from + length;
-		if (added->since <= box->earlier || first >= end)
+		if (added->since <= earlier || first >= end)
 			continue;
-		if (added->bytes == SHMBOX_NULL_)
+		if (!type->defaults)
+			shmbox_load_bytes_(value + (first - from), shmbox_copies_of_(box).payload + first, end - first);
+		else if (added->bytes == SHMBOX_NULL_)
 			memset(value + (first - from), 0, end - first);
 		else
 			memcpy(value + (first - from), added->bytes + (first - added->offset), end - first);
@@ -2457,6 +2472,7 @@ static inline int shmbox_read_(shmbox *box, const shmbox_copies_ *copies, const 
 
 		for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 			int const code = shmbox_check_(box);
+			uint32_t const earlier = shmbox_earlier_(box, copies, type);
 			uint64_t seq, now;
 			size_t length;
 
@@ -2475,8 +2491,8 @@ static inline int shmbox_read_(shmbox *box, const shmbox_copies_ *copies, const 
 			if (box->earlier != 0 && shmbox_get32_(box, SHMBOX_STATE_) != box->state)
 				continue;
 			if (now - seq < (seq % 2 == 0 ? 1u : 3u)) {
-				if (box->earlier != 0)
-					shmbox_fill_in_(box, type, part.offset, wanted, SHMBOX_POINTER_(unsigned char *, value));
+				if (earlier != 0)
+					shmbox_fill_in_(box, type, earlier, part.offset, wanted, SHMBOX_POINTER_(unsigned char *, value));
 				if (version != SHMBOX_NULL_)
 					*version = seq / 2;
 				return shmbox_judge_(part, value);
@@ -3960,7 +3976,7 @@ SHMBOX_MEMBER_(struct any_struct, value, 0, 4);
 static inline const shmbox_type *any_struct_type_(void)
 {
 	static const shmbox_type type = {
-		0, sizeof(struct any_struct), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_
+		0, sizeof(struct any_struct), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_, 0
 	};
 
 	return &type;

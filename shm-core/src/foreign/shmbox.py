@@ -900,12 +900,14 @@ class _Reader:
             self._check_life(state)
             room = self._rooms + self._room * (state >> 8 & 1)
             header = _structs.unpack("=QQQII", _ctypes.string_at(room, 32))
+            fingerprint, size, length, version, _ = header
+            is_own = fingerprint == FINGERPRINT and size == _ctypes.sizeof(_TYPE)
+            fits = size <= self._capacity and (is_own or self._is_later(room + 32, length))
             if self._u32(_STATE) == state:
                 break
             if _time.monotonic() >= end:
                 raise self._error(Busy, "its schema changes all the time")
-        fingerprint, size, _, version, _ = header
-        if fingerprint != FINGERPRINT or size != _ctypes.sizeof(_TYPE) or size > self._capacity:
+        if not fits:
             what = (
                 "it holds another layout (fingerprint %#018x, %d bytes, version %d) than this module's %s (%#018x, "
                 "%d bytes, version %d): generate the module anew, with `python_module()` of the type in use or of an "
@@ -914,6 +916,10 @@ class _Reader:
             mine = (_TYPE.__name__, FINGERPRINT, _ctypes.sizeof(_TYPE), SCHEMA_VERSION)
             raise self._error(Mismatch, what % ((fingerprint, size, version) + mine))
         self._state = state
+
+    def _is_later(self, form, length):
+        """Whether a stored form is that of a later version of this module's struct."""
+        return False
 
     def _check_open(self):
         if self._base is None:
@@ -963,11 +969,28 @@ class _TableReader(_Reader):
         super().__init__(*arguments)
         self._space = _space()
 
+    def _is_later(self, form, length):
+        """Of those whose fields have kept their names; what has other ones is for the C functions, and so for boxes."""
+
+        def parts(form):
+            at = 4 + form[3]
+            return (form[:3],) + _structs.unpack_from("<IQQQ", form, at) + (form[at + 28 :],)
+
+        if not 32 < length <= self._room - 32:
+            return False
+        theirs = _ctypes.string_at(form, length)
+        if len(theirs) < 32 + theirs[3]:
+            return False
+        head, version, size, _, count, fields = parts(theirs)
+        own_head, own_version, own_size, _, own_count, own_fields = parts(_SCHEMA)
+        grows = version > own_version and size >= own_size and count >= own_count
+        return head == own_head and head[2] == 0x22 and grows and fields.startswith(own_fields)
+
     def row(self, index):
         """What a row shows; None: nothing."""
         self._check_open()
         payload = self._base + self._capacity * index
-        words = (_ctypes.c_uint64 * 5).from_address(self._rooms + self._room * 2 + 64 * index)
+        words = (_ctypes.c_uint64 * 6).from_address(self._rooms + self._room * 2 + 64 * index)
         own = words[0]
         life, number, record = own >> 32 & 7, words[3], words[4]
         # Live, dead, being reaped; or no number of this format's.
@@ -975,6 +998,10 @@ class _TableReader(_Reader):
             return None
         value = _TYPE()
         version = self._read_at(value, payload, _ctypes.addressof(words) + 8)
+        # What came later than the row has its default in the template.
+        for since, at, size in _LATER:
+            if since > max(words[5], 1):
+                _ctypes.memmove(_ctypes.addressof(value) + at, self._base + self._step - self._capacity + at, size)
         for at in range(0, _ctypes.sizeof(value) // 8 * 8 if self._counts else 0, 8):
             if _ctypes.c_uint64.from_address(self._base + self._step * 4 - self._capacity + at).value:
                 cell, base = (_ctypes.c_uint64.from_address(payload + far + at).value for far in (0, self._step * 3))

@@ -58,6 +58,7 @@ static inline shmbox_copies_ shmbox_copies_of_row_(const shmbox *box, uint32_t i
 	copies.payload = box->base + box->capacity * SHMBOX_TO_(size_t, index);
 	copies.seq = shmbox_row_word_(box, index, SHMBOX_ROW_SEQ_);
 	copies.range = shmbox_row_word_(box, index, SHMBOX_ROW_RANGE_);
+	copies.has = 0;
 	return copies;
 }
 
@@ -538,9 +539,12 @@ static inline int shmbox_check_counters_(shmbox_table *table, int code, int (*co
 /* Copies the value of the claim that a row had when `own` was seen. */
 static inline int shmbox_read_row_(shmbox *box, uint32_t index, uint64_t own, const shmbox_type *type, void *value, uint64_t *version)
 {
-	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index);
-	int const code = shmbox_read_(box, &copies, type, shmbox_whole_(type), value, version);
+	shmbox_copies_ copies = shmbox_copies_of_row_(box, index);
+	uint64_t const has = shmbox_get_word_(box, index, SHMBOX_ROW_SCHEMA_);
+	int code;
 
+	copies.has = has == 0 ? 1 : has > UINT32_MAX ? UINT32_MAX : SHMBOX_TO_(uint32_t, has);
+	code = shmbox_read_(box, &copies, type, shmbox_whole_(type), value, version);
 	shmbox_fill_counts_(box, index, type->size, value);
 	return (code == 0 || code == SHMBOX_EINVALID || code == SHMBOX_EOVERTAKEN) && !shmbox_is_still_its_(box, index, own)
 		       ? SHMBOX_ESTALE

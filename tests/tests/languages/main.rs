@@ -23,6 +23,7 @@ mod huge;
 mod ntp;
 mod others;
 mod python;
+mod row_versions;
 mod supervisor;
 mod tables;
 mod types;

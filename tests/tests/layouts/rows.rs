@@ -11,7 +11,7 @@ use shm_core::{
 };
 use shm_tests::family::{CAPACITY, FLAGS, TOTAL, Version, v1, v2, v4};
 use shm_tests::rows::until;
-use shm_tests::{Guard, Peer, with_version};
+use shm_tests::{Folder, Guard, Peer, with_version};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const VERSIONS: &str = env!("CARGO_BIN_EXE_versions");
@@ -405,4 +405,31 @@ fn an_upgrade_that_can_not_be_is_refused_with_its_reason_and_changes_nothing() {
     let row = new.get(own.id()).unwrap();
     assert_eq!((row.served, row.more), (2, 1));
     assert_eq!(table.total(field!(small::Worker.served)).unwrap(), 6);
+}
+
+/// A file and what is left of it after a restart of the machine, which a copy of it stands for: another life, with all rows free.
+#[test]
+fn a_table_in_a_file_is_upgraded_like_one_in_a_segment_and_stays_so_after_a_restart() {
+    let folder = Folder::new();
+    let path = folder.path().join("stations");
+    let old = options::<v1::Station>()
+        .create_new(Place::file(&path))
+        .unwrap();
+    let mut seat = old.claim(v1::Station::first()).unwrap();
+    let new = options::<v4::Station>().open(Place::file(&path)).unwrap();
+    let mut own = new.claim(v4::Station::first()).unwrap();
+    for _ in 0..3 {
+        seat.update(|row| row.step(0)).unwrap();
+        own.update(|row| row.step(0)).unwrap();
+        assert_eq!(fault(new.get(seat.id()), 1), None);
+        assert_eq!(fault(new.get(own.id()), 4), None);
+    }
+    let copy = folder.path().join("copied");
+    std::fs::copy(&path, &copy).unwrap();
+    let old = SharedTable::<v1::Station>::open(Place::file(&copy)).unwrap();
+    let new = SharedTable::<v4::Station>::open(Place::file(&copy)).unwrap();
+    assert_eq!(new.rows().count(), 0);
+    let seat = old.claim(v1::Station::first()).unwrap();
+    assert_eq!(fault(new.get(seat.id()), 1), None);
+    assert_eq!(new.get(seat.id()).unwrap().flags, FLAGS);
 }

@@ -10,7 +10,7 @@ use bytes::Member;
 use fields::Of;
 
 use crate::foreign::scope::ascii;
-use crate::layout::{BYTE_ORDER, ForEachMissing, Schema, SharedLayout};
+use crate::layout::{BYTE_ORDER, FieldSchema, ForEachMissing, Schema, SharedLayout};
 use crate::typed::room;
 
 mod bytes;
@@ -167,14 +167,14 @@ impl<'a> CHeader<'a> {
 impl fmt::Display for CHeader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let schema = self.schema;
-        // Where no field came later, there is no default to know.
-        let complete = schema.fields().iter().all(|field| field.since() <= 1);
+        let later = schema.fields().iter().filter(|field| field.since() > 1);
         let added = match self.missing {
-            Some(missing) => Some(added(schema, missing)),
-            None => complete.then(Vec::new),
+            Some(missing) => added(schema, missing),
+            None => later.map(Added::unknown).collect(),
         };
-        let added = added.filter(|_| schema.version() > Some(1));
-        f.write_str(&header(self, added.as_deref()))
+        // Where no field came later, there is no default to know.
+        let known = self.missing.is_some() || added.is_empty();
+        f.write_str(&header(self, &added, known && schema.version() > Some(1)))
     }
 }
 
@@ -183,6 +183,17 @@ struct Added {
     since: u32,
     offset: usize,
     default: Vec<u8>,
+}
+
+impl Added {
+    /// A field whose default the schema does not tell.
+    fn unknown(field: &FieldSchema) -> Added {
+        Added {
+            since: field.since(),
+            offset: field.offset(),
+            default: vec![0; field.schema().size()],
+        }
+    }
 }
 
 /// What a type adds to its earlier versions.
@@ -201,7 +212,7 @@ fn added(schema: &Schema, missing: ForEachMissing) -> Vec<Added> {
     added
 }
 
-fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
+fn header(of: &CHeader<'_>, added: &[Added], known: bool) -> String {
     let schema = of.schema;
     let mut parts = SHMBOX.split(CUT);
     let mut part = || parts.next().unwrap_or_default();
@@ -247,16 +258,22 @@ fn header(of: &CHeader<'_>, added: Option<&[Added]>) -> String {
             "SHMBOX_NULL_".to_owned()
         }
     };
+    let has_list = known || !added.is_empty();
     let _ = writeln!(
         text,
         "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {}, {}, {}, schema, \
-         sizeof schema, {}\n\t}};\n\n\treturn &type;\n}}\n",
-        added.map_or_else(String::new, list_added),
+         sizeof schema, {}, {}\n\t}};\n\n\treturn &type;\n}}\n",
+        if has_list {
+            list_added(added)
+        } else {
+            String::new()
+        },
         schema.align(),
         function(!schema.any_bits(), "is_valid"),
         function(schema.has_others(), "is_first"),
         function(!bytes::is_stored_whole(schema), "store"),
-        added.map_or("SHMBOX_NULL_", |_| "added"),
+        if has_list { "added" } else { "SHMBOX_NULL_" },
+        u8::from(known),
     );
     let named = |functions: &str| {
         let functions = functions.replace(&format!("struct {ANY}"), &c_type);

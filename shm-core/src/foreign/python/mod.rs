@@ -78,10 +78,22 @@ impl Schema {
              if _sys.byteorder != \"{order}\":\n    \
                  raise ImportError(\"this module was generated for processors of the other byte order\")\n\
              {}\n\n_TYPE = {name}\n_ROOT = _Nested(_TYPE)\n\
-             FINGERPRINT = {}\nSCHEMA_VERSION = {version}\n\n",
+             FINGERPRINT = {}\nSCHEMA_VERSION = {version}\n",
             types.text,
             self.fingerprint(),
         );
+        text.push_str("_SCHEMA = bytes.fromhex(\n");
+        for line in self.encode().chunks(48) {
+            text.push_str("    \"");
+            line.iter().for_each(|byte| _ = write!(text, "{byte:02x}"));
+            text.push_str("\"\n");
+        }
+        text.push_str(")\n# Fields of later versions than 1: since, offset and size.\n_LATER = (");
+        for field in self.fields().iter().filter(|field| field.since() > 1) {
+            let (since, at, size) = (field.since(), field.offset(), field.schema().size());
+            let _ = write!(text, "({since}, {at}, {size}), ");
+        }
+        text.push_str(")\n\n");
         let glue = GLUE.replace(ANY, &struct_name(self));
         let source = format!("{}{glue}", CHeader::without_fields(self, missing));
         debug_assert!(!source.contains("'''"), "it would end the text in Python");
