@@ -13,7 +13,7 @@ use shm_core::{FixedStr, Key, SharedBox, SharedLayout, SharedTable, field};
 /// The most instructions that each call may take, 64 bytes, release build, x86-64. A little more
 /// than was counted: another compiler allocates registers differently. Lower them when a change
 /// makes a call shorter.
-const RECORDED: [(&str, u64); 11] = [
+const RECORDED: [(&str, u64); 13] = [
     ("get", 33),
     ("set", 82),
     ("update", 106),
@@ -26,6 +26,9 @@ const RECORDED: [(&str, u64); 11] = [
     ("Seat::set", 121),
     // Of a counter.
     ("Seat::fetch_add", 34),
+    ("RowView::get", 50),
+    // Of a later version of a type: rows from before it are told.
+    ("RowView::get 2", 53),
 ];
 
 /// The two numbers of calls.
@@ -43,6 +46,16 @@ struct Block {
 struct Padded {
     pid: i32,
     names: FixedStr<51>,
+}
+
+/// A later version, of the same size.
+#[derive(SharedLayout, Clone, Copy)]
+#[shared(version = 2)]
+#[repr(C)]
+struct Later {
+    words: [u64; 7],
+    #[shared(since = 2)]
+    last: u64,
 }
 
 #[derive(SharedLayout, Clone, Copy)]
@@ -147,8 +160,22 @@ fn run(call: &str, times: u64) {
                 black_box(added.expect("added"));
             });
         }
+        "RowView::get" => get_row(times, value),
+        "RowView::get 2" => {
+            let words = [1; 7];
+            get_row(times, Later { words, last: 1 });
+        }
         other => unreachable!("no call {other}"),
     }
+}
+
+fn get_row<T: SharedLayout>(times: u64, value: T) {
+    let table = table::<T>();
+    let _seat = table.claim(value).expect("a row");
+    let row = table.rows().next().expect("the row");
+    repeat(times, || {
+        black_box(&row.get().expect("read"));
+    });
 }
 
 fn shared<T: SharedLayout>(value: T) -> SharedBox<T> {
