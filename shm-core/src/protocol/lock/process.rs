@@ -3,7 +3,7 @@
 
 use core::ptr;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU32,
+    AtomicPtr, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -19,6 +19,9 @@ static NEVER_A_PAGE: AtomicU32 = AtomicU32::new(0);
 
 /// The last epoch given out. Inherited by children, so that theirs are new.
 static LAST: AtomicU32 = AtomicU32::new(0);
+
+/// The last epoch of [`by_pid`], with the pid that it was given to in the high half. Inherited, too.
+static BY_PID: AtomicU64 = AtomicU64::new(0);
 
 /// The word that holds the epoch, or 0 if [`epoch`] must be asked.
 #[inline(always)]
@@ -89,19 +92,35 @@ fn renew() -> u32 {
         page => page,
     };
     if ptr::eq(word, &NEVER_A_PAGE) {
-        // No page that forks wipe (a kernel before 4.14, an emulator): the pid tells parent and child apart, at
-        // the price of a system call.
-        return std::process::id();
+        return by_pid();
     }
-    let new = LAST.fetch_add(1, Relaxed).wrapping_add(1);
-    let new = if matches!(new, 0 | Stamp::NONE) {
-        1
-    } else {
-        new
-    };
+    let new = after(LAST.fetch_add(1, Relaxed));
     match word.compare_exchange(0, new, Relaxed, Relaxed) {
         Ok(_) => new,
         Err(other_thread) => other_thread,
+    }
+}
+
+/// The epoch where there is no page that forks wipe (a kernel before 4.14, an emulator): the pid tells parent and child
+/// apart, at the price of a system call. Not the pid itself: a parent's and a child's differ in their low bits too.
+fn by_pid() -> u32 {
+    let pid = std::process::id();
+    let mut seen = BY_PID.load(Relaxed);
+    while (seen >> 32) as u32 != pid {
+        let new = u64::from(pid) << 32 | u64::from(after(seen as u32));
+        match BY_PID.compare_exchange(seen, new, Relaxed, Relaxed) {
+            Ok(_) => seen = new,
+            Err(other_thread) => seen = other_thread,
+        }
+    }
+    seen as u32
+}
+
+/// The next epoch.
+fn after(epoch: u32) -> u32 {
+    match epoch.wrapping_add(1) {
+        0 | Stamp::NONE => 1,
+        new => new,
     }
 }
 
