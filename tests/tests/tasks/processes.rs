@@ -59,11 +59,12 @@ fn where_the_kernel_or_a_sandbox_does_not_wait_for_many_words_one_thread_looks()
     let shared = SharedBox::<u64>::create_new(guard.key(), 0).unwrap();
     for errno in [libc::ENOSYS, libc::EPERM] {
         shared.set(0).unwrap();
+        // The first move may come before this process runs again.
+        let mut seen = shared.snapshot().unwrap();
         let play = [TASKS, "play", &guard.arg(), "10", "one"];
         let Some(mut player) = without(libc::SYS_futex_waitv, errno, &play) else {
             return;
         };
-        let mut seen = shared.snapshot().unwrap();
         while seen.value < 19 {
             seen = shared.wait(seen.version).unwrap();
             if seen.value % 2 == 1 && seen.value < 19 {
