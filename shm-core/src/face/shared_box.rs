@@ -36,7 +36,7 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | `update`, `try_update` | 0; 1 to wake a waiter | 1 above 4 KiB | the lock |
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
-/// | an item of `stream` | 0 if it is there; else 1 or 2, and 1 of a thread of the library for up to 127 boxes | a few when it first waits | a newer version, in a task |
+/// | an item of `stream` | 0 if it is there; else 0 to 2, and 1 or 2 of a thread of the library for up to 127 boxes | a few when it first waits | a newer version, in a task |
 /// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
 /// | `open` of a file | 25 (find, map, facts, two locks); 7 to drop, and `persist` by the last | some | a value that is being restored |

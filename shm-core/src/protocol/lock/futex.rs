@@ -90,6 +90,10 @@ impl Word {
         }
     }
 
+    pub(super) fn address(&self) -> usize {
+        self.address as usize
+    }
+
     /// As in [`sleep_private`].
     pub(super) fn private(address: usize, expected: u32) -> Word {
         const FUTEX2_PRIVATE: u32 = 128;
@@ -100,11 +104,11 @@ impl Word {
 }
 
 /// Sleeps until woken on any of the words, until `nap` is over, or for no reason at all; returns at once if one is
-/// not what is expected, or is not mapped any more.
+/// not what is expected, or is not mapped any more. Woken, which one of the words that was for.
 ///
 /// The errno if the kernel, or a sandbox, does not do that.
 #[cfg(feature = "async")]
-pub(super) fn sleep_on_any(words: &[Word], nap: Duration) -> Result<(), i32> {
+pub(super) fn sleep_on_any(words: &[Word], nap: Duration) -> Result<Option<usize>, i32> {
     // SAFETY: the structure consists of integers, for which zeros are valid. No literal names the padding that it has with
     // times of 64 bits on 32-bit targets.
     let mut now: libc::timespec = unsafe { core::mem::zeroed() };
@@ -131,7 +135,8 @@ pub(super) fn sleep_on_any(words: &[Word], nap: Duration) -> Result<(), i32> {
     };
     let errno = || std::io::Error::last_os_error().raw_os_error();
     match (slept < 0).then(errno).flatten() {
-        None | Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR | libc::EFAULT) => Ok(()),
+        None => Ok(usize::try_from(slept).ok()),
+        Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR | libc::EFAULT) => Ok(None),
         Some(errno) => Err(errno),
     }
 }

@@ -7,7 +7,9 @@
 //!
 //! | what happens | what follows |
 //! |---|---|
+//! | a word ends the sleep | its tasks are woken before the thread does anything else; if they came back at once the last time, it announces them to committers, and makes the barrier |
 //! | a future or stream is dropped | its waiter is taken away; the thread is not told, and wakes at most once more for it |
+//! | the barrier is refused that a task could make | what relied on it is woken, and announces itself |
 //! | a mapping goes while a thread sleeps on it | its words are taken away first, so no thread loads them any more; what the kernel still knows of them is an address: the next sleep is without it, or ends at once |
 //! | `fork` | no thread goes with the child. What is known of the parent's stands for another epoch and is not touched again, its lock neither, which any thread may have held: the child begins anew, with threads of its own |
 //! | a waker panics | the thread goes on |
@@ -18,7 +20,6 @@
 //! It knows words and wakers, no segment.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -29,10 +30,11 @@ use std::time::{Duration, Instant};
 
 use super::futex::{self, MOST_WORDS, Word};
 use super::process;
-use super::wait::{ANNOUNCED_NAP, DEATH_NAP, UNANNOUNCED_NAP};
+use super::wait::{self, ANNOUNCED_NAP, DEATH_NAP, UNANNOUNCED_NAP};
 use super::watches::{Seen, Waiter, Watches};
 use crate::protocol::fault::Fault;
-use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
+use crate::protocol::memory::atomics::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::protocol::memory::latch::version_of;
 
 /// Between two looks at words that no committer wakes for, once nothing has changed for a second: a sleep costs some 20 us
 /// of a processor, however little is done in between.
@@ -51,11 +53,21 @@ pub(in crate::protocol) struct Words {
     /// Committers wake those who sleep on it.
     pub(in crate::protocol) word: *const AtomicU32,
     pub(in crate::protocol) state: *const AtomicU32,
+    /// Where a thread may announce that one waits.
+    pub(in crate::protocol) announcement: Option<Announcement>,
     /// Whether what has this number may have been removed by another program.
     pub(in crate::protocol) may_be_gone: fn(i32) -> bool,
     pub(in crate::protocol) number: i32,
     /// For those who wait for deaths, too.
     pub(in crate::protocol) deaths: Option<Deaths>,
+}
+
+/// The words of an announcement (`wait.rs`).
+#[derive(Clone, Copy, Debug)]
+pub(in crate::protocol) struct Announcement {
+    /// The sequence, half of which is the word.
+    pub(in crate::protocol) seq: *const AtomicU64,
+    pub(in crate::protocol) awaited: *const AtomicU64,
 }
 
 /// How to ask the kernel about deaths.
@@ -92,6 +104,19 @@ impl Words {
                 deaths,
             }
         }
+    }
+
+    /// Announces that one waits for what comes after the word that it returns. A barrier must follow.
+    ///
+    /// # Safety
+    ///
+    /// The words are mapped, and may be written.
+    unsafe fn announce(&self) -> Option<u32> {
+        let Announcement { seq, awaited } = self.announcement?;
+        // SAFETY: they are mapped (this function's contract), and atomics.
+        let (seq, awaited) = unsafe { ((*seq).load(Relaxed), &*awaited) };
+        wait::announce(awaited, version_of(seq).wrapping_add(1));
+        Some(seq as u32)
     }
 }
 
@@ -167,6 +192,11 @@ impl Inner {
         threads.find(|thread| thread.watches.contains(address))
     }
 
+    fn is_announced(&mut self, address: usize, word: u32) -> bool {
+        let thread = self.thread_of(address);
+        thread.is_some_and(|thread| thread.watches.is_announced(address, word))
+    }
+
     /// The thread that is to look at a word, which may have to be started.
     fn thread_for(&mut self, address: usize, polled: bool) -> usize {
         let has_it = |thread: &Thread| thread.watches.contains(address);
@@ -199,19 +229,20 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Has `waker` woken when one of the words is another than was seen, in the place of what this was about before.
-    /// `polled`: no committer wakes, look often. `true`: the task has been woken
-    /// since it last came here, and not for what [`Waiting::end`] was told of.
+    /// `announce` tells committers so, and says whether they will wake: if not, the thread looks often. It is not called where
+    /// the thread has announced it. `true`: the task has been woken since it last came here, and not for what
+    /// [`Waiting::end`] was told of.
     ///
     /// The caller looks at the words again before it sleeps.
     ///
     /// # Safety
     ///
-    /// The words stay mapped until [`retire`] has been told of them.
+    /// The words stay mapped until [`retire`] has been told of them; those of an announcement may be written.
     pub(in crate::protocol) unsafe fn wait(
         &mut self,
         words: Words,
         seen: Seen,
-        polled: bool,
+        announce: impl FnOnce() -> bool,
         waker: &Waker,
     ) -> Result<bool, Fault> {
         let waker = waker.clone();
@@ -222,7 +253,13 @@ impl Waiting {
         before = self.cancel_in(reactor, &mut inner);
         let had_waited = self.epoch == reactor.epoch && self.number != 0 && !self.ended;
         (self.number, self.ended) = (0, false);
-        let polled = polled || inner.refused;
+        let announced = inner.is_announced(words.address(), seen.word) || {
+            drop(inner);
+            let announced = announce();
+            inner = reactor.lock();
+            announced
+        };
+        let polled = !announced || inner.refused;
         let index = inner.thread_for(words.address(), polled);
         inner.last += 1;
         let number = inner.last;
@@ -278,8 +315,7 @@ pub(in crate::protocol) fn retire(word: *const AtomicU32, epoch: u32) {
         let reactor = reactor();
         let mut inner = reactor.lock();
         let thread = inner.thread_of(word.addr());
-        let waiters: HashMap<_, _> =
-            thread.map_or_else(HashMap::new, |thread| thread.watches.retire(word.addr()));
+        let waiters = thread.map(|thread| thread.watches.retire(word.addr()));
         drop(inner);
         drop(waiters);
     }
@@ -312,22 +348,22 @@ fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
 fn run(reactor: &Reactor, index: usize) {
     let (mut woken, mut list) = (Vec::new(), Vec::new());
     let mut was_idle = false;
-    let (mut asked, mut round) = (Instant::now(), 0);
-    let mut changed = Instant::now();
-    let mut deaths_asked = Instant::now();
+    let mut now = Instant::now();
+    let (mut asked, mut round) = (now, 0);
+    let (mut changed, mut deaths_asked) = (now, now);
     loop {
         list.clear();
         let mut inner = reactor.lock();
         let thread = &mut inner.threads[index];
         let (poked, expected) = (thread.poked, thread.poked.load(Relaxed));
         list.push(Word::private(poked.as_ptr().addr(), expected));
-        if asked.elapsed() >= ANNOUNCED_NAP {
-            (asked, round) = (Instant::now(), round + 1);
+        if now.duration_since(asked) >= ANNOUNCED_NAP {
+            (asked, round) = (now, round + 1);
             question(&mut thread.watches, round, &mut woken);
         }
-        let asks = deaths_asked.elapsed() >= DEATH_NAP;
+        let asks = now.duration_since(deaths_asked) >= DEATH_NAP;
         if asks {
-            deaths_asked = Instant::now();
+            deaths_asked = now;
         }
         let mut are_mortal = Cell::new(false);
         let look = |words: &Words, known| {
@@ -351,13 +387,10 @@ fn run(reactor: &Reactor, index: usize) {
         let refused = inner.refused;
         drop(inner);
         if !woken.is_empty() {
-            changed = Instant::now();
+            changed = now;
         }
-        for waker in woken.drain(..) {
-            // The others wait for this thread, too.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
-        let between_looks = match changed.elapsed() {
+        wake(&mut woken);
+        let between_looks = match now.duration_since(changed) {
             _ if is_idle => IDLE,
             quiet if quiet > IDLE => QUIET_NAP,
             _ => UNANNOUNCED_NAP,
@@ -371,12 +404,50 @@ fn run(reactor: &Reactor, index: usize) {
             true => Err(libc::ENOSYS),
             false => futex::sleep_on_any(&list, nap),
         };
-        if let Err(errno) = slept {
-            if !refused && is_refusal(errno) {
-                reactor.lock().refused = true;
+        let hastened = match slept {
+            // The first one is the one that is poked.
+            Ok(Some(word @ 1..)) => hasten(reactor, index, list[word].address(), &mut woken),
+            Ok(_) => false,
+            Err(errno) => {
+                if !refused && is_refusal(errno) {
+                    reactor.lock().refused = true;
+                }
+                futex::sleep_private(poked.as_ptr(), expected, between_looks);
+                false
             }
-            futex::sleep_private(poked.as_ptr(), expected, between_looks);
+        };
+        now = Instant::now();
+        if hastened {
+            changed = now;
         }
+    }
+}
+
+/// Wakes the tasks of the word that ended the sleep, before anything else is done. `true`: there were some.
+fn hasten(reactor: &Reactor, index: usize, address: usize, woken: &mut Vec<Waker>) -> bool {
+    let mut inner = reactor.lock();
+    let watches = &mut inner.threads[index].watches;
+    // SAFETY: **mapped**: this thread has the lock.
+    let look = |words: &Words, known| unsafe { words.look(known) };
+    // SAFETY: the same; they may be written (`Waiting::wait`).
+    let announce = |words: &Words| unsafe { words.announce() };
+    let announced = watches.look_at(address, look, announce, woken);
+    drop(inner);
+    let any = !woken.is_empty();
+    wake(woken);
+    if announced && !futex::barrier_everywhere() {
+        // It was allowed before. Those that relied on it come back by themselves.
+        let waiters = reactor.lock().threads[index].watches.retire(address);
+        woken.extend(waiters.into_values().map(|waiter| waiter.waker));
+        wake(woken);
+    }
+    any
+}
+
+fn wake(woken: &mut Vec<Waker>) {
+    for waker in woken.drain(..) {
+        // The others wait for this thread, too.
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 

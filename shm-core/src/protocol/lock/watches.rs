@@ -11,9 +11,13 @@
 //! | looks at the word again: what is committed from here on finds the thread on its way to sleep | sleeps until one of the words, or the one that is poked, is another than was noted, or is woken |
 //!
 //! A word stays listed for one more sleep after its tasks were woken: most wait again at once, and then need not
-//! poke.
+//! poke. Where they did so the last time, the thread announces them before it wakes them; then it makes the barrier, looks, and
+//! sleeps. So a task that comes back, and has seen just the word for which that was done, need not announce itself: a later
+//! commit meets the announcement, or the thread's look. For tasks that don't come back a committer wakes the thread
+//! once in vain.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 use std::task::Waker;
 
@@ -39,24 +43,58 @@ pub(in crate::protocol) struct Waiter {
 #[derive(Debug)]
 struct Watch<W> {
     words: W,
-    waiters: HashMap<u64, Waiter>,
+    waiters: Waiters,
     /// What all of them have seen, if that is one thing: a look that finds the same asks none of them.
     alike: Option<Seen>,
     /// No committer wakes: the thread looks often.
     polled: bool,
     /// The thread's next or present sleep regards it.
     listed: bool,
+    /// Tasks were woken since the thread looked at all words: the next sleep regards it without them.
+    lingers: bool,
+    /// The last one that added itself had seen what the thread had: tasks come back before a committer does.
+    prompt: bool,
+    /// The word, when the thread announced to committers that one waits for what comes after that.
+    announced: Option<u32>,
     /// What the kernel said of deaths when it was asked last.
     deaths: u32,
 }
 
 /// By the addresses of their words.
 #[derive(Debug)]
-pub(in crate::protocol) struct Watches<W>(HashMap<usize, Watch<W>>);
+pub(in crate::protocol) struct Watches<W>(HashMap<usize, Watch<W>, Multiply>);
+
+/// By their numbers.
+pub(in crate::protocol) type Waiters = HashMap<u64, Waiter, Multiply>;
+
+type Multiply = BuildHasherDefault<Multiplied>;
+
+/// A hash of one number, at the cost of two instructions: a committer waits for it, and no peer chooses these numbers.
+#[derive(Debug, Default)]
+pub(in crate::protocol) struct Multiplied(u64);
+
+impl Hasher for Multiplied {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only numbers are hashed");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // What is high in a product depends on all bits.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+}
 
 impl<W> Watches<W> {
     pub(in crate::protocol) fn new() -> Watches<W> {
-        Watches(HashMap::new())
+        Watches(HashMap::default())
     }
 
     pub(in crate::protocol) fn contains(&self, address: usize) -> bool {
@@ -87,13 +125,17 @@ impl<W> Watches<W> {
     ) -> bool {
         let watch = self.0.entry(address).or_insert_with(|| Watch {
             words,
-            waiters: HashMap::new(),
+            waiters: Waiters::default(),
             alike: None,
             polled,
             listed: false,
+            lingers: false,
+            prompt: false,
+            announced: None,
             deaths: 0,
         });
         let regarded = watch.listed && watch.polled == polled;
+        watch.prompt = regarded && watch.alike == Some(waiter.seen);
         watch.polled = polled;
         watch.deaths = waiter.seen.deaths;
         watch.alike = match watch.waiters.is_empty() {
@@ -102,6 +144,12 @@ impl<W> Watches<W> {
         };
         watch.waiters.insert(number, waiter);
         !regarded
+    }
+
+    /// Whether the thread has announced one that has seen this word, and will find what comes after it.
+    pub(in crate::protocol) fn is_announced(&self, address: usize, word: u32) -> bool {
+        let watch = self.0.get(&address);
+        watch.is_some_and(|watch| watch.listed && !watch.polled && watch.announced == Some(word))
     }
 
     /// Takes a task away, unless it has been woken.
@@ -115,7 +163,7 @@ impl<W> Watches<W> {
     }
 
     /// Takes a word away, and gives back those that waited for it.
-    pub(in crate::protocol) fn retire(&mut self, address: usize) -> HashMap<u64, Waiter> {
+    pub(in crate::protocol) fn retire(&mut self, address: usize) -> Waiters {
         let watch = self.0.remove(&address);
         watch.map(|watch| watch.waiters).unwrap_or_default()
     }
@@ -133,6 +181,25 @@ impl<W> Watches<W> {
         }
     }
 
+    /// Looks at the word that has ended the sleep, before all others: adds to `woken` those that saw another one. `true`: they
+    /// were announced by `announce`, which says for what word, and a barrier must follow.
+    pub(in crate::protocol) fn look_at(
+        &mut self,
+        address: usize,
+        look: impl FnOnce(&W, u32) -> Seen,
+        announce: impl FnOnce(&W) -> Option<u32>,
+        woken: &mut Vec<Waker>,
+    ) -> bool {
+        let Some(watch) = self.0.get_mut(&address) else {
+            return false;
+        };
+        let now = look(&watch.words, watch.deaths);
+        watch.take(now, woken);
+        let announces = watch.lingers && watch.prompt && !watch.polled;
+        watch.announced = announces.then(|| announce(&watch.words)).flatten();
+        watch.announced.is_some()
+    }
+
     /// Looks at each word, told what the kernel said of deaths last: adds to `woken` those that saw another one, and to
     /// `list` what the thread is to sleep on. `true`: it must look often.
     #[must_use]
@@ -145,20 +212,9 @@ impl<W> Watches<W> {
         let mut often = false;
         self.0.retain(|address, watch| {
             let now = look(&watch.words, watch.deaths);
-            watch.deaths = now.deaths;
-            let before = woken.len();
-            if watch.alike != Some(now) {
-                watch.waiters.retain(|_, waiter| {
-                    let same = waiter.seen == now;
-                    if !same {
-                        // A waker's own code does not run here, under a lock.
-                        woken.push(mem::replace(&mut waiter.waker, Waker::noop().clone()));
-                    }
-                    same
-                });
-                watch.alike = Some(now);
-            }
-            watch.listed = !watch.waiters.is_empty() || woken.len() > before;
+            watch.take(now, woken);
+            watch.listed = !watch.waiters.is_empty() || watch.lingers;
+            watch.lingers = false;
             if watch.listed && !watch.polled {
                 list(*address, now.word);
             }
@@ -166,6 +222,27 @@ impl<W> Watches<W> {
             watch.listed
         });
         often
+    }
+}
+
+impl<W> Watch<W> {
+    /// Adds to `woken` those that have not seen what is there now.
+    fn take(&mut self, now: Seen, woken: &mut Vec<Waker>) {
+        self.deaths = now.deaths;
+        if self.alike == Some(now) {
+            return;
+        }
+        let before = woken.len();
+        self.waiters.retain(|_, waiter| {
+            let same = waiter.seen == now;
+            if !same {
+                // A waker's own code does not run here, under a lock.
+                woken.push(mem::replace(&mut waiter.waker, Waker::noop().clone()));
+            }
+            same
+        });
+        self.alike = Some(now);
+        self.lingers |= woken.len() > before;
     }
 }
 
@@ -190,6 +267,31 @@ mod tests {
                 waker,
             },
         )
+    }
+
+    /// What the thread does when a committer has changed the word; how many tasks it woke, and whether it announced them.
+    fn change(watches: &mut Watches<()>, word: u32) -> (usize, bool) {
+        let mut woken = Vec::new();
+        let announced = watches.look_at(1, |(), _| seen(word), |()| Some(word), &mut woken);
+        let _ = watches.look(|(), _| seen(word), &mut woken, |_, _| ());
+        (woken.len(), announced)
+    }
+
+    #[test]
+    fn tasks_that_come_back_at_once_are_announced_and_no_others() {
+        let mut watches = Watches::new();
+        assert!(watches.add(1, (), false, waiter(1, 5)));
+        assert_eq!(change(&mut watches, 5), (0, false));
+        assert_eq!(change(&mut watches, 6), (1, false), "it may be gone");
+        assert!(!watches.is_announced(1, 6));
+        assert!(!watches.add(1, (), false, waiter(2, 6)), "it was prompt");
+        assert_eq!(change(&mut watches, 7), (1, true));
+        assert!(watches.is_announced(1, 7) && !watches.is_announced(1, 8));
+        // It comes back after the next commit: which woke the thread for nothing, once.
+        assert_eq!(change(&mut watches, 8), (0, false));
+        assert!(!watches.is_announced(1, 8) && watches.is_empty());
+        assert!(watches.add(1, (), false, waiter(3, 8)));
+        assert_eq!(change(&mut watches, 9), (1, false));
     }
 
     #[test]

@@ -34,6 +34,10 @@ enum Wrong {
     LatePoke,
     /// It sleeps without words that have no task any more, and takes them for listed.
     Unlisted,
+    /// It does not announce the tasks that it says it has announced.
+    NoAnnouncementByThread,
+    /// It does so for what comes after another word than it says.
+    EarlyAnnouncement,
 }
 
 struct Bell {
@@ -69,19 +73,30 @@ impl Room {
         }
     }
 
+    /// The thread has just woken a task, which may come back at once: then it announces it the next time.
+    fn was_waited_for(&self) {
+        let (seen, waker) = (self.seen(), Waker::noop().clone());
+        let mut watches = self.watches.lock().expect("no panic inside");
+        let _ = watches.add(WORD, (), false, (0, Waiter { seen, waker }));
+        let _ = watches.look(|(), _| seen, &mut Vec::new(), |_, _| ());
+        drop(watches.cancel(WORD, 0));
+    }
+
     /// FUTEX_WAKE, of the word or the one that is poked: the thread sleeps on both.
     fn wake(&self) {
         drop(self.queue.lock());
         self.sleepers.notify_all();
     }
 
-    /// `futex_waitv`.
-    fn sleep(&self, word: Option<u32>, poked: u32) {
+    /// `futex_waitv`. Whether it was woken.
+    fn sleep(&self, word: Option<u32>, poked: u32) -> bool {
         let queue = self.queue.lock().expect("no panic inside");
         let is_same = word.is_none_or(|word| self.seen().word == word);
-        if is_same && self.poked.load(Relaxed) == poked {
+        let sleeps = is_same && self.poked.load(Relaxed) == poked;
+        if sleeps {
             drop(self.sleepers.wait(queue));
         }
+        sleeps
     }
 
     /// What `Segment::poll_newer` and `Waiting::wait` do, until they find the version.
@@ -90,9 +105,6 @@ impl Room {
             let seq = self.board.latch().sequence();
             if version_of(seq) >= version {
                 return;
-            }
-            if self.wrong != Wrong::NoAnnouncement {
-                wait::announce(&self.board.awaited, version_of(seq) + 1);
             }
             let bell = Arc::new(Bell {
                 rung: Mutex::new(false),
@@ -106,6 +118,13 @@ impl Room {
             let waker = Waker::from(bell.clone());
             let mut watches = self.watches.lock().expect("no panic inside");
             let before = watches.cancel(WORD, *numbers);
+            if !watches.is_announced(WORD, seen.word) {
+                drop(watches);
+                if self.wrong != Wrong::NoAnnouncement {
+                    wait::announce(&self.board.awaited, version_of(seq) + 1);
+                }
+                watches = self.watches.lock().expect("no panic inside");
+            }
             *numbers += 1;
             let poke = watches.add(WORD, (), false, (*numbers, Waiter { seen, waker }));
             let poke = poke && self.wrong != Wrong::NoPoke;
@@ -151,8 +170,27 @@ impl Room {
                 word = word.map(|_| self.seen().word);
             }
             woken.drain(..).for_each(Waker::wake);
-            self.sleep(word, poked);
+            if self.sleep(word, poked) {
+                self.hasten();
+            }
         }
+    }
+
+    /// What `reactor::hasten` does. The barrier is in the announcement.
+    fn hasten(&self) {
+        let mut woken = Vec::new();
+        let announce = |()| {
+            let seq = self.board.latch().sequence();
+            let early = u64::from(self.wrong == Wrong::EarlyAnnouncement);
+            if self.wrong != Wrong::NoAnnouncementByThread {
+                wait::announce(&self.board.awaited, version_of(seq) + 1 - early);
+            }
+            Some(seq as u32)
+        };
+        let mut watches = self.watches.lock().expect("no panic inside");
+        watches.look_at(WORD, |(), _| self.seen(), |()| announce(()), &mut woken);
+        drop(watches);
+        woken.drain(..).for_each(Waker::wake);
     }
 
     fn commit(&self) {
@@ -178,6 +216,7 @@ fn model(commits: u64, wrong: Wrong, preemptions: usize) -> Model {
             sleepers: Condvar::new(),
             wrong,
         });
+        room.was_waited_for();
         let last = 1 + commits;
         let task = thread::spawn({
             let (room, tally) = (room.clone(), tally.clone());
@@ -213,8 +252,17 @@ fn no_task_sleeps_on() {
 
 #[test]
 fn without_any_of_its_steps_a_task_sleeps_on() {
-    use Wrong::{LatePoke, LateWord, NoAnnouncement, NoLook, NoPoke, Unlisted};
-    for wrong in [NoLook, NoAnnouncement, NoPoke, LateWord, LatePoke, Unlisted] {
+    use Wrong::{EarlyAnnouncement, LatePoke, LateWord, NoAnnouncement};
+    use Wrong::{NoAnnouncementByThread, NoLook, NoPoke, Unlisted};
+    let of_task = [NoLook, NoAnnouncement, NoPoke];
+    let of_thread = [
+        LateWord,
+        LatePoke,
+        Unlisted,
+        NoAnnouncementByThread,
+        EarlyAnnouncement,
+    ];
+    for wrong in of_task.into_iter().chain(of_thread) {
         assert!(quietly(|| model(2, wrong, 2).breaks()), "{wrong:?}");
     }
 }

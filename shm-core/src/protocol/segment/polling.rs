@@ -11,7 +11,7 @@ use super::segment::{Segment, seq_low};
 use crate::home::{Home, file};
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::process;
-use crate::protocol::lock::reactor::{self, Deaths, Waiting, Words};
+use crate::protocol::lock::reactor::{self, Announcement, Deaths, Waiting, Words};
 use crate::protocol::lock::wait::DEATH_NAP;
 use crate::protocol::lock::watches::Seen;
 use crate::protocol::memory::atomics::{AtomicU32, Ordering::Relaxed};
@@ -79,7 +79,9 @@ impl Segment {
         self.check_life()?;
         // In the place of a snapshot another value is put, and no process wakes for that.
         let is_frozen = self.frozen.is_some();
-        let announced = !is_frozen && self.will_be_woken(version_of(seq).wrapping_add(1));
+        let next = version_of(seq).wrapping_add(1);
+        // What asks for deaths looks at the word often enough.
+        let announce = || (!is_frozen && self.will_be_woken(next)) || deaths.is_some();
         let word = match is_frozen {
             true => self.control().seq.load(Relaxed),
             false => seq,
@@ -90,11 +92,10 @@ impl Segment {
             deaths: deaths.map_or(0, |(_, told)| told),
         };
         self.watched.store(process::epoch(), Relaxed);
-        // What asks for deaths looks at the word as often as that, too.
-        let polled = !announced && deaths.is_none();
         let words = self.words(deaths.map(|(deaths, _)| deaths));
-        // SAFETY: the words are in the mapping (**divided**), and `unwatch` tells before that goes.
-        let was_woken = unsafe { waiting.wait(words, seen, polled, waker) }?;
+        // SAFETY: the words are in the mapping (**divided**), and `unwatch` tells before that goes; of an announcement there is
+        // none unless it may be written.
+        let was_woken = unsafe { waiting.wait(words, seen, announce, waker) }?;
         if self.latch.sequence() != seq || self.state() != state {
             // What came in between may not have woken the reactor. No loop here: a peer may store without end.
             waker.wake_by_ref();
@@ -110,9 +111,14 @@ impl Segment {
             Home::Segment(mapping) => (is_marked, mapping.id().as_raw()),
             Home::File(file) => (file::has_no_name, file.number()),
         };
+        let announces = self.writable && self.frozen.is_none();
         Words {
             word: self.word(),
             state: &raw const self.control().state,
+            announcement: announces.then(|| Announcement {
+                seq: &raw const self.control().seq,
+                awaited: &raw const self.control().awaited,
+            }),
             may_be_gone,
             number,
             deaths,
