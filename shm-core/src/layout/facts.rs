@@ -2,46 +2,84 @@
 
 use super::{FieldSchema, Primitive, Schema, TypeKind, Variant};
 
+/// What holds of a type by what is in it.
+#[derive(Clone, Copy)]
+enum Fact {
+    AnyBits,
+    ZerosAreValid,
+    Bare,
+    Opaque,
+    PaddingFields,
+    Others,
+}
+
+impl Fact {
+    /// Whether it holds of a struct if it does of one field, and not only if it does of all.
+    const fn is_of_any(self) -> bool {
+        matches!(self, Fact::Opaque | Fact::PaddingFields | Fact::Others)
+    }
+}
+
 impl Schema {
     /// Whether every bit pattern is a value: no `bool`, `char`, `NonZero`, enum or `FixedVec` is anywhere inside.
     pub const fn any_bits(&self) -> bool {
-        match self.kind() {
-            TypeKind::Primitive(primitive) => primitive.any_bits(),
-            TypeKind::Array { element, len } => len == 0 || element.any_bits(),
-            TypeKind::Str { .. } | TypeKind::Opaque { .. } => true,
-            TypeKind::Vec { .. } => false,
-            TypeKind::Struct { fields, .. } => {
-                let mut i = 0;
-                while i < fields.len() {
-                    if !fields[i].schema().any_bits() {
-                        return false;
-                    }
-                    i += 1;
-                }
-                true
-            }
-            TypeKind::Enum { .. } => false,
-        }
+        self.is(Fact::AnyBits)
     }
 
     /// Whether bytes that are all zero are a value that may stand in a segment: each enum inside has a variant that is
     /// 0 and does not stand for others, and no `NonZero` is there.
     pub const fn zeros_are_valid(&self) -> bool {
-        match self.kind() {
-            TypeKind::Primitive(primitive) => !primitive.is_non_zero(),
-            TypeKind::Str { .. } | TypeKind::Vec { .. } | TypeKind::Opaque { .. } => true,
-            TypeKind::Array { element, len } => len == 0 || element.zeros_are_valid(),
-            TypeKind::Struct { fields, .. } => {
+        self.is(Fact::ZerosAreValid)
+    }
+
+    /// Whether no byte carries a value.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.is(Fact::Bare)
+    }
+
+    /// Whether bytes of another program are anywhere inside: see [`Opaque`](super::Opaque).
+    pub(crate) const fn has_opaque(&self) -> bool {
+        self.is(Fact::Opaque)
+    }
+
+    /// Whether a field that is padding is anywhere inside.
+    pub(crate) const fn has_padding_fields(&self) -> bool {
+        self.is(Fact::PaddingFields)
+    }
+
+    /// Whether an enum with a variant for unknown numbers is anywhere inside.
+    pub(crate) const fn has_others(&self) -> bool {
+        self.is(Fact::Others)
+    }
+
+    const fn is(&self, fact: Fact) -> bool {
+        match (self.kind(), fact) {
+            (TypeKind::Array { len: 0, .. }, Fact::AnyBits | Fact::ZerosAreValid | Fact::Bare)
+            | (TypeKind::Vec { .. }, Fact::ZerosAreValid)
+            | (TypeKind::Str { .. }, Fact::AnyBits | Fact::ZerosAreValid) => true,
+            // Its length is a number, and may be one that it has no room for.
+            (TypeKind::Vec { .. }, Fact::AnyBits | Fact::Bare) => false,
+            (TypeKind::Array { element, .. } | TypeKind::Vec { element, .. }, _) => {
+                element.is(fact)
+            }
+            (TypeKind::Struct { fields, .. }, _) => {
+                if matches!(fact, Fact::PaddingFields) && !self.padding().is_empty() {
+                    return true;
+                }
+                let one_is_enough = fact.is_of_any();
                 let mut i = 0;
                 while i < fields.len() {
-                    if !fields[i].schema().zeros_are_valid() {
-                        return false;
+                    if fields[i].schema().is(fact) == one_is_enough {
+                        return one_is_enough;
                     }
                     i += 1;
                 }
-                true
+                !one_is_enough
             }
-            TypeKind::Enum { variants, .. } => {
+            (TypeKind::Opaque { .. }, _) => !matches!(fact, Fact::PaddingFields | Fact::Others),
+            (TypeKind::Primitive(primitive), Fact::AnyBits) => primitive.any_bits(),
+            (TypeKind::Primitive(primitive), Fact::ZerosAreValid) => !primitive.is_non_zero(),
+            (TypeKind::Enum { variants, .. }, Fact::ZerosAreValid) => {
                 let mut i = 0;
                 while i < variants.len() {
                     if variants[i].value == 0 && !variants[i].other {
@@ -51,43 +89,7 @@ impl Schema {
                 }
                 false
             }
-        }
-    }
-
-    /// Whether bytes of another program are anywhere inside: see [`Opaque`](super::Opaque).
-    pub(crate) const fn has_opaque(&self) -> bool {
-        match self.kind() {
-            TypeKind::Opaque { .. } => true,
-            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => element.has_opaque(),
-            TypeKind::Struct { fields, .. } => {
-                let mut i = 0;
-                while i < fields.len() {
-                    if fields[i].schema().has_opaque() {
-                        return true;
-                    }
-                    i += 1;
-                }
-                false
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a field that is padding is anywhere inside.
-    pub(crate) const fn has_padding_fields(&self) -> bool {
-        match self.kind() {
-            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => {
-                element.has_padding_fields()
-            }
-            TypeKind::Struct { fields, .. } => {
-                let mut found = !self.padding().is_empty();
-                let mut i = 0;
-                while i < fields.len() && !found {
-                    found = fields[i].schema().has_padding_fields();
-                    i += 1;
-                }
-                found
-            }
+            (TypeKind::Enum { variants, .. }, Fact::Others) => other_of(variants).is_some(),
             _ => false,
         }
     }
@@ -144,24 +146,6 @@ impl Schema {
             (at..at + counter.schema().size()).step_by(8)
         };
         self.counters().iter().flat_map(words)
-    }
-
-    /// Whether an enum with a variant for unknown numbers is anywhere inside.
-    pub(crate) const fn has_others(&self) -> bool {
-        match self.kind() {
-            TypeKind::Array { element, .. } | TypeKind::Vec { element, .. } => element.has_others(),
-            TypeKind::Enum { variants, .. } => other_of(variants).is_some(),
-            _ => {
-                let fields = self.fields();
-                let mut found = false;
-                let mut i = 0;
-                while i < fields.len() && !found {
-                    found = fields[i].schema().has_others();
-                    i += 1;
-                }
-                found
-            }
-        }
     }
 
     /// How many types lie inside each other here; 1 for a type without parts.

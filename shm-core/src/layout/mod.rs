@@ -59,7 +59,7 @@ pub use opaque::{Aligned, Alignment};
 pub use parse_error::ParseTypeError;
 pub use primitive::Primitive;
 pub use runs::{Run, Runs};
-pub(crate) use runs::{for_each_leaf, for_each_window, is_bare, is_dense};
+pub(crate) use runs::{for_each_leaf, for_each_window, is_dense};
 pub use schema::{FieldSchema, Schema, TypeKind, Variant};
 pub(crate) use shared_layout::ForEachMissing;
 pub use shared_layout::SharedLayout;

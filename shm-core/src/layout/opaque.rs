@@ -35,6 +35,7 @@ use super::{Schema, SharedLayout};
 /// ```compile_fail,E0277
 /// let odd = shm_core::Opaque::<12, 3>::default(); // no type aligns to 3
 /// ```
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Opaque<const N: usize, const ALIGN: usize = 1>
 where
@@ -79,17 +80,6 @@ mod units {
 
     alignments!(To1 1 To2 2 To4 4 To8 8 To16 16 To32 32 To64 64);
 }
-
-impl<const N: usize, const ALIGN: usize> Clone for Opaque<N, ALIGN>
-where
-    Alignment<ALIGN>: Aligned,
-{
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<const N: usize, const ALIGN: usize> Copy for Opaque<N, ALIGN> where Alignment<ALIGN>: Aligned {}
 
 // SAFETY: `Zeroable`: any bytes are a `MaybeUninit<u8>`, zeros too, and there is nothing else.
 unsafe impl<const N: usize, const ALIGN: usize> Zeroable for Opaque<N, ALIGN> where

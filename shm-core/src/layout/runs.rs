@@ -127,7 +127,7 @@ impl Collector {
     const fn array(&mut self, element: &Schema, len: u64, base: u64, repeat: Repeat) {
         let size = len * element.size;
         // Else nothing would end the loops below.
-        if len == 0 || is_bare(element) {
+        if len == 0 || element.is_bare() {
             return;
         }
         if is_dense(element) {
@@ -261,25 +261,6 @@ pub(crate) fn for_each_leaf(
     }
     for index in 0..places {
         for_each_leaf(element, base + index * element.size(), each);
-    }
-}
-
-/// Whether no byte carries a value.
-pub(crate) const fn is_bare(schema: &Schema) -> bool {
-    match schema.kind() {
-        TypeKind::Opaque { .. } => true,
-        TypeKind::Array { element, len } => len == 0 || is_bare(element),
-        TypeKind::Struct { fields, .. } => {
-            let mut i = 0;
-            while i < fields.len() {
-                if !is_bare(fields[i].schema()) {
-                    return false;
-                }
-                i += 1;
-            }
-            true
-        }
-        _ => false,
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::names::primitive_type;
 use crate::foreign::scope::TypeNames;
 use crate::layout::{
-    BYTE_ORDER, FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_bare,
-    is_dense, other_of,
+    BYTE_ORDER, FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_dense,
+    other_of,
 };
 
 /// One member of a struct, before its name in C is known.
@@ -273,7 +273,7 @@ fn stores<'a>(names: &TypeNames, members: impl IntoIterator<Item = &'a Member<'a
             ));
         }
     };
-    for member in (members.into_iter()).filter(|member| !is_bare(member.schema)) {
+    for member in (members.into_iter()).filter(|member| !member.schema.is_bare()) {
         let offset = member.offset;
         let end = offset + member.size();
         if is_stored_whole(member.schema) {

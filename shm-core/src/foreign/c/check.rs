@@ -108,15 +108,12 @@ impl Check<'_> {
 /// What `SHM_CHECK_KIND` calls it (`?` is what no standard C has, such as GCC's `__int128`); `None` for what C
 /// has in more than one way.
 fn kind(primitive: Primitive) -> Option<char> {
-    use Primitive::{Bool, F32, F64, I8, I16, I32, I64, I128, U8, U16, U32, U64, U128};
-    use Primitive::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64};
-    use Primitive::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64};
+    use Primitive::{Bool, Char, F32, F64, I128, NonZeroI128, NonZeroU128, U128};
     match primitive {
         Bool => Some('b'),
         F32 | F64 => Some('f'),
-        I8 | I16 | I32 | I64 | NonZeroI8 | NonZeroI16 | NonZeroI32 | NonZeroI64 => Some('i'),
-        U8 | U16 | U32 | U64 | NonZeroU8 | NonZeroU16 | NonZeroU32 | NonZeroU64 => Some('u'),
         I128 | U128 => Some('?'),
-        _ => None,
+        Char | NonZeroI128 | NonZeroU128 => None,
+        integer => Some(if integer.is_signed() { 'i' } else { 'u' }),
     }
 }

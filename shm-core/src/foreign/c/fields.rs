@@ -6,7 +6,7 @@ use super::bytes::{Member, flat, is_stored_whole, judge};
 use super::names::primitive_type;
 use super::structs::{member_names, type_of};
 use crate::foreign::scope::{Scope, TypeNames};
-use crate::layout::{FieldSchema, Primitive, Schema, TypeKind, is_bare};
+use crate::layout::{FieldSchema, Primitive, Schema, TypeKind};
 
 /// Longer names have no functions: a schema out of a segment may nest and repeat names as it likes.
 const LONGEST: usize = 200;
@@ -144,7 +144,7 @@ impl Fields<'_> {
     }
 
     fn walk(&mut self, place: &Place, schema: &Schema) {
-        if schema.size() == 0 || is_bare(schema) || place.path.len() > LONGEST {
+        if schema.size() == 0 || schema.is_bare() || place.path.len() > LONGEST {
             return;
         }
         let (element, count) = flat(schema, 1);
