@@ -15,7 +15,7 @@ use super::failure::{Counting, Failure};
 use super::room::{self, Fit, Judged};
 use super::stretches::store_by_schema;
 use crate::layout::{later_variant, path_of};
-use crate::protocol::{Fault, Fresh, Held, Latch, Locked, OwnedRow, Seated, Segment, Span, State};
+use crate::protocol::{Fault, Fresh, Held, Latch, Locked, Seated, Segment, Span, State};
 
 /// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
 const LOOKS: u32 = 100;
@@ -206,13 +206,13 @@ impl Attached {
         Err(Failure::damaged("its schema changes without end"))
     }
 
-    /// The row of a seat, which [`Segment::try_seat`] did not give.
+    /// Whether the row of a seat is had still, under a schema that lets this process write.
     #[cold]
-    pub(crate) fn seat(&self, seated: &Seated) -> Result<OwnedRow<'_>, Failure> {
+    pub(crate) fn check_seat(&self, seated: &Seated) -> Result<(), Failure> {
         for _ in 0..=LOOKS {
-            let row = self.segment.seat(seated)?;
+            self.segment.check_seat(seated)?;
             if self.segment.is_written_as_known() {
-                return Ok(row);
+                return Ok(());
             }
             drop(self.lock()?);
         }

@@ -120,7 +120,7 @@ impl<T: SharedLayout> Typed<T> {
         let read = unsafe {
             let to = place.as_mut_ptr().cast();
             let schema = row.schema();
-            self.attached().read(row.copies(), schema, field.span(), to)
+            self.attached().read(&row.latch(), schema, field.span(), to)
         };
         if const { counts::<T>() } {
             fill_counts(field, &mut place, |at| row.count(at));

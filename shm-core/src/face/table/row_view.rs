@@ -3,13 +3,12 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::str::FromStr;
-use std::vec;
 
 #[cfg(doc)]
 use super::super::error::ErrorKind;
 use super::super::error::{Error, Operation};
 use crate::layout::{ParseTypeError, SharedLayout};
-use crate::protocol::{Row, Seen};
+use crate::protocol::{Own, Row, Seen};
 use crate::typed::{Field, Snapshot, Typed};
 
 /// One claim of a row: a row has another one with each owner, and no two claims of a table have one id. As text, for another
@@ -79,11 +78,6 @@ impl<'a, T: SharedLayout> RowView<'a, T> {
     pub(super) fn look(typed: &'a Typed<T>, index: u32) -> Option<RowView<'a, T>> {
         let row = typed.attached().segment().row(index)?;
         let seen = row.look()?;
-        Some(RowView::of_row(typed, row, seen))
-    }
-
-    fn of(typed: &'a Typed<T>, index: u32, seen: Seen) -> Option<RowView<'a, T>> {
-        let row = typed.attached().segment().row(index)?;
         Some(RowView::of_row(typed, row, seen))
     }
 
@@ -162,23 +156,19 @@ impl<T: SharedLayout> fmt::Debug for RowView<'_, T> {
 #[must_use = "an iterator looks at no row unless it is asked for the next one"]
 pub struct Rows<'a, T: SharedLayout> {
     typed: &'a Typed<T>,
-    way: Way,
-}
-
-enum Way {
-    /// From this row on.
-    Look(u32),
-    /// Those that were looked at.
-    Looked(vec::IntoIter<(u32, Seen)>),
+    /// What was found of the owners, by rows in ascending order, where it could not be noted in the table.
+    looked: Option<Vec<(u32, Seen)>>,
+    /// How many rows had their turn.
+    done: u32,
 }
 
 impl<'a, T: SharedLayout> Rows<'a, T> {
     pub(super) fn new(typed: &'a Typed<T>, looked: Option<Vec<(u32, Seen)>>) -> Rows<'a, T> {
-        let way = match looked {
-            Some(looked) => Way::Looked(looked.into_iter()),
-            None => Way::Look(0),
-        };
-        Rows { typed, way }
+        Rows {
+            typed,
+            looked,
+            done: 0,
+        }
     }
 }
 
@@ -187,23 +177,25 @@ impl<'a, T: SharedLayout> Iterator for Rows<'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<RowView<'a, T>> {
-        match &mut self.way {
-            Way::Looked(looked) => {
-                let (index, seen) = looked.next()?;
-                RowView::of(self.typed, index, seen)
-            }
-            Way::Look(next) => {
-                let count = self.typed.attached().segment().row_count();
-                while *next < count {
-                    *next += 1;
-                    if let Some(row) = RowView::look(self.typed, *next - 1) {
-                        return Some(row);
-                    }
+        loop {
+            let row = self.typed.attached().segment().row(self.done)?;
+            self.done += 1;
+            if let Some(mut seen) = row.look() {
+                if let Some(looked) = &self.looked {
+                    seen.own = judged(looked, row.index(), seen.own);
                 }
-                None
+                return Some(RowView::of_row(self.typed, row, seen));
             }
         }
     }
+}
+
+/// The word of a row as it was judged, unless it has another owner by now.
+#[cold]
+fn judged(looked: &[(u32, Seen)], index: u32, own: Own) -> Own {
+    let found = looked.binary_search_by_key(&index, |(index, _)| *index);
+    let judged = found.map_or(own, |at| looked[at].1.own);
+    if own.shows_as(judged) { judged } else { own }
 }
 
 impl<T: SharedLayout> FusedIterator for Rows<'_, T> {}

@@ -47,10 +47,7 @@ impl<T: SharedLayout> Seat<T> {
     /// [`SharedBox::set`](crate::SharedBox::set).
     #[inline]
     pub fn set(&mut self, value: T) -> Result<u64, Error> {
-        let mut row = match self.segment().try_seat(&self.seated) {
-            Some(row) => row,
-            None => self.row(Operation::SeatSet)?,
-        };
+        let mut row = self.row(Operation::SeatSet)?;
         let version = self.typed.commit(&mut row, &value);
         Ok(row.finish(version))
     }
@@ -64,10 +61,7 @@ impl<T: SharedLayout> Seat<T> {
     #[inline]
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
         let operation = Operation::SeatUpdate;
-        let mut row = match self.segment().try_seat(&self.seated) {
-            Some(row) => row,
-            None => self.row(operation)?,
-        };
+        let mut row = self.row(operation)?;
         let updated = self.typed.update(&mut row, change);
         let version = updated.map_err(self.explain(operation))?;
         Ok(row.finish(version))
@@ -82,10 +76,7 @@ impl<T: SharedLayout> Seat<T> {
     #[inline]
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
         let operation = Operation::SeatStore;
-        let mut row = match self.segment().try_seat(&self.seated) {
-            Some(row) => row,
-            None => self.row(operation)?,
-        };
+        let mut row = self.row(operation)?;
         let found = self.typed.check_stored(field);
         let found = found.and_then(|()| self.typed.find(&row, field));
         found.map_err(self.explain(operation))?;
@@ -104,10 +95,7 @@ impl<T: SharedLayout> Seat<T> {
     #[inline]
     pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
         let operation = Operation::SeatFetchAdd;
-        let mut row = match self.segment().try_seat(&self.seated) {
-            Some(row) => row,
-            None => self.row(operation)?,
-        };
+        let mut row = self.row(operation)?;
         if let Some(before) = self.typed.count(&row, field, n) {
             return Ok(before);
         }
@@ -135,10 +123,19 @@ impl<T: SharedLayout> Seat<T> {
         self.typed.attached().segment()
     }
 
-    #[cold]
+    #[inline(always)]
     fn row(&self, operation: Operation) -> Result<OwnedRow<'_>, Error> {
-        let row = self.typed.attached().seat(&self.seated);
-        row.map_err(self.explain(operation))
+        let row = self.segment().seat(&self.seated);
+        if !row.check_at_once() {
+            self.check(operation)?;
+        }
+        Ok(row)
+    }
+
+    #[cold]
+    fn check(&self, operation: Operation) -> Result<(), Error> {
+        let checked = self.typed.attached().check_seat(&self.seated);
+        checked.map_err(self.explain(operation))
     }
 
     fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {

@@ -216,19 +216,18 @@ pub(super) unsafe fn divide(home: Home, access: Access, geometry: Geometry) -> S
     };
     // The template of a table, the value of a box.
     let last = geometry.row(geometry.rows);
-    let mirrors = [0, 1].map(|index| area(geometry.mirror(index) + last, geometry.capacity));
     let rooms = [0, 1].map(|index| area(geometry.schema_room(index), geometry.room));
     let control_at = geometry.records_at() + geometry.records();
     let control: *const Control = base.wrapping_add(control_at).cast_const().cast();
     // SAFETY: **divided**: the control block is the last part of the geometry.
     let unique = unsafe { &*control }.unique.load(Relaxed);
     // SAFETY: sequence: an atomic of the control block, which goes into the segment with the mapping.
-    // Alike: payload and mirrors have the geometry's capacity, and its areas do not overlap.
+    // Alike: payload and mirrors have the geometry's capacity, lie a multiple of `mirror(0)` apart, and its areas do not overlap.
     let latch = unsafe {
         Latch::new(
             &raw const (*control).seq,
             area(last, geometry.capacity),
-            mirrors,
+            geometry.mirror(0),
         )
     };
     let records = base.wrapping_add(geometry.records_at()).cast_const().cast();

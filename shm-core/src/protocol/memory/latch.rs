@@ -41,8 +41,8 @@ const PIECE: usize = 4096;
 ///
 /// - **sequence**: `seq` stays mapped and aligned for as long as this value or a copy of it is used, and
 ///   is touched by atomics only.
-/// - **alike**: the three areas are of one size and do not overlap: what lies within one lies within
-///   each.
+/// - **alike**: the mirrors lie `apart` bytes behind the payload and twice as many, are areas of its size, and do not
+///   overlap: what lies within one copy lies within each.
 ///
 /// What a committer promises beside them:
 ///
@@ -52,7 +52,7 @@ const PIECE: usize = 4096;
 pub(crate) struct Latch {
     seq: *const AtomicU64,
     payload: Area,
-    mirrors: [Area; 2],
+    apart: usize,
 }
 
 /// The commit whose value a sequence promises to readers.
@@ -61,6 +61,10 @@ pub(crate) fn version_of(seq: u64) -> u64 {
     seq / 2
 }
 
+/// Tells the compiler that a branch is not the usual one.
+#[cold]
+fn seldom() {}
+
 impl Latch {
     /// # Safety
     ///
@@ -68,12 +72,12 @@ impl Latch {
     pub(in crate::protocol) unsafe fn new(
         seq: *const AtomicU64,
         payload: Area,
-        mirrors: [Area; 2],
+        apart: usize,
     ) -> Latch {
         Latch {
             seq,
             payload,
-            mirrors,
+            apart,
         }
     }
 
@@ -84,12 +88,11 @@ impl Latch {
     /// The [invariants](Latch#invariants) hold for it: sequence, alike; and those of its [areas](Area#invariants).
     #[inline(always)]
     pub(in crate::protocol) unsafe fn before(&self, bytes: usize, seq: *const AtomicU64) -> Latch {
-        // SAFETY: this function's contract.
-        let before = |area: Area| unsafe { area.before(bytes) };
         Latch {
             seq,
-            payload: before(self.payload),
-            mirrors: self.mirrors.map(before),
+            // SAFETY: this function's contract.
+            payload: unsafe { self.payload.before(bytes) },
+            apart: self.apart,
         }
     }
 
@@ -101,8 +104,15 @@ impl Latch {
 
     /// Payload and mirrors.
     pub(in crate::protocol) fn copies(&self) -> [Area; 3] {
-        let [even, odd] = self.mirrors;
-        [self.payload, even, odd]
+        [self.payload, self.mirror(0), self.mirror(1)]
+    }
+
+    /// The mirror of a commit.
+    #[inline(always)]
+    fn mirror(&self, version: u64) -> Area {
+        let times = version as usize % 2 + 1;
+        // SAFETY: by **alike** an area like the payload lies there.
+        unsafe { self.payload.behind(self.apart.wrapping_mul(times)) }
     }
 
     /// The sequence now.
@@ -149,22 +159,20 @@ impl Latch {
         // Pairs with the release fences in `commit`: a reader that sees a sequence sees the copy that
         // it promises.
         fence(Acquire);
-        let (copy, bound) = if seq % 2 == 0 {
-            (self.payload, seq.wrapping_add(1))
+        let (copy, good) = if seq % 2 == 0 {
+            (self.payload, 1)
         } else {
-            // No index: what is indexed lies in memory.
-            let [even, odd] = self.mirrors;
-            let mirror = if version_of(seq) % 2 == 0 { even } else { odd };
-            (mirror, seq.wrapping_add(3))
+            // A branch, which the processor predicts, while an address that is chosen waits for the sequence.
+            seldom();
+            (self.mirror(version_of(seq)), 3)
         };
         load(copy);
         // Pairs with the same fences: if a byte of a later commit got into the copy, the load below
         // sees that commit's sequence.
         fence(Acquire);
         let now = self.sequence();
-        // The sequence only rises, so all of `seq..bound` is one distance from `seq`; a peer that
-        // sets it back fails here.
-        (now.wrapping_sub(seq) < bound.wrapping_sub(seq)).then_some(version_of(seq))
+        // The sequence only rises; a peer that sets it back fails here.
+        (now.wrapping_sub(seq) < good).then_some(version_of(seq))
     }
 
     /// The same for a long span: a commit that begins on the way costs one piece of at most `piece`
@@ -213,7 +221,7 @@ impl Latch {
                 return Some(version);
             }
         }
-        let mirror = self.mirrors[version as usize % 2];
+        let mirror = self.mirror(version);
         // SAFETY: the span fits in the payload, and so in the mirror (**alike**); `dst` takes its bytes.
         unsafe { mirror.load_long(span.offset + done, dst.add(done), span.len - done) };
         // Pairs with the fences in `commit`: a byte of a later commit in the mirror makes the load
@@ -291,7 +299,7 @@ impl Latch {
         // are told to go.
         fence(Release);
         stop!("commit: even");
-        (version, self.mirrors[version as usize % 2])
+        (version, self.mirror(version))
     }
 
     /// The copy that readers of an even sequence read.
@@ -329,13 +337,13 @@ impl Latch {
         if seq % 2 == 0 {
             // The payload stands; the mirror may be half-written.
             // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
-            unsafe { self.mirrors[version_of(seq) as usize % 2].copy_from(self.payload, whole) };
+            unsafe { self.mirror(version_of(seq)).copy_from(self.payload, whole) };
         } else {
             // The payload may be half-written; the mirror of the commit before stands. Its value
             // becomes the next version.
             // SAFETY: payload and mirrors are **alike**, writable (**owned**), and `stored` fits.
             unsafe {
-                let mirror = self.mirrors[version_of(seq) as usize % 2];
+                let mirror = self.mirror(version_of(seq));
                 self.payload.copy_around(mirror, stored, mask);
                 stop!("repair: payload restored");
                 let (_, mirror) = self.publish(seq.wrapping_add(1));
@@ -395,7 +403,7 @@ impl Latch {
     ///
     /// **owned**, see [`Latch`]; `stored` fits in the payload. The segment is not ready yet.
     pub(in crate::protocol) unsafe fn adopt(&self, stored: usize) {
-        for mirror in self.mirrors {
+        for mirror in [self.mirror(0), self.mirror(1)] {
             // SAFETY: payload and mirror are **alike**, writable (**owned**), and `stored` fits.
             unsafe { mirror.copy_from(self.payload, Span::whole(stored)) };
         }

@@ -8,10 +8,10 @@ use loom::thread;
 use super::super::lock::claim::Claim;
 use super::super::lock::lock;
 use super::super::memory::control::State;
-use super::super::memory::copy::{Area, Span};
+use super::super::memory::copy::Span;
 use super::super::memory::latch::Latch;
 use super::atomics::{AtomicU32, AtomicU64, Ordering::Relaxed, mortal};
-use super::{BYTES, Count, Model, store};
+use super::{BYTES, Count, Model, latch_of, store};
 
 /// Words of the smallest capacity.
 const CAPACITY: usize = 8;
@@ -39,14 +39,7 @@ impl Newborn {
     }
 
     fn latch(&self) -> Latch {
-        // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as
-        // `self`, which each actor keeps.
-        let [payload, even, odd] = self
-            .copies
-            .each_ref()
-            .map(|words| unsafe { Area::new(words.as_ptr(), CAPACITY * 8) });
-        // SAFETY: sequence: an atomic of `self`, which each actor keeps. Alike: three arrays of one size.
-        unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
+        latch_of(&self.seq, &self.copies)
     }
 
     /// What `complete` does under the lock.

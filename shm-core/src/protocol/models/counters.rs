@@ -18,7 +18,7 @@ use super::super::memory::latch::Latch;
 use super::super::rows::own::{Life, Own};
 use super::super::rows::words::RowWords;
 use super::atomics::{AtomicU64, mortal};
-use super::{BYTES, Model, Tally, WORDS};
+use super::{BYTES, Model, Tally, WORDS, latch_of};
 
 /// Claims, by their slots.
 const HOLDER: u32 = 1;
@@ -88,9 +88,7 @@ impl Row {
     }
 
     fn latch(&self) -> Latch {
-        let [payload, even, odd] = self.copies.each_ref().map(Row::area);
-        // SAFETY: sequence: an atomic of the row, which each actor keeps. Alike: three arrays of one size.
-        unsafe { Latch::new(&raw const self.words.seq, payload, [even, odd]) }
+        latch_of(&self.words.seq, &self.copies)
     }
 
     fn cell(&self) -> &AtomicU64 {

@@ -69,6 +69,15 @@ impl Copied {
     const BOTH: [Copied; 2] = [Copied::AtOnce, Copied::InPieces];
 }
 
+/// The latch of a model whose actors keep sequence and copies.
+fn latch_of<const N: usize>(seq: &AtomicU64, copies: &[[AtomicU64; N]; 3]) -> Latch {
+    // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as the model, which each
+    // actor keeps.
+    let payload = unsafe { Area::new(copies.as_ptr().cast(), N * 8) };
+    // SAFETY: sequence: an atomic of the model. Alike: three arrays of one size, one behind the other.
+    unsafe { Latch::new(&raw const *seq, payload, size_of_val(&copies[0])) }
+}
+
 impl Board {
     /// A segment at version 1, whose value is 1.
     fn new(copied: Copied) -> Arc<Board> {
@@ -87,14 +96,7 @@ impl Board {
     }
 
     fn latch(&self) -> Latch {
-        // SAFETY: mapped, words, shared: a copy's words lie side by side, are atomics, and live as long as
-        // the board, which each actor keeps.
-        let [payload, even, odd] = self
-            .copies
-            .each_ref()
-            .map(|words| unsafe { Area::new(words.as_ptr(), BYTES) });
-        // SAFETY: sequence: an atomic of the board, which each actor keeps. Alike: three arrays of one size.
-        unsafe { Latch::new(&raw const self.seq, payload, [even, odd]) }
+        latch_of(&self.seq, &self.copies)
     }
 
     /// Commits a value all of whose words are the version that it is going to be.

@@ -98,9 +98,11 @@ impl Own {
         (Life::Live as u64..=Life::Reaping as u64).contains(&life)
     }
 
-    /// Whether the row shows the value of the owner that it had when its word was `seen`.
+    /// Whether the row shows the value of the owner that it had when its word was `seen`, and it showed one.
     #[inline(always)]
-    pub(in crate::protocol) fn shows_as(self, seen: Own) -> bool {
-        self.is_shown() && self.generation() == seen.generation()
+    pub(crate) fn shows_as(self, seen: Own) -> bool {
+        debug_assert!(seen.is_shown());
+        // Most often nothing has happened meanwhile.
+        self == seen || (self.is_shown() && self.generation() == seen.generation())
     }
 }

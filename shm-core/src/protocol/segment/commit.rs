@@ -56,7 +56,7 @@ pub(crate) trait Held {
     }
 
     /// The copies of that value.
-    fn copies(&self) -> &impl Copies;
+    fn copies(&self) -> impl Copies;
 
     /// Copies some bytes of the value to `dst`. All of `dst` is initialised then. The right is known to be had, see
     /// [`Held::check`].
@@ -100,7 +100,7 @@ pub(crate) trait Held {
         write: impl Fn(Payload),
     ) -> u64 {
         // SAFETY: the right is had: **owned**, **whole**; what this function's contract says of lengths.
-        unsafe { commit_whole(self.copies(), len, gaps, write) }
+        unsafe { commit_whole(&self.copies(), len, gaps, write) }
     }
 
     /// Commits what `write` stores within `changed`: the cost is that of these bytes and of those
@@ -161,7 +161,7 @@ pub(crate) trait Copies {
 /// The right to commit is had: **owned**, **whole** of [`Held`]. `len` is at most the capacity, and `gaps` lie
 /// within `len`.
 #[inline(always)]
-pub(super) unsafe fn commit_whole(
+unsafe fn commit_whole(
     copies: &impl Copies,
     len: usize,
     gaps: Option<[Span; GAPS]>,
@@ -176,7 +176,7 @@ pub(super) unsafe fn commit_whole(
     // SAFETY: this function's contract: **owned**, **whole**.
     let (version, mirror) = unsafe { copies.latch().commit(write) };
     if copies.stored() != len {
-        follow_longer(mirror, copies);
+        follow_longer(mirror, copies.latch().payload(), copies.stored());
     } else if let Some(gaps) = gaps.filter(|_| len <= TWICE) {
         // The bytes of the payload, though most are not from there.
         write(mirror);
@@ -212,7 +212,7 @@ pub(super) unsafe fn commit_as(copies: &impl Copies, version: u64, write: impl F
     let write = |area| write(Payload { area, exact });
     // SAFETY: this function's contract: **owned**, **whole**, a later version.
     let (_, mirror) = unsafe { copies.latch().commit_as(version, write) };
-    follow_longer(mirror, copies);
+    follow_longer(mirror, copies.latch().payload(), copies.stored());
     stop!("commit: mirror written");
 }
 
@@ -236,10 +236,10 @@ unsafe fn copy_gap(mirror: Area, payload: Area, gap: Span) {
 /// Brings a mirror up to date that is longer than the value which was committed: it belongs to a
 /// newer program's schema.
 #[inline(never)]
-fn follow_longer(mirror: Area, copies: &impl Copies) {
+fn follow_longer(mirror: Area, payload: Area, stored: usize) {
     // SAFETY: payload and mirror are of one size and do not overlap; a commit is under way, so the
     // mapping is writable; `stored` is within the capacity (the segment's **fits**).
-    unsafe { mirror.copy_from(copies.latch().payload(), Span::whole(copies.stored())) };
+    unsafe { mirror.copy_from(payload, Span::whole(stored)) };
 }
 
 /// The payload while a commit, or a birth, is under way.

@@ -162,7 +162,7 @@ impl Locked<'_> {
         self.finish(|locked| {
             let next = locked.version().wrapping_add(1);
             // SAFETY: the lock is known to be held: **owned**, **whole**. Under it no other version came to stand.
-            unsafe { commit_as(locked.segment, version, write) };
+            unsafe { commit_as(&locked.segment, version, write) };
             next
         });
         true
@@ -197,7 +197,7 @@ impl Locked<'_> {
     }
 }
 
-impl Copies for Segment {
+impl Copies for &Segment {
     #[inline(always)]
     fn latch(&self) -> &Latch {
         &self.latch
@@ -231,7 +231,7 @@ impl Held for Locked<'_> {
     }
 
     #[inline(always)]
-    fn copies(&self) -> &impl Copies {
+    fn copies(&self) -> impl Copies {
         self.segment
     }
 }

@@ -1,12 +1,12 @@
 //! One row of an attached table: read by all, written by its owner.
 
-use super::commit::{Copies, GAPS, Held, Payload, commit_whole};
+use super::commit::{Copies, GAPS, Held, Payload};
 use super::segment::Segment;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
-use crate::protocol::memory::control::{EVERYTHING, State};
+use crate::protocol::memory::control::{EVERYTHING, Geometry, State};
 use crate::protocol::memory::copy::{Area, LONG, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
@@ -21,7 +21,6 @@ pub(crate) struct Row<'a> {
     pub(super) segment: &'a Segment,
     pub(super) index: u32,
     pub(super) words: &'a RowWords,
-    pub(super) latch: Latch,
 }
 
 /// Whose value a row showed when it was looked at.
@@ -40,20 +39,26 @@ pub(crate) struct Seated {
     pub(super) index: u32,
     pub(super) own: Own,
     pub(super) stamp: Stamp,
-    pub(super) cells: Cells,
+    pub(super) spot: Spot,
 }
 
-/// Where a seat's row and its bases begin, for additions that cost little more than an atomic's own.
+/// Where a seat's row lies, so that no commit computes it, and no addition.
+///
+/// # Invariants
+///
+/// **there**: words, copies and bases are those of a row of the segment that the seat is of, and stay as long as that.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cells {
-    row: *const AtomicU64,
+pub(super) struct Spot {
+    words: *const RowWords,
+    latch: Latch,
+    /// What the counters held when the row was claimed; without counters nothing is there.
     bases: *const AtomicU64,
 }
 
-// SAFETY: they lead to atomics of a mapping, which is no thread's, so it may be any thread that has them.
-unsafe impl Send for Cells {}
-// SAFETY: they lead to atomics, which threads may access at once.
-unsafe impl Sync for Cells {}
+// SAFETY: it leads to atomics of a mapping, which is no thread's, so it may be any thread that has it.
+unsafe impl Send for Spot {}
+// SAFETY: it leads to atomics and copies, which threads may access at once.
+unsafe impl Sync for Spot {}
 
 impl Segment {
     /// How many rows there are; 0 of a box.
@@ -65,43 +70,25 @@ impl Segment {
     #[inline(always)]
     pub(crate) fn row(&self, index: u32) -> Option<Row<'_>> {
         let words = self.row_words().get(index as usize)?;
-        let behind = (self.geometry.rows - index) as usize * self.geometry.capacity;
-        // SAFETY: the row's copies lie there, each within its part of the mapping (**rows**, **divided**), and
-        // have its size; the sequence is an atomic of the row's words. Both stay as long as `self`.
-        let latch = unsafe { self.latch.before(behind, &raw const words.seq) };
         Some(Row {
             segment: self,
             index,
             words,
-            latch,
         })
     }
 
-    /// The row of a seat, unless something has to be looked at first: see [`Segment::seat`].
+    /// The row of a seat of this segment's, whether it is had still or not: see [`Held::check`].
     #[inline(always)]
-    pub(crate) fn try_seat(&self, seated: &Seated) -> Option<OwnedRow<'_>> {
-        let owned = self.seat_of(seated)?;
-        owned.check_at_once().then_some(owned)
-    }
-
-    /// The row of a seat, once all has been looked at.
-    pub(crate) fn seat(&self, seated: &Seated) -> Result<OwnedRow<'_>, Fault> {
-        self.check_seat(seated)?;
-        self.seat_of(seated).ok_or(Fault::Left)
-    }
-
-    #[inline(always)]
-    fn seat_of(&self, seated: &Seated) -> Option<OwnedRow<'_>> {
+    pub(crate) fn seat<'a>(&'a self, seated: &'a Seated) -> OwnedRow<'a> {
         debug_assert!(self.writable);
-        Some(OwnedRow {
-            row: self.row(seated.index)?,
-            seated: *seated,
-            fresh: false,
-        })
+        OwnedRow {
+            segment: self,
+            seated,
+        }
     }
 
     /// Whether this process has the row of a seat still, whatever schema is in force.
-    fn check_seat(&self, seated: &Seated) -> Result<(), Fault> {
+    pub(crate) fn check_seat(&self, seated: &Seated) -> Result<(), Fault> {
         if !seated.stamp.lasts() {
             return Err(Fault::Forked);
         }
@@ -129,17 +116,18 @@ impl Seen {
 impl Seated {
     /// The seat of a row that this process has claimed.
     pub(super) fn of(row: &Row<'_>, own: Own, stamp: Stamp) -> Seated {
-        let first = row.latch.payload().first();
-        let cells = Cells {
-            row: first,
-            bases: first.wrapping_byte_add(row.segment.geometry.mirror(2)),
+        let (latch, bases) = (row.latch(), row.segment.geometry.mirror(2));
+        let spot = Spot {
+            words: row.words,
+            latch,
+            bases: latch.payload().first().wrapping_byte_add(bases),
         };
         let index = row.index;
         Seated {
             index,
             own,
             stamp,
-            cells,
+            spot,
         }
     }
 
@@ -157,12 +145,17 @@ impl Row<'_> {
 
     /// The number of its last commit, of whatever owner.
     pub(crate) fn version(&self) -> u64 {
-        version_of(self.latch.sequence())
+        version_of(self.words.seq.load(Relaxed))
     }
 
-    /// Its copies.
-    pub(crate) fn copies(&self) -> &Latch {
-        &self.latch
+    /// Its copies. Computed when they are asked for: what a reader does before needs the registers.
+    #[inline(always)]
+    pub(crate) fn latch(&self) -> Latch {
+        let Geometry { rows, capacity, .. } = self.segment.geometry;
+        let before = (rows - self.index) as usize * capacity;
+        // SAFETY: the row's copies lie there, each within its part of the mapping (**rows**, **divided**), and
+        // have its size; the sequence is an atomic of the row's words. Both stay as long as the segment.
+        unsafe { self.segment.latch.before(before, &raw const self.words.seq) }
     }
 
     /// Which words of a row are counters: those that are not 0. `None`: none.
@@ -177,7 +170,7 @@ impl Row<'_> {
     /// The table has counters, and its capacity the word at the offset, a multiple of 8.
     #[inline(always)]
     unsafe fn counter(&self, offset: usize) -> (&AtomicU64, &AtomicU64) {
-        let payload = self.latch.payload();
+        let payload = self.latch().payload();
         // SAFETY: the row has the word (this function's contract), and so have its bases, which lie behind the mirrors
         // (**rows**, **divided**); both stay as long as the segment.
         unsafe {
@@ -196,6 +189,13 @@ impl Row<'_> {
         // SAFETY: this function's contract.
         let (cell, base) = unsafe { self.counter(offset) };
         cell.load(Relaxed).wrapping_sub(base.load(Relaxed))
+    }
+
+    /// What the cell of a counter holds; `None`: the table has no counter there.
+    fn cell(&self, offset: usize) -> Option<u64> {
+        let is_counter = self.segment.is_counter(offset);
+        // SAFETY: it is one, within the capacity.
+        is_counter.then(|| unsafe { self.counter(offset) }.0.load(Relaxed))
     }
 
     /// What the owner has counted at this offset; `None`: the table has no counter there.
@@ -247,7 +247,7 @@ impl Row<'_> {
         state: State,
         len: usize,
     ) -> Result<Option<(Vec<u8>, u64)>, Fault> {
-        let mut read = self.segment.read_bytes_of(&self.latch, state, len)?;
+        let mut read = self.segment.read_bytes_of(&self.latch(), state, len)?;
         for offset in self.segment.counters().take_while(|at| at + 8 <= len) {
             let count = self.count(offset).unwrap_or_default();
             read.0[offset..offset + 8].copy_from_slice(&count.to_ne_bytes());
@@ -280,24 +280,92 @@ impl Row<'_> {
         // row's size (**divided**); `dst` takes its bytes.
         let version = unsafe {
             if span.len > LONG {
-                self.latch.read_long(span, dst)
+                self.latch().read_long(span, dst)
             } else {
-                self.latch.read(span, dst)
+                self.latch().read(span, dst)
             }
         }?;
         self.is_still(seen.own).then_some(version)
     }
 }
 
-impl Copies for Row<'_> {
+/// A row of this process's own, for one commit.
+///
+/// # Invariants
+///
+/// Those of [`Held`]: **owned**, since its word names this process's claim, which lives as long as the handle;
+/// **whole**, since it was repaired when it was claimed. And **there** of [`Spot`], in this segment.
+///
+/// Two references, which stay in registers: whatever is asked of them leads to no place on the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnedRow<'a> {
+    segment: &'a Segment,
+    seated: &'a Seated,
+}
+
+impl<'a> OwnedRow<'a> {
+    #[inline(always)]
+    fn words(self) -> &'a RowWords {
+        // SAFETY: **there**. They are atomics, which may change under a shared reference.
+        unsafe { &*self.seated.spot.words }
+    }
+
+    fn row(self) -> Row<'a> {
+        Row {
+            segment: self.segment,
+            index: self.seated.index,
+            words: self.words(),
+        }
+    }
+
+    /// Whether the row is had still, at first sight; if not, ask [`Held::check`].
+    #[inline(always)]
+    pub(crate) fn check_at_once(self) -> bool {
+        self.seated.stamp.lasts_at_once()
+            && self.segment.is_written_as_known()
+            && self.words().is(self.seated.own)
+    }
+
+    /// Ends a commit: looks around at times, whether segment, semaphores and process still belong together.
+    #[inline(always)]
+    pub(crate) fn finish(self, version: u64) -> u64 {
+        self.segment.look_around(version);
+        version
+    }
+
+    /// Adds to a counter; returns what the owner had counted before.
+    ///
+    /// # Safety
+    ///
+    /// The table has counters, and its capacity the word at the offset, a multiple of 8.
+    #[inline(always)]
+    pub(crate) unsafe fn add(self, offset: usize, n: u64) -> u64 {
+        let Spot { latch, bases, .. } = &self.seated.spot;
+        // SAFETY: the row and its bases have the word (this function's contract), and are **there**. An atomic may change
+        // under a shared reference.
+        let (cell, base) = unsafe { (latch.payload().word(offset), &*bases.byte_add(offset)) };
+        // No exchange: only this process adds to the row, and a seat does one thing at a time. One store, so a death leaves
+        // all of it or nothing.
+        let before = cell.load(Relaxed);
+        cell.store(before.wrapping_add(n), Relaxed);
+        let base = base.load(Relaxed);
+        // An addition costs less than a commit, and so it looks less often.
+        if before % ADDITIONS == 0 {
+            self.segment.look_around(0);
+        }
+        before.wrapping_sub(base)
+    }
+}
+
+impl Copies for OwnedRow<'_> {
     #[inline(always)]
     fn latch(&self) -> &Latch {
-        &self.latch
+        &self.seated.spot.latch
     }
 
     #[inline(always)]
     fn range(&self) -> &AtomicU64 {
-        &self.words.range
+        &self.words().range
     }
 
     #[inline(always)]
@@ -311,66 +379,68 @@ impl Copies for Row<'_> {
     }
 }
 
-/// A row of this process's own, for one commit.
+impl Held for OwnedRow<'_> {
+    fn cell(&self, offset: usize) -> Option<u64> {
+        self.row().cell(offset)
+    }
+
+    fn count(&self, offset: usize) -> Option<u64> {
+        self.row().count(offset)
+    }
+
+    #[inline(always)]
+    fn check(&self) -> Result<(), Fault> {
+        if self.check_at_once() {
+            return Ok(());
+        }
+        // Whatever schema is in force by now: the row has the fields that it was claimed with, and lies where it lay.
+        self.segment.check_seat(self.seated)
+    }
+
+    #[inline(always)]
+    fn copies(&self) -> impl Copies {
+        *self
+    }
+}
+
+/// A row that has just been claimed, for its first commit: what its copies hold is its last owner's.
 ///
 /// # Invariants
 ///
-/// Those of [`Held`]: **owned**, since its word names this process's claim, which lives as long as the handle;
-/// **whole**, since it was repaired when it was claimed.
+/// Those of [`Held`], as for [`OwnedRow`].
 #[derive(Debug)]
-pub(crate) struct OwnedRow<'a> {
+pub(crate) struct FreshRow<'a> {
     pub(super) row: Row<'a>,
     pub(super) seated: Seated,
-    /// It has just been claimed: what its copies hold is its last owner's.
-    pub(super) fresh: bool,
 }
 
-impl OwnedRow<'_> {
-    /// Whether the row is had still, at first sight; if not, ask [`Held::check`].
-    #[inline(always)]
-    pub(crate) fn check_at_once(&self) -> bool {
-        self.seated.stamp.lasts_at_once()
-            && self.row.segment.is_written_as_known()
-            && self.row.words.is(self.seated.own)
+impl Held for FreshRow<'_> {
+    fn cell(&self, offset: usize) -> Option<u64> {
+        self.row.cell(offset)
     }
 
-    /// Ends a commit: looks around at times, whether segment, semaphores and process still belong together.
-    #[inline(always)]
-    pub(crate) fn finish(self, version: u64) -> u64 {
-        self.row.segment.look_around(version);
-        version
+    fn count(&self, offset: usize) -> Option<u64> {
+        self.row.count(offset)
     }
 
-    /// Adds to a counter; returns what the owner had counted before.
-    ///
-    /// # Safety
-    ///
-    /// The table has counters, and its capacity the word at the offset, a multiple of 8.
-    #[inline(always)]
-    pub(crate) unsafe fn add(&self, offset: usize, n: u64) -> u64 {
-        let Cells { row, bases } = self.seated.cells;
-        // SAFETY: this function's contract: the row and its bases have the word (`Seated::of`), and stay as long as the
-        // segment, of which this is a row. An atomic may change under a shared reference.
-        let (cell, base) = unsafe { (&*row.byte_add(offset), &*bases.byte_add(offset)) };
-        // No exchange: only this process adds to the row, and a seat does one thing at a time. One store, so a death leaves
-        // all of it or nothing.
-        let before = cell.load(Relaxed);
-        cell.store(before.wrapping_add(n), Relaxed);
-        let base = base.load(Relaxed);
-        // An addition costs less than a commit, and so it looks less often.
-        if before % ADDITIONS == 0 {
-            self.row.segment.look_around(0);
-        }
-        before.wrapping_sub(base)
+    fn check(&self) -> Result<(), Fault> {
+        self.row.segment.check_seat(&self.seated)
+    }
+
+    fn copies(&self) -> impl Copies {
+        debug_assert!(false, "the first commit is a whole one, over the template");
+        self.row.segment.seat(&self.seated)
+    }
+
+    /// Of the template, which is the value before the first.
+    unsafe fn load(&self, span: Span, dst: *mut u8) {
+        // SAFETY: the span lies within the capacity, which is the template's size; `dst` takes its bytes.
+        unsafe { self.row.segment.latch.payload().load_span(span, dst) };
     }
 
     /// Commits what `write` stores over the template: of all other bytes a new owner's row has the template's.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Held::commit`].
-    unsafe fn commit_first(&self, write: impl Fn(Payload)) -> u64 {
-        let latch = &self.row.latch;
+    unsafe fn commit(&mut self, _: usize, _: Option<[Span; GAPS]>, write: impl Fn(Payload)) -> u64 {
+        let latch = self.row.latch();
         let template = self.row.segment.latch.payload();
         // At least that of the schema that the row is to name, see `Segment::claim_row`.
         let len = self.row.segment.stored.load(Relaxed);
@@ -386,58 +456,5 @@ impl OwnedRow<'_> {
             mirror.copy_from(latch.payload(), Span::whole(len));
             version
         }
-    }
-}
-
-impl Held for OwnedRow<'_> {
-    fn cell(&self, offset: usize) -> Option<u64> {
-        let is_counter = self.row.segment.is_counter(offset);
-        // SAFETY: it is one, within the capacity.
-        is_counter.then(|| unsafe { self.row.counter(offset) }.0.load(Relaxed))
-    }
-
-    fn count(&self, offset: usize) -> Option<u64> {
-        self.row.count(offset)
-    }
-
-    #[inline(always)]
-    fn check(&self) -> Result<(), Fault> {
-        if self.check_at_once() {
-            return Ok(());
-        }
-        // Whatever schema is in force by now: the row has the fields that it was claimed with, and lies where it lay.
-        self.row.segment.check_seat(&self.seated)
-    }
-
-    #[inline(always)]
-    unsafe fn load(&self, span: Span, dst: *mut u8) {
-        let from = if self.fresh {
-            self.row.segment.latch.payload()
-        } else {
-            self.row.latch.payload()
-        };
-        // SAFETY: the span lies within the capacity, which is a row's size; `dst` takes its bytes.
-        unsafe { from.load_span(span, dst) };
-    }
-
-    #[inline(always)]
-    fn copies(&self) -> &impl Copies {
-        debug_assert!(!self.fresh, "the first commit is a whole one");
-        &self.row
-    }
-
-    #[inline(always)]
-    unsafe fn commit(
-        &mut self,
-        len: usize,
-        gaps: Option<[Span; GAPS]>,
-        write: impl Fn(Payload),
-    ) -> u64 {
-        if self.fresh {
-            // SAFETY: this function's contract.
-            return unsafe { self.commit_first(write) };
-        }
-        // SAFETY: **owned**, **whole**; what this function's contract says of lengths.
-        unsafe { commit_whole(&self.row, len, gaps, write) }
     }
 }

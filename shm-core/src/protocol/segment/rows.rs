@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::row::{OwnedRow, Row, Seated, Seen};
+use super::row::{FreshRow, Row, Seated, Seen};
 use super::segment::{Judgement, Segment};
 use crate::home::Witness;
 use crate::protocol::fault::{Fault, NAMED};
@@ -100,7 +100,7 @@ impl Judge<'_> {
 
 /// A row that was claimed, and is shown to no one yet; if it is dropped before it is, it is free again.
 pub(crate) struct Fresh<'a> {
-    row: Option<OwnedRow<'a>>,
+    row: Option<FreshRow<'a>>,
     /// The schema in force that was found behind the exchange, and its version.
     state: State,
     schema: u32,
@@ -108,7 +108,7 @@ pub(crate) struct Fresh<'a> {
 
 impl<'a> Fresh<'a> {
     /// What the first value is committed to.
-    pub(crate) fn row(&mut self) -> Option<&mut OwnedRow<'a>> {
+    pub(crate) fn row(&mut self) -> Option<&mut FreshRow<'a>> {
         self.row.as_mut()
     }
 
@@ -153,10 +153,9 @@ impl Segment {
         let (index, own) = self.take_row(claim)?;
         let row = self.row(index).ok_or(Fault::Left)?;
         let mut fresh = Fresh {
-            row: Some(OwnedRow {
+            row: Some(FreshRow {
                 row,
                 seated: Seated::of(&row, own, stamp),
-                fresh: true,
             }),
             state: State::NEWBORN,
             schema: 0,
@@ -286,9 +285,9 @@ impl Segment {
         // Rows, template and mask have the capacity's size, and do not overlap; the length in force is within it.
         unsafe {
             let (_, mirror) = row
-                .latch
+                .latch()
                 .commit(|area| area.copy_around(self.latch.payload(), len, mask));
-            mirror.copy_from(row.latch.payload(), Span::whole(len));
+            mirror.copy_from(row.latch().payload(), Span::whole(len));
         }
         stop!("row: cleared");
         if row.words.free(hidden) {
@@ -538,7 +537,7 @@ impl Segment {
         }
         for row in (0..self.row_count()).filter_map(|index| self.row(index)) {
             for offset in counters {
-                store(row.latch.payload(), *offset, 0);
+                store(row.latch().payload(), *offset, 0);
             }
         }
     }
@@ -552,7 +551,7 @@ impl Segment {
         let cell = |index| {
             let row = self.row(index)?;
             // SAFETY: it is a counter, within the capacity.
-            Some(unsafe { row.latch.payload().word(offset) }.load(Relaxed))
+            Some(unsafe { row.latch().payload().word(offset) }.load(Relaxed))
         };
         let cells = (0..self.row_count()).filter_map(cell);
         Ok(cells.fold(0, u64::wrapping_add))
@@ -561,7 +560,10 @@ impl Segment {
     fn repair_row(&self, row: Row<'_>) {
         // SAFETY: the row is this claim's, and the mapping is writable, as claims are made on such alone:
         // **owned**. The length in force is within the capacity.
-        unsafe { row.latch.repair_around(self.length_in_force(), self.mask()) };
+        unsafe {
+            row.latch()
+                .repair_around(self.length_in_force(), self.mask())
+        };
     }
 
     /// Hands the last value of each dead owner to `each`, then frees its row. Returns how many there were.

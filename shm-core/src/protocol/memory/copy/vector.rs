@@ -1,7 +1,7 @@
-//! The way of x86-64: pieces of 16, 8, 4, 2 and 1 bytes that pass through registers, and a loop
+//! The way of x86-64: pieces of 64, 16, 8, 4, 2 and 1 bytes that pass through registers, and a loop
 //! from memory to memory for the long ones.
 //!
-//! Each access is in an `asm!` block of its own. None declares `nomem` or `pure`, and stores do not
+//! Each access is in an `asm!` block of its own, or four that lie side by side are in one: that spares their addresses. None declares `nomem` or `pure`, and stores do not
 //! declare `readonly`, so the compiler moves none across a store or a fence and leaves none out.
 //! Loads are `readonly`: they write nothing but registers. So the address of where a value is read
 //! to stays the compiler's own, and it can save moves of the value on its way to the caller. A
@@ -33,12 +33,13 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
     // assembly and written to private memory.
     unsafe {
         let src = first.cast::<u8>().add(offset);
-        each_piece(len, |at, piece| match piece {
+        each_piece(len, BLOCK, |at, piece| match piece {
             Piece::Long(len) => {
                 for block in (at..at + len).step_by(BLOCK) {
                     put(dst.add(block), load64(src.add(block)));
                 }
             }
+            Piece::Block => put(dst.add(at), load64(src.add(at))),
             Piece::Sixteen => put(dst.add(at), load16(src.add(at))),
             Piece::Eight => put(dst.add(at), load8(src.add(at))),
             Piece::Four => put(dst.add(at), load4(src.add(at))),
@@ -107,6 +108,29 @@ unsafe fn load64(src: *const u8) -> [__m128i; 4] {
 
 /// # Safety
 ///
+/// `dst` is writable for 64 bytes; others may touch them meanwhile.
+#[inline(always)]
+unsafe fn store64(dst: *mut u8, [a, b, c, d]: [__m128i; 4]) {
+    // SAFETY: four stores of 16 bytes each, of the 64 that are writable; they demand no alignment and
+    // touch no flags.
+    unsafe {
+        asm!(
+            "movups [{dst}], {a}",
+            "movups [{dst} + 16], {b}",
+            "movups [{dst} + 32], {c}",
+            "movups [{dst} + 48], {d}",
+            dst = in(reg) dst,
+            a = in(xmm_reg) a,
+            b = in(xmm_reg) b,
+            c = in(xmm_reg) c,
+            d = in(xmm_reg) d,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// # Safety
+///
 /// The words from `first` on hold `offset + len` bytes and may be written, and `src` is valid for
 /// reads of `len` initialised bytes.
 #[inline(always)]
@@ -115,8 +139,12 @@ pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u
     // private memory and stored by assembly.
     unsafe {
         let dst = first.cast::<u8>().cast_mut().add(offset);
-        each_piece(len, |at, piece| match piece {
+        each_piece(len, BLOCK, |at, piece| match piece {
             Piece::Long(len) => copy_long(dst.add(at), src.add(at), len),
+            Piece::Block => store64(
+                dst.add(at),
+                src.add(at).cast::<[__m128i; 4]>().read_unaligned(),
+            ),
             Piece::Sixteen => store16(dst.add(at), src.add(at).cast::<__m128i>().read_unaligned()),
             Piece::Eight => store8(dst.add(at), src.add(at).cast::<u64>().read_unaligned()),
             Piece::Four => store4(dst.add(at), src.add(at).cast::<u32>().read_unaligned()),
@@ -176,7 +204,7 @@ pub(super) unsafe fn copy(to: *const AtomicU64, from: *const AtomicU64, len: usi
     // SAFETY: `each_piece` stays within `len`, where both sides are valid; `len` has no pieces
     // below 8.
     unsafe {
-        each_piece(len, |at, piece| match piece {
+        each_piece(len, 16, |at, piece| match piece {
             Piece::Long(len) => copy_long(dst.add(at), src.add(at), len),
             Piece::Sixteen => store16(dst.add(at), load16(src.add(at))),
             _ => store8(dst.add(at), load8(src.add(at))),
@@ -187,6 +215,8 @@ pub(super) unsafe fn copy(to: *const AtomicU64, from: *const AtomicU64, len: usi
 enum Piece {
     /// A positive multiple of [`BLOCK`].
     Long(usize),
+    /// [`BLOCK`] bytes.
+    Block,
     Sixteen,
     Eight,
     Four,
@@ -194,13 +224,18 @@ enum Piece {
     One,
 }
 
-/// Divides `len` bytes into pieces, in ascending order.
+/// Divides `len` bytes into pieces of `most` bytes at most, a block or 16, in ascending order. Blocks are for lengths that the
+/// compiler knows, most often: to ask for them takes longer than they save.
 #[inline(always)]
-fn each_piece(len: usize, mut each: impl FnMut(usize, Piece)) {
+fn each_piece(len: usize, most: usize, mut each: impl FnMut(usize, Piece)) {
     let mut at = 0;
     if len >= LOOP_FROM {
         at = len - len % BLOCK;
         each(0, Piece::Long(at));
+    }
+    while most == BLOCK && len - at >= BLOCK {
+        each(at, Piece::Block);
+        at += BLOCK;
     }
     while len - at >= 16 {
         each(at, Piece::Sixteen);
