@@ -116,8 +116,8 @@ pub(crate) trait Held {
         let write = |area| write(Payload { area, exact });
         // The mirror is two versions old: it lacks what the last commit changed, and what this one
         // changes. Raw writers change what no commit knows of.
-        let last =
-            decoded(copies.range().load(Relaxed), copies.stored()).filter(|_| !copies.is_exact());
+        let noted = copies.range().load(Relaxed);
+        let last = decoded(noted, copies.stored()).filter(|_| !exact);
         // SAFETY: the right is had: **owned**, **whole**.
         let (version, mirror) = unsafe { copies.latch().commit(write) };
         let payload = copies.latch().payload();
@@ -126,7 +126,9 @@ pub(crate) trait Held {
         unsafe {
             match last {
                 Some(last) => {
-                    mirror.copy_from(payload, last);
+                    if noted != encoded(changed) {
+                        mirror.copy_from(payload, last);
+                    }
                     mirror.copy_from(payload, changed);
                 }
                 None => mirror.copy_from(payload, Span::whole(copies.stored())),
