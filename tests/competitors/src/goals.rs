@@ -324,12 +324,12 @@ impl Judge<'_> {
             (
                 rows::READ,
                 1.2,
-                "256 rows, life as last noticed : 256 x get",
+                "256 rows, life as last noticed : 256 x a value of a box",
             ),
             (
                 rows::JUDGED,
                 1.8,
-                "256 rows judged : 256 x get and one GETVAL",
+                "256 rows judged : 256 x a value of a box, one GETVAL",
             ),
         ] {
             let [ours, bare] = [rows::OURS, rows::BARE].map(|who| self.report.rows(call, who));

@@ -118,7 +118,7 @@ impl Table {
         Some(words[0] as u32)
     }
 
-    /// `Segment::claim_row`, `OwnedRow::commit_first`, `Fresh::show`, by a program that knows so many versions.
+    /// `Segment::claim_row`, `FreshRow::commit`, `Fresh::show`, by a program that knows so many versions.
     fn claim(&self, knows: u32, wrong: Wrong, tally: &Tally) {
         let seen = self.words.look();
         let Some(own) = self.words.take(seen, claim(2)) else {

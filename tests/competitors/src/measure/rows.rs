@@ -21,8 +21,11 @@ pub const OURS: &str = "SharedTable";
 pub const MUTEX: &str = "array, robust mutex";
 pub const ICEORYX: &str = "iceoryx2 blackboard";
 pub const PROMETHEUS: &str = "prometheus_client";
-/// Two copies of 64 bytes; 256 times the `get` of a box, judged with one `GETVAL`; `AtomicU64::fetch_add`.
+/// Two copies of 64 bytes; 256 times the `get` of a value of 64 bytes, each at a place of its own in one box, judged with one
+/// `GETVAL`; `AtomicU64::fetch_add`.
 pub const BARE: &str = "bare";
+/// 256 times the `get` of one box, whose value stays in the nearest cache.
+pub const HOT: &str = "one box";
 
 pub const SET: &str = "set a row";
 pub const READ: &str = "read all rows";
@@ -30,14 +33,21 @@ pub const JUDGED: &str = "read all rows, judged";
 pub const ADD: &str = "add to a counter";
 
 pub const CALLS: [&str; 4] = [SET, READ, JUDGED, ADD];
-pub const CANDIDATES: [&str; 5] = [BARE, OURS, MUTEX, ICEORYX, PROMETHEUS];
+pub const CANDIDATES: [&str; 6] = [BARE, HOT, OURS, MUTEX, ICEORYX, PROMETHEUS];
 
 const ROWS: u32 = 256;
 
 /// Rounds are that long.
-const ROUND: f64 = 100_000.0;
+const ROUND: f64 = 50_000.0;
 
 type Row = Block<8>;
+/// As many values, each at a place of its own, which does not fit the nearest cache as one value does.
+#[derive(SharedLayout, Clone, Copy)]
+#[repr(C)]
+struct Places {
+    blocks: [Row; ROWS as usize],
+}
+
 /// All rows, as C would have them.
 type Array = Block<{ 8 * ROWS as usize }>;
 
@@ -56,13 +66,19 @@ type Runner<'a> = Box<dyn FnMut(u64) -> f64 + 'a>;
 fn runner<'a>(mut call: impl FnMut() + 'a) -> Runner<'a> {
     Box::new(move |times| {
         // Warm, before the clock runs.
-        call();
+        repeat(1, &mut call);
         let start = Instant::now();
-        for _ in 0..times {
-            call();
-        }
+        repeat(times, &mut call);
         start.elapsed().as_nanos() as f64 / times as f64
     })
+}
+
+/// One place that calls: so each candidate's call is inlined into its loop, long ones like short ones.
+#[inline(never)]
+fn repeat(times: u64, call: &mut impl FnMut()) {
+    for _ in 0..times {
+        call();
+    }
 }
 
 /// Another process, which has rows.
@@ -209,9 +225,20 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
     let atomic = AtomicU64::new(0);
     let (mut one, mut two) = (Row::numbered(1), Row::numbered(1));
     let value = Row::numbered(7);
-    let read_singly = || {
+    let mut options = SharedBox::options();
+    options.remove_on_drop(true);
+    let blocks = [Row::numbered(1); ROWS as usize];
+    let places = options.create_new(Key::PRIVATE, Places { blocks });
+    let places = places.expect("a box");
+    let read_hot = || {
         for _ in 0..ROWS {
             black_box(single.get().expect("a value"));
+        }
+    };
+    let read_places = || {
+        for at in 0..ROWS as usize {
+            let place = field!(Places.blocks).at(at).expect("there");
+            black_box(places.load(place).expect("a value"));
         }
     };
     let mut groups = vec![
@@ -221,8 +248,9 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
                 (
                     BARE,
                     runner(|| {
-                        *black_box(&mut one) = black_box(value);
-                        *black_box(&mut two) = black_box(value);
+                        let value = black_box(value);
+                        *black_box(&mut one) = value;
+                        *black_box(&mut two) = value;
                     }),
                 ),
                 (
@@ -239,12 +267,17 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
         (
             READ,
             vec![
-                (BARE, runner(read_singly)),
+                (BARE, runner(read_places)),
+                (HOT, runner(read_hot)),
                 (
                     OURS,
                     runner(|| {
-                        let rows = table.rows().map(|row| row.get().expect("a value"));
-                        assert_eq!(rows.map(black_box).count(), ROWS as usize);
+                        let mut count = 0;
+                        for row in table.rows() {
+                            black_box(row.get().expect("a value"));
+                            count += 1;
+                        }
+                        assert_eq!(count, ROWS);
                     }),
                 ),
                 (MUTEX, runner(|| reading.get(|all| _ = black_box(all)))),
@@ -261,15 +294,25 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
                     BARE,
                     runner(|| {
                         black_box(sem::value(set, 0).expect("a semaphore"));
-                        read_singly();
+                        read_places();
+                    }),
+                ),
+                (
+                    HOT,
+                    runner(|| {
+                        black_box(sem::value(set, 0).expect("a semaphore"));
+                        read_hot();
                     }),
                 ),
                 (
                     OURS,
                     runner(|| {
-                        let rows = table.look().expect("judged");
-                        let rows = rows.map(|row| row.get().expect("a value"));
-                        assert_eq!(rows.map(black_box).count(), ROWS as usize);
+                        let mut count = 0;
+                        for row in table.look().expect("judged") {
+                            black_box(row.get().expect("a value"));
+                            count += 1;
+                        }
+                        assert_eq!(count, ROWS);
                     }),
                 ),
             ],
