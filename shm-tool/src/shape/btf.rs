@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::dwarf::{DEPTH, DIFFERENT, Parts, TYPES, alignment, natural, with_flexible_end};
+use super::dwarf::{
+    DEPTH, DIFFERENT, ENDLESS, Parts, TYPES, alignment, natural, with_flexible_end,
+};
 use super::{Field, Kind, Type};
 
 pub const MAGIC: u16 = 0xeb9f;
@@ -167,12 +169,13 @@ impl Btf {
             return Ok(known.clone());
         }
         if depth > DEPTH || known.types.len() > TYPES {
-            return Err("types nest without end");
+            return Err(ENDLESS);
         }
         let ty = match id {
             0 => Arc::new(Type::plain(0, 1, Kind::Opaque)),
             id => self.made_of(&self.entry(id).ok_or(CUT)?, depth, known)?,
         };
+        known.parts.as_tree(&ty)?;
         known.types.insert(id, ty.clone());
         Ok(ty)
     }
@@ -407,22 +410,24 @@ mod tests {
         assert_eq!(btf.entry(1).unwrap().name, "x".repeat(NAME));
     }
 
-    /// 4,000 aliases of a struct with 4,000 members: as copies they would be 16 million members.
+    /// Aliases of a large struct: as copies they and it would have more members than may be.
     #[test]
     fn aliases_share_what_they_stand_for_and_copies_without_end_are_refused() {
-        const MANY: u32 = 4000;
+        const MEMBERS: u32 = 65_000;
+        const ALIASES: u32 = 4;
         let of = |struct_name: u32| {
             let int = [name("int"), info(INT, 0, 0), 4, 32];
-            let with_members = |name, size, types: &mut dyn FnMut(u32) -> [u32; 3]| {
-                let mut words = vec![name, info(STRUCT, MANY, 0), size];
-                words.extend((0..MANY).flat_map(types));
+            let with_members = |name, count, types: &mut dyn FnMut(u32) -> [u32; 3]| {
+                let mut words = vec![name, info(STRUCT, count, 0), 4 * MEMBERS];
+                words.extend((0..count).flat_map(types));
                 words
             };
-            let large = with_members(struct_name, 4 * MANY, &mut |i| [name("at"), 1, 32 * i]);
-            let alias = |i| [name("low"), info([TYPEDEF, CONST][i as usize % 2], 0, 0), 2];
-            let aliases: Vec<u32> = (0..MANY).flat_map(alias).collect();
-            let all = with_members(name("grid"), 4 * MANY, &mut |i| [name("at"), 3 + i, 0]);
-            let btf = btf(&[&int, &large, &aliases, &all]).unwrap();
+            let large = with_members(struct_name, MEMBERS, &mut |i| [name("at"), 1, 32 * i]);
+            let constant = [0, info(CONST, 0, 0), 2];
+            let alias = |_| [name("low"), info(TYPEDEF, 0, 0), 3];
+            let aliases: Vec<u32> = (0..ALIASES).flat_map(alias).collect();
+            let all = with_members(name("grid"), ALIASES, &mut |i| [name("at"), 4 + i, 0]);
+            let btf = btf(&[&int, &large, &constant, &aliases, &all]).unwrap();
             named(&btf, "struct", "grid")
         };
         let Kind::Struct { fields, .. } = of(name("E")).unwrap().kind else {
@@ -433,7 +438,49 @@ mod tests {
                 .iter()
                 .all(|field| Arc::ptr_eq(&field.ty, &fields[0].ty))
         );
-        assert_eq!(of(0), Err("types of more parts than any program has"));
+        let refused = Err("types of more parts than any program has");
+        assert_eq!(of(0).map(|copies| copies.size), refused);
+    }
+
+    /// Structs of no bytes, each of which has two members of the one before it.
+    #[test]
+    fn what_is_shared_counts_wherever_it_stands() {
+        let chain = |structs: u32| {
+            let each = |i| match i {
+                0 => vec![0, info(STRUCT, 0, 0), 0],
+                _ => {
+                    let name = if i + 1 == structs { name("grid") } else { 0 };
+                    vec![name, info(STRUCT, 2, 0), 0, 0, i, 0, 0, i, 0]
+                }
+            };
+            let all: Vec<u32> = (0..structs).flat_map(each).collect();
+            named(&btf(&[&all])?, "struct", "grid")
+        };
+        let tree = Parts::default().as_tree(&Arc::new(chain(18).unwrap()));
+        assert_eq!(tree, Ok(((1 << 18) - 1, 17)));
+        let refused = Err("types of more parts than any program has");
+        let size = |structs| chain(structs).map(|ty| ty.size);
+        assert_eq!((size(19), size(60)), (refused, refused));
+    }
+
+    /// Each struct is the member of the next one, and every 50th has the name: the first of them is known when the second is
+    /// made.
+    #[test]
+    fn what_nests_in_known_types_counts_as_deep_as_it_is() {
+        let nested = |structs: u32| {
+            let one = |i: u32| {
+                let name = if (i + 1).is_multiple_of(50) {
+                    name("grid")
+                } else {
+                    0
+                };
+                vec![name, info(STRUCT, 1, 0), 0, 0, i, 0]
+            };
+            let all: Vec<u32> = (0..structs).flat_map(one).collect();
+            named(&btf(&[&all])?, "struct", "grid").map(|ty| ty.size)
+        };
+        assert_eq!(nested(50), Ok(0));
+        assert_eq!(nested(100), Err(ENDLESS));
     }
 
     #[test]

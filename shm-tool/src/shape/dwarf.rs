@@ -25,7 +25,8 @@ pub const DEPTH: u32 = 64;
 /// How many types one type may consist of.
 pub const TYPES: usize = 1 << 16;
 
-/// How many members and variants all of them may have: an alias of what has no name is a copy of it.
+/// How many members and variants all of them may have: an alias of what has no name is a copy of it. And how many types and
+/// variants one has as a tree: what is shared is compared and written wherever it stands.
 pub const PARTS: usize = 1 << 18;
 
 /// How many different types of one name are told apart.
@@ -273,11 +274,12 @@ impl<'a> Resolver<'a> {
             return Ok(known.clone());
         }
         if depth > DEPTH || self.known.len() > TYPES {
-            return Err("types nest without end".to_owned());
+            return Err(ENDLESS.to_owned());
         }
         let (entry, children) = self.entry_at(unit, offset)?;
         self.parts.add(children.len())?;
         let ty = self.made_of(unit, &entry, &children, depth)?;
+        self.parts.as_tree(&ty)?;
         self.known.insert((unit, offset.0), ty.clone());
         Ok(ty)
     }
@@ -471,15 +473,42 @@ impl<'a> Resolver<'a> {
 
 /// How many [parts](PARTS) there are so far.
 #[derive(Default)]
-pub struct Parts(usize);
+pub struct Parts {
+    count: usize,
+    /// Size and height of each type as a tree, by its address: all of them are kept until the last one is made.
+    trees: HashMap<*const Type, (usize, u32)>,
+}
 
 impl Parts {
     pub fn add(&mut self, count: usize) -> Result<(), &'static str> {
-        self.0 += count;
-        match self.0 <= PARTS {
-            true => Ok(()),
-            false => Err("types of more parts than any program has"),
+        self.count += count;
+        within(self.count)
+    }
+
+    /// Refuses a type that is too large or too deep for what walks it as a tree.
+    pub fn as_tree(&mut self, ty: &Arc<Type>) -> Result<(usize, u32), &'static str> {
+        if let Some(tree) = self.trees.get(&Arc::as_ptr(ty)) {
+            return Ok(*tree);
         }
+        let (inside, own): (Vec<&Arc<Type>>, usize) = match &ty.kind {
+            Kind::Struct { fields, .. } | Kind::Union { members: fields } => {
+                (fields.iter().map(|field| &field.ty).collect(), 1)
+            }
+            Kind::Array { element, .. } => (vec![element], 1),
+            _ => (Vec::new(), 1 + ty.parts()),
+        };
+        let (mut size, mut height) = (own, 0);
+        for ty in inside {
+            let tree = self.as_tree(ty)?;
+            size += tree.0;
+            height = height.max(tree.1 + 1);
+            within(size)?;
+        }
+        if height > DEPTH {
+            return Err(ENDLESS);
+        }
+        self.trees.insert(Arc::as_ptr(ty), (size, height));
+        Ok((size, height))
     }
 
     /// What a `typedef` makes of a type: what has no name of its own has this one.
@@ -500,6 +529,15 @@ impl Parts {
             name,
             ..Type::clone(&ty)
         }))
+    }
+}
+
+pub const ENDLESS: &str = "types nest without end";
+
+fn within(parts: usize) -> Result<(), &'static str> {
+    match parts <= PARTS {
+        true => Ok(()),
+        false => Err("types of more parts than any program has"),
     }
 }
 
@@ -605,6 +643,9 @@ fn array(element: Arc<Type>, children: &[Child]) -> Result<Type, Wrong> {
             })
         })
         .collect();
+    if counts.len() > DEPTH as usize {
+        return Err(ENDLESS.to_owned());
+    }
     let mut ty = element;
     for count in counts.iter().rev() {
         let size = ty
@@ -691,4 +732,96 @@ pub fn alignment(fields: &[Field], size: u64) -> u64 {
         align /= 2;
     }
     align
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A unit of these entries, which begin with what they are: an array (1), a dimension of it (2), a struct (3), a member
+    /// (4), or nothing more of what the one before them has (0).
+    fn dwarf(entries: &[u8]) -> Dwarf {
+        let abbreviations: &[&[u8]] = &[
+            &[1, 0x01, 1, 0x49, 0x13, 0, 0],
+            &[2, 0x21, 0, 0x37, 0x0b, 0, 0],
+            &[3, 0x13, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0],
+            &[4, 0x0d, 0, 0x49, 0x13, 0, 0],
+            &[5, 0x11, 1, 0, 0, 0],
+        ];
+        let abbreviations = abbreviations.concat();
+        let mut info = (entries.len() as u32 + 9).to_ne_bytes().to_vec();
+        info.extend(4_u16.to_ne_bytes());
+        info.extend([0, 0, 0, 0, 8, 5]);
+        info.extend(entries);
+        info.push(0);
+        let endian = match cfg!(target_endian = "little") {
+            true => RunTimeEndian::Little,
+            false => RunTimeEndian::Big,
+        };
+        let section = |id| {
+            let data: &[u8] = match id {
+                gimli::SectionId::DebugAbbrev => &abbreviations,
+                gimli::SectionId::DebugInfo => &info,
+                _ => &[],
+            };
+            Ok::<_, gimli::Error>(Reader::new(Rc::from(data), endian))
+        };
+        let dwarf = gimli::Dwarf::load(section).unwrap();
+        let units = units_of(&dwarf).unwrap();
+        let own = units.len();
+        Dwarf { dwarf, units, own }
+    }
+
+    fn named(entries: &[u8]) -> Result<Arc<Type>, Wrong> {
+        let found = dwarf(entries).types_named("struct", "s", &mut BTreeSet::new())?;
+        Ok(found[0].clone())
+    }
+
+    /// Behind the unit's header and its own entry.
+    const FIRST: usize = 12;
+
+    /// `struct s` and structs without a name, each of which has two members of the next one.
+    fn chain(structs: usize) -> Vec<u8> {
+        let mut entries = b"\x03s\0\0".to_vec();
+        for _ in 1..structs {
+            let next = (FIRST + entries.len() + 11) as u32;
+            for _ in 0..2 {
+                entries.push(4);
+                entries.extend(next.to_ne_bytes());
+            }
+            entries.extend([0, 3, 0, 0]);
+        }
+        entries.push(0);
+        entries
+    }
+
+    #[test]
+    fn what_is_shared_counts_wherever_it_stands() {
+        let mut parts = Parts::default();
+        assert_eq!(
+            parts.as_tree(&named(&chain(18)).unwrap()),
+            Ok((PARTS - 1, 17))
+        );
+        let refused = Err("types of more parts than any program has".to_owned());
+        let size = |structs| named(&chain(structs)).map(|ty| ty.size);
+        assert_eq!((size(19), size(60)), (refused.clone(), refused));
+    }
+
+    #[test]
+    fn an_array_of_more_dimensions_than_types_may_nest_is_refused() {
+        let with = |dimensions: usize| {
+            let mut entries = b"\x03s\0\0\x04".to_vec();
+            entries.extend((FIRST as u32 + 10).to_ne_bytes());
+            entries.extend([0, 1]);
+            entries.extend((FIRST as u32 + 15 + 2 * dimensions as u32 + 1).to_ne_bytes());
+            entries.extend([2, 1].repeat(dimensions));
+            entries.extend([0, 3, 0, 0, 0]);
+            named(&entries)
+        };
+        assert_eq!(Parts::default().as_tree(&with(63).unwrap()), Ok((65, 64)));
+        assert_eq!(with(64).map(|ty| ty.size), Err(ENDLESS.to_owned()));
+        let many = with(PARTS / 2).map(|ty| ty.size);
+        assert_eq!(many, Err(ENDLESS.to_owned()));
+    }
 }
