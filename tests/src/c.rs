@@ -122,8 +122,8 @@ impl Compiler {
         })
     }
 
-    /// The compilers that what every compiler must take is tried with: each program and language once, and both widths; with
-    /// `SHM_FULL=1` each of them for both.
+    /// The compilers that what every compiler must take is tried with: the first one, the first one for C++, for 32 bits if it
+    /// can, and the one for another processor; with `SHM_FULL=1` all of them, for both widths.
     ///
     /// # Panics
     ///
@@ -135,18 +135,15 @@ impl Compiler {
             if std::env::var_os("SHM_FULL").is_some() {
                 return working.to_vec();
             }
-            let mut all: Vec<Compiler> = Vec::new();
-            for compiler in working {
-                let wide = !matches!(compiler.program.as_str(), "g++" | "clang");
-                match all.last_mut() {
-                    Some(last) if last.program == compiler.program => {
-                        if wide == compiler.bits.is_none() {
-                            *last = compiler.clone();
-                        }
-                    }
-                    _ => all.push(compiler.clone()),
-                }
-            }
+            let mut cpp = working.iter().filter(|c| c.language == Language::Cpp);
+            let first = cpp.clone().next();
+            let narrow =
+                cpp.find(|c| c.bits.is_some() && first.is_some_and(|f| f.program == c.program));
+            let cpp = narrow.or(first);
+            let named = std::env::var("SHM_CC").ok();
+            let other = working.iter().find(|c| Some(&c.program) == named.as_ref());
+            let mut all = vec![working[0].clone()];
+            all.extend(cpp.into_iter().chain(other).cloned());
             all
         })
     }
