@@ -902,7 +902,9 @@ class _Reader:
             header = _structs.unpack("=QQQII", _ctypes.string_at(room, 32))
             fingerprint, size, length, version, _ = header
             is_own = fingerprint == FINGERPRINT and size == _ctypes.sizeof(_TYPE)
-            fits = size <= self._capacity and (is_own or self._is_later(room + 32, length))
+            # The word is a peer's, and says how much may be copied: what the form says of its size does not.
+            has_room = _ctypes.sizeof(_TYPE) <= size <= self._capacity
+            fits = has_room and (is_own or self._is_later(room + 32, length))
             if self._u32(_STATE) == state:
                 break
             if _time.monotonic() >= end:

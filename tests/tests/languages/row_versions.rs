@@ -219,6 +219,64 @@ fn rows_in_python_read_with_defaults_and_an_older_module_reads_on() {
     table.remove().unwrap();
 }
 
+mod huge {
+    /// Larger than the whole segment in which a peer says that it lies.
+    #[derive(shm_core::SharedLayout, Clone, Copy)]
+    #[repr(C)]
+    pub struct Worker {
+        pub words: [u64; 131_072],
+    }
+}
+
+mod later_huge {
+    #[derive(shm_core::SharedLayout, Clone, Copy)]
+    #[shared(version = 2)]
+    #[repr(C)]
+    pub struct Worker {
+        pub words: [u64; 131_072],
+        #[shared(since = 2)]
+        pub more: u64,
+    }
+}
+
+/// A peer may store a schema of a later version with another size in the words before it: what is copied has room in the row.
+#[test]
+fn a_schema_that_is_larger_than_its_header_says_ends_no_process_in_python() {
+    let test = "a_schema_that_is_larger_than_its_header_says_ends_no_process_in_python";
+    if cfg!(not(target_arch = "x86_64")) {
+        println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
+        return;
+    }
+    let Some(python) = Python::find(test, env!("CARGO_TARGET_TMPDIR")) else {
+        return;
+    };
+    python.write("huge", &huge::Worker::python_module());
+    let guard = Guard::new();
+    let (rows, capacity) = (4, 64);
+    let mut options = SharedTable::<worker::Worker>::options();
+    options.rows(rows).capacity(capacity);
+    let table = options.create_new(guard.key()).unwrap();
+    let _seat = table.claim(worker::Worker { job: 1, state: 2 }).unwrap();
+    let schema = later_huge::Worker::SCHEMA.encode();
+    let mut room = Vec::new();
+    for word in [0, capacity as u64, schema.len() as u64] {
+        room.extend(word.to_ne_bytes());
+    }
+    for word in [2_u32, 8] {
+        room.extend(word.to_ne_bytes());
+    }
+    room.extend(schema);
+    let first_room = 3 * (rows as usize + 1) * capacity;
+    guard.memory().write(first_room, &room);
+    let program = "import sys, huge\n\
+        try:\n    \
+            with huge.open_table(int(sys.argv[1], 16)) as table:\n        \
+                print([row.index for row in table])\n\
+        except huge.Mismatch:\n    \
+            print('Mismatch')\n";
+    assert_eq!(python.run(program, &[&guard.arg()]), "Mismatch\n");
+}
+
 mod unlike {
     #[derive(shm_core::SharedLayout, Clone, Copy)]
     #[repr(C)]
