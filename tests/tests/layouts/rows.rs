@@ -407,6 +407,31 @@ fn an_upgrade_that_can_not_be_is_refused_with_its_reason_and_changes_nothing() {
     assert_eq!(table.total(field!(small::Worker.served)).unwrap(), 6);
 }
 
+/// What both refusals advise, followed: see above for their words.
+#[test]
+fn a_table_that_can_not_be_upgraded_is_made_anew_where_that_is_asked_for() {
+    fn made_anew<T: SharedLayout + Default>(kind: ErrorKind) {
+        let guard = Guard::new();
+        let mut options = SharedTable::<small::Worker>::options();
+        drop(options.rows(2).create_new(guard.key()).unwrap());
+        guard.memory();
+        let mut options = SharedTable::<T>::options();
+        let error = options.rows(2).upgrade(true).open_or_create(guard.key());
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        let text = error.to_string();
+        assert!(text.contains("`open_or_create` with"), "{text}");
+        let new = options.replace_unused(true).open_or_create(guard.key());
+        let new = new.unwrap();
+        let seat = new.claim(T::default()).unwrap();
+        assert_eq!(new.rows().map(|row| row.id()).collect::<Vec<_>>(), [seat.id()]);
+        drop(seat);
+        new.remove().unwrap();
+    }
+    made_anew::<large::Worker>(ErrorKind::NoRoom);
+    made_anew::<counting::Worker>(ErrorKind::Mismatch);
+}
+
 /// A file and what is left of it after a restart of the machine, which a copy of it stands for: another life, with all rows free.
 #[test]
 fn a_table_in_a_file_is_upgraded_like_one_in_a_segment_and_stays_so_after_a_restart() {

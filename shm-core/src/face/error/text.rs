@@ -166,7 +166,7 @@ impl Call {
             Failure::Counter { why, .. } => match why {
                 Counting::InTableAlone => "mark the field `#[shared(counter)]`",
                 Counting::InTypeAlone => {
-                    "leave `#[shared(counter)]` out, or, if its rows may be lost, make the table anew: `Options::replace_unused`"
+                    "leave `#[shared(counter)]` out, or, if its rows may be lost, make the table anew: `open_or_create` with `Options::upgrade` and `Options::replace_unused`"
                 }
                 Counting::Stored => "add to it with `Seat::fetch_add`",
                 Counting::NoCounter => "mark the field `#[shared(counter)]`, for tables to come",
