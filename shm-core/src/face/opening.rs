@@ -21,10 +21,10 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any program runs, and short enough to be added to any instant.
 pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The owner's right to read and write, in a mode.
 /// What was attached, and whether it was created.
 pub(super) type Opened = (Attached, bool);
 
+/// The owner's right to read and write, in a mode.
 const OWN: u32 = 0o600;
 
 /// How long a program that replaces a segment may be taken for one that uses it. Others that replace it are attached for
