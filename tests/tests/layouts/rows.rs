@@ -424,7 +424,10 @@ fn a_table_that_can_not_be_upgraded_is_made_anew_where_that_is_asked_for() {
         let new = options.replace_unused(true).open_or_create(guard.key());
         let new = new.unwrap();
         let seat = new.claim(T::default()).unwrap();
-        assert_eq!(new.rows().map(|row| row.id()).collect::<Vec<_>>(), [seat.id()]);
+        assert_eq!(
+            new.rows().map(|row| row.id()).collect::<Vec<_>>(),
+            [seat.id()]
+        );
         drop(seat);
         new.remove().unwrap();
     }
