@@ -678,7 +678,13 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
         only(&free[..1]);
         let path = program.to_str().unwrap();
         let pause = "SHM_PAUSE=claim: semaphore raised";
-        let mut slow = Peer::start("env", [pause, path, "hold", &guard.arg()]);
+        // It looks at each slot once, from that of its pid on: what it can't have must not be its last one.
+        let mut slow = loop {
+            let slow = Peer::start("env", [pause, path, "hold", &guard.arg()]);
+            if slow.pid() as usize % SLOTS != (free[0] + 1) % SLOTS {
+                break slow;
+            }
+        };
         eventually(|| slots(set)[free[0]] == 1);
         eventually(|| is_stopped(&slow));
         // Its semaphore is taken from it, as by the kernel when it leaves its namespace.
