@@ -228,13 +228,11 @@ fn streams_own_what_they_show() {
     let shared = Arc::new(SharedBox::<u64>::open(place()).unwrap());
     let mut arc = is_free(ChangeStream::new(shared.clone()));
     let task = thread::spawn(move || {
-        let mut last = (0, 0, 0);
-        while last != (5, 5, 5) {
-            let next = |next: Next| next.unwrap().unwrap().value;
-            last.0 = next(block_on(view.next()));
-            last.1 = next(block_on(whole.next()));
-            last.2 = next(block_on(arc.next()));
-        }
+        // One after the other: each shows the last value once, whatever it has shown before.
+        let is_last = |next: Next| next.unwrap().unwrap().value == 5;
+        while !is_last(block_on(view.next())) {}
+        while !is_last(block_on(whole.next())) {}
+        while !is_last(block_on(arc.next())) {}
     });
     while !task.is_finished() && writer.get().unwrap() < 5 {
         writer.update(|value| *value += 1).unwrap();
