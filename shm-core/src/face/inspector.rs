@@ -441,34 +441,21 @@ impl Inspector {
         seen: &Seen,
         left: usize,
     ) -> Result<Option<(Schema, Vec<u8>, u64)>, Failure> {
-        let start = Instant::now();
-        loop {
-            let (state, schema) = room::in_force(&self.segment)?;
-            if schema.size() > left {
-                return Err(Failure::TooLarge {
-                    what: "bytes",
-                    limit: self.limit,
-                });
-            }
+        let read = |state, len| {
             let has = row.schema();
-            match row.read_bytes(seen, state, schema.size()) {
-                Ok(None) => return Ok(None),
-                Ok(Some((mut bytes, version))) => {
-                    for field in schema.fields().iter().filter(|field| field.since() > has) {
-                        let at = field.offset();
-                        let part = bytes.get_mut(at..at + field.schema().size());
-                        self.segment.load_template(at, part.unwrap_or_default());
-                    }
-                    return Ok(Some((schema, bytes, version)));
-                }
-                Err(Fault::Changed) => {}
-                Err(fault) => return Err(fault.into()),
-            }
-            let waited = start.elapsed();
-            if waited >= self.segment.limit() {
-                return Err(Fault::Overtaken { waited }.into());
-            }
+            let read = row.read_bytes(seen, state, len)?;
+            Ok(read.map(|(bytes, version)| (has, bytes, version)))
+        };
+        let (schema, read) = self.under_schema(left, read)?;
+        let Some((has, mut bytes, version)) = read else {
+            return Ok(None);
+        };
+        for field in schema.fields().iter().filter(|field| field.since() > has) {
+            let at = field.offset();
+            let part = bytes.get_mut(at..at + field.schema().size());
+            self.segment.load_template(at, part.unwrap_or_default());
         }
+        Ok(Some((schema, bytes, version)))
     }
 
     /// The version of the committed value. One load.
@@ -617,20 +604,30 @@ impl Inspector {
         make: impl Fn(&Schema, Vec<u8>) -> Result<R, Failure>,
     ) -> Result<Snapshot<R>, Failure> {
         is_box(&self.segment)?;
+        let read = |state, len| self.segment.read_bytes(state, len);
+        let (schema, (bytes, version)) = self.under_schema(self.limit, read)?;
+        let value = make(&schema, bytes)?;
+        Ok(Snapshot { value, version })
+    }
+
+    /// What `read` makes of a state and the size of its value, of `most` bytes, and the schema that was in force then: again as
+    /// long as another one comes in force on the way.
+    fn under_schema<R>(
+        &self,
+        most: usize,
+        read: impl Fn(State, usize) -> Result<R, Fault>,
+    ) -> Result<(Schema, R), Failure> {
         let start = Instant::now();
         loop {
             let (state, schema): (State, Schema) = room::in_force(&self.segment)?;
-            if schema.size() > self.limit {
+            if schema.size() > most {
                 return Err(Failure::TooLarge {
                     what: "bytes",
                     limit: self.limit,
                 });
             }
-            match self.segment.read_bytes(state, schema.size()) {
-                Ok((bytes, version)) => {
-                    let value = make(&schema, bytes)?;
-                    return Ok(Snapshot { value, version });
-                }
+            match read(state, schema.size()) {
+                Ok(read) => return Ok((schema, read)),
                 Err(Fault::Changed) => (),
                 Err(fault) => return Err(fault.into()),
             }
