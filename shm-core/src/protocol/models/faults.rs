@@ -188,6 +188,13 @@ fn assert_caught(
     tallies
 }
 
+/// Asserts that some model breaks that does `what`.
+fn assert_breaks(what: &str, models: &[Model]) {
+    let broken = models.iter().find(|model| quietly(|| model.breaks()));
+    let broken = broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
+    println!("caught: {what}, by {}", broken.name);
+}
+
 /// How often the models met what they are about.
 fn special(tallies: &[Arc<Tally>]) -> u64 {
     let counts = tallies.iter().map(|tally| tally.special.load(Relaxed));
@@ -287,11 +294,7 @@ fn the_checks_of_a_claim_beside_an_upgrade_are_needed() {
             },
         ),
     ] {
-        let models = template::models_with(wrong);
-        let broken = models.iter().find(|model| quietly(|| model.breaks()));
-        let broken =
-            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
-        println!("caught: {what}, by {}", broken.name);
+        assert_breaks(what, &template::models_with(wrong));
     }
 }
 
@@ -352,11 +355,7 @@ fn the_rows_checks_are_needed() {
         ),
     ];
     for (what, wrong) in wrongs {
-        let models = rows::models_with(wrong);
-        let broken = models.iter().find(|model| quietly(|| model.breaks()));
-        let broken =
-            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
-        println!("caught: {what}, by {}", broken.name);
+        assert_breaks(what, &rows::models_with(wrong));
     }
 }
 
@@ -393,11 +392,7 @@ fn the_counters_checks_are_needed() {
             },
         ),
     ] {
-        let models = counters::models_with(wrong);
-        let broken = models.iter().find(|model| quietly(|| model.breaks()));
-        let broken =
-            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
-        println!("caught: {what}, by {}", broken.name);
+        assert_breaks(what, &counters::models_with(wrong));
     }
 }
 
@@ -427,11 +422,7 @@ fn the_claims_checks_are_needed() {
             },
         ),
     ] {
-        let models = slots::models_with(wrong);
-        let broken = models.iter().find(|model| quietly(|| model.breaks()));
-        let broken =
-            broken.unwrap_or_else(|| panic!("no execution shows that this is wrong: {what}"));
-        println!("caught: {what}, by {}", broken.name);
+        assert_breaks(what, &slots::models_with(wrong));
     }
 }
 

@@ -14,22 +14,16 @@ use super::super::memory::control::State;
 use super::super::memory::copy::{Area, Span};
 use super::super::rows::own::{Life, Own};
 use super::super::rows::words::RowWords;
-use super::super::segment::upgrade::{Successor, lay_out, put_in_force, read_room};
+use super::super::segment::upgrade::{lay_out, put_in_force, read_room};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
+use super::upgrade::{DEFAULT, NEW, STORES, successor};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
-/// What the new field holds in the template, and what its owner stores there.
-const DEFAULT: u32 = 77;
+/// What its owner stores in the new field.
 const STORED: u32 = 88;
-
-/// Where the new field is.
-const NEW: Span = Span { offset: 12, len: 4 };
 
 /// The value of the claimant, in all that version 1 knows.
 const VALUE: u64 = 5;
-
-/// Stores of an upgrade: the default in three copies, a room of two words, the state.
-const STORES: u32 = 3 + WORDS as u32 + 1;
 
 /// What a model gets wrong on purpose.
 #[derive(Clone, Copy, Default)]
@@ -83,19 +77,7 @@ impl Table {
     /// Puts the next schema in force.
     fn upgrade(&self) {
         let old = State(self.state.load(Relaxed));
-        let version = u64::from(old.succeeded().0 >> 8) + 1;
-        let mut successor = Successor {
-            schema: [version; WORDS]
-                .into_iter()
-                .flat_map(u64::to_ne_bytes)
-                .collect(),
-            stored: BYTES,
-            missing: Vec::new(),
-            defaults: Vec::new(),
-        };
-        if old == State::READY {
-            successor.push(NEW.offset, &DEFAULT.to_ne_bytes());
-        }
+        let successor = successor(old, u64::from(old.succeeded().0 >> 8) + 1);
         // SAFETY: one after the other upgrades; the schema fits its room, and the default the payload.
         unsafe { lay_out(&self.template.latch(), self.rooms(), old, &successor) };
         put_in_force(&self.state, old);

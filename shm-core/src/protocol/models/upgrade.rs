@@ -17,16 +17,31 @@ use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{BYTES, Board, Copied, Model, Tally, WORDS};
 
 /// What the new field holds before a writer commits to it.
-const DEFAULT: u32 = 77;
+pub(super) const DEFAULT: u32 = 77;
 
 /// Where the new field is.
-const NEW: Span = Span { offset: 12, len: 4 };
+pub(super) const NEW: Span = Span { offset: 12, len: 4 };
 
 /// The first commit that stores to the new field.
 const FIRST_NEW: u64 = 3;
 
 /// Stores of an upgrade: the default in three copies, a room of two words, the state.
-const STORES: u32 = 3 + WORDS as u32 + 1;
+pub(super) const STORES: u32 = 3 + WORDS as u32 + 1;
+
+/// What follows the schema of `old`, with `named` in each word of its room. The first one brings the new field.
+pub(super) fn successor(old: State, named: u64) -> Successor {
+    let schema = [named; WORDS].into_iter().flat_map(u64::to_ne_bytes);
+    let mut successor = Successor {
+        schema: schema.collect(),
+        stored: BYTES,
+        missing: Vec::new(),
+        defaults: Vec::new(),
+    };
+    if old == State::READY {
+        successor.push(NEW.offset, &DEFAULT.to_ne_bytes());
+    }
+    successor
+}
 
 struct Plot {
     board: Arc<Board>,
@@ -78,19 +93,7 @@ impl Plot {
         if !old.is_ready() {
             return None;
         }
-        let generation = u64::from(old.succeeded().0 >> 8);
-        let mut successor = Successor {
-            schema: [generation; WORDS]
-                .into_iter()
-                .flat_map(u64::to_ne_bytes)
-                .collect(),
-            stored: BYTES,
-            missing: Vec::new(),
-            defaults: Vec::new(),
-        };
-        if old == State::READY {
-            successor.push(NEW.offset, &DEFAULT.to_ne_bytes());
-        }
+        let successor = successor(old, u64::from(old.succeeded().0 >> 8));
         // SAFETY: one after the other upgrades; the schema fits its room, and the default the
         // payload.
         unsafe { lay_out(&self.board.latch(), self.rooms(), old, &successor) };
