@@ -429,7 +429,7 @@ fn hasten(reactor: &Reactor, index: usize, address: usize, woken: &mut Vec<Waker
     let watches = &mut inner.threads[index].watches;
     // SAFETY: **mapped**: this thread has the lock.
     let look = |words: &Words, known| unsafe { words.look(known) };
-    // SAFETY: the same; they may be written (`Waiting::wait`).
+    // SAFETY: **mapped**: this thread has the lock. Those of an announcement may be written (`Waiting::wait`'s contract).
     let announce = |words: &Words| unsafe { words.announce() };
     let announced = watches.look_at(address, look, announce, woken);
     drop(inner);

@@ -7,7 +7,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{EVERYTHING, Geometry, State};
-use crate::protocol::memory::copy::{Area, LONG, Span};
+use crate::protocol::memory::copy::{LONG, Span};
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
@@ -156,11 +156,6 @@ impl Row<'_> {
         // SAFETY: the row's copies lie there, each within its part of the mapping (**rows**, **divided**), and
         // have its size; the sequence is an atomic of the row's words. Both stay as long as the segment.
         unsafe { self.segment.latch.before(before, &raw const self.words.seq) }
-    }
-
-    /// Which words of a row are counters: those that are not 0. `None`: none.
-    fn mask(&self) -> Option<Area> {
-        self.segment.mask()
     }
 
     /// The cell of a counter, for all owners of the row, and its base, for the one that it has.
@@ -444,7 +439,7 @@ impl Held for FreshRow<'_> {
         let template = self.row.segment.latch.payload();
         // At least that of the schema that the row is to name, see `Segment::claim_row`.
         let len = self.row.segment.stored.load(Relaxed);
-        let mask = self.row.mask();
+        let mask = self.row.segment.mask();
         self.row.words.range.store(EVERYTHING, Relaxed);
         // SAFETY: **owned**, **whole**. Rows, template and mask have the capacity's size, do not overlap, and are
         // writable; `stored` is within it (**fits**).

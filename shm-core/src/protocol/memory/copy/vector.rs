@@ -54,7 +54,7 @@ pub(super) unsafe fn load(first: *const AtomicU64, offset: usize, dst: *mut u8, 
 /// `dst` is valid for writes of as many bytes as `value` has.
 #[inline(always)]
 unsafe fn put<T>(dst: *mut u8, value: T) {
-    // SAFETY: the caller's; no alignment is asked of it.
+    // SAFETY: `dst` is valid for writes of as many bytes (this function's contract), and `write_unaligned` asks for no alignment.
     unsafe { dst.cast::<T>().write_unaligned(value) };
 }
 
@@ -141,17 +141,23 @@ pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u
         let dst = first.cast::<u8>().cast_mut().add(offset);
         each_piece(len, BLOCK, |at, piece| match piece {
             Piece::Long(len) => copy_long(dst.add(at), src.add(at), len),
-            Piece::Block => store64(
-                dst.add(at),
-                src.add(at).cast::<[__m128i; 4]>().read_unaligned(),
-            ),
-            Piece::Sixteen => store16(dst.add(at), src.add(at).cast::<__m128i>().read_unaligned()),
-            Piece::Eight => store8(dst.add(at), src.add(at).cast::<u64>().read_unaligned()),
-            Piece::Four => store4(dst.add(at), src.add(at).cast::<u32>().read_unaligned()),
-            Piece::Two => store2(dst.add(at), src.add(at).cast::<u16>().read_unaligned()),
-            Piece::One => store1(dst.add(at), src.add(at).read()),
+            Piece::Block => store64(dst.add(at), take(src.add(at))),
+            Piece::Sixteen => store16(dst.add(at), take(src.add(at))),
+            Piece::Eight => store8(dst.add(at), take(src.add(at))),
+            Piece::Four => store4(dst.add(at), take(src.add(at))),
+            Piece::Two => store2(dst.add(at), take(src.add(at))),
+            Piece::One => store1(dst.add(at), take(src.add(at))),
         });
     }
+}
+
+/// # Safety
+///
+/// `src` is valid for reads of as many initialised bytes as a `T` has, for which any bytes are valid.
+#[inline(always)]
+unsafe fn take<T>(src: *const u8) -> T {
+    // SAFETY: the bytes can be read and are a `T` (this function's contract), and `read_unaligned` asks for no alignment.
+    unsafe { src.cast::<T>().read_unaligned() }
 }
 
 /// Stores `count` stretches of `len` bytes, `stride` bytes apart on both sides; touches nothing
