@@ -135,11 +135,11 @@ impl Compiler {
             if std::env::var_os("SHM_FULL").is_some() {
                 return working.to_vec();
             }
-            let mut cpp = working.iter().filter(|c| c.language == Language::Cpp);
-            let first = cpp.clone().next();
-            let narrow =
-                cpp.find(|c| c.bits.is_some() && first.is_some_and(|f| f.program == c.program));
-            let cpp = narrow.or(first);
+            // Those of one program stand side by side, the narrower one last.
+            let cpp = working
+                .chunk_by(|a, b| a.program == b.program)
+                .find(|of_one| of_one[0].language == Language::Cpp)
+                .and_then(<[_]>::last);
             let named = std::env::var("SHM_CC").ok();
             let other = working.iter().find(|c| Some(&c.program) == named.as_ref());
             let mut all = vec![working[0].clone()];

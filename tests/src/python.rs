@@ -54,6 +54,19 @@ impl Python {
         })
     }
 
+    /// The same for programs that read tables, which the modules do on one processor.
+    ///
+    /// # Panics
+    ///
+    /// As [`Python::find`].
+    pub fn find_for_tables(test: &str, out: &str) -> Option<Python> {
+        if cfg!(not(target_arch = "x86_64")) {
+            println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
+            return None;
+        }
+        Python::find(test, out)
+    }
+
     /// Uses a cache that is this test's own, with nothing in it, where no other user may write:
     /// `out` may lie in a directory that all users share.
     ///

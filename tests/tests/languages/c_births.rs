@@ -211,7 +211,7 @@ fn creators_in_c_that_are_killed_at_random_leave_a_birth_that_rust_ends() {
     });
 }
 
-/// As in Rust, and as of a file: whoever asks for it, and where there is one already.
+/// As in Rust and as of a file; also where a segment stands already.
 #[test]
 fn a_segments_mode_that_would_keep_its_creator_out_is_refused_in_c_and_nothing_is_made() {
     in_own_ipc_namespace(|| {

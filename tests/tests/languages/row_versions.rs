@@ -154,11 +154,7 @@ mod later {
 #[test]
 fn rows_in_python_read_with_defaults_and_an_older_module_reads_on() {
     let test = "rows_in_python_read_with_defaults_and_an_older_module_reads_on";
-    if cfg!(not(target_arch = "x86_64")) {
-        println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
-        return;
-    }
-    let Some(python) = Python::find(test, env!("CARGO_TARGET_TMPDIR")) else {
+    let Some(python) = Python::find_for_tables(test, env!("CARGO_TARGET_TMPDIR")) else {
         return;
     };
     python.write("old", &worker::Worker::python_module());
@@ -243,11 +239,7 @@ mod later_huge {
 #[test]
 fn a_schema_that_is_larger_than_its_header_says_ends_no_process_in_python() {
     let test = "a_schema_that_is_larger_than_its_header_says_ends_no_process_in_python";
-    if cfg!(not(target_arch = "x86_64")) {
-        println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
-        return;
-    }
-    let Some(python) = Python::find(test, env!("CARGO_TARGET_TMPDIR")) else {
+    let Some(python) = Python::find_for_tables(test, env!("CARGO_TARGET_TMPDIR")) else {
         return;
     };
     python.write("huge", &huge::Worker::python_module());

@@ -738,11 +738,7 @@ mod counted {
     #[test]
     fn python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted() {
         let test = "python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted";
-        if cfg!(not(target_arch = "x86_64")) {
-            println!("SKIPPED: {test}: Python reads tables on x86-64 alone");
-            return;
-        }
-        let Some(python) = Python::find(test, OUT) else {
+        let Some(python) = Python::find_for_tables(test, OUT) else {
             return;
         };
         python.write("counted", &Counted::python_module());

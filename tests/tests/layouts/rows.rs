@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const VERSIONS: &str = env!("CARGO_BIN_EXE_versions");
 
-/// What is wrong with a row of a version's owner, whoever reads it; an owner steps on its side 0 alone.
+/// What is wrong with a row of a version's owner, read by any version; an owner steps on its side 0 alone.
 fn fault<V: Version>(row: Result<V, Error>, owner: u32) -> Option<String> {
     match row {
         Ok(row) => row.fault([owner, owner]),
@@ -343,10 +343,15 @@ mod fitting {
     }
 }
 
-fn refused<T: SharedLayout>(place: &Place, upgrade: bool) -> Error {
+fn assert_refused<T: SharedLayout>(place: &Place, upgrade: bool, kind: ErrorKind, says: &[&str]) {
     let mut options = SharedTable::<T>::options();
     options.upgrade(upgrade).timeout(Duration::from_secs(5));
-    options.open(place.clone()).unwrap_err()
+    let error = options.open(place.clone()).unwrap_err();
+    assert_eq!(error.kind(), kind);
+    let text = error.to_string();
+    for part in says {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -358,29 +363,16 @@ fn an_upgrade_that_can_not_be_is_refused_with_its_reason_and_changes_nothing() {
     let mut seat = table.claim(small::Worker::default()).unwrap();
     seat.fetch_add(field!(small::Worker.served), 3).unwrap();
 
-    let error = refused::<fitting::Worker>(&place, false);
-    assert_eq!(error.kind(), ErrorKind::NeedsUpgrade);
-    let text = error.to_string();
-    assert!(
-        text.contains("SharedTable::options().upgrade(true)"),
-        "{text}"
-    );
-
+    let advice = ["SharedTable::options().upgrade(true)"];
+    assert_refused::<fitting::Worker>(&place, false, ErrorKind::NeedsUpgrade, &advice);
     // 80 bytes, in rows of 64.
-    let error = refused::<large::Worker>(&place, true);
-    assert_eq!(error.kind(), ErrorKind::NoRoom);
-    let text = error.to_string();
-    assert!(
-        text.contains("16 bytes are missing for the value"),
-        "{text}"
-    );
-    assert!(text.contains("Options::capacity"), "{text}");
-
-    let error = refused::<counting::Worker>(&place, true);
-    assert_eq!(error.kind(), ErrorKind::Mismatch);
-    let text = error.to_string();
-    assert!(text.contains("`failed` is a counter in `Worker`"), "{text}");
-    assert!(text.contains("Options::replace_unused"), "{text}");
+    let says = ["16 bytes are missing for the value", "Options::capacity"];
+    assert_refused::<large::Worker>(&place, true, ErrorKind::NoRoom, &says);
+    let says = [
+        "`failed` is a counter in `Worker`",
+        "Options::replace_unused",
+    ];
+    assert_refused::<counting::Worker>(&place, true, ErrorKind::Mismatch, &says);
 
     let schema = Inspector::open(place.clone()).unwrap().rows().unwrap();
     assert!(
