@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::home::{Home, file};
 use crate::protocol::Segment;
+use crate::sysv::Key;
 use crate::sysv::shm::Id;
-use crate::sysv::{self, Key, ParseKeyError};
 
 /// What leads to a shared value: a [`Key`], the kernel's id of a segment, a file, or a name of POSIX
 /// shared memory.
@@ -258,104 +258,84 @@ impl FromStr for Place {
     type Err = ParsePlaceError;
 
     fn from_str(text: &str) -> Result<Place, ParsePlaceError> {
-        let refused = |fault| ParsePlaceError {
+        let none = |what, hint| ParsePlaceError {
             text: text.into(),
-            fault,
+            what,
+            hint,
+            source: None,
+        };
+        let refused = |hint, source| ParsePlaceError {
+            source: Some(source),
+            ..none("place", hint)
         };
         match text.split_once(':') {
             None => match text.parse::<Key>() {
                 Ok(key) => Ok(key.into()),
-                Err(error) => Err(refused(Fault::Key(error))),
+                Err(error) => Err(refused(NO_KEY, error.into())),
             },
             Some(("id", id)) => match id.parse::<i32>() {
                 // The standard library also reads a plus.
                 Ok(id) if !text.contains('+') && id >= 0 => Ok(Place::id(Id::from_raw(id))),
-                _ => Err(refused(Fault::Id)),
+                _ => {
+                    let hint = "write the number that `ipcs -m` shows as shmid, such as id:5";
+                    Err(none("segment", hint))
+                }
             },
             Some(("ftok", rest)) => {
-                let (path, id) = rest.rsplit_once(':').ok_or_else(|| refused(Fault::Ftok))?;
-                let id = id.parse::<u8>().map_err(|_| refused(Fault::Ftok))?;
-                if path.is_empty() {
-                    return Err(refused(Fault::Ftok));
-                }
+                let hint = "write ftok:PATH:ID with an ID from 0 to 255, such as ftok:/etc/app:82";
+                let parts = rest.rsplit_once(':').filter(|(path, _)| !path.is_empty());
+                let parts = parts.and_then(|(path, id)| Some((path, id.parse::<u8>().ok()?)));
+                let (path, id) = parts.ok_or_else(|| none("key", hint))?;
                 match Key::ftok(path, id) {
                     Ok(key) => Ok(key.into()),
-                    Err(error) => Err(refused(Fault::File(Box::new(error)))),
+                    Err(error) => Err(refused(error.hint(), error.into())),
                 }
             }
-            Some(("file", "")) => Err(refused(Fault::NoPath)),
+            Some(("file", "")) => Err(none("file", "write file:PATH, such as file:/srv/app/state")),
             Some(("file", path)) => Ok(Place::file(unescape(path))),
             Some(("posix", name)) => {
                 let name = unescape(name);
                 match file::posix_path(&name) {
                     Ok(_) => Ok(Place::posix(name)),
-                    Err(error) => Err(refused(Fault::Posix(Box::new(error)))),
+                    Err(error) => Err(refused(error.hint(), error.into())),
                 }
             }
-            Some(_) => Err(refused(Fault::Scheme)),
+            Some(_) => {
+                let hint = "write a key such as 0x1234 or 4660, id:5, ftok:PATH:ID, file:PATH, or posix:/NAME";
+                Err(none("place", hint))
+            }
         }
     }
 }
+
+/// What to write where no key could be read.
+pub(super) const NO_KEY: &str = "write a key as 0x1234 or as a decimal number";
 
 /// The text names no place; says what was read and what is expected.
 #[derive(Debug)]
 pub struct ParsePlaceError {
     text: Box<str>,
-    fault: Fault,
-}
-
-impl ParsePlaceError {
+    /// What it names none of.
+    what: &'static str,
     /// What to write instead.
-    pub(super) fn hint(&self) -> &'static str {
-        match &self.fault {
-            Fault::Key(_) => "write a key as 0x1234 or as a decimal number",
-            Fault::Id => "write the number that `ipcs -m` shows as shmid, such as id:5",
-            Fault::Ftok => "write ftok:PATH:ID with an ID from 0 to 255, such as ftok:/etc/app:82",
-            Fault::File(error) => error.hint(),
-            Fault::Posix(error) => error.hint(),
-            Fault::NoPath => "write file:PATH, such as file:/srv/app/state",
-            Fault::Scheme => {
-                "write a key such as 0x1234 or 4660, id:5, ftok:PATH:ID, file:PATH, or posix:/NAME"
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Fault {
-    Key(ParseKeyError),
-    Id,
-    Ftok,
-    File(Box<sysv::Error>),
-    Posix(Box<file::Error>),
-    NoPath,
-    Scheme,
+    pub(super) hint: &'static str,
+    /// What was wrong with what it does name, and would be right.
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl fmt::Display for ParsePlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (text, hint) = (&self.text, self.hint());
-        match &self.fault {
-            // These say themselves what would be right.
-            Fault::Key(error) => error.fmt(f),
-            Fault::File(error) => error.fmt(f),
-            Fault::Posix(error) => error.fmt(f),
-            Fault::NoPath => write!(f, "{text:?} names no file: {hint}"),
-            Fault::Id => write!(f, "{text:?} names no segment: {hint}"),
-            Fault::Ftok => write!(f, "{text:?} names no key: {hint}"),
-            Fault::Scheme => write!(f, "{text:?} names no place: {hint}"),
+        let (text, what, hint) = (&self.text, self.what, self.hint);
+        match &self.source {
+            Some(source) => source.fmt(f),
+            None => write!(f, "{text:?} names no {what}: {hint}"),
         }
     }
 }
 
 impl std::error::Error for ParsePlaceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.fault {
-            Fault::Key(error) => Some(error),
-            Fault::File(error) => Some(error),
-            Fault::Posix(error) => Some(error),
-            _ => None,
-        }
+        Some(&**self.source.as_ref()?)
     }
 }
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 pub(crate) use operation::Operation;
 
-use super::place::{ParsePlaceError, Place};
-use crate::home::file;
-use crate::layout::{FitError, InvalidValue, Mismatch, TextError, Unfit};
+use super::place::{NO_KEY, ParsePlaceError, Place};
+use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
-use crate::typed::{Attached, Counting, Failure, Type};
+use crate::typed::{Attached, Failure, Type};
 
 /// What kind of error it is: see [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,46 +178,13 @@ struct Call {
     place: Option<Place>,
     /// The program's type, if the call was one of a type.
     of: Option<&'static Type>,
-    /// How often the segment is attached besides, if that kept it from being replaced; else 0.
-    others: u64,
 }
 
-macro_rules! texts {
-    ($($name:ident($of:ty) is $kind:ident;)+) => {
-        /// One of a text that is to be put into a value or an argument.
-        enum Text {
-            $($name($of),)+
-        }
-
-        impl Text {
-            fn kind(&self) -> ErrorKind {
-                match self {
-                    $(Text::$name(_) => ErrorKind::$kind,)+
-                }
-            }
-
-            fn source(&self) -> &(dyn std::error::Error + 'static) {
-                match self {
-                    $(Text::$name(source) => source,)+
-                }
-            }
-        }
-
-        $(
-            impl From<$of> for Error {
-                fn from(error: $of) -> Error {
-                    Error(Repr::Text(Box::new(Text::$name(error))))
-                }
-            }
-        )+
-    };
-}
-
-texts! {
-    Fit(FitError) is Fit;
-    Bytes(TextError) is Text;
-    Key(ParseKeyError) is Place;
-    Place(ParsePlaceError) is Place;
+/// One of a text that is to be put into a value or an argument.
+struct Text {
+    kind: ErrorKind,
+    source: Box<dyn std::error::Error + Send + Sync>,
+    hint: &'static str,
 }
 
 /// Bytes that a segment lacks for a later version of its type. One of the numbers is not 0.
@@ -240,47 +206,26 @@ impl Error {
         place: Option<Place>,
         of: Option<&'static Type>,
     ) -> Error {
-        let brief = |why, pid, waited: Duration| {
-            let (way, number) = match place
-                .as_ref()
-                .map(|place| (place.key(), place.segment_id()))
-            {
-                Some((Some(key), _)) if !key.is_private() => (Way::Key, key.raw() as u32),
-                Some((_, Some(id))) => (Way::Id, id.as_raw() as u32),
-                Some((None, None)) => (Way::File, 0),
-                _ => (Way::Nothing, 0),
-            };
-            Error(Repr::Brief(Brief {
+        let place = place.filter(|place| !place.key().is_some_and(Key::is_private));
+        let (way, number) = place.as_ref().map_or((Way::Nothing, 0), Way::to);
+        Error(match Brief::of(&why, operation, way, number) {
+            Some(brief) => Repr::Brief(brief),
+            None => Repr::Call(Box::new(Call {
                 why,
                 operation,
-                way,
-                number,
-                pid,
-                waited: u32::try_from(waited.as_micros().div_ceil(1000)).unwrap_or(u32::MAX),
-            }))
-        };
-        match why {
-            Failure::Fault(Fault::Removed) => brief(Why::Removed, 0, Duration::ZERO),
-            Failure::Fault(Fault::Reentrant) => brief(Why::Reentrant, 0, Duration::ZERO),
-            Failure::Fault(Fault::Forked) => brief(Why::Forked, 0, Duration::ZERO),
-            Failure::Fault(Fault::Overtaken { waited }) => brief(Why::Overtaken, 0, waited),
-            Failure::Fault(Fault::Busy { holder, waited }) => {
-                brief(Why::Busy(holder.state), holder.pid, waited)
-            }
-            why => {
-                let (why, others) = match why {
-                    Failure::Kept { why, others } => (*why, others),
-                    why => (why, 0),
-                };
-                Error(Repr::Call(Box::new(Call {
-                    why,
-                    operation,
-                    place: place.filter(|place| !place.key().is_some_and(Key::is_private)),
-                    of,
-                    others,
-                })))
-            }
-        }
+                place,
+                of,
+            })),
+        })
+    }
+
+    fn of_text(
+        kind: ErrorKind,
+        source: impl std::error::Error + Send + Sync + 'static,
+        hint: &'static str,
+    ) -> Error {
+        let source = Box::new(source);
+        Error(Repr::Text(Box::new(Text { kind, source, hint })))
     }
 
     /// Makes an error of what a call on an attached segment failed for. Nothing is put together
@@ -298,39 +243,6 @@ impl Error {
     fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
         let segment = attached.segment();
         Error::new(why, operation, Place::of(segment), Some(attached.of()))
-    }
-
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
-        let call = match &self.0 {
-            Repr::Brief(brief) => return brief.why.kind(),
-            Repr::Call(call) => call,
-            Repr::Text(text) => return text.kind(),
-        };
-        match &call.why {
-            Failure::Fault(fault) => kind_of(fault),
-            Failure::NotAdoptable { .. } => ErrorKind::Foreign,
-            Failure::TooSmall { .. } | Failure::NoRow { .. } => ErrorKind::TooSmall,
-            Failure::Mismatch(_) => ErrorKind::Mismatch,
-            Failure::OtherKind { .. } => ErrorKind::OtherKind,
-            Failure::Counter { why, .. } => match why {
-                Counting::InTableAlone | Counting::InTypeAlone => ErrorKind::Mismatch,
-                Counting::Stored | Counting::NoCounter => ErrorKind::Counter,
-            },
-            Failure::Stale => ErrorKind::Stale,
-            Failure::NeedsUpgrade { .. } => ErrorKind::NeedsUpgrade,
-            Failure::NoRoom { .. } => ErrorKind::NoRoom,
-            Failure::Invalid(_) => ErrorKind::Invalid,
-            Failure::NoElement { .. } => ErrorKind::NoElement,
-            Failure::Damaged(_) | Failure::Kept { .. } => ErrorKind::Damaged,
-            Failure::TooLarge { .. } => ErrorKind::TooLarge,
-            Failure::Unfit(unfit) => match **unfit {
-                Unfit::Value { .. } => ErrorKind::Value,
-                _ => ErrorKind::Path,
-            },
-            Failure::Options(_) => ErrorKind::Options,
-            Failure::Guard(_) => ErrorKind::Guard,
-        }
     }
 
     /// The method that failed, `"update"` or `"Writer::set"`; `None` for errors about text.
@@ -418,13 +330,77 @@ impl Error {
 
     fn why(&self) -> Option<&Failure> {
         match &self.0 {
-            Repr::Call(call) => Some(&call.why),
+            Repr::Call(call) => Some(call.why()),
             _ => None,
         }
     }
 }
 
+impl Call {
+    /// What kept the segment from being used, also where it was to be replaced.
+    fn why(&self) -> &Failure {
+        match &self.why {
+            Failure::Kept { why, .. } => why,
+            why => why,
+        }
+    }
+}
+
+impl Way {
+    fn to(place: &Place) -> (Way, u32) {
+        match (place.key(), place.segment_id()) {
+            (Some(key), _) => (Way::Key, key.raw() as u32),
+            (_, Some(id)) => (Way::Id, id.as_raw() as u32),
+            (None, None) => (Way::File, 0),
+        }
+    }
+}
+
 impl Brief {
+    fn of(why: &Failure, operation: Operation, way: Way, number: u32) -> Option<Brief> {
+        let Failure::Fault(fault) = why else {
+            return None;
+        };
+        let (why, pid, waited) = match *fault {
+            Fault::Removed => (Why::Removed, 0, Duration::ZERO),
+            Fault::Reentrant => (Why::Reentrant, 0, Duration::ZERO),
+            Fault::Forked => (Why::Forked, 0, Duration::ZERO),
+            Fault::Overtaken { waited } => (Why::Overtaken, 0, waited),
+            Fault::Busy { holder, waited } => (Why::Busy(holder.state), holder.pid, waited),
+            _ => return None,
+        };
+        Some(Brief {
+            why,
+            operation,
+            way,
+            number,
+            pid,
+            waited: u32::try_from(waited.as_micros().div_ceil(1000)).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// What it is the short form of.
+    fn call(&self) -> Call {
+        let pid = self.pid;
+        let waited = Duration::from_millis(self.waited.into());
+        let fault = match self.why {
+            Why::Removed => Fault::Removed,
+            Why::Reentrant => Fault::Reentrant,
+            Why::Forked => Fault::Forked,
+            Why::Overtaken => Fault::Overtaken { waited },
+            Why::Busy(state) => Fault::Busy {
+                holder: Holder { pid, state },
+                waited,
+            },
+        };
+        Call {
+            why: fault.into(),
+            operation: self.operation,
+            place: self.place(),
+            of: None,
+        }
+    }
+
     fn place(&self) -> Option<Place> {
         match self.way {
             Way::Nothing | Way::File => None,
@@ -432,50 +408,36 @@ impl Brief {
             Way::Id => Some(Place::id(Id::from_raw(self.number as i32))),
         }
     }
-}
 
-impl Why {
-    fn kind(self) -> ErrorKind {
-        match self {
-            Why::Removed => ErrorKind::Removed,
-            Why::Overtaken => ErrorKind::Overtaken,
-            Why::Reentrant => ErrorKind::Reentrant,
-            Why::Forked => ErrorKind::Forked,
-            Why::Busy(_) => ErrorKind::Busy,
-        }
+    fn is_of_file(&self) -> bool {
+        matches!(self.way, Way::File)
     }
 }
 
-fn kind_of(fault: &Fault) -> ErrorKind {
-    match fault {
-        Fault::File(error) => match error.kind() {
-            file::Kind::Busy => ErrorKind::Busy,
-            file::Kind::NotRestored => ErrorKind::NotRestored,
-            _ => ErrorKind::System,
-        },
-        Fault::System(_) => ErrorKind::System,
-        #[cfg(feature = "async")]
-        Fault::NoThread(_) => ErrorKind::System,
-        Fault::Busy { .. } => ErrorKind::Busy,
-        Fault::Reentrant => ErrorKind::Reentrant,
-        Fault::Forked => ErrorKind::Forked,
-        Fault::Removed => ErrorKind::Removed,
-        Fault::SlotsTaken { .. } => ErrorKind::SlotsTaken,
-        Fault::SetLost => ErrorKind::SetLost,
-        Fault::Unjudged => ErrorKind::Unjudged,
-        Fault::ChildDenied => ErrorKind::ChildDenied,
-        Fault::NoUndo => ErrorKind::NoUndo,
-        Fault::Left => ErrorKind::Left,
-        Fault::Overtaken { .. } => ErrorKind::Overtaken,
-        Fault::Foreign { .. } => ErrorKind::Foreign,
-        // Where something is adopted, it is made a `Failure::Invalid` that names the field.
-        Fault::Changed | Fault::Invalid(_) | Fault::Damaged(_) => ErrorKind::Damaged,
-        Fault::Format(_) => ErrorKind::Format,
-        Fault::Unfinished { .. } => ErrorKind::Unfinished,
-        Fault::Untrusted { .. } | Fault::Exposed { .. } => ErrorKind::Untrusted,
-        Fault::NotRestored => ErrorKind::NotRestored,
-        Fault::TooLarge | Fault::NoSegment | Fault::NoFile => ErrorKind::Options,
-        Fault::Full { .. } => ErrorKind::Full,
+impl From<FitError> for Error {
+    fn from(error: FitError) -> Error {
+        let hint = "shorten the text, or cut it with `FixedStr::truncated`";
+        Error::of_text(ErrorKind::Fit, error, hint)
+    }
+}
+
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Error {
+        let hint = "read the bytes with `FixedStr::as_bytes`, or `FixedStr::to_string_lossy`";
+        Error::of_text(ErrorKind::Text, error, hint)
+    }
+}
+
+impl From<ParseKeyError> for Error {
+    fn from(error: ParseKeyError) -> Error {
+        Error::of_text(ErrorKind::Place, error, NO_KEY)
+    }
+}
+
+impl From<ParsePlaceError> for Error {
+    fn from(error: ParsePlaceError) -> Error {
+        let hint = error.hint;
+        Error::of_text(ErrorKind::Place, error, hint)
     }
 }
 
@@ -483,13 +445,13 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Repr::Brief(_) => None,
-            Repr::Call(call) => match &call.why {
+            Repr::Call(call) => match call.why() {
                 Failure::Fault(Fault::System(source)) => Some(source.as_ref()),
                 Failure::Fault(Fault::File(source)) => Some(source.as_ref()),
                 Failure::Invalid(source) => Some(source.as_ref()),
                 _ => None,
             },
-            Repr::Text(text) => Some(text.source()),
+            Repr::Text(text) => Some(&*text.source),
         }
     }
 }

@@ -139,7 +139,7 @@ operations! {
 
 impl Operation {
     /// The type whose call it was, if that is in the name.
-    fn type_name(self) -> &'static str {
+    pub(super) fn type_name(self) -> &'static str {
         self.name().split("::").next().unwrap_or_default()
     }
 
