@@ -388,10 +388,8 @@ impl<R: Raw> Guarded<R> {
 
     fn locked<A>(&self, operation: Operation, act: impl FnOnce(&R) -> A) -> Result<A, Error> {
         let (raw, joined) = (&self.raw, self.raw.joined());
-        let Joined {
-            segment, settings, ..
-        } = joined;
-        let limit = settings.timeout;
+        let Joined { segment, limit, .. } = joined;
+        let limit = *limit;
         match &self.guard.0 {
             Way::Semaphore(guard) => guard.lock(limit).map(|_held| act(raw)),
             Way::Mutex(mutex) => segment.lock(*mutex, limit).map(|_held| act(raw)),

@@ -769,22 +769,16 @@ impl InspectorOptions {
         bytes: &[u8],
     ) -> Result<Inspector, Error> {
         let place = place.into();
-        match self.settings.create_described(&place, schema, bytes) {
-            Ok(segment) => Ok(Inspector {
-                segment,
-                limit: Inspector::LIMIT,
-                options: InspectorOptions {
-                    write: true,
-                    ..self.clone()
-                },
-            }),
-            Err(why) => Err(Error::new(
-                why,
-                Operation::InspectorCreateNew,
-                Some(place),
-                None,
-            )),
-        }
+        let made = self.settings.create_described(&place, schema, bytes);
+        let operation = Operation::InspectorCreateNew;
+        let segment = made.map_err(|why| Error::new(why, operation, Some(place), None))?;
+        let mut options = self.clone();
+        options.write = true;
+        Ok(Inspector {
+            segment,
+            limit: Inspector::LIMIT,
+            options,
+        })
     }
 
     /// Attaches the segment of a place. See [`Inspector::open`].
@@ -802,11 +796,9 @@ impl InspectorOptions {
 
     fn inspector(&self, place: &Place) -> Result<Inspector, Failure> {
         let access = Access {
-            owner: self.settings.owner,
-            limit: self.settings.timeout,
-            writable: self.write,
             // Being cut short ends a program that looks, and no other.
             may_write: 0o666,
+            ..self.settings.access(self.write)
         };
         let segment = find(place, access)?;
         if self.write {

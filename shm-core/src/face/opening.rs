@@ -313,7 +313,7 @@ impl Settings {
         Ok(total.ok_or(Fault::TooLarge)?)
     }
 
-    fn access(&self, writable: bool) -> Access {
+    pub(super) fn access(&self, writable: bool) -> Access {
         Access {
             owner: self.owner,
             limit: self.timeout,

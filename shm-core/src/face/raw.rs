@@ -4,22 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Operation};
-use super::opening::{TIMEOUT, check_rights, creatable, find_id};
+use super::opening::{Settings, check_rights, creatable, find_id};
 use super::place::Place;
 use crate::home::{Home, file};
-use crate::protocol::{self, Access, Fault, Owner, mode_at_first};
+use crate::protocol::{self, Access, Fault, mode_at_first};
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{self, Kind, Mode};
 use crate::typed::{Failure, RawSegment, Type};
-
-/// What the options of both say.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) owner: Owner,
-    pub(super) mode: u32,
-    pub(super) group: Option<u32>,
-    pub(super) timeout: Duration,
-}
 
 /// What lies where in the segment, and what for.
 pub(super) struct Wanted {
@@ -34,7 +25,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub struct Joined {
     pub(super) segment: RawSegment,
-    pub(super) settings: Settings,
+    /// How long an access waits for its guard.
+    pub(super) limit: Duration,
     of: &'static Type,
 }
 
@@ -54,12 +46,8 @@ impl Joined {
     ) -> Result<(Joined, bool), Error> {
         match wanted.and_then(|wanted| settings.attach(&place, &wanted)) {
             Ok((segment, created)) => {
-                let joined = Joined {
-                    segment,
-                    settings,
-                    of,
-                };
-                Ok((joined, created))
+                let limit = settings.timeout;
+                Ok((Joined { segment, limit, of }, created))
             }
             Err(why) => Err(Error::new(why, operation, Some(place), Some(of))),
         }
@@ -88,37 +76,24 @@ impl Joined {
 }
 
 impl Settings {
-    pub(super) const DEFAULT: Settings = Settings {
-        owner: Owner::SelfOrRoot,
-        mode: 0o600,
-        group: None,
-        timeout: TIMEOUT,
-    };
-
     /// Asks for the place again if what it led to is gone: a key leads elsewhere by then.
     fn attach(self, place: &Place, wanted: &Wanted) -> Result<(RawSegment, bool), Failure> {
-        let limit = self.timeout;
-        let access = Access {
-            owner: self.owner,
-            limit,
-            writable: wanted.writable,
-            may_write: self.mode,
-        };
+        let access = self.access(wanted.writable);
         if let Some(path) = place.file_path() {
             return self.map(&path.map_err(Fault::from)?, wanted, access);
         }
         let start = Instant::now();
         loop {
             let (id, created) = match wanted.make {
-                Some(check) if wanted.writable => {
-                    self.find_or_create(place, wanted.offset + wanted.bytes, check)?
-                }
-                _ => (find_id(place)?, false),
+                Some(check) => self.find_or_create(place, wanted.offset + wanted.bytes, check)?,
+                None => (find_id(place)?, false),
             };
             match RawSegment::open(id, wanted.offset, wanted.bytes, access) {
                 Ok(segment) => return Ok((segment, created)),
                 Err(why)
-                    if why.is_removed() && place.key().is_some() && start.elapsed() < limit => {}
+                    if why.is_removed()
+                        && place.key().is_some()
+                        && start.elapsed() < self.timeout => {}
                 Err(why) => {
                     if created {
                         let _ = shm::remove(id);
@@ -141,9 +116,7 @@ impl Settings {
         loop {
             let mapped = protocol::map_file(path, access);
             let (file, created) = match (mapped, wanted.make) {
-                (Err(Fault::File(none)), Some(check))
-                    if wanted.writable && none.kind() == file::Kind::NotFound =>
-                {
+                (Err(Fault::File(none)), Some(check)) if none.kind() == file::Kind::NotFound => {
                     check_rights(self.mode, self.group)?;
                     check()?;
                     let mode = Mode::new(self.mode);

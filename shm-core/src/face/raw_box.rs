@@ -10,8 +10,9 @@ use std::time::Duration;
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
+use super::opening::Settings;
 use super::place::Place;
-use super::raw::{Joined, Raw, Settings, Wanted};
+use super::raw::{Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::{Fault, Owner};
 use crate::sysv::{Key, shm};
@@ -469,7 +470,7 @@ impl<T: SharedLayout> RawOptions<T> {
             offset,
             bytes,
             writable,
-            make: self.create_exact.then_some(begins_with_zeros::<T>),
+            make: (self.create_exact && writable).then_some(begins_with_zeros::<T>),
         })
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 #[cfg(doc)]
 use super::error::ErrorKind;
 use super::error::{Error, Operation};
+use super::opening::Settings;
 use super::place::Place;
-use super::raw::{self, Joined, Raw, Wanted};
+use super::raw::{Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::Owner;
 use crate::sysv::{Key, shm};
@@ -60,36 +61,29 @@ use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type, refused};
 /// ```
 pub struct RawTable<Header, Row: SharedLayout> {
     joined: Joined,
-    settings: Settings<Header>,
+    options: RawTableOptions<Header, Row>,
     capacity: usize,
     writable: bool,
-    row: PhantomData<Row>,
 }
 
 /// How a [`RawTable`] attaches; made by [`RawTable::options`].
 pub struct RawTableOptions<Header, Row> {
-    settings: Settings<Header>,
-    row: PhantomData<Row>,
-}
-
-struct Settings<Header> {
-    common: raw::Settings,
+    settings: Settings,
     rows_at: Option<usize>,
     /// Where the count stands, and what reads it.
     count: Option<(usize, Count)>,
     header: PhantomData<fn() -> Header>,
+    row: PhantomData<Row>,
 }
 
 type Count = fn(&RawSegment, usize) -> Result<Option<usize>, Failure>;
 
-// By hand: settings for values that can't be cloned can be.
-impl<Header> Clone for Settings<Header> {
+// By hand: options for values that can't be cloned can be.
+impl<Header, Row> Clone for RawTableOptions<Header, Row> {
     fn clone(&self) -> Self {
-        *self
+        Self { ..*self }
     }
 }
-
-impl<Header> Copy for Settings<Header> {}
 
 /// The count of this type at this place; `None` if it is none.
 fn count_of<C: Integer + TryInto<usize>>(
@@ -127,12 +121,10 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     #[must_use]
     pub fn options() -> RawTableOptions<Header, Row> {
         RawTableOptions {
-            settings: Settings {
-                common: raw::Settings::DEFAULT,
-                rows_at: None,
-                count: None,
-                header: PhantomData,
-            },
+            settings: Settings::DEFAULT,
+            rows_at: None,
+            count: None,
+            header: PhantomData,
             row: PhantomData,
         }
     }
@@ -223,20 +215,18 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     /// As for [`RawTable::open`]; [`ErrorKind::Options`] also for a private segment, which has no key. All is as it
     /// was then.
     pub fn reattach(&mut self) -> Result<(), Error> {
-        let options = RawTableOptions {
-            settings: self.settings,
-            row: self.row,
-        };
         let operation = match self.writable {
             true => Operation::RawTableOpen,
             false => Operation::RawTableOpenReadOnly,
         };
-        *self = options.table(self.joined.again(), self.writable, operation)?;
+        *self = self
+            .options
+            .table(self.joined.again(), self.writable, operation)?;
         Ok(())
     }
 
     fn count(&self) -> Result<usize, Failure> {
-        let Some((offset, count)) = self.settings.count else {
+        let Some((offset, count)) = self.options.count else {
             return Ok(self.capacity);
         };
         count(&self.joined.segment, offset)?
@@ -250,7 +240,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
 
     /// One that there is room for.
     fn at(&self, index: usize) -> RawRow<'_, Header, Row> {
-        let offset = self.settings.rows_at::<Row>() + index * size_of::<Row>();
+        let offset = self.options.first_row() + index * size_of::<Row>();
         RawRow {
             table: self,
             part: self.joined.segment.part(offset),
@@ -261,7 +251,7 @@ impl<Header, Row: SharedLayout> RawTable<Header, Row> {
     /// Whether a field of the header may be a mutex: to take one is to write, and no row may lie in it.
     pub(super) fn may_lock<F>(&self, field: Field<Header, F>) -> Result<(), Failure> {
         self.to_write()?;
-        if field.offset() + size_of::<F>() <= self.settings.rows_at::<Row>() {
+        if field.offset() + size_of::<F>() <= self.options.first_row() {
             return Ok(());
         }
         let what = "storing a row would store the mutex too: begin the rows behind it";
@@ -396,32 +386,24 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     }
 }
 
-impl<Header> Settings<Header> {
-    /// Where the rows begin.
-    fn rows_at<Row>(&self) -> usize {
-        let behind = size_of::<Header>().next_multiple_of(align_of::<Row>());
-        self.rows_at.unwrap_or(behind)
-    }
-}
-
 setters! {
     impl [Header, Row: SharedLayout] RawTableOptions<Header, Row>;
 
     /// Whose segments are trusted: [`Owner::SelfOrRoot`] unless told otherwise.
-    owner(owner: Owner) => settings.common.owner = owner;
+    owner(owner: Owner) => settings.owner = owner;
 
     /// The rights of others to write the table's file that are no danger, as `0o660` has those of its group: a file which others
     /// may write is refused unless their bits are in it, as for [`Options::mode`](crate::Options::mode).
-    mode(mode: u32) => settings.common.mode = mode;
+    mode(mode: u32) => settings.mode = mode;
 
     /// How long an access of a [`GuardedTable`](crate::GuardedTable) waits for its guard, and `open` goes on
     /// while other processes remove the segment and make it anew: 5 seconds unless told otherwise.
-    timeout(timeout: Duration) => settings.common.timeout = timeout;
+    timeout(timeout: Duration) => settings.timeout = timeout;
 
     /// At which byte of the segment the rows begin, a multiple of their alignment: behind the header unless
     /// told otherwise. C's `rows[]` may begin in the padding at the header's end: there it is
     /// `offsetof(struct table, rows)`.
-    rows_at(bytes: usize) => settings.rows_at = Some(bytes);
+    rows_at(bytes: usize) => rows_at = Some(bytes);
 }
 
 impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
@@ -431,7 +413,7 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
     where
         C: Integer + TryInto<usize>,
     {
-        self.settings.count = Some((field.offset(), count_of::<C>));
+        self.count = Some((field.offset(), count_of::<C>));
         self
     }
 
@@ -459,25 +441,27 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
         writable: bool,
         operation: Operation,
     ) -> Result<RawTable<Header, Row>, Error> {
-        let settings = self.settings;
-        let wanted = settings.wanted::<Row>(writable);
+        let wanted = self.wanted(writable);
         let of = (Type::of::<Row>(), operation);
-        let (joined, _) = Joined::open(settings.common, place, of, wanted)?;
-        let room = joined.segment.size() - settings.rows_at::<Row>();
+        let (joined, _) = Joined::open(self.settings, place, of, wanted)?;
+        let room = joined.segment.size() - self.first_row();
         Ok(RawTable {
             joined,
-            settings,
+            options: self.clone(),
             capacity: room / size_of::<Row>(),
             writable,
-            row: PhantomData,
         })
     }
-}
 
-impl<Header> Settings<Header> {
+    /// Where the rows begin.
+    fn first_row(&self) -> usize {
+        let behind = size_of::<Header>().next_multiple_of(align_of::<Row>());
+        self.rows_at.unwrap_or(behind)
+    }
+
     /// The header and what lies before the rows, which are aligned.
-    fn wanted<Row>(&self, writable: bool) -> Result<Wanted, Failure> {
-        let (rows_at, align) = (self.rows_at::<Row>(), align_of::<Row>());
+    fn wanted(&self, writable: bool) -> Result<Wanted, Failure> {
+        let (rows_at, align) = (self.first_row(), align_of::<Row>());
         if rows_at % align != 0 {
             return refused(format!(
                 "rows at byte {rows_at} are not aligned: take a multiple of {align}"
