@@ -53,9 +53,9 @@ impl Joined {
         }
     }
 
-    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error + use<> {
-        let (place, of) = (self.place(), self.of);
-        move |why| Error::new(why, operation, Some(place), Some(of))
+    pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
+        // Not before there is one: a path is an allocation.
+        move |why| Error::new(why, operation, Some(self.place()), Some(self.of))
     }
 
     /// The place that leads to it, or to the one that took its place.

@@ -1,6 +1,7 @@
 //! What a user meets, within one process.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod allocations;
 mod attributes;
 mod counters;
 mod errors;

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) use operation::Operation;
 
 use super::place::{NO_KEY, ParsePlaceError, Place};
+use crate::home::Home;
 use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
@@ -242,7 +243,16 @@ impl Error {
     #[inline(never)]
     fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
         let segment = attached.segment();
-        Error::new(why, operation, Place::of(segment), Some(attached.of()))
+        // What leads to a file takes an allocation.
+        let (way, number) = match segment.home() {
+            Home::Segment(mapping) => Way::to(&Place::of_segment(segment.key(), mapping.id())),
+            Home::File(file) if file.named().is_some() => (Way::File, 0),
+            Home::File(_) => (Way::Nothing, 0),
+        };
+        match Brief::of(&why, operation, way, number) {
+            Some(brief) => Error(Repr::Brief(brief)),
+            None => Error::new(why, operation, Place::of(segment), Some(attached.of())),
+        }
     }
 
     /// The method that failed, `"update"` or `"Writer::set"`; `None` for errors about text.
@@ -256,7 +266,8 @@ impl Error {
     }
 
     /// Where that was: the key, or the id of a segment that has none or was asked for by it; `None`
-    /// for a segment that was to be created without a key, and for errors about text.
+    /// for a segment that was to be created without a key, for errors about text, and for those about a file that are
+    /// made without an allocation.
     pub fn place(&self) -> Option<Place> {
         match &self.0 {
             Repr::Brief(brief) => brief.place(),
