@@ -35,7 +35,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 
 /// Why a segment that stands under the key is of no use, and whether it made room.
-struct Unfit(Failure, Result<Room, Fault>);
+struct Unfit(Failure, Room);
+
+/// What can't be replaced, or was not to be.
+impl<W: Into<Failure>> From<W> for Unfit {
+    fn from(why: W) -> Unfit {
+        Unfit(why.into(), Room::Denied)
+    }
+}
 
 /// What [`Options`](super::options::Options) say.
 #[derive(Clone, Copy, Debug)]
@@ -187,10 +194,10 @@ impl Settings {
         let (mut attempts, mut in_use) = (0, None);
         loop {
             attempts += 1;
-            let attempt = self.try_open_or_create(key, of, &newborn, write, &mut in_use)?;
-            let (why, room) = match attempt {
+            let attempt = self.try_open_or_create(key, of, &newborn, write, &mut in_use);
+            let Unfit(why, room) = match attempt {
                 Ok(opened) => return Ok(opened),
-                Err(Unfit(why, room)) => (why, room?),
+                Err(unfit) => unfit,
             };
             match room {
                 Room::Denied => return Err(why),
@@ -218,35 +225,33 @@ impl Settings {
         newborn: &Newborn,
         write: &mut Write<'_>,
         in_use: &mut Option<Instant>,
-    ) -> Result<Result<Opened, Unfit>, Failure> {
+    ) -> Result<Opened, Unfit> {
         let (segment, created) =
             match protocol::open_or_create(key, self.access(true), newborn, write) {
                 Ok(opened) => opened,
                 // The time went by while another process was at work.
-                Err(Fault::Removed) => {
-                    return Ok(Err(Unfit(Fault::Removed.into(), Ok(Room::Made))));
-                }
+                Err(Fault::Removed) => return Err(Unfit(Fault::Removed.into(), Room::Made)),
                 Err(fault) => {
                     let unfit = self.replace_unused && fault.is_unfit();
                     let why = adopting(fault, newborn);
                     if !unfit {
-                        return Err(as_value(why, of));
+                        return Err(as_value(why, of).into());
                     }
-                    let room = self.make_room_at(key, newborn, in_use);
-                    return Ok(Err(Unfit(why, room)));
+                    let room = self.make_room_at(key, newborn, in_use)?;
+                    return Err(Unfit(why, room));
                 }
             };
         let attached = Attached::new(segment, of);
         let settled = self.check_kind(attached.segment());
         match settled.and_then(|()| attached.settle(self.upgrade)) {
-            Ok(()) => Ok(Ok((attached, created))),
+            Ok(()) => Ok((attached, created)),
             // Between the looks at the segment and at its schema.
-            Err(why) if why.is_removed() => Ok(Err(Unfit(why, Ok(Room::Made)))),
+            Err(why) if why.is_removed() => Err(Unfit(why, Room::Made)),
             Err(why) if self.replace_unused && attached.is_unfit(&why) => {
-                let room = protocol::make_room(attached.segment());
-                Ok(Err(Unfit(why, room)))
+                let room = protocol::make_room(attached.segment())?;
+                Err(Unfit(why, room))
             }
-            Err(why) => Err(why),
+            Err(why) => Err(why.into()),
         }
     }
 
