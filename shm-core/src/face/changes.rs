@@ -1,6 +1,5 @@
 //! `Changes`: the committed values of a view, one after the other, as an iterator.
 
-use std::fmt;
 use std::iter::FusedIterator;
 
 #[cfg(doc)]
@@ -95,11 +94,4 @@ impl<T: SharedLayout> Iterator for Changes<'_, T> {
 
 impl<T: SharedLayout> FusedIterator for Changes<'_, T> {}
 
-impl<T: SharedLayout> fmt::Debug for Changes<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes")
-            .field("view", &self.view)
-            .field("seen", &self.seen)
-            .finish()
-    }
-}
+debug_in_segment!(Changes<'_, T>: view.typed);

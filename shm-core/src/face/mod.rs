@@ -21,12 +21,12 @@ macro_rules! setters {
     };
 }
 
-/// `Debug` of what is `typed`: its name, and where the value is.
+/// `Debug` of what leads to a `Typed`: its name, and where the value is.
 macro_rules! debug_in_segment {
-    ($of:ident<$($lifetime:lifetime,)? T>) => {
+    ($of:ident<$($lifetime:lifetime,)? T>: $($typed:ident).+) => {
         impl<T: SharedLayout> std::fmt::Debug for $of<$($lifetime,)? T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.typed.attached().fmt_as(stringify!($of), f)
+                self.$($typed).+.attached().fmt_as(stringify!($of), f)
             }
         }
     };

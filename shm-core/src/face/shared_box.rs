@@ -594,4 +594,4 @@ impl<T: SharedLayout> Drop for SharedBox<T> {
     }
 }
 
-debug_in_segment!(SharedBox<T>);
+debug_in_segment!(SharedBox<T>: typed);

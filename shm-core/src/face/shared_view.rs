@@ -379,4 +379,4 @@ impl<T: SharedLayout> AsRef<SharedView<T>> for SharedView<T> {
     }
 }
 
-debug_in_segment!(SharedView<T>);
+debug_in_segment!(SharedView<T>: typed);

@@ -339,4 +339,4 @@ impl<T: SharedLayout> fmt::Debug for Batch<'_, '_, T> {
     }
 }
 
-debug_in_segment!(Writer<'_, T>);
+debug_in_segment!(Writer<'_, T>: typed);

@@ -79,4 +79,4 @@ impl<T: SharedLayout> FusedStream for MembershipStream<T> {
     }
 }
 
-debug_in_segment!(MembershipStream<T>);
+debug_in_segment!(MembershipStream<T>: typed);

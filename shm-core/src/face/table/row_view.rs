@@ -200,8 +200,4 @@ fn judged(looked: &[(u32, Seen)], index: u32, own: Own) -> Own {
 
 impl<T: SharedLayout> FusedIterator for Rows<'_, T> {}
 
-impl<T: SharedLayout> fmt::Debug for Rows<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").finish_non_exhaustive()
-    }
-}
+debug_in_segment!(Rows<'_, T>: typed);

@@ -293,4 +293,4 @@ impl<T: SharedLayout> Drop for SharedTable<T> {
     }
 }
 
-debug_in_segment!(SharedTable<T>);
+debug_in_segment!(SharedTable<T>: typed);

@@ -217,4 +217,4 @@ impl<T: SharedLayout> TableView<T> {
     }
 }
 
-debug_in_segment!(TableView<T>);
+debug_in_segment!(TableView<T>: typed);
