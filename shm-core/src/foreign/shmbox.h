@@ -1984,9 +1984,9 @@ static inline int shmbox_is_free_(const shmbox *box, uint32_t slot, uint64_t rec
 /* Raises the semaphore of a free slot, and records this process there. The slot, or a code. */
 static inline int shmbox_take_slot_(shmbox *box, shmbox_kept **kept)
 {
-	uint32_t step;
+	uint32_t step, end = box->slots;
 
-	for (step = 0; step < box->slots; step++) {
+	for (step = 0; step < end && step < box->slots * SHMBOX_TRIES_; step++) {
 		uint32_t const slot = (SHMBOX_TO_(uint32_t, box->pid) + step) % box->slots;
 		uint64_t const seen = shmbox_get_record_(box, slot);
 
@@ -2012,6 +2012,8 @@ static inline int shmbox_take_slot_(shmbox *box, shmbox_kept **kept)
 			return SHMBOX_TO_(int, slot);
 		}
 		shmbox_lower_(box, slot, *kept);
+		/* Another claimant was faster: one that was looked at before may have been given back meanwhile. */
+		end = step + 1 + box->slots;
 	}
 	return SHMBOX_ESLOTS;
 }

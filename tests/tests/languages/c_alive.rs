@@ -658,9 +658,12 @@ fn the_steps_of_a_claim_in_c_are_each_survived_by_the_slot() {
 
 #[test]
 fn two_that_judge_one_dead_claim_get_two_slots() {
+    const FEW: usize = 3;
     for program in c_peers(OUT) {
         let guard = Guard::new();
-        let shared = shared(&guard);
+        let mut options = SharedBox::<Ledger>::options();
+        options.slots(FEW as u16).remove_on_drop(true);
+        let shared = options.create_new(guard.key(), Ledger::new(0)).unwrap();
         let (set, memory) = (guard.set(), guard.memory());
         let own = slots(set);
         let free: Vec<_> = (0..own.len()).filter(|slot| own[*slot] == 0).collect();
@@ -670,7 +673,7 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
             set_slots(set, &values);
         };
         let claimed = || {
-            let records = records(&memory);
+            let records = word(&memory, 0) - FEW.next_multiple_of(8) * 8;
             let is_claimed = |slot: &usize| memory.read(records + slot * 8, 8) != [0; 8];
             (0..own.len()).filter(is_claimed).count()
         };
@@ -678,10 +681,10 @@ fn two_that_judge_one_dead_claim_get_two_slots() {
         only(&free[..1]);
         let path = program.to_str().unwrap();
         let pause = "SHM_PAUSE=claim: semaphore raised";
-        // It looks at each slot once, from that of its pid on: what it can't have must not be its last one.
+        // It looks at the slots from that of its pid on: the one that it can't have is its last one, so it looks again.
         let mut slow = loop {
             let slow = Peer::start("env", [pause, path, "hold", &guard.arg()]);
-            if slow.pid() as usize % SLOTS != (free[0] + 1) % SLOTS {
+            if slow.pid() as usize % FEW == (free[0] + 1) % FEW {
                 break slow;
             }
         };
