@@ -347,12 +347,13 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 		return code;
 	SHMBOX_STOP("row: taken");
 	code = shmbox_check_(box);
-	if (code != 0) {
-		shmbox_exchange_own_(box, index, own, shmbox_owned_(own, 0, SHMBOX_FREE_, 0));
-		return code;
-	}
 	version = box->version;
 	shmbox_repair_row_(box, index);
+	if (code != 0) {
+		/* It may have been a dead owner's, which is news, and holds its bytes. */
+		shmbox_free_row_(box, index, own);
+		return code;
+	}
 	for (at = 0; at < box->capacity && (box->flags & SHMBOX_COUNTERS_) != 0; at += 8)
 		if (shmbox_is_counter_(box, at))
 			__atomic_store_n(shmbox_counter_(box, index, at, 1),

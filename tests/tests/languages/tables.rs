@@ -413,6 +413,53 @@ fn a_seat_of_c_looks_at_another_schema_without_the_lock() {
     }
 }
 
+/// Another layout comes in force, as a peer may put one there, between a claim's look at the schema and the row that it takes.
+#[test]
+fn a_row_that_c_takes_and_can_not_write_is_cleared_and_counted() {
+    // Of one row and the template, three times.
+    const ROOMS: usize = 3 * 2 * 64;
+    for program in programs() {
+        let guard = Guard::new();
+        let table = table(&guard, 1, OnDeath::Keep);
+        acts(PEER, "claim and die", &guard.arg(), 7).finish();
+        until("the death is noted", || {
+            table.look().unwrap().any(|row| row.life() == RowLife::Dead)
+        });
+        let memory = guard.memory();
+        let control = memory.len() - 320;
+        let word = |at: usize| u64::from_ne_bytes(memory.read(at, 8).try_into().unwrap());
+        assert_eq!(word(0), 7);
+        let room = word(control + 24) as usize;
+        let own = ROOMS + 2 * room;
+        let pause = "SHM_PAUSE=row: taken";
+        let claim = [pause, program, "claim and release", &guard.arg(), "1"];
+        let mut peer = Peer::start("env", claim);
+        until("it has taken the row", || word(own) >> 32 & 7 == 1);
+        let (seq, state) = (
+            word(control + 128),
+            word(control + 136) & u64::from(u32::MAX),
+        );
+        let mut other = memory.read(ROOMS, room);
+        other[0] ^= 1;
+        memory.write(ROOMS + room, &other);
+        memory.store(control + 136, state + (1 << 8), 4);
+        until("it goes on", || {
+            peer.go_on();
+            peer.has_ended()
+        });
+        let said = peer.finish().1;
+        assert!(said.contains(": -7 "), "{said}");
+        assert_eq!(
+            memory.read(0, 64),
+            [0; 64],
+            "nothing of the dead one is left"
+        );
+        assert_eq!(word(control + 128), seq + 2, "the row is free: that counts");
+        memory.store(control + 136, state, 4);
+        assert_eq!(table.rows().count(), 0);
+    }
+}
+
 #[test]
 fn tables_in_files_have_rows_of_c_too() {
     let home = Home::file(Folder::in_memory());
