@@ -782,6 +782,84 @@ mod counted {
         }
     }
 
+    /// Each word that Python reads of a table, at the borders of what it may hold: another value or a refusal in words, and no
+    /// access outside.
+    #[test]
+    fn hostile_words_in_a_table_end_no_process_in_python() {
+        let test = "hostile_words_in_a_table_end_no_process_in_python";
+        let Some(python) = Python::find_for_tables(test, OUT) else {
+            return;
+        };
+        python.write("counted", &Counted::python_module());
+        let guard = Guard::new();
+        let table = table(&guard);
+        let _seat = table.claim(FIRST).unwrap();
+        let said = python.run(HOSTILE, &[&guard.arg()]);
+        println!("{said}");
+        let figures: Vec<u32> = said
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [read, refused] = figures[..] else {
+            panic!("{said}")
+        };
+        assert!(read > 100 && refused > 100, "{said}");
+    }
+
+    /// Writes to the table of the key, and reads it after each store.
+    const HOSTILE: &str = "import ctypes, struct, sys, counted
+key = int(sys.argv[1], 16)
+libc = counted._libc()
+base = libc.shmat(libc.shmget(key, 0, 0), None, 0)
+reader = counted._TableReader(key, None, 0)
+control, rooms, room, rows = reader._control - reader._base, reader._rooms - reader._base, reader._room, reader._rows
+capacity, words = reader._capacity, rooms + 2 * room
+reader.close()
+size = control + 320
+borders = [0, 1, 2, 3, 7, 8, rows, rows + 1, 63, 64, 65, 1022, 1023, capacity - 1, capacity, capacity + 1, size]
+borders += [room - 32, room - 31, (1 << 20) + 1, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 63, (1 << 64) - 64, (1 << 64) - 1]
+read = refused = 0
+
+def tries(at, fill, values):
+    global read, refused
+    before = ctypes.string_at(base + at, struct.calcsize(fill))
+    for value in values:
+        word = struct.pack(fill, value & (1 << 8 * len(before)) - 1)
+        ctypes.memmove(base + at, word, len(word))
+        try:
+            with counted.open_table(key, timeout=0.0) as table:
+                for row in table:
+                    repr(row)
+            read += 1
+        except counted.ShmboxError as error:
+            str(error)
+            refused += 1
+    ctypes.memmove(base + at, before, len(before))
+
+for at in (8, 12, 40, 44, 136):
+    tries(control + at, '=I', borders)
+for at in (0, 16, 24, 128):
+    tries(control + at, '=Q', borders)
+for row in range(rows):
+    own = ctypes.c_uint64.from_address(base + words + 64 * row).value
+    for at in range(0, 48, 8):
+        # Of all lives, and of each of them.
+        lives = [own & ~(7 << 32) | life << 32 for life in range(8)] if at == 0 else []
+        tries(words + 64 * row + at, '=Q', borders + lives)
+for at in (0, 8, 16):
+    tries(rooms + at, '=Q', borders)
+# A later version's form, each byte of which is looked at: the head, the name, and what is behind it.
+ctypes.c_uint64.from_address(base + rooms).value ^= 1
+form = rooms + 32
+name = ctypes.c_uint8.from_address(base + form + 3).value
+ctypes.c_uint32.from_address(base + form + 4 + name).value = 2
+tries(rooms + 8, '=Q', borders)
+tries(rooms + 16, '=Q', borders + list(range(32 + 4 + name + 28)))
+for at in range(4 + name + 32):
+    tries(form + at, '=B', (0, 1, 0x22, 0x7f, 0xff))
+print(read, 'read', refused, 'refused')
+";
+
     #[test]
     fn python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted() {
         let test = "python_reads_rows_of_the_living_and_the_dead_and_what_they_have_counted";
