@@ -186,14 +186,41 @@ typedef struct shmbox_added {
 	const unsigned char *bytes; /* NULL: zeros, or not known */
 } shmbox_added;
 
+/* What elements are, and what `of` leads to. Those before SHMBOX_OPEN_ are stored whole. */
+enum {
+	SHMBOX_END_,      /* none: behind the last part */
+	SHMBOX_BYTES_,    /* any */
+	SHMBOX_COUNTED_,  /* a counter: of a row, no commit stores it */
+	SHMBOX_LENGTH_,   /* of a vector: how many of its items, the part behind it, there are; at most `count` */
+	SHMBOX_BOOL_,
+	SHMBOX_CHAR_,
+	SHMBOX_NON_ZERO_,
+	SHMBOX_VARIANT_,  /* an enum: its shmbox_variants_ */
+	SHMBOX_CHECKED_,  /* a struct or a vector: its parts, to the one of SHMBOX_END_ */
+	SHMBOX_OPEN_,     /* an enum with a variant for unknown numbers: the bytes of that one, which are not stored */
+	SHMBOX_PARTS_,    /* the same as SHMBOX_CHECKED_, with bytes that are not to be stored */
+	SHMBOX_ROW_       /* the same without counters */
+};
+
+/* Elements of one type side by side in a struct: a field, or all of it. */
+typedef struct shmbox_part_ {
+	size_t offset, size, count; /* `size` bytes each; 0: there is no such part */
+	int kind;
+	const void *of; /* NULL: nothing */
+} shmbox_part_;
+
+/* An enum's numbers: bytes as they are stored, in ascending order. */
+typedef struct shmbox_variants_ {
+	size_t count;
+	const unsigned char *values;
+} shmbox_variants_;
+
 /* What a generated header tells of its struct. */
 typedef struct shmbox_type {
 	uint64_t fingerprint;
 	size_t size;
 	uint32_t version, align;
-	int (*is_valid)(const unsigned char *bytes);                   /* NULL: every bit pattern is a value */
-	int (*is_first)(const unsigned char *bytes);                   /* NULL: each value may begin a segment */
-	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
+	shmbox_part_ whole;
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
 	const shmbox_added *added; /* NULL: none */
@@ -977,16 +1004,27 @@ static inline void shmbox_add_number_(shmbox_path_ *path, uint32_t number)
 	shmbox_add_(path, digit);
 }
 
-/* /proc/PID and what follows it. */
-static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
+static inline shmbox_path_ shmbox_path_with_(const char *before, uint32_t number, const char *behind)
 {
 	shmbox_path_ path;
 
 	path.length = 0;
-	shmbox_add_(&path, "/proc/");
-	shmbox_add_number_(&path, pid);
-	shmbox_add_(&path, rest);
+	shmbox_add_(&path, before);
+	shmbox_add_number_(&path, number);
+	shmbox_add_(&path, behind);
 	return path;
+}
+
+/* /proc/PID and what follows it. */
+static inline shmbox_path_ shmbox_proc_(uint32_t pid, const char *rest)
+{
+	return shmbox_path_with_("/proc/", pid, rest);
+}
+
+/* What leads to an open file once more. */
+static inline shmbox_path_ shmbox_path_to_(int file)
+{
+	return shmbox_path_with_("/proc/thread-self/fd/", SHMBOX_TO_(uint32_t, file), "");
 }
 
 /* open(2) without <fcntl.h>, which has macros with names of fields. */
@@ -1315,17 +1353,13 @@ static inline long shmbox_mark_(const shmbox *box, int file)
 static inline int shmbox_open_again_(const shmbox *box)
 {
 	shmbox_facts_ known, found;
-	shmbox_path_ path;
 	int file;
 
-	path.length = 0;
 	errno = EBADF;
 	/* The program has closed it. */
 	if (!shmbox_is_intact_(box->file, box->mark))
 		return -1;
-	shmbox_add_(&path, "/proc/thread-self/fd/");
-	shmbox_add_number_(&path, SHMBOX_TO_(uint32_t, box->file));
-	file = shmbox_open_for_(path.text, 2 /* O_RDWR */);
+	file = shmbox_open_for_(shmbox_path_to_(box->file).text, 2 /* O_RDWR */);
 	/* Nothing keeps a /proc from being another thing. */
 	if (file >= 0 && (shmbox_stat_(box->file, SHMBOX_NULL_, &known) != 0 || shmbox_stat_(file, SHMBOX_NULL_, &found) != 0 ||
 			  !shmbox_is_same_file_(&known, &found))) {
@@ -2351,75 +2385,85 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 
 /* ---- Reading ---- */
 
-/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
-static inline uint32_t shmbox_length_(const unsigned char *bytes)
-{
-	uint32_t length;
-
-	memcpy(&length, bytes, sizeof length);
-	return length;
-}
-
-static inline int shmbox_is_char_(const unsigned char *bytes)
-{
-	uint32_t const value = shmbox_length_(bytes);
-
-	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
-}
-
-static inline int shmbox_is_bool_(const unsigned char *bytes)
-{
-	return *bytes <= 1;
-}
-
-#define SHMBOX_NON_ZERO_(size) \
-	static inline int shmbox_is_non_zero_##size##_(const unsigned char *bytes) \
-	{ \
-		static const unsigned char zero[size] = { 0 }; \
-\
-		return memcmp(bytes, zero, size) != 0; \
-	}
-SHMBOX_NON_ZERO_(1)
-SHMBOX_NON_ZERO_(2)
-SHMBOX_NON_ZERO_(4)
-SHMBOX_NON_ZERO_(8)
-SHMBOX_NON_ZERO_(16)
-
-/* Elements of one type side by side in a struct: a field, or all of it. */
-typedef struct shmbox_part_ {
-	size_t offset, size, count; /* `size` bytes each; 0: there is no such part */
-	int (*is_valid)(const unsigned char *bytes);
-	void (*store)(unsigned char *to, const unsigned char *from);
-} shmbox_part_;
-
-static inline shmbox_part_ shmbox_part_at_(int exists, size_t offset, size_t size, size_t count,
-					   int (*is_valid)(const unsigned char *),
-					   void (*store)(unsigned char *, const unsigned char *))
+static inline shmbox_part_ shmbox_part_at_(int exists, size_t offset, size_t size, size_t count, int kind, const void *of)
 {
 	shmbox_part_ part;
 
 	part.offset = offset;
 	part.size = exists ? size : 0;
 	part.count = count;
-	part.is_valid = is_valid;
-	part.store = store;
+	part.kind = kind;
+	part.of = of;
 	return part;
 }
 
-static inline shmbox_part_ shmbox_whole_(const shmbox_type *type)
+static inline int shmbox_is_variant_(const shmbox_variants_ *variants, const unsigned char *bytes, size_t size)
 {
-	return shmbox_part_at_(1, 0, type->size, 1, type->is_valid, type->store);
+	size_t low = 0, high = variants->count;
+
+	while (low < high) {
+		size_t const middle = (low + high) / 2;
+		int const order = memcmp(bytes, variants->values + middle * size, size);
+
+		if (order == 0)
+			return 1;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return 0;
+}
+
+/* Whether the first `most` elements of a part are values. `first`: ones that may begin a segment: no variant in them stands for
+ * others. */
+static inline int shmbox_are_values_(const shmbox_part_ *part, size_t most, const unsigned char *bytes, int first)
+{
+	static const unsigned char zeros[16] = { 0 };
+	size_t const count = part->count < most ? part->count : most;
+	const shmbox_part_ *inner;
+	uint32_t number = 0;
+	size_t i, items;
+	int is_value = 1;
+
+	for (i = 0; i < count && part->kind > SHMBOX_LENGTH_ && is_value; i++, bytes += part->size) {
+		switch (part->kind) {
+		case SHMBOX_BOOL_:
+			is_value = *bytes <= 1;
+			break;
+		case SHMBOX_CHAR_:
+			memcpy(&number, bytes, sizeof number);
+			is_value = number < 0xd800 || (number > 0xdfff && number <= 0x10ffff);
+			break;
+		case SHMBOX_NON_ZERO_:
+			is_value = memcmp(bytes, zeros, part->size) != 0;
+			break;
+		case SHMBOX_VARIANT_:
+			is_value = shmbox_is_variant_(SHMBOX_POINTER_(const shmbox_variants_ *, part->of), bytes, part->size);
+			break;
+		case SHMBOX_OPEN_:
+			is_value = !first || memcmp(bytes, part->of, part->size) != 0;
+			break;
+		default:
+			items = SIZE_MAX;
+			inner = SHMBOX_POINTER_(const shmbox_part_ *, part->of);
+			for (; inner != SHMBOX_NULL_ && inner->kind != SHMBOX_END_ && is_value; inner++) {
+				if (inner->kind == SHMBOX_LENGTH_) {
+					memcpy(&number, bytes, sizeof number);
+					items = number;
+					is_value = items <= inner->count;
+				} else {
+					is_value = shmbox_are_values_(inner, items, bytes + inner->offset, first);
+				}
+			}
+		}
+	}
+	return is_value;
 }
 
 static inline int shmbox_judge_(shmbox_part_ part, const void *value)
 {
-	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
-	size_t i;
-
-	for (i = 0; part.is_valid != SHMBOX_NULL_ && i < part.count; i++)
-		if (!part.is_valid(bytes + i * part.size))
-			return SHMBOX_EINVALID;
-	return 0;
+	return shmbox_are_values_(&part, SIZE_MAX, SHMBOX_POINTER_(const unsigned char *, value), 0) ? 0 : SHMBOX_EINVALID;
 }
 
 /* The version of which a value is, if that is before this struct's; else 0. */
@@ -2530,14 +2574,25 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, shmbox_part
 
 /* ---- Writing ---- */
 
-static inline void shmbox_store_part_(unsigned char *to, shmbox_part_ part, const unsigned char *from)
+/* Stores what of a part is to be stored. */
+static inline void shmbox_store_part_(unsigned char *to, const shmbox_part_ *part, const unsigned char *from)
 {
+	const shmbox_part_ *inner;
 	size_t i;
 
-	if (part.store == SHMBOX_NULL_)
-		shmbox_store_bytes_(to, from, part.size * part.count);
-	for (i = 0; part.store != SHMBOX_NULL_ && i < part.count; i++)
-		part.store(to + i * part.size, from + i * part.size);
+	if (part->kind < SHMBOX_OPEN_)
+		shmbox_store_bytes_(to, from, part->kind == SHMBOX_LENGTH_ ? part->size : part->size * part->count);
+	for (i = 0; i < part->count && part->kind >= SHMBOX_OPEN_; i++, to += part->size, from += part->size) {
+		if (part->kind == SHMBOX_OPEN_) {
+			if (memcmp(from, part->of, part->size) != 0)
+				shmbox_store_bytes_(to, from, part->size);
+			continue;
+		}
+		inner = SHMBOX_POINTER_(const shmbox_part_ *, part->of);
+		for (; inner != SHMBOX_NULL_ && inner->kind != SHMBOX_END_; inner++)
+			if (part->kind != SHMBOX_ROW_ || inner->kind != SHMBOX_COUNTED_)
+				shmbox_store_part_(to + inner->offset, inner, from + inner->offset);
+	}
 }
 
 /* The range word for a part; that of a whole value, or of what it can't name, is 0. */
@@ -2574,7 +2629,7 @@ static inline uint64_t shmbox_commit_part_(const shmbox *box, const shmbox_copie
 	__atomic_store_n(copies->seq, even + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("commit: odd");
-	shmbox_store_part_(copies->payload + part.offset, part, SHMBOX_POINTER_(const unsigned char *, value));
+	shmbox_store_part_(copies->payload + part.offset, &part, SHMBOX_POINTER_(const unsigned char *, value));
 	SHMBOX_STOP("commit: payload written");
 	__atomic_store_n(copies->seq, even + 2, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -2610,7 +2665,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, shmb
 
 static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
 {
-	int const code = shmbox_commit_held_(box, type, shmbox_whole_(type), value, version);
+	int const code = shmbox_commit_held_(box, type, type->whole, value, version);
 
 	if (code == 0) {
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -2675,35 +2730,32 @@ static inline int shmbox_put_text_(char *to, const char *text, size_t size)
 }
 
 /*
- * The functions of one field. `...`: the handle, and an index for each array that the field is in; an index beyond one is
- * SHMBOX_EARGUMENT. No macro calls another with `path`: that may be the name of one.
+ * The functions of one field, of a value or of a row (`owner`: its handle). `...`: the handle, and an index for each array that the
+ * field is in; an index beyond one is SHMBOX_EARGUMENT.
  */
-#define SHMBOX_FIELD_(name, path, loaded, stored, from, part, ...) \
-	static inline int name##_load_##path(__VA_ARGS__, loaded) \
+#define SHMBOX_LOAD_(function, type, loaded, part, ...) \
+	static inline int function(__VA_ARGS__, loaded) \
 	{ \
-		return shmbox_get_(box, name##_type_(), part, value, SHMBOX_NULL_); \
-	} \
-	static inline int name##_store_##path(__VA_ARGS__, stored, uint64_t *version) \
-	{ \
-		return shmbox_set_(box, name##_type_(), part, from, version); \
+		return shmbox_get_(box, type(), part, value, SHMBOX_NULL_); \
 	}
-#define SHMBOX_TEXT_(name, path, size, part, ...) \
-	static inline int name##_load_##path(__VA_ARGS__, char (*value)[size]) \
+#define SHMBOX_STORE_(function, set, owner, type, stored, from, part, ...) \
+	static inline int function(__VA_ARGS__, stored, uint64_t *version) \
 	{ \
-		return shmbox_get_(box, name##_type_(), part, value, SHMBOX_NULL_); \
-	} \
-	static inline int name##_store_##path(__VA_ARGS__, const char *text, uint64_t *version) \
+		return set(owner, type(), part, from, version); \
+	}
+#define SHMBOX_TEXT_(function, set, owner, type, size, part, ...) \
+	static inline int function(__VA_ARGS__, const char *text, uint64_t *version) \
 	{ \
 		char value[size]; \
 \
 		if (!shmbox_put_text_(value, text, size)) \
 			return SHMBOX_EINVALID; \
-		return shmbox_set_(box, name##_type_(), part, value, version); \
+		return set(owner, type(), part, value, version); \
 	}
-#define SHMBOX_ADD_(name, path, type, part, ...) \
-	static inline int name##_add_##path(__VA_ARGS__, type by, type *before) \
+#define SHMBOX_ADD_(function, add, owner, type, integer, part, ...) \
+	static inline int function(__VA_ARGS__, integer by, integer *before) \
 	{ \
-		return shmbox_increase_(box, name##_type_(), part, &by, before); \
+		return add(owner, type(), part, &by, before); \
 	}
 
 /* ---- The disk: what of a file survives the machine ---- */
@@ -2746,7 +2798,7 @@ static inline int shmbox_encode_(shmbox *box, unsigned char *bytes, size_t *leng
 
 	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 		uint32_t const state = box->state;
-		shmbox_part_ const stored = shmbox_part_at_(1, 0, box->stored, 1, SHMBOX_NULL_, SHMBOX_NULL_);
+		shmbox_part_ const stored = shmbox_part_at_(1, 0, box->stored, 1, SHMBOX_BYTES_, SHMBOX_NULL_);
 		unsigned char *const schema = bytes + SHMBOX_SNAPSHOT_HEADER_;
 		int const code = shmbox_get_(box, box->type, stored, schema + box->room, &header[SHMBOX_AS_OF_]);
 
@@ -3002,6 +3054,7 @@ static inline void shmbox_detach_(shmbox *box)
 	box->base = SHMBOX_NULL_;
 	if (box->is_file && shmbox_is_intact_(box->file, box->mark))
 		close(box->file);
+	box->file = SHMBOX_NO_FILE_;
 	if (box->disk != SHMBOX_NULL_)
 		shmbox_drop_(box->disk);
 	box->disk = SHMBOX_NULL_;
@@ -3216,26 +3269,21 @@ static inline void shmbox_write_first_(shmbox *box, const void *value)
 	const shmbox_type *const type = box->type;
 	shmbox_copies_ const copies = shmbox_copies_of_(box);
 	unsigned char *const room = box->base + copies.step * 3;
-	uint64_t header[3];
-	uint32_t version[2];
+	uint64_t header[4] = { type->fingerprint, type->size, type->schema_length, 0 };
+	uint32_t const version[2] = { type->version, type->align };
 	size_t at;
 
 	/* A creator may have died here before: its bytes go. */
 	for (at = 0; at < box->capacity; at += sizeof zeros)
 		shmbox_store_bytes_(box->base + at, zeros, sizeof zeros);
 	SHMBOX_STOP("birth: payload cleared");
-	shmbox_store_part_(box->base, shmbox_whole_(type), SHMBOX_POINTER_(const unsigned char *, value));
+	shmbox_store_part_(box->base, &type->whole, SHMBOX_POINTER_(const unsigned char *, value));
 	shmbox_copy_within_(shmbox_mirror_(&copies, 0), box->base, type->size);
 	shmbox_copy_within_(shmbox_mirror_(&copies, 1), box->base, type->size);
 	SHMBOX_STOP("birth: copies written");
 	shmbox_put64_(box, SHMBOX_SEQ_, 2);
-	header[0] = type->fingerprint;
-	header[1] = type->size;
-	header[2] = type->schema_length;
-	version[0] = type->version;
-	version[1] = type->align;
+	memcpy(&header[3], version, sizeof version);
 	shmbox_store_bytes_(room, SHMBOX_BITS_(const unsigned char *, header), sizeof header);
-	shmbox_store_bytes_(room + sizeof header, SHMBOX_BITS_(const unsigned char *, version), sizeof version);
 	shmbox_store_bytes_(room + SHMBOX_ROOM_HEADER_, type->schema, type->schema_length);
 	SHMBOX_STOP("birth: schema written");
 	shmbox_put64_(box, SHMBOX_MAGIC_, shmbox_magic_());
@@ -3361,15 +3409,12 @@ static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_ty
 /* Whether the mode and the value may be a newborn's: 0 or a code. Divides the segment. */
 static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
 {
-	const shmbox_type *const type = box->type;
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, birth->value);
 
 	if ((birth->mode & 0600) != 0600)
 		return SHMBOX_EARGUMENT;
 	birth->size = shmbox_divide_(box);
-	if (birth->size == 0 || shmbox_judge_(shmbox_whole_(type), birth->value) != 0)
-		return SHMBOX_EINVALID;
-	return type->is_first == SHMBOX_NULL_ || type->is_first(SHMBOX_POINTER_(const unsigned char *, birth->value)) ? 0
-														       : SHMBOX_EINVALID;
+	return birth->size > 0 && shmbox_are_values_(&box->type->whole, SIZE_MAX, bytes, 1) ? 0 : SHMBOX_EINVALID;
 }
 
 static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
@@ -3638,7 +3683,7 @@ static inline int shmbox_sync_name_(shmbox *box, const char *folder)
 /* Fills a file without a name, and gives it one: 0 or a code. */
 static inline int shmbox_fill_(shmbox *box, const char *path, const char *folder, const shmbox_birth_ *birth)
 {
-	shmbox_path_ link;
+	shmbox_path_ const link = shmbox_path_to_(box->file);
 	shmbox_facts_ facts;
 	int in_memory = 0, code = shmbox_ask_system_(box, &in_memory);
 	uint64_t life = 0;
@@ -3669,9 +3714,6 @@ static inline int shmbox_fill_(shmbox *box, const char *path, const char *folder
 	if (code != 0)
 		return code;
 	SHMBOX_STOP("file birth: filled");
-	link.length = 0;
-	shmbox_add_(&link, "/proc/thread-self/fd/");
-	shmbox_add_number_(&link, SHMBOX_TO_(uint32_t, box->file));
 	if (syscall(SYS_linkat, -100 /* AT_FDCWD */, link.text, -100, path, 0x400 /* AT_SYMLINK_FOLLOW */) != 0)
 		return errno == EEXIST ? SHMBOX_EEXISTS : shmbox_failed_(box);
 	SHMBOX_STOP("file birth: named");
@@ -3706,7 +3748,6 @@ static inline int shmbox_bear_(shmbox *box, const char *path, shmbox_birth_ *bir
 			code = errno == EOPNOTSUPP || errno == EISDIR ? SHMBOX_EFILESYSTEM : shmbox_failed_(box);
 	}
 	shmbox_detach_(box);
-	box->file = SHMBOX_NO_FILE_;
 	free(folder);
 	return code;
 }
@@ -3732,7 +3773,6 @@ static inline int shmbox_bury_file_(shmbox *box, const char *path)
 		shmbox_drop_(turn);
 	}
 	shmbox_detach_(box);
-	box->file = SHMBOX_NO_FILE_;
 	return buried;
 }
 
@@ -3768,7 +3808,6 @@ static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const 
 		shmbox_close_(box);
 		/* Where nothing was mapped yet. */
 		shmbox_detach_(box);
-		box->file = SHMBOX_NO_FILE_;
 		box->error = error;
 		if (code == SHMBOX_ENOTFOUND && birth != SHMBOX_NULL_) {
 			code = shmbox_bear_(box, path, birth);
@@ -3922,12 +3961,12 @@ public:
 
 	[[nodiscard]] int get(Value &value, uint64_t *version = nullptr) noexcept
 	{
-		return shmbox_get_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
+		return shmbox_get_(&box_, Of::type(), Of::type()->whole, &value, version);
 	}
 
 	[[nodiscard]] int set(const Value &value, uint64_t *version = nullptr) noexcept
 	{
-		return shmbox_set_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
+		return shmbox_set_(&box_, Of::type(), Of::type()->whole, &value, version);
 	}
 
 	/* Calls `change` with a reference to the value, under the lock, and commits it. An exception commits nothing. */
@@ -3943,10 +3982,10 @@ public:
 		if (code != 0)
 			return code;
 		unlocker const last = { &box_ };
-		code = shmbox_load_(last.box, Of::type(), shmbox_whole_(Of::type()), &value);
+		code = shmbox_load_(last.box, Of::type(), Of::type()->whole, &value);
 		if (code == 0) {
 			change(value);
-			code = shmbox_commit_held_(last.box, Of::type(), shmbox_whole_(Of::type()), &value, version);
+			code = shmbox_commit_held_(last.box, Of::type(), Of::type()->whole, &value, version);
 		}
 		return code;
 	}
@@ -3978,7 +4017,7 @@ SHMBOX_MEMBER_(struct any_struct, value, 0, 4);
 static inline const shmbox_type *any_struct_type_(void)
 {
 	static const shmbox_type type = {
-		0, sizeof(struct any_struct), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_, 0
+		0, sizeof(struct any_struct), 1, 4, { 0, 4, 1, SHMBOX_BYTES_, SHMBOX_NULL_ }, SHMBOX_NULL_, 0, SHMBOX_NULL_, 0
 	};
 
 	return &type;
@@ -4053,13 +4092,13 @@ static inline int any_struct_close(shmbox *box)
 /* A consistent copy of the value, and its version unless `version` is NULL. No system call; never waits for a writer. */
 static inline int any_struct_get(shmbox *box, struct any_struct *value, uint64_t *version)
 {
-	return shmbox_get_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
+	return shmbox_get_(box, any_struct_type_(), any_struct_type_()->whole, value, version);
 }
 
 /* Commits a value: all of it or, if this process dies, nothing. */
 static inline int any_struct_set(shmbox *box, const struct any_struct *value, uint64_t *version)
 {
-	return shmbox_set_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
+	return shmbox_set_(box, any_struct_type_(), any_struct_type_()->whole, value, version);
 }
 
 /* Takes the lock: until `any_struct_unlock`, or the death of this process, no other process commits. */
@@ -4071,7 +4110,7 @@ static inline int any_struct_lock(shmbox *box)
 /* The value under the lock. */
 static inline int any_struct_load(shmbox *box, struct any_struct *value)
 {
-	return shmbox_load_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value);
+	return shmbox_load_(box, any_struct_type_(), any_struct_type_()->whole, value);
 }
 
 /* Commits under the lock, as often as one likes. */

@@ -1,9 +1,8 @@
-//! What C does with the bytes of a value: whether they are one, and which of them are stored.
+//! What C is told of the bytes of a value: whether they are one, and which of them are stored.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::names::primitive_type;
 use crate::foreign::scope::TypeNames;
 use crate::layout::{
     BYTE_ORDER, FieldSchema, Primitive, Schema, SharedLayout as _, TypeKind, Variant, is_dense,
@@ -68,127 +67,110 @@ impl<'a> Member<'a> {
     }
 }
 
-/// The functions `…_is_valid_` and `…_store_` of a struct, as far as it needs them. The types of its members have names.
-pub(super) fn functions(
-    names: &TypeNames,
-    name: &str,
-    schema: &Schema,
-    members: &[Member<'_>],
-) -> String {
-    let mut text = String::new();
-    if !schema.any_bits() {
-        let head = format!("int {name}_is_valid_(const unsigned char *bytes)");
-        define(
-            &mut text,
-            &head,
-            &checks(names, schema, members, judge),
-            "1",
-        );
-    }
-    if schema.has_others() {
-        let head = format!("int {name}_is_first_(const unsigned char *bytes)");
-        let checks = checks(names, schema, members, judge_first);
-        define(&mut text, &head, &checks, "1");
-    }
-    if !is_stored_whole(schema) {
-        let head = format!("void {name}_store_(unsigned char *to, const unsigned char *from)");
-        let mut stores = stores(names, members);
-        if stores.is_empty() {
-            stores = vec!["(void)to;".to_owned(), "(void)from;".to_owned()];
-        }
-        define(&mut text, &head, &stores, "");
-    }
-    text
-}
-
-/// The functions of a table: which words of a row count, and what a commit stores of it.
-pub(super) fn row_functions(
-    names: &TypeNames,
-    name: &str,
-    schema: &Schema,
-    members: &[Member<'_>],
-) -> String {
-    let counters = schema.counters();
-    let mut text = String::new();
-    let ranges: Vec<_> = (counters.iter())
-        .map(|counter| {
-            let (at, size) = (counter.offset(), counter.schema().size());
-            format!("offset - {at} < {size}")
-        })
-        .collect();
-    let head = format!("int {name}_counts_(size_t offset)");
-    let (statements, result) = match counters {
-        [] => (vec!["(void)offset;".to_owned()], "0".to_owned()),
-        _ => (Vec::new(), ranges.join(" || ")),
+/// What the common part is told of a type's bytes: `SHMBOX_BYTES_, SHMBOX_NULL_`.
+///
+/// A type with a name has a table of its own, `NAME_parts_` or `NAME_variants_`, unless its bytes are stored whole, whatever
+/// they are.
+pub(super) fn kind(names: &TypeNames, schema: &Schema) -> String {
+    let (kind, table) = match schema.kind() {
+        _ if is_plain(schema) => ("BYTES", ""),
+        TypeKind::Primitive(Primitive::Bool) => ("BOOL", ""),
+        TypeKind::Primitive(Primitive::Char) => ("CHAR", ""),
+        TypeKind::Primitive(_) => ("NON_ZERO", ""),
+        TypeKind::Enum { .. } if schema.has_others() => ("OPEN", "other"),
+        TypeKind::Enum { .. } => ("VARIANT", "variants"),
+        _ => (stored(schema), "parts"),
     };
-    define(&mut text, &head, &statements, &result);
-    let head = format!("shmbox_part_ {name}_row_(void)");
-    let mut part = format!("shmbox_whole_({name}_type_())");
-    if !counters.is_empty() {
-        let is_counter = |member: &&Member<'_>| {
-            let is = |counter: &FieldSchema| counter.offset() as u64 == member.offset;
-            counters.iter().any(is) && member.size() > 0
-        };
-        let stored = members.iter().filter(|member| !is_counter(member));
-        let mut statements = stores(names, stored);
-        if statements.is_empty() {
-            statements = vec!["(void)to;".to_owned(), "(void)from;".to_owned()];
-        }
-        let head = format!("void {name}_row_store_(unsigned char *to, const unsigned char *from)");
-        define(&mut text, &head, &statements, "");
-        let size = schema.size();
-        part = format!(
-            "shmbox_part_at_(1, 0, {size}, 1, {name}_type_()->is_valid, {name}_row_store_)"
-        );
-    }
-    define(&mut text, &head, &[], &part);
-    text
-}
-
-/// The function that says whether bytes are what is asked; `None` if all are.
-type Judge = fn(&TypeNames, &Schema) -> Option<String>;
-
-/// The statements that refuse what `judge` does.
-fn checks(names: &TypeNames, schema: &Schema, members: &[Member<'_>], judge: Judge) -> Vec<String> {
-    match schema.kind() {
-        TypeKind::Vec {
-            element,
-            capacity,
-            offset,
-        } => check_vec(names, element, (capacity, offset), judge),
-        _ => {
-            let check = |member| check(names, member, judge);
-            members.iter().filter_map(check).collect()
-        }
+    match names.of(schema).filter(|_| !table.is_empty()) {
+        Some(name) if kind == "VARIANT" => format!("SHMBOX_{kind}_, &{name}_{table}_"),
+        Some(name) => format!("SHMBOX_{kind}_, {name}_{table}_"),
+        None => format!("SHMBOX_{kind}_, SHMBOX_NULL_"),
     }
 }
 
-/// The function that says whether an element may begin a segment: no variant in it stands for others.
-fn judge_first(names: &TypeNames, element: &Schema) -> Option<String> {
-    let name = element.has_others().then(|| names.of(element))??;
-    Some(format!("{name}_is_first_"))
+/// How what has parts is stored.
+fn stored(schema: &Schema) -> &'static str {
+    match is_stored_whole(schema) {
+        true => "CHECKED",
+        false => "PARTS",
+    }
 }
 
 /// Whether all bytes of a value are stored, whatever they are.
-pub(super) fn is_stored_whole(schema: &Schema) -> bool {
+fn is_stored_whole(schema: &Schema) -> bool {
     is_dense(schema) && !schema.has_others()
 }
 
-fn define(text: &mut String, head: &str, statements: &[String], result: &str) {
-    let _ = writeln!(text, "static inline {head}\n{{");
-    if statements
+/// Whether nothing is to be known of its bytes.
+fn is_plain(schema: &Schema) -> bool {
+    schema.any_bits() && is_stored_whole(schema) && schema.counters().is_empty()
+}
+
+/// The table of a struct's or a vector's parts, if there is something to know of them. The types of its members have names.
+pub(super) fn parts(
+    names: &TypeNames,
+    name: &str,
+    schema: &Schema,
+    members: &[Member<'_>],
+) -> String {
+    if is_plain(schema) {
+        return String::new();
+    }
+    let mut before = String::new();
+    let mut lines = Vec::new();
+    // Neighbours of which nothing is to be known are one part.
+    let mut pending: Option<(u64, u64)> = None;
+    let plain = |(from, to): (u64, u64)| format!("{from}, {}, 1, {PLAIN}", to - from);
+    for member in members.iter().filter(|member| !member.schema.is_bare()) {
+        let (offset, end) = (member.offset, member.offset + member.size());
+        let (element, mut count) = flat(member.schema, member.count.unwrap_or(1));
+        let is_counter = |counter: &FieldSchema| counter.offset() as u64 == offset;
+        let mut of = match schema.counters().iter().any(is_counter) {
+            true => "SHMBOX_COUNTED_, SHMBOX_NULL_".to_owned(),
+            false => kind(names, element),
+        };
+        let mut size = element.size() as u64;
+        match schema.kind() {
+            TypeKind::Vec { capacity, .. } if member.count.is_none() => {
+                (count, of) = (capacity, "SHMBOX_LENGTH_, SHMBOX_NULL_".to_owned());
+            }
+            // Its length counts arrays.
+            TypeKind::Vec { capacity, .. } if count > capacity && of != PLAIN => {
+                let each = count / capacity;
+                let item = format!("{name}_item_parts_");
+                before = table(&item, &[format!("0, {size}, {each}, {of}")]);
+                (size, count) = (size * each, capacity);
+                of = format!("SHMBOX_{}_, {item}", stored(element));
+            }
+            _ => {}
+        }
+        match &mut pending {
+            Some((_, to)) if of == PLAIN && *to == offset => *to = end,
+            _ => {
+                lines.extend(pending.take().map(plain));
+                if of == PLAIN {
+                    pending = Some((offset, end));
+                } else {
+                    lines.push(format!("{offset}, {size}, {count}, {of}"));
+                }
+            }
+        }
+    }
+    lines.extend(pending.map(plain));
+    before + &table(&format!("{name}_parts_"), &lines)
+}
+
+/// Bytes that are stored whole, whatever they are.
+const PLAIN: &str = "SHMBOX_BYTES_, SHMBOX_NULL_";
+
+fn table(name: &str, lines: &[String]) -> String {
+    let lines: String = lines
         .iter()
-        .any(|statement| statement.starts_with("for"))
-    {
-        text.push_str("\tsize_t i;\n\n");
-    }
-    for statement in statements {
-        let _ = writeln!(text, "\t{statement}");
-    }
-    if !result.is_empty() {
-        let _ = writeln!(text, "\treturn {result};");
-    }
-    text.push_str("}\n");
+        .map(|part| format!("\t{{ {part} }},\n"))
+        .collect();
+    format!(
+        "static const shmbox_part_ {name}[] = {{\n{lines}\t{{ 0, 0, 0, SHMBOX_END_, SHMBOX_NULL_ }}\n}};\n"
+    )
 }
 
 /// What an array of arrays consists of in the end, and of how many.
@@ -204,164 +186,47 @@ pub(super) fn flat(mut element: &Schema, mut count: u64) -> (&Schema, u64) {
     (element, count)
 }
 
-/// The statement that refuses wrong bytes of a member; `None` if all are right.
-fn check(names: &TypeNames, member: &Member<'_>, judge: Judge) -> Option<String> {
-    if member.size() == 0 {
-        return None;
-    }
-    let (element, count) = flat(member.schema, member.count.unwrap_or(1));
-    refuse(names, element, (member.offset, &count.to_string()), judge)
-}
-
-/// The statement that refuses `count` elements from `offset` on, where one has wrong bytes.
-fn refuse(
-    names: &TypeNames,
-    element: &Schema,
-    (offset, count): (u64, &str),
-    judge: Judge,
-) -> Option<String> {
-    if element.any_bits() {
-        return None;
-    }
-    let (each, tab, at) = if count == "1" {
-        (String::new(), "", format!("bytes + {offset}"))
-    } else {
-        let each = format!("for (i = 0; i < {count}; i++)\n\t\t");
-        let at = format!("bytes + {offset} + i * {}", element.size());
-        (each, "\t", at)
-    };
-    let judge = judge(names, element)?;
-    Some(format!("{each}if (!{judge}({at}))\n\t\t{tab}return 0;"))
-}
-
-/// The function that says whether bytes are an element; `None` if all are.
-pub(super) fn judge(names: &TypeNames, element: &Schema) -> Option<String> {
-    match element.kind() {
-        _ if element.any_bits() => None,
-        TypeKind::Primitive(Primitive::Char) => Some("shmbox_is_char_".to_owned()),
-        TypeKind::Primitive(integer) if integer.is_non_zero() => {
-            Some(format!("shmbox_is_non_zero_{}_", integer.size()))
-        }
-        TypeKind::Primitive(_) => Some("shmbox_is_bool_".to_owned()),
-        _ => Some(format!("{}_is_valid_", names.of(element)?)),
-    }
-}
-
-/// The statements that refuse a wrong length, and wrong items within it.
-fn check_vec(
-    names: &TypeNames,
-    element: &Schema,
-    (capacity, offset): (u64, u64),
-    judge: Judge,
-) -> Vec<String> {
-    let length = format!("if (shmbox_length_(bytes) > UINT32_C({capacity}))\n\t\treturn 0;");
-    let (element, each) = flat(element, 1);
-    let count = format!("SHMBOX_TO_(size_t, shmbox_length_(bytes)) * {each}");
-    let items = refuse(names, element, (offset, &count), judge);
-    [Some(length), items].into_iter().flatten().collect()
-}
-
-/// The statements that store the members: neighbours without padding in one go.
-fn stores<'a>(names: &TypeNames, members: impl IntoIterator<Item = &'a Member<'a>>) -> Vec<String> {
-    let mut stores = Vec::new();
-    let mut pending: Option<(u64, u64)> = None;
-    let flush = |pending: &mut Option<(u64, u64)>, stores: &mut Vec<String>| {
-        if let Some((from, to)) = pending.take() {
-            let bytes = to - from;
-            stores.push(format!(
-                "shmbox_store_bytes_(to + {from}, from + {from}, {bytes});"
-            ));
+/// The table of an enum's numbers, in the order of their bytes; or the one that stands for those that are none, and is not
+/// stored.
+pub(super) fn variants(name: &str, repr: Primitive, variants: &[Variant]) -> String {
+    let bytes = |variant: &Variant| {
+        let bytes = variant.value().to_ne_bytes();
+        match BYTE_ORDER {
+            1 => bytes[..repr.size()].to_vec(),
+            _ => bytes[bytes.len() - repr.size()..].to_vec(),
         }
     };
-    for member in (members.into_iter()).filter(|member| !member.schema.is_bare()) {
-        let offset = member.offset;
-        let end = offset + member.size();
-        if is_stored_whole(member.schema) {
-            match &mut pending {
-                Some((_, to)) if *to == offset => *to = end,
-                _ => {
-                    flush(&mut pending, &mut stores);
-                    pending = Some((offset, end));
-                }
-            }
-            continue;
-        }
-        flush(&mut pending, &mut stores);
-        let (element, count) = flat(member.schema, member.count.unwrap_or(1));
-        let (name, size) = (names.of(element).unwrap_or_default(), element.size());
-        stores.push(if count == 1 {
-            format!("{name}_store_(to + {offset}, from + {offset});")
-        } else {
-            format!(
-                "for (i = 0; i < {count}; i++)\n\t\t{name}_store_(to + {offset} + i * {size}, from + {offset} + i * {size});"
-            )
-        });
+    if let Some(other) = other_of(variants) {
+        let other = &variants[other];
+        return format!(
+            "/* Reads as `{}`: a number that is none of these. To store that one leaves in the segment what is there. */\n\
+             static const unsigned char {name}_other_[] = {{{}\n}};\n",
+            other.name(),
+            listed(&bytes(other)),
+        );
     }
-    flush(&mut pending, &mut stores);
-    stores
-}
-
-/// The functions of an enum in which a variant stands for numbers that are none: each is a value, and
-/// that variant's is not stored.
-fn open_enum_functions(name: &str, repr: Primitive, other: &Variant) -> String {
-    let bytes = other.value().to_ne_bytes();
-    let bytes = match BYTE_ORDER {
-        1 => &bytes[..repr.size()],
-        _ => &bytes[bytes.len() - repr.size()..],
-    };
-    let listed: Vec<_> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
-    let listed = listed.join(", ");
+    // A schema out of a segment may name one value twice.
+    let values: BTreeSet<_> = variants.iter().map(bytes).collect();
+    let count = values.len();
+    let values: Vec<u8> = values.into_iter().flatten().collect();
     format!(
-        "/* Reads as `{}`: a number that is none of these. To store that one leaves in the segment what is there. */\n\
-         static inline int {name}_is_valid_(const unsigned char *bytes)\n{{\n\t(void)bytes;\n\treturn 1;\n}}\n\
-         static inline int {name}_is_first_(const unsigned char *bytes)\n{{\n\
-         \tstatic const unsigned char other[] = {{ {listed} }};\n\n\
-         \treturn memcmp(bytes, other, sizeof other) != 0;\n}}\n\
-         static inline void {name}_store_(unsigned char *to, const unsigned char *from)\n{{\n\
-         \tstatic const unsigned char other[] = {{ {listed} }};\n\n\
-         \tif (memcmp(from, other, sizeof other) != 0)\n\
-         \t\tshmbox_store_bytes_(to, from, sizeof other);\n}}\n",
-        other.name()
+        "static const unsigned char {name}_values_[] = {{{}\n}};\n\
+         static const shmbox_variants_ {name}_variants_ = {{ {count}, {name}_values_ }};\n",
+        listed(&values),
     )
 }
 
-/// The function that knows the variants of an enum.
-pub(super) fn enum_function(name: &str, repr: Primitive, variants: &[Variant]) -> String {
-    if let Some(other) = other_of(variants) {
-        return open_enum_functions(name, repr, &variants[other]);
-    }
-    let mut text = format!(
-        "static inline int {name}_is_valid_(const unsigned char *bytes)\n{{\n\t{} value;\n\n\
-         \tmemcpy(&value, bytes, sizeof value);\n",
-        primitive_type(repr)
-    );
-    if repr.size() == 16 {
-        for variant in variants {
-            let bits = variant.value() as u128;
-            let (low, high) = (bits as u64, (bits >> 64) as u64);
-            let _ = writeln!(
-                text,
-                "\tif (value.low == UINT64_C(0x{low:x}) && SHMBOX_TO_(uint64_t, value.high) == UINT64_C(0x{high:x}))\n\t\treturn 1;"
-            );
+/// Bytes as an initialiser.
+pub(super) fn listed(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 6);
+    for (index, byte) in bytes.iter().enumerate() {
+        text.push_str(if index % 16 == 0 { "\n\t\t" } else { " " });
+        let _ = write!(text, "0x{byte:02x}");
+        if index + 1 < bytes.len() {
+            text.push(',');
         }
-        text.push_str("\treturn 0;\n}\n");
-        return text;
     }
-    text.push_str("\tswitch (value) {\n");
-    // A schema out of a segment may name one value twice, and no C compiler takes that.
-    let mut values = BTreeSet::new();
-    for variant in variants.iter().filter(|v| values.insert(v.value())) {
-        let _ = writeln!(text, "\tcase {}:", case(variant.value()));
-    }
-    text.push_str("\t\treturn 1;\n\tdefault:\n\t\treturn 0;\n\t}\n}\n");
     text
-}
-
-fn case(value: i128) -> String {
-    match u64::try_from(value) {
-        Ok(value) if value > u64::from(u32::MAX >> 1) => format!("UINT64_C({value})"),
-        _ => literal(value),
-    }
 }
 
 /// An integer constant of at most 64 bits.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::bytes::{Member, flat, is_stored_whole, judge};
+use super::bytes::{Member, flat, kind};
 use super::names::primitive_type;
 use super::structs::{member_names, type_of};
 use crate::foreign::scope::{Scope, TypeNames};
@@ -92,17 +92,12 @@ pub(super) fn functions(
     (name, of): (&str, &str),
     members: &[Member<'_>],
 ) -> String {
-    let (macros, handle, head) = match what {
-        Of::Value => ("SHMBOX", "shmbox *box", HEAD),
-        Of::Row(_) => ("SHMBOX_ROW", "const shmbox_seat *seat", ROW_HEAD),
-    };
-    let counters = match what {
-        Of::Value => &[],
-        Of::Row(counters) => counters,
+    let (handle, head) = match what {
+        Of::Value => ("shmbox *box", HEAD),
+        Of::Row(_) => ("const shmbox_seat *seat", ROW_HEAD),
     };
     let mut fields = Fields {
-        macros,
-        counters,
+        what,
         names,
         exists,
         name,
@@ -124,10 +119,7 @@ pub(super) fn functions(
 }
 
 struct Fields<'a> {
-    /// What the macros' names begin with.
-    macros: &'a str,
-    /// The fields of a row that are counters.
-    counters: &'static [FieldSchema],
+    what: Of,
     names: &'a TypeNames,
     exists: bool,
     name: &'a str,
@@ -148,77 +140,106 @@ impl Fields<'_> {
             return;
         }
         let (element, count) = flat(schema, 1);
-        let function = |name: Option<String>| name.unwrap_or_else(|| "SHMBOX_NULL_".to_owned());
-        let store = (!is_stored_whole(element))
-            .then(|| self.names.of(element))
-            .flatten();
         let part = format!(
-            "shmbox_part_at_({}, {}{}, {}, {count}, {}, {})",
+            "shmbox_part_at_({}, {}{}, {}, {count}, {})",
             place.exists,
             place.offset,
             place.indexed,
             element.size(),
-            function(judge(self.names, element)),
-            function(store.map(|name| format!("{name}_store_"))),
+            kind(self.names, element),
         );
-        let (macros, name) = (self.macros, self.name);
-        let path = self.scope.give(place.path.clone());
-        let end = format!("{part}, {})", place.parameters);
-        let is_counter = |counter: &FieldSchema| {
-            (counter.offset()..counter.offset() + counter.schema().size())
-                .contains(&(place.offset as usize))
-        };
-        if self.counters.iter().any(is_counter) {
+        let path = &*self.scope.give(place.path.clone());
+        let end = &*format!("{part}, {}", place.parameters);
+        if self.is_counter(place.offset) {
             if let TypeKind::Array { element, len } = schema.kind() {
                 self.walk(&place.element(element, len), element);
             } else {
-                let _ = writeln!(self.text, "{macros}_COUNT_({name}, {path}, uint64_t, {end}");
+                self.call("ADD", ("add", "count"), path, "uint64_t", end);
             }
             return;
         }
-        let mut by_value = |integer, c_type: &str| {
-            let start = format!("({name}, {path}, {c_type}");
-            let _ = writeln!(
-                self.text,
-                "{macros}_FIELD_{start} *value, {c_type} value, &value, {end}"
-            );
-            if integer {
-                let _ = writeln!(self.text, "{macros}_ADD_{start}, {end}");
+        let c_type = match schema.kind() {
+            TypeKind::Primitive(primitive)
+            | TypeKind::Enum {
+                repr: primitive, ..
+            } => {
+                let c_type = primitive_type(primitive);
+                c_type
+                    .split_once(' ')
+                    .map_or(c_type, |(word, _)| word)
+                    .to_owned()
             }
+            _ => type_of((self.of, &place.member)),
         };
+        let pointer = format!("{c_type} *value");
         match schema.kind() {
             TypeKind::Primitive(primitive) => {
-                let (c_type, _) = primitive_type(primitive)
-                    .split_once(' ')
-                    .unwrap_or((primitive_type(primitive), ""));
-                by_value(is_integer(primitive), c_type);
+                self.both(path, &pointer, &format!("{c_type} value, &value"), end);
+                if is_integer(primitive) {
+                    self.call("ADD", ("add", "increase"), path, &c_type, end);
+                }
             }
-            TypeKind::Enum { repr, .. } => by_value(false, primitive_type(repr)),
+            TypeKind::Enum { .. } => {
+                self.both(path, &pointer, &format!("{c_type} value, &value"), end);
+            }
             TypeKind::Str { size } => {
                 // The array is one element to the schema.
-                let _ = writeln!(self.text, "{macros}_TEXT_({name}, {path}, {size}, {end}");
+                self.load(path, &format!("char (*value)[{size}]"), end);
+                self.call("TEXT", ("store", "set"), path, &size.to_string(), end);
             }
             TypeKind::Array { element, len } => {
-                let c_type = type_of((self.of, &place.member));
-                let _ = writeln!(
-                    self.text,
-                    "{macros}_FIELD_({name}, {path}, {c_type} *value, {c_type} *value, value, {end}"
-                );
+                self.both(path, &pointer, &format!("{pointer}, value"), end);
                 self.walk(&place.element(element, len), element);
             }
             // Of another program: no call stores them.
             TypeKind::Opaque { .. } => {}
             TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
-                let c_type = type_of((self.of, &place.member));
-                let _ = writeln!(
-                    self.text,
-                    "{macros}_FIELD_({name}, {path}, {c_type} *value, const {c_type} *value, value, {end}"
-                );
+                self.both(path, &pointer, &format!("const {pointer}, value"), end);
                 if let TypeKind::Struct { .. } = schema.kind() {
                     self.members(place, &Member::of(schema));
                 }
             }
         }
+    }
+
+    /// Whether a counter of the row lies there.
+    fn is_counter(&self, offset: u64) -> bool {
+        let Of::Row(counters) = self.what else {
+            return false;
+        };
+        counters.iter().any(|counter| {
+            let at = counter.offset();
+            (at..at + counter.schema().size()).contains(&(offset as usize))
+        })
+    }
+
+    /// What loads, and what stores: the parameter for the value, and what is stored of it.
+    fn both(&mut self, path: &str, loaded: &str, stored: &str, end: &str) {
+        self.load(path, loaded, end);
+        self.call("STORE", ("store", "set"), path, stored, end);
+    }
+
+    fn load(&mut self, path: &str, loaded: &str, end: &str) {
+        // A row is read whole: it may be another's.
+        if let Of::Value = self.what {
+            let name = self.name;
+            let _ = writeln!(
+                self.text,
+                "SHMBOX_LOAD_({name}_load_{path}, {name}_type_, {loaded}, {end})"
+            );
+        }
+    }
+
+    fn call(&mut self, form: &str, (verb, calls): (&str, &str), path: &str, how: &str, end: &str) {
+        let (to, of, owner) = match self.what {
+            Of::Value => ("", "", "box"),
+            Of::Row(_) => ("table_", "row_", "seat"),
+        };
+        let name = self.name;
+        let _ = writeln!(
+            self.text,
+            "SHMBOX_{form}_({name}_{to}{verb}_{path}, shmbox_{calls}_{of}, {owner}, {name}_type_, {how}, {end})"
+        );
     }
 }
 
