@@ -18,19 +18,21 @@ Places:
   file:PATH      the file of that path; file: may be left out where the path has a slash
   posix:/NAME    the shared memory of shm_open(\"/NAME\")";
 
-/// A place, or a path with a slash in it, which no other place begins with.
+/// A place, or a path with a slash in it: of other places each has a colon before that, if it has one.
 pub fn place(text: &str) -> Result<Place, String> {
-    let is_path = ["/", "./", "../"]
-        .iter()
-        .any(|start| text.starts_with(start));
-    if is_path {
+    if let Some((first, _)) = text.split_once('/')
+        && !first.contains(':')
+    {
         return Ok(Place::file(text));
     }
     text.parse().map_err(|why: ParsePlaceError| {
         if std::fs::metadata(text).is_ok() {
             return format!("for the file write file:{text} or ./{text}");
         }
-        why.to_string()
+        match text.starts_with(char::is_alphabetic) && !text.contains(':') {
+            true => format!("{why}; or id:5, posix:/NAME, or for a file ./{text}"),
+            false => why.to_string(),
+        }
     })
 }
 

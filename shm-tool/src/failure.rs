@@ -6,9 +6,10 @@ use std::io;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
-use shm_core::{ErrorKind, Place, sysv};
+use shm_core::{ErrorKind, HolderState, Place, sysv};
 
-use crate::output::visible;
+use crate::kernel::namespace::here;
+use crate::output::{quoted, visible};
 
 /// The exit codes, as `docs/tool.md` and `shm --help` list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,52 +59,92 @@ impl Failure {
         if let Some(error) = error.sysv() {
             return Failure::of_sysv(place, error);
         }
-        let (exit, message) = match error.kind() {
-            ErrorKind::Path => (Exit::NotFound, cause(error)),
-            ErrorKind::Value => (Exit::Misfit, cause(error)),
+        let p = quoted(&place);
+        let cause = cause(error);
+        let as_told = || error.hint();
+        let (exit, next) = match error.kind() {
+            ErrorKind::Path => (Exit::NotFound, as_told()),
             ErrorKind::Removed => (
                 Exit::NotFound,
-                "it has been removed; `shm ls` lists those that there are".to_owned(),
+                "`shm ls` lists those that there are".to_owned(),
             ),
-            ErrorKind::OtherKind => (
-                Exit::Misfit,
-                "it is a table of rows that belong to processes, which `shm show` lists, and no single value"
-                    .to_owned(),
-            ),
-            ErrorKind::NotRestored => (
-                Exit::Other,
-                format!(
-                    "{}, and nothing durable in it is whole; `shm rm` removes it",
-                    without_hint(&cause(error))
-                ),
-            ),
+            ErrorKind::OtherKind => (Exit::Misfit, format!("`shm show {p}` lists its rows")),
+            ErrorKind::NotRestored => (Exit::Other, format!("`shm rm {p}` removes it")),
             ErrorKind::Foreign => (
                 Exit::Misfit,
-                "another program laid it out; `shm show --raw` shows its bytes".to_owned(),
+                format!("`shm show --raw {p}` shows its bytes"),
             ),
-            ErrorKind::TooSmall
-            | ErrorKind::Mismatch
-            | ErrorKind::NoRoom
-            | ErrorKind::Format
-            | ErrorKind::Invalid
-            | ErrorKind::TooLarge => (Exit::Misfit, cause(error)),
+            ErrorKind::Invalid => (
+                Exit::Misfit,
+                format!(
+                    "`shm show --raw {p}` shows its bytes, `shm set {p} PATH=VALUE` replaces them"
+                ),
+            ),
+            ErrorKind::NoRoom => (
+                Exit::Misfit,
+                format!(
+                    "make it anew with more room: `shm dump {p} FILE`, `shm restore FILE {p} --capacity BYTES`"
+                ),
+            ),
+            ErrorKind::TooLarge => (
+                Exit::Misfit,
+                format!("`shm show --raw {p}` shows how it begins"),
+            ),
+            ErrorKind::Value | ErrorKind::TooSmall | ErrorKind::Mismatch | ErrorKind::Format => {
+                (Exit::Misfit, as_told())
+            }
             ErrorKind::Unfinished => (
                 Exit::Other,
-                "its creator has not made it ready; if that has died, the next program that opens the segment \
-                 for writing ends the work, or `shm rm` removes it"
-                    .to_owned(),
+                format!(
+                    "if that has died, start it again, which ends the work, or remove it: `shm rm {p}`"
+                ),
             ),
-            ErrorKind::Busy | ErrorKind::Overtaken => (Exit::TimeOut, cause(error)),
-            ErrorKind::Untrusted | ErrorKind::Left | ErrorKind::Unjudged => {
-                (Exit::NotPermitted, cause(error))
-            }
-            _ => (of_errno(error.raw_os_error()), cause(error)),
+            ErrorKind::Damaged => (
+                Exit::Other,
+                format!("`shm doctor {p}` has the line that mends it"),
+            ),
+            ErrorKind::Busy => (
+                Exit::TimeOut,
+                match error.holder().map(|holder| holder.state) {
+                    Some(HolderState::Running | HolderState::Replaced | HolderState::Unseen) => {
+                        format!("`shm unlock {p}` says what frees it")
+                    }
+                    _ => as_told(),
+                },
+            ),
+            ErrorKind::Overtaken => (
+                Exit::TimeOut,
+                format!("try again, or end some of those that `shm who {p}` names"),
+            ),
+            ErrorKind::Untrusted => (
+                Exit::NotPermitted,
+                "if that user may be trusted, add --anybody (set, restore, unlock)".to_owned(),
+            ),
+            ErrorKind::Options => (Exit::Usage, "write another value".to_owned()),
+            ErrorKind::Left | ErrorKind::Unjudged => (Exit::NotPermitted, as_told()),
+            ErrorKind::SetLost => (
+                Exit::Other,
+                format!("`shm unlock {p}`, as its owner or as root, makes a new one"),
+            ),
+            ErrorKind::SlotsTaken => (
+                Exit::Other,
+                format!(
+                    "end some of those that have it open for writing: `shm who {p}` names them"
+                ),
+            ),
+            ErrorKind::NoUndo => (
+                Exit::Other,
+                "run outside of this sandbox; commands that only read work in it".to_owned(),
+            ),
+            _ => (of_errno(error.raw_os_error()), as_told()),
         };
-        Failure::new(exit, format!("{place}: {message}"))
+        let stop = if next.is_empty() { "" } else { "; " };
+        Failure::new(exit, format!("{place}: {cause}{stop}{next}"))
     }
 
     /// What a call of the kernel for a file failed for.
     pub fn of_io(place: impl Display, error: &io::Error) -> Failure {
+        let p = quoted(&place);
         let (exit, message) = match error.kind() {
             io::ErrorKind::NotFound => (
                 Exit::NotFound,
@@ -115,11 +156,22 @@ impl Failure {
             ),
             io::ErrorKind::UnexpectedEof => (
                 Exit::Misfit,
-                "the file is too short; `shm stat` shows its size".to_owned(),
+                format!("the file is too short; `shm stat {p}` shows its size"),
             ),
-            _ => (Exit::Other, format!("{error}; see `shm stat`")),
+            _ => (
+                Exit::Other,
+                format!("{error}; `shm stat {p}` shows what it is"),
+            ),
         };
         Failure::new(exit, format!("{place}: {message}"))
+    }
+
+    /// A file that was named can't be read or written.
+    pub fn of_file(file: impl Display, what: &str, error: &io::Error, next: &str) -> Failure {
+        Failure::new(
+            of_kind(error.kind()),
+            format!("{file}: it can't be {what}: {error}; {next}"),
+        )
     }
 
     /// What a call of the kernel for a place failed for.
@@ -131,6 +183,8 @@ impl Failure {
             sysv::Kind::Denied | sysv::Kind::NotPermitted => {
                 (Exit::NotPermitted, "run as its owner, or as root")
             }
+            sysv::Kind::NoMemory => (Exit::Other, "ask for less, or free memory or swap"),
+            sysv::Kind::NoSpace(_) => (Exit::Other, "`shm doctor` has the line that raises it"),
             _ => (Exit::Other, error.hint()),
         };
         Failure::new(exit, format!("{place}: {}; {hint}", error.cause()))
@@ -163,17 +217,32 @@ impl Failure {
         // Where standard error is closed, the exit code says enough.
         let _ = io::Write::write_all(
             &mut anstream::stderr(),
-            format!("shm: {}\n", visible(&line)).as_bytes(),
+            format!("shm: {}\n", visible(&here(&line))).as_bytes(),
         );
     }
 }
 
-/// What the library says, without its name for the call and without the place, which stands before it anyway.
+/// What the library says, without its name for the call and the place, which stands before it anyway, and without its next
+/// step, which is for programs.
 fn cause(error: &shm_core::Error) -> String {
     let text = error.to_string();
-    let place = error.place().map(|place| format!("{place}: "));
-    let behind = place.and_then(|place| Some(text.split_once(&place)?.1.to_owned()));
-    behind.unwrap_or(text)
+    let call = match error.place().map(|place| (place.segment_id(), place)) {
+        Some((Some(id), _)) => format!("segment with id {id}: "),
+        Some((None, place)) => format!("{place}: "),
+        None => "on a file: ".to_owned(),
+    };
+    let text = text.split_once(&call).map_or(&*text, |(_, behind)| behind);
+    let cause = text.strip_suffix(&*error.hint()).unwrap_or(text);
+    cause.trim_end_matches([' ', ';', '\n']).to_owned()
+}
+
+fn of_kind(kind: io::ErrorKind) -> Exit {
+    match kind {
+        io::ErrorKind::BrokenPipe => Exit::Closed,
+        io::ErrorKind::NotFound => Exit::NotFound,
+        io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+        _ => Exit::Other,
+    }
 }
 
 /// What the kernel's refusal of a file means.
@@ -183,10 +252,6 @@ fn of_errno(errno: Option<i32>) -> Exit {
         Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Exit::NotPermitted,
         _ => Exit::Other,
     }
-}
-
-fn without_hint(text: &str) -> &str {
-    text.rsplit_once("; ").map_or(text, |(cause, _)| cause)
 }
 
 /// The nearest of the names that are known, if one is near.
@@ -209,12 +274,6 @@ impl Display for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        let exit = match error.kind() {
-            io::ErrorKind::BrokenPipe => Exit::Closed,
-            io::ErrorKind::NotFound => Exit::NotFound,
-            io::ErrorKind::PermissionDenied => Exit::NotPermitted,
-            _ => Exit::Other,
-        };
-        Failure::new(exit, error)
+        Failure::new(of_kind(error.kind()), error)
     }
 }

@@ -15,15 +15,15 @@
 //!
 //! Numbers are little-endian; the value has the byte order of the machine that it is from, as the schema has it.
 
-use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use shm_core::InspectedRow;
 use shm_core::layout::{Schema, Value};
+use shm_core::{InspectedRow, Place};
 
 use crate::failure::{Exit, Failure};
+use crate::output::quoted;
 use crate::rows::{Life, Row, whole};
 use crate::source::Source;
 use crate::value::Node;
@@ -59,27 +59,32 @@ pub struct KeptRow {
 /// How often a value is read anew since an upgrade came in between.
 const LOOKS: u32 = 100;
 
-/// What is held while one schema is in force from before it is read until after it.
-fn under_one<H>(
-    place: impl Display,
-    schema: impl Fn() -> Result<Schema, Failure>,
-    held: impl Fn() -> Result<H, Failure>,
-) -> Result<(Schema, H), Failure> {
+/// What is held while one schema is in force from before it is read until after it; `None`: the schema goes on changing.
+pub fn under_one<H, E>(
+    schema: impl Fn() -> Result<Schema, E>,
+    held: impl Fn() -> Result<H, E>,
+) -> Result<Option<(Schema, H)>, E> {
     let mut before = schema()?;
     for _ in 0..LOOKS {
         let held = held()?;
         let now = schema()?;
         if now == before {
-            return Ok((now, held));
+            return Ok(Some((now, held)));
         }
         before = now;
     }
-    Err(Failure::new(
+    Ok(None)
+}
+
+/// Of a schema that goes on changing.
+pub fn restless(place: &Place) -> Failure {
+    Failure::new(
         Exit::Other,
         format!(
-            "{place}: its schema changes without end, which no program of this library does; `shm who {place}` names those that write"
+            "{place}: its schema changes without end, which no program of this library does; `shm who {}` names those that write",
+            quoted(place)
         ),
-    ))
+    )
 }
 
 impl Kept {
@@ -122,7 +127,8 @@ impl Kept {
                 }
             })
         };
-        let (schema, held) = under_one(source.found.place(), schema, held)?;
+        let (schema, held) =
+            under_one(schema, held)?.ok_or_else(|| restless(&source.found.place()))?;
         Ok(Kept { schema, held })
     }
 
@@ -145,29 +151,13 @@ impl Kept {
         all.extend(body);
         let sum = checksum(&all);
         all.extend(sum.to_le_bytes());
-        store(path, &all).map_err(|error| {
-            let exit = Failure::from(error).exit;
-            Failure::new(
-                exit,
-                format!(
-                    "{}: it can't be written; name a file in a folder of yours",
-                    path.display()
-                ),
-            )
-        })
+        let next = "name a file in a folder of yours, on a disk with room";
+        store(path, &all).map_err(|error| Failure::of_file(path.display(), "written", &error, next))
     }
 
     /// What it holds as a tree: of a table its rows by their numbers.
     pub fn node(&self, path: &Path) -> Result<Node, Failure> {
-        let decode = |bytes: &[u8]| {
-            let value = Value::decode(&self.schema, bytes);
-            value.map(Node::from).map_err(|why| {
-                Failure::new(
-                    Exit::Misfit,
-                    format!("{}: {why}; take another file", path.display()),
-                )
-            })
-        };
+        let decode = |bytes: &[u8]| decoded(&self.schema, bytes, path).map(Node::from);
         match &self.held {
             Held::Value { bytes, .. } => decode(bytes),
             Held::Rows { count, rows } => {
@@ -182,16 +172,9 @@ impl Kept {
 
     /// Reads a file; one that is not as it was written is refused.
     pub fn read(path: &Path) -> Result<Kept, Failure> {
-        let all = fs::read(path).map_err(|error| {
-            let exit = Failure::from(error).exit;
-            Failure::new(
-                exit,
-                format!(
-                    "{}: it can't be read; name a file that `shm dump` wrote",
-                    path.display()
-                ),
-            )
-        })?;
+        let next = "name a file that `shm dump` wrote";
+        let all = fs::read(path)
+            .map_err(|error| Failure::of_file(path.display(), "read", &error, next))?;
         Kept::parsed(&all).ok_or_else(|| {
             Failure::new(
                 Exit::Misfit,
@@ -233,6 +216,14 @@ impl Kept {
         };
         Some(Kept { schema, held })
     }
+}
+
+/// A value that a file has.
+pub fn decoded(schema: &Schema, bytes: &[u8], path: &Path) -> Result<Value, Failure> {
+    Value::decode(schema, bytes).map_err(|why| {
+        let file = path.display();
+        Failure::new(Exit::Misfit, format!("{file}: {why}; take another file"))
+    })
 }
 
 impl KeptRow {
@@ -330,14 +321,13 @@ mod tests {
                     [u32::SCHEMA, u64::SCHEMA][look.min(changes) as usize % 2],
                 ))
             };
-            under_one("0x1234", schema, || Ok(looks.get()))
+            under_one(schema, || Ok::<_, ()>(looks.get())).unwrap()
         };
-        assert_eq!(read(0).unwrap(), (u32::SCHEMA.clone(), 1));
-        assert_eq!(read(1).unwrap(), (u64::SCHEMA.clone(), 2));
-        let error = read(u32::MAX).unwrap_err();
-        assert_eq!(error.exit, Exit::Other);
-        let said = error.to_string();
-        assert!(said.contains("`shm who 0x1234`"), "{said}");
+        assert_eq!(read(0), Some((u32::SCHEMA.clone(), 1)));
+        assert_eq!(read(1), Some((u64::SCHEMA.clone(), 2)));
+        assert_eq!(read(u32::MAX), None);
+        let said = restless(&Place::file("/a b")).to_string();
+        assert!(said.contains("`shm who 'file:/a b'`"), "{said}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! end without noise when the reader has gone.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
@@ -46,8 +46,9 @@ pub fn styled(style: Style, text: &str) -> String {
 /// Prints the whole of a text at once.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let next = "print to a place with room";
+    written.map_err(|error| Failure::of_file("standard output", "written", &error, next))
 }
 
 /// Whether the reader of the output has gone: a command that seldom prints would not notice else.
@@ -107,6 +108,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// A place or a path as a shell reads it.
+pub fn quoted(text: impl Display) -> String {
+    let text = text.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+@%,".contains(c);
+    if text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn is_hidden(c: char) -> bool {

@@ -70,9 +70,13 @@ impl From<&InspectedRow> for Row {
 }
 
 impl Row {
-    /// `4711 (worker)`.
+    /// `4711 (worker)`; the number of one that is dead may be another process's by now.
     pub fn owner(&self) -> String {
-        self.owner.map_or("?".to_owned(), with_name)
+        match (self.owner, self.life) {
+            (None, _) => "?".to_owned(),
+            (Some(pid), Life::Dead) => pid.to_string(),
+            (Some(pid), _) => with_name(pid),
+        }
     }
 }
 
@@ -141,9 +145,11 @@ pub fn skipped(last: &[Row], next: &[Row]) -> u64 {
 impl Change {
     /// `claimed by 4711 (worker)`.
     pub fn text(&self) -> String {
-        let owner = self.owner.map_or("a process".to_owned(), with_name);
+        let owner = self
+            .owner
+            .map_or("a process".to_owned(), |pid| pid.to_string());
         match self.what {
-            "claimed" => format!("claimed by {owner}"),
+            "claimed" => format!("claimed by {}", self.owner.map_or(owner, with_name)),
             "died" => format!("{owner} has died"),
             _ => format!("free, and was of {owner}"),
         }

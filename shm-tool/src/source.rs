@@ -11,9 +11,9 @@ use shm_core::{ErrorKind, Inspector, Place, Snapshot};
 
 use crate::failure::{Exit, Failure};
 use crate::kernel::contents::Contents;
-use crate::kernel::found::{Found, inspect};
-use crate::kernel::processes::AttachedProcesses;
-use crate::output::visible;
+use crate::kernel::found::{Found, inspect, type_text};
+use crate::kernel::processes::{AttachedProcesses, lives};
+use crate::output::{quoted, visible};
 use crate::rows::{Row, whole};
 use crate::shape::{DebugInfo, Store, Type, decode, from_schema, sample};
 use crate::value::{Node, Path, beyond};
@@ -242,11 +242,7 @@ impl Source {
                 let version = schema
                     .version()
                     .map_or(String::new(), |version| format!(" v{version}"));
-                let rows = match inspector.row_count() {
-                    0 => String::new(),
-                    rows => format!("[{rows}]"),
-                };
-                format!("{}{rows}{version}", visible(&schema.to_string()))
+                type_text(&schema, inspector.row_count()) + &version
             }
             Way::Told {
                 ty,
@@ -278,11 +274,12 @@ fn opened(place: &Place, error: &shm_core::Error) -> Failure {
     if error.kind() != ErrorKind::Foreign {
         return Failure::of(place, error);
     }
+    let p = quoted(place);
     Failure::new(
         Exit::Misfit,
         format!(
-            "{place}: another program laid it out, and it does not say how; --type 'struct NAME' --from PROGRAM reads it \
-             by the program's debug information, and `shm show --raw` shows its bytes"
+            "{place}: another program laid it out, and it does not say how; `shm show {p} --type 'struct NAME' --from PROGRAM` \
+             reads it by the program's debug information, and `shm show --raw {p}` shows its bytes"
         ),
     )
 }
@@ -376,7 +373,7 @@ fn programs(found: &Found) -> Vec<PathBuf> {
     let mut pids: Vec<u32> = attached.iter().map(|process| process.pid).collect();
     let creator = found.segment().map_or(0, |segment| segment.stat.cpid);
     pids.extend(u32::try_from(creator).ok().filter(|pid| *pid > 0));
-    pids.retain(|pid| *pid != std::process::id());
+    pids.retain(|pid| *pid != std::process::id() && lives(pid.cast_signed()));
     pids.iter()
         .map(|pid| format!("/proc/{pid}/exe").into())
         .collect()

@@ -1,12 +1,12 @@
 //! Tables for people and for `awk`: no lines, and no blanks at the ends of rows.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use crate::output::{HEADING, styled};
 
 /// A table, with or without its line of headings.
 pub fn table(
-    headings: Vec<&str>,
+    headings: Vec<impl Into<Cell>>,
     alignments: Vec<CellAlignment>,
     rows: impl Iterator<Item = Vec<String>>,
     with_headings: bool,

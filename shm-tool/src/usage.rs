@@ -61,6 +61,9 @@ fn line(error: &Error) -> String {
                 None => format!("{argument} can't be {value:?}: {why}"),
             }
         }
+        ErrorKind::InvalidUtf8 => {
+            return "an argument is no UTF-8; write such a byte of a place as \\xFF, as in 'posix:/a\\xFF'".to_owned();
+        }
         _ => {
             let whole = error.to_string();
             let first = whole.lines().next().unwrap_or_default();

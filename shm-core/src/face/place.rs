@@ -212,7 +212,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Bytes that are no UTF-8 become `\xFF`, and so does a backslash that would be read as one of those.
+/// Bytes that are no UTF-8 become `\xFF`, and so do control characters, for which no line has a place, and a backslash that
+/// would be read as one of those.
 fn write_escaped(scheme: &str, text: &OsStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(scheme)?;
     for chunk in text.as_bytes().utf8_chunks() {
@@ -220,14 +221,19 @@ fn write_escaped(scheme: &str, text: &OsStr, f: &mut fmt::Formatter<'_>) -> fmt:
         for (at, letter) in valid.char_indices() {
             match escaped(&valid.as_bytes()[at..]) {
                 Some(_) => f.write_str("\\x5C")?,
+                None if letter.is_control() => {
+                    write_bytes(letter.encode_utf8(&mut [0; 4]).as_bytes(), f)?
+                }
                 None => f.write_char(letter)?,
             }
         }
-        for byte in chunk.invalid() {
-            write!(f, "\\x{byte:02X}")?;
-        }
+        write_bytes(chunk.invalid(), f)?;
     }
     Ok(())
+}
+
+fn write_bytes(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "\\x{byte:02X}"))
 }
 
 /// The byte that stands as `\xFF` at the beginning of `text`.
@@ -328,7 +334,7 @@ impl fmt::Display for ParsePlaceError {
         let (text, what, hint) = (&self.text, self.what, self.hint);
         match &self.source {
             Some(source) => source.fmt(f),
-            None => write!(f, "{text:?} names no {what}: {hint}"),
+            None => write!(f, "{text:?} names no {what}; {hint}"),
         }
     }
 }
@@ -371,6 +377,8 @@ mod tests {
         }
         let odd = Place::file(OsStr::from_bytes(b"/\xff\\x41"));
         assert_eq!(odd.to_string(), r"file:/\xFF\x5Cx41");
+        let lines = Place::posix("/a\n\u{9b}");
+        assert_eq!(lines.to_string(), r"posix:/a\x0A\xC2\x9B");
         assert_eq!(
             r"file:/\xff\y".parse::<Place>().unwrap(),
             Place::file(OsStr::from_bytes(b"/\xff\\y"))

@@ -1,9 +1,10 @@
 //! `shm doctor`: what will bite, and the line of shell that mends it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -12,10 +13,10 @@ use shm_core::{HolderState, Place};
 
 use crate::cli::place;
 use crate::failure::Failure;
-use crate::kernel::found::{Found, Inside, doing};
-use crate::kernel::namespace::memory_folder;
-use crate::kernel::processes::with_name;
-use crate::output::{CHANGED, FAINT, human_size, print, print_json, styled, visible};
+use crate::kernel::found::{Found, Inside, SET_LOST, who};
+use crate::kernel::namespace::{here, memory_folder};
+use crate::kernel::processes::{lives, with_name};
+use crate::output::{CHANGED, FAINT, human_size, print, print_json, quoted, styled, visible};
 
 /// Tell what will bite: limits, leftovers, locks of stopped processes; each with the line that mends it
 ///
@@ -63,13 +64,12 @@ impl Doctor {
     pub fn run(self) -> Result<(), Failure> {
         let findings = match &self.place {
             Some(place) => {
-                let found = of_segment(&Found::at(place)?);
-                let fine = || Finding::fine(&place.to_string(), "nothing is wrong with it");
-                if found.is_empty() {
-                    vec![fine()]
-                } else {
-                    found
+                let found = Found::at(place)?;
+                let mut findings = of_segment(&found);
+                if findings.is_empty() {
+                    findings.push(of_what_seems_fine(&found));
                 }
+                findings
             }
             None => everything()?,
         };
@@ -77,6 +77,32 @@ impl Doctor {
             return print_json(&Answer { findings });
         }
         print(&findings.iter().map(Finding::text).collect::<String>())
+    }
+}
+
+/// Of one about which nothing else is to be said.
+fn of_what_seems_fine(found: &Found) -> Finding {
+    let (subject, place) = (found.place().to_string(), quoted(found.place()));
+    let note = |what: &str, mend: String| Finding::new(Level::Note, &subject, what, mend);
+    match (Inside::of(found), found.fate()) {
+        (_, Some(_)) => note(
+            "no process has it attached, and none will find it: it has no key, and its creator has gone",
+            format!("shm rm {place}"),
+        ),
+        (Inside::Closed, _) => note(
+            "this user may not read it, so nothing is known of what is in it",
+            format!("shm doctor {place}, as its owner or as root"),
+        ),
+        (Inside::Untyped, _) => Finding::fine(
+            &subject,
+            match found {
+                Found::Segment(_) => "another program laid it out; nothing else is known of it",
+                Found::File(_) => {
+                    "another program laid it out, or cut it short; nothing else is known of it"
+                }
+            },
+        ),
+        _ => Finding::fine(&subject, "nothing is wrong with it"),
     }
 }
 
@@ -97,7 +123,7 @@ fn everything() -> Result<Vec<Finding>, Failure> {
         _ => Finding::new(
             Level::Note,
             "leftovers",
-            format!("{orphans} segments that no process will find, {sets} semaphore sets of segments that are gone"),
+            format!("segments that no process will find: {orphans}; semaphore sets of segments that are gone: {sets}"),
             "shm rm --orphans",
         ),
     });
@@ -109,33 +135,53 @@ fn everything() -> Result<Vec<Finding>, Failure> {
 fn limits() -> Result<Vec<Finding>, sysv::Error> {
     let (most, used) = (shm::limits()?, shm::usage()?);
     let (most_sets, used_sets) = (sem::limits()?, sem::usage()?);
+    let sem = |semmsl: u64, semmns: u64, semmni: u64| {
+        let semopm = most_sets.semopm;
+        format!("sysctl -w kernel.sem='{semmsl} {semmns} {semopm} {semmni}'")
+    };
+    let (semmsl, semmns, semmni) = (most_sets.semmsl, most_sets.semmns, most_sets.semmni);
+    let (pages, semaphores) = (twice(most.shmall, u64::MAX), twice(semmns, i32::MAX as u64));
     let mut findings = vec![
-        filled("kernel.shmmni", "segments", used.segments, most.shmmni),
-        filled("kernel.shmall", "pages", used.pages, most.shmall),
+        filled(
+            "kernel.shmmni",
+            "segments",
+            used.segments,
+            most.shmmni,
+            || {
+                Some(format!(
+                    "sysctl -w kernel.shmmni={}",
+                    more_ids(most.shmmni)?
+                ))
+            },
+        ),
+        filled("kernel.shmall", "pages", used.pages, most.shmall, || {
+            Some(format!("sysctl -w kernel.shmall={}", pages?))
+        }),
         filled(
             "kernel.sem[3]",
             "semaphore sets",
             used_sets.sets,
-            most_sets.semmni,
+            semmni,
+            || Some(sem(semmsl, semmns, more_ids(semmni)?)),
         ),
         filled(
             "kernel.sem[1]",
             "semaphores",
             used_sets.semaphores,
-            most_sets.semmns,
+            semmns,
+            || Some(sem(semmsl, semaphores?, semmni)),
         ),
     ];
     /// What a segment of the library's wants unless its creator says otherwise.
     const SEMAPHORES: u64 = 250;
-    if most_sets.semmsl < SEMAPHORES {
+    if semmsl < SEMAPHORES {
         findings.push(Finding::new(
             Level::Bad,
             "kernel.sem[0]",
             format!(
-                "a set may have {} semaphores; a segment with the usual number of slots wants {SEMAPHORES}",
-                most_sets.semmsl
+                "a set may have {semmsl} semaphores; a segment with the usual number of slots wants {SEMAPHORES}"
             ),
-            format!("sysctl -w kernel.sem='{SEMAPHORES} {} {} {}'", most_sets.semmns, most_sets.semopm, most_sets.semmni),
+            sem(SEMAPHORES, semmns, semmni),
         ));
     }
     findings.push(Finding::fine(
@@ -145,20 +191,37 @@ fn limits() -> Result<Vec<Finding>, sysv::Error> {
     Ok(findings)
 }
 
-fn filled(name: &str, what: &str, used: u64, most: u64) -> Finding {
+/// `raise`: the line that raises the limit, if it can be raised.
+fn filled(
+    name: &str,
+    what: &str,
+    used: u64,
+    most: u64,
+    raise: impl FnOnce() -> Option<String>,
+) -> Finding {
     let text = format!("{used} of {most} {what}");
-    // Four in five.
-    if used < most / 5 * 4 {
+    if !is_nearly(used, most) {
         return Finding::fine(name, text);
     }
-    let mend = match name.strip_prefix("kernel.sem[") {
-        None => format!("sysctl -w {name}={}", most.saturating_mul(2)),
-        Some(_) => {
-            "sysctl kernel.sem; then sysctl -w kernel.sem='SEMMSL SEMMNS SEMOPM SEMMNI' with more"
-                .to_owned()
-        }
-    };
+    let none = "it can't be raised: remove what is not used; shm ls and shm ls -s list it";
+    let mend = raise().unwrap_or_else(|| none.to_owned());
     Finding::new(Level::Bad, name, text, mend)
+}
+
+/// Four in five.
+fn is_nearly(used: u64, most: u64) -> bool {
+    u128::from(used) * 5 >= u128::from(most) * 4
+}
+
+/// `None`: it is as high as it can be.
+fn twice(most: u64, highest: u64) -> Option<u64> {
+    Some(most.saturating_mul(2).min(highest)).filter(|more| *more > most)
+}
+
+/// Of segments or sets. The kernel has room for so many, or, started with `ipcmni_extend`, for more (ipc/util.h).
+fn more_ids(most: u64) -> Option<u64> {
+    const IPCMNI: u64 = 1 << 15;
+    twice(most, if most > IPCMNI { 1 << 24 } else { IPCMNI })
 }
 
 /// How full the shared-memory file system is.
@@ -169,7 +232,7 @@ fn memory() -> Option<Finding> {
     let used = most.saturating_sub(space.f_bavail.saturating_mul(space.f_frsize));
     let name = folder.display().to_string();
     let text = format!("{} of {} in use", human_size(used), human_size(most));
-    Some(if most == 0 || used < most / 5 * 4 {
+    Some(if most == 0 || !is_nearly(used, most) {
         Finding::fine(&name, text)
     } else {
         let mend = format!("mount -o remount,size={} {name}", most.saturating_mul(2));
@@ -203,23 +266,10 @@ fn remove_ipc() -> Finding {
     if !Path::new("/run/systemd/system").exists() {
         return Finding::fine(NAME, "systemd does not run here");
     }
-    let mut texts = vec![fs::read_to_string("/etc/systemd/logind.conf").unwrap_or_default()];
-    let mut parts: Vec<_> = [
-        "/usr/lib/systemd/logind.conf.d",
-        "/etc/systemd/logind.conf.d",
-    ]
-    .iter()
-    .filter_map(|folder| fs::read_dir(folder).ok())
-    .flatten()
-    .flatten()
-    .map(|entry| entry.path())
-    .collect();
-    parts.sort();
-    texts.extend(
-        parts
-            .iter()
-            .filter_map(|part| fs::read_to_string(part).ok()),
-    );
+    let texts: Vec<String> = parts(&FOLDERS.map(PathBuf::from))
+        .iter()
+        .filter_map(|part| fs::read_to_string(part).ok())
+        .collect();
     if removes(&texts) {
         Finding::new(
             Level::Note,
@@ -232,13 +282,43 @@ fn remove_ipc() -> Finding {
     }
 }
 
+/// Where logind looks for its settings, what counts more first (logind.conf(5)).
+const FOLDERS: [&str; 4] = [
+    "/etc/systemd",
+    "/run/systemd",
+    "/usr/local/lib/systemd",
+    "/usr/lib/systemd",
+];
+
+/// The file, and the parts behind it in the order of their names, wherever they lie: of one name, the first hides the others.
+fn parts(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut named = BTreeMap::new();
+    for folder in folders {
+        let entries = fs::read_dir(folder.join("logind.conf.d"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let (name, path) = (entry.file_name(), entry.path());
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "conf")
+            {
+                named.entry(name).or_insert(path);
+            }
+        }
+    }
+    let files = folders.iter().map(|folder| folder.join("logind.conf"));
+    let file = files.into_iter().find(|file| file.exists());
+    file.into_iter().chain(named.into_values()).collect()
+}
+
 /// The last word counts; without one it is yes.
 fn removes(texts: &[String]) -> bool {
     let words = texts.iter().flat_map(|text| text.lines());
-    let set = words
-        .filter_map(|line| line.trim().strip_prefix("RemoveIPC="))
-        .next_back();
-    !set.is_some_and(|word| matches!(word.trim(), "no" | "false" | "0" | "off"))
+    let set = words.filter_map(|line| {
+        let (name, word) = line.split_once('=')?;
+        (name.trim() == "RemoveIPC").then(|| word.trim().to_lowercase())
+    });
+    let no = ["no", "n", "false", "f", "0", "off"];
+    !set.last().is_some_and(|word| no.contains(&&*word))
 }
 
 /// Whether the kernel undoes semaphores when a process dies, which writers are judged by.
@@ -264,33 +344,31 @@ fn undo() -> Finding {
                 "no program can open a segment for writing: {}",
                 error.cause()
             ),
-            "run outside of this sandbox, or only read",
+            match error.kind() {
+                sysv::Kind::NoSpace(_) | sysv::Kind::NoMemory => error.hint(),
+                _ => "run outside of this sandbox, or only read",
+            },
         ),
     }
 }
 
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    quote(&path.display().to_string())
-}
-
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+@%,".contains(c);
-    if text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// What is wrong with one segment or file.
 fn of_segment(found: &Found) -> Vec<Finding> {
-    let place = quote(&found.place().to_string());
-    let new = |level, what: String, mend: String| Finding::new(level, &place, what, mend);
+    let (subject, place) = (found.place().to_string(), quoted(found.place()));
+    let new = |level, what: String, mend: String| Finding::new(level, &subject, what, mend);
+    if found.is_removed() {
+        return vec![new(
+            Level::Note,
+            "it was removed, and goes when the last process that has it attached detaches"
+                .to_owned(),
+            format!("shm who {place} names those"),
+        )];
+    }
     let mut findings = Vec::new();
     match Inside::of(found) {
         Inside::Typed(typed) => {
             if let Some(holder) = typed.holder {
-                findings.extend(of_holder(&place, holder));
+                findings.extend(of_holder(&subject, &place, holder));
             }
             if let Found::File(file) = found
                 && file.meta.mode() & 0o022 != 0
@@ -298,23 +376,29 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 findings.push(new(
                     Level::Note,
                     "its mode lets others write it, and so cut it short, which ends those who have it open".to_owned(),
-                    format!("chmod go-w {}, unless its programs ask for that mode", quoted(&file.path)),
+                    format!("chmod go-w {}, unless its programs ask for that mode", quoted(file.path.display())),
                 ));
             }
-            if typed.has_lost_set {
-                findings.push(new(
+            match typed.set_flaw {
+                Some(SET_LOST) => findings.push(new(
                     Level::Note,
                     "its semaphore set was removed (ipcrm -s, or RemoveIPC)".to_owned(),
                     format!("shm unlock {place}, as its owner or as root: it opens the segment for writing, which makes a new one"),
-                ));
+                )),
+                Some(_) => findings.push(new(
+                    Level::Bad,
+                    "its semaphore set is another's, or was written to, so that no program can open it for writing".to_owned(),
+                    format!("shm dump {place} kept && shm rm {place} && shm restore kept {place}, with its programs ended"),
+                )),
+                None => (),
             }
         }
         Inside::Unfinished => findings.push(new(
             Level::Bad,
             match found.segment() {
                 Some(segment) => format!(
-                    "process {} began to create it and has not ended that",
-                    segment.stat.cpid
+                    "{} began to create it and has not ended that",
+                    creator(segment.stat.cpid)
                 ),
                 None => "its creator has not made it ready".to_owned(),
             },
@@ -331,6 +415,11 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 .to_owned(),
             format!("shm rm {place}"),
         )),
+        Inside::Unfit("not read") => findings.push(new(
+            Level::Note,
+            "it could not be looked into just now".to_owned(),
+            format!("shm show {place} says why"),
+        )),
         Inside::Unfit(why) => findings.push(new(
             Level::Bad,
             format!("it is {why}"),
@@ -341,17 +430,22 @@ fn of_segment(found: &Found) -> Vec<Finding> {
     findings
 }
 
-fn of_holder(place: &str, holder: shm_core::Holder) -> Option<Finding> {
-    let who = with_name(holder.pid);
-    let what = format!("its lock is held by {who}, {}", doing(holder.state));
+/// `process 4711 (worker)`, or that it is gone.
+fn creator(pid: i32) -> String {
+    match u32::try_from(pid) {
+        Ok(seen) if seen == 0 => with_name(seen),
+        Ok(seen) if lives(pid) => format!("process {}", with_name(seen)),
+        _ => format!("process {pid}, which is gone,"),
+    }
+}
+
+fn of_holder(subject: &str, place: &str, holder: shm_core::Holder) -> Option<Finding> {
+    let pid = holder.pid;
     let (level, mend) = match holder.state {
         HolderState::Running => return None,
         HolderState::Stopped => (
             Level::Bad,
-            format!(
-                "kill -CONT {0}, or kill -9 {0}: that frees the lock",
-                holder.pid
-            ),
+            format!("kill -CONT {pid}, or kill -9 {pid}: that frees the lock"),
         ),
         HolderState::Gone => (
             Level::Note,
@@ -360,12 +454,19 @@ fn of_holder(place: &str, holder: shm_core::Holder) -> Option<Finding> {
         HolderState::DumpingCore | HolderState::Exiting => {
             (Level::Note, "wait until it has ended".to_owned())
         }
-        _ => (
+        HolderState::Replaced => (
             Level::Bad,
-            format!("kill -9 {}, if it is the one", holder.pid),
+            format!("shm unlock {place}, if it does not mean to keep it; or kill {pid}"),
         ),
+        // `kill -9 0` would end whoever follows the advice.
+        _ if pid == 0 => (
+            Level::Note,
+            format!("shm doctor {place}, as root outside of this container, tells its pid"),
+        ),
+        _ => (Level::Bad, format!("kill -9 {pid}, if it is the one")),
     };
-    Some(Finding::new(level, place, what, mend))
+    let what = format!("its lock is held by {}", who(pid, holder.state));
+    Some(Finding::new(level, subject, what, mend))
 }
 
 impl Finding {
@@ -380,7 +481,7 @@ impl Finding {
             level,
             subject,
             what,
-            mend: Some(mend.into()),
+            mend: Some(here(&mend.into()).into_owned()),
         }
     }
 
@@ -413,6 +514,7 @@ impl Finding {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -427,17 +529,54 @@ mod tests {
         assert!(removes(&texts(&["[Login]\n#RemoveIPC=no\n"])));
         assert!(!removes(&texts(&["RemoveIPC=yes", "RemoveIPC=no"])));
         assert!(removes(&texts(&["RemoveIPC=no", " RemoveIPC=yes "])));
+        assert!(!removes(&texts(&["RemoveIPC = Off"])));
+    }
+
+    #[test]
+    fn parts_of_settings_are_read_by_their_names_wherever_they_lie() {
+        let root = std::env::temp_dir().join(format!("shm-doctor-{}", std::process::id()));
+        let folders = ["etc", "usr"].map(|name| root.join(name));
+        for file in [
+            "usr/logind.conf",
+            "usr/logind.conf.d/10-a.conf",
+            "usr/logind.conf.d/90-c.conf",
+            "etc/logind.conf.d/50-b.conf",
+            "etc/logind.conf.d/90-c.conf",
+            "etc/logind.conf.d/99-d.conf.old",
+        ] {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found = parts(&folders);
+        fs::remove_dir_all(&root).unwrap();
+        let wanted = [
+            "usr/logind.conf",
+            "usr/logind.conf.d/10-a.conf",
+            "etc/logind.conf.d/50-b.conf",
+            "etc/logind.conf.d/90-c.conf",
+        ];
+        assert_eq!(found, wanted.map(|file| root.join(file)));
     }
 
     #[test]
     fn a_limit_that_is_nearly_reached_is_bad() {
         assert_eq!(
-            filled("kernel.shmmni", "segments", 3277, 4096).level,
+            filled("kernel.shmmni", "segments", 3277, 4096, || None).level,
             Level::Bad
         );
-        assert_eq!(
-            filled("kernel.shmmni", "segments", 12, 4096).level,
-            Level::Fine
-        );
+        for (used, most) in [(12, 4096), (0, 2), (0, u64::MAX)] {
+            assert_eq!(filled("", "", used, most, || None).level, Level::Fine);
+        }
+    }
+
+    #[test]
+    fn no_line_raises_a_limit_beyond_what_the_kernel_takes() {
+        assert_eq!(more_ids(4096), Some(8192));
+        assert_eq!(more_ids(32_000), Some(32_768));
+        assert_eq!(more_ids(32_768), None);
+        assert_eq!(more_ids(1 << 20), Some(1 << 21));
+        assert_eq!(twice(u64::MAX - 1, u64::MAX), Some(u64::MAX));
+        assert_eq!(twice(u64::MAX, u64::MAX), None);
     }
 }

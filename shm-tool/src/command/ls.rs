@@ -7,15 +7,15 @@ use clap::{Args, ValueEnum};
 use comfy_table::CellAlignment;
 use jiff::Timestamp;
 use serde::Serialize;
-use shm_core::Place;
 use shm_core::sysv::sem;
+use shm_core::{HolderState, Place};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure};
 use crate::kernel::files::SharedFile;
-use crate::kernel::found::{Found, Inside, Typed, doing};
+use crate::kernel::found::{Found, Inside, Typed, doing, who};
 use crate::kernel::memory::{self, Memory};
-use crate::kernel::processes::{self, with_name};
+use crate::kernel::processes;
 use crate::kernel::segments::key_text;
 use crate::kernel::users::Names;
 use crate::output::{human_size, print, print_json, visible};
@@ -132,9 +132,8 @@ impl Ls {
         let (mut all, silent) = Found::all()?;
         let own = rustix::process::geteuid().as_raw();
         let named = self.named()?;
-        all.retain(|found| {
-            (!self.mine || found.is_of(own)) && (!self.orphans || found.is_orphan())
-        });
+        let is_mine = |found: &Found| !self.mine || found.is_of(own);
+        all.retain(|found| is_mine(found) && (!self.orphans || found.is_orphan()));
         let memory = if self.json || self.names(Column::Rss) || self.names(Column::Swap) {
             memory::by_segment()
         } else {
@@ -155,7 +154,7 @@ impl Ls {
                 },
                 found,
             })
-            .chain(named)
+            .chain(named.into_iter().filter(|row| is_mine(&row.found)))
             .filter(|row| !self.typed || matches!(row.inside, Inside::Typed(_)))
             .collect();
         if let Some(column) = self.sort {
@@ -346,15 +345,10 @@ impl Row {
     fn state(&self) -> String {
         let mut states = Vec::new();
         if let Some(holder) = self.typed().and_then(|typed| typed.holder) {
-            let who = with_name(holder.pid);
-            states.push(match holder.state {
-                shm_core::HolderState::Running => format!("locked by {who}"),
-                state => format!("locked by {who}, {}", doing(state)),
-            });
+            states.push(format!("locked by {}", who(holder.pid, holder.state)));
         }
-        if self.typed().is_some_and(|typed| typed.has_lost_set) {
-            states.push("semaphores removed".to_owned());
-        }
+        let set_flaw = self.typed().and_then(|typed| typed.set_flaw);
+        states.extend(set_flaw.map(str::to_owned));
         let remarks = [self.inside.flaw(), self.found.fate()];
         states.extend(remarks.into_iter().flatten().map(str::to_owned));
         if self
@@ -419,30 +413,10 @@ pub fn inside_word(inside: &Inside) -> &'static str {
 }
 
 impl Column {
-    fn heading(self) -> &'static str {
-        match self {
-            Column::Place => "PLACE",
-            Column::Id => "ID",
-            Column::Key => "KEY",
-            Column::Type => "TYPE",
-            Column::Schema => "SCHEMA",
-            Column::Bytes => "BYTES",
-            Column::Version => "VERSION",
-            Column::Nattch => "NATTCH",
-            Column::Owner => "OWNER",
-            Column::Group => "GROUP",
-            Column::Creator => "CREATOR",
-            Column::Mode => "MODE",
-            Column::State => "STATE",
-            Column::Cpid => "CPID",
-            Column::Lpid => "LPID",
-            Column::Atime => "ATIME",
-            Column::Dtime => "DTIME",
-            Column::Ctime => "CTIME",
-            Column::Mtime => "MTIME",
-            Column::Rss => "RSS",
-            Column::Swap => "SWAP",
-        }
+    /// As it is asked for.
+    fn heading(self) -> String {
+        let name = self.to_possible_value();
+        name.map_or_else(String::new, |name| name.get_name().to_uppercase())
     }
 
     fn is_number(self) -> bool {
@@ -529,7 +503,10 @@ impl Facts {
             dest: found.is_removed(),
             unswappable: stat.is_some_and(|stat| stat.locked),
             cpid: stat.map(|stat| stat.cpid),
-            cpid_lives: stat.map(|stat| processes::lives(stat.cpid)),
+            // That of another pid namespace is 0.
+            cpid_lives: stat
+                .filter(|stat| stat.cpid > 0)
+                .map(|stat| processes::lives(stat.cpid)),
             lpid: stat.map(|stat| stat.lpid),
             atime: time(found.atime()),
             dtime: time(found.dtime()),
@@ -571,15 +548,9 @@ impl LockedBy {
     pub fn of(holder: shm_core::Holder) -> LockedBy {
         LockedBy {
             pid: holder.pid,
-            name: processes::name(holder.pid),
+            name: processes::name(holder.pid).filter(|_| holder.state != HolderState::Gone),
             state: doing(holder.state),
         }
-    }
-
-    /// `4711 (worker), stopped`
-    pub fn text(&self) -> String {
-        let name = self.name.as_deref().unwrap_or("?");
-        format!("by {} ({name}), {}", self.pid, self.state)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `shm mirror`: a value on other machines.
 
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use shm_core::Place;
 use crate::cli::place;
 use crate::command::restore::octal;
 use crate::failure::{Exit, Failure};
+
 use crate::mirror::{Broker, NAME, STOPPED, Source, Target, Trust, began, gone, random};
+use crate::usage;
 
 /// Carry a value to other machines, over MQTT
 ///
@@ -104,7 +107,9 @@ impl Mirror {
         let trust = self.trust()?;
         let (Some(place), Some(broker)) = (self.place, self.to.as_ref().or(self.from.as_ref()))
         else {
-            return Err(Failure::usage("a link has a PLACE, and --to or --from"));
+            return Err(Failure::usage(
+                "it is no link; write PLACE, and --to or --from",
+            ));
         };
         match self.name {
             Some(name) if self.to.is_some() => {
@@ -129,7 +134,7 @@ impl Mirror {
         let login = login.map(|login| {
             let parts = login.trim_end_matches('\n').split_once(':');
             let parts = parts.map(|(user, password)| (user.to_owned(), password.to_owned()));
-            parts.ok_or_else(|| Failure::usage("a login is USER:PASSWORD"))
+            parts.ok_or_else(|| Failure::usage("it is no login; write USER:PASSWORD"))
         });
         let pem = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
         Ok(Trust {
@@ -141,7 +146,8 @@ impl Mirror {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::of_io(path.display(), &error))
+    let next = "name a file that is there, and that this user may read";
+    fs::read(path).map_err(|error| Failure::of_file(path.display(), "read", &error, next))
 }
 
 fn secret(path: &Path) -> Result<String, Failure> {
@@ -162,28 +168,20 @@ fn links(path: &Path) -> Result<Vec<Mirror>, Failure> {
         let arguments = Mirror::augment_args(Command::new("mirror").no_binary_name(true));
         let parsed = arguments.try_get_matches_from(line.split_whitespace());
         let parsed = parsed.and_then(|parsed| Mirror::from_arg_matches(&parsed));
-        let why = |error: clap::Error| {
-            let text = error.to_string();
-            let first = text
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
-            Failure::usage(format!(
-                "{}:{}: {first}; see `shm mirror --help`",
-                path.display(),
-                at + 1
-            ))
-        };
-        let link = parsed.map_err(why)?;
+        let why =
+            |what: &dyn Display| Failure::usage(format!("{}:{}: {what}", path.display(), at + 1));
+        let link = parsed.map_err(|error| why(&usage::ended(&error)))?;
         match link.config {
             None => Ok(link),
-            Some(_) => Err(Failure::usage(format!(
-                "{}:{}: a line is one link",
-                path.display(),
-                at + 1
-            ))),
+            Some(_) => Err(why(&"a line is one link; leave --config out")),
         }
     };
-    lines.map(parse).collect()
+    let links: Vec<Mirror> = lines.map(parse).collect::<Result<_, _>>()?;
+    if links.is_empty() {
+        let file = path.display();
+        return Err(Failure::usage(format!(
+            "{file}: no link is in it; write a line for each, as `shm mirror --help` has them"
+        )));
+    }
+    Ok(links)
 }

@@ -9,10 +9,10 @@ use shm_core::{Inspector, InspectorOptions, Place};
 
 use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
-use crate::kept::{Held, Kept};
-use crate::kernel::found::{Found, inspect_to_write};
+use crate::kept::{Held, Kept, decoded};
+use crate::kernel::found::{Found, as_it_was, inspect_to_write};
 use crate::kernel::processes::AttachedProcesses;
-use crate::output::{print, visible};
+use crate::output::{print, quoted, visible};
 
 /// Store the value of a file that `shm dump` wrote, as one commit; or make a segment or file of it
 ///
@@ -63,12 +63,7 @@ pub fn octal(text: &str) -> Result<u32, String> {
 impl Restore {
     pub fn run(self) -> Result<(), Failure> {
         let kept = self.read()?;
-        let value = Value::decode(&kept.schema, &kept.bytes).map_err(|why| {
-            Failure::new(
-                Exit::Misfit,
-                format!("{}: {why}; take another file", self.file.display()),
-            )
-        })?;
+        let value = decoded(&kept.schema, &kept.bytes, &self.file)?;
         match (Found::at(&self.place), self.capacity) {
             (Ok(found), None) => self.store(&found, &kept, value),
             (Ok(found), Some(_)) => self.make_anew(&found, &kept),
@@ -125,9 +120,10 @@ impl Restore {
             Exit::Misfit,
             format!(
                 "{}: it has another layout than the file (below: in this program):\n{}\n; nothing was stored; \
-                 `shm schema` shows the one that is there",
+                 `shm schema {}` shows the one that is there",
                 self.place,
-                Mismatch::new(&schema, &kept.schema)
+                Mismatch::new(&schema, &kept.schema),
+                quoted(&self.place)
             ),
         ))
     }
@@ -151,12 +147,7 @@ impl Restore {
                 ),
             ));
         }
-        let mut options = Inspector::options();
-        options
-            .mode(found.mode().bits() & 0o777)
-            .group(found.gid())
-            .slots(u16::try_from(inspector.slots()).unwrap_or(u16::MAX))
-            .raw_writers(inspector.has_raw_writers());
+        let mut options = as_it_was(found, &inspector);
         drop(inspector);
         let processes = AttachedProcesses::of(found);
         // Asked now: this program had it attached.
@@ -167,7 +158,10 @@ impl Restore {
             });
             return Err(Failure::new(
                 Exit::NotPermitted,
-                format!("{place}: attached{by}; end all that have it attached (`shm who`) first"),
+                format!(
+                    "{place}: attached{by}; end all that `shm who {}` names first",
+                    quoted(&place)
+                ),
             ));
         }
         let capacity = self.capacity.unwrap_or(0);

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use shm_core::layout::Value;
-use shm_core::{Error, ErrorKind, Place};
+use shm_core::{Error, ErrorKind, Inspector, Place};
 
 use crate::cli::{place, seconds};
 use crate::failure::{Exit, Failure, of_place};
 use crate::kernel::found::{Found, Inside, inspect, inspect_to_write};
-use crate::output::{CHANGED, print, print_json, styled, two_columns, visible};
+use crate::output::{CHANGED, print, print_json, quoted, styled, two_columns, visible};
 use crate::rows::Row;
+use crate::shape::{from_schema, sample};
 use crate::source::{Source, TypeArgs};
 use crate::value::{Extent, Node, Path, lines, one_line};
 
@@ -93,6 +94,16 @@ struct Change {
     to: Node,
 }
 
+/// The value; of one with a part that its type does not have, which is to be mended, the parts without their values.
+fn looked(inspector: &Inspector) -> Result<Node, Error> {
+    match inspector.value() {
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            Ok(sample(&from_schema(&inspector.schema()?)))
+        }
+        value => value.map(Node::from),
+    }
+}
+
 impl Set {
     pub fn run(self) -> Result<(), Failure> {
         if self.told.is_given() {
@@ -102,7 +113,7 @@ impl Set {
         let failed = of_place(&self.place);
         let inspector = inspect_to_write(&found.way(), self.timeout, self.anybody)
             .map_err(|error| self.refusal(&found, &error))?;
-        let before = Node::from(inspector.value().map_err(&failed)?);
+        let before = looked(&inspector).map_err(&failed)?;
         for field in &self.fields {
             field.path.of(&before)?;
         }
@@ -124,15 +135,16 @@ impl Set {
                     Failure::new(
                         Exit::Differs,
                         format!(
-                            "{}: the version is {} and not {wanted}, so nothing was stored; look again with `shm show`",
+                            "{}: the version is {} and not {wanted}, so nothing was stored; look again with `shm show {}`",
                             self.place,
-                            inspector.version()
+                            inspector.version(),
+                            quoted(&self.place)
                         ),
                     )
                 })?
             }
         };
-        let after = Node::from(inspector.value().map_err(&failed)?);
+        let after = looked(&inspector).map_err(&failed)?;
         self.print(&found, Some(version), &before, &after)
     }
 
@@ -149,22 +161,27 @@ impl Set {
         let row = self.fields.iter().find_map(|field| field.path.of_row());
         let row = row.map(|(row, _)| row);
         let mut owners = rows.iter().map(Row::from);
-        let said = match (row, owners.find(|of| row.is_none_or(|row| of.row as usize == row))) {
+        let place = quoted(&self.place);
+        let said = match (
+            row,
+            owners.find(|of| row.is_none_or(|row| of.row as usize == row)),
+        ) {
             (Some(row), Some(owner)) => format!(
                 "row {row} belongs to {}, which alone may store to it; have that program do it",
                 owner.owner()
             ),
             (Some(row), None) => format!(
-                "row {row} is free, and only the process that claims it may store to it; `shm show` lists those that are taken"
+                "row {row} is free, and only the process that claims it may store to it; `shm show {place}` lists those that are taken"
             ),
             (None, Some(owner)) => format!(
                 "each row of a table is stored to by its owner alone, as row {} by {}; have that program do it",
                 owner.row,
                 owner.owner()
             ),
-            (None, None) => "all rows of the table are free, and only a process that claims one may store to it; \
-                             `shm wait` waits for one"
-                .to_owned(),
+            (None, None) => format!(
+                "all rows of the table are free, and only a process that claims one may store to it; `shm wait {place}` waits \
+                 for one"
+            ),
         };
         Failure::new(Exit::NotPermitted, format!("{}: {said}", self.place))
     }

@@ -110,7 +110,7 @@ impl Show {
             return print_json(&RowsAnswer {
                 place: source.found.place().to_string(),
                 id: source.found.segment().map(|segment| segment.id.as_raw()),
-                r#type: source.title()?,
+                r#type: schema.as_ref().map_or(String::new(), ToString::to_string),
                 schema: schema.and_then(|schema| schema.version()),
                 rows: with_values(rows, whole)
                     .map(|(row, value)| RowJson { row, value })

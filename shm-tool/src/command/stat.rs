@@ -10,7 +10,7 @@ use shm_core::{Claimant, ErrorKind, HolderState, Inspector, Place};
 use crate::cli::place;
 use crate::command::ls::{Facts, LockedBy, inside_word, local_time};
 use crate::failure::Failure;
-use crate::kernel::found::{Found, Inside, doing, inspect};
+use crate::kernel::found::{Found, Inside, doing, inspect, who};
 use crate::kernel::processes::{self, with_name};
 use crate::kernel::segments::Segment;
 use crate::kernel::users::Names;
@@ -47,6 +47,8 @@ struct Inner {
     /// Of a segment.
     semaphores: Option<Semaphores>,
     locked_by: Option<LockedBy>,
+    #[serde(skip)]
+    locked: String,
     writers: Vec<Writer>,
 }
 
@@ -69,6 +71,8 @@ struct Writer {
     name: Option<String>,
     state: &'static str,
     holds_lock: bool,
+    #[serde(skip)]
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -126,6 +130,7 @@ fn explained(inside: &Inside) -> &'static str {
         Inside::Unfit("not restored") => {
             "left by an earlier start of the machine, or a copy, and nothing durable in it is whole"
         }
+        Inside::Unfit("not read") => "it could not be looked into just now; `shm show` says why",
         Inside::Unfit(_) => "a value of the library, overwritten or removed",
         Inside::Closed => "this user may not read it",
         _ => "",
@@ -189,6 +194,7 @@ impl Inner {
         let schema = inspector.schema()?;
         let mut writers = inspector.writers()?;
         writers.sort_by_key(|writer| writer.pid);
+        let holder = inspector.holder()?;
         Ok(Inner {
             r#type: schema.to_string(),
             schema: schema.version(),
@@ -209,16 +215,15 @@ impl Inner {
                 .place()
                 .is_none_or(|place| place.path().is_none())
                 .then(|| Semaphores::of(inspector.semaphores())),
-            locked_by: inspector.holder()?.map(LockedBy::of),
+            locked: holder.map_or("by no process".to_owned(), |holder| {
+                format!("by {}", who(holder.pid, holder.state))
+            }),
+            locked_by: holder.map(LockedBy::of),
             writers: writers.iter().map(Writer::of).collect(),
         })
     }
 
     fn lines(&self) -> Vec<(String, String)> {
-        let locked = match &self.locked_by {
-            Some(holder) => holder.text(),
-            None => "by no process".to_owned(),
-        };
         let semaphores = match &self.semaphores {
             None => "none: locks on the file tell which writers live".to_owned(),
             Some(Semaphores {
@@ -241,7 +246,7 @@ impl Inner {
             ),
             ("version", self.version.to_string()),
             ("raw writers", raw.to_owned()),
-            ("locked", locked),
+            ("locked", self.locked.clone()),
             ("semaphores", semaphores),
             (
                 "slots",
@@ -259,11 +264,7 @@ impl Inner {
             } else {
                 ""
             };
-            let name = writer.name.as_deref().unwrap_or("?");
-            lines.push((
-                "  slot of",
-                format!("{} ({name}), {}{holds}", writer.pid, writer.state),
-            ));
+            lines.push(("  slot of", format!("{}{holds}", writer.text)));
         }
         lines
             .into_iter()
@@ -297,6 +298,7 @@ impl Writer {
             name: processes::name(claimant.pid).filter(|_| lives),
             state: doing(claimant.state),
             holds_lock: claimant.holds_lock,
+            text: who(claimant.pid, claimant.state),
         }
     }
 }

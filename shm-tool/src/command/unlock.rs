@@ -9,7 +9,7 @@ use shm_core::{ErrorKind, Holder, HolderState, Place};
 
 use crate::cli::{place, seconds};
 use crate::failure::{Exit, Failure, of_place};
-use crate::kernel::found::{Found, doing, inspect_to_write};
+use crate::kernel::found::{Found, inspect_to_write, who};
 use crate::kernel::processes::with_name;
 use crate::output::print;
 
@@ -68,10 +68,14 @@ impl Unlock {
                 ))
             }
             HolderState::Stopped => self.offer(holder),
-            state => Err(self.refusal(
+            // `kill -9 0` would end whoever follows the advice.
+            _ if holder.pid == 0 => Err(self.refusal(
                 holder,
-                &format!("{} ends it, and with it its lock", kill_line(holder.pid)),
-                state,
+                "look as root outside of this container, where it has a pid",
+            )),
+            _ => Err(self.refusal(
+                holder,
+                &format!("kill -9 {} ends it, and with it its lock", holder.pid),
             )),
         }
     }
@@ -82,7 +86,7 @@ impl Unlock {
         let hint =
             format!("kill -CONT {pid} lets it go on, kill -9 {pid} ends it and frees the lock");
         if !io::stdin().is_terminal() {
-            return Err(self.refusal(holder, &hint, holder.state));
+            return Err(self.refusal(holder, &hint));
         }
         print(&format!(
             "{}, stopped, holds the lock. Let it go on (c), end it (9), or neither? ",
@@ -93,7 +97,7 @@ impl Unlock {
         let signal = match answer.trim() {
             "c" => Signal::CONT,
             "9" => Signal::KILL,
-            _ => return Err(self.refusal(holder, &hint, holder.state)),
+            _ => return Err(self.refusal(holder, &hint)),
         };
         let target = Pid::from_raw(pid.cast_signed()).ok_or_else(|| {
             Failure::not_found("the process can't be seen from here; look in its pid namespace")
@@ -102,19 +106,11 @@ impl Unlock {
         print("done\n")
     }
 
-    fn refusal(&self, holder: Holder, hint: &str, state: HolderState) -> Failure {
+    fn refusal(&self, holder: Holder, hint: &str) -> Failure {
+        let holder = who(holder.pid, holder.state);
         Failure::new(
             Exit::NotPermitted,
-            format!(
-                "{}: the lock is held by {}, {}; {hint}",
-                self.place,
-                with_name(holder.pid),
-                doing(state)
-            ),
+            format!("{}: the lock is held by {holder}; {hint}", self.place),
         )
     }
-}
-
-fn kill_line(pid: u32) -> String {
-    format!("kill -9 {pid}")
 }

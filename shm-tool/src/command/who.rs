@@ -178,7 +178,17 @@ impl Answer {
         let mut text = table(headings, alignments, cells, true);
         let (least, found, unreadable) =
             (self.processes.len(), self.found, self.unreadable_processes);
-        let why = format!("{unreadable} processes may not be looked into; run as root");
+        let why = match unreadable {
+            0 => {
+                "the others are in another pid namespace; run outside of this container".to_owned()
+            }
+            _ if rustix::process::geteuid().is_root() => {
+                format!(
+                    "{unreadable} processes may not be looked into; run outside of this container"
+                )
+            }
+            _ => format!("{unreadable} processes may not be looked into; run as root"),
+        };
         match self.attached {
             Some(attached) if found < attached => {
                 text += &format!(

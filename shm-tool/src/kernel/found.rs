@@ -1,13 +1,15 @@
 //! What a place leads to, by the kernel's figures and by what a value of the library's tells of itself.
 
+use std::fmt::Display;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use shm_core::sysv::{self, Mode};
-use shm_core::{ErrorKind, Holder, HolderState, Inspector, Owner, Place};
+use shm_core::{ErrorKind, Holder, HolderState, Inspector, InspectorOptions, Owner, Place};
 
 use super::files::SharedFile;
+use super::processes::with_name;
 use super::segments::Segment;
 use crate::failure::Failure;
 use crate::output::visible;
@@ -184,6 +186,17 @@ pub fn inspect_to_write(
         .open(place)
 }
 
+/// What makes another one as this one was, but for its capacity: rights, slots, raw writers.
+pub fn as_it_was(found: &Found, inspector: &Inspector) -> InspectorOptions {
+    let mut options = Inspector::options();
+    options
+        .mode(found.mode().bits() & 0o777)
+        .group(found.gid())
+        .slots(u16::try_from(inspector.slots()).unwrap_or(u16::MAX))
+        .raw_writers(inspector.has_raw_writers());
+    options
+}
+
 /// What is in a segment or a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inside {
@@ -211,15 +224,26 @@ pub struct Typed {
     pub rows: Option<u32>,
     pub holder: Option<Holder>,
     pub set: Option<sysv::sem::Id>,
-    /// Whether that was removed.
-    pub has_lost_set: bool,
+    /// What is wrong with that, so that no program may open the value for writing as it is.
+    pub set_flaw: Option<&'static str>,
 }
+
+pub const SET_LOST: &str = "semaphores removed";
+pub const SET_STRANGE: &str = "semaphores not its own";
 
 impl Typed {
     /// `StPid`, or of a table `Worker[256]`.
     pub fn written(&self) -> String {
-        let rows = self.rows.map_or(String::new(), |rows| format!("[{rows}]"));
-        format!("{}{rows}", visible(&self.name))
+        type_text(&self.name, self.rows.unwrap_or(0))
+    }
+}
+
+/// `StPid`, or of a table of so many rows `Worker[256]`.
+pub fn type_text(name: impl Display, rows: u32) -> String {
+    let name = name.to_string();
+    match rows {
+        0 => visible(&name).into_owned(),
+        rows => format!("{}[{rows}]", visible(&name)),
     }
 }
 
@@ -249,9 +273,11 @@ impl Inside {
                 version: inspector.version(),
                 rows: Some(inspector.row_count()).filter(|rows| *rows > 0),
                 holder: inspector.holder().ok().flatten(),
-                has_lost_set: set
-                    .as_ref()
-                    .is_err_and(|error| error.kind() == ErrorKind::SetLost),
+                set_flaw: set.as_ref().err().and_then(|error| match error.kind() {
+                    ErrorKind::SetLost => Some(SET_LOST),
+                    ErrorKind::Damaged => Some(SET_STRANGE),
+                    _ => None,
+                }),
                 set: set.ok(),
             }))
         }) {
@@ -263,7 +289,9 @@ impl Inside {
                 ErrorKind::Format => Inside::Unfit("another format"),
                 ErrorKind::NotRestored => Inside::Unfit("not restored"),
                 _ if denied(&error) => Inside::Closed,
-                _ => Inside::Unfit("damaged"),
+                ErrorKind::Damaged => Inside::Unfit("damaged"),
+                // Too many open files, no memory, a schema that is replaced at the moment.
+                _ => Inside::Unfit("not read"),
             },
         }
     }
@@ -273,6 +301,16 @@ impl Inside {
 pub fn denied(error: &shm_core::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     error.kind() == ErrorKind::System && matches!(errno, Some(Errno::ACCESS | Errno::PERM))
+}
+
+/// `4711 (worker), stopped`: who holds a lock or has a slot. The number of one that is gone may be another process's by now.
+pub fn who(pid: u32, state: HolderState) -> String {
+    match state {
+        _ if pid == 0 => with_name(pid),
+        HolderState::Running => with_name(pid),
+        HolderState::Gone => format!("{pid}, gone"),
+        state => format!("{}, {}", with_name(pid), doing(state)),
+    }
 }
 
 /// What a holder or claimant is doing, in a word or two.
@@ -286,5 +324,17 @@ pub fn doing(state: HolderState) -> &'static str {
         HolderState::Left => "has left the namespace",
         HolderState::Gone => "gone",
         _ => "not to be seen from here",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_one_that_is_gone_is_not_given_the_name_of_another() {
+        let own = std::process::id();
+        assert!(who(own, HolderState::Stopped).ends_with("), stopped"));
+        assert_eq!(who(own, HolderState::Gone), format!("{own}, gone"));
     }
 }

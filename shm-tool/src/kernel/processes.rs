@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{major, minor};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::found::Found;
 use crate::output::visible;
@@ -17,17 +19,19 @@ pub fn name(pid: u32) -> Option<String> {
     Some(visible(comm.trim_end_matches('\n')).into_owned())
 }
 
-/// `4711 (worker)`, or the number alone.
+/// `4711 (worker)`, or the number alone. 0 stands for one of another pid namespace.
 pub fn with_name(pid: u32) -> String {
     match name(pid) {
+        _ if pid == 0 => "a process that can't be seen from here".to_owned(),
         Some(name) => format!("{pid} ({name})"),
         None => pid.to_string(),
     }
 }
 
-/// Whether a process with this pid lives, as far as can be seen from here.
+/// Whether a process with this pid lives. Not by `/proc`, which may hide it, or show another pid namespace.
 pub fn lives(pid: i32) -> bool {
-    pid > 0 && fs::metadata(format!("/proc/{pid}")).is_ok()
+    let pid = Pid::from_raw(pid).filter(|pid| pid.as_raw_pid() > 0);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// A process that has a segment attached, or a file mapped.
@@ -69,9 +73,12 @@ impl AttachedProcesses {
         let mounts = fs::read_link("/proc/thread-self/ns/mnt").ok();
         let mut unreadable = 0;
         for pid in pids() {
-            let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
+            // A file that is mapped may have any name.
+            let maps = fs::read(format!("/proc/{pid}/maps"));
+            let maps = maps.map(|maps| String::from_utf8_lossy(&maps).into_owned());
+            let Ok(maps) = maps else {
                 // A process that has ended meanwhile has nothing attached.
-                if lives(pid.cast_signed()) {
+                if Path::new(&format!("/proc/{pid}")).exists() {
                     unreadable += 1;
                 }
                 continue;

@@ -48,10 +48,12 @@ impl Segment {
         }
     }
 
-    /// Whether no process has it attached and none will find it: it has no key, and its creator has gone.
+    /// Whether no process has it attached and none will find it: it has no key, and its creator has gone. One of another pid
+    /// namespace, which the kernel gives the number 0, may live.
     pub fn is_orphan(&self) -> bool {
         let Segment { stat, .. } = self;
-        stat.attached == 0 && stat.key.is_private() && !super::processes::lives(stat.cpid)
+        let has_gone = stat.cpid > 0 && !super::processes::lives(stat.cpid);
+        stat.attached == 0 && stat.key.is_private() && has_gone
     }
 }
 

@@ -12,12 +12,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
-use shm_core::layout::Schema;
-use shm_core::{ErrorKind, Inspector, Owner, Place, Snapshot};
+use shm_core::{ErrorKind, Inspector, Owner, Place};
 
 use super::message::{HEADER, Kind, Message};
 use super::{BEAT, Engine, Event, Lost, STOPPED, Subjects, TAKEN_OVER, ended, note};
 use crate::failure::{Exit, Failure, of_place};
+use crate::kept::{restless, under_one};
 
 /// Between two looks at the version while the value changes, and while it rests.
 const BUSY: Duration = Duration::from_millis(1);
@@ -53,18 +53,6 @@ struct Link {
     /// Until then another source may show that it lives.
     listens: Option<Instant>,
     beat: Instant,
-}
-
-/// A commit, and the schema that it is of.
-fn whole(held: &Inspector) -> Result<(Schema, Snapshot<Vec<u8>>), shm_core::Error> {
-    loop {
-        let schema = held.schema()?;
-        let seen = held.snapshot_bytes()?;
-        // An upgrade may have come in between.
-        if held.schema()? == schema {
-            return Ok((schema, seen));
-        }
-    }
 }
 
 /// When a source begins. Of two under one topic the one that began first stays.
@@ -279,8 +267,8 @@ impl<E: Engine> Source<E> {
         if !is_free || link.sent == Some((held.creation(), held.version())) {
             return Ok(Ok(()));
         }
-        let (schema, seen) = match whole(held) {
-            Ok(whole) => whole,
+        let (schema, seen) = match under_one(|| held.schema(), || held.snapshot_bytes()) {
+            Ok(whole) => whole.ok_or_else(|| restless(&self.place))?,
             Err(error) => match error.kind() {
                 ErrorKind::Removed => {
                     self.held = None;

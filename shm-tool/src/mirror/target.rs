@@ -29,7 +29,7 @@ use super::message::{Kind, Message};
 use super::record::{Link, Record, now, place_of};
 use super::{Engine, Event, STOPPED, Subjects, ended, note};
 use crate::failure::{Exit, Failure, of_place};
-use crate::kernel::found::Found;
+use crate::kernel::found::{Found, as_it_was};
 
 pub struct Target<E> {
     engine: E,
@@ -383,20 +383,13 @@ impl<E: Engine> Target<E> {
         let place = self.place.clone();
         let failed = of_place(&place);
         let mut options = Inspector::options();
-        options
-            .mode(self.mode)
-            .version(value.version)
-            .timeout(Duration::from_secs(1));
+        options.mode(self.mode);
         let mut later = None;
         if let Some((Held { inspector, record }, kept)) = old {
             later = kept;
             let found = Found::at(&self.place)?;
-            options
-                .mode(found.mode().bits() & 0o777)
-                .group(found.gid())
-                .capacity(inspector.capacity().max(schema.size()))
-                .slots(u16::try_from(inspector.slots()).unwrap_or(u16::MAX))
-                .raw_writers(inspector.has_raw_writers());
+            options = as_it_was(&found, &inspector);
+            options.capacity(inspector.capacity().max(schema.size()));
             let creation = inspector.creation();
             inspector.remove().map_err(&failed)?;
             drop(record);
@@ -406,6 +399,9 @@ impl<E: Engine> Target<E> {
                 self.place, value.name
             ));
         }
+        options
+            .version(value.version)
+            .timeout(Duration::from_secs(1));
         let made = match &later {
             None => options.create_new(&self.place, schema, &value.bytes),
             Some((schema, bytes)) => {

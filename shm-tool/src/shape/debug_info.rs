@@ -36,16 +36,9 @@ impl DebugInfo {
                 ),
             )
         };
-        let data = fs::read(path).map_err(|error| {
-            let failure = Failure::from(error);
-            Failure::new(
-                failure.exit,
-                format!(
-                    "{}: it can't be read; name the program's file",
-                    path.display()
-                ),
-            )
-        })?;
+        let next = "name the program's file";
+        let data = fs::read(path)
+            .map_err(|error| Failure::of_file(path.display(), "read", &error, next))?;
         let of_btf = |data: Vec<u8>, address| {
             let btf = Btf::parse(data, address).map_err(|why| unreadable(&why))?;
             let (path, kind) = (path.to_owned(), Kind::Btf(btf));

@@ -10,8 +10,10 @@ use crate::output::visible;
 pub fn rust_source(ty: &Type) -> String {
     let mut writer = Writer::default();
     let whole = writer.type_of(ty);
-    if ty.name.is_none() || ty.is_atomic() {
-        writer.source = format!("\npub type Value = {whole};\n");
+    if !writer.defined.contains_key(&whole) {
+        let former = ty.name.as_deref().filter(|_| !ty.is_atomic());
+        let name = former.map_or("Value".to_owned(), type_name);
+        let _ = write!(writer.source, "\npub type {name} = {whole};\n");
     }
     let of_library = [
         ("FixedStr", "FixedStr<"),

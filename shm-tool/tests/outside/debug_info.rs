@@ -534,6 +534,12 @@ fn the_source_in_rust_and_c_compiles_to_the_same_layout() {
         String::from_utf8_lossy(&compiled.stderr)
     );
 
+    // Of what Rust has no word for, a name for its bytes.
+    let union = ["schema", KEY, "--type", "union reading"];
+    let reading = shown(&union);
+    let wanted = "use shm_core::Opaque;\n\npub type Reading = Opaque<4, 4>;\n";
+    assert_eq!(reading, wanted);
+
     let text = shown(&[&schema[..], &["rust"]].concat());
     let check = "\nconst _: () = assert!(size_of::<MotionStatus>() == 192);\nconst _: () = assert!(core::mem::offset_of!(MotionStatus, many) == 168);\nconst _: () = assert!(core::mem::offset_of!(MotionStatus, wire) == 114);\n";
     let rust = folder.0.join("motion.rs");

@@ -41,7 +41,7 @@ fn limits_and_the_namespace_are_looked_at() {
     assert!(printed("doctor").lines().count() > 5);
     assert_eq!(
         printed("doctor 0x77"),
-        "fine  0x00000077: nothing is wrong with it\n"
+        "fine  0x00000077: another program laid it out; nothing else is known of it\n"
     );
 }
 

@@ -33,7 +33,7 @@ fn what_lies_in_memory_is_listed_beside_the_segments_and_files_where_they_are_na
         table[3].join(" "),
         "posix:/worker Worker 1 3.9K 1 - root 0600 -"
     );
-    assert_eq!(table[2][..4].join(" "), r"posix:/of a \u{1b} stranger");
+    assert_eq!(table[2][..4].join(" "), r"posix:/of a \x1B stranger");
     for named in [&path, &format!("file:{path}"), &folder.path("")] {
         let all = printed(&format!("ls {named} --noheadings"));
         assert_eq!(all.lines().count(), 4);
@@ -50,6 +50,7 @@ fn what_lies_in_memory_is_listed_beside_the_segments_and_files_where_they_are_na
     );
     assert!(file["id"].is_null() && file["attached"].is_null() && file["rss"].is_u64());
     fails("ls ./none", 1, "there is no such file");
+    fails("ls none/such", 1, "file:none/such: there is no such file");
     fails("ls 0x1234", 2, "segments are listed anyway");
     assert_eq!(printed("ls --orphans --noheadings"), "");
 }
@@ -172,7 +173,11 @@ fn a_copy_shows_its_durable_value_and_one_without_says_so() {
     let lost = folder.path("lost.shm");
     fs::copy("/dev/shm/worker", &lost).unwrap();
     volatile.remove().unwrap();
-    fails(&format!("show {lost}"), 8, "`shm rm` removes it");
+    fails(
+        &format!("show {lost}"),
+        8,
+        &format!("`shm rm file:{lost}` removes it"),
+    );
     let row = rows(&printed(&format!("ls {lost} --noheadings")));
     assert_eq!(row[0][row[0].len() - 2..], ["not", "restored"]);
     assert!(printed(&format!("doctor {lost}")).contains(&format!("shm rm file:{lost}")));

@@ -1,6 +1,7 @@
 //! The program from outside: as a process, against real segments, in an IPC namespace for each test.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod advice;
 mod debug_info;
 mod diff;
 mod doctor;

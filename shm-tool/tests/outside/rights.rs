@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::space::*;
 
 /// A run as a user who owns nothing here; `None`, and says so, where that can't be.
-fn as_nobody(arguments: &str) -> Option<Ran> {
+pub fn as_nobody(arguments: &str) -> Option<Ran> {
     let program = command().get_program().to_owned();
     let mut nobody = Command::new("setpriv");
     nobody

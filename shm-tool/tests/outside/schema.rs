@@ -27,6 +27,21 @@ fn each_language_gets_its_source() {
 }
 
 #[test]
+fn what_has_no_name_of_its_own_gets_one_beside_what_it_consists_of() {
+    in_own_namespace!();
+    let limits = Limits {
+        cpu: [0; 4],
+        memory: 0.0,
+    };
+    let _shared = shm_core::SharedBox::create_new(KEY, [limits; 2]).unwrap();
+    let rust = printed("schema 0x1234");
+    assert!(
+        rust.contains("pub struct Limits {") && rust.ends_with("\npub type Value = [Limits; 2];\n"),
+        "{rust}"
+    );
+}
+
+#[test]
 fn a_stranger_has_none() {
     in_own_namespace!();
     foreign(0x77, 4096);

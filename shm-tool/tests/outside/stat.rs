@@ -31,7 +31,7 @@ fn it_tells_lock_slots_and_semaphores() {
     holder.kill();
     let text = printed("stat 0x1234");
     assert!(
-        text.contains(&format!("locked       by {pid} (?), gone")),
+        text.contains(&format!("locked       by {pid}, gone")),
         "{text}"
     );
     sem::remove(set).unwrap();

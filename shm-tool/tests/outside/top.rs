@@ -236,7 +236,7 @@ fn texts_that_would_move_a_cursor_do_not() {
     std::fs::write("/dev/shm/a\x1b[31mb", "text").unwrap();
     let terminal = Terminal::start(SIZE, "top --delay 0.05", &[]);
     terminal.until_there_is(r"\u{1b}[2J\u{7}evil\n");
-    terminal.until_there_is(r"posix:/a\u{1b}[31mb");
+    terminal.until_there_is(r"posix:/a\x1B[31mb");
     terminal.keys("q");
     let printed = ends(terminal);
     assert!(!printed.contains("\x1b[2J\x07") && !printed.contains("\x1b[31mb"));

@@ -8,9 +8,10 @@ use shm_core::{ErrorKind, Holder, HolderState, InspectedRow, Inspector, RowLife}
 
 use crate::failure::Failure;
 use crate::kernel::contents::Contents;
-use crate::kernel::found::{Found, Inside, doing, inspect};
-use crate::kernel::processes::{Attached, AttachedProcesses, with_name};
+use crate::kernel::found::{Found, Inside, doing, inspect, type_text, who};
+use crate::kernel::processes::{Attached, AttachedProcesses};
 use crate::output::visible;
+use crate::rows;
 use crate::shape::raw_lines;
 use crate::value::{Extent, Node, lines, one_line};
 
@@ -227,11 +228,7 @@ impl Row {
         };
         match inspector.schema() {
             Ok(schema) => {
-                let rows = match inspector.row_count() {
-                    0 => String::new(),
-                    rows => format!("[{rows}]"),
-                };
-                self.name = Some(format!("{}{rows}", visible(&schema.to_string())));
+                self.name = Some(type_text(schema, inspector.row_count()));
             }
             Err(_) => {
                 // Removed, or overwritten: the next look says which.
@@ -288,9 +285,12 @@ impl Row {
     pub fn state(&self) -> String {
         let mut states = Vec::new();
         if let Some(Holder { pid, state, .. }) = self.holder {
-            // One that is at work is through before this is read.
+            // One that is at work is through before this is read. The names stand beside it.
             if state != HolderState::Running || self.rate == Some(0.0) {
-                states.push(format!("locked by {pid}, {}", doing(state)));
+                states.push(match pid {
+                    0 => format!("locked by {}", who(pid, state)),
+                    _ => format!("locked by {pid}, {}", doing(state)),
+                });
             }
         }
         let remarks = [self.inside.flaw(), self.found.fate()];
@@ -376,7 +376,7 @@ fn parts(row: &Row) -> Vec<(String, String)> {
 
 /// `[3] 4711 (worker)` and the value, or that its owner is dead.
 fn row_line(row: InspectedRow) -> (String, String) {
-    let owner = row.owner.map_or("?".to_owned(), with_name);
+    let owner = rows::Row::from(&row).owner();
     let dead = if row.life == RowLife::Dead {
         ", dead"
     } else {

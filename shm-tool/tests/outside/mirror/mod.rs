@@ -202,4 +202,8 @@ fn one_process_carries_many_links_of_a_file_and_a_link_that_fails_ends_none_besi
     let wrong = broker.folder.file("wrong", "0x1 --too x\n", 0o600);
     let (code, said) = Mirror::start(&format!("--config {wrong}")).ended();
     assert!(code == 2 && said.contains("wrong:1: "), "{said}");
+    assert!(said.contains("did you mean `--to`?"), "{said}");
+    let empty = broker.folder.file("empty", "# none\n", 0o600);
+    let (code, said) = Mirror::start(&format!("--config {empty}")).ended();
+    assert!(code == 2 && said.contains("no link is in it; "), "{said}");
 }
