@@ -27,7 +27,7 @@ pub fn place(text: &str) -> Result<Place, String> {
     }
     text.parse().map_err(|why: ParsePlaceError| {
         if std::fs::metadata(text).is_ok() {
-            return format!("for the file write file:{text} or ./{text}");
+            return format!("write file:{text} or ./{text} for the file");
         }
         match text.starts_with(char::is_alphabetic) && !text.contains(':') {
             true => format!("{why}; or id:5, posix:/NAME, or for a file ./{text}"),

@@ -13,6 +13,7 @@ use shm_core::{HolderState, Place};
 
 use crate::cli::place;
 use crate::failure::Failure;
+use crate::kernel::files::FOLDER;
 use crate::kernel::found::{Found, Inside, SET_LOST, who};
 use crate::kernel::namespace::{here, memory_folder};
 use crate::kernel::processes::{lives, with_name};
@@ -235,7 +236,7 @@ fn memory() -> Option<Finding> {
     Some(if most == 0 || !is_nearly(used, most) {
         Finding::fine(&name, text)
     } else {
-        let mend = format!("mount -o remount,size={} {name}", most.saturating_mul(2));
+        let mend = format!("mount -o remount,size={} {FOLDER}", most.saturating_mul(2));
         Finding::new(Level::Bad, &name, text, mend)
     })
 }
@@ -313,12 +314,12 @@ fn parts(folders: &[PathBuf]) -> Vec<PathBuf> {
 /// The last word counts; without one it is yes.
 fn removes(texts: &[String]) -> bool {
     let words = texts.iter().flat_map(|text| text.lines());
-    let set = words.filter_map(|line| {
+    let mut set = words.filter_map(|line| {
         let (name, word) = line.split_once('=')?;
         (name.trim() == "RemoveIPC").then(|| word.trim().to_lowercase())
     });
     let no = ["no", "n", "false", "f", "0", "off"];
-    !set.last().is_some_and(|word| no.contains(&&*word))
+    !set.next_back().is_some_and(|word| no.contains(&&*word))
 }
 
 /// Whether the kernel undoes semaphores when a process dies, which writers are judged by.
@@ -413,6 +414,11 @@ fn of_segment(found: &Found) -> Vec<Finding> {
             Level::Bad,
             "it was left by an earlier start of the machine, or is a copy, and nothing durable in it is whole"
                 .to_owned(),
+            format!("shm rm {place}"),
+        )),
+        Inside::Unfit("removed") => findings.push(new(
+            Level::Note,
+            "its removal was begun, and not ended".to_owned(),
             format!("shm rm {place}"),
         )),
         Inside::Unfit("not read") => findings.push(new(

@@ -13,6 +13,7 @@ use shm_core::Place;
 use crate::cli::place;
 use crate::command::restore::octal;
 use crate::failure::{Exit, Failure};
+use crate::kernel::files::looked_into;
 
 use crate::mirror::{Broker, NAME, STOPPED, Source, Target, Trust, began, gone, random};
 use crate::usage;
@@ -111,6 +112,7 @@ impl Mirror {
                 "it is no link; write PLACE, and --to or --from",
             ));
         };
+        let place = looked_into(&place);
         match self.name {
             Some(name) if self.to.is_some() => {
                 let began = began();

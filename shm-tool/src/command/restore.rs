@@ -10,6 +10,7 @@ use shm_core::{Inspector, InspectorOptions, Place};
 use crate::cli::place;
 use crate::failure::{Exit, Failure, of_place};
 use crate::kept::{Held, Kept, decoded};
+use crate::kernel::files::looked_into;
 use crate::kernel::found::{Found, as_it_was, inspect_to_write};
 use crate::kernel::processes::AttachedProcesses;
 use crate::output::{print, quoted, visible};
@@ -69,7 +70,7 @@ impl Restore {
             (Ok(found), Some(_)) => self.make_anew(&found, &kept),
             (Err(failure), _) if failure.exit == Exit::NotFound && leads_somewhere(&self.place) => {
                 let mut options = Inspector::options();
-                self.make(options.mode(self.mode), &self.place, &kept)
+                self.make(options.mode(self.mode), &looked_into(&self.place), &kept)
             }
             (Err(failure), _) => Err(failure),
         }

@@ -1,5 +1,6 @@
 //! Files that values live in: those of the shared-memory file system, and those that are named.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
@@ -28,10 +29,8 @@ pub struct SharedFile {
 impl SharedFile {
     /// The file of a place that has this path.
     pub fn at(place: &Place, path: &Path) -> Result<SharedFile, Failure> {
-        let (place, path) = match path.file_name().filter(|_| is_posix(place)) {
-            Some(name) => in_memory(name),
-            None => (place.clone(), path.to_owned()),
-        };
+        let place = looked_into(place);
+        let path = place.path().map_or(path.into(), Cow::into_owned);
         let meta = fs::symlink_metadata(&path).map_err(|error| Failure::of_io(&place, &error))?;
         if !meta.is_file() {
             let why = if meta.is_symlink() {
@@ -77,6 +76,16 @@ impl SharedFile {
 
 pub fn is_posix(place: &Place) -> bool {
     place.to_string().starts_with("posix:")
+}
+
+/// The place, of a POSIX name in the shared-memory file system that is looked into.
+pub fn looked_into(place: &Place) -> Place {
+    match place.path().filter(|_| is_posix(place)) {
+        Some(path) => path
+            .file_name()
+            .map_or(place.clone(), |name| in_memory(name).0),
+        None => place.clone(),
+    }
 }
 
 /// Place and path of a name in the shared-memory file system that is looked into: that of another mount namespace has

@@ -58,6 +58,11 @@ pub fn here(advice: &str) -> Cow<'_, str> {
 
 fn led_into(pid: u32, advice: &str) -> String {
     let (mut led, mut rest) = (String::new(), advice);
+    for (command, namespace) in [("sysctl ", "ipc"), ("mount ", "mount")] {
+        if advice.starts_with(command) {
+            led = format!("nsenter --{namespace} --target {pid} ");
+        }
+    }
     while let Some((before, behind)) = rest.split_once("shm ") {
         led.extend([before, "shm "]);
         let begins = before.chars().last().is_none_or(|c| " `".contains(c));
@@ -92,6 +97,10 @@ mod tests {
         assert_eq!(
             led("shm who 0x1, then shm rm 0x1"),
             "shm --ipc-of 7 who 0x1, then shm --ipc-of 7 rm 0x1"
+        );
+        assert_eq!(
+            led("sysctl -w kernel.shmmni=8"),
+            "nsenter --ipc --target 7 sysctl -w kernel.shmmni=8"
         );
         for same in ["shm --ipc-of 1 ls", "a shm", "posix:/shm x", "kill -9 5"] {
             assert_eq!(led(same), same);

@@ -75,6 +75,13 @@ fn the_namespace_of_another_process_can_be_looked_into() {
             printed(&format!("--ipc-of {pid} show 0x1234 name")),
             "alice\n"
         );
+        let folder = crate::debug_info::Folder::new("into");
+        let file = folder.path("kept");
+        printed(&format!("--ipc-of {pid} dump 0x1234 {file}"));
+        printed(&format!("--ipc-of {pid} restore {file} posix:/made"));
+        assert_eq!(printed("ls --noheadings"), "");
+        let made = printed(&format!("--ipc-of {pid} show posix:/made name"));
+        assert_eq!(made, "alice\n");
         let rows = rows(&printed(&format!("ls --ipc-of {pid} --noheadings")));
         assert_eq!(rows[0][1], "Worker");
     })
