@@ -14,7 +14,7 @@ use crate::layout::{self, DecodeError, Mismatch, Schema, Value};
 #[cfg(doc)]
 use crate::protocol::HolderState;
 use crate::protocol::{
-    self, Access, Claimant, Fault, Held, Holder, Owner, Row, Seen, Segment, State,
+    self, Access, Claimant, Fault, Held, Holder, Locked, Owner, Row, Seen, Segment, State,
 };
 use crate::sysv::{Key, sem, shm};
 use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, refused, room};
@@ -57,7 +57,6 @@ use crate::typed::{Failure, Snapshot, UnknownStores, finish_bytes_as, refused, r
 /// ```
 pub struct Inspector {
     segment: Segment,
-    limit: usize,
     options: InspectorOptions,
 }
 
@@ -82,6 +81,7 @@ impl Inspector {
         InspectorOptions {
             settings: Settings::DEFAULT,
             write: false,
+            limit: Inspector::LIMIT,
         }
     }
 
@@ -92,7 +92,7 @@ impl Inspector {
     /// times its size.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Inspector {
-        self.limit = limit;
+        self.options.limit = limit;
         self
     }
 
@@ -102,9 +102,7 @@ impl Inspector {
     ///
     /// As for [`Inspector::open`]; the inspector stays what it was.
     pub fn reattach(&mut self) -> Result<(), Error> {
-        let limit = self.limit;
-        let place = Place::again(&self.segment);
-        *self = self.options.open(place)?.limit(limit);
+        *self = self.options.open(Place::again(&self.segment))?;
         Ok(())
     }
 
@@ -143,7 +141,7 @@ impl Inspector {
                     .map_or(0, |len| u32::from_ne_bytes(*len))
             };
             let (offset, part) = layout::locate(schema, path, length)?;
-            decode(part, &bytes[offset..], self.limit, path)
+            decode(part, &bytes[offset..], self.options.limit, path)
         });
         let part = part.map_err(self.explain(Operation::InspectorGet))?;
         Ok(part.value)
@@ -196,7 +194,7 @@ impl Inspector {
     /// have; else as for [`SharedBox::set`](crate::SharedBox::set), but for [`ErrorKind::Mismatch`] and
     /// [`ErrorKind::NeedsUpgrade`]. After each of them nothing is committed.
     pub fn set(&self, path: &str, value: impl Into<Value>) -> Result<u64, Error> {
-        self.commit(&[(path, value.into())], |_| true)
+        self.commit(&[(path, value.into())], None)
             .map_err(self.explain(Operation::InspectorSet))
             .map(Option::unwrap_or_default)
     }
@@ -207,7 +205,7 @@ impl Inspector {
     ///
     /// As for [`Inspector::set`].
     pub fn set_all(&self, parts: &[(&str, Value)]) -> Result<u64, Error> {
-        self.commit(parts, |_| true)
+        self.commit(parts, None)
             .map_err(self.explain(Operation::InspectorSetAll))
             .map(Option::unwrap_or_default)
     }
@@ -219,7 +217,7 @@ impl Inspector {
     ///
     /// As for [`Inspector::set`].
     pub fn set_if(&self, version: u64, parts: &[(&str, Value)]) -> Result<Option<u64>, Error> {
-        self.commit(parts, |found| found == version)
+        self.commit(parts, Some(version))
             .map_err(self.explain(Operation::InspectorSetIf))
     }
 
@@ -261,17 +259,12 @@ impl Inspector {
     fn commit_version(&self, version: u64, schema: &Schema, bytes: &[u8]) -> Result<bool, Failure> {
         check_version(version)?;
         check_bytes(schema, bytes)?;
-        self.to_write()?;
-        let locked = self.segment.lock()?;
-        // As long as the lock is held no other schema comes in force.
-        let (state, in_force) = room::in_force(&self.segment)?;
+        let (locked, in_force) = self.lock()?;
         let fits = in_force.fingerprint() == schema.fingerprint();
         if !(fits || in_force.extends(schema).is_ok()) || schema.size() > in_force.size() {
             let difference = Mismatch::new(&in_force, schema);
             return Err(Failure::Mismatch(Box::new(difference)));
         }
-        self.segment.write_as(state, in_force.size());
-        locked.check()?;
         Ok(finish_bytes_as(locked, version, schema, bytes))
     }
 
@@ -408,7 +401,7 @@ impl Inspector {
         if self.row_count() == 0 {
             return Ok(rows);
         }
-        let mut left = self.limit;
+        let mut left = self.options.limit;
         for (index, seen) in self.segment.rows_looked_at()? {
             let Some(row) = self.segment.row(index) else {
                 continue;
@@ -561,7 +554,7 @@ impl Inspector {
     }
 
     fn read(&self) -> Result<Snapshot<Value>, Failure> {
-        self.copy(|schema, bytes| decode(schema, &bytes, self.limit, ""))
+        self.copy(|schema, bytes| decode(schema, &bytes, self.options.limit, ""))
     }
 
     fn to_write(&self) -> Result<(), Failure> {
@@ -573,19 +566,24 @@ impl Inspector {
         }
     }
 
-    /// Commits parts, if the version that stands is `wanted`.
-    fn commit(
-        &self,
-        parts: &[(&str, Value)],
-        wanted: impl FnOnce(u64) -> bool,
-    ) -> Result<Option<u64>, Failure> {
+    /// Takes the lock. As long as it is held no other schema comes in force.
+    fn lock(&self) -> Result<(Locked<'_>, Schema), Failure> {
         self.to_write()?;
         let locked = self.segment.lock()?;
-        // As long as the lock is held no other schema comes in force.
         let (state, schema) = room::in_force(&self.segment)?;
         self.segment.write_as(state, schema.size());
         locked.check()?;
-        if !wanted(locked.version()) {
+        Ok((locked, schema))
+    }
+
+    /// Commits parts, if this version stands, or whichever does.
+    fn commit(
+        &self,
+        parts: &[(&str, Value)],
+        version: Option<u64>,
+    ) -> Result<Option<u64>, Failure> {
+        let (locked, schema) = self.lock()?;
+        if version.is_some_and(|version| version != locked.version()) {
             return Ok(None);
         }
         let (mut stores, mut enums) = (UnknownStores::new(), layout::Enums::default());
@@ -605,7 +603,7 @@ impl Inspector {
     ) -> Result<Snapshot<R>, Failure> {
         is_box(&self.segment)?;
         let read = |state, len| self.segment.read_bytes(state, len);
-        let (schema, (bytes, version)) = self.under_schema(self.limit, read)?;
+        let (schema, (bytes, version)) = self.under_schema(self.options.limit, read)?;
         let value = make(&schema, bytes)?;
         Ok(Snapshot { value, version })
     }
@@ -623,7 +621,7 @@ impl Inspector {
             if schema.size() > most {
                 return Err(Failure::TooLarge {
                     what: "bytes",
-                    limit: self.limit,
+                    limit: self.options.limit,
                 });
             }
             match read(state, schema.size()) {
@@ -703,6 +701,7 @@ impl fmt::Debug for Inspector {
 pub struct InspectorOptions {
     settings: Settings,
     write: bool,
+    limit: usize,
 }
 
 setters! {
@@ -774,11 +773,7 @@ impl InspectorOptions {
         let segment = made.map_err(|why| Error::new(why, operation, Some(place), None))?;
         let mut options = self.clone();
         options.write = true;
-        Ok(Inspector {
-            segment,
-            limit: Inspector::LIMIT,
-            options,
-        })
+        Ok(Inspector { segment, options })
     }
 
     /// Attaches the segment of a place. See [`Inspector::open`].
@@ -811,7 +806,6 @@ impl InspectorOptions {
         }
         Ok(Inspector {
             segment,
-            limit: Inspector::LIMIT,
             options: self.clone(),
         })
     }

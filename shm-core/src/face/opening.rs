@@ -91,17 +91,15 @@ impl Settings {
     /// so.
     pub(super) fn open(&self, place: &Place, of: &'static Type) -> Result<Opened, Failure> {
         let access = self.access(true);
-        let newborn = match place.key() {
-            Some(_) if self.adopt => Some(self.newborn(of)?),
+        let adopted = match findable(place)? {
+            Found::Key(key) if self.adopt => Some((key, self.newborn(of)?)),
             _ => None,
         };
         self.settled(of, || {
-            let segment = match (findable(place)?, &newborn) {
-                (Found::File(path), _) => protocol::open_file(&path, access)?,
-                (Found::Key(key), Some(newborn)) => protocol::open_or_adopt(key, access, newborn)
+            let segment = match &adopted {
+                Some((key, newborn)) => protocol::open_or_adopt(*key, access, newborn)
                     .map_err(|fault| adopting(fault, newborn))?,
-                (Found::Key(key), None) => protocol::open(key, access)?,
-                (Found::Id(id), _) => protocol::open_id(id, access)?,
+                None => find(place, access)?,
             };
             Ok((segment, false))
         })

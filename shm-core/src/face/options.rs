@@ -244,10 +244,6 @@ impl<T: SharedLayout, K> Options<T, K> {
             kind: PhantomData,
         }
     }
-
-    pub(super) fn removes_on_drop(&self) -> bool {
-        self.settings.remove_on_drop
-    }
 }
 
 setters! {

@@ -100,9 +100,10 @@ pub struct SharedBox<T: SharedLayout> {
 
 impl<T: SharedLayout> SharedBox<T> {
     pub(super) fn new(typed: Typed<T>, created: bool, options: Options<T>) -> SharedBox<T> {
+        let remove = options.settings.remove_on_drop;
         SharedBox {
             created,
-            remove_on_drop: options.removes_on_drop().then(protocol::epoch),
+            remove_on_drop: remove.then(protocol::epoch),
             view: SharedView::new(typed, options),
         }
     }

@@ -288,7 +288,7 @@ impl<T: SharedLayout> SharedView<T> {
         protocol::info(self.segment()).map_err(self.explain(Operation::Info))
     }
 
-    /// Whether the segment has been removed, by whomever, or its key leads to another one by now.
+    /// Whether the segment has been removed, or its key leads to another one by now.
     /// One or two system calls.
     ///
     /// # Errors

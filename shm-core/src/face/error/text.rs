@@ -310,7 +310,7 @@ impl Call {
                 }),
                 match operation.is_of_raw() {
                     true => hint_of_guards_holder(holder.state),
-                    false => hint_of_holder(holder.state),
+                    false => holding(holder.state).1,
                 },
             ),
             Fault::Reentrant => tell(
@@ -547,24 +547,13 @@ fn show_pids(pids: &[u32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Says who keeps a lock, and what that process is doing.
 fn show_holder(Holder { pid, state }: Holder, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let doing = match state {
-        _ if pid == 0 => {
-            return f.write_str("a process that can't be seen from here (another pid namespace)");
+    match pid {
+        0 => f.write_str("a process that can't be seen from here (another pid namespace)"),
+        pid if pid == std::process::id() => {
+            f.write_str("this process, by another box or another thread")
         }
-        _ if pid == std::process::id() => {
-            return f.write_str("this process, by another box or another thread");
-        }
-        HolderState::Stopped => "is stopped by a signal or a debugger",
-        HolderState::DumpingCore => "has crashed and whose core is still being written",
-        HolderState::Exiting => "has ended and whose memory is still being freed",
-        HolderState::Replaced => {
-            "is alive and has called `exec`, so that it knows nothing of the lock"
-        }
-        HolderState::Left => "is alive and has left its IPC namespace",
-        HolderState::Gone => "has ended",
-        HolderState::Running | HolderState::Unseen => "is alive",
-    };
-    write!(f, "process {pid}, which {doing}")
+        pid => write!(f, "process {pid}, which {}", holding(state).0),
+    }
 }
 
 /// The next step after a system call that failed: `sysv` does not know what it was for.
@@ -625,25 +614,37 @@ fn hint_of_system(operation: Operation, source: &sysv::Error) -> &'static str {
     }
 }
 
-/// The next step where another process keeps the lock.
-fn hint_of_holder(state: HolderState) -> &'static str {
+/// What a process that keeps the lock is doing, behind "which", and the next step of those who want it.
+fn holding(state: HolderState) -> (&'static str, &'static str) {
     match state {
-        HolderState::Stopped => {
-            "let it go on with `kill -CONT` and its pid, or end it with `kill -9`: the lock is free then"
-        }
-        HolderState::DumpingCore | HolderState::Exiting => {
-            "try again: the lock is free as soon as the kernel has done with it"
-        }
-        HolderState::Replaced => {
-            "end that process with `kill` and its pid, or have it open the segment again"
-        }
-        HolderState::Left => {
-            "end that process with `kill` and its pid: it has left by mistake or is about to let go"
-        }
-        HolderState::Gone => {
-            "it will not let go any more: have its C side use `SEM_UNDO`, or a robust mutex; till then raise the semaphore by one with `sysv::sem::op`, or end all who use the mutex and make it anew"
-        }
-        _ => "find out why that process keeps the lock, or allow more time with `Options::timeout`",
+        HolderState::Running | HolderState::Unseen => (
+            "is alive",
+            "find out why that process keeps the lock, or allow more time with `Options::timeout`",
+        ),
+        HolderState::Stopped => (
+            "is stopped by a signal or a debugger",
+            "let it go on with `kill -CONT` and its pid, or end it with `kill -9`: the lock is free then",
+        ),
+        HolderState::DumpingCore => (
+            "has crashed and whose core is still being written",
+            "try again: the lock is free as soon as the kernel has done with it",
+        ),
+        HolderState::Exiting => (
+            "has ended and whose memory is still being freed",
+            "try again: the lock is free as soon as the kernel has done with it",
+        ),
+        HolderState::Replaced => (
+            "is alive and has called `exec`, so that it knows nothing of the lock",
+            "end that process with `kill` and its pid, or have it open the segment again",
+        ),
+        HolderState::Left => (
+            "is alive and has left its IPC namespace",
+            "end that process with `kill` and its pid: it has left by mistake or is about to let go",
+        ),
+        HolderState::Gone => (
+            "has ended",
+            "it will not let go any more: have its C side use `SEM_UNDO`, or a robust mutex; till then raise the semaphore by one with `sysv::sem::op`, or end all who use the mutex and make it anew",
+        ),
     }
 }
 
@@ -656,6 +657,6 @@ fn hint_of_guards_holder(state: HolderState) -> &'static str {
         HolderState::Running | HolderState::Unseen => {
             "find out why that process keeps the guard, or allow more time: `RawOptions::timeout`, or the limit that the call was given"
         }
-        _ => hint_of_holder(state),
+        _ => holding(state).1,
     }
 }

@@ -268,7 +268,7 @@ impl<T: SharedLayout> Options<T, SharedTable<T>> {
         Ok(SharedTable {
             view: TableView::new(Typed::new(attached)),
             created,
-            remove_on_drop: self.removes_on_drop().then(protocol::epoch),
+            remove_on_drop: self.settings.remove_on_drop.then(protocol::epoch),
         })
     }
 }

@@ -196,7 +196,7 @@ impl<T: SharedLayout> TableView<T> {
         protocol::info(self.segment()).map_err(self.explain(Operation::TableInfo))
     }
 
-    /// Whether the table has been removed, by whomever. One or two system calls.
+    /// Whether the table has been removed. One or two system calls.
     ///
     /// # Errors
     ///
