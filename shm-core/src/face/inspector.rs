@@ -70,7 +70,7 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// As for [`SharedView::open`](crate::SharedView::open), but for [`ErrorKind::Mismatch`].
+    /// As for [`SharedView::open`](crate::SharedView::open), but for [`ErrorKind::Mismatch`] and [`ErrorKind::OtherKind`].
     pub fn open(place: impl Into<Place>) -> Result<Inspector, Error> {
         Inspector::options().open(place)
     }
@@ -780,7 +780,7 @@ impl InspectorOptions {
     ///
     /// # Errors
     ///
-    /// As for [`Inspector::open`]; with [`write`](InspectorOptions::write) also
+    /// As for [`Inspector::open`]; with [`write`](InspectorOptions::write) also [`ErrorKind::OtherKind`] of a table,
     /// [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`], [`ErrorKind::Unjudged`], [`ErrorKind::NoUndo`] and
     /// [`ErrorKind::Left`].
     pub fn open(&self, place: impl Into<Place>) -> Result<Inspector, Error> {

@@ -124,9 +124,10 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
     /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
-    /// [`ErrorKind::Damaged`]; [`ErrorKind::NotRestored`]; [`ErrorKind::Mismatch`]; [`ErrorKind::NeedsUpgrade`]; [`ErrorKind::Unfinished`] if a
-    /// birth does not end within the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal
-    /// is under way. Of the claim to write: [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`],
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::OtherKind`] of a [table](crate::SharedTable);
+    /// [`ErrorKind::NeedsUpgrade`]; [`ErrorKind::Unfinished`] if a birth does not end within the [time
+    /// limit](Options::timeout); [`ErrorKind::Removed`] if a removal is under way. Of a file: [`ErrorKind::NotRestored`], and
+    /// [`ErrorKind::Busy`] if another process restores its value for as long. Of the claim to write: [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`],
     /// [`ErrorKind::Unjudged`], [`ErrorKind::NoUndo`], and [`ErrorKind::Left`] if this thread leaves its IPC
     /// namespace meanwhile.
     ///

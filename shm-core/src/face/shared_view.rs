@@ -61,8 +61,10 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// [`ErrorKind::System`] (no such segment, no permission, no memory); [`ErrorKind::Options`] for a key
     /// that leads to no segment; [`ErrorKind::Untrusted`]; [`ErrorKind::Foreign`]; [`ErrorKind::Format`];
-    /// [`ErrorKind::Damaged`]; [`ErrorKind::NotRestored`]; [`ErrorKind::Mismatch`]; [`ErrorKind::Unfinished`] if a birth does not end within
-    /// the [time limit](Options::timeout); [`ErrorKind::Removed`] if a removal is under way.
+    /// [`ErrorKind::Damaged`]; [`ErrorKind::Mismatch`]; [`ErrorKind::OtherKind`] of a [table](crate::SharedTable);
+    /// [`ErrorKind::Unfinished`] if a birth does not end within the [time limit](Options::timeout); [`ErrorKind::Removed`] if a
+    /// removal is under way. Of a file: [`ErrorKind::NotRestored`], and [`ErrorKind::Busy`] if another process restores its
+    /// value for as long.
     pub fn open(place: impl Into<Place>) -> Result<SharedView<T>, Error> {
         Options::new().open_read_only(place)
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use shm_core::sysv::{Kind, Limit, Mode, sem, shm};
 use shm_core::{
-    Error, ErrorKind, FixedStr, Inspector, Key, Owner, RawBox, SharedBox, SharedLayout, SharedView,
-    field,
+    Error, ErrorKind, FixedStr, Inspector, Key, Owner, RawBox, SharedBox, SharedLayout,
+    SharedTable, SharedView, field,
 };
 use shm_tests::{Guard, NOBODY, Peer, in_own_ipc_namespace, may_change_user};
 
@@ -523,6 +523,18 @@ fn kinds_that_come_out_are_documented() {
 
     let error = SharedBox::<u64>::open(Key::PRIVATE).unwrap_err();
     assert_documents("face/shared_box.rs", "open", &error);
+    let mut options = SharedTable::<u64>::options();
+    let table = options
+        .rows(2)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE);
+    let table = table.unwrap();
+    let place = table.place().unwrap();
+    let error = SharedBox::<u64>::open(&place).unwrap_err();
+    assert_documents("face/shared_box.rs", "open", &error);
+    let error = SharedView::<u64>::open(&place).unwrap_err();
+    assert_documents("face/shared_view.rs", "open", &error);
+    drop(table);
     let mut removed = old.writer().unwrap();
     guard.memory();
     shm_core::remove(key).unwrap();
