@@ -212,8 +212,8 @@ impl<T: SharedLayout, V: Deref<Target: AsRef<SharedView<T>>>> Stream for ChangeS
             newer.map(|newer| match newer {
                 Ok(()) => view
                     .typed
-                    .read(Field::WHOLE, view.explain(Operation::Stream)),
-                Err(fault) => Err(view.explain(Operation::Stream)(fault)),
+                    .read(Field::WHOLE, view.typed.explain(Operation::Stream)),
+                Err(fault) => Err(view.typed.explain(Operation::Stream)(fault)),
             })
         };
         this.newest.poll(waker, poll, |next| next.version)

@@ -57,7 +57,7 @@ impl<T: SharedLayout> SharedBox<T> {
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, Error> {
         let file = self.segment().home().file().ok_or(Fault::NoFile);
         let fd = file.and_then(|file| Ok(file.as_fd()?));
-        fd.map_err(self.explain(Operation::AsFd))
+        fd.map_err(self.typed.explain(Operation::AsFd))
     }
 
     /// Drops the box and keeps a descriptor of what it lived in: memory without a name lasts as long as that. Some three system calls.
@@ -68,7 +68,7 @@ impl<T: SharedLayout> SharedBox<T> {
     pub fn into_fd(self) -> Result<OwnedFd, Error> {
         let fd = self.as_fd()?.try_clone_to_owned();
         fd.map_err(|error| {
-            self.explain(Operation::IntoFd)(Fault::from(file::Error::of_descriptor(&error)))
+            self.typed.explain(Operation::IntoFd)(Fault::from(file::Error::of_descriptor(&error)))
         })
     }
 
@@ -89,7 +89,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// limit](super::options::Options::timeout): what was durable still is. [`ErrorKind::Removed`]; [`ErrorKind::Overtaken`]; [`ErrorKind::Damaged`].
     pub fn persist(&self) -> Result<(), Error> {
         let persisted = self.segment().persist();
-        persisted.map_err(self.explain(Operation::Persist))
+        persisted.map_err(self.typed.explain(Operation::Persist))
     }
 
     /// Drops the box, and says whether the value is [durable](SharedBox::persist).

@@ -544,8 +544,7 @@ impl Inspector {
     }
 
     fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
-        let place = Place::of(&self.segment);
-        move |why: W| Error::new(why.into(), operation, place, None)
+        move |why: W| Error::new(why.into(), operation, Place::of(&self.segment), None)
     }
 
     fn schema_for(&self, operation: Operation) -> Result<Schema, Error> {

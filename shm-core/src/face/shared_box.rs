@@ -267,10 +267,10 @@ impl<T: SharedLayout> SharedBox<T> {
         };
         if const { size_of::<T>() > IN_REGISTERS } {
             let updated = self.typed.update(&mut locked, change);
-            let version = updated.map_err(self.explain(Operation::Update))?;
+            let version = updated.map_err(self.typed.explain(Operation::Update))?;
             return Ok(locked.finish(|_| version));
         }
-        let explain = self.explain(Operation::Update);
+        let explain = self.typed.explain(Operation::Update);
         let mut value = self.typed.load(&locked, Field::WHOLE, explain)?;
         change(&mut value);
         if locked.check_at_once() {
@@ -329,7 +329,7 @@ impl<T: SharedLayout> SharedBox<T> {
             Some(locked) => locked,
             None => self.lock(Operation::TryUpdate)?,
         };
-        let explain = |failure| E::from(self.explain(Operation::TryUpdate)(failure));
+        let explain = |failure| E::from(self.typed.explain(Operation::TryUpdate)(failure));
         let Snapshot { value, version } = self.typed.try_update(&mut locked, change, explain)?;
         let version = locked.finish(|_| version);
         Ok(Snapshot { value, version })
@@ -354,7 +354,7 @@ impl<T: SharedLayout> SharedBox<T> {
         };
         self.typed
             .find(&locked, field)
-            .map_err(self.explain(Operation::Store))?;
+            .map_err(self.typed.explain(Operation::Store))?;
         Ok(locked.finish(|locked| self.typed.commit_field(locked, field, &value)))
     }
 
@@ -393,8 +393,8 @@ impl<T: SharedLayout> SharedBox<T> {
         };
         self.typed
             .find(&locked, field)
-            .map_err(self.explain(Operation::UpdateField))?;
-        let explain = self.explain(Operation::UpdateField);
+            .map_err(self.typed.explain(Operation::UpdateField))?;
+        let explain = self.typed.explain(Operation::UpdateField);
         let mut value = self.typed.load(&locked, field, explain)?;
         change(&mut value);
         if !locked.check_at_once() {
@@ -431,8 +431,8 @@ impl<T: SharedLayout> SharedBox<T> {
         };
         self.typed
             .find(&locked, field)
-            .map_err(self.explain(Operation::FetchAdd))?;
-        let explain = self.explain(Operation::FetchAdd);
+            .map_err(self.typed.explain(Operation::FetchAdd))?;
+        let explain = self.typed.explain(Operation::FetchAdd);
         let before = self.typed.load(&locked, field, explain)?;
         let after = before.__wrapping_add(n);
         locked.finish(|locked| self.typed.commit_field(locked, field, &after));
@@ -460,7 +460,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// owns or created it, and of kind [`Denied`](crate::sysv::Kind::Denied) if the user may not even
     /// read it; [`ErrorKind::Removed`] if another process was faster; [`ErrorKind::Left`].
     pub fn remove(&self) -> Result<(), Error> {
-        protocol::remove(self.segment()).map_err(self.explain(Operation::Remove))
+        protocol::remove(self.segment()).map_err(self.typed.explain(Operation::Remove))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this box was made with,
@@ -540,14 +540,16 @@ impl<T: SharedLayout> SharedBox<T> {
     #[cold]
     #[inline(never)]
     fn check_slowly(&self, locked: &Locked<'_>, operation: Operation) -> Result<(), Error> {
-        locked.check().map_err(self.explain(operation))
+        locked.check().map_err(self.typed.explain(operation))
     }
 
     /// Commits under a lock that may have been lost.
     #[cold]
     #[inline(never)]
     fn commit_checked(&self, locked: Locked<'_>, value: &T) -> Result<u64, Error> {
-        locked.check().map_err(self.explain(Operation::Update))?;
+        locked
+            .check()
+            .map_err(self.typed.explain(Operation::Update))?;
         Ok(locked.finish(|locked| self.typed.commit_slowly(locked, value)))
     }
 
@@ -558,7 +560,7 @@ impl<T: SharedLayout> SharedBox<T> {
         self.typed
             .attached()
             .lock()
-            .map_err(self.explain(operation))
+            .map_err(self.typed.explain(operation))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::layout::SharedLayout;
 use crate::protocol::{self, Claimant, Segment};
 use crate::sysv::Key;
 use crate::sysv::shm;
-use crate::typed::{Failure, Field, Snapshot, Typed};
+use crate::typed::{Field, Snapshot, Typed};
 
 /// A value of type `T` in a System V segment, to be read.
 ///
@@ -113,7 +113,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// [`ErrorKind::Damaged`].
     #[inline]
     pub fn get(&self) -> Result<T, Error> {
-        self.typed.read_value(self.explain(Operation::Get))
+        self.typed.read_value(self.typed.explain(Operation::Get))
     }
 
     /// Copies the committed value to the stack and lends that copy to `look`; returns what `look`
@@ -136,7 +136,7 @@ impl<T: SharedLayout> SharedView<T> {
     #[inline]
     pub fn read_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
         self.typed
-            .read_with(look, self.explain(Operation::ReadWith))
+            .read_with(look, self.typed.explain(Operation::ReadWith))
     }
 
     /// The committed value in a box, for values too large for the stack. One allocation.
@@ -147,7 +147,7 @@ impl<T: SharedLayout> SharedView<T> {
     pub fn get_boxed(&self) -> Result<Box<T>, Error> {
         self.typed
             .read_boxed()
-            .map_err(self.explain(Operation::GetBoxed))
+            .map_err(self.typed.explain(Operation::GetBoxed))
     }
 
     /// The committed value and its version.
@@ -158,7 +158,7 @@ impl<T: SharedLayout> SharedView<T> {
     #[inline]
     pub fn snapshot(&self) -> Result<Snapshot<T>, Error> {
         self.typed
-            .read(Field::WHOLE, self.explain(Operation::Snapshot))
+            .read(Field::WHOLE, self.typed.explain(Operation::Snapshot))
     }
 
     /// One field of the committed value, copied as a whole: costs what its bytes cost, however
@@ -172,7 +172,7 @@ impl<T: SharedLayout> SharedView<T> {
     #[inline]
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>) -> Result<F, Error> {
         self.typed
-            .read_present(field, self.explain(Operation::Load))
+            .read_present(field, self.typed.explain(Operation::Load))
             .map(|snapshot| snapshot.value)
     }
 
@@ -187,7 +187,7 @@ impl<T: SharedLayout> SharedView<T> {
     pub fn read_into(&self, value: &mut T) -> Result<u64, Error> {
         self.typed
             .read_over(value)
-            .map_err(self.explain(Operation::ReadInto))
+            .map_err(self.typed.explain(Operation::ReadInto))
     }
 
     /// The version of the committed value: 1 at birth, raised by each commit, by more than 1 after
@@ -229,7 +229,7 @@ impl<T: SharedLayout> SharedView<T> {
             return Ok(None);
         }
         self.typed
-            .read_persistently(Field::WHOLE, self.explain(operation))
+            .read_persistently(Field::WHOLE, self.typed.explain(operation))
             .map(Some)
     }
 
@@ -275,7 +275,7 @@ impl<T: SharedLayout> SharedView<T> {
     pub fn writers(&self) -> Result<Vec<Claimant>, Error> {
         self.segment()
             .claimants()
-            .map_err(self.explain(Operation::Writers))
+            .map_err(self.typed.explain(Operation::Writers))
     }
 
     /// What the kernel knows of the segment: owner, mode, size, times, who is attached. One system
@@ -287,7 +287,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// segment; [`ErrorKind::System`] of kind [`Denied`](crate::sysv::Kind::Denied) if this user may not
     /// read it any more and the kernel has no `SHM_STAT_ANY` (Linux 4.17).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        protocol::info(self.segment()).map_err(self.explain(Operation::Info))
+        protocol::info(self.segment()).map_err(self.typed.explain(Operation::Info))
     }
 
     /// Whether the segment has been removed, or its key leads to another one by now.
@@ -297,7 +297,7 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::info`].
     pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.segment()).map_err(self.explain(Operation::IsRemoved))
+        protocol::is_removed(self.segment()).map_err(self.typed.explain(Operation::IsRemoved))
     }
 
     /// Attaches the segment that the key leads to now, with the options that this view was made
@@ -346,7 +346,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// [`SharedView::wait`], under the name of this operation.
     pub(super) fn wait_as(&self, version: u64, operation: Operation) -> Result<Snapshot<T>, Error> {
         self.wait_until(version, None, operation)?;
-        self.typed.read(Field::WHOLE, self.explain(operation))
+        self.typed.read(Field::WHOLE, self.typed.explain(operation))
     }
 
     fn wait_until(
@@ -357,21 +357,12 @@ impl<T: SharedLayout> SharedView<T> {
     ) -> Result<bool, Error> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let waited = self.segment().wait(version, end);
-        waited.map_err(self.explain(operation))
+        waited.map_err(self.typed.explain(operation))
     }
 
     #[inline(always)]
     pub(super) fn segment(&self) -> &Segment {
         self.typed.attached().segment()
-    }
-
-    /// Makes an error of what one of these calls failed for.
-    #[inline(always)]
-    pub(super) fn explain<W: Into<Failure>>(
-        &self,
-        operation: Operation,
-    ) -> impl FnOnce(W) -> Error {
-        Error::of(operation, self.typed.attached())
     }
 }
 

@@ -7,7 +7,7 @@ use super::error::ErrorKind;
 use super::error::{Error, Operation};
 use crate::layout::SharedLayout;
 use crate::protocol::{Held, Locked, Mark};
-use crate::typed::{Failure, Field, IN_REGISTERS, Integer, Stores, Typed};
+use crate::typed::{Field, IN_REGISTERS, Integer, Stores, Typed};
 
 /// The write lock of a [`SharedBox`](crate::SharedBox), held until this is dropped or the process
 /// dies.
@@ -79,7 +79,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     pub fn get_boxed(&self) -> Result<Box<T>, Error> {
         self.check(Operation::WriterGetBoxed)?;
         let loaded = self.typed.load_boxed(&self.locked);
-        loaded.map_err(self.explain(Operation::WriterGetBoxed))
+        loaded.map_err(self.typed.explain(Operation::WriterGetBoxed))
     }
 
     /// The version of the committed value. One load.
@@ -128,7 +128,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         if const { size_of::<T>() > IN_REGISTERS } {
             self.check(Operation::WriterUpdate)?;
             let updated = self.typed.update(&mut self.locked, change);
-            let version = updated.map_err(self.explain(Operation::WriterUpdate))?;
+            let version = updated.map_err(self.typed.explain(Operation::WriterUpdate))?;
             self.locked.notify(version, self.closely);
             return Ok(version);
         }
@@ -151,22 +151,17 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
         Ok(version)
     }
 
-    #[inline(always)]
-    fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
-        Error::of(operation, self.typed.attached())
-    }
-
     /// Whether the lock is still this process's, and the segment what it was.
     #[inline(always)]
     fn check(&self, operation: Operation) -> Result<(), Error> {
-        self.locked.check().map_err(self.explain(operation))
+        self.locked.check().map_err(self.typed.explain(operation))
     }
 
     /// Whether the field is in no element that is not there.
     #[inline(always)]
     fn find<F>(&self, field: Field<T, F>, operation: Operation) -> Result<(), Error> {
         let found = self.typed.find(&self.locked, field);
-        found.map_err(self.explain(operation))
+        found.map_err(self.typed.explain(operation))
     }
 
     #[inline(always)]
@@ -177,7 +172,7 @@ impl<'a, T: SharedLayout> Writer<'a, T> {
     ) -> Result<F, Error> {
         self.check(operation)?;
         self.find(field, operation)?;
-        let explain = self.explain(operation);
+        let explain = self.typed.explain(operation);
         self.typed.load(&self.locked, field, explain)
     }
 

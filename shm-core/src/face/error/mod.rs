@@ -10,11 +10,11 @@ pub(crate) use operation::Operation;
 
 use super::place::{NO_KEY, ParsePlaceError, Place};
 use crate::home::Home;
-use crate::layout::{FitError, InvalidValue, Mismatch, TextError};
+use crate::layout::{FitError, InvalidValue, Mismatch, SharedLayout, TextError};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
 use crate::sysv::{self, Key, ParseKeyError};
-use crate::typed::{Attached, Failure, Type};
+use crate::typed::{Attached, Failure, Type, Typed};
 
 /// What kind of error it is: see [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -229,16 +229,6 @@ impl Error {
         Error(Repr::Text(Box::new(Text { kind, source, hint })))
     }
 
-    /// Makes an error of what a call on an attached segment failed for. Nothing is put together
-    /// before that.
-    #[inline]
-    pub(crate) fn of<W: Into<Failure>>(
-        operation: Operation,
-        attached: &Attached,
-    ) -> impl FnOnce(W) -> Error {
-        move |why| Error::of_attached(why.into(), operation, attached)
-    }
-
     #[cold]
     #[inline(never)]
     fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
@@ -344,6 +334,17 @@ impl Error {
             Repr::Call(call) => Some(call.why()),
             _ => None,
         }
+    }
+}
+
+impl<T: SharedLayout> Typed<T> {
+    /// Makes an error of what a call on the attached segment failed for. Nothing is put together before that.
+    #[inline(always)]
+    pub(in crate::face) fn explain<W: Into<Failure>>(
+        &self,
+        operation: Operation,
+    ) -> impl FnOnce(W) -> Error {
+        move |why| Error::of_attached(why.into(), operation, self.attached())
     }
 }
 

@@ -67,7 +67,7 @@ impl<T: SharedLayout> Stream for MembershipStream<T> {
         let (attached, waker) = (this.typed.attached(), context.waker());
         let poll = |seen, waiting: &mut _| {
             let next = attached.segment().poll_membership(seen, waiting, waker);
-            next.map_err(Error::of(Operation::TableStream, attached))
+            next.map_err(this.typed.explain(Operation::TableStream))
         };
         this.newest.poll(waker, poll, |now| *now)
     }

@@ -134,7 +134,7 @@ impl<'a, T: SharedLayout> RowView<'a, T> {
 
     #[inline]
     pub(super) fn read(&self, operation: Operation) -> Result<Snapshot<T>, Error> {
-        let explain = Error::of(operation, self.typed.attached());
+        let explain = self.typed.explain(operation);
         self.typed
             .read_row(&self.row, &self.seen, Field::WHOLE, explain)
     }

@@ -9,7 +9,7 @@ use super::super::error::{Error, Operation};
 use super::row_view::RowId;
 use crate::layout::SharedLayout;
 use crate::protocol::{OwnedRow, Seated, Segment};
-use crate::typed::{Failure, Field, Integer, Typed};
+use crate::typed::{Field, Integer, Typed};
 
 /// A row of a table that belongs to this process until this is dropped, or the process ends.
 ///
@@ -63,7 +63,7 @@ impl<T: SharedLayout> Seat<T> {
         let operation = Operation::SeatUpdate;
         let mut row = self.row(operation)?;
         let updated = self.typed.update(&mut row, change);
-        let version = updated.map_err(self.explain(operation))?;
+        let version = updated.map_err(self.typed.explain(operation))?;
         Ok(row.finish(version))
     }
 
@@ -79,7 +79,7 @@ impl<T: SharedLayout> Seat<T> {
         let mut row = self.row(operation)?;
         let found = self.typed.check_stored(field);
         let found = found.and_then(|()| self.typed.find(&row, field));
-        found.map_err(self.explain(operation))?;
+        found.map_err(self.typed.explain(operation))?;
         let version = self.typed.commit_field(&mut row, field, &value);
         Ok(row.finish(version))
     }
@@ -100,8 +100,10 @@ impl<T: SharedLayout> Seat<T> {
             return Ok(before);
         }
         let found = self.typed.find(&row, field);
-        found.map_err(self.explain(operation))?;
-        let before = self.typed.load(&row, field, self.explain(operation))?;
+        found.map_err(self.typed.explain(operation))?;
+        let before = self
+            .typed
+            .load(&row, field, self.typed.explain(operation))?;
         let after = before.__wrapping_add(n);
         let version = self.typed.commit_field(&mut row, field, &after);
         row.finish(version);
@@ -115,7 +117,7 @@ impl<T: SharedLayout> Seat<T> {
     /// As for [`Seat::update`].
     pub fn get(&self) -> Result<T, Error> {
         let row = self.row(Operation::SeatGet)?;
-        let explain = self.explain(Operation::SeatGet);
+        let explain = self.typed.explain(Operation::SeatGet);
         self.typed.load(&row, Field::WHOLE, explain)
     }
 
@@ -135,11 +137,7 @@ impl<T: SharedLayout> Seat<T> {
     #[cold]
     fn check(&self, operation: Operation) -> Result<(), Error> {
         let checked = self.typed.attached().check_seat(&self.seated);
-        checked.map_err(self.explain(operation))
-    }
-
-    fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
-        Error::of(operation, self.typed.attached())
+        checked.map_err(self.typed.explain(operation))
     }
 }
 

@@ -128,7 +128,7 @@ impl<T: SharedLayout> SharedTable<T> {
     /// [`ErrorKind::ChildDenied`].
     pub fn claim(&self, value: T) -> Result<Seat<T>, Error> {
         let claimed = self.typed.claim_row(&value);
-        let (seated, number) = claimed.map_err(self.explain(Operation::TableClaim))?;
+        let (seated, number) = claimed.map_err(self.typed.explain(Operation::TableClaim))?;
         Ok(Seat::new(Arc::clone(&self.typed), seated, number))
     }
 
@@ -146,7 +146,7 @@ impl<T: SharedLayout> SharedTable<T> {
             let last = row.read(Operation::TableReap);
             each(row.id(), last.map(|snapshot| snapshot.value));
         });
-        reaped.map_err(self.explain(Operation::TableReap))
+        reaped.map_err(self.typed.explain(Operation::TableReap))
     }
 
     /// Removes the table: every later call of any process that is attached to it says [`ErrorKind::Removed`], and the
@@ -156,7 +156,7 @@ impl<T: SharedLayout> SharedTable<T> {
     ///
     /// As for [`SharedBox::remove`](crate::SharedBox::remove).
     pub fn remove(&self) -> Result<(), Error> {
-        protocol::remove(self.segment()).map_err(self.explain(Operation::TableRemove))
+        protocol::remove(self.segment()).map_err(self.typed.explain(Operation::TableRemove))
     }
 
     /// The descriptor of the memory or file that the table lives in, to be passed to other processes: see
@@ -168,7 +168,7 @@ impl<T: SharedLayout> SharedTable<T> {
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, Error> {
         let file = self.segment().home().file().ok_or(Fault::NoFile);
         let fd = file.and_then(|file| Ok(file.as_fd()?));
-        fd.map_err(self.explain(Operation::AsFd))
+        fd.map_err(self.typed.explain(Operation::AsFd))
     }
 }
 

@@ -54,7 +54,7 @@ impl<T: SharedLayout> TableView<T> {
     /// [`ErrorKind::ChildDenied`].
     pub fn look(&self) -> Result<Rows<'_, T>, Error> {
         let looked = self.segment().look_at_rows();
-        let looked = looked.map_err(self.explain(Operation::TableLook))?;
+        let looked = looked.map_err(self.typed.explain(Operation::TableLook))?;
         Ok(Rows::new(&self.typed, looked.map(|looked| looked.rows)))
     }
 
@@ -117,7 +117,7 @@ impl<T: SharedLayout> TableView<T> {
         operation: Operation,
     ) -> Result<Option<u64>, Error> {
         let waited = self.segment().wait_membership(count, end);
-        waited.map_err(self.explain(operation))
+        waited.map_err(self.typed.explain(operation))
     }
 
     /// The value of one claim of a row. No system call, no allocation.
@@ -128,7 +128,7 @@ impl<T: SharedLayout> TableView<T> {
     pub fn get(&self, id: RowId) -> Result<T, Error> {
         let row = RowView::look(&self.typed, id.index()).filter(|row| row.id() == id);
         let row = row.ok_or(Failure::Stale);
-        let row = row.map_err(self.explain(Operation::TableGet))?;
+        let row = row.map_err(self.typed.explain(Operation::TableGet))?;
         row.read(Operation::TableGet).map(|snapshot| snapshot.value)
     }
 
@@ -163,7 +163,7 @@ impl<T: SharedLayout> TableView<T> {
     /// [`ErrorKind::Counter`] of a field that is none; [`ErrorKind::Removed`].
     pub fn total<F: Integer>(&self, field: Field<T, F>) -> Result<u64, Error> {
         let total = self.typed.total(field);
-        total.map_err(self.explain(Operation::TableTotal))
+        total.map_err(self.typed.explain(Operation::TableTotal))
     }
 
     /// How many rows the table has, whether they are free or not.
@@ -184,7 +184,7 @@ impl<T: SharedLayout> TableView<T> {
     /// As for that.
     pub fn writers(&self) -> Result<Vec<Claimant>, Error> {
         let claimants = self.segment().claimants();
-        claimants.map_err(self.explain(Operation::TableWriters))
+        claimants.map_err(self.typed.explain(Operation::TableWriters))
     }
 
     /// What the kernel knows of the segment. One system call.
@@ -193,7 +193,7 @@ impl<T: SharedLayout> TableView<T> {
     ///
     /// As for [`SharedView::info`](crate::SharedView::info).
     pub fn info(&self) -> Result<shm::Stat, Error> {
-        protocol::info(self.segment()).map_err(self.explain(Operation::TableInfo))
+        protocol::info(self.segment()).map_err(self.typed.explain(Operation::TableInfo))
     }
 
     /// Whether the table has been removed. One or two system calls.
@@ -202,18 +202,11 @@ impl<T: SharedLayout> TableView<T> {
     ///
     /// As for [`TableView::info`].
     pub fn is_removed(&self) -> Result<bool, Error> {
-        protocol::is_removed(self.segment()).map_err(self.explain(Operation::TableIsRemoved))
+        protocol::is_removed(self.segment()).map_err(self.typed.explain(Operation::TableIsRemoved))
     }
 
     pub(super) fn segment(&self) -> &Segment {
         self.typed.attached().segment()
-    }
-
-    pub(super) fn explain<W: Into<Failure>>(
-        &self,
-        operation: Operation,
-    ) -> impl FnOnce(W) -> Error {
-        Error::of(operation, self.typed.attached())
     }
 }
 
