@@ -58,7 +58,7 @@ impl SemGuard {
     /// [`ErrorKind::System`]: no such set, no right to read it, or removed meanwhile.
     /// [`ErrorKind::Guard`]: it has no such semaphore, or was not initialised in this time.
     pub fn open(key: impl Into<Key>, index: u16, limit: Duration) -> Result<SemGuard, Error> {
-        let set = find(key.into()).map_err(failure);
+        let set = find(key.into()).map_err(Failure::from);
         set.and_then(|set| SemGuard::settled(set, index, limit))
             .map_err(|why| Error::new(why, Operation::SemGuardOpen, None, None))
     }
@@ -110,16 +110,16 @@ impl SemGuard {
         loop {
             match sem::get(key, 1, flags, mode) {
                 Ok(set) => {
-                    sem::op(set, &[Op::add(0, 1)]).map_err(failure)?;
+                    sem::op(set, &[Op::add(0, 1)])?;
                     return Ok(SemGuard { set, index: 0 });
                 }
                 Err(error) if error.kind() == Kind::Exists => {}
-                Err(error) => return Err(failure(error)),
+                Err(error) => return Err(error.into()),
             }
             match find(key) {
                 // It went away in between.
                 Err(error) if error.kind() == Kind::NotFound => {}
-                found => return SemGuard::settled(found.map_err(failure)?, 0, limit),
+                found => return SemGuard::settled(found?, 0, limit),
             }
         }
     }
@@ -127,7 +127,7 @@ impl SemGuard {
     fn settled(set: sem::Id, index: u16, limit: Duration) -> Result<SemGuard, Failure> {
         let start = Instant::now();
         loop {
-            let stat = sem::stat(set).map_err(failure)?;
+            let stat = sem::stat(set)?;
             let refused = |why: String| Failure::Guard(format!("semaphore set {set} {why}").into());
             if usize::from(index) >= stat.count {
                 let count = stat.count;
@@ -135,7 +135,7 @@ impl SemGuard {
                     "has {count} semaphores, and none is number {index}: they are counted from 0"
                 )));
             }
-            if stat.otime.is_some() || sem::value(set, index).map_err(failure)? > 0 {
+            if stat.otime.is_some() || sem::value(set, index)? > 0 {
                 return Ok(SemGuard { set, index });
             }
             if start.elapsed() >= limit {
@@ -161,17 +161,13 @@ impl SemGuard {
                 let waited = start.elapsed();
                 Err(Fault::Busy { holder, waited }.into())
             }
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
 fn find(key: Key) -> Result<sem::Id, sysv::Error> {
     sem::get(key, 0, sem::GetFlags::NONE, Mode::new(0))
-}
-
-fn failure(error: sysv::Error) -> Failure {
-    Fault::from(error).into()
 }
 
 /// What each access of a [`GuardedBox`] runs under: a [`SemGuard`], a mutex among the fields
@@ -379,11 +375,6 @@ impl<R: Raw> Guarded<R> {
     /// As for [`GuardedBox::get`], but `Invalid`. The closure is not called then.
     pub fn under<A>(&self, act: impl FnOnce(&R) -> A) -> Result<A, Error> {
         self.locked(Operation::GuardedUnder, act)
-    }
-
-    /// Gives the guard up: to attach again, say, and to open it anew.
-    pub fn into_raw(self) -> R {
-        self.raw
     }
 
     fn locked<A>(&self, operation: Operation, act: impl FnOnce(&R) -> A) -> Result<A, Error> {

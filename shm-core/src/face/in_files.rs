@@ -68,7 +68,7 @@ impl<T: SharedLayout> SharedBox<T> {
     pub fn into_fd(self) -> Result<OwnedFd, Error> {
         let fd = self.as_fd()?.try_clone_to_owned();
         fd.map_err(|error| {
-            self.typed.explain(Operation::IntoFd)(Fault::from(file::Error::of_descriptor(&error)))
+            self.typed.explain(Operation::IntoFd)(file::Error::of_descriptor(&error))
         })
     }
 

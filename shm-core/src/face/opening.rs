@@ -155,8 +155,7 @@ impl Settings {
             let key = creatable(place)?;
             return Ok(protocol::create_new(key, access, newborn, write)?);
         };
-        let path = path.map_err(Fault::from)?;
-        Ok(protocol::create_file(&path, access, newborn, write)?)
+        Ok(protocol::create_file(&path?, access, newborn, write)?)
     }
 
     /// What is to be born in a place: a file has more.
@@ -513,7 +512,7 @@ pub(super) enum Found<'a> {
 /// Refuses what leads to no segment.
 pub(super) fn findable(place: &Place) -> Result<Found<'_>, Failure> {
     if let Some(path) = place.file_path() {
-        return Ok(Found::File(path.map_err(Fault::from)?));
+        return Ok(Found::File(path?));
     }
     match (place.key(), place.segment_id()) {
         (_, Some(id)) => Ok(Found::Id(id)),
@@ -536,7 +535,7 @@ pub(super) fn find(place: &Place, access: Access) -> Result<Segment, Failure> {
 /// The id that a place leads to now.
 pub(super) fn find_id(place: &Place) -> Result<shm::Id, Failure> {
     Ok(match findable(place)? {
-        Found::Key(key) => protocol::look_up(key).map_err(Fault::from)?,
+        Found::Key(key) => protocol::look_up(key)?,
         Found::Id(id) => id,
         Found::File(_) => return Err(Fault::NoSegment.into()),
     })

@@ -86,9 +86,12 @@ impl From<Unfit> for Failure {
     }
 }
 
-impl From<Fault> for Failure {
+impl<W> From<W> for Failure
+where
+    Fault: From<W>,
+{
     #[inline]
-    fn from(fault: Fault) -> Failure {
-        Failure::Fault(fault)
+    fn from(why: W) -> Failure {
+        Failure::Fault(why.into())
     }
 }

@@ -81,7 +81,7 @@ impl RawSegment {
     /// The kernel's facts.
     pub(crate) fn info(&self) -> Result<Stat, Failure> {
         let id = self.home.id().ok_or(Fault::NoSegment)?;
-        Ok(shm::stat(id).map_err(Fault::from)?)
+        Ok(shm::stat(id)?)
     }
 
     /// Whether no key or path leads to it any more.
@@ -90,7 +90,7 @@ impl RawSegment {
             Home::Segment(mapping) => {
                 Ok(protocol::stat(mapping.id())?.is_none_or(|stat| stat.dest))
             }
-            Home::File(file) => Ok(!file.is_at_its_path().map_err(Fault::from)?),
+            Home::File(file) => Ok(!file.is_at_its_path()?),
         }
     }
 
