@@ -7,9 +7,9 @@ use super::error::{Error, Operation};
 use super::opening::{Settings, check_rights, creatable, find_id};
 use super::place::Place;
 use crate::home::{Home, file};
-use crate::protocol::{self, Access, Fault, mode_at_first};
+use crate::protocol::{self, Fault, mode_at_first};
 use crate::sysv::shm::{self, GetFlags};
-use crate::sysv::{self, Kind, Mode};
+use crate::sysv::{Kind, Mode};
 use crate::typed::{Failure, RawSegment, Type};
 
 /// What lies where in the segment, and what for.
@@ -76,61 +76,57 @@ impl Joined {
 }
 
 impl Settings {
-    /// Asks for the place again if what it led to is gone: a key leads elsewhere by then.
+    /// Asks for the place again if what it led to is gone: a key or a path leads elsewhere by then.
     fn attach(self, place: &Place, wanted: &Wanted) -> Result<(RawSegment, bool), Failure> {
-        let access = self.access(wanted.writable);
-        if let Some(path) = place.file_path() {
-            return self.map(&path.map_err(Fault::from)?, wanted, access);
-        }
         let start = Instant::now();
         loop {
-            let (id, created) = match wanted.make {
-                Some(check) => self.find_or_create(place, wanted.offset + wanted.bytes, check)?,
-                None => (find_id(place)?, false),
+            let joined = match place.file_path() {
+                Some(path) => self.map(&path?, wanted),
+                None => self.join(place, wanted),
             };
-            match RawSegment::open(id, wanted.offset, wanted.bytes, access) {
-                Ok(segment) => return Ok((segment, created)),
+            match joined {
                 Err(why)
                     if why.is_removed()
-                        && place.key().is_some()
+                        && place.segment_id().is_none()
                         && start.elapsed() < self.timeout => {}
-                Err(why) => {
-                    if created {
-                        let _ = shm::remove(id);
-                    }
-                    return Err(why);
-                }
+                joined => return joined,
             }
         }
     }
 
-    /// The same of a file.
-    fn map(
-        self,
-        path: &Path,
-        wanted: &Wanted,
-        access: Access,
-    ) -> Result<(RawSegment, bool), Failure> {
+    fn map(self, path: &Path, wanted: &Wanted) -> Result<(RawSegment, bool), Failure> {
         let Wanted { offset, bytes, .. } = *wanted;
-        let start = Instant::now();
-        loop {
-            let mapped = protocol::map_file(path, access);
-            let (file, created) = match (mapped, wanted.make) {
-                (Err(Fault::File(none)), Some(check)) if none.kind() == file::Kind::NotFound => {
-                    check_rights(self.mode, self.group)?;
-                    check()?;
-                    let mode = Mode::new(self.mode);
-                    match protocol::create_zeros(path, mode, self.group, offset + bytes)? {
-                        Some(file) => (file, true),
-                        // Others have made and removed it meanwhile.
-                        None if start.elapsed() < self.timeout => continue,
-                        None => return Err(Fault::Removed.into()),
-                    }
-                }
-                (mapped, _) => (mapped?, false),
-            };
-            return Ok((RawSegment::of_file(file, offset, bytes)?, created));
+        let mapped = protocol::map_file(path, self.access(wanted.writable));
+        let (file, created) = match (mapped, wanted.make) {
+            (Err(Fault::File(none)), Some(check)) if none.kind() == file::Kind::NotFound => {
+                check_rights(self.mode, self.group)?;
+                check()?;
+                let mode = Mode::new(self.mode);
+                let made = protocol::create_zeros(path, mode, self.group, offset + bytes)?;
+                // Others have made it, and it may be gone again.
+                (made.ok_or(Fault::Removed)?, true)
+            }
+            (mapped, _) => (mapped?, false),
+        };
+        Ok((RawSegment::of_file(file, offset, bytes)?, created))
+    }
+
+    /// What `map` does, for a segment.
+    fn join(self, place: &Place, wanted: &Wanted) -> Result<(RawSegment, bool), Failure> {
+        let Wanted { offset, bytes, .. } = *wanted;
+        let (id, created) = match wanted.make {
+            Some(check) if place.segment_id().is_none() => {
+                self.find_or_create(place, offset + bytes, check)?
+            }
+            _ => (find_id(place)?, false),
+        };
+        let given = if created { self.give(id) } else { Ok(()) };
+        let access = self.access(wanted.writable);
+        let joined = given.and_then(|()| RawSegment::open(id, offset, bytes, access));
+        if created && joined.is_err() {
+            let _ = shm::remove(id);
         }
+        Ok((joined?, created))
     }
 
     /// The id that a place leads to, and whether this call made the segment.
@@ -140,39 +136,32 @@ impl Settings {
         size: usize,
         check: fn() -> Result<(), Failure>,
     ) -> Result<(shm::Id, bool), Failure> {
-        if place.segment_id().is_some() {
-            return Ok((find_id(place)?, false));
-        }
-        let (key, mode) = (creatable(place)?, Mode::new(self.mode));
+        let key = creatable(place)?;
         check_rights(self.mode, self.group)?;
         if let Err(refused) = check() {
             return find_id(place).map(|id| (id, false)).map_err(|_| refused);
         }
         let flags = GetFlags::CREATE | GetFlags::EXCLUSIVE;
-        loop {
-            match shm::get(key, size, flags, mode_at_first(mode, self.group)) {
-                Ok(id) => {
-                    give(id, mode, self.group).map_err(Fault::from)?;
-                    return Ok((id, true));
-                }
-                Err(error) if error.kind() == Kind::Exists => {}
-                Err(error) => return Err(Fault::from(error).into()),
+        let mode = mode_at_first(Mode::new(self.mode), self.group);
+        match shm::get(key, size, flags, mode) {
+            Ok(id) => return Ok((id, true)),
+            Err(error) if error.kind() == Kind::Exists => {}
+            Err(error) => return Err(error.into()),
+        }
+        match find_id(place) {
+            Err(Failure::Fault(Fault::System(error))) if error.kind() == Kind::NotFound => {
+                Err(Fault::Removed.into())
             }
-            match find_id(place) {
-                // It went away in between.
-                Err(Failure::Fault(Fault::System(error))) if error.kind() == Kind::NotFound => {}
-                found => return found.map(|id| (id, false)),
-            }
+            found => Ok((found?, false)),
         }
     }
-}
 
-/// Gives a new segment its group, or takes it away again.
-fn give(id: shm::Id, mode: Mode, group: Option<u32>) -> Result<(), sysv::Error> {
-    let Some(group) = group else { return Ok(()) };
-    let given = shm::stat(id).and_then(|stat| shm::set(id, stat.uid, group, mode));
-    if given.is_err() {
-        let _ = shm::remove(id);
+    /// Gives a new segment its group.
+    fn give(self, id: shm::Id) -> Result<(), Failure> {
+        if let Some(group) = self.group {
+            let uid = shm::stat(id)?.uid;
+            shm::set(id, uid, group, Mode::new(self.mode))?;
+        }
+        Ok(())
     }
-    given
 }
