@@ -97,9 +97,7 @@ impl Attached {
         }
         let upgrade = upgrade && matches!(judged.fit, Fit::Older { .. });
         if !upgrade {
-            self.go_by(judged)?;
-            // An earlier version, which may have no room for the type, was refused above.
-            self.segment.write_as(judged.state, judged.stored);
+            self.write_by(judged)?;
         }
         // Now, while the process has the rights that it will write by.
         self.segment.join()?;
@@ -169,6 +167,13 @@ impl Attached {
         Ok(())
     }
 
+    /// From now on writes go by what was found, too. An earlier version, which may have no room for the type, is refused.
+    fn write_by(&self, judged: Judged) -> Result<(), Failure> {
+        self.go_by(judged)?;
+        self.segment.write_as(judged.state, judged.stored);
+        Ok(())
+    }
+
     /// Puts the schema of the type in force.
     fn upgrade(&self) -> Result<(), Failure> {
         let mut locked = self.segment.lock()?;
@@ -186,47 +191,44 @@ impl Attached {
                 fit: Fit::Same,
             };
         }
-        self.segment.write_as(judged.state, judged.stored);
-        self.go_by(judged)
+        self.write_by(judged)
     }
 
     /// Takes the write lock, which [`Segment::try_lock`] could not take.
     #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Failure> {
-        for _ in 0..=LOOKS {
-            let locked = self.segment.lock()?;
-            if self.segment.is_written_as_known() {
-                return Ok(locked);
-            }
+        let locked = self.segment.lock()?;
+        if !self.segment.is_written_as_known() {
             // As long as the lock is held no other schema comes in force.
-            let judged = self.judge()?;
-            self.go_by(judged)?;
-            self.segment.write_as(judged.state, judged.stored);
+            self.write_by(self.judge()?)?;
         }
-        Err(Failure::damaged("its schema changes without end"))
+        Ok(locked)
     }
 
     /// Whether the row of a seat is had still, under a schema that lets this process write.
     #[cold]
     pub(crate) fn check_seat(&self, seated: &Seated) -> Result<(), Failure> {
-        for _ in 0..=LOOKS {
+        self.once_writable(|| {
             self.segment.check_seat(seated)?;
-            if self.segment.is_written_as_known() {
-                return Ok(());
-            }
-            drop(self.lock()?);
-        }
-        Err(Failure::damaged("its schema changes without end"))
+            Ok(self.segment.is_written_as_known().then_some(()))
+        })
     }
 
     /// Claims a row, under a schema that lets this process write.
     pub(crate) fn claim_row(&self) -> Result<Fresh<'_>, Failure> {
+        self.once_writable(|| Ok(Some(self.segment.claim_row()?).filter(Fresh::is_writable)))
+    }
+
+    /// Calls `attempt` until it yields something: `None` says that the schema in force is none that this process was found to be
+    /// able to write.
+    fn once_writable<R>(
+        &self,
+        attempt: impl Fn() -> Result<Option<R>, Failure>,
+    ) -> Result<R, Failure> {
         for _ in 0..=LOOKS {
-            let fresh = self.segment.claim_row()?;
-            if fresh.is_writable() {
-                return Ok(fresh);
+            if let Some(result) = attempt()? {
+                return Ok(result);
             }
-            drop(fresh);
             drop(self.lock()?);
         }
         Err(Failure::damaged("its schema changes without end"))
@@ -351,5 +353,72 @@ impl Attached {
             }
         });
         Ok(read)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failure is the test's")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::{Access, Owner, open};
+    use crate::{Key, SharedLayout, SharedTable};
+
+    #[derive(SharedLayout, Clone, Copy)]
+    #[shared(crate = "crate")]
+    #[repr(C)]
+    struct Worker {
+        #[shared(counter)]
+        served: u64,
+    }
+
+    mod plain {
+        #[derive(crate::SharedLayout, Clone, Copy)]
+        #[shared(crate = "crate", version = 2)]
+        #[repr(C)]
+        pub(super) struct Worker {
+            #[shared(counter)]
+            served: u64,
+            #[shared(since = 2)]
+            failed: u64,
+        }
+    }
+
+    mod counting {
+        #[derive(crate::SharedLayout, Clone, Copy)]
+        #[shared(crate = "crate", version = 2)]
+        #[repr(C)]
+        pub(super) struct Worker {
+            #[shared(counter)]
+            served: u64,
+            #[shared(since = 2, counter)]
+            failed: u64,
+        }
+    }
+
+    /// Another process may upgrade a table just before this one does, to a version that counts in other fields.
+    #[test]
+    fn what_an_upgrade_refuses_is_not_written_by_later() {
+        let mut options = SharedTable::<Worker>::options();
+        let key = Key::new(0x7b5e_0000 ^ std::process::id());
+        let _table = options
+            .rows(1)
+            .remove_on_drop(true)
+            .create_new(key)
+            .unwrap();
+        let access = Access {
+            owner: Owner::SelfOrRoot,
+            limit: Duration::from_secs(60),
+            writable: true,
+            may_write: 0,
+        };
+        let open = || open(key, access).unwrap();
+        let late = Attached::new(open(), Type::of::<counting::Worker>());
+        let first = Attached::new(open(), Type::of::<plain::Worker>());
+        first.settle(true).unwrap();
+        assert!(first.segment().is_written_as_known());
+        assert!(matches!(late.upgrade(), Err(Failure::Counter { .. })));
+        assert!(!late.segment().is_written_as_known());
     }
 }

@@ -187,13 +187,7 @@ impl Locked<'_> {
         if let Some(file) = segment.home.file().filter(|_| segment.row_count() > 0) {
             file.description().sync()?;
         }
-        match upgrade::put_in_force(&segment.control().state, old) {
-            Some(next) => {
-                segment.write_as(next, successor.stored);
-                Ok(next)
-            }
-            None => Err(segment.changed()),
-        }
+        upgrade::put_in_force(&segment.control().state, old).ok_or_else(|| segment.changed())
     }
 }
 
