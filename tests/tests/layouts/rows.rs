@@ -16,6 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const VERSIONS: &str = env!("CARGO_BIN_EXE_versions");
 
+const CONTROL: usize = 320;
+
+/// Of the count of claims within the control block.
+const CLAIMS: usize = 68;
+
 /// What is wrong with a row of a version's owner, read by any version; an owner steps on its side 0 alone.
 fn fault<V: Version>(row: Result<V, Error>, owner: u32) -> Option<String> {
     match row {
@@ -356,12 +361,14 @@ fn assert_refused<T: SharedLayout>(place: &Place, upgrade: bool, kind: ErrorKind
 
 #[test]
 fn an_upgrade_that_can_not_be_is_refused_with_its_reason_and_changes_nothing() {
+    let guard = Guard::new();
     let mut options = SharedTable::<small::Worker>::options();
-    options.rows(2).remove_on_drop(true);
-    let table = options.create_new(Key::PRIVATE).unwrap();
+    let table = options.rows(2).create_new(guard.key()).unwrap();
     let place = table.place().unwrap();
     let mut seat = table.claim(small::Worker::default()).unwrap();
     seat.fetch_add(field!(small::Worker.served), 3).unwrap();
+    let memory = guard.memory();
+    let before = memory.bytes();
 
     let advice = ["SharedTable::options().upgrade(true)"];
     assert_refused::<fitting::Worker>(&place, false, ErrorKind::NeedsUpgrade, &advice);
@@ -374,10 +381,12 @@ fn an_upgrade_that_can_not_be_is_refused_with_its_reason_and_changes_nothing() {
     ];
     assert_refused::<counting::Worker>(&place, true, ErrorKind::Mismatch, &says);
 
-    let schema = Inspector::open(place.clone()).unwrap().rows().unwrap();
+    let after = memory.bytes();
+    let mut changed = (0..before.len()).filter(|at| before[*at] != after[*at]);
+    let count = before.len() - CONTROL + CLAIMS;
     assert!(
-        !schema[0].value.to_string().contains("failed"),
-        "{schema:?}"
+        changed.all(|at| (count..count + 4).contains(&at)),
+        "more than the count of claims"
     );
     seat.set(small::Worker { served: 0, job: 9 }).unwrap();
 
