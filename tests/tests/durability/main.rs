@@ -6,6 +6,7 @@ mod copies;
 mod power_loss;
 mod restarts;
 mod rights;
+mod upgrades;
 
 use shm_core::{Error, SharedBox, SharedView};
 use shm_tests::Whole;

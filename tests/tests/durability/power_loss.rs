@@ -13,13 +13,13 @@ use shm_tests::{Folder, Whole};
 use super::{commit, version_of};
 
 const ROUNDS: u32 = 1000;
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
 
 /// Numbers without pattern, the same in every run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -124,7 +124,8 @@ fn crashed(path: &Path, answered: &Answered, live: usize, dice: &mut Dice) -> (V
     (image, least, is_torn)
 }
 
-fn write(path: &Path, bytes: &[u8]) {
+/// Makes a file of a crashed image.
+pub(super) fn write(path: &Path, bytes: &[u8]) {
     let mut options = fs::OpenOptions::new();
     let mut file = options
         .write(true)
