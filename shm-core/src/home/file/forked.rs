@@ -1,27 +1,26 @@
 //! Descriptions that no child of a `fork` has: a copy of one would keep its locks, and so its dead owner alive.
 
 use core::ops::Deref;
-use core::ptr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
 
+use super::chain::Chain;
 use super::description::Description;
 use super::error::Error;
 use super::syscalls;
 
-/// A place in the list that the child's handler walks. Places are used again and never freed, so the list can be walked at any time.
+/// A place in the list that the child's handler walks. Places are used again and never freed.
 #[derive(Debug)]
 struct Place {
     /// [`FREE`], [`TAKEN`] while it is being filled, or the descriptor.
     fd: AtomicI32,
     mark: AtomicI64,
-    next: *const Place,
 }
 
 const FREE: i32 = -1;
 const TAKEN: i32 = -2;
 
-static FIRST: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
+static PLACES: Chain<Place> = Chain::new();
 static HANDLER: AtomicBool = AtomicBool::new(false);
 
 /// Rises before each fork and after it: odd while one is under way.
@@ -37,11 +36,6 @@ pub(super) struct Kept {
 
 #[derive(Debug)]
 struct Taken(&'static Place);
-
-// SAFETY: a place consists of atomics and of a pointer that never changes, to another place.
-unsafe impl Send for Place {}
-// SAFETY: a place consists of atomics and of a pointer that never changes, to another place.
-unsafe impl Sync for Place {}
 
 impl Kept {
     /// Opens the file of a description once more.
@@ -84,7 +78,13 @@ impl Taken {
             let taken = place.fd.compare_exchange(FREE, TAKEN, Acquire, Relaxed);
             taken.is_ok()
         };
-        let place = places().find(take).unwrap_or_else(one_more);
+        let one_more = || {
+            PLACES.push(Place {
+                fd: AtomicI32::new(TAKEN),
+                mark: AtomicI64::new(0),
+            })
+        };
+        let place = PLACES.iter().find(take).unwrap_or_else(one_more);
         let (fd, mark) = description.marked();
         place.mark.store(mark, Relaxed);
         // Release: a child that sees the number sees whose it is.
@@ -99,32 +99,6 @@ impl Drop for Taken {
     }
 }
 
-fn places() -> impl Iterator<Item = &'static Place> {
-    let mut next = FIRST.load(Acquire).cast_const();
-    core::iter::from_fn(move || {
-        // SAFETY: `next` is null or leads to a place, which `one_more` made and which is never freed.
-        let place = unsafe { next.as_ref() }?;
-        next = place.next;
-        Some(place)
-    })
-}
-
-fn one_more() -> &'static Place {
-    let place = Box::leak(Box::new(Place {
-        fd: AtomicI32::new(TAKEN),
-        mark: AtomicI64::new(0),
-        next: ptr::null(),
-    }));
-    let mut first = FIRST.load(Relaxed);
-    loop {
-        place.next = first;
-        match FIRST.compare_exchange_weak(first, place, Release, Relaxed) {
-            Ok(_) => return place,
-            Err(other) => first = other,
-        }
-    }
-}
-
 unsafe extern "C" fn around_fork() {
     FORKS.fetch_add(1, SeqCst);
 }
@@ -132,7 +106,7 @@ unsafe extern "C" fn around_fork() {
 /// Runs in the child before `fork` returns there: alone, and with the calls alone that a signal handler may make.
 unsafe extern "C" fn in_child() {
     FORKS.fetch_add(1, SeqCst);
-    for place in places() {
+    for place in PLACES.iter() {
         let fd = place.fd.load(Acquire);
         if fd >= 0 {
             syscalls::replace_with_nothing(fd, place.mark.load(Relaxed));

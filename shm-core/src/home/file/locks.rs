@@ -1,10 +1,8 @@
 //! The locks by which an attachment holds slots of a file: one description for each, which is closed when the slot is given back.
 
-use core::ptr;
-use core::sync::atomic::AtomicPtr;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::Mutex;
 
+use super::chain::Chain;
 use super::description::Description;
 use super::error::Error;
 use super::forked::Kept;
@@ -14,28 +12,15 @@ use super::forked::Kept;
 #[derive(Debug)]
 pub(crate) struct Locks {
     pub(super) judge: Description,
-    /// The slots taken, the last one first; nothing is taken out of this list before all of it goes.
-    first: AtomicPtr<Held>,
+    /// The slots taken, and by what; `None` once it was given back.
+    held: Chain<(u32, Mutex<Option<Kept>>)>,
 }
-
-#[derive(Debug)]
-struct Held {
-    slot: u32,
-    /// `None` once it was given back.
-    by: Mutex<Option<Kept>>,
-    next: *mut Held,
-}
-
-// SAFETY: the list consists of boxes that this value owns; what is in them may be sent.
-unsafe impl Send for Locks {}
-// SAFETY: a shared reference adds to the list by exchange, and changes what is in it under its mutex.
-unsafe impl Sync for Locks {}
 
 impl Locks {
     pub(super) fn new(judge: Description) -> Locks {
         Locks {
             judge,
-            first: AtomicPtr::default(),
+            held: Chain::new(),
         }
     }
 
@@ -51,47 +36,17 @@ impl Locks {
         if !kept.lock_byte(slot.into())? {
             return Ok(false);
         }
-        let held = Box::into_raw(Box::new(Held {
-            slot,
-            by: Mutex::new(Some(kept)),
-            next: ptr::null_mut(),
-        }));
-        let mut first = self.first.load(Relaxed);
-        loop {
-            // SAFETY: `held` comes from a box just now, and no other thread knows it until the exchange.
-            unsafe { (*held).next = first };
-            match self
-                .first
-                .compare_exchange_weak(first, held, AcqRel, Relaxed)
-            {
-                Ok(_) => return Ok(true),
-                Err(other) => first = other,
-            }
-        }
+        self.held.push((slot, Mutex::new(Some(kept))));
+        Ok(true)
     }
 
     /// Gives back the slot that was taken last under this number.
     pub(crate) fn give(&self, slot: u32) {
-        let mut next = self.first.load(Acquire);
-        // SAFETY: `next` is null or leads to one of the list's, none of which goes before the list.
-        while let Some(held) = unsafe { next.as_ref() } {
+        for (_, by) in self.held.iter().filter(|(of, _)| *of == slot) {
             // In a child, what another thread of the parent had locked stays locked for ever; that slot is the parent's.
-            let gives = || held.by.try_lock().is_ok_and(|mut by| by.take().is_some());
-            if held.slot == slot && gives() {
+            if by.try_lock().is_ok_and(|mut by| by.take().is_some()) {
                 return;
             }
-            next = held.next;
-        }
-    }
-}
-
-impl Drop for Locks {
-    fn drop(&mut self) {
-        let mut next = *self.first.get_mut();
-        while !next.is_null() {
-            // SAFETY: each of the list comes from a box, and this is the only drop.
-            let held = unsafe { Box::from_raw(next) };
-            next = held.next;
         }
     }
 }
@@ -101,6 +56,7 @@ impl Drop for Locks {
 mod tests {
     use super::*;
     use crate::home::file::tests::Scratch;
+    use core::ptr;
     use std::os::fd::IntoRawFd;
 
     fn locks(path: &std::path::Path) -> Locks {

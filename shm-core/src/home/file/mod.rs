@@ -9,6 +9,7 @@
 
 mod birth;
 mod boot;
+mod chain;
 mod checksum;
 mod description;
 mod door;
