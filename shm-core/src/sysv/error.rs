@@ -50,16 +50,10 @@ pub(super) struct Call {
 pub(super) enum Subject {
     System,
     Key(Key),
-    Id { id: i32, key: Option<Key> },
+    Id(i32),
     Semaphore { id: i32, index: u16 },
     Index(u32),
     Path { path: Box<Path>, id: u8 },
-}
-
-impl Subject {
-    pub(super) fn of_id(id: i32) -> Self {
-        Self::Id { id, key: None }
-    }
 }
 
 /// The sort of failure: what a program decides on.
@@ -120,23 +114,6 @@ pub enum Limit {
     Files,
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shmmax => "shmmax",
-            Self::Shmmni => "shmmni",
-            Self::Shmall => "shmall",
-            Self::Semmsl => "semmsl",
-            Self::Semmns => "semmns",
-            Self::Semopm => "semopm",
-            Self::Semmni => "semmni",
-            Self::Memlock => "RLIMIT_MEMLOCK",
-            Self::HugePages => "vm.nr_hugepages",
-            Self::Files => "fs.file-max",
-        })
-    }
-}
-
 impl Error {
     /// The sort of failure.
     #[must_use]
@@ -161,7 +138,6 @@ impl Error {
     pub fn key(&self) -> Option<Key> {
         match self.subject {
             Subject::Key(key) => Some(key),
-            Subject::Id { key, .. } => key,
             _ => None,
         }
     }
@@ -170,7 +146,7 @@ impl Error {
     #[must_use]
     pub fn id(&self) -> Option<i32> {
         match self.subject {
-            Subject::Id { id, .. } | Subject::Semaphore { id, .. } => Some(id),
+            Subject::Id(id) | Subject::Semaphore { id, .. } => Some(id),
             _ => None,
         }
     }
@@ -193,27 +169,6 @@ impl Error {
         self.hint
     }
 
-    /// This error, with the key that led to the id.
-    ///
-    /// Calls that take an id cannot know the key; who does can add it for the reader of the
-    /// message.
-    #[must_use]
-    pub fn with_key(mut self, key: Key) -> Self {
-        if let Some(id) = self.id() {
-            self.subject = Subject::Id { id, key: Some(key) };
-        }
-        self
-    }
-}
-
-/// `shmget(0x00001234): no segment has this key; create it …`: call, subject, cause, next step.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_with_hint(self.hint, f)
-    }
-}
-
-impl Error {
     /// Shows the error with another next step than its own: that of a caller who knows what the
     /// call was for.
     pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,8 +176,7 @@ impl Error {
         match &self.subject {
             Subject::System => Ok(()),
             Subject::Key(key) => write!(f, "{key}"),
-            Subject::Id { id, key: None } => write!(f, "id {id}"),
-            Subject::Id { id, key: Some(key) } => write!(f, "id {id} of key {key}"),
+            Subject::Id(id) => write!(f, "id {id}"),
             Subject::Semaphore { id, index } => write!(f, "id {id}, semaphore {index}"),
             Subject::Index(index) => write!(f, "index {index}"),
             Subject::Path { path, id } => write!(f, "{path:?}, {id}"),
@@ -247,6 +201,13 @@ impl Error {
         } else {
             write!(f, "; {hint}")
         }
+    }
+}
+
+/// `shmget(0x00001234): no segment has this key; create it …`: call, subject, cause, next step.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_with_hint(self.hint, f)
     }
 }
 

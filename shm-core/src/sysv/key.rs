@@ -112,9 +112,9 @@ impl FromStr for Key {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
-        let fault = |fault| ParseKeyError {
+        let refused = |why| ParseKeyError {
             text: text.into(),
-            fault,
+            why,
         };
         let (digits, radix, negative) =
             if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
@@ -126,15 +126,15 @@ impl FromStr for Key {
             };
         // `from_str_radix` would also take a sign of its own.
         if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-            return Err(fault(Fault::NotANumber));
+            return Err(refused(NOT_A_NUMBER));
         }
-        let magnitude = u32::from_str_radix(digits, radix).map_err(|_| fault(Fault::TooBig))?;
+        let magnitude = u32::from_str_radix(digits, radix).map_err(|_| refused(TOO_BIG))?;
         let number = match (negative, magnitude) {
-            (_, 0) => return Err(fault(Fault::Zero)),
+            (_, 0) => return Err(refused(ZERO)),
             (false, number) => number,
             (true, n) => 0_i32
                 .checked_sub_unsigned(n)
-                .ok_or_else(|| fault(Fault::TooBig))? as u32,
+                .ok_or_else(|| refused(TOO_BIG))? as u32,
         };
         Ok(Self::new(number))
     }
@@ -144,38 +144,18 @@ impl FromStr for Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseKeyError {
     text: Box<str>,
-    fault: Fault,
+    why: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    NotANumber,
-    TooBig,
-    Zero,
-}
+const NOT_A_NUMBER: &str =
+    "is no key; write a number such as 0x1234, 4660 or -4660, without blanks";
+const TOO_BIG: &str = "does not fit a key; a key has 32 bits: 0x00000001 to 0xffffffff";
+const ZERO: &str = "is no key: 0 is IPC_PRIVATE, which never leads to an existing object; \
+     write another number, or say Key::PRIVATE in the program to create a private one";
 
 impl fmt::Display for ParseKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = &self.text;
-        match self.fault {
-            Fault::NotANumber => {
-                write!(
-                    f,
-                    "{text:?} is no key; write a number such as 0x1234, 4660 or -4660, without blanks"
-                )
-            }
-            Fault::TooBig => {
-                write!(
-                    f,
-                    "{text:?} does not fit a key; a key has 32 bits: 0x00000001 to 0xffffffff"
-                )
-            }
-            Fault::Zero => write!(
-                f,
-                "{text:?} is no key: 0 is IPC_PRIVATE, which never leads to an existing object; \
-                 write another number, or say Key::PRIVATE in the program to create a private one"
-            ),
-        }
+        write!(f, "{:?} {}", self.text, self.why)
     }
 }
 

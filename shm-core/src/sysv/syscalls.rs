@@ -284,62 +284,55 @@ pub(super) fn semop(id: i32, ops: &[libc::sembuf]) -> Result<()> {
     ret(unsafe { libc::semop(id, ops.as_ptr().cast_mut(), ops.len()) }).map(drop)
 }
 
-/// `semop` that sleeps at most `timeout`. The `libc` crate does not declare it.
+/// `struct __kernel_timespec`, `include/uapi/linux/time_types.h`; libc's own on 64-bit targets.
+#[repr(C)]
+struct KernelTimespec {
+    seconds: i64,
+    nanos: i64,
+}
+
+// The `libc` crate does not declare it.
 #[cfg(target_pointer_width = "64")]
+unsafe extern "C" {
+    // `semop(2)`; in glibc since 2.3.3, in musl since 0.9.
+    #[link_name = "semtimedop"]
+    fn timed_semop(
+        id: c_int,
+        ops: *const libc::sembuf,
+        count: usize,
+        timeout: *const KernelTimespec,
+    ) -> c_int;
+}
+
+/// On 32-bit targets the width of libc's `time_t` is a matter of configuration: straight to the call with 64-bit times,
+/// `semtimedop_time64`, number 420 on all of them since Linux 5.1.
+///
+/// # Safety
+///
+/// `ops` leads to `count` operations.
+#[cfg(target_pointer_width = "32")]
+unsafe fn timed_semop(
+    id: c_int,
+    ops: *const libc::sembuf,
+    count: usize,
+    timeout: *const KernelTimespec,
+) -> c_int {
+    // SAFETY: the call takes an id, an array with its length (this function's contract), and a time; `semop(2)` has the kernel
+    // read array and time, and write neither.
+    unsafe { libc::syscall(420, id, ops, count, timeout) as c_int }
+}
+
+/// `semop` that sleeps at most `timeout`.
 pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Result<()> {
-    unsafe extern "C" {
-        // `semop(2)`; in glibc since 2.3.3, in musl since 0.9.
-        fn semtimedop(
-            semid: c_int,
-            sops: *mut libc::sembuf,
-            nsops: usize,
-            timeout: *const libc::timespec,
-        ) -> c_int;
-    }
-    let timeout = libc::timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
+    let timeout = KernelTimespec {
+        seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        nanos: timeout.subsec_nanos().into(),
     };
     // SAFETY: `semop(2)`: "each of the nsops elements in the array pointed to by sops is a structure";
     // pointer and length are those of one slice, whose operations are read, never written. `timeout`
     // is "the timespec structure whose address is passed in the timeout argument" and is only read:
     // "the contents of timeout are left unchanged".
-    ret(unsafe { semtimedop(id, ops.as_ptr().cast_mut(), ops.len(), &raw const timeout) }).map(drop)
-}
-
-/// `semop` that sleeps at most `timeout`, for 32-bit targets, where the width of libc's `time_t` is a matter of configuration:
-/// straight to the call with 64-bit times, `semtimedop_time64`, number 420 on all of them since
-/// Linux 5.1.
-#[cfg(target_pointer_width = "32")]
-pub(super) fn semtimedop(id: i32, ops: &[libc::sembuf], timeout: Duration) -> Result<()> {
-    const SEMTIMEDOP_TIME64: core::ffi::c_long = 420;
-    // `struct __kernel_timespec`, `include/uapi/linux/time_types.h`.
-    #[repr(C)]
-    struct KernelTimespec {
-        seconds: i64,
-        nanos: i64,
-    }
-    const _: () = assert!(size_of::<KernelTimespec>() == 16);
-    let timeout = KernelTimespec {
-        seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        nanos: timeout.subsec_nanos().into(),
-    };
-    // SAFETY: the call takes an id, "the array pointed to by sops" with its length, which are those of
-    // one slice, and a time; `semop(2)` has the kernel read array and time, and write neither.
-    let code = unsafe {
-        libc::syscall(
-            SEMTIMEDOP_TIME64,
-            id,
-            ops.as_ptr(),
-            ops.len(),
-            &raw const timeout,
-        )
-    };
-    if code == -1 {
-        Err(Errno::last())
-    } else {
-        Ok(())
-    }
+    ret(unsafe { timed_semop(id, ops.as_ptr(), ops.len(), &raw const timeout) }).map(drop)
 }
 
 /// The commands that fill a `semid_ds`: `IPC_STAT`, `SEM_STAT`, `SEM_STAT_ANY`. Returns the
@@ -415,17 +408,20 @@ pub(crate) fn effective_ids() -> (u32, u32) {
     unsafe { (libc::geteuid(), libc::getegid()) }
 }
 
-/// The soft limit on locked memory, in bytes.
-pub(super) fn memlock_limit() -> Result<u64> {
+/// A soft limit of this process, such as `RLIMIT_NOFILE`; the largest number stands for none.
+#[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
+pub(crate) fn soft_limit(which: i32) -> u64 {
     let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
     };
-    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to;
-    // `limit` is one.
-    ret(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
-    #[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
-    Ok(limit.rlim_cur.into())
+    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to; `limit` is one. Where it fails, that
+    // stays as it is.
+    unsafe { libc::getrlimit(which as _, &raw mut limit) };
+    match limit.rlim_cur {
+        libc::RLIM_INFINITY => u64::MAX,
+        bytes => bytes.into(),
+    }
 }
 
 /// Bytes per page, the unit of `shmall` and of the usage figures.

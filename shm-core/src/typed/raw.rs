@@ -188,25 +188,14 @@ impl<T: SharedLayout> RawPart<'_, T> {
         field: Field<T, F>,
         order: Ordering,
     ) -> Result<F, Failure> {
-        assert!(
-            !matches!(order, Release | AcqRel),
-            "there is no such thing as a release load"
-        );
         check_one_access(field)?;
         self.find(field)?;
         let mut value = MaybeUninit::<F>::uninit();
-        // Fences, since only relaxed loads are documented to be sound on pages that may only be read.
-        if order == SeqCst {
-            fence(SeqCst);
-        }
-        // SAFETY: a `T` has room (**room**), and the field lies within it (`Field`).
-        unsafe {
+        shm::load_in_order(order, || {
             let dst = value.as_mut_ptr().cast();
-            self.bytes().load(dst, field.offset(), size_of::<F>(), 1);
-        }
-        if order != Relaxed {
-            fence(Acquire);
-        }
+            // SAFETY: a `T` has room (**room**), and the field lies within it (`Field`).
+            unsafe { self.bytes().load(dst, field.offset(), size_of::<F>(), 1) };
+        });
         // SAFETY: all its bytes were loaded: a type of one access has no padding.
         if unsafe { is_valid(field, &mut value) } {
             // SAFETY: its bytes are a valid `F`.

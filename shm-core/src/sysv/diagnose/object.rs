@@ -141,7 +141,7 @@ impl Object {
         gid: u32,
         mode: Mode,
     ) -> Result<(), Error> {
-        let early = || Error::early(self.control, Some("IPC_SET"), Subject::of_id(id));
+        let early = || Error::early(self.control, Some("IPC_SET"), Subject::Id(id));
         if uid == u32::MAX || gid == u32::MAX {
             return Err(early().invalid(
                 "user and group -1 do not exist (chown takes -1 for \"as it is\"; this call does not)",
@@ -177,7 +177,7 @@ impl Object {
 
     /// What a failed `shmctl` or `semctl` means.
     pub(in crate::sysv) fn control(&self, errno: Errno, command: &'static str, id: c_int) -> Error {
-        let failure = Error::new(self.control, Some(command), Subject::of_id(id), errno);
+        let failure = Error::new(self.control, Some(command), Subject::Id(id), errno);
         self.control_failed(failure, id)
     }
 

@@ -111,7 +111,7 @@ fn no_space(failure: Error, size: usize) -> Error {
 }
 
 pub(in crate::sysv) fn shmat(errno: Errno, id: i32, flags: c_int, address: usize) -> Error {
-    let failure = Error::new("shmat", None, Subject::of_id(id), errno);
+    let failure = Error::new("shmat", None, Subject::Id(id), errno);
     match errno.0 {
         libc::EIDRM => SEGMENT.gone(failure),
         libc::EACCES => {
@@ -176,7 +176,7 @@ fn bad_address(failure: Error, flags: c_int, address: usize, facts: Option<Facts
 
 /// Of `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE` on huge pages.
 pub(in crate::sysv) fn populate(errno: Errno, id: i32, bytes: usize) -> Error {
-    let failure = Error::new("madvise", None, Subject::of_id(id), errno);
+    let failure = Error::new("madvise", None, Subject::Id(id), errno);
     failure.because(
         Kind::NoMemory,
         format!("the kernel has no huge pages left for the {bytes} bytes of the segment, which was made without reserving them"),
@@ -185,7 +185,7 @@ pub(in crate::sysv) fn populate(errno: Errno, id: i32, bytes: usize) -> Error {
 }
 
 pub(in crate::sysv) fn shmdt(errno: Errno, id: i32) -> Error {
-    let failure = Error::new("shmdt", None, Subject::of_id(id), errno);
+    let failure = Error::new("shmdt", None, Subject::Id(id), errno);
     match errno.0 {
         libc::EINVAL => failure.invalid(
             "no segment is attached where this one was",
@@ -196,7 +196,7 @@ pub(in crate::sysv) fn shmdt(errno: Errno, id: i32) -> Error {
 }
 
 pub(in crate::sysv) fn shmctl(errno: Errno, command: &'static str, id: i32) -> Error {
-    let failure = Error::new("shmctl", Some(command), Subject::of_id(id), errno);
+    let failure = Error::new("shmctl", Some(command), Subject::Id(id), errno);
     match (errno.0, command) {
         (libc::ENOMEM, "SHM_LOCK") => no_lock(failure, SEGMENT.facts(id)),
         (libc::EPERM, "SHM_LOCK" | "SHM_UNLOCK") => {
@@ -216,18 +216,17 @@ fn no_lock(failure: Error, facts: Option<Facts>) -> Error {
         || "any segment".into(),
         |facts| format!("{} more bytes", facts.size),
     );
-    let limit = syscalls::memlock_limit()
-        .map_or_else(|_| String::new(), |bytes| format!(", {bytes} bytes"));
+    let limit = syscalls::soft_limit(libc::RLIMIT_MEMLOCK as i32);
     failure.because(
         Kind::NoSpace(Limit::Memlock),
-        format!("locking {what} would exceed RLIMIT_MEMLOCK of this user{limit}"),
+        format!("locking {what} would exceed RLIMIT_MEMLOCK of this user, {limit} bytes"),
         "raise it with ulimit -l or limits.conf, or give the process CAP_IPC_LOCK",
     )
 }
 
 /// An atomic access that an attachment can't give.
 pub(in crate::sysv) fn no_atomic(id: i32, why: impl Into<Cow<'static, str>>) -> Error {
-    Error::early("shmat", None, Subject::of_id(id)).invalid(
+    Error::early("shmat", None, Subject::Id(id)).invalid(
         why,
         "see `Attachment::len` and `Attachment::access`; align to the width of the access",
     )

@@ -89,7 +89,7 @@ pub(in crate::sysv) fn semop(
     ops: &[libc::sembuf],
     time_is_over: bool,
 ) -> Error {
-    let failure = Error::new(call, None, Subject::of_id(id), errno);
+    let failure = Error::new(call, None, Subject::Id(id), errno);
     match errno.0 {
         libc::EAGAIN if time_is_over => failure.because(
             Kind::TimedOut,
@@ -175,7 +175,7 @@ pub(in crate::sysv) fn semaphore(
 }
 
 pub(in crate::sysv) fn wrong_count(id: i32, count: usize, given: usize) -> Error {
-    Error::early("semctl", Some("SETALL"), Subject::of_id(id)).invalid(
+    Error::early("semctl", Some("SETALL"), Subject::Id(id)).invalid(
         format!("{}; {given} values were given", has(count)),
         "give one value for each semaphore",
     )

@@ -111,15 +111,7 @@ impl fmt::Debug for Op {
 /// have, and for an `add` of 0; [`NoSpace(Semopm)`](crate::sysv::Limit::Semopm) for too many
 /// operations; [`NoMemory`](crate::sysv::Kind::NoMemory) for [`undo`](Op::undo).
 pub fn op(id: Id, ops: &[Op]) -> Result<(), Error> {
-    let raw = checked(id, ops, "semop")?;
-    loop {
-        match syscalls::semop(id.0, raw) {
-            Err(Errno(libc::EINTR)) => {}
-            other => {
-                return other.map_err(|errno| diagnose::semop(errno, "semop", id.0, raw, false));
-            }
-        }
-    }
+    repeat(id, ops, "semop", syscalls::semop, || false)
 }
 
 /// Does all operations at once, waiting for that no longer than `timeout` (`semtimedop`).
@@ -131,7 +123,6 @@ pub fn op(id: Id, ops: &[Op]) -> Result<(), Error> {
 ///
 /// [`TimedOut`](crate::sysv::Kind::TimedOut) if the time is over, and each error of [`op`].
 pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
-    let raw = checked(id, ops, "semtimedop")?;
     // No deadline if it lies beyond what the clock can count.
     let deadline = Instant::now().checked_add(timeout);
     let left = || {
@@ -139,25 +130,31 @@ pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
             at.saturating_duration_since(Instant::now())
         })
     };
-    let mut remaining = timeout;
-    loop {
-        match syscalls::semtimedop(id.0, raw, remaining) {
-            Err(Errno(libc::EINTR)) => remaining = left(),
-            other => {
-                return other.map_err(|errno| {
-                    diagnose::semop(errno, "semtimedop", id.0, raw, left().is_zero())
-                });
-            }
-        }
-    }
+    let call = |id, ops: &[_]| syscalls::semtimedop(id, ops, left());
+    repeat(id, ops, "semtimedop", call, || left().is_zero())
 }
 
-fn checked<'a>(id: Id, ops: &'a [Op], call: &'static str) -> Result<&'a [libc::sembuf], Error> {
+/// Makes the call, and again as long as a signal ends it.
+fn repeat(
+    id: Id,
+    ops: &[Op],
+    name: &'static str,
+    call: impl Fn(i32, &[libc::sembuf]) -> Result<(), Errno>,
+    is_over: impl Fn() -> bool,
+) -> Result<(), Error> {
     if let Some(op) = ops.iter().find(|op| op.adds_zero()) {
-        return Err(diagnose::adds_zero(call, id.0, op.index()));
+        return Err(diagnose::adds_zero(name, id.0, op.index()));
     }
     // SAFETY: `Op` is `repr(transparent)` over `sembuf`: "the layout and ABI of the whole struct is
     // guaranteed to be the same as that one field" (Rust reference on the transparent
     // representation), so a slice of one is a slice of the other.
-    Ok(unsafe { core::slice::from_raw_parts(ops.as_ptr().cast(), ops.len()) })
+    let raw = unsafe { core::slice::from_raw_parts(ops.as_ptr().cast(), ops.len()) };
+    loop {
+        match call(id.0, raw) {
+            Err(Errno(libc::EINTR)) => {}
+            other => {
+                return other.map_err(|errno| diagnose::semop(errno, name, id.0, raw, is_over()));
+            }
+        }
+    }
 }

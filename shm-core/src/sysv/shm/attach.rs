@@ -308,20 +308,8 @@ impl Attachment {
     ///
     /// If the order is `Release` or `AcqRel`, as those of the standard library.
     pub fn load<A: Atomic>(&self, offset: usize, order: Ordering) -> Result<A::Value, Error> {
-        assert!(
-            !matches!(order, Ordering::Release | Ordering::AcqRel),
-            "there is no such thing as a release load"
-        );
         let place = self.at_offset::<A>(offset)?;
-        // Fences, since only relaxed loads are documented to be sound on pages that may only be read.
-        if order == Ordering::SeqCst {
-            fence(Ordering::SeqCst);
-        }
-        let value = place.__load();
-        if order != Ordering::Relaxed {
-            fence(Ordering::Acquire);
-        }
-        Ok(value)
+        Ok(load_in_order(order, || place.__load()))
     }
 
     /// Copies the bytes from `offset` on to the beginning of `buf`, as many as there are and find room; returns how
@@ -426,6 +414,27 @@ impl Attachment {
         unsafe { syscalls::shmdt(this.at) }
             .map_err(|errno| diagnose::shmdt(errno, this.id.as_raw()))
     }
+}
+
+/// Has `load`, which is relaxed, be of this order. By fences, since only relaxed loads are documented to be sound on pages that may
+/// only be read.
+///
+/// # Panics
+///
+/// If the order is `Release` or `AcqRel`, as those of the standard library.
+pub(crate) fn load_in_order<R>(order: Ordering, load: impl FnOnce() -> R) -> R {
+    assert!(
+        !matches!(order, Ordering::Release | Ordering::AcqRel),
+        "there is no such thing as a release load"
+    );
+    if order == Ordering::SeqCst {
+        fence(Ordering::SeqCst);
+    }
+    let value = load();
+    if order != Ordering::Relaxed {
+        fence(Ordering::Acquire);
+    }
+    value
 }
 
 impl Drop for Attachment {

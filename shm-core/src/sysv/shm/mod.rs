@@ -26,6 +26,7 @@ use super::time_of;
 mod attach;
 mod shminfo;
 
+pub(crate) use attach::load_in_order;
 pub use attach::{Access, Atomic, AttachOptions, Attachment, attach};
 pub use shminfo::{Limits, Usage, limits, segments, stat_index, stat_index_any, usage};
 
