@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::error::{Error, Kind};
+use super::error::Error;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -30,7 +30,7 @@ fn ask() -> Result<NonZeroU64, Error> {
     let path = Path::new(BOOT_ID);
     let no_proc = |cause| {
         let hint = "mount it: `mount -t proc proc /proc` inside the chroot or container";
-        Error::early("open", path, Kind::NoProc, cause, hint)
+        Error::early("open", path, cause, hint)
     };
     let text = fs::read_to_string(path).map_err(|_| {
         no_proc("there is no /proc, which tells this start of the machine from the one before")

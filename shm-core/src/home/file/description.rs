@@ -5,16 +5,16 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Kind};
+use super::error::Error;
 use super::file_system::FileSystem;
-use super::syscalls::{self, LockSort};
+use super::syscalls;
 
 // Which byte of a file says what, by a lock on it. Slots have those from 0 on.
 /// Locked together by all that use the live value; alone by the one that restores it.
@@ -82,19 +82,6 @@ impl Drop for Own {
     }
 }
 
-/// What the kernel says of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileStat {
-    pub(crate) dev: u64,
-    pub(crate) ino: u64,
-    pub(crate) nlink: u64,
-    pub(crate) size: u64,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// The permission bits.
-    pub(crate) mode: u32,
-}
-
 impl Description {
     /// Opens the ordinary file of this path.
     ///
@@ -126,9 +113,10 @@ impl Description {
         let file = open_link(&path, write).map_err(|e| no_proc(&path, &e))?;
         let description = Description::of_new(file, &path, false)?;
         // Nothing keeps a `/proc` from being another thing.
-        let known = fd.try_clone_to_owned().and_then(|fd| stat(&fd.into()));
+        let known = fd.try_clone_to_owned();
+        let known = known.and_then(|fd| File::from(fd).metadata());
         let known = known.map_err(|e| Error::of("fstat", &path, &e))?;
-        if (known.dev, known.ino) != description.file.identity {
+        if identity(&known) != description.file.identity {
             return Err(replaced(&path));
         }
         Ok(description)
@@ -149,8 +137,7 @@ impl Description {
         }
         Ok(Description {
             file_system: FileSystem::of(&file, path)?,
-            file: Own::new(file, (found.dev(), found.ino()))
-                .map_err(|e| Error::of("lseek", path, &e))?,
+            file: Own::new(file, identity(&found)).map_err(|e| Error::of("lseek", path, &e))?,
             path: path.to_owned(),
             by_path,
         })
@@ -167,16 +154,16 @@ impl Description {
 
     /// Locks a byte for this owner alone; `false` if another description has a lock on it.
     pub(crate) fn lock_byte(&self, offset: i64) -> Result<bool, Error> {
-        self.lock(LockSort::Write, offset)
+        self.lock(libc::F_WRLCK, offset)
     }
 
     /// Locks a byte together with others who do so, also what this description had locked for itself alone; `false` if another
     /// has locked it for itself alone. No description needs the right to write for it.
     pub(crate) fn lock_shared(&self, offset: i64) -> Result<bool, Error> {
-        self.lock(LockSort::Read, offset)
+        self.lock(libc::F_RDLCK, offset)
     }
 
-    fn lock(&self, sort: LockSort, offset: i64) -> Result<bool, Error> {
+    fn lock(&self, sort: i32, offset: i64) -> Result<bool, Error> {
         syscalls::try_lock(&self.file, sort, offset).map_err(|e| self.error("fcntl", &e))
     }
 
@@ -193,14 +180,15 @@ impl Description {
     }
 
     /// What the kernel says of the file now.
-    pub(crate) fn stat(&self) -> Result<FileStat, Error> {
-        stat(&self.file).map_err(|e| self.error("fstat", &e))
+    pub(crate) fn stat(&self) -> Result<Metadata, Error> {
+        let found = self.file.metadata();
+        found.map_err(|e| self.error("fstat", &e))
     }
 
     /// Whether the path leads to this file.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Error> {
         match path.symlink_metadata() {
-            Ok(found) => Ok((found.dev(), found.ino()) == self.file.identity),
+            Ok(found) => Ok(identity(&found) == self.file.identity),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(self.error("stat", &e)),
         }
@@ -217,10 +205,10 @@ impl Description {
     }
 
     /// The file by a further description, for a use that must not keep this one alive, and what the kernel says of it.
-    pub(super) fn another(&self, write: bool) -> Result<(File, FileStat), Error> {
+    pub(super) fn another(&self, write: bool) -> Result<(File, Metadata), Error> {
         let same = |file: File| {
-            let found = stat(&file).map_err(|e| self.error("fstat", &e))?;
-            let same = (found.dev, found.ino) == self.file.identity;
+            let found = file.metadata().map_err(|e| self.error("fstat", &e))?;
+            let same = identity(&found) == self.file.identity;
             Ok(same.then_some((file, found)))
         };
         // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
@@ -232,7 +220,6 @@ impl Description {
             return Err(Error::early(
                 "open",
                 &self.path,
-                Kind::Replaced,
                 "this process has closed the descriptor, and the path leads to another file",
                 "leave descriptors of this library's open (`close_range`)",
             ));
@@ -299,6 +286,11 @@ impl fmt::Debug for Description {
     }
 }
 
+/// Device and inode.
+fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
 /// `/proc`'s link to a descriptor of this thread. Opened, it makes a new description: also of a file without a name.
 pub(super) fn link_in_proc(fd: BorrowedFd<'_>) -> PathBuf {
     OsString::from(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).into()
@@ -321,17 +313,12 @@ fn open_as(path: &Path, write: bool, flags: i32) -> io::Result<File> {
     options.open(path)
 }
 
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
-}
-
 /// What it means that a link of `/proc` could not be opened.
 fn no_proc(path: &Path, error: &io::Error) -> Error {
-    if is_missing(error) {
+    if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) {
         return Error::early(
             "open",
             path,
-            Kind::NoProc,
             "there is no /proc, through which a file is opened once more",
             "mount it: `mount -t proc proc /proc` inside the chroot or container",
         );
@@ -355,31 +342,16 @@ fn unseen_copy(path: &Path) -> Error {
     Error::early(
         "open",
         path,
-        Kind::FileSystem,
         "it is on an overlay file system and may not be opened for writing: a mapping made before the first writer came would \
          not see what it stores",
         "allow this process to write the file, or put it on a volume that is no overlay",
     )
 }
 
-fn stat(file: &File) -> io::Result<FileStat> {
-    let found = file.metadata()?;
-    Ok(FileStat {
-        dev: found.dev(),
-        ino: found.ino(),
-        nlink: found.nlink(),
-        size: found.size(),
-        uid: found.uid(),
-        gid: found.gid(),
-        mode: found.mode() & 0o7777,
-    })
-}
-
 fn replaced(path: &Path) -> Error {
     Error::early(
         "open",
         path,
-        Kind::Replaced,
         "the path leads to another file than a moment ago",
         "open it again",
     )
@@ -389,6 +361,7 @@ fn replaced(path: &Path) -> Error {
 #[allow(clippy::unwrap_used, reason = "a failure is the test's")]
 mod tests {
     use super::*;
+    use crate::home::file::error::Kind;
     use crate::home::file::mapped::Mapped;
     use crate::home::file::tests::Scratch;
 
@@ -475,7 +448,7 @@ mod tests {
                 .is_held(0)
                 .unwrap()
         );
-        assert_eq!(one.stat().unwrap().nlink, 0);
+        assert_eq!(one.stat().unwrap().nlink(), 0);
         assert!(!one.is_at(&path).unwrap());
     }
 
@@ -494,25 +467,22 @@ mod tests {
         std::os::unix::fs::symlink(scratch.file("file", b"x"), &link).unwrap();
         let circle = scratch.path("circle");
         std::os::unix::fs::symlink(&circle, &circle).unwrap();
-        for (path, kind, words) in [
-            (
-                scratch.folder().to_owned(),
-                Kind::NotAFile,
-                "it is a directory",
-            ),
-            (fifo, Kind::NotAFile, "a FIFO"),
-            (socket, Kind::NotAFile, "a socket"),
-            ("/dev/null".into(), Kind::NotAFile, "a device"),
-            (link, Kind::Symlink, "readlink -f"),
-            (circle.join("x"), Kind::Other, "too many symbolic links"),
-            (scratch.path("none"), Kind::NotFound, "no such file"),
-            (scratch.path("none/file"), Kind::NoDirectory, "mkdir -p"),
-            (scratch.path("file/file"), Kind::NoDirectory, "no directory"),
-            (scratch.path(&"n".repeat(300)), Kind::Invalid, "too long"),
-            ("/proc/version".into(), Kind::FileSystem, "file system"),
+        for (path, words) in [
+            (scratch.folder().to_owned(), "it is a directory"),
+            (fifo, "a FIFO"),
+            (socket, "a socket"),
+            ("/dev/null".into(), "a device"),
+            (link, "readlink -f"),
+            (circle.join("x"), "too many symbolic links"),
+            (scratch.path("none"), "no such file"),
+            (scratch.path("none/file"), "mkdir -p"),
+            (scratch.path("file/file"), "no directory"),
+            (scratch.path(&"n".repeat(300)), "too long"),
+            ("/proc/version".into(), "file system"),
         ] {
             let error = Description::open(&path, false).unwrap_err();
-            assert_eq!(error.kind(), kind, "{error}");
+            let is_free = path == scratch.path("none");
+            assert_eq!(error.kind() == Kind::NotFound, is_free, "{error}");
             let text = error.to_string();
             assert!(
                 text.contains(words) && text.contains(&format!("{path:?}")),

@@ -15,21 +15,21 @@ impl Description {
     /// The disk failed: then any part of the bytes may be on it, and a second `fsync` would say nothing of that. They have to be
     /// written anew, all of them.
     pub(crate) fn write_durably(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        match write_and_sync(self, bytes, offset) {
-            // A kernel or a file system that does not know the flag.
+        match syscalls::write_and_sync(self.file(), bytes, offset) {
+            Ok(written) if written == bytes.len() => return Ok(()),
+            // A part, since a signal came or there are too many for one call.
+            Ok(_) => {}
+            // A kernel or a file system that does not know the flag; a signal.
             Err(e)
                 if matches!(
                     e.raw_os_error(),
-                    Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS)
-                ) =>
-            {
-                let file = self.file();
-                file.write_all_at(bytes, offset)
-                    .map_err(|e| self.error("pwrite", &e))?;
-                self.sync()
-            }
-            written => written.map_err(|e| self.error("pwritev2", &e)),
+                    Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS | libc::EINTR)
+                ) => {}
+            Err(e) => return Err(self.error("pwritev2", &e)),
         }
+        let written = self.file().write_all_at(bytes, offset);
+        written.map_err(|e| self.error("pwrite", &e))?;
+        self.sync()
     }
 
     /// Waits until all that the file has is on the disk, whichever process has written it.
@@ -45,21 +45,6 @@ impl Description {
             _ => Ok(()),
         }
     }
-}
-
-fn write_and_sync(to: &Description, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match syscalls::write_and_sync(to.file(), bytes, offset) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                bytes = &bytes[written..];
-                offset += written as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(all(test, not(loom)))]

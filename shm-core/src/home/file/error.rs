@@ -6,8 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::syscalls;
-use crate::sysv::effective_ids;
+use crate::sysv::{effective_ids, soft_limit};
 
 /// A call on a file that failed, or was not made because it could not have succeeded: which call, which file, the cause, and
 /// the next step. The facts in the cause were read right after the call failed.
@@ -20,49 +19,17 @@ pub(crate) struct Error {
     hint: &'static str,
 }
 
-/// The sort of failure: what a program decides on.
+/// The sort of failure, as far as anything is decided by it: the rest is in the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// No file has this path.
     NotFound,
-    /// The directory of the path, or one on the way to it, is not there.
-    NoDirectory,
-    /// A file with this path exists.
-    Exists,
     /// This process has no right to it.
     Denied,
-    /// The file system can only be read.
-    ReadOnly,
-    /// A directory, a FIFO, a socket or a device.
-    NotAFile,
-    /// A symbolic link.
-    Symlink,
-    /// The file system, or this user's part of it, is full.
-    NoSpace,
-    /// Larger than the file system or this process's limit allows.
-    TooLarge,
-    /// This process, or the system, has as many files open as it may.
-    Descriptors,
-    /// The kernel has no memory for it.
-    NoMemory,
-    /// The disk, or what is in its place, failed.
-    Io,
-    /// A file system on which locks, mappings or `fsync` can't be relied on.
-    FileSystem,
-    /// `/proc` is needed, and is not there.
-    NoProc,
-    /// The path leads to another file than it did a moment ago.
-    Replaced,
     /// Another process keeps others out of it for the whole time limit.
     Busy,
     /// No whole value is in it to go on with.
     NotRestored,
-    /// A descriptor of memory that may still be shortened.
-    Unsealed,
-    /// No path or name that a file could have, or no size that one could have.
-    Invalid,
-    /// This kernel or this sandbox does not have the call.
-    Unsupported,
     /// Anything else.
     Other,
 }
@@ -72,7 +39,6 @@ impl Error {
     pub(super) fn early(
         call: &'static str,
         path: &Path,
-        kind: Kind,
         cause: impl Into<Cow<'static, str>>,
         hint: &'static str,
     ) -> Error {
@@ -80,7 +46,7 @@ impl Error {
             call,
             path: path.into(),
             errno: None,
-            kind,
+            kind: Kind::Other,
             cause: cause.into(),
             hint,
         }
@@ -92,8 +58,14 @@ impl Error {
         let (kind, cause, hint) = meaning(path, error);
         Error {
             errno: error.raw_os_error(),
-            ..Error::early(call, path, kind, cause, hint)
+            kind,
+            ..Error::early(call, path, cause, hint)
         }
+    }
+
+    /// The same, of another sort than [`Kind::Other`].
+    pub(super) fn of_kind(self, kind: Kind) -> Error {
+        Error { kind, ..self }
     }
 
     /// That there is a file of this path, where there should be none.
@@ -136,103 +108,87 @@ impl Error {
 type Meaning = (Kind, Cow<'static, str>, &'static str);
 
 fn meaning(path: &Path, error: &io::Error) -> Meaning {
-    let (kind, cause, hint) = match error.raw_os_error().unwrap_or_default() {
+    let (cause, hint) = match error.raw_os_error().unwrap_or_default() {
         libc::ENOENT => return not_found(path),
         libc::EACCES => return denied(path),
+        libc::EPERM => {
+            let cause = "the kernel forbids it: an immutable file, a seal, a mount without that right, or a sandbox";
+            let hint = "look at `lsattr` and `findmnt -T` of the path";
+            return (Kind::Denied, cause.into(), hint);
+        }
         libc::EMFILE => {
-            let limit = syscalls::descriptor_limit();
+            let limit = soft_limit(libc::RLIMIT_NOFILE as i32);
             let cause =
                 format!("this process has as many files open as it may ({limit}, RLIMIT_NOFILE)");
             let hint = "raise the limit with `ulimit -n`, or close files";
-            return (Kind::Descriptors, cause.into(), hint);
+            return (Kind::Other, cause.into(), hint);
         }
         libc::ENOTDIR => (
-            Kind::NoDirectory,
             "a part of the path before the last is no directory",
             "name a path whose directory exists: `ls -ld` shows what each part is",
         ),
-        libc::EISDIR => not_a_file("it is a directory"),
-        libc::ENXIO | libc::ENODEV => not_a_file("it is a FIFO, a socket or a device"),
+        libc::EISDIR => ("it is a directory", NAME_A_FILE),
+        libc::ENXIO | libc::ENODEV => ("it is a FIFO, a socket or a device", NAME_A_FILE),
         libc::ELOOP => (
-            Kind::Symlink,
             "it is a symbolic link, which could be led elsewhere at any time",
             "name the file itself: `readlink -f` shows where the link leads",
         ),
         libc::EEXIST => (
-            Kind::Exists,
             "a file with this path exists already",
             "open it, or remove it first",
         ),
-        libc::EPERM => (
-            Kind::Denied,
-            "the kernel forbids it: an immutable file, a seal, a mount without that right, or a sandbox",
-            "look at `lsattr` and `findmnt -T` of the path",
-        ),
         libc::EROFS => (
-            Kind::ReadOnly,
             "the file system is mounted read-only",
             "open it for reading only, or name a path on another: `findmnt -T` shows the mount",
         ),
         libc::ENOSPC => (
-            Kind::NoSpace,
             "the file system is full",
             "free some room on it: `df` and `df -i` with the path show how much there is",
         ),
         libc::EDQUOT => (
-            Kind::NoSpace,
             "a quota of the file system is used up: this user's, a project's or a subvolume's",
             "remove files that it counts: `quota` shows a user's limit, `btrfs qgroup show` a subvolume's",
         ),
         libc::EFBIG => (
-            Kind::TooLarge,
             "the file system has no files of that size",
             "ask for less, or name a path on another file system",
         ),
         libc::ENFILE => (
-            Kind::Descriptors,
             "the system has as many files open as it may (fs.file-max)",
             "raise it with `sysctl fs.file-max`, or close files",
         ),
         libc::ENOMEM => (
-            Kind::NoMemory,
             "the kernel has no memory for it, or this process no addresses",
             "free some memory and try again: `ulimit -v` and /proc/sys/vm/max_map_count are limits of a process",
         ),
         libc::EIO => (
-            Kind::Io,
             "the disk failed to read or write",
             "look at `dmesg`, and try again once the disk is well",
         ),
         libc::ENAMETOOLONG => (
-            Kind::Invalid,
             "the path, or a part of it, is too long",
             "choose a name of at most 255 bytes",
         ),
         libc::ENOLCK => (
-            Kind::NoMemory,
             "the kernel has no room for one more lock",
             "free some memory and try again",
         ),
         libc::ENOSYS => (
-            Kind::Unsupported,
             "this kernel or sandbox does not have the call",
             "use a kernel from 3.15 on, and a sandbox that lets the call through",
         ),
         _ => return (Kind::Other, error.to_string().into(), ""),
     };
-    (kind, cause.into(), hint)
+    (Kind::Other, cause.into(), hint)
 }
 
-/// What is to be said of what is no ordinary file.
-fn not_a_file(what: &'static str) -> (Kind, &'static str, &'static str) {
-    let hint = "name a path at which there is nothing yet, or such a file";
-    (Kind::NotAFile, what, hint)
-}
+/// Of what is no ordinary file.
+const NAME_A_FILE: &str = "name a path at which there is nothing yet, or such a file";
 
 fn not_found(path: &Path) -> Meaning {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => (
-            Kind::NoDirectory,
+            Kind::Other,
             format!("there is no directory {parent:?}").into(),
             "make it with `mkdir -p`, or look for the right path",
         ),

@@ -3,39 +3,30 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::error::{Error, Kind};
+use super::error::Error;
 use super::syscalls;
 
 /// A file system whose locks are seen by every process that has the file, and whose mappings are shared by all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
     magic: u32,
-    name: &'static str,
     /// Whether it keeps nothing over a restart of the machine.
     volatile: bool,
 }
 
-// `include/uapi/linux/magic.h`; `statfs(2)`; OpenZFS's `include/sys/fs/zfs.h`.
+// Number, name, and whether it is volatile: `include/uapi/linux/magic.h`; `statfs(2)`; OpenZFS's `include/sys/fs/zfs.h`.
 const OVERLAY: u32 = 0x794c_7630;
-const KNOWN: &[FileSystem] = &[
-    known(0xef53, "ext", false),
-    known(0x5846_5342, "xfs", false),
-    known(0x9123_683e, "btrfs", false),
-    known(0xf2f5_2010, "f2fs", false),
-    known(0x2fc1_2fc1, "zfs", false),
-    known(0xca45_1a4e, "bcachefs", false),
-    known(OVERLAY, "overlay", false),
-    known(0x0102_1994, "tmpfs", true),
-    known(0x8584_58f6, "ramfs", true),
+const KNOWN: &[(u32, &str, bool)] = &[
+    (0xef53, "ext", false),
+    (0x5846_5342, "xfs", false),
+    (0x9123_683e, "btrfs", false),
+    (0xf2f5_2010, "f2fs", false),
+    (0x2fc1_2fc1, "zfs", false),
+    (0xca45_1a4e, "bcachefs", false),
+    (OVERLAY, "overlay", false),
+    (0x0102_1994, "tmpfs", true),
+    (0x8584_58f6, "ramfs", true),
 ];
-
-const fn known(magic: u32, name: &'static str, volatile: bool) -> FileSystem {
-    FileSystem {
-        magic,
-        name,
-        volatile,
-    }
-}
 
 /// Those that users meet, for words. On them a lock or a mapping ends at the machine, or `fsync` at a server.
 const REFUSED: &[(u32, &str)] = &[
@@ -60,8 +51,9 @@ impl FileSystem {
     /// It is none of the known ones.
     pub(super) fn of(file: &File, path: &Path) -> Result<FileSystem, Error> {
         let magic = syscalls::file_system(file).map_err(|e| Error::of("fstatfs", path, &e))?;
-        if let Some(known) = KNOWN.iter().find(|known| known.magic == magic) {
-            return Ok(*known);
+        let known = KNOWN.iter().find(|(known, ..)| *known == magic);
+        if let Some(&(magic, _, volatile)) = known {
+            return Ok(FileSystem { magic, volatile });
         }
         let named = REFUSED.iter().find(|(refused, _)| *refused == magic);
         let name = named.map_or_else(
@@ -72,7 +64,7 @@ impl FileSystem {
             "the file system is {name}: not every process would see the others' locks and stores there"
         );
         let hint = "name a path on a local file system (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs): `stat -f` shows which it is";
-        Err(Error::early("fstatfs", path, Kind::FileSystem, cause, hint))
+        Err(Error::early("fstatfs", path, cause, hint))
     }
 
     /// Whether it keeps nothing over a restart of the machine: then no boot but this one has seen the file.
@@ -97,7 +89,6 @@ mod tests {
     fn proc_is_refused_in_words() {
         let path = Path::new("/proc/self/status");
         let error = FileSystem::of(&File::open(path).unwrap(), path).unwrap_err();
-        assert_eq!(error.kind(), Kind::FileSystem);
         let text = error.to_string();
         assert!(
             text.contains("of type 0x9fa0") && text.contains("local file system"),
@@ -119,7 +110,7 @@ mod tests {
             let number = line.split_whitespace().nth(2)?.strip_prefix("0x")?;
             u32::from_str_radix(number, 16).ok()
         };
-        let known = KNOWN.iter().map(|known| (known.magic, known.name));
+        let known = KNOWN.iter().map(|(magic, name, _)| (*magic, *name));
         let ours: Vec<_> = known.chain(REFUSED.iter().copied()).collect();
         let mut found = 0;
         for (constant, name) in [

@@ -1,12 +1,13 @@
 //! One attachment's file: its bytes, and its locks.
 
 use core::ptr::NonNull;
+use std::fs::Metadata;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::description::{BIRTH_BYTE, Description, FileStat};
+use super::description::{BIRTH_BYTE, Description};
 use super::durable::Disk;
 use super::error::Error;
 use super::locks::Locks;
@@ -104,7 +105,7 @@ impl FileHome {
     }
 
     /// What the kernel says of the file now; `None` if this process has closed the descriptor and no path leads to the file.
-    pub(crate) fn stat(&self) -> Result<Option<FileStat>, Error> {
+    pub(crate) fn stat(&self) -> Result<Option<Metadata>, Error> {
         self.locks.judge.ask(Description::stat)
     }
 

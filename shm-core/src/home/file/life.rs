@@ -14,6 +14,7 @@
 use core::num::NonZeroU64;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::boot::boot_word;
@@ -38,7 +39,7 @@ pub(crate) fn life_word(description: &Description) -> Result<NonZeroU64, Error> 
     };
     let stat = description.stat()?;
     let born = syscalls::born(description.file());
-    let words = [boot, stat.dev, stat.ino, born];
+    let words = [boot, stat.dev(), stat.ino(), born];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     Ok(NonZeroU64::new(checksum(&bytes)).unwrap_or(NonZeroU64::MIN))
 }
@@ -101,7 +102,7 @@ fn busy(description: &Description, limit: Duration) -> Error {
         "another process restores its value, or uses it from another sandbox, for {limit:?} now"
     );
     let hint = "look who has it open, with `fuser` or `lsof` and the path, and try again once that has ended";
-    Error::early("enter", description.path(), Kind::Busy, cause, hint)
+    Error::early("enter", description.path(), cause, hint).of_kind(Kind::Busy)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -165,15 +166,7 @@ mod tests {
         });
         drop(one);
         word.store(0, Release);
-        let refused = || {
-            Err(Error::early(
-                "restore",
-                "file".as_ref(),
-                Kind::NotRestored,
-                "",
-                "",
-            ))
-        };
+        let refused = || Err(Error::early("restore", "file".as_ref(), "", ""));
         let two = open(&scratch);
         assert!(enter(&two, &word, LIFE, LIMIT, refused).is_err());
         drop(two);

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::description::Description;
-use super::error::{Error, Kind};
+use super::error::Error;
 use super::syscalls;
 
 /// All bytes that a file had when it was mapped, shared with every process that maps it; unmapped when dropped.
@@ -38,7 +38,7 @@ impl Mapped {
 
     fn of(description: &Description, writable: bool, copy: bool) -> Result<Mapped, Error> {
         let (file, found) = description.another(writable)?;
-        let len = match usize::try_from(found.size) {
+        let len = match usize::try_from(found.len()) {
             Ok(0) => return Err(no_memory(description, "the file is empty")),
             Err(_) => {
                 return Err(no_memory(
@@ -66,7 +66,7 @@ impl Mapped {
 
 fn no_memory(description: &Description, cause: &'static str) -> Error {
     let hint = "remove it if no program needs it, or look for the right path";
-    Error::early("mmap", description.path(), Kind::Invalid, cause, hint)
+    Error::early("mmap", description.path(), cause, hint)
 }
 
 impl Drop for Mapped {

@@ -31,7 +31,7 @@ mod tests;
 mod turn;
 
 pub(crate) use birth::create_whole;
-pub(crate) use description::{Description, FileStat};
+pub(crate) use description::Description;
 pub(crate) use durable::{Slots, persist, restored};
 pub(crate) use error::{Error, Kind};
 pub(crate) use home::FileHome;

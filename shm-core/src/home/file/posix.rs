@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Kind};
+use super::error::Error;
 
 /// Where `shm_open(3)` keeps its objects: "a dedicated tmpfs(5) filesystem that is normally mounted under /dev/shm".
 const FOLDER: &str = "/dev/shm";
@@ -21,13 +21,7 @@ const LONGEST: usize = 255;
 pub(crate) fn posix_path(name: &OsStr) -> Result<PathBuf, Error> {
     let refused = |cause| {
         let hint = "write a slash and then 1 to 254 bytes without another one, such as /counter";
-        Err(Error::early(
-            "shm_open",
-            Path::new(name),
-            Kind::Invalid,
-            cause,
-            hint,
-        ))
+        Err(Error::early("shm_open", Path::new(name), cause, hint))
     };
     let bytes = name.as_bytes();
     match bytes.strip_prefix(b"/") {

@@ -38,20 +38,7 @@ const FCNTL: c_long = libc::SYS_fcntl;
 #[cfg(target_pointer_width = "32")]
 const FCNTL: c_long = libc::SYS_fcntl64;
 
-#[derive(Clone, Copy)]
-#[repr(i16)]
-#[allow(
-    clippy::unnecessary_cast,
-    clippy::cast_possible_truncation,
-    reason = "the numbers 0 to 2, whose width differs from libc to libc"
-)]
-pub(super) enum LockSort {
-    Read = libc::F_RDLCK as i16,
-    Write = libc::F_WRLCK as i16,
-    None = libc::F_UNLCK as i16,
-}
-
-fn lock_call(fd: RawFd, command: c_int, sort: LockSort, (start, len): (i64, i64)) -> Result<Lock> {
+fn lock_call(fd: RawFd, command: c_int, sort: i32, (start, len): (i64, i64)) -> Result<Lock> {
     let mut lock = Lock {
         sort: sort as c_short,
         whence: libc::SEEK_SET as c_short,
@@ -67,7 +54,7 @@ fn lock_call(fd: RawFd, command: c_int, sort: LockSort, (start, len): (i64, i64)
 }
 
 /// Locks one byte for the file's description, without waiting; `false` if another description has a lock in the way.
-pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
+pub(super) fn try_lock(file: &File, sort: i32, byte: i64) -> Result<bool> {
     match lock_call(file.as_raw_fd(), libc::F_OFD_SETLK, sort, (byte, 1)) {
         Ok(_) => Ok(true),
         // `F_SETLK(2const)`: "return -1 and set errno to EACCES or EAGAIN"; POSIX allows both.
@@ -78,7 +65,7 @@ pub(super) fn try_lock(file: &File, sort: LockSort, byte: i64) -> Result<bool> {
 
 pub(super) fn unlock(file: &File, byte: i64) -> Result<()> {
     let call = libc::F_OFD_SETLK;
-    lock_call(file.as_raw_fd(), call, LockSort::None, (byte, 1)).map(drop)
+    lock_call(file.as_raw_fd(), call, libc::F_UNLCK, (byte, 1)).map(drop)
 }
 
 /// Whether another description has locked the byte for itself alone.
@@ -86,10 +73,10 @@ pub(super) fn is_locked(file: &File, byte: i64) -> Result<bool> {
     let lock = lock_call(
         file.as_raw_fd(),
         libc::F_OFD_GETLK,
-        LockSort::Read,
+        libc::F_RDLCK,
         (byte, 1),
     )?;
-    Ok(lock.sort != LockSort::None as c_short)
+    Ok(lock.sort != libc::F_UNLCK as c_short)
 }
 
 /// A number for which of the first bytes other descriptions have locked for themselves alone; `None` of a descriptor that is none.
@@ -105,8 +92,8 @@ fn held_between(fd: RawFd, start: i64, end: i64) -> Option<u32> {
         return Some(0);
     }
     // Any of the locks there, not the first one.
-    let lock = lock_call(fd, libc::F_OFD_GETLK, LockSort::Read, (start, end - start)).ok()?;
-    if lock.sort == LockSort::None as c_short {
+    let lock = lock_call(fd, libc::F_OFD_GETLK, libc::F_RDLCK, (start, end - start)).ok()?;
+    if lock.sort == libc::F_UNLCK as c_short {
         return Some(0);
     }
     let from = lock.start.max(start);
@@ -343,29 +330,4 @@ pub(super) fn at_fork(
 pub(super) fn sync_file_system(file: &File) -> Result<()> {
     // SAFETY: `syncfs(2)` takes and returns a number.
     ret(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
-}
-
-/// A soft limit of this process, such as `RLIMIT_NOFILE`; the largest number stands for none.
-#[allow(clippy::useless_conversion, reason = "32 bits wide on some targets")]
-fn limit(which: impl Fn(*mut libc::rlimit) -> c_int) -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    match which(&raw mut limit) {
-        0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur.into(),
-        _ => u64::MAX,
-    }
-}
-
-/// How many descriptors this process may have.
-pub(super) fn descriptor_limit() -> u64 {
-    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to.
-    limit(|at| unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, at) })
-}
-
-/// How large a file this process may make.
-pub(super) fn size_limit() -> u64 {
-    // SAFETY: `getrlimit(2)` writes "the rlimit structure" that its second argument points to.
-    limit(|at| unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, at) })
 }

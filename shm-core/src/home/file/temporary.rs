@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::description::{BIRTH_BYTE, Description, link_in_proc};
@@ -116,7 +116,7 @@ fn with_name(folder: &Path, path: &Path) -> Result<Temporary, Error> {
         };
         let description = Description::of_new(file, &name.path, true)?;
         // One that looked between the two calls has taken it for a dead creator's.
-        if description.lock_byte(BIRTH_BYTE)? && description.stat()?.nlink == 1 {
+        if description.lock_byte(BIRTH_BYTE)? && description.stat()?.nlink() == 1 {
             let name = Some(name);
             return Ok(Temporary { description, name });
         }
@@ -170,7 +170,7 @@ mod tests {
         assert!(kept.exists() && other.exists() && !dead.exists());
         let description = held.link(&path).unwrap().unwrap();
         assert!(description.is_at(&path).unwrap() && !kept.exists());
-        assert_eq!(description.stat().unwrap().nlink, 1);
+        assert_eq!(description.stat().unwrap().nlink(), 1);
         let late = with_name(scratch.folder(), &path).unwrap();
         let name = late.name.as_ref().unwrap().path.clone();
         assert!(late.link(&path).unwrap().is_none() && !name.exists());

@@ -3,8 +3,10 @@
 //! A birth is private until the file has its name, so it has no table of deaths of its own: see
 //! [`create_whole`]. The first value is written under the lock, as in a segment, by the code that does so there.
 
+use std::fs::Metadata;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::AtomicU64 as PlainU64;
 
@@ -13,7 +15,7 @@ use super::newborn::{Newborn, Write, describe, unique_id};
 use super::open::retry;
 use super::removal::bury_file;
 use crate::home::file::{
-    self, Description, FileStat, Kind, create_memory, create_whole, enter, keep_as_is, life_word,
+    self, Description, Kind, create_memory, create_whole, enter, keep_as_is, life_word,
 };
 use crate::home::{FileHome, Home};
 use crate::protocol::fault::Fault;
@@ -177,9 +179,9 @@ fn attach(description: Description, access: Access) -> Result<Segment, Fault> {
     verified(home, access)
 }
 
-fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
+fn check(stat: &Metadata, access: Access) -> Result<(), Fault> {
     check_rights(stat, access)?;
-    let size = stat.size as usize;
+    let size = stat.len() as usize;
     if !may_end_in_control(size) {
         return Err(Fault::Foreign { size });
     }
@@ -187,11 +189,12 @@ fn check(stat: &FileStat, access: Access) -> Result<(), Fault> {
 }
 
 /// Whether the file is of an owner who is trusted, and no others can cut it short under this process.
-fn check_rights(stat: &FileStat, access: Access) -> Result<(), Fault> {
-    access.owner.check_user(stat.uid)?;
-    let exposed = stat.mode & OTHERS & !access.may_write;
+fn check_rights(stat: &Metadata, access: Access) -> Result<(), Fault> {
+    access.owner.check_user(stat.uid())?;
+    let exposed = stat.mode() & OTHERS & !access.may_write;
     if exposed != 0 {
-        return Err(Fault::Exposed { mode: stat.mode });
+        let mode = stat.mode() & 0o7777;
+        return Err(Fault::Exposed { mode });
     }
     Ok(())
 }
@@ -217,7 +220,7 @@ fn verified(home: FileHome, access: Access) -> Result<Segment, Fault> {
         ));
     }
     let has_path = home.named().is_some();
-    if has_path && home.stat()?.is_none_or(|stat| stat.nlink == 0) {
+    if has_path && home.stat()?.is_none_or(|stat| stat.nlink() == 0) {
         return Err(Fault::Removed);
     }
     let life = life_word(home.description())?;

@@ -4,6 +4,7 @@
 //! Everything here is bytes and versions; no type of the caller's is known. `find.rs` makes these
 //! values.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 use std::sync::atomic::{
     AtomicU32 as ProcessState, AtomicU64 as ProcessWord, AtomicUsize as ProcessSize,
@@ -585,7 +586,7 @@ impl Segment {
             Home::Segment(mapping) => mapping.id(),
             Home::File(file) => {
                 let stat = file.stat()?;
-                return Ok(!self.doomed && stat.is_some_and(|stat| stat.nlink == 0));
+                return Ok(!self.doomed && stat.is_some_and(|stat| stat.nlink() == 0));
             }
         };
         match kernel::stat(id) {

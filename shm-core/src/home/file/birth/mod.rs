@@ -17,6 +17,7 @@ use super::home::FileHome;
 use super::mapped::Mapped;
 use super::syscalls;
 use super::temporary::Temporary;
+use crate::sysv::soft_limit;
 
 /// Makes the file of `len` bytes that `fill` fills; before, it holds zeros. It has its path once it is whole, and on the disk if
 /// the file system is on one. Before that, nothing but this process can see it. `None`: there was a file already, or another
@@ -64,7 +65,6 @@ fn folder(path: &Path) -> Result<&Path, Error> {
         _ => Err(Error::early(
             "open",
             path,
-            Kind::Invalid,
             "the path ends with no name of a file",
             "name the file, such as /var/lib/app/state",
         )),
@@ -73,7 +73,7 @@ fn folder(path: &Path) -> Result<&Path, Error> {
 
 /// The kernel would end a process that goes beyond its limit (`SIGXFSZ`).
 fn check_size(path: &Path, len: u64) -> Result<(), Error> {
-    let limit = syscalls::size_limit();
+    let limit = soft_limit(libc::RLIMIT_FSIZE as i32);
     if len <= limit {
         return Ok(());
     }
@@ -81,13 +81,7 @@ fn check_size(path: &Path, len: u64) -> Result<(), Error> {
         "this process may make files of {limit} bytes at most (RLIMIT_FSIZE), and this one has {len}"
     );
     let hint = "raise the limit with `ulimit -f`, or ask for less";
-    Err(Error::early(
-        "posix_fallocate",
-        path,
-        Kind::TooLarge,
-        cause,
-        hint,
-    ))
+    Err(Error::early("posix_fallocate", path, cause, hint))
 }
 
 /// Owner, mode, and room for each byte.
@@ -131,7 +125,7 @@ fn not_of_group(path: &Path, error: &std::io::Error) -> Error {
     if error.raw_os_error() == Some(libc::EPERM) {
         let cause = "this process is no member of the group that the file is to have";
         let hint = "name a group of this user's (`id` shows them), or run as root";
-        return Error::early("fchown", path, Kind::Denied, cause, hint);
+        return Error::early("fchown", path, cause, hint).of_kind(Kind::Denied);
     }
     Error::of("fchown", path, error)
 }

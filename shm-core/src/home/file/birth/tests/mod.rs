@@ -69,9 +69,9 @@ fn of_many_births_at_once_one_succeeds() {
 fn what_fails_on_the_way_leaves_nothing() {
     let scratch = Scratch::new();
     let path = scratch.path("file");
-    let refused = || Error::early("fill", &path, Kind::Other, "no value", "");
+    let refused = || Error::early("fill", &path, "no value", "");
     let made = create_whole(&path, 0o600, None, 100, |_| Err(refused()));
-    assert!(matches!(made, Err(error) if error.kind() == Kind::Other));
+    assert!(matches!(made, Err(error) if error.to_string().contains("no value")));
     assert!(scratch.is_empty());
 }
 
@@ -79,17 +79,16 @@ fn what_fails_on_the_way_leaves_nothing() {
 fn paths_and_sizes_that_can_not_be_are_refused() {
     let scratch = Scratch::new();
     scratch.file("file", b"");
-    for (path, kind, words) in [
-        (scratch.path("none/file"), Kind::NoDirectory, "mkdir -p"),
-        (scratch.path("file/x"), Kind::NoDirectory, "is no directory"),
-        (scratch.path(".."), Kind::Invalid, "no name of a file"),
-        (scratch.path("new/"), Kind::Invalid, "no name of a file"),
-        (scratch.path(&"n".repeat(300)), Kind::Invalid, "too long"),
-        ("/".into(), Kind::Invalid, "no name of a file"),
+    for (path, words) in [
+        (scratch.path("none/file"), "mkdir -p"),
+        (scratch.path("file/x"), "is no directory"),
+        (scratch.path(".."), "no name of a file"),
+        (scratch.path("new/"), "no name of a file"),
+        (scratch.path(&"n".repeat(300)), "too long"),
+        ("/".into(), "no name of a file"),
     ] {
-        let error = create(&path, 1).err().unwrap();
-        let text = error.to_string();
-        assert!(error.kind() == kind && text.contains(words), "{text}");
+        let text = create(&path, 1).err().unwrap().to_string();
+        assert!(text.contains(words), "{text}");
     }
     // To root the kernel says that there is no such file.
     let error = create(Path::new("/proc/file"), 1).err().unwrap();
@@ -102,7 +101,7 @@ fn paths_and_sizes_that_can_not_be_are_refused() {
         .err()
         .unwrap();
     assert!(
-        matches!(error.kind(), Kind::TooLarge | Kind::NoSpace),
+        matches!(error.raw_os_error(), Some(libc::EFBIG | libc::ENOSPC)),
         "{error}"
     );
     assert_eq!(scratch.names(), ["file"]);
@@ -131,10 +130,10 @@ fn child() {
             }
             let error = create(&path, 7).err().unwrap();
             drop(open);
-            println!("<<{:?}: {error}>>", error.kind());
+            println!("<<{error}>>");
         }
         "once" => match create(&path, 7) {
-            Err(error) => println!("<<{:?}: {error}>>", error.kind()),
+            Err(error) => println!("<<{error}>>"),
             Ok(_) => println!("<<made>>"),
         },
         other => panic!("{other}"),
@@ -211,38 +210,24 @@ fn told(setup: &str, task: &str) -> Option<String> {
 
 #[test]
 fn full_and_forbidden_directories_are_clear_errors() {
-    for (setup, kind, words) in [
+    for (setup, task, words) in [
         (
             "mount -t tmpfs -o size=8k none \"$DIR\"",
-            "NoSpace",
+            "once",
             "the file system is full; free some room",
         ),
         (
             "mount -t tmpfs -o nr_inodes=1 none \"$DIR\"",
-            "NoSpace",
+            "once",
             "`df -i`",
         ),
-        (
-            "mount -t tmpfs -o ro none \"$DIR\"",
-            "ReadOnly",
-            "`findmnt -T`",
-        ),
-        ("ulimit -f 10", "TooLarge", "RLIMIT_FSIZE"),
-        ("ulimit -n 30", "Descriptors", "(30, RLIMIT_NOFILE)"),
-        ("mount -t ramfs none \"$DIR\"", "made", ""),
+        ("mount -t tmpfs -o ro none \"$DIR\"", "once", "`findmnt -T`"),
+        ("ulimit -f 10", "once", "RLIMIT_FSIZE"),
+        ("ulimit -n 30", "crowded", "(30, RLIMIT_NOFILE)"),
+        ("mount -t ramfs none \"$DIR\"", "once", "made"),
     ] {
-        if let Some(told) = told(
-            setup,
-            if kind == "Descriptors" {
-                "crowded"
-            } else {
-                "once"
-            },
-        ) {
-            assert!(
-                told.starts_with(kind) && told.contains(words),
-                "{setup}: {told}"
-            );
+        if let Some(told) = told(setup, task) {
+            assert!(told.contains(words), "{setup}: {told}");
         }
     }
 }
