@@ -47,8 +47,11 @@ impl Type {
     }
 
     /// Its version, 1 unless it names one.
-    pub(crate) fn version(&self) -> u32 {
-        self.schema.version().unwrap_or(1)
+    pub(crate) const fn version(&self) -> u32 {
+        match self.schema.version() {
+            Some(version) => version,
+            None => 1,
+        }
     }
 
     /// Begins to show a value of this type that lies in a segment:

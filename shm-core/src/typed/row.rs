@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::descriptor::Type;
 use super::failure::{Counting, Failure};
 use super::field::Field;
 use super::integer::Integer;
@@ -9,14 +10,6 @@ use super::kept::{counts, fill_counts, is_valid};
 use super::value::{Snapshot, Typed};
 use crate::layout::{SharedLayout, path_of};
 use crate::protocol::{Own, OwnedRow, Row, Seated, Seen, Span};
-
-/// The version of the type, 1 unless it names one.
-const fn version_of<T: SharedLayout>() -> u32 {
-    match T::SCHEMA.version() {
-        Some(version) => version,
-        None => 1,
-    }
-}
 
 impl<T: SharedLayout> Typed<T> {
     /// Claims a row with its first value; returns the number of the claim as well.
@@ -85,7 +78,7 @@ impl<T: SharedLayout> Typed<T> {
         // SAFETY: a field lies within the `T`, for which there is room under the state that
         // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
         let mut version = unsafe {
-            let schema = const { version_of::<T>() };
+            let schema = const { Type::of::<T>().version() };
             row.try_read(seen, schema, field.span(), place.as_mut_ptr().cast())
         };
         if const { counts::<T>() } && version.is_some() {

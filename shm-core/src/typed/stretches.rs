@@ -197,19 +197,18 @@ pub(crate) fn store_template(
     payload: Payload,
     of: &Type,
 ) -> Result<(), Fault> {
-    let mut defaults = Vec::new();
+    let mut stored = Ok(());
     (of.for_each_missing)(1, &mut |offset, default| {
-        defaults.push((offset, default.to_vec()));
+        // Each time: the expressions of defaults are the caller's code.
+        stored = locked.check_process();
+        if stored.is_ok() {
+            let end = offset + default.len();
+            assert!(end <= payload.capacity(), "a newborn has room for its rows");
+            // SAFETY: within the capacity, as was checked; `default` has that many bytes.
+            unsafe { payload.store(offset, default.as_ptr(), default.len()) };
+        }
     });
-    // Their expressions are the caller's code.
-    locked.check_process()?;
-    for (offset, default) in defaults {
-        let end = offset + default.len();
-        assert!(end <= payload.capacity(), "a newborn has room for its rows");
-        // SAFETY: within the capacity, as was checked; `default` has that many bytes.
-        unsafe { payload.store(offset, default.as_ptr(), default.len()) };
-    }
-    Ok(())
+    stored
 }
 
 /// Refuses zeros as the first value where they stand for variants that this program does not know.
