@@ -49,10 +49,8 @@ impl Home {
     /// What tells it among those that a thread may lock, in 31 bits: a segment's id, or a mixture of a file's inode, which two files
     /// seldom share.
     pub(crate) fn number(&self) -> u32 {
-        match self {
-            Home::Segment(mapping) => mapping.id().as_raw() as u32,
-            Home::File(file) => ((file.inode() ^ file.inode() >> 31) & 0x7fff_ffff) as u32,
-        }
+        let (number, _) = self.in_maps();
+        ((number ^ number >> 31) & 0x7fff_ffff) as u32
     }
 
     /// What `/proc/PID/maps` shows of it in the place of an inode, and whether that is a segment's id.

@@ -41,11 +41,15 @@ impl Witness<'_> {
     /// Takes the slot until this process ends or gives it; `false` if it is held.
     pub(crate) fn take(self, slot: u32) -> Result<bool, Refused> {
         match self {
-            Witness::Set(set) => match sem::op(set, &take(slot)) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == Kind::WouldBlock => Ok(false),
-                Err(error) => Err(refused(set, error)),
-            },
+            Witness::Set(set) => {
+                let index = slot as u16;
+                let add = Op::add(index, 1).undo().nowait();
+                match sem::op(set, &[Op::wait_zero(index).nowait(), add]) {
+                    Ok(()) => Ok(true),
+                    Err(error) if error.kind() == Kind::WouldBlock => Ok(false),
+                    Err(error) => Err(refused(set, error)),
+                }
+            }
             Witness::Locks(locks) => locks.take(slot).map_err(Refused::File),
         }
     }
@@ -53,7 +57,10 @@ impl Witness<'_> {
     /// Gives back what this process has taken.
     pub(crate) fn give(self, slot: u32) {
         match self {
-            Witness::Set(set) => drop(sem::op(set, &give(slot))),
+            Witness::Set(set) => {
+                let subtract = Op::add(slot as u16, -1).undo().nowait();
+                drop(sem::op(set, &[subtract]));
+            }
             Witness::Locks(locks) => locks.give(slot),
         }
     }
@@ -68,17 +75,4 @@ fn refused(set: sem::Id, error: sysv::Error) -> Refused {
         Kind::Removed | Kind::Invalid | Kind::NotFound => Refused::SetLost,
         _ => Refused::System(error),
     }
-}
-
-/// "Is 0" and "add 1, with undo", at once.
-fn take(slot: u32) -> [Op; 2] {
-    let index = slot as u16;
-    [
-        Op::wait_zero(index).nowait(),
-        Op::add(index, 1).undo().nowait(),
-    ]
-}
-
-fn give(slot: u32) -> [Op; 1] {
-    [Op::add(slot as u16, -1).undo().nowait()]
 }

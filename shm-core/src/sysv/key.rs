@@ -21,26 +21,21 @@ use core::{fmt, str::FromStr};
 /// # Ok::<(), shm_core::sysv::ParseKeyError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(Repr);
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Repr {
-    Private,
-    Number(u32),
-}
+// `None` is the private one.
+pub struct Key(Option<u32>);
 
 impl Key {
     /// `IPC_PRIVATE`: creates a new object that has no key, and never leads to an existing one.
     ///
     /// Others reach such an object by its id only.
-    pub const PRIVATE: Self = Self(Repr::Private);
+    pub const PRIVATE: Self = Self(None);
 
     /// The key with this number; `From<u32>` is the same.
     ///
     /// 0 is accepted here and refused on use: it is not [`Key::PRIVATE`].
     #[must_use]
     pub const fn new(number: u32) -> Self {
-        Self(Repr::Number(number))
+        Self(Some(number))
     }
 
     /// The key that is this `key_t` in C: the same 32 bits, with a sign.
@@ -55,21 +50,21 @@ impl Key {
     #[must_use]
     pub const fn raw(self) -> i32 {
         match self.0 {
-            Repr::Private => 0,
-            Repr::Number(number) => number as i32,
+            None => 0,
+            Some(number) => number as i32,
         }
     }
 
     /// Whether this is [`Key::PRIVATE`].
     #[must_use]
     pub const fn is_private(self) -> bool {
-        matches!(self.0, Repr::Private)
+        self.0.is_none()
     }
 
     /// Whether this key was made from the number 0, which no call accepts.
     #[must_use]
     pub const fn is_zero(self) -> bool {
-        matches!(self.0, Repr::Number(0))
+        matches!(self.0, Some(0))
     }
 
     /// What `__key` says in the kernel's answer: there 0 does mean "no key".
@@ -92,8 +87,8 @@ impl From<u32> for Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Repr::Private => f.pad("private"),
-            Repr::Number(number) => write!(f, "{number:#010x}"),
+            None => f.pad("private"),
+            Some(number) => write!(f, "{number:#010x}"),
         }
     }
 }
@@ -116,27 +111,21 @@ impl FromStr for Key {
             text: text.into(),
             why,
         };
-        let (digits, radix, negative) =
-            if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-                (hex, 16, false)
-            } else if let Some(decimal) = text.strip_prefix('-') {
-                (decimal, 10, true)
-            } else {
-                (text, 10, false)
-            };
+        let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+        let (digits, radix, sign) = match (hex, text.strip_prefix('-')) {
+            (Some(hex), _) => (hex, 16, 1),
+            (None, Some(decimal)) => (decimal, 10, -1),
+            (None, None) => (text, 10, 1),
+        };
         // `from_str_radix` would also take a sign of its own.
         if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
             return Err(refused(NOT_A_NUMBER));
         }
-        let magnitude = u32::from_str_radix(digits, radix).map_err(|_| refused(TOO_BIG))?;
-        let number = match (negative, magnitude) {
-            (_, 0) => return Err(refused(ZERO)),
-            (false, number) => number,
-            (true, n) => 0_i32
-                .checked_sub_unsigned(n)
-                .ok_or_else(|| refused(TOO_BIG))? as u32,
-        };
-        Ok(Self::new(number))
+        match i64::from_str_radix(digits, radix).map(|number| sign * number) {
+            Ok(0) => Err(refused(ZERO)),
+            Ok(number @ -0x8000_0000..=0xffff_ffff) => Ok(Self::new(number as u32)),
+            _ => Err(refused(TOO_BIG)),
+        }
     }
 }
 

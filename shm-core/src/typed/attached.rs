@@ -7,7 +7,6 @@
 //! paths that are taken when nothing has changed.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::descriptor::Type;
@@ -20,26 +19,6 @@ use crate::protocol::{Fault, Fresh, Held, Latch, Locked, Seated, Segment, Span, 
 /// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
 const LOOKS: u32 = 100;
 
-/// The state that was found to put an earlier version of the type in force, and which version that
-/// is.
-///
-/// State in the high half, version in the low half; 0: none was found. A word that another thread
-/// has made stale names a state that stands no more, and so does no harm.
-#[derive(Debug, Default)]
-struct Older(AtomicU64);
-
-impl Older {
-    fn get(&self) -> Option<(State, u32)> {
-        let word = self.0.load(Relaxed);
-        (word != 0).then_some((State((word >> 32) as u32), word as u32))
-    }
-
-    fn set(&self, older: Option<(State, u32)>) {
-        let pack = |(state, version): (State, u32)| u64::from(state.0) << 32 | u64::from(version);
-        self.0.store(older.map_or(0, pack), Relaxed);
-    }
-}
-
 /// A segment that holds a value of a type, or of a later or an earlier version of it.
 ///
 /// Of an earlier one it may have less bytes than the type: then no state is one under which bytes
@@ -49,7 +28,7 @@ impl Older {
 ///
 /// - **counters**: where a state was told to either and the type has counters, the segment is a table that has them, too, or
 ///   a box.
-/// - **room**: whatever state [`Segment::read_as`] or [`Segment::write_as`] was told, the segment's
+/// - **room**: whatever state [`Segment::write_as`] was told, or [`Segment::read_as`] without an older version, the segment's
 ///   capacity has room for a value of the type.
 // In this order: with the segment at another place, a commit takes ten instructions more.
 #[derive(Debug)]
@@ -57,18 +36,12 @@ impl Older {
 pub(crate) struct Attached {
     segment: Segment,
     of: &'static Type,
-    /// Where reads put defaults in the place of what the segment lacks.
-    older: Older,
 }
 
 impl Attached {
     /// Nothing is known of the segment yet: [`Attached::settle`] comes before anything else.
     pub(crate) fn new(segment: Segment, of: &'static Type) -> Attached {
-        Attached {
-            segment,
-            of,
-            older: Older::default(),
-        }
+        Attached { segment, of }
     }
 
     #[inline(always)]
@@ -155,12 +128,10 @@ impl Attached {
         }
         match judged.fit {
             Fit::Same | Fit::Newer => {
-                self.segment.read_as(Some(judged.state));
-                self.older.set(None);
+                self.segment.read_as(judged.state, None);
             }
             Fit::Older { version } if !self.segment.is_writable() => {
-                self.segment.read_as(None);
-                self.older.set(Some((judged.state, version)));
+                self.segment.read_as(judged.state, Some(version));
             }
             Fit::Older { version } => return Err(Failure::NeedsUpgrade { found: version }),
         }
@@ -289,23 +260,20 @@ impl Attached {
     ) -> Result<u64, Failure> {
         let mut start = None;
         loop {
-            let lacking = self.segment.readable_as().zip(Some(has));
-            let lacking = lacking.filter(|_| has < self.of.version());
-            let older = self
-                .older
-                .get()
-                .map(|(state, version)| (state, version.min(has)));
-            let read = match (older.or(lacking), self.segment.readable_as()) {
-                (Some((state, version)), _) => {
+            let read = match self.segment.readable_as() {
+                Some((state, None)) if has >= self.of.version() => {
+                    // SAFETY: the span lies within a value of the type (this function's contract), for
+                    // which the capacity has room under the state that `read_as` was told (**room**);
+                    // `dst` is valid for as many bytes (this function's contract).
+                    unsafe { self.segment.read(copies, state, span, dst) }
+                }
+                Some((state, older)) => {
+                    let version = older.map_or(has, |older| older.min(has));
                     // SAFETY: this function's contract: the span lies within a value, and `dst` has
                     // room for it.
                     unsafe { self.read_with_defaults(copies, span, dst, (state, version)) }
                 }
-                // SAFETY: the span lies within a value of the type (this function's contract), for
-                // which the capacity has room under the state that `read_as` was told (**room**);
-                // `dst` is valid for as many bytes (this function's contract).
-                (None, Some(state)) => unsafe { self.segment.read(copies, state, span, dst) },
-                (None, None) => Err(Fault::Changed),
+                None => Err(Fault::Changed),
             };
             match read {
                 Err(Fault::Changed) => {}

@@ -34,7 +34,7 @@ impl<T> Spaced<T> {
 /// Every byte of `place` is initialised.
 #[inline(always)]
 pub(super) unsafe fn bytes_of<T>(place: &MaybeUninit<T>) -> &[u8] {
-    // SAFETY: `size_of::<T>()` bytes behind one reference, initialised as the caller promises; any
+    // SAFETY: `size_of::<T>()` bytes behind one reference, initialised (this function's contract); any
     // byte is a `u8`.
     unsafe { slice::from_raw_parts(place.as_ptr().cast(), size_of::<T>()) }
 }

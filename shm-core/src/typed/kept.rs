@@ -39,7 +39,7 @@ pub(super) unsafe fn is_valid<T: SharedLayout, F: SharedLayout>(
     if const { F::SCHEMA.has_others() } {
         // SAFETY: every byte of `place` is initialised (this function's contract).
         unsafe { settle(field, place) };
-        // SAFETY: as before, since `settle` takes no byte away.
+        // SAFETY: every byte of `place` is initialised (this function's contract); `settle` takes none away.
         return F::bits_are_valid(unsafe { bytes_of(place) });
     }
     false

@@ -288,7 +288,8 @@ unsafe fn store<T: SharedLayout>(segment: RawBytes, value: &T) {
         if !kept.is_empty() {
             for at in (offset..offset + size * count).step_by(size) {
                 if !kept.contains(&at) {
-                    // SAFETY: as below, of one of the leaves.
+                    // SAFETY: a leaf lies within the `T`, where the value's bytes are initialised (`SharedLayout`: the schema
+                    // tells the truth), and the segment has room for a `T`.
                     unsafe { segment.store(at, src.add(at), size, 1) };
                 }
             }

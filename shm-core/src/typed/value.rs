@@ -388,6 +388,7 @@ impl<T: SharedLayout> Typed<T> {
             // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
             return unsafe { with_kept(locked, Field::WHOLE, value, commit) };
         }
+        // Not through `with_kept` too: a closure that is passed on stays a function of its own, and costs 30 instructions.
         // SAFETY: `value` is a `T`.
         unsafe { self.commit_bytes(locked, (&raw const *value).cast()) }
     }
@@ -462,14 +463,15 @@ impl<T: SharedLayout> Typed<T> {
             // which there is room for a `T` (**room**, **type**); `value` has its bytes (`with_kept`).
             let changed = unsafe { difference::<T>(locked, value) };
             let changed = changed.unwrap_or(Span { offset: 0, len: 1 });
-            // SAFETY: there is room for a `T`, as above, and the difference lies within it.
+            // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**), and the difference lies within
+            // it.
             unsafe {
                 locked.commit_part(changed, |payload| {
                     store_within::<T>(payload, changed, value)
                 })
             }
         };
-        // SAFETY: there is room for a `T`, as above.
+        // SAFETY: there is room for a `T` under the state that is locked (**room**, **type**).
         unsafe { with_kept(locked, Field::WHOLE, value, commit) }
     }
 

@@ -91,7 +91,7 @@ impl Description {
     /// system that can't be a home.
     pub(crate) fn open(path: &Path, write: bool) -> Result<Description, Error> {
         let open = |write| {
-            let opened = open_path(path, write);
+            let opened = open_as(path, write, libc::O_NOFOLLOW);
             opened.map_err(|e| Error::of("open", path, &link_on_the_way(path, e)))
         };
         let description = Description::of_new(open(write)?, path, true)?;
@@ -110,7 +110,7 @@ impl Description {
     /// `/proc` is not there; the file can't be opened, or can't be a home.
     pub(crate) fn open_again(fd: BorrowedFd<'_>, write: bool) -> Result<Description, Error> {
         let path = link_in_proc(fd);
-        let file = open_link(&path, write).map_err(|e| no_proc(&path, &e))?;
+        let file = open_as(&path, write, 0).map_err(|e| no_proc(&path, &e))?;
         let description = Description::of_new(file, &path, false)?;
         // Nothing keeps a `/proc` from being another thing.
         let known = fd.try_clone_to_owned();
@@ -212,7 +212,9 @@ impl Description {
             Ok(same.then_some((file, found)))
         };
         // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
-        let by_path = self.by_path.then(|| open_path(&self.path, write).ok());
+        let by_path = self
+            .by_path
+            .then(|| open_as(&self.path, write, libc::O_NOFOLLOW).ok());
         if let Some(found) = by_path.flatten().map(same).transpose()?.flatten() {
             return Ok(found);
         }
@@ -225,7 +227,7 @@ impl Description {
             ));
         }
         let link = link_in_proc(self.file.as_fd());
-        let file = open_link(&link, write).map_err(|e| no_proc(&self.path, &e))?;
+        let file = open_as(&link, write, 0).map_err(|e| no_proc(&self.path, &e))?;
         same(file)?.ok_or_else(|| replaced(&self.path))
     }
 
@@ -296,15 +298,7 @@ pub(super) fn link_in_proc(fd: BorrowedFd<'_>) -> PathBuf {
     OsString::from(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).into()
 }
 
-fn open_path(path: &Path, write: bool) -> io::Result<File> {
-    open_as(path, write, libc::O_NOFOLLOW)
-}
-
-/// The link is followed: it is `/proc`'s own.
-fn open_link(link: &Path, write: bool) -> io::Result<File> {
-    open_as(link, write, 0)
-}
-
+/// With `O_NOFOLLOW` in `flags`, unless it is a link of `/proc`'s own.
 fn open_as(path: &Path, write: bool, flags: i32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(write);

@@ -110,7 +110,7 @@ fn held_between(fd: RawFd, start: i64, end: i64) -> Option<u32> {
     Some(own.wrapping_add(before).wrapping_add(behind))
 }
 
-/// Maps the first `len` bytes, shared with everybody who maps the file; or, as a `copy`, with what this process stores there for
+/// Maps the first `len` bytes, shared with all that map the file; or, as a `copy`, with what this process stores there for
 /// itself alone.
 pub(super) fn map(file: &File, len: usize, writable: bool, copy: bool) -> Result<NonNull<u8>> {
     let write = if writable { libc::PROT_WRITE } else { 0 };

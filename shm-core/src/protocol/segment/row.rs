@@ -271,7 +271,7 @@ impl Row<'_> {
         if schema > 1 && self.words.schema() < schema.into() {
             return None;
         }
-        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is a
+        // SAFETY: a state was named without an older version, and still stands, so the span lies within the capacity, which is a
         // row's size (**divided**); `dst` takes its bytes.
         let version = unsafe {
             if span.len > LONG {

@@ -41,7 +41,7 @@ pub(crate) const VERSION_IN_ROOM: usize = 24;
 /// Failed copies between two looks at the clock.
 const TRIES: u32 = 64;
 
-/// What [`Segment::read_as`] holds where no state is fit for fast reads: more than any state is.
+/// What [`Segment::read_as`] holds where no state was told: no version and state are that.
 pub(in crate::protocol) const UNREAD: u64 = u64::MAX;
 
 /// What [`Segment::write_as`] holds where no state lets this process write: no state is that.
@@ -88,7 +88,7 @@ pub(crate) struct Segment {
     pub(in crate::protocol) writable: bool,
     /// How long to wait for others to get out of the way.
     pub(in crate::protocol) limit: Duration,
-    /// The state whose schema lets bytes be read as they lie, or [`UNREAD`].
+    /// The state whose schema lets bytes be read as they lie. In the high half, not 0 if that is an earlier one: its version.
     pub(in crate::protocol) read_as: ProcessWord,
     /// The state whose schema was found to let this process write. Changes under the lock only,
     /// like `stored`.
@@ -191,14 +191,14 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
-    /// has not been taken back, and `dst` is valid for writes of as many bytes.
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] last without an older
+    /// version, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // SAFETY: a state was named without an older version, and still stands, so the span lies within the capacity, which is the
         // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read(span, dst) }
     }
@@ -207,14 +207,14 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] that
-    /// has not been taken back, and `dst` is valid for writes of as many bytes.
+    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] last without an older
+    /// version, and `dst` is valid for writes of as many bytes.
     #[inline(always)]
     pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
         if u64::from(self.state().0) != self.read_as.load(Relaxed) {
             return None;
         }
-        // SAFETY: a state was named that still stands, so the span lies within the capacity, which is the
+        // SAFETY: a state was named without an older version, and still stands, so the span lies within the capacity, which is the
         // payload's size (**divided**); `dst` takes its bytes.
         unsafe { self.latch.read_long(span, dst) }
     }
@@ -320,15 +320,19 @@ impl Segment {
         }
     }
 
-    /// From now on bytes may be read as they lie as long as `state` stands; `None`: never.
-    pub(crate) fn read_as(&self, state: Option<State>) {
-        let word = state.map_or(UNREAD, |state| u64::from(state.0));
+    /// From now on bytes may be read as they lie as long as `state` stands; not if its schema is an `older` one than the
+    /// reader's.
+    pub(crate) fn read_as(&self, state: State, older: Option<u32>) {
+        let older = older.map_or(0, |version| version.max(1));
+        let word = u64::from(older) << 32 | u64::from(state.0);
         self.read_as.store(word, Relaxed);
     }
 
-    /// The state that [`Segment::read_as`] was told last.
-    pub(crate) fn readable_as(&self) -> Option<State> {
-        u32::try_from(self.read_as.load(Relaxed)).ok().map(State)
+    /// What [`Segment::read_as`] was told last.
+    pub(crate) fn readable_as(&self) -> Option<(State, Option<u32>)> {
+        let word = self.read_as.load(Relaxed);
+        let older = (word >> 32) as u32;
+        (word != UNREAD).then_some((State(word as u32), (older != 0).then_some(older)))
     }
 
     /// The slots' records.
