@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// A program and the generated header in it.
-type WithHeader = (PathBuf, String);
-
 /// What this process has built, or is building: several tests want the same.
-static BUILT: Mutex<BTreeMap<WithHeader, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
+static BUILT: Mutex<BTreeMap<PathBuf, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
+
+/// What some of the sources include beside the header.
+const STOP_AT: &str = include_str!("../c/stop_at.h");
 
 /// What makes a compiler say all that it has to say, and take it seriously.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -236,7 +237,8 @@ impl Compiler {
     }
 
     /// Builds a source of these tests that includes one generated header; returns the program, which
-    /// lies in a directory in `out` (`CARGO_TARGET_TMPDIR`).
+    /// lies in `out` (`CARGO_TARGET_TMPDIR`). It is named after all that it is made of, so that what an earlier run has built
+    /// is built no more.
     ///
     /// # Panics
     ///
@@ -248,20 +250,25 @@ impl Compiler {
         (name, header): (&str, &str),
         defines: &[&str],
     ) -> PathBuf {
-        let program = format!("{source}-{self}{}", defines.concat());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
+        let text = std::fs::read_to_string(&path).expect("these tests have their sources");
+        let mut made_of = DefaultHasher::new();
+        (&text, header, STOP_AT).hash(&mut made_of);
+        let program = format!("{source}-{self}{}-{:x}", defines.concat(), made_of.finish());
         let program = Path::new(out).join(program);
-        let key = (program.clone(), header.to_owned());
         let mut all = BUILT.lock().expect("nothing panics under it");
-        let built = Arc::clone(all.entry(key).or_default());
+        let built = Arc::clone(all.entry(program.clone()).or_default());
         drop(all);
         built.get_or_init(|| {
+            if program.exists() {
+                return;
+            }
             let place = Path::new(out).join(format!("{source}.{}", unique()));
             std::fs::create_dir_all(&place).expect("cargo made the directory around it");
             std::fs::write(place.join(name), header).expect("it was just made");
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
             let include = format!("-I{}", place.display());
             let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
-            self.compile(&source, &program, &arguments);
+            self.compile(&path, &program, &arguments);
             let _ = std::fs::remove_dir_all(&place);
         });
         program
