@@ -71,6 +71,6 @@ pub(crate) use validity::{Step, descend, first_other, later_variant, path_of};
 pub use value::{DecodeError, Value};
 pub(crate) use value::{Enums, Sink, Unfit, encode, locate};
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used)]
 mod tests;

@@ -258,7 +258,7 @@ impl FromStr for Nanoseconds {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -196,7 +196,7 @@ impl<E: Copy, const N: usize> Few<E, N> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -167,7 +167,7 @@ pub(super) fn primitive_type(primitive: Primitive) -> &'static str {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};

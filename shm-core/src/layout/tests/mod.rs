@@ -6,7 +6,6 @@ mod extends;
 mod fingerprint;
 mod fixed_str;
 mod fixed_vec;
-#[cfg(not(loom))]
 mod format;
 mod mismatch;
 mod python_module;

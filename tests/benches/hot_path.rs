@@ -1,4 +1,4 @@
-//! For daily work: what the calls of the hot path cost on this machine. `cargo bench -p shm-core
+//! For daily work: what the calls of the hot path cost on this machine. `cargo bench -p shm-tests --features bench
 //! --bench hot_path`
 //!
 //! Beside each stands the plain copy that it is to be compared with. (`tests/competitors` compares with
