@@ -62,7 +62,7 @@ pub enum Store {
     Raw(Box<GuardedBox<Beats>>, Key, sem::Id),
     /// With the library's protocol behind the rows: whole values for readers, and a lock that outlives its owner. As long as
     /// there are C programs that do not know it, the semaphore keeps off those.
-    Boxed(Box<SharedBox<Beats>>, SemGuard),
+    Boxed(SharedBox<Beats>, SemGuard),
 }
 
 impl Store {
@@ -78,7 +78,7 @@ impl Store {
             rows: [Beat::NONE; 16],
         };
         let shared = options.raw_writers(true).open_or_create(key, none)?;
-        Ok(Store::Boxed(Box::new(shared), guard))
+        Ok(Store::Boxed(shared, guard))
     }
 
     pub fn get(&self) -> Result<Beats, Error> {
