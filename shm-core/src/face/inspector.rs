@@ -647,9 +647,7 @@ fn is_box(segment: &Segment) -> Result<(), Failure> {
 /// The part of a value that `path` leads to, of its bytes.
 fn decode(part: &Schema, bytes: &[u8], limit: usize, path: &str) -> Result<Value, Failure> {
     Value::decode_limited(part, bytes, limit).map_err(|error| match error {
-        DecodeError::Invalid(invalid) => {
-            Failure::Invalid(Box::new(invalid.in_field(path).at_top()))
-        }
+        DecodeError::Invalid(invalid) => Failure::Invalid(Box::new(invalid.below(path))),
         _ => Failure::TooLarge {
             what: "parts",
             limit,

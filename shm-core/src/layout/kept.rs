@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::facts::other_of;
 use super::validity::{is_variant, load, store};
+use super::walk::{ALL, walk};
 use super::{Primitive, Schema, TypeKind, Variant};
 
 /// An enum with a variant that stands for others.
@@ -17,23 +18,10 @@ struct Known<'a> {
 /// Puts in `bytes`, which lie at `start` of a value, what a program reads: zeros in a field that is
 /// padding, and the variant that stands for others where the number is unknown.
 pub(crate) fn settle(schema: &Schema, start: usize, bytes: &mut [u8]) {
-    let span = start..start + bytes.len();
-    each_kept(schema, 0, &span, &mut |part, known| {
-        let Some(part) = within(bytes, &span, &part, known.is_none()) else {
-            return;
-        };
-        match known {
-            None => part.fill(0),
-            Some(Known {
-                repr,
-                variants,
-                other,
-            }) => {
-                if !is_variant(repr, variants, part) {
-                    store(other.value, part);
-                }
-            }
-        }
+    each_kept(schema, start, bytes, |_, part, known| match known {
+        None => part.fill(0),
+        Some(known) if is_variant(known.repr, known.variants, part) => {}
+        Some(known) => store(known.other.value, part),
     });
 }
 
@@ -45,67 +33,48 @@ pub(crate) fn keep(
     bytes: &mut [u8],
     mut present: impl FnMut(usize, &mut [u8]),
 ) {
-    let span = start..start + bytes.len();
-    each_kept(schema, 0, &span, &mut |part, known| {
-        let offset = part.start.max(start);
-        let Some(part) = within(bytes, &span, &part, known.is_none()) else {
-            return;
-        };
+    each_kept(schema, start, bytes, |offset, part, known| {
         if known.is_none_or(|known| load(known.repr, part) == known.other.value) {
             present(offset, part);
         }
     });
 }
 
-/// What of `part` lies in `bytes`, which are those of `span`; nothing if it may not be cut and is.
-fn within<'a>(
-    bytes: &'a mut [u8],
-    span: &Range<usize>,
-    part: &Range<usize>,
-    may_be_cut: bool,
-) -> Option<&'a mut [u8]> {
-    let cut = part.start.max(span.start)..part.end.min(span.end);
-    if cut.is_empty() || (cut != *part && !may_be_cut) {
-        return None;
-    }
-    bytes.get_mut(cut.start - span.start..cut.end - span.start)
-}
-
-/// Calls `each` with those parts of a value at `base` that meet `span`.
+/// Calls `each` with offset and bytes of what of `bytes`, which lie at `start` of a value, is padding or an enum with a
+/// variant for others.
 fn each_kept<'a>(
     schema: &'a Schema,
-    base: usize,
-    span: &Range<usize>,
-    each: &mut dyn FnMut(Range<usize>, Option<Known<'a>>),
+    start: usize,
+    bytes: &mut [u8],
+    mut each: impl FnMut(usize, &mut [u8], Option<Known<'a>>),
 ) {
-    let meets = |at: usize, size: usize| at < span.end && at + size > span.start;
-    if !meets(base, schema.size()) || !(schema.has_padding_fields() || schema.has_others()) {
-        return;
-    }
-    if let Some(elements) = schema.elements() {
-        let (first, size) = (base + elements.offset as usize, elements.schema.size());
-        let skipped = span.start.saturating_sub(first) / size;
-        let end = span.end.saturating_sub(first).div_ceil(size);
-        for index in skipped..end.min(elements.places as usize) {
-            each_kept(elements.schema, first + index * size, span, each);
+    let span = start..start + bytes.len();
+    let mut tell = |part: Range<usize>, known: Option<Known<'a>>| {
+        let cut = part.start.max(span.start)..part.end.min(span.end);
+        // Padding may be cut; of half an enum there is nothing to say.
+        if !cut.is_empty() && (known.is_none() || cut == part) {
+            let bytes = &mut bytes[cut.start - start..cut.end - start];
+            each(cut.start, bytes, known);
         }
-        return;
-    }
-    for padding in schema.padding() {
-        let at = base + padding.offset();
-        each(at..at + padding.schema().size(), None);
-    }
-    for field in schema.fields() {
-        each_kept(field.schema(), base + field.offset(), span, each);
-    }
-    if let TypeKind::Enum { repr, variants, .. } = schema.kind() {
-        let known = other_of(variants).map(|other| Known {
-            repr,
-            variants,
-            other: &variants[other],
-        });
-        if known.is_some() {
-            each(base..base + schema.size(), known);
+    };
+    walk(schema, 0, &span, &mut |part, at| {
+        if !part.has_padding_fields() && !part.has_others() {
+            return 0;
         }
-    }
+        for padding in part.padding() {
+            let at = at + padding.offset();
+            tell(at..at + padding.schema().size(), None);
+        }
+        if let TypeKind::Enum { repr, variants, .. } = part.kind() {
+            let known = other_of(variants).map(|other| Known {
+                repr,
+                variants,
+                other: &variants[other],
+            });
+            if known.is_some() {
+                tell(at..at + part.size(), known);
+            }
+        }
+        ALL
+    });
 }

@@ -21,6 +21,7 @@ macro_rules! debug_as_text {
 mod canonical;
 mod declare;
 mod decode;
+mod enums;
 mod extends;
 mod facts;
 mod fixed_str;
@@ -40,10 +41,12 @@ mod shared_layout;
 mod time;
 mod validity;
 mod value;
+mod walk;
 
 pub use canonical::Fingerprint;
 pub(crate) use canonical::{BYTE_ORDER, MAX_ENCODED};
 pub use decode::SchemaError;
+pub(crate) use enums::Enums;
 pub use extends::Obstacle;
 #[doc(hidden)]
 pub use extends::assert_extends;
@@ -67,9 +70,9 @@ pub use shared_layout::SharedLayout;
 pub use shared_layout::{Part, assert_shared};
 pub use time::{Nanoseconds, Timestamp};
 pub use validity::{InvalidValue, first_invalid, first_invalid_at, make_valid};
-pub(crate) use validity::{Step, descend, first_other, later_variant, path_of};
+pub(crate) use validity::{Step, descend, first_other, path_of};
 pub use value::{DecodeError, Value};
-pub(crate) use value::{Enums, Sink, Unfit, encode, locate};
+pub(crate) use value::{Sink, Unfit, encode, locate};
 
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used)]

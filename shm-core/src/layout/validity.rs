@@ -2,18 +2,18 @@
 //! and for the repair of a value that must not stay invalid.
 
 use std::fmt;
-use std::ops::{ControlFlow, Range};
 
+use super::enums::Enums;
 use super::facts::other_of;
 use super::schema::Elements;
+use super::walk::{ALL, walk};
 use super::{Primitive, Schema, TypeKind, Variant};
 
 /// The first part of `bytes` that is not valid for its type in `schema`, by name; `None` if all
 /// are.
 ///
 /// Meant for after [`bits_are_valid`](super::SharedLayout::bits_are_valid) said no: it walks the
-/// schema and, when it finds something, allocates. Parts for which `bytes` is too short are passed
-/// over.
+/// schema and allocates. Parts for which `bytes` is too short are passed over.
 ///
 /// ```
 /// use shm_core::SharedLayout;
@@ -23,7 +23,7 @@ use super::{Primitive, Schema, TypeKind, Variant};
 /// assert_eq!(invalid.to_string(), "field `[2]` holds 7, which is no `bool`");
 /// ```
 pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
-    find(schema, bytes.get(..schema.size()).unwrap_or(bytes)).map(InvalidValue::at_top)
+    first_invalid_at(schema, 0, bytes)
 }
 
 /// The first part that is not valid in a part of a value: `bytes` lie at `offset` of a value of this schema and are a
@@ -37,11 +37,18 @@ pub fn first_invalid(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
 /// assert_eq!(invalid.to_string(), "field `[2]` holds 7, which is no `bool`");
 /// ```
 pub fn first_invalid_at(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<InvalidValue> {
-    let mut path = String::new();
-    let part = descend(schema, offset, bytes.len(), &mut |step| {
-        step.write(&mut path)
-    })?;
-    Some(find(part, bytes)?.within(&path).at_top())
+    let mut enums = Enums::default();
+    find(schema, offset, bytes, &mut |part, bytes| {
+        let valid = match part.kind() {
+            TypeKind::Enum { repr, variants, .. } => {
+                let variants = enums.of(variants);
+                variants.is_open() || variants.numbered(load(repr, bytes)).is_some()
+            }
+            TypeKind::Primitive(primitive) => accepts(primitive, bytes),
+            _ => true,
+        };
+        (!valid).then(|| misfit(part, bytes))
+    })
 }
 
 /// One step from a value towards a part of it.
@@ -107,96 +114,56 @@ pub(crate) fn path_of(schema: &Schema, offset: usize, size: usize) -> String {
     path.trim_start_matches('.').to_owned()
 }
 
-/// The first part that is a variant for others: there is no number in a segment which that could keep.
-pub(crate) fn first_other(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
-    let other = |schema: &Schema, bytes: &[u8]| {
+/// The first part that is a variant for others: there is no number in a segment which that could keep. Offset and bytes
+/// are those of [`first_invalid_at`].
+pub(crate) fn first_other(schema: &Schema, offset: usize, bytes: &[u8]) -> Option<InvalidValue> {
+    find(schema, offset, bytes, &mut |part, bytes| {
         let TypeKind::Enum {
             name,
             repr,
             variants,
-            ..
-        } = schema.kind()
+        } = part.kind()
         else {
             return None;
         };
         let other = &variants[other_of(variants)?];
         (load(repr, bytes) == other.value()).then(|| InvalidValue {
-            path: String::new(),
             holds: format!("`{name}::{}`", other.name()),
-            expected: name.to_owned(),
-            newer: None,
             is_other: true,
+            ..misfit(part, bytes)
         })
-    };
-    find_by(schema, bytes, &other).map(InvalidValue::at_top)
+    })
 }
 
-/// The variant that `later` calls the first part of `bytes` that is not valid for its type in
-/// `schema`, if that part is an enum, and `later` a [later version](Schema::extends) of `schema`.
-/// Offset and bytes are those of [`first_invalid_at`].
-pub(crate) fn later_variant<'a>(
-    schema: &Schema,
-    later: &'a Schema,
+/// The first part without parts for which `judge` has something to say, and which `bytes` have whole; or the first
+/// `FixedVec` with an impossible length.
+fn find<'a>(
+    schema: &'a Schema,
     offset: usize,
     bytes: &[u8],
-) -> Option<&'a Variant> {
-    let (mut mine, mut theirs, mut offset) = (schema, later, offset);
-    while mine.size() > bytes.len() {
-        if let (Some(elements), Some(others)) = (mine.elements(), theirs.elements()) {
-            offset = offset.checked_sub(elements.offset as usize)? % elements.schema.size();
-            (mine, theirs) = (elements.schema, others.schema);
-            continue;
+    judge: &mut dyn FnMut(&'a Schema, &[u8]) -> Option<InvalidValue>,
+) -> Option<InvalidValue> {
+    let mut found = None;
+    let span = offset..offset.saturating_add(bytes.len());
+    walk(schema, 0, &span, &mut |part, at| {
+        if found.is_some() || part.any_bits() {
+            return 0;
         }
-        match (mine.kind(), theirs.kind()) {
-            // The fields of the earlier one are the first fields of the later one.
-            (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
-                let last = fields.iter().rposition(|field| field.offset() <= offset)?;
-                offset -= fields[last].offset();
-                mine = fields[last].schema();
-                theirs = all.get(last)?.schema();
-            }
-            _ => break,
-        }
-    }
-    find_variant(mine, theirs, bytes).break_value()?
-}
-
-/// Stops at the first part that is not valid.
-fn find_variant<'a>(
-    mine: &Schema,
-    later: &'a Schema,
-    bytes: &[u8],
-) -> ControlFlow<Option<&'a Variant>> {
-    if mine.any_bits() {
-        return ControlFlow::Continue(());
-    }
-    if let (Some(mine), Some(later)) = (mine.elements(), later.elements()) {
-        return match mine.there(bytes) {
-            Ok(there) => bytes[there]
-                .chunks_exact(mine.schema.size())
-                .try_for_each(|bytes| find_variant(mine.schema, later.schema, bytes)),
-            Err(_) => ControlFlow::Break(None),
+        let held = at.checked_sub(offset).map_or(&[][..], |at| &bytes[at..]);
+        let held = held.get(..part.size()).unwrap_or(held);
+        let there = part.elements().map_or(Ok(ALL), |of| of.there(held));
+        found = match there {
+            Ok(_) if held.len() < part.size() => None,
+            Ok(_) => judge(part, held),
+            Err(_) => Some(misfit(part, held)),
         };
-    }
-    match (mine.kind(), later.kind()) {
-        (TypeKind::Struct { fields, .. }, TypeKind::Struct { fields: all, .. }) => {
-            fields.iter().zip(all).try_for_each(|(field, other)| {
-                let end = field.offset() + field.schema().size();
-                match bytes.get(field.offset()..end) {
-                    Some(bytes) => find_variant(field.schema(), other.schema(), bytes),
-                    None => ControlFlow::Continue(()),
-                }
-            })
+        if let Some(found) = &mut found {
+            found.at = at;
+            found.path = path_of(schema, at, 0);
         }
-        (TypeKind::Enum { repr, variants, .. }, TypeKind::Enum { variants: all, .. })
-            if !reads_as_variant(repr, variants, bytes) =>
-        {
-            let value = load(repr, bytes);
-            ControlFlow::Break(all.iter().find(|variant| variant.value() == value))
-        }
-        _ if find(mine, bytes).is_some() => ControlFlow::Break(None),
-        _ => ControlFlow::Continue(()),
-    }
+        there.unwrap_or(0)
+    });
+    found
 }
 
 /// Overwrites each part of `bytes` that is not valid for its type in `schema`: a `bool` with
@@ -217,36 +184,26 @@ fn find_variant<'a>(
 /// assert_eq!(bytes, [0, 1, 0]);
 /// ```
 pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
-    if schema.any_bits() {
-        return;
-    }
-    if let Some(elements) = schema.elements() {
-        match elements.there(bytes) {
-            Ok(there) => bytes[there]
-                .chunks_exact_mut(elements.schema.size())
-                .for_each(|bytes| make_valid(elements.schema, bytes)),
-            Err(_) => bytes[..Primitive::U32.size()].fill(0),
+    walk(schema, 0, &(0..bytes.len()), &mut |part, at| {
+        if part.any_bits() {
+            return 0;
         }
-        return;
-    }
-    match schema.kind() {
-        TypeKind::Struct { fields, .. } => {
-            for field in fields {
-                if let Some(bytes) =
-                    bytes.get_mut(field.offset()..field.offset() + field.schema().size())
-                {
-                    make_valid(field.schema(), bytes);
-                }
+        let end = bytes.len().min(at + part.size());
+        let bytes = &mut bytes[at..end];
+        let there = part.elements().map_or(Ok(ALL), |of| of.there(bytes));
+        match part.kind() {
+            TypeKind::Vec { .. } if there.is_err() => store(0, &mut bytes[..Primitive::U32.size()]),
+            _ if bytes.len() < part.size() => {}
+            TypeKind::Enum { repr, variants, .. } if !is_variant(repr, variants, bytes) => {
+                store(variants[other_of(variants).unwrap_or(0)].value(), bytes);
             }
+            TypeKind::Primitive(primitive) if !accepts(primitive, bytes) => {
+                store(i128::from(primitive.is_non_zero()), bytes);
+            }
+            _ => {}
         }
-        TypeKind::Enum { repr, variants, .. } if !is_variant(repr, variants, bytes) => {
-            store(variants[other_of(variants).unwrap_or(0)].value(), bytes);
-        }
-        TypeKind::Primitive(primitive) if !accepts(primitive, bytes) => {
-            store(i128::from(primitive.is_non_zero()), bytes);
-        }
-        _ => {}
-    }
+        there.unwrap_or(0)
+    });
 }
 
 /// A part of a value whose bytes are not valid for its type.
@@ -254,19 +211,15 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
 /// Shown as ``field `flags[2].on` holds 7, which is no `bool` ``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidValue {
+    /// Where it lies.
+    at: usize,
     path: String,
     holds: String,
     expected: String,
-    newer: Option<Newer>,
+    /// The variant that a later version of the type has for it, and that version.
+    newer: Option<(String, u32)>,
     /// A variant that stands for others, where there is none.
     is_other: bool,
-}
-
-/// What a later version of the type says of the part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Newer {
-    variant: String,
-    version: u32,
 }
 
 impl InvalidValue {
@@ -278,16 +231,21 @@ impl InvalidValue {
     /// The name of the variant, if the part is an enum that a later version of the type gave this
     /// variant, and the version: of the layout in the segment.
     pub fn newer(&self) -> Option<(&str, u32)> {
-        let Newer { variant, version } = self.newer.as_ref()?;
+        let (variant, version) = self.newer.as_ref()?;
         Some((variant, *version))
     }
 
-    /// This part, which a later version of the type calls by the name of this variant.
-    pub(crate) fn known_as(mut self, variant: &Variant, version: u32) -> InvalidValue {
-        self.newer = Some(Newer {
-            variant: variant.name().to_owned(),
-            version,
-        });
+    /// This part, with the name of the variant that `later`, a [later version](Schema::extends) of the layout, has for it.
+    /// Offset and bytes are those that were given to [`first_invalid_at`].
+    pub(crate) fn known_to(mut self, later: &Schema, offset: usize, bytes: &[u8]) -> InvalidValue {
+        // What a version had the later ones have in the same place.
+        let part = descend(later, self.at, 0, &mut |_| ()).map(Schema::kind);
+        if let (Some(TypeKind::Enum { repr, variants, .. }), false) = (part, self.is_other) {
+            let number = load(repr, &bytes[self.at - offset..][..repr.size()]);
+            let variant = variants.iter().find(|variant| variant.value() == number);
+            let version = later.version().unwrap_or(1);
+            self.newer = variant.map(|variant| (variant.name().to_owned(), version));
+        }
         self
     }
 
@@ -296,25 +254,14 @@ impl InvalidValue {
         self.is_other
     }
 
-    /// This part, which is in a field of this name, or is one.
-    pub(crate) fn in_field(self, name: &str) -> InvalidValue {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
+    /// This part, seen from the value that has `path` lead to what it was found in.
+    pub(crate) fn below(mut self, path: &str) -> InvalidValue {
+        let dot = match self.path.chars().next() {
+            None | Some('[') => "",
+            Some(_) => ".",
         };
-        self.within(&format!("{name}{dot}"))
-    }
-
-    /// This part, seen from one step further up.
-    pub(super) fn within(mut self, step: &str) -> InvalidValue {
-        self.path.insert_str(0, step);
-        self
-    }
-
-    /// This part, seen from the value itself: there is no dot before the first field.
-    pub(crate) fn at_top(mut self) -> InvalidValue {
-        self.path = self.path.trim_start_matches('.').to_owned();
+        let path = format!("{path}{dot}{}", self.path);
+        self.path = path.trim_start_matches('.').to_owned();
         self
     }
 }
@@ -327,6 +274,7 @@ impl fmt::Display for InvalidValue {
             expected,
             newer,
             is_other,
+            ..
         } = self;
         match path.as_str() {
             "" => write!(f, "the value is {holds}, which ")?,
@@ -337,7 +285,7 @@ impl fmt::Display for InvalidValue {
                 "stands for variants that a program does not know, and there is none to keep",
             ),
             None => write!(f, "is no `{expected}`"),
-            Some(Newer { variant, version }) => write!(
+            Some((variant, version)) => write!(
                 f,
                 "is `{expected}::{variant}` in version {version}, the segment's: this program's \
                  version does not know that variant"
@@ -347,46 +295,6 @@ impl fmt::Display for InvalidValue {
 }
 
 impl std::error::Error for InvalidValue {}
-
-fn find(schema: &Schema, bytes: &[u8]) -> Option<InvalidValue> {
-    let wrong = |schema: &Schema, bytes: &[u8]| match schema.kind() {
-        TypeKind::Enum { repr, variants, .. } if reads_as_variant(repr, variants, bytes) => None,
-        TypeKind::Primitive(primitive) if accepts(primitive, bytes) => None,
-        _ => Some(misfit(schema, bytes)),
-    };
-    find_by(schema, bytes, &wrong)
-}
-
-/// Builds the path on the way back, so that a walk which finds nothing allocates nothing. `wrong` is asked
-/// of enums and primitives.
-fn find_by(
-    schema: &Schema,
-    bytes: &[u8],
-    wrong: &dyn Fn(&Schema, &[u8]) -> Option<InvalidValue>,
-) -> Option<InvalidValue> {
-    if schema.any_bits() {
-        return None;
-    }
-    if let Some(elements) = schema.elements() {
-        let Ok(there) = elements.there(bytes) else {
-            return Some(misfit(schema, bytes));
-        };
-        return bytes[there]
-            .chunks_exact(elements.schema.size())
-            .enumerate()
-            .find_map(|(i, bytes)| {
-                Some(find_by(elements.schema, bytes, wrong)?.within(&format!("[{i}]")))
-            });
-    }
-    match schema.kind() {
-        TypeKind::Struct { fields, .. } => fields.iter().find_map(|field| {
-            let bytes = bytes.get(field.offset()..field.offset() + field.schema().size())?;
-            Some(find_by(field.schema(), bytes, wrong)?.within(&format!(".{}", field.name())))
-        }),
-        TypeKind::Enum { .. } | TypeKind::Primitive(_) => wrong(schema, bytes),
-        _ => None,
-    }
-}
 
 /// That `bytes` are not valid for a type without parts, or that a `FixedVec` has an impossible
 /// length.
@@ -408,6 +316,7 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
         _ => "something else".to_owned(),
     };
     InvalidValue {
+        at: 0,
         path: String::new(),
         holds,
         expected: schema.to_string(),
@@ -417,20 +326,17 @@ pub(super) fn misfit(schema: &Schema, bytes: &[u8]) -> InvalidValue {
 }
 
 impl Elements<'_> {
-    /// Where in `bytes` those lie that are there: all places of an array, as many of a `FixedVec` as
-    /// its length says. `Err` is a length for which there are too few places.
-    pub(super) fn there(&self, bytes: &[u8]) -> Result<Range<usize>, u64> {
-        if !self.counted {
-            return Ok(0..bytes.len());
+    /// How many of the places have an element in a value that begins with these bytes: all of an array's, as many of a
+    /// `FixedVec`'s as its length says, and all if the length is not there. `Err` is a length for which there are too few
+    /// places.
+    pub(super) fn there(&self, bytes: &[u8]) -> Result<u64, u64> {
+        match bytes.first_chunk().filter(|_| self.counted) {
+            Some(len) => match u32::from_ne_bytes(*len).into() {
+                len if len > self.places => Err(len),
+                len => Ok(len),
+            },
+            None => Ok(self.places),
         }
-        let len = bytes.get(..Primitive::U32.size());
-        let len = len.map_or(0, |len| load(Primitive::U32, len) as u64);
-        if len > self.places {
-            return Err(len);
-        }
-        let start = bytes.len().min(self.offset as usize);
-        let end = start + len as usize * self.schema.size();
-        Ok(start..end.min(bytes.len()))
     }
 }
 
@@ -441,11 +347,6 @@ fn accepts(primitive: Primitive, bytes: &[u8]) -> bool {
         Primitive::Char => u32::try_from(bits).is_ok_and(|bits| char::from_u32(bits).is_some()),
         primitive => bits != 0 || !primitive.is_non_zero(),
     }
-}
-
-/// The same, or there is a variant for all others.
-fn reads_as_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {
-    is_variant(repr, variants, bytes) || other_of(variants).is_some()
 }
 
 pub(super) fn is_variant(repr: Primitive, variants: &[Variant], bytes: &[u8]) -> bool {

@@ -13,7 +13,7 @@ use super::descriptor::Type;
 use super::failure::{Counting, Failure};
 use super::room::{self, Fit, Judged};
 use super::stretches::store_by_schema;
-use crate::layout::{later_variant, path_of};
+use crate::layout::path_of;
 use crate::protocol::{Fault, Fresh, Held, Latch, Locked, Seated, Segment, Span, State};
 
 /// Schemas that one call meets before it gives up: each new one is an upgrade by another process.
@@ -232,10 +232,8 @@ impl Attached {
         if let (Failure::Invalid(invalid), Ok((_, stored))) = (&mut failure, in_force) {
             let later = stored.fingerprint() != self.of.fingerprint
                 && stored.extends(self.of.schema).is_ok();
-            let variant = later.then(|| later_variant(self.of.schema, &stored, offset, bytes));
-            if let Some(variant) = variant.flatten() {
-                let version = stored.version().unwrap_or(1);
-                **invalid = invalid.as_ref().clone().known_as(variant, version);
+            if later {
+                **invalid = invalid.as_ref().clone().known_to(&stored, offset, bytes);
             }
         }
         failure

@@ -75,7 +75,7 @@ impl Type {
     #[cold]
     pub(crate) fn invalid(&self, offset: usize, bytes: &[u8]) -> Failure {
         let invalid = first_invalid_at(self.schema, offset, bytes);
-        let other = || (offset == 0).then(|| first_other(self.schema, bytes));
+        let other = || (offset == 0).then(|| first_other(self.schema, offset, bytes));
         match invalid.or_else(|| other().flatten()) {
             Some(invalid) => Failure::Invalid(Box::new(invalid)),
             None => Failure::damaged("its bytes are no value of the type"),

@@ -195,9 +195,7 @@ fn invalid_default(schema: &Schema, older: u32, successor: &Successor) -> Option
     let mut missing = fields.filter(|field| field.since() > older);
     missing.find_map(|field| {
         let bytes = &value[field.offset()..][..field.schema().size()];
-        first_invalid_at(schema, field.offset(), bytes).or_else(|| {
-            let other = first_other(field.schema(), bytes)?;
-            Some(other.in_field(field.name()))
-        })
+        let at = field.offset();
+        first_invalid_at(schema, at, bytes).or_else(|| first_other(schema, at, bytes))
     })
 }

@@ -142,7 +142,7 @@ pub(crate) fn store_first<T: SharedLayout>(
     locked.check_process()?;
     if const { T::SCHEMA.has_others() } {
         let bytes = bytes_to_store(value);
-        if layout::first_other(T::SCHEMA, &bytes).is_some() {
+        if layout::first_other(T::SCHEMA, 0, &bytes).is_some() {
             return Err(Fault::Invalid(bytes.into()));
         }
     }
@@ -216,7 +216,7 @@ pub(crate) fn check_zeros<T: SharedLayout>() -> Result<(), Fault> {
     if const { T::SCHEMA.has_others() } {
         let mut zeros = vec![0; size_of::<T>()];
         layout::settle(T::SCHEMA, 0, &mut zeros);
-        if layout::first_other(T::SCHEMA, &zeros).is_some() {
+        if layout::first_other(T::SCHEMA, 0, &zeros).is_some() {
             return Err(Fault::Invalid(zeros.into()));
         }
     }

@@ -1,7 +1,6 @@
 //! Whether two types are read the same way, and what differs if not.
 
-use std::collections::HashMap;
-
+use crate::layout::enums::Variants;
 use crate::layout::{Schema, TypeKind, Variant};
 
 /// In one word what differs, and in a few more where that does not show in the types' names.
@@ -54,29 +53,21 @@ pub(super) fn difference_of_type(stored: &Schema, mine: &Schema) -> (&'static st
 fn difference_of_variants(stored: &[Variant], mine: &[Variant]) -> String {
     const MAX_NAMED: usize = 3;
 
-    let values = |variants: &[Variant]| -> HashMap<String, i128> {
-        variants
-            .iter()
-            .map(|variant| (variant.name().to_owned(), variant.value()))
-            .collect()
-    };
-    let (stored_values, mine_values) = (values(stored), values(mine));
-    let in_segment =
-        stored
-            .iter()
-            .filter_map(|variant| match (variant, mine_values.get(variant.name())) {
-                (stored, Some(mine)) if stored.value() == *mine => None,
-                (stored, Some(mine)) => Some(format!(
-                    "`{}` is {} in the segment, {mine} in this program",
-                    stored.name(),
-                    stored.value()
-                )),
-                (stored, None) => Some(format!("`{}` only in the segment", stored.name())),
-            });
-    let only_mine = mine
-        .iter()
-        .filter(|variant| !stored_values.contains_key(variant.name()))
-        .map(|variant| format!("`{}` only in this program", variant.name()));
+    let (known_there, known_here) = (Variants::of(stored), Variants::of(mine));
+    let in_segment = stored.iter().filter_map(|variant| {
+        let (name, value) = (variant.name(), variant.value());
+        match known_here.named(name).map(Variant::value) {
+            Some(mine) if mine == value => None,
+            Some(mine) => Some(format!(
+                "`{name}` is {value} in the segment, {mine} in this program"
+            )),
+            None => Some(format!("`{name}` only in the segment")),
+        }
+    });
+    let names = mine.iter().map(Variant::name);
+    let only_mine = names
+        .filter(|name| known_there.named(name).is_none())
+        .map(|name| format!("`{name}` only in this program"));
     let mut differences = in_segment.chain(only_mine);
     let mut named: Vec<String> = differences.by_ref().take(MAX_NAMED).collect();
     match differences.count() {

@@ -1,16 +1,14 @@
 //! From a schema and bytes to a tree.
 //!
-//! The schema is prepared first: names are shared by all values that bear them, and the variants of
-//! an enum are sorted. So a schema that names a thousand variants for each of a million bytes costs
-//! a million short searches, and not a thousand million comparisons.
+//! The bytes are judged first: so there is nothing to say of them while the tree is made.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::Value;
-use crate::layout::facts::other_of;
-use crate::layout::schema::Elements;
-use crate::layout::validity::{self, InvalidValue};
+use crate::layout::enums::Enums;
+use crate::layout::validity::{self, InvalidValue, first_invalid};
 use crate::layout::{Primitive, Schema, SharedLayout, TypeKind};
 
 /// Why bytes are no value of a schema.
@@ -114,181 +112,95 @@ impl Value {
             let bytes = bytes.len();
             return Err(DecodeError::TooShort { bytes, size });
         };
-        let mut left = limit;
-        Plan::of(schema)
-            .decode(value, &mut left)
-            .map_err(|stop| match stop {
-                Stop::Invalid(invalid) => DecodeError::Invalid(invalid.at_top()),
-                Stop::TooManyParts => DecodeError::TooManyParts { limit },
-            })
+        if let Some(invalid) = first_invalid(schema, value) {
+            return Err(DecodeError::Invalid(invalid));
+        }
+        let mut decoder = Decoder {
+            left: limit,
+            names: HashMap::new(),
+            enums: Enums::default(),
+        };
+        let tree = decoder.value(schema, value);
+        tree.ok_or(DecodeError::TooManyParts { limit })
     }
 }
 
-enum Stop {
-    Invalid(InvalidValue),
-    TooManyParts,
+struct Decoder<'a> {
+    /// How many parts may still be made.
+    left: usize,
+    /// Shared by all values that bear them; by their places, since a hostile one is long.
+    names: HashMap<*const str, Arc<str>>,
+    enums: Enums<'a>,
 }
 
-/// A schema, prepared for decoding.
-struct Plan<'a> {
-    schema: &'a Schema,
-    shape: Shape<'a>,
-}
+impl<'a> Decoder<'a> {
+    fn name(&mut self, name: &str) -> Arc<str> {
+        let known = self.names.entry(name);
+        known.or_insert_with(|| name.into()).clone()
+    }
 
-enum Shape<'a> {
-    Primitive(Primitive),
-    Text,
-    Opaque,
-    List(Elements<'a>, Box<Plan<'a>>),
-    Struct {
-        name: Arc<str>,
-        fields: Vec<(Arc<str>, usize, Plan<'a>)>,
-    },
-    Enum {
-        name: Arc<str>,
-        repr: Primitive,
-        /// In ascending order of the values.
-        variants: Vec<(i128, Arc<str>)>,
-        /// Whether a number that is none of theirs is a value, which has no name then.
-        open: bool,
-    },
-}
-
-impl<'a> Plan<'a> {
-    fn of(schema: &'a Schema) -> Plan<'a> {
+    /// The value in `bytes`, which are as many as the schema's size, and a value; `None` if it has too many parts.
+    fn value(&mut self, schema: &'a Schema, bytes: &[u8]) -> Option<Value> {
+        self.left = self.left.checked_sub(1)?;
         if let Some(elements) = schema.elements() {
-            let shape = Shape::List(elements, Box::new(Plan::of(elements.schema)));
-            return Plan { schema, shape };
+            let len = elements.there(bytes).ok()? as usize;
+            // Not so much memory for what will not be decoded.
+            if len > self.left {
+                return None;
+            }
+            let mut items = Vec::with_capacity(len);
+            let places = bytes[elements.offset as usize..].chunks_exact(elements.schema.size());
+            for item in places.take(len) {
+                items.push(self.value(elements.schema, item)?);
+            }
+            return Some(Value::List(items));
         }
-        let shape = match schema.kind() {
-            TypeKind::Primitive(primitive) => Shape::Primitive(primitive),
-            // Those with elements are above.
-            TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => Shape::Text,
-            TypeKind::Opaque { .. } => Shape::Opaque,
-            TypeKind::Struct { name, fields, .. } => Shape::Struct {
-                name: name.into(),
-                fields: fields
-                    .iter()
-                    .map(|field| {
-                        let plan = Plan::of(field.schema());
-                        (field.name().into(), field.offset(), plan)
-                    })
-                    .collect(),
-            },
+        Some(match schema.kind() {
+            TypeKind::Primitive(primitive) => primitive_of(primitive, bytes),
+            TypeKind::Opaque { .. } => Value::Opaque(bytes.len()),
+            TypeKind::Struct { name, fields, .. } => {
+                let fields = fields.iter().map(|field| {
+                    // In every schema the fields lie inside of their struct.
+                    let bytes = &bytes[field.offset()..][..field.schema().size()];
+                    let value = self.value(field.schema(), bytes)?;
+                    Some((self.name(field.name()), value))
+                });
+                let fields = fields.collect::<Option<_>>()?;
+                let name = self.name(name);
+                Value::Struct { name, fields }
+            }
             TypeKind::Enum {
                 name,
                 repr,
                 variants,
             } => {
-                let open = other_of(variants).is_some();
-                let mut variants: Vec<(i128, Arc<str>)> = variants
-                    .iter()
-                    .map(|variant| (variant.value(), variant.name().into()))
-                    .collect();
-                // Stable, so that of two variants with one value the first one declared counts.
-                variants.sort_by_key(|&(value, _)| value);
-                variants.dedup_by_key(|&mut (value, _)| value);
-                Shape::Enum {
-                    name: name.into(),
-                    repr,
-                    variants,
-                    open,
+                let number = validity::load(repr, bytes);
+                match self.enums.of(variants).numbered(number) {
+                    Some(variant) => Value::Enum {
+                        name: self.name(name),
+                        variant: self.name(variant.name()),
+                    },
+                    // The variant for all others has no name then.
+                    None => primitive_of(repr, bytes),
                 }
             }
-        };
-        Plan { schema, shape }
-    }
-
-    /// The value in `bytes`, which are as many as the schema's size; `left` parts may still be
-    /// made.
-    fn decode(&self, bytes: &[u8], left: &mut usize) -> Result<Value, Stop> {
-        *left = left.checked_sub(1).ok_or(Stop::TooManyParts)?;
-        match &self.shape {
-            Shape::Primitive(primitive) => {
-                primitive_of(*primitive, bytes).ok_or_else(|| self.invalid(bytes))
-            }
-            Shape::Text => Ok(text_of(bytes)),
-            Shape::Opaque => Ok(Value::Opaque(bytes.len())),
-            Shape::List(elements, element) => {
-                let there = elements.there(bytes).map_err(|_| self.invalid(bytes))?;
-                element.decode_list(&bytes[there], left)
-            }
-            Shape::Struct { name, fields } => {
-                let decode = |(name, offset, plan): &(Arc<str>, usize, Plan<'_>)| {
-                    // In every schema the fields lie inside of their struct.
-                    let bytes = &bytes[*offset..][..plan.schema.size()];
-                    let value = plan
-                        .decode(bytes, left)
-                        .map_err(|stop| stop.within(|| format!(".{name}")))?;
-                    Ok((name.clone(), value))
-                };
-                Ok(Value::Struct {
-                    name: name.clone(),
-                    fields: fields.iter().map(decode).collect::<Result<_, _>>()?,
-                })
-            }
-            Shape::Enum {
-                name,
-                repr,
-                variants,
-                open,
-            } => {
-                let value = validity::load(*repr, bytes);
-                let found = variants.binary_search_by_key(&value, |&(value, _)| value);
-                if found.is_err() && *open {
-                    return primitive_of(*repr, bytes).ok_or_else(|| self.invalid(bytes));
-                }
-                let (_, variant) = &variants[found.map_err(|_| self.invalid(bytes))?];
-                Ok(Value::Enum {
-                    name: name.clone(),
-                    variant: variant.clone(),
-                })
-            }
-        }
-    }
-
-    /// The elements of this plan that lie in `bytes`.
-    fn decode_list(&self, bytes: &[u8], left: &mut usize) -> Result<Value, Stop> {
-        let elements = bytes.chunks_exact(self.schema.size());
-        // Not so much memory for what will not be decoded.
-        if elements.len() > *left {
-            return Err(Stop::TooManyParts);
-        }
-        let mut items = Vec::with_capacity(elements.len());
-        for (i, bytes) in elements.enumerate() {
-            let item = self.decode(bytes, left);
-            items.push(item.map_err(|stop| stop.within(|| format!("[{i}]")))?);
-        }
-        Ok(Value::List(items))
-    }
-
-    #[cold]
-    fn invalid(&self, bytes: &[u8]) -> Stop {
-        Stop::Invalid(validity::misfit(self.schema, bytes))
+            // Those with elements are above.
+            TypeKind::Str { .. } | TypeKind::Array { .. } | TypeKind::Vec { .. } => text_of(bytes),
+        })
     }
 }
 
-impl Stop {
-    fn within(self, step: impl FnOnce() -> String) -> Stop {
-        match self {
-            Stop::Invalid(invalid) => Stop::Invalid(invalid.within(&step())),
-            stop => stop,
-        }
-    }
-}
-
-fn primitive_of(primitive: Primitive, bytes: &[u8]) -> Option<Value> {
+/// The value of bits that are one.
+fn primitive_of(primitive: Primitive, bytes: &[u8]) -> Value {
     let bits = validity::load(primitive, bytes);
-    Some(match primitive {
-        Primitive::Bool if bits > 1 => return None,
+    match primitive {
         Primitive::Bool => Value::Bool(bits == 1),
-        Primitive::Char => Value::Char(char::from_u32(bits as u32)?),
+        Primitive::Char => Value::Char(char::from_u32(bits as u32).unwrap_or_default()),
         Primitive::F32 => Value::F32(f32::from_bits(bits as u32)),
         Primitive::F64 => Value::F64(f64::from_bits(bits as u64)),
-        integer if integer.is_non_zero() && bits == 0 => return None,
         signed if signed.is_signed() => Value::Int(bits),
         _ => Value::UInt(bits as u128),
-    })
+    }
 }
 
 fn text_of(bytes: &[u8]) -> Value {

@@ -1,12 +1,12 @@
 //! From a tree, or a text, to the bytes of a part of a value: what [`Value::decode`] reads. And what
 //! is said where a path, or what is to be stored, does not go with the schema.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Value, ready_made};
+use crate::layout::enums::{Enums, Variants};
 use crate::layout::validity::{self, InvalidValue};
-use crate::layout::{FieldSchema, Primitive, Schema, TypeKind, Variant};
+use crate::layout::{FieldSchema, Primitive, Schema, TypeKind};
 
 /// Why a part can't be found, or can't be what is asked for.
 #[derive(Debug)]
@@ -165,36 +165,6 @@ pub(crate) trait Sink {
     fn length(&mut self, offset: usize, length: u32);
 }
 
-/// The variants of each enum that was met, by the place of the first: searched through once for all values.
-#[derive(Default)]
-pub(crate) struct Enums<'a>(BTreeMap<*const Variant, Variants<'a>>);
-
-struct Variants<'a> {
-    all: &'a [Variant],
-    is_open: bool,
-    by_name: BTreeMap<&'a str, &'a Variant>,
-    by_number: BTreeMap<i128, &'a Variant>,
-}
-
-impl<'a> Variants<'a> {
-    fn of(all: &'a [Variant]) -> Variants<'a> {
-        // Backwards, so that of two with one name or value the first one declared counts.
-        let last_first = all.iter().rev();
-        Variants {
-            all,
-            is_open: all.iter().any(Variant::is_other),
-            by_name: last_first.clone().map(|one| (one.name(), one)).collect(),
-            by_number: last_first.map(|one| (one.value(), one)).collect(),
-        }
-    }
-
-    /// Those that can be stored.
-    fn names(&self) -> impl Iterator<Item = &'a str> + Clone {
-        let named = self.all.iter().filter(|variant| !variant.is_other());
-        named.map(Variant::name)
-    }
-}
-
 /// Gives `sink` all that makes the part at `offset`, of this layout, be `value`. A text is read as the layout
 /// asks.
 pub(crate) fn encode<'a>(
@@ -272,9 +242,7 @@ pub(crate) fn encode<'a>(
             Ok(())
         }
         (TypeKind::Enum { repr, variants, .. }, _) => {
-            let known = enums.0.entry(variants.as_ptr());
-            let variants = known.or_insert_with(|| Variants::of(variants));
-            if let Some(number) = variant_of(schema, repr, variants, value)? {
+            if let Some(number) = variant_of(schema, repr, enums.of(variants), value)? {
                 store_number(number, repr, offset, sink);
             }
             Ok(())
@@ -327,9 +295,9 @@ fn variant_of(
         Value::Text(name) => &**name,
         Value::Enum { variant, .. } => variant,
         _ => {
-            let may_be = |number: &i128| match variants.by_number.get(number) {
+            let may_be = |number: &i128| match variants.numbered(*number) {
                 Some(variant) => !variant.is_other(),
-                None => variants.is_open,
+                None => variants.is_open(),
             };
             let number = integer_of(repr, value).filter(may_be);
             return number
@@ -337,7 +305,7 @@ fn variant_of(
                 .ok_or_else(|| refused("the name of a variant"));
         }
     };
-    match variants.by_name.get(name) {
+    match variants.named(name) {
         Some(other) if other.is_other() => match value {
             Value::Enum { .. } => Ok(None),
             _ => Err(refused("a variant that does not stand for others")),

@@ -17,7 +17,7 @@ mod ready_made;
 mod serialize;
 
 pub use decode::DecodeError;
-pub(crate) use encode::{Enums, Sink, Unfit, encode};
+pub(crate) use encode::{Sink, Unfit, encode};
 pub(crate) use path::locate;
 
 /// A value of a type that this program does not have, as a tree of named parts.

@@ -86,7 +86,7 @@ pub(crate) fn locate<'a>(
                     let len = length(offset);
                     if u64::from(len) > there {
                         let invalid = misfit(part, &len.to_ne_bytes());
-                        return Err(Unfit::Invalid(invalid.within(walked)));
+                        return Err(Unfit::Invalid(invalid.below(walked)));
                     }
                     there = len.into();
                 }
