@@ -7,11 +7,10 @@ use std::fmt;
 use super::message::{Message, Piece};
 use super::{Schema, SharedLayout};
 
+mod path;
 mod rules;
-mod words;
 
-use rules::{check, check_fields};
-use words::Path;
+use rules::Check;
 
 impl Schema {
     /// Whether this layout is an append-only successor of `older`: a program that knows only
@@ -56,24 +55,22 @@ impl Schema {
     /// assert!(V1::SCHEMA.extends(V2::SCHEMA).is_err());
     /// ```
     pub fn extends(&self, older: &Schema) -> Result<(), Obstacle> {
-        let mut path = Path::new();
-        let Err(fault) = check(self, older, &mut path) else {
+        let mut check = Check::new(self, older);
+        if check.whole(self, older) {
             return Ok(());
-        };
+        }
         let mut field = Message::new();
-        path.write(&mut field);
-        let mut text = Message::new();
-        fault.describe(&path, self, older, &mut text);
+        check.path.write(&mut field);
         Err(Obstacle {
             field: field.as_str().to_owned(),
-            text: text.as_str().to_owned(),
+            text: check.fault.as_str().to_owned(),
         })
     }
 }
 
 /// Whether `newer` is `older` and possibly more, whatever their versions say.
 pub(super) fn only_adds(newer: &Schema, older: &Schema) -> bool {
-    check_fields(newer, older, &mut Path::new()).is_ok()
+    Check::new(newer, older).fields(newer, older)
 }
 
 /// Why one layout is no append-only successor of another.
@@ -156,14 +153,14 @@ macro_rules! assert_extends {
 #[doc(hidden)]
 #[track_caller]
 pub const fn assert_extends<Newer: SharedLayout, Older: SharedLayout>() {
-    let mut path = Path::new();
-    if let Err(fault) = check(Newer::SCHEMA, Older::SCHEMA, &mut path) {
+    let mut check = Check::new(Newer::SCHEMA, Older::SCHEMA);
+    if !check.whole(Newer::SCHEMA, Older::SCHEMA) {
         let mut message = Message::new();
         message.write(
             "{} is no safe successor of {}: ",
             &[Piece::Type(Newer::SCHEMA), Piece::Type(Older::SCHEMA)],
         );
-        fault.describe(&path, Newer::SCHEMA, Older::SCHEMA, &mut message);
+        message.text(check.fault.as_str());
         panic!("{}", message.as_str());
     }
 }

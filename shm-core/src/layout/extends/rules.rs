@@ -4,66 +4,309 @@
 //! ones of the newer one: so one walk side by side is enough, and takes time in proportion to the
 //! schemas, however hostile they are. Only for the fault that it ends with is a list searched.
 
-use super::words::{Fault, Pair, Path};
+use super::path::Path;
+use crate::layout::message::Message;
+use crate::layout::message::Piece::{self, Number, Text, Type};
 use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
-/// `Err` leaves the path at the field that is at fault.
-pub(super) const fn check<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    let (Some(newer_version), Some(older_version)) = (newer.version(), older.version()) else {
-        return Err(Fault::NotStructs);
-    };
-    if newer_version <= older_version {
-        return Err(Fault::Version);
-    }
-    if let Err(fault) = check_fields(newer, older, path) {
-        return Err(fault);
-    }
-    let fields = newer.fields();
-    let mut i = 0;
-    while i < fields.len() {
-        let is_old = i < older.fields().len();
-        if is_old != (fields[i].since <= older_version) {
-            path.push(fields[i].name());
-            let since = fields[i].since;
-            return Err(if is_old {
-                Fault::SinceTooHigh(since)
-            } else {
-                Fault::SinceTooLow(since)
-            });
-        }
-        i += 1;
-    }
-    if newer.size < older.size {
-        return Err(Fault::Smaller);
-    }
-    Ok(())
+/// A comparison of two structs.
+pub(super) struct Check<'a> {
+    /// The version of the older one, as a piece of each message.
+    version: Piece<'a>,
+    new_version: Piece<'a>,
+    /// To what is compared now: a fault leaves it at what is at fault.
+    pub(super) path: Path<'a>,
+    /// What stands in the way, and what to do about it.
+    pub(super) fault: Message,
 }
 
-/// Whether the fields of `older` are the first ones of `newer`.
-pub(super) const fn check_fields<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    let (newer, older) = (newer.fields(), older.fields());
-    let mut i = 0;
-    while i < older.len() {
-        if i == newer.len() || newer[i].offset != older[i].offset || !is_named(&newer[i], &older[i])
-        {
-            return Err(displaced(newer, older, i, path));
+impl<'a> Check<'a> {
+    pub(super) const fn new(newer: &Schema, older: &Schema) -> Check<'a> {
+        Check {
+            version: Number(version(older) as i128),
+            new_version: Number(version(newer) as i128),
+            path: Path::new(),
+            fault: Message::new(),
         }
-        path.push(newer[i].name());
-        if let Err(fault) = check_type(newer[i].schema(), older[i].schema(), path) {
-            return Err(fault);
-        }
-        path.pop();
-        i += 1;
     }
-    Ok(())
+
+    /// Says what is wrong with what the path leads to.
+    const fn refuse(&mut self, template: &str, pieces: &[Piece<'_>]) -> bool {
+        if !self.path.is_empty() {
+            self.fault.text("field `");
+            self.path.write(&mut self.fault);
+            self.fault.text("` ");
+        }
+        self.fault.write(template, pieces);
+        false
+    }
+
+    /// Whether `newer` is a successor of `older`.
+    pub(super) const fn whole(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+        let (Some(newer_version), Some(older_version)) = (newer.version(), older.version()) else {
+            return self.refuse("only structs have versions that can follow each other", &[]);
+        };
+        if newer_version <= older_version {
+            return self.refuse(
+                "its version {} is not above version {} of the older one: write \
+                 `#[shared(version = {})]` above it",
+                &[
+                    self.new_version,
+                    self.version,
+                    Number(older_version as i128 + 1),
+                ],
+            );
+        }
+        if !self.fields(newer, older) || !self.history(newer, older, older_version) {
+            return false;
+        }
+        if newer.size < older.size {
+            return self.refuse(
+                "it has {} bytes, and version {} has {}: a struct only grows, so keep its \
+                 `repr`",
+                &[
+                    Number(newer.size as i128),
+                    self.version,
+                    Number(older.size as i128),
+                ],
+            );
+        }
+        true
+    }
+
+    /// Whether each field says rightly whether the older version has it.
+    const fn history(&mut self, newer: &'a Schema, older: &'a Schema, older_version: u32) -> bool {
+        let fields = newer.fields();
+        let mut i = 0;
+        while i < fields.len() {
+            let (is_old, since) = (i < older.fields().len(), fields[i].since);
+            if is_old != (since <= older_version) {
+                self.path.push(fields[i].name());
+                let says = Number(since as i128);
+                return match (is_old, since) {
+                    (true, _) => self.refuse(
+                        "says `since = {}`, but version {} has it already: write the version that \
+                         brought it",
+                        &[says, self.version],
+                    ),
+                    (false, 1) => self.refuse(
+                        "is not in version {}: write `#[shared(since = {})]` above it",
+                        &[self.version, self.new_version],
+                    ),
+                    (false, _) => self.refuse(
+                        "says `since = {}`, but version {} lacks it: write `since = {}`",
+                        &[says, self.version, self.new_version],
+                    ),
+                };
+            }
+            i += 1;
+        }
+        true
+    }
+
+    /// Whether the fields of `older` are the first ones of `newer`.
+    pub(super) const fn fields(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+        let (newer, older) = (newer.fields(), older.fields());
+        let mut i = 0;
+        while i < older.len() {
+            if i == newer.len()
+                || newer[i].offset != older[i].offset
+                || !is_named(&newer[i], &older[i])
+            {
+                return self.displaced(newer, older, i);
+            }
+            self.path.push(newer[i].name());
+            if !self.types(newer[i].schema(), older[i].schema()) {
+                return false;
+            }
+            self.path.pop();
+            i += 1;
+        }
+        true
+    }
+
+    /// Why `older[i]` is not `newer[i]`.
+    const fn displaced(
+        &mut self,
+        newer: &'a [FieldSchema],
+        older: &'a [FieldSchema],
+        i: usize,
+    ) -> bool {
+        let field = &older[i];
+        let Some(now) = successor_of(field, newer) else {
+            self.path.push(field.name());
+            if i < newer.len() && newer[i].offset == field.offset {
+                return self.refuse(
+                    "of version {} is missing: if `{}` in its place is its new name, write \
+                     `#[shared(was = \"{}\")]` there, and else keep it",
+                    &[self.version, Text(newer[i].name()), Text(field.name())],
+                );
+            }
+            return self.refuse(
+                "of version {} is missing: a field stays, even if nothing uses it any \
+                 more",
+                &[self.version],
+            );
+        };
+        if i < newer.len() && !is_known(&newer[i], older) {
+            // What moved, moved because of this.
+            self.path.push(newer[i].name());
+            return self.refuse(
+                "is new and stands before `{}`: new fields go behind all others",
+                &[Text(now.name())],
+            );
+        }
+        self.path.push(now.name());
+        self.refuse(
+            "lies at offset {}, and in version {} at offset {}: a field keeps its \
+             place, and new ones go behind all others",
+            &[
+                Number(now.offset as i128),
+                self.version,
+                Number(field.offset as i128),
+            ],
+        )
+    }
+
+    /// Whether bytes of the older type are one of the newer type.
+    const fn types(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+        if let (Some(newer), Some(older)) = (newer.elements(), older.elements()) {
+            if newer.lie_as(&older) {
+                self.path.push(Path::ELEMENT);
+                if !self.types(newer.schema, older.schema) {
+                    return false;
+                }
+                self.path.pop();
+                return true;
+            }
+        }
+        let same = match (newer.kind(), older.kind()) {
+            (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),
+            (TypeKind::Str { size: newer }, TypeKind::Str { size: older })
+            | (TypeKind::Opaque { size: newer }, TypeKind::Opaque { size: older }) => {
+                newer == older
+            }
+            (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => return self.nested(newer, older),
+            (
+                TypeKind::Enum {
+                    repr,
+                    variants: newer,
+                    ..
+                },
+                TypeKind::Enum {
+                    repr: older_repr,
+                    variants: older,
+                    ..
+                },
+            ) => {
+                if repr.tag() == older_repr.tag() {
+                    return self.variants(newer, older);
+                }
+                return self.refuse(
+                    "is stored as `{}`, and in version {} as `{}`: an enum keeps its integer",
+                    &[Text(repr.name()), self.version, Text(older_repr.name())],
+                );
+            }
+            _ => false,
+        };
+        if same {
+            return true;
+        }
+        self.refuse(
+            "is `{}`, and in version {} it is `{}`: a field keeps its type, so leave \
+             it and add another one behind all others",
+            &[Type(newer), self.version, Type(older)],
+        )
+    }
+
+    /// A struct inside another one: what follows it would have to move if it grew.
+    const fn nested(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+        if !self.fields(newer, older) {
+            return false;
+        }
+        if newer.fields().len() > older.fields().len() {
+            self.path.push(newer.fields()[older.fields().len()].name());
+            return self.refuse(
+                "is new, and `{}` lies inside another struct, where it cannot grow: leave \
+                 it as it is, and add a field of a new type behind all others of the \
+                 outermost struct",
+                &[Type(newer)],
+            );
+        }
+        if newer.size != older.size {
+            return self.refuse(
+                "has {} bytes, and in version {} it has {}: a struct inside another one \
+                 keeps its size",
+                &[
+                    Number(newer.size as i128),
+                    self.version,
+                    Number(older.size as i128),
+                ],
+            );
+        }
+        let (newer, older) = (version(newer), version(older));
+        if newer < older {
+            return self.refuse(
+                "is of version {}, and in version {} of the whole it is of version {}: \
+                 versions only rise",
+                &[Number(newer as i128), self.version, Number(older as i128)],
+            );
+        }
+        true
+    }
+
+    /// Whether the older variants are all there, between others that came later.
+    const fn variants(&mut self, newer: &'a [Variant], older: &'a [Variant]) -> bool {
+        let mut at = 0;
+        let mut i = 0;
+        while i < older.len() {
+            let variant = &older[i];
+            while at < newer.len() && !same(newer[at].name(), variant.name()) {
+                at += 1;
+            }
+            if at == newer.len() || newer[at].value != variant.value {
+                return self.lost(newer, variant);
+            }
+            at += 1;
+            i += 1;
+        }
+        true
+    }
+
+    /// Why `variant` does not come where it should.
+    const fn lost(&mut self, newer: &'a [Variant], variant: &'a Variant) -> bool {
+        let (name, value) = (Text(variant.name()), Number(variant.value));
+        let mut i = 0;
+        while i < newer.len() && !same(newer[i].name(), variant.name()) {
+            i += 1;
+        }
+        if i == newer.len() {
+            return self.refuse(
+                "lacks the variant `{} = {}` of version {}: a variant stays, even if \
+                 nothing uses it any more",
+                &[name, value, self.version],
+            );
+        }
+        if newer[i].value != variant.value {
+            return self.refuse(
+                "has the variant `{} = {}`, which in version {} is {}: a variant keeps \
+                 its value",
+                &[name, Number(newer[i].value), self.version, value],
+            );
+        }
+        self.refuse(
+            "has the variant `{}` in another order than version {}: variants keep \
+             their order, and new ones may stand between them",
+            &[name, self.version],
+        )
+    }
+}
+
+const fn version(schema: &Schema) -> u32 {
+    match schema.version() {
+        Some(version) => version,
+        None => 0,
+    }
 }
 
 /// Whether `newer` is what `older` is called now.
@@ -79,34 +322,6 @@ const fn is_named(newer: &FieldSchema, older: &FieldSchema) -> bool {
         i += 1;
     }
     false
-}
-
-/// Why `older[i]` is not `newer[i]`.
-const fn displaced<'a>(
-    newer: &'a [FieldSchema],
-    older: &'a [FieldSchema],
-    i: usize,
-    path: &mut Path<'a>,
-) -> Fault<'a> {
-    let field = &older[i];
-    let Some(now) = successor_of(field, newer) else {
-        path.push(field.name());
-        return if i < newer.len() && newer[i].offset == field.offset {
-            Fault::ReplacedBy(newer[i].name())
-        } else {
-            Fault::Removed
-        };
-    };
-    if i < newer.len() && !is_known(&newer[i], older) {
-        // What moved, moved because of this.
-        path.push(newer[i].name());
-        return Fault::InsertedBefore(now.name());
-    }
-    path.push(now.name());
-    Fault::Moved(Pair {
-        newer: now.offset,
-        older: field.offset,
-    })
 }
 
 const fn successor_of<'a>(
@@ -132,128 +347,6 @@ const fn is_known(newer: &FieldSchema, older: &[FieldSchema]) -> bool {
         i += 1;
     }
     false
-}
-
-/// Whether bytes of the older type are one of the newer type.
-const fn check_type<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    if let (Some(newer), Some(older)) = (newer.elements(), older.elements()) {
-        if newer.lie_as(&older) {
-            path.push(Path::ELEMENT);
-            if let Err(fault) = check_type(newer.schema, older.schema, path) {
-                return Err(fault);
-            }
-            path.pop();
-            return Ok(());
-        }
-    }
-    let same = match (newer.kind(), older.kind()) {
-        (TypeKind::Primitive(newer), TypeKind::Primitive(older)) => newer.tag() == older.tag(),
-        (TypeKind::Str { size: newer }, TypeKind::Str { size: older })
-        | (TypeKind::Opaque { size: newer }, TypeKind::Opaque { size: older }) => newer == older,
-        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
-            return check_nested(newer, older, path);
-        }
-        (
-            TypeKind::Enum {
-                repr: newer_repr,
-                variants: newer_variants,
-                ..
-            },
-            TypeKind::Enum {
-                repr: older_repr,
-                variants: older_variants,
-                ..
-            },
-        ) => {
-            if newer_repr.tag() != older_repr.tag() {
-                return Err(Fault::EnumRepr(Pair {
-                    newer: newer_repr,
-                    older: older_repr,
-                }));
-            }
-            return check_variants(newer_variants, older_variants);
-        }
-        _ => false,
-    };
-    if same {
-        Ok(())
-    } else {
-        Err(Fault::Retyped(Pair { newer, older }))
-    }
-}
-
-/// A struct inside another one: what follows it would have to move if it grew.
-const fn check_nested<'a>(
-    newer: &'a Schema,
-    older: &'a Schema,
-    path: &mut Path<'a>,
-) -> Result<(), Fault<'a>> {
-    if let Err(fault) = check_fields(newer, older, path) {
-        return Err(fault);
-    }
-    if newer.fields().len() > older.fields().len() {
-        path.push(newer.fields()[older.fields().len()].name());
-        return Err(Fault::NestedFieldOf(newer));
-    }
-    if newer.size != older.size {
-        return Err(Fault::NestedSize(Pair {
-            newer: newer.size,
-            older: older.size,
-        }));
-    }
-    match (newer.version(), older.version()) {
-        (Some(newer), Some(older)) if newer < older => {
-            Err(Fault::NestedVersion(Pair { newer, older }))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whether the older variants are all there, between others that came later.
-const fn check_variants<'a>(newer: &'a [Variant], older: &'a [Variant]) -> Result<(), Fault<'a>> {
-    let mut at = 0;
-    let mut i = 0;
-    while i < older.len() {
-        let variant = &older[i];
-        while at < newer.len() && !same(newer[at].name(), variant.name()) {
-            at += 1;
-        }
-        if at == newer.len() {
-            return Err(lost_variant(newer, variant));
-        }
-        if newer[at].value != variant.value {
-            return Err(Fault::VariantRenumbered(Pair {
-                newer: &newer[at],
-                older: variant,
-            }));
-        }
-        at += 1;
-        i += 1;
-    }
-    Ok(())
-}
-
-/// Why `variant` does not come where it should.
-const fn lost_variant<'a>(newer: &'a [Variant], variant: &'a Variant) -> Fault<'a> {
-    let mut i = 0;
-    while i < newer.len() {
-        if same(newer[i].name(), variant.name()) {
-            return if newer[i].value == variant.value {
-                Fault::VariantsReordered(variant.name())
-            } else {
-                Fault::VariantRenumbered(Pair {
-                    newer: &newer[i],
-                    older: variant,
-                })
-            };
-        }
-        i += 1;
-    }
-    Fault::VariantRemoved(variant)
 }
 
 /// `==` of texts is no `const fn`.
