@@ -18,8 +18,8 @@ pub(super) fn rows_and_notes(stored: &Schema, mine: &Schema) -> (Rows, Vec<Strin
     let mut rows = Rows::default();
     let mut notes = Vec::new();
     match (stored.schema.kind(), mine.schema.kind()) {
-        (TypeKind::Struct { fields: a, .. }, TypeKind::Struct { fields: b, .. }) => {
-            compare_fields(Path::Whole, (stored, a), (mine, b), &mut rows);
+        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
+            compare_fields(Path::Whole, stored, mine, &mut rows);
             let rows_agree = rows.agree();
             notes.extend(differences_of_whole(stored.schema, mine.schema, rows_agree));
             if rows.has_pair && !rows_agree {
@@ -103,9 +103,9 @@ fn compare(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) 
         return row(moved.then(|| "offset differs".to_owned()));
     }
     match (stored.schema.kind(), mine.schema.kind()) {
-        (TypeKind::Struct { fields: a, .. }, TypeKind::Struct { fields: b, .. }) => {
+        (TypeKind::Struct { .. }, TypeKind::Struct { .. }) => {
             let mut inner = Rows::default();
-            compare_fields(path, (stored, a), (mine, b), &mut inner);
+            compare_fields(path, stored, mine, &mut inner);
             let inner_agree = inner.agree();
             let whole = differences_of_whole(stored.schema, mine.schema, inner_agree);
             if !whole.is_empty() {
@@ -133,14 +133,10 @@ fn compare(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) 
 }
 
 /// A row for each field of either struct, in the order of the segment.
-fn compare_fields(
-    path: Path<'_>,
-    (stored, stored_fields): (Place<'_>, &[FieldSchema]),
-    (mine, mine_fields): (Place<'_>, &[FieldSchema]),
-    rows: &mut Rows,
-) {
+fn compare_fields(path: Path<'_>, stored: Place<'_>, mine: Place<'_>, rows: &mut Rows) {
     let full_path = |field: &FieldSchema| Path::Field(&path, field.name()).to_string();
-    let (partners, only_mine) = pair(stored_fields, mine_fields);
+    let stored_fields = stored.schema.fields();
+    let (partners, only_mine) = pair(stored_fields, mine.schema.fields());
     let mut only_mine = only_mine.into_iter().peekable();
     let mut put_only_mine = |rows: &mut Rows, before: u64| {
         while let Some(field) = only_mine.next_if(|field| field.offset < before) {
@@ -231,19 +227,17 @@ fn broken_rule(stored: &Schema, mine: &Schema) -> Option<String> {
                  write `#[shared(version = {next})]` there{and_fields}"
             ))
         }
-        Ordering::Greater => {
-            let obstacle = mine.extends(stored).err()?;
-            Some(format!(
-                "version {in_program} cannot follow version {in_segment}: {obstacle}"
-            ))
-        }
-        Ordering::Less => {
-            let obstacle = stored.extends(mine).err()?;
-            Some(format!(
-                "version {in_segment} cannot follow version {in_program}: {obstacle}"
-            ))
-        }
+        Ordering::Greater => cannot_follow(mine, stored),
+        Ordering::Less => cannot_follow(stored, mine),
     }
+}
+
+fn cannot_follow(newer: &Schema, older: &Schema) -> Option<String> {
+    let obstacle = newer.extends(older).err()?;
+    let (newer, older) = (newer.version()?, older.version()?);
+    Some(format!(
+        "version {newer} cannot follow version {older}: {obstacle}"
+    ))
 }
 
 /// What differs between two structs beside their fields, and counts in the fingerprint. The size

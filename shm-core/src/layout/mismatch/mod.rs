@@ -9,7 +9,7 @@ mod rows;
 mod type_difference;
 
 use compare::rows_and_notes;
-use rows::{Cell, Row};
+use rows::Row;
 
 /// The difference between the layout in a segment and this program's, as a table.
 ///
@@ -40,48 +40,29 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEAD: [&str; 3] = ["field", "in the segment", "in this program"];
+        const STORED: &str = "in the segment";
         /// Room for the offsets of most structs, so that the columns stand where one expects them.
         const USUAL_OFFSET: usize = "@0000".len();
 
-        let chars = |text: &str| text.chars().count();
-        let widest = |column: fn(&Row) -> &Option<Cell>| {
-            let cells = || self.rows.iter().filter_map(|row| column(row).as_ref());
-            let type_name = cells()
-                .map(|cell| chars(&cell.type_name))
-                .max()
-                .unwrap_or(0);
-            let offset = cells()
-                .map(|cell| chars(&cell.offset_text()))
-                .max()
-                .unwrap_or(0);
-            (type_name, offset)
-        };
-        let path_width = self
-            .rows
-            .iter()
-            .map(|row| chars(&row.path))
-            .chain([chars(HEAD[0])])
-            .max()
-            .unwrap_or(0);
-        let (mut stored_width, stored_offset) = widest(|row| &row.stored);
-        let stored_offset = stored_offset.max(USUAL_OFFSET);
-        stored_width = stored_width.max(chars(HEAD[1]) - USUAL_OFFSET - 2);
-        let (mine_width, mine_offset) = widest(|row| &row.mine);
-
-        let head_width = stored_width + 2 + stored_offset;
-        write!(
-            f,
-            "  {:path_width$}   {:head_width$}   {}",
-            HEAD[0], HEAD[1], HEAD[2]
-        )?;
-        for row in &self.rows {
-            let (stored, stored_at) = Cell::texts(&row.stored);
-            let (mine, mine_at) = Cell::texts(&row.mine);
-            let line = format!(
-                "  {:path_width$}   {stored:stored_width$}  {stored_at:stored_offset$}   {mine:mine_width$}  {mine_at:mine_offset$}",
-                row.path
-            );
+        let mut widths = [
+            "field".len(),
+            STORED.len() - "  ".len() - USUAL_OFFSET,
+            USUAL_OFFSET,
+            0,
+            0,
+        ];
+        let lines: Vec<[String; 5]> = self.rows.iter().map(Row::columns).collect();
+        for line in &lines {
+            for (width, column) in widths.iter_mut().zip(line) {
+                *width = column.chars().count().max(*width);
+            }
+        }
+        let [path, stored, stored_at, mine, mine_at] = widths;
+        let head = stored + "  ".len() + stored_at;
+        write!(f, "  {:path$}   {STORED:head$}   in this program", "field")?;
+        for (row, [a, b, c, d, e]) in self.rows.iter().zip(&lines) {
+            let line =
+                format!("  {a:path$}   {b:stored$}  {c:stored_at$}   {d:mine$}  {e:mine_at$}");
             match &row.mark {
                 Some(mark) => write!(f, "\n{line}   <- {mark}")?,
                 None => write!(f, "\n{}", line.trim_end())?,

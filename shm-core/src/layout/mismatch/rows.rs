@@ -18,16 +18,15 @@ pub(super) struct Cell {
     pub offset: u64,
 }
 
-impl Cell {
-    pub(super) fn offset_text(&self) -> String {
-        format!("@{}", self.offset)
-    }
-
-    pub(super) fn texts(cell: &Option<Cell>) -> (&str, String) {
-        match cell {
-            Some(cell) => (&cell.type_name, cell.offset_text()),
-            None => ("-", String::new()),
-        }
+impl Row {
+    /// The path, and on either side type and offset.
+    pub(super) fn columns(&self) -> [String; 5] {
+        let texts = |cell: &Option<Cell>| match cell {
+            Some(cell) => (cell.type_name.clone(), format!("@{}", cell.offset)),
+            None => ("-".to_owned(), String::new()),
+        };
+        let ((stored, stored_at), (mine, mine_at)) = (texts(&self.stored), texts(&self.mine));
+        [self.path.clone(), stored, stored_at, mine, mine_at]
     }
 }
 
