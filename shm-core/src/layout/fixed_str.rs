@@ -60,14 +60,9 @@ unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
 }
 
 impl<const N: usize> FixedStr<N> {
-    const HAS_ROOM: () = assert!(
-        N > 0,
-        "`FixedStr<0>` has no room for the NUL that ends it: the smallest is `FixedStr<1>`"
-    );
-
     /// The empty text.
     pub const EMPTY: Self = {
-        () = Self::HAS_ROOM;
+        _ = Self::SCHEMA;
         FixedStr { bytes: [0; N] }
     };
 
@@ -139,7 +134,7 @@ impl<const N: usize> FixedStr<N> {
 
     /// Exactly these bytes, as a C program may have left them.
     pub const fn from_raw(bytes: [u8; N]) -> Self {
-        () = Self::HAS_ROOM;
+        _ = Self::SCHEMA;
         FixedStr { bytes }
     }
 
@@ -215,7 +210,7 @@ impl<const N: usize> FixedStr<N> {
 
     /// The longest text that fits, in bytes: `N - 1`.
     pub const fn capacity(&self) -> usize {
-        () = Self::HAS_ROOM;
+        _ = Self::SCHEMA;
         N - 1
     }
 }

@@ -91,14 +91,7 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
 impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
     /// Without elements.
     pub const EMPTY: Self = {
-        assert!(
-            N > 0,
-            "`FixedVec<T, 0>` has no room for an element: give it at least one"
-        );
-        assert!(
-            N as u64 <= u32::MAX as u64,
-            "a `FixedVec` counts its elements in 32 bits: give it fewer"
-        );
+        _ = Self::SCHEMA;
         FixedVec {
             len: 0,
             items: [MaybeUninit::zeroed(); N],

@@ -1,10 +1,31 @@
 //! The types without parts, and what each of them is called, weighs and accepts.
 
 use std::fmt;
+use std::num::{
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32,
+    NonZeroU64, NonZeroU128,
+};
 
-/// Declares the type, its list and its names by one list of what each is called here and in Rust.
-macro_rules! primitives {
-    ($($name:ident $text:ident)*) => {
+/// Hands the list of all primitives to a macro: what each is called here and in Rust, in the order of its tag in the stored
+/// form.
+macro_rules! each_primitive {
+    ($of:ident) => {
+        $of! {
+            U8 u8 U16 u16 U32 u32 U64 u64 U128 u128
+            I8 i8 I16 i16 I32 i32 I64 i64 I128 i128
+            F32 f32 F64 f64 Bool bool Char char
+            NonZeroU8 NonZeroU8 NonZeroU16 NonZeroU16 NonZeroU32 NonZeroU32
+            NonZeroU64 NonZeroU64 NonZeroU128 NonZeroU128
+            NonZeroI8 NonZeroI8 NonZeroI16 NonZeroI16 NonZeroI32 NonZeroI32
+            NonZeroI64 NonZeroI64 NonZeroI128 NonZeroI128
+        }
+    };
+}
+
+pub(super) use each_primitive;
+
+macro_rules! declare {
+    ($($name:ident $type:ident)*) => {
         /// A type without parts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -14,24 +35,20 @@ macro_rules! primitives {
         }
 
         impl Primitive {
-            /// Every primitive, in the order of its tag in the stored form: `ALL[i]` has the tag `i + 1`. The
-            /// last ones are the integers of the first tags, without zero.
+            /// Every primitive: `ALL[i]` has the tag `i + 1`. The last ones are the integers of the first tags,
+            /// without zero.
             pub(super) const ALL: [Primitive; 24] = [$(Primitive::$name),*];
 
-            const NAMES: [&'static str; Primitive::ALL.len()] = [$(stringify!($text)),*];
+            const NAMES: [&'static str; Primitive::ALL.len()] = [$(stringify!($type)),*];
+
+            const SIZES: [usize; Primitive::ALL.len()] = [$(size_of::<$type>()),*];
+
+            const ALIGNS: [usize; Primitive::ALL.len()] = [$(align_of::<$type>()),*];
         }
     };
 }
 
-primitives! {
-    U8 u8 U16 u16 U32 u32 U64 u64 U128 u128
-    I8 i8 I16 i16 I32 i32 I64 i64 I128 i128
-    F32 f32 F64 f64 Bool bool Char char
-    NonZeroU8 NonZeroU8 NonZeroU16 NonZeroU16 NonZeroU32 NonZeroU32
-    NonZeroU64 NonZeroU64 NonZeroU128 NonZeroU128
-    NonZeroI8 NonZeroI8 NonZeroI16 NonZeroI16 NonZeroI32 NonZeroI32
-    NonZeroI64 NonZeroI64 NonZeroI128 NonZeroI128
-}
+each_primitive!(declare);
 
 impl Primitive {
     /// The byte that stands for this primitive in the stored form and in the fingerprint.
@@ -58,26 +75,12 @@ impl Primitive {
 
     /// Size in bytes, the same on every target.
     pub const fn size(self) -> usize {
-        match self.stored_as() {
-            Primitive::U8 | Primitive::I8 | Primitive::Bool => 1,
-            Primitive::U16 | Primitive::I16 => 2,
-            Primitive::U64 | Primitive::I64 | Primitive::F64 => 8,
-            Primitive::U128 | Primitive::I128 => 16,
-            _ => 4,
-        }
+        Primitive::SIZES[self as usize]
     }
 
     /// Alignment in bytes on the target this program was built for.
     pub const fn align(self) -> usize {
-        match self.stored_as() {
-            Primitive::U8 | Primitive::I8 | Primitive::Bool => 1,
-            Primitive::U16 | Primitive::I16 => align_of::<u16>(),
-            Primitive::F32 => align_of::<f32>(),
-            Primitive::U64 | Primitive::I64 => align_of::<u64>(),
-            Primitive::F64 => align_of::<f64>(),
-            Primitive::U128 | Primitive::I128 => align_of::<u128>(),
-            _ => align_of::<u32>(),
-        }
+        Primitive::ALIGNS[self as usize]
     }
 
     /// Whether this is an integer, and so may store a fieldless enum.

@@ -7,8 +7,9 @@ use std::num::{
 };
 use std::slice;
 
-use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
+use bytemuck::{CheckedBitPattern, NoUninit};
 
+use super::primitive::each_primitive;
 use super::runs::for_each_stretch;
 use super::{FieldSchema, Fingerprint, Primitive, Runs, Schema, Variant};
 
@@ -265,59 +266,24 @@ macro_rules! assert_shared {
     };
 }
 
-/// Names bytemuck's proof that the type has no padding.
-const fn no_padding<T: NoUninit>() {}
-
-macro_rules! primitives {
-    ($($type:ident: $primitive:ident, $bits_are_valid:ident;)+) => { $(
-        const _: () = {
-            no_padding::<$type>();
-            assert!(size_of::<$type>() == Primitive::$primitive.size());
-            assert!(align_of::<$type>() == Primitive::$primitive.align());
-        };
-
+macro_rules! shared {
+    ($($primitive:ident $type:ident)*) => { $(
         // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust
-        // reference, "Type layout"), and none of those named here is an address. The block above
-        // lets the compiler check size, alignment, and bytemuck's `NoUninit`: "no padding or
-        // uninitialised bytes". Which bits are values bytemuck says: all, where it has
-        // `AnyBitPattern`, else those of `CheckedBitPattern`.
+        // reference, "Type layout"), and none of those named here is an address. `Primitive` has its size and
+        // alignment from the type. That it has no padding `holds_bits` has the compiler ask bytemuck's `NoUninit`: "no padding or
+        // uninitialised bytes". Which bits are values bytemuck says with `CheckedBitPattern`.
         unsafe impl SharedLayout for $type {
             const SCHEMA: &'static Schema = &Schema::primitive(Primitive::$primitive);
 
             #[inline]
             fn bits_are_valid(bytes: &[u8]) -> bool {
-                $bits_are_valid::<$type>(bytes)
+                holds_bits::<$type>(bytes)
             }
         }
-    )+ };
+    )* };
 }
 
-primitives! {
-    u8: U8, always;
-    u16: U16, always;
-    u32: U32, always;
-    u64: U64, always;
-    u128: U128, always;
-    i8: I8, always;
-    i16: I16, always;
-    i32: I32, always;
-    i64: I64, always;
-    i128: I128, always;
-    f32: F32, always;
-    f64: F64, always;
-    bool: Bool, checked;
-    char: Char, checked;
-    NonZeroU8: NonZeroU8, checked;
-    NonZeroU16: NonZeroU16, checked;
-    NonZeroU32: NonZeroU32, checked;
-    NonZeroU64: NonZeroU64, checked;
-    NonZeroU128: NonZeroU128, checked;
-    NonZeroI8: NonZeroI8, checked;
-    NonZeroI16: NonZeroI16, checked;
-    NonZeroI32: NonZeroI32, checked;
-    NonZeroI64: NonZeroI64, checked;
-    NonZeroI128: NonZeroI128, checked;
-}
+each_primitive!(shared);
 
 macro_rules! as_integers {
     ($($integer:ident)+) => {$(
@@ -328,7 +294,7 @@ macro_rules! as_integers {
 
             #[inline]
             fn bits_are_valid(bytes: &[u8]) -> bool {
-                always::<$integer>(bytes)
+                $integer::bits_are_valid(bytes)
             }
         }
 
@@ -340,7 +306,7 @@ macro_rules! as_integers {
 
             #[inline]
             fn bits_are_valid(bytes: &[u8]) -> bool {
-                always::<$integer>(bytes)
+                $integer::bits_are_valid(bytes)
             }
         }
     )+};
@@ -348,13 +314,9 @@ macro_rules! as_integers {
 
 as_integers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128);
 
+/// Whether these are the bits of a value.
 #[inline]
-fn always<T: AnyBitPattern>(bytes: &[u8]) -> bool {
-    bytes.len() == size_of::<T>()
-}
-
-#[inline]
-fn checked<T: CheckedBitPattern>(bytes: &[u8]) -> bool {
+fn holds_bits<T: CheckedBitPattern + NoUninit>(bytes: &[u8]) -> bool {
     match bytemuck::try_pod_read_unaligned(bytes) {
         Ok(bits) => T::is_valid_bit_pattern(&bits),
         Err(_) => false,
