@@ -20,7 +20,7 @@ pub(crate) struct Finding<'a> {
 
 pub(crate) enum Verdict {
     /// Cannot be shared, whatever the names in scope mean.
-    Certain(String),
+    Certain(&'static str),
     /// Cannot be shared if the name means what it means in `std`: the trait in
     /// `shm_core::__private::advice` that says what to write instead.
     Suspect(&'static str),
@@ -40,69 +40,26 @@ pub(crate) fn examine(ty: &Type) -> Vec<Finding<'_>> {
     findings
 }
 
-const SLICE: &str = "write `FixedVec<T, N>`, or an array `[T; N]`";
-const CHOICE: &str = "write a concrete type, or a fieldless enum that names the choice";
-
 fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
     let verdict = match ty {
         Type::Group(group) => return walk(&group.elem, place, findings),
         Type::Paren(paren) => return walk(&paren.elem, place, findings),
-        Type::Array(array) => {
-            if !is_empty(&array.elem) {
-                return walk(&array.elem, place, findings);
-            }
-            certain("an array of arrays of length 0 holds nothing to share: remove the field")
-        }
+        Type::Array(array) if !is_empty(&array.elem) => return walk(&array.elem, place, findings),
         Type::Path(path) => match name(path, place, findings) {
             Some(verdict) => verdict,
             None => return,
         },
-        Type::Tuple(tuple) if tuple.elems.is_empty() => {
-            certain("`()` holds nothing to share: remove the field")
-        }
         Type::Tuple(tuple) => {
             for elem in &tuple.elems {
                 walk(elem, place, findings);
             }
-            certain(
-                "the layout of a tuple differs from build to build: write a `#[repr(C)]` struct that derives `SharedLayout`",
-            )
+            Verdict::Certain(misfit(ty))
         }
-        Type::Never(_) => certain("`!` has no value to share: remove the field"),
-        Type::Reference(_)
-        | Type::Ptr(_)
-        | Type::BareFn(_)
-        | Type::TraitObject(_)
-        | Type::Slice(_)
-        | Type::ImplTrait(_) => {
-            let address = "an address means nothing in another process";
-            let (fault, instead) = match ty {
-                Type::Slice(_) => ("a slice has no fixed size", SLICE),
-                Type::ImplTrait(_) => ("the layout of a hidden type is unknown", CHOICE),
-                Type::Reference(to) if is_named(&to.elem, "str") => {
-                    (address, "write `FixedStr<N>`")
-                }
-                Type::Reference(to) if matches!(&*to.elem, Type::Slice(_)) => (address, SLICE),
-                Type::Reference(_) => (
-                    address,
-                    "hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice",
-                ),
-                Type::Ptr(_) => (
-                    "a pointer means nothing in another process",
-                    "hold the value itself, or a `u64` offset or index that means the same everywhere; \
-                     in a C program's struct, `Opaque<8, 8>` leaves it alone",
-                ),
-                Type::BareFn(_) => (
-                    "a function pointer means nothing in another process",
-                    "write a fieldless enum that names the function to call; \
-                     in a C program's struct, `Opaque<8, 8>` leaves it alone",
-                ),
-                _ => (address, CHOICE),
-            };
-            certain(&format!("{fault}: {instead}"))
-        }
-        // A macro, `_`, or syntax of the future: the trait bound judges it.
-        _ => return,
+        _ => match misfit(ty) {
+            // A macro, `_`, or syntax of the future: the trait bound judges it.
+            "" => return,
+            message => Verdict::Certain(message),
+        },
     };
     let verdict = match (place, verdict) {
         (Place::Argument, Verdict::Certain(_)) if is_address(ty) => Verdict::Suspect("NoAddress"),
@@ -112,8 +69,49 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
     findings.push(Finding { ty, verdict });
 }
 
-fn certain(message: &str) -> Verdict {
-    Verdict::Certain(message.to_owned())
+/// What is wrong with a type that only the language can spell.
+fn misfit(ty: &Type) -> &'static str {
+    match ty {
+        Type::Array(_) => "an array of arrays of length 0 holds nothing to share: remove the field",
+        Type::Tuple(tuple) if tuple.elems.is_empty() => {
+            "`()` holds nothing to share: remove the field"
+        }
+        Type::Tuple(_) => {
+            "the layout of a tuple differs from build to build: write a `#[repr(C)]` struct that derives `SharedLayout`"
+        }
+        Type::Never(_) => "`!` has no value to share: remove the field",
+        Type::Slice(_) => "a slice has no fixed size: write `FixedVec<T, N>`, or an array `[T; N]`",
+        Type::ImplTrait(_) => {
+            "the layout of a hidden type is unknown: \
+             write a concrete type, or a fieldless enum that names the choice"
+        }
+        Type::Reference(to) if is_named(&to.elem, "str") => {
+            "an address means nothing in another process: write `FixedStr<N>`"
+        }
+        Type::Reference(to) if matches!(&*to.elem, Type::Slice(_)) => {
+            "an address means nothing in another process: \
+             write `FixedVec<T, N>`, or an array `[T; N]`"
+        }
+        Type::Reference(_) => {
+            "an address means nothing in another process: \
+             hold the value itself, or use `FixedStr<N>` for text and `[T; N]` for a slice"
+        }
+        Type::TraitObject(_) => {
+            "an address means nothing in another process: \
+             write a concrete type, or a fieldless enum that names the choice"
+        }
+        Type::Ptr(_) => {
+            "a pointer means nothing in another process: \
+             hold the value itself, or a `u64` offset or index that means the same everywhere; \
+             in a C program's struct, `Opaque<8, 8>` leaves it alone"
+        }
+        Type::BareFn(_) => {
+            "a function pointer means nothing in another process: \
+             write a fieldless enum that names the function to call; \
+             in a C program's struct, `Opaque<8, 8>` leaves it alone"
+        }
+        _ => "",
+    }
 }
 
 /// What the last name of a path suggests. A name that suggests nothing is searched for arguments
@@ -141,7 +139,7 @@ fn name<'a>(path: &'a TypePath, place: Place, findings: &mut Vec<Finding<'a>>) -
             _ => "",
         };
         if !message.is_empty() {
-            return Some(certain(message));
+            return Some(Verdict::Certain(message));
         }
     }
     let suspect = match name.as_str() {

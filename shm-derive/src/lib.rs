@@ -26,17 +26,15 @@ pub fn derive_shared_layout(input: proc_macro::TokenStream) -> proc_macro::Token
 }
 
 fn shared_layout(input: &DeriveInput) -> TokenStream {
-    let cx = Ctxt::new();
+    let cx = Ctxt::default();
     let model = parse::model(&cx, input);
     check::faults(&cx, &model);
-    match cx.finish() {
-        Ok(()) => expand::implementation(&model),
-        Err(faults) => {
-            let messages = faults.iter().map(syn::Error::to_compile_error);
-            let fallback = expand::fallback(&model);
-            messages.chain([fallback]).collect()
-        }
+    let faults = cx.finish();
+    if faults.is_empty() {
+        return expand::implementation(&model);
     }
+    let messages = faults.iter().map(syn::Error::to_compile_error);
+    messages.chain([expand::fallback(&model)]).collect()
 }
 
 #[cfg(test)]
@@ -45,14 +43,9 @@ mod tests {
     use syn::parse_quote;
 
     fn faults(input: &DeriveInput) -> Vec<String> {
-        let cx = Ctxt::new();
+        let cx = Ctxt::default();
         check::faults(&cx, &parse::model(&cx, input));
-        cx.finish()
-            .err()
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        cx.finish().iter().map(ToString::to_string).collect()
     }
 
     #[test]

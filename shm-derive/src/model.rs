@@ -21,14 +21,21 @@ pub(crate) struct Model<'a> {
 pub(crate) struct Settings {
     /// The path to `shm-core`.
     pub(crate) krate: TokenStream,
-    /// The schema version; `None` when the user did not give one.
-    pub(crate) version: Option<u32>,
-    /// The tokens of `version = N`, to report on.
-    pub(crate) version_tokens: TokenStream,
+    /// The schema version.
+    pub(crate) version: Version,
     /// What the schema calls the type, if not as Rust does.
     pub(crate) name: Option<LitStr>,
     /// Whether to implement bytemuck's traits.
     pub(crate) bytemuck: bool,
+}
+
+/// A schema version, and the key that says it.
+#[derive(Default)]
+pub(crate) struct Version {
+    /// `None` when the user did not give one, or gave nonsense.
+    pub(crate) number: Option<u32>,
+    /// What the user wrote, to report on.
+    pub(crate) tokens: TokenStream,
 }
 
 /// One word of a `#[repr(…)]`.
@@ -70,10 +77,8 @@ pub(crate) struct Field<'a> {
 /// What `#[shared(…)]` on a field says: how other versions of the struct see it.
 #[derive(Default)]
 pub(crate) struct History {
-    /// The version that brought the field; `None` when the user did not give one, or gave nonsense.
-    pub(crate) since: Option<u32>,
-    /// The tokens of `since = N`, to report on.
-    pub(crate) since_tokens: TokenStream,
+    /// The version that brought the field.
+    pub(crate) since: Version,
     /// What an older segment has for it.
     pub(crate) default: Option<Expr>,
     /// What earlier versions called it.
@@ -89,6 +94,17 @@ pub(crate) struct Variant<'a> {
     /// The token `other`, if unknown numbers read as this variant.
     pub(crate) other: Option<Path>,
     pub(crate) fields: &'a Fields,
+}
+
+impl Version {
+    pub(crate) fn is_given(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// The number, 1 if none was given; `None` of one that could not be read: it has been reported.
+    pub(crate) fn known(&self) -> Option<u32> {
+        self.number.or((!self.is_given()).then_some(1))
+    }
 }
 
 impl Model<'_> {
@@ -154,7 +170,7 @@ impl Field<'_> {
 
     /// The version that brought it.
     pub(crate) fn since(&self) -> u32 {
-        self.history.since.unwrap_or(1)
+        self.history.since.number.unwrap_or(1)
     }
 
     pub(crate) fn name(&self) -> String {

@@ -11,7 +11,7 @@ use syn::{
 
 use crate::ctxt::Ctxt;
 use crate::field_type;
-use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Word};
+use crate::model::{Body, Field, History, Model, Repr, Settings, Variant, Version, Word};
 
 pub(crate) fn model<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Model<'a> {
     Model {
@@ -30,17 +30,13 @@ fn is(path: &Path, name: &str) -> bool {
 
 fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
     let mut krate = None;
-    let mut version = None;
-    let mut version_tokens = TokenStream::new();
+    let mut version = Version::default();
     let mut bytemuck = None;
     let mut name = None;
 
     read_keys(cx, attrs, |meta| {
         Ok(if is(&meta.path, "version") {
-            let number: LitInt = meta.value()?.parse()?;
-            let key = &meta.path;
-            version_tokens = quote!(#key = #number);
-            version.replace(schema_version(cx, &number)).is_some()
+            read_version(cx, meta, &mut version)?
         } else if meta.path.is_ident("crate") {
             krate.replace(crate_override(meta)?).is_some()
         } else if is(&meta.path, "bytemuck") {
@@ -61,8 +57,7 @@ fn settings(cx: &Ctxt, attrs: &[Attribute]) -> Settings {
 
     Settings {
         krate: krate.unwrap_or_else(|| quote!(::shm_core)),
-        version: version.flatten(),
-        version_tokens,
+        version,
         name,
         bytemuck: bytemuck.unwrap_or(true),
     }
@@ -85,14 +80,18 @@ fn read_keys(
     }
 }
 
-fn schema_version(cx: &Ctxt, number: &LitInt) -> Option<u32> {
-    match number.base10_parse::<u32>() {
-        Ok(version) if version > 0 => Some(version),
-        _ => {
-            cx.fault(number, "a schema version is a number from 1 to 4294967295");
-            None
-        }
+/// Reads `key = N`; says whether it was there before.
+fn read_version(cx: &Ctxt, meta: &ParseNestedMeta, version: &mut Version) -> syn::Result<bool> {
+    let (key, repeated) = (&meta.path, version.is_given());
+    // Also of one that cannot be read.
+    version.tokens = key.to_token_stream();
+    let number: LitInt = meta.value()?.parse()?;
+    version.tokens = quote!(#key = #number);
+    version.number = number.base10_parse().ok().filter(|number| *number > 0);
+    if version.number.is_none() {
+        cx.fault(number, "a schema version is a number from 1 to 4294967295");
     }
+    Ok(repeated)
 }
 
 /// `crate = path`, or with the path in quotes as serde writes it.
@@ -209,14 +208,7 @@ fn history(cx: &Ctxt, attrs: &[Attribute]) -> History {
     let mut history = History::default();
     read_keys(cx, attrs, |meta| {
         Ok(if is(&meta.path, "since") {
-            let repeated = !history.since_tokens.is_empty();
-            let key = &meta.path;
-            // Also of one that cannot be read: it is no field without `since`.
-            history.since_tokens = key.to_token_stream();
-            let number: LitInt = meta.value()?.parse()?;
-            history.since_tokens = quote!(#key = #number);
-            history.since = schema_version(cx, &number);
-            repeated
+            read_version(cx, meta, &mut history.since)?
         } else if is(&meta.path, "default") {
             let value = meta.value().map_err(|_| {
                     meta.error("write `default = …` with a value of the field's type, or leave it out for zeros")

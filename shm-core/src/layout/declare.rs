@@ -84,7 +84,7 @@ impl Schema {
         }
     }
 
-    /// For the derive: a struct of `size` bytes.
+    /// For the derive: a struct of `size` bytes. To other programs `padding` is padding; `counters` are among the fields.
     ///
     /// # Panics
     ///
@@ -92,23 +92,6 @@ impl Schema {
     #[doc(hidden)]
     #[track_caller]
     pub const fn structure(
-        name: &'static str,
-        version: u32,
-        size: usize,
-        align: usize,
-        fields: &'static [FieldSchema],
-    ) -> Schema {
-        Schema::structure_with(name, version, size, align, fields, &[], &[])
-    }
-
-    /// For the derive: the same with fields that are padding to other programs, or counters.
-    ///
-    /// # Panics
-    ///
-    /// As [`Schema::structure`].
-    #[doc(hidden)]
-    #[track_caller]
-    pub const fn structure_with(
         name: &'static str,
         version: u32,
         size: usize,
@@ -188,15 +171,12 @@ impl Schema {
         variants: &'static [Variant],
     ) -> Schema {
         check_name(name);
-        let Shape::Primitive(primitive) = repr.shape else {
-            panic!(
+        let primitive = match repr.shape {
+            Shape::Primitive(primitive) if primitive.is_integer() => primitive,
+            _ => panic!(
                 "a shared enum is stored as an integer of fixed width: write `#[repr(u8)]` or another one above it"
-            );
+            ),
         };
-        assert!(
-            primitive.is_integer(),
-            "a shared enum is stored as an integer of fixed width: write `#[repr(u8)]` or another one above it"
-        );
         assert!(
             !variants.is_empty(),
             "an enum without variants has no value to share: give it one"
@@ -225,7 +205,7 @@ impl FieldSchema {
     /// For the derive: a field of type `F`.
     #[doc(hidden)]
     pub const fn of<F>(name: &'static str, offset: usize, part: Part<F>) -> FieldSchema {
-        FieldSchema::new(name, offset, part.schema())
+        FieldSchema::evolved(name, offset, part.schema(), 1, &[], false)
     }
 
     /// For the derive: a field that is padding to other programs.
@@ -245,7 +225,7 @@ impl FieldSchema {
             );
             panic!("{}", message.as_str());
         }
-        FieldSchema::new(name, offset, schema)
+        FieldSchema::of(name, offset, part)
     }
 
     /// For the derive: a field that is a counter.
@@ -262,7 +242,7 @@ impl FieldSchema {
         } else if offset % 8 != 0 {
             "processors count in whole words, and this `{}` does not lie at a multiple of 8 bytes: move `{}` to one"
         } else {
-            return FieldSchema::new(name, offset, schema);
+            return FieldSchema::of(name, offset, part);
         };
         let mut message = Message::new();
         message.write(wrong, &[Type(schema), Text(name)]);
@@ -290,15 +270,6 @@ impl FieldSchema {
         )
     }
 
-    pub(super) const fn new(
-        name: &'static str,
-        offset: usize,
-        schema: &'static Schema,
-    ) -> FieldSchema {
-        check_name(name);
-        FieldSchema::evolved(name, offset, schema, 1, &[], false)
-    }
-
     /// A field with a history. An older segment without it has a default for it if
     /// `has_default`, else zeros.
     ///
@@ -318,7 +289,7 @@ impl FieldSchema {
         assert!(since > 0, "schema versions begin with 1");
         assert!(
             former_names.len() <= FieldSchema::MAX_FORMER_NAMES,
-            "a field keeps at most 255 former names"
+            "a field keeps at most 255 former names: remove the oldest ones"
         );
         let mut i = 0;
         while i < former_names.len() {

@@ -11,12 +11,23 @@ enum Fact {
     Opaque,
     PaddingFields,
     Others,
+    Counters,
+    /// Of what is inside.
+    InnerCounters,
 }
 
 impl Fact {
     /// Whether it holds of a struct if it does of one field, and not only if it does of all.
     const fn is_of_any(self) -> bool {
-        matches!(self, Fact::Opaque | Fact::PaddingFields | Fact::Others)
+        !matches!(self, Fact::AnyBits | Fact::ZerosAreValid | Fact::Bare)
+    }
+
+    /// What has to hold of the parts of a type.
+    const fn of_parts(self) -> Fact {
+        match self {
+            Fact::InnerCounters => Fact::Counters,
+            fact => fact,
+        }
     }
 }
 
@@ -52,6 +63,11 @@ impl Schema {
         self.is(Fact::Others)
     }
 
+    /// Whether a counter of a struct inside, at any depth, is none of this one's own.
+    pub(crate) const fn has_inner_counters(&self) -> bool {
+        self.is(Fact::InnerCounters)
+    }
+
     const fn is(&self, fact: Fact) -> bool {
         match (self.kind(), fact) {
             (TypeKind::Array { len: 0, .. }, Fact::AnyBits | Fact::ZerosAreValid | Fact::Bare)
@@ -60,23 +76,25 @@ impl Schema {
             // Its length is a number, and may be one that it has no room for.
             (TypeKind::Vec { .. }, Fact::AnyBits | Fact::Bare) => false,
             (TypeKind::Array { element, .. } | TypeKind::Vec { element, .. }, _) => {
-                element.is(fact)
+                element.is(fact.of_parts())
             }
             (TypeKind::Struct { fields, .. }, _) => {
-                if matches!(fact, Fact::PaddingFields) && !self.padding().is_empty() {
-                    return true;
+                match fact {
+                    Fact::PaddingFields if !self.padding().is_empty() => return true,
+                    Fact::Counters if !self.counters().is_empty() => return true,
+                    _ => {}
                 }
                 let one_is_enough = fact.is_of_any();
                 let mut i = 0;
                 while i < fields.len() {
-                    if fields[i].schema().is(fact) == one_is_enough {
+                    if fields[i].schema().is(fact.of_parts()) == one_is_enough {
                         return one_is_enough;
                     }
                     i += 1;
                 }
                 !one_is_enough
             }
-            (TypeKind::Opaque { .. }, _) => !matches!(fact, Fact::PaddingFields | Fact::Others),
+            (TypeKind::Opaque { .. }, _) => matches!(fact, Fact::Opaque) || !fact.is_of_any(),
             (TypeKind::Primitive(primitive), Fact::AnyBits) => primitive.any_bits(),
             (TypeKind::Primitive(primitive), Fact::ZerosAreValid) => !primitive.is_non_zero(),
             (TypeKind::Enum { variants, .. }, Fact::ZerosAreValid) => {
@@ -101,24 +119,6 @@ impl Schema {
             TypeKind::Array { element, len } => len > 0 && element.counts(),
             _ => false,
         }
-    }
-
-    /// Whether a counter of a struct inside, at any depth, is none of this one's own.
-    pub(crate) const fn has_inner_counters(&self) -> bool {
-        if let Some(elements) = self.elements() {
-            let element = elements.schema;
-            return !element.counters().is_empty() || element.has_inner_counters();
-        }
-        let fields = self.fields();
-        let mut i = 0;
-        while i < fields.len() {
-            let inner = fields[i].schema();
-            if !inner.counters().is_empty() || inner.has_inner_counters() {
-                return true;
-            }
-            i += 1;
-        }
-        false
     }
 
     /// The counter that has all of these bytes.

@@ -2,21 +2,19 @@
 
 use std::collections::HashMap;
 
+use quote::ToTokens;
 use syn::LitStr;
 use syn::parse::Parser;
 
 use crate::ctxt::Ctxt;
 use crate::model::{Field, History, Model};
 
-/// A byte of the stored schema says how many there are.
-const MAX_FORMER_NAMES: usize = 255;
-
 /// A byte of the stored schema says how long a name is.
 const MAX_NAME: usize = 255;
 
 pub(super) fn faults(cx: &Ctxt, model: &Model, all: &[Field]) {
     let is_told = |history: &History| {
-        !history.since_tokens.is_empty() || history.default.is_some() || !history.was.is_empty()
+        history.since.is_given() || history.default.is_some() || !history.was.is_empty()
     };
     for field in all.iter().filter(|field| is_told(&field.history)) {
         if let Some(padding) = &field.history.padding {
@@ -35,11 +33,9 @@ pub(super) fn faults(cx: &Ctxt, model: &Model, all: &[Field]) {
     order(cx, model, fields);
     for field in fields {
         let history = &field.history;
-        let instead = match history.since {
-            _ if history.since_tokens.is_empty() => {
-                "write `since = N` beside this default, or remove it"
-            }
-            Some(1) => "remove this default",
+        let instead = match history.since.known() {
+            Some(1) if history.since.is_given() => "remove this default",
+            Some(1) => "write `since = N` beside this default, or remove it",
             _ => continue,
         };
         if let Some(default) = &history.default {
@@ -56,20 +52,15 @@ pub(super) fn faults(cx: &Ctxt, model: &Model, all: &[Field]) {
 
 /// New fields stand behind all others, and none is newer than the struct.
 fn order(cx: &Ctxt, model: &Model, fields: &[&Field]) {
-    // A version that could not be read has been reported, and is not taken for 1.
-    let known = model.settings.version_tokens.is_empty();
-    let version = model.settings.version.or(known.then_some(1));
+    let version = model.settings.version.known();
     let mut newest: Option<&Field> = None;
     for field in fields {
-        // Likewise.
-        let readable = field.history.since_tokens.is_empty() || field.history.since.is_some();
-        if !readable {
+        let Some(since) = field.history.since.known() else {
             continue;
-        }
-        let since = field.since();
+        };
         if let Some(version) = version.filter(|version| since > *version) {
             cx.fault(
-                &field.history.since_tokens,
+                &field.history.since.tokens,
                 format_args!(
                     "this field is newer than the struct, which is of version {version}: \
                      write `#[shared(version = {since})]` above the struct"
@@ -82,19 +73,18 @@ fn order(cx: &Ctxt, model: &Model, fields: &[&Field]) {
                 let stands = format!(
                     "`{name}` stands behind `{before}`, which is new since version {newer}"
                 );
-                if field.history.since_tokens.is_empty() {
+                let since = &field.history.since;
+                let (there, hint) = if since.is_given() {
+                    let hint =
+                        "new fields go behind all others, since the older ones keep their places";
+                    (since.tokens.clone(), hint.to_owned())
+                } else {
                     let hint = format!(
                         "if `{name}` is new as well, write `#[shared(since = N)]` above it, and else move it up"
                     );
-                    cx.fault(&field.member, format_args!("{stands}: {hint}"));
-                } else {
-                    let hint =
-                        "new fields go behind all others, since the older ones keep their places";
-                    cx.fault(
-                        &field.history.since_tokens,
-                        format_args!("{stands}: {hint}"),
-                    );
-                }
+                    (field.member.to_token_stream(), hint)
+                };
+                cx.fault(there, format_args!("{stands}: {hint}"));
             }
             _ => newest = Some(field),
         }
@@ -106,14 +96,6 @@ fn former_names(cx: &Ctxt, fields: &[&Field]) {
     let present: Vec<String> = fields.iter().map(|field| field.name()).collect();
     let mut former: HashMap<String, String> = HashMap::new();
     for field in fields {
-        if let Some(last) = field.history.was.get(MAX_FORMER_NAMES) {
-            cx.fault(
-                last,
-                format_args!(
-                    "a field keeps at most {MAX_FORMER_NAMES} former names: remove the oldest ones"
-                ),
-            );
-        }
         for was in &field.history.was {
             let name = was.value();
             let fault = if !is_name(was) {

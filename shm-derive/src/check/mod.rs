@@ -237,9 +237,9 @@ fn enum_variants(cx: &Ctxt, model: &Model, variants: &[Variant]) {
         let fault = "no program can store a variant that stands for unknown numbers: give the enum one more";
         cx.fault(other, fault);
     }
-    if !model.settings.version_tokens.is_empty() {
+    if model.settings.version.is_given() {
         cx.fault(
-            &model.settings.version_tokens,
+            &model.settings.version.tokens,
             "an enum has no version of its own: its variants are part of every struct that holds it, so put the version there",
         );
     }

@@ -1,37 +1,25 @@
 //! Writes what fields say about other versions of their struct.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
 
-use super::{at, ends, located};
+use super::described;
 use crate::model::{Field, Model};
 
 /// The expression that describes `field`; `part` is the one of its type.
 pub(super) fn description(model: &Model, field: &Field, part: &TokenStream) -> TokenStream {
-    let krate = &model.settings.krate;
-    let (name, member, ty) = (field.name(), &field.member, field.ty);
-    let offset = quote!(::core::mem::offset_of!(Self, #member));
     let history = &field.history;
     let since = field.since();
     if since == 1 && history.was.is_empty() {
-        return quote!(#krate::layout::FieldSchema::of::<#ty>(#name, #offset, #part));
+        return described(model, field, "of", quote!(#part), TokenStream::new());
     }
     let was = history.was.iter().map(syn::LitStr::value);
     let has_default = history.default.is_some();
+    let arguments = quote!(#part, #since, &[#(#was),*], #has_default);
     // That zeros are no value of the type is found while this is evaluated, and is a matter of
     // `since`.
-    let there = history.since_tokens.to_token_stream();
-    let last = ends(there.clone()).map_or_else(Span::call_site, |(_, last)| last);
-    let mut arguments = Group::new(
-        Delimiter::Parenthesis,
-        quote!(#name, #offset, #part, #since, &[#(#was),*], #has_default),
-    );
-    arguments.set_span(at(last));
-    let function = located(
-        quote!(#krate::layout::FieldSchema::evolved_of::<#ty>),
-        there,
-    );
-    quote!(#function #arguments)
+    let there = history.since.tokens.clone();
+    described(model, field, "evolved_of", arguments, there)
 }
 
 /// `for_each_missing`, for a struct that has fields which an older segment may lack.

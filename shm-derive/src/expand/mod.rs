@@ -18,7 +18,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Generics, Member, Type, parse_quote};
 
-use crate::field_type::{self, Finding, Verdict};
+use crate::field_type::{self, Verdict};
 use crate::model::{Body, Field, Model, Variant};
 
 /// `SharedLayout`, bytemuck's traits, and the checks that need the finished type.
@@ -58,8 +58,7 @@ pub(crate) fn fallback(model: &Model) -> TokenStream {
                 .all(|finding| matches!(finding.verdict, Verdict::Suspect(_)))
         })
         .filter(|field| !mentions_lifetime(model, field.ty))
-        .flat_map(|field| questions(model, field))
-        .map(|question| question.item("PART"));
+        .flat_map(|field| parts(model, field));
     let header = header(model, &generics);
     let copy = checks::copy(model);
     wrap(quote! {
@@ -128,7 +127,7 @@ fn bounded(model: &Model, fields: bool) -> Generics {
 fn structure(model: &Model, fields: &[Field]) -> TokenStream {
     let krate = &model.settings.krate;
     let name = model.name();
-    let version = model.settings.version.unwrap_or(1);
+    let version = model.settings.version.number.unwrap_or(1);
     let generics = bounded(model, true);
     let header = header(model, &generics);
 
@@ -137,55 +136,43 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
         fields.iter().partition(|field| field.is_padding());
     let members: Vec<&Member> = fields.iter().map(|field| &field.member).collect();
     let types: Vec<&Type> = fields.iter().map(|field| field.ty).collect();
-    let asked: Vec<Vec<Question>> = fields.iter().map(|field| questions(model, field)).collect();
-    let parts: Vec<TokenStream> = asked
-        .iter()
-        .filter_map(|questions| Some(questions.first()?.item("PART")))
-        .collect();
+    let asked: Vec<Vec<TokenStream>> = fields.iter().map(|field| parts(model, field)).collect();
+    let parts: Vec<&TokenStream> = asked.iter().filter_map(|parts| parts.first()).collect();
+    let further = asked.iter().flat_map(|parts| parts.iter().skip(1));
     let described = fields
         .iter()
         .copied()
         .zip(&parts)
         .map(|(field, part)| history::description(model, field, part));
-    let further = asked
-        .iter()
-        .flat_map(|questions| questions.iter().skip(1))
-        .map(|question| question.item("PART"));
-    // A fault found while these are evaluated is reported on the name of the struct.
-    let fields_const = located(
-        quote!(<Self as #krate::layout::SharedLayout>::FIELDS),
-        model.ident.to_token_stream(),
-    );
     let counters = fields.iter().copied();
     let counters: Vec<&Field> = counters.filter(|f| f.history.counter.is_some()).collect();
     let lists = [
         ("PADDING", "padding_of", &padding),
         ("COUNTERS", "counter_of", &counters),
     ];
-    let (mut structure, mut list_consts) = (quote!(structure), Vec::new());
-    let mut constants = Vec::new();
-    if lists.iter().any(|(_, _, fields)| !fields.is_empty()) {
-        structure = quote!(structure_with);
-        for (name, function, fields) in lists {
-            let name = format_ident!("{name}");
-            let described = fields.iter().map(|field| listed(model, field, function));
-            list_consts.push(quote! {
-                const #name: &'static [#krate::layout::FieldSchema] = &[#(#described),*];
-            });
-            constants.push(located(
-                quote!(<Self as #krate::layout::SharedLayout>::#name),
-                model.ident.to_token_stream(),
-            ));
+    let further_lists = lists.iter().filter(|(_, _, fields)| !fields.is_empty());
+    let further_lists = further_lists.map(|(name, function, fields)| {
+        let name = format_ident!("{name}");
+        let described = fields.iter().map(|field| listed(model, field, function));
+        quote! {
+            const #name: &'static [#krate::layout::FieldSchema] = &[#(#described),*];
         }
-    }
+    });
+    // A fault found while these are evaluated is reported on the name of the struct.
+    let [all, padding, counters] = ["FIELDS", "PADDING", "COUNTERS"].map(|name| {
+        let name = format_ident!("{name}");
+        let list = quote!(<Self as #krate::layout::SharedLayout>::#name);
+        located(list, model.ident.to_token_stream())
+    });
     let schema = quote! {
-        &#krate::layout::Schema::#structure(
+        &#krate::layout::Schema::structure(
             #name,
             #version,
             ::core::mem::size_of::<Self>(),
             ::core::mem::align_of::<Self>(),
-            #fields_const,
-            #(#constants),*
+            #all,
+            #padding,
+            #counters,
         )
     };
     let schema = located(schema, model.ident.to_token_stream());
@@ -204,7 +191,7 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
                 &[#(#described),*]
             };
 
-            #(#list_consts)*
+            #(#further_lists)*
 
             const SCHEMA: &'static #krate::layout::Schema = #schema;
 
@@ -226,63 +213,59 @@ fn structure(model: &Model, fields: &[Field]) -> TokenStream {
 
 /// The expression that describes a field of one of the lists; what is wrong with it is told on its type.
 fn listed(model: &Model, field: &Field, function: &str) -> TokenStream {
+    let part = parts(model, field).into_iter().next();
+    let there = field.ty.to_token_stream();
+    described(model, field, function, quote!(#part), there)
+}
+
+/// Has `function` describe `field`; what is wrong with it is told at the place of `there`. Behind name and offset it takes
+/// `arguments`.
+fn described(
+    model: &Model,
+    field: &Field,
+    function: &str,
+    arguments: TokenStream,
+    there: TokenStream,
+) -> TokenStream {
     let krate = &model.settings.krate;
     let (name, member, ty) = (field.name(), &field.member, field.ty);
-    let parts = questions(model, field);
-    let part = parts.first().map(|question| question.item("PART"));
-    let there = ty.to_token_stream();
     let function = format_ident!("{function}");
-    let function = quote!(#krate::layout::FieldSchema::#function::<#ty>);
     let offset = quote!(::core::mem::offset_of!(Self, #member));
     let last = ends(there.clone()).map_or_else(Span::call_site, |(_, last)| last);
-    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#name, #offset, #part));
+    let arguments = quote!(#name, #offset, #arguments);
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
     arguments.set_span(at(last));
+    let function = quote!(#krate::layout::FieldSchema::#function::<#ty>);
     let function = located(function, there);
     quote!(#function #arguments)
 }
 
-/// One way in which the generated code asks whether a field may be shared: `<Type as Trait>::item`.
+/// The library's word for the type of `field`, `<Type as Trait>::PART`, asked for where the type stands: once for each suspect
+/// in it, reported on that suspect, or else once.
 ///
 /// Written as a qualified path only, because then a failed bound is the same message each time, and
 /// shown once.
-struct Question {
-    ty: TokenStream,
-    rule: TokenStream,
-}
-
-impl Question {
-    /// What `rule` gives for the type, as an expression that stands where the type stands.
-    fn item(&self, name: &str) -> TokenStream {
-        let Question { ty, rule } = self;
-        let (first, last) = ends(ty.clone()).unwrap_or((Span::call_site(), Span::call_site()));
-        let item = Ident::new(name, at(last));
-        let open = quote_spanned!(at(first)=> <);
-        quote!(#open #ty as #rule>::#item)
-    }
-}
-
-/// What to ask about `field`: a question for each suspect in its type, reported on that suspect, or
-/// else one for all.
-fn questions(model: &Model, field: &Field) -> Vec<Question> {
+fn parts(model: &Model, field: &Field) -> Vec<TokenStream> {
     let krate = &model.settings.krate;
+    let ask = |ty: TokenStream, rule: &str| {
+        let (first, last) = ends(ty.clone()).unwrap_or((Span::call_site(), Span::call_site()));
+        let (rule, part) = (format_ident!("{rule}"), Ident::new("PART", at(last)));
+        let open = quote_spanned!(at(first)=> <);
+        quote!(#open #ty as #krate::__private::advice::#rule>::#part)
+    };
     let ty = field.ty.to_token_stream();
-    let mut questions: Vec<Question> = Vec::new();
-    for Finding { ty: part, verdict } in &field.findings {
-        if let Verdict::Suspect(rule) = verdict {
-            let rule = format_ident!("{rule}");
-            questions.push(Question {
-                ty: located(ty.clone(), part.to_token_stream()),
-                rule: quote!(#krate::__private::advice::#rule),
-            });
-        }
+    let suspects = field.findings.iter().filter_map(|finding| {
+        let Verdict::Suspect(rule) = finding.verdict else {
+            return None;
+        };
+        let there = finding.ty.to_token_stream();
+        Some(ask(located(ty.clone(), there), rule))
+    });
+    let mut parts: Vec<TokenStream> = suspects.collect();
+    if parts.is_empty() {
+        parts.push(ask(ty, "Shareable"));
     }
-    if questions.is_empty() {
-        questions.push(Question {
-            ty,
-            rule: quote!(#krate::__private::advice::Shareable),
-        });
-    }
-    questions
+    parts
 }
 
 /// The place of `span`, for tokens that are the macro's own.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::any_schema::any_schema;
-use super::{leak, structure};
+use super::{field, leak, struct_of, structure};
 use crate::layout::message::{Message, Piece};
 use crate::layout::schema::{Names, Ref, Shape};
 use crate::layout::{FieldSchema, Primitive, Schema, SharedLayout, TypeKind, Variant};
@@ -163,9 +163,9 @@ fn time_grows_with_the_length_only() {
     const MANY: usize = 500_000;
     let fields = |version, prefix: char| {
         let fields: Vec<FieldSchema> = (0..MANY)
-            .map(|i| FieldSchema::new(leak(format!("{prefix}{i}")), i, u8::SCHEMA))
+            .map(|i| field(leak(format!("{prefix}{i}")), i, u8::SCHEMA))
             .collect();
-        Schema::structure("S", version, MANY, 1, leak(fields))
+        struct_of("S", version, MANY, 1, fields)
     };
     let older = fields(1, 'a');
     assert_eq!(fields(2, 'a').extends(&older), Ok(()));

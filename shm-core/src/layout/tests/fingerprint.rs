@@ -1,6 +1,6 @@
 //! The fingerprint tells apart what must be told apart, and nothing else.
 
-use super::{leak, structure};
+use super::{field, leak, struct_of, structure};
 use crate::layout::{FieldSchema, Fingerprint, FixedStr, Schema, SharedLayout, Variant};
 
 fn point(fields: [(&'static str, usize, &Schema); 2]) -> Fingerprint {
@@ -34,8 +34,8 @@ fn alignment_does_not_count_so_that_32_and_64_bit_programs_agree() {
 fn the_past_does_not_count() {
     let of = |since, was: &'static [&'static str]| {
         let y = FieldSchema::evolved("y", 4, i32::SCHEMA, since, was, false);
-        let fields = vec![FieldSchema::new("x", 0, i32::SCHEMA), y];
-        Schema::structure("Point", 2, 8, 4, leak(fields)).fingerprint()
+        let fields = vec![field("x", 0, i32::SCHEMA), y];
+        struct_of("Point", 2, 8, 4, fields).fingerprint()
     };
     assert_eq!(of(1, &[]), of(2, &[]));
     assert_eq!(of(1, &[]), of(1, &["top"]));

@@ -1,6 +1,6 @@
 //! The table of a mismatch says what differs, in columns.
 
-use super::{leak, structure};
+use super::{leak, struct_of, structure};
 use crate::layout::{FieldSchema, FixedStr, Mismatch, Schema, SharedLayout, Variant};
 
 #[track_caller]
@@ -190,7 +190,7 @@ fn the_broken_rule_is_said_below() {
                 FieldSchema::evolved(name, offset, leak(schema.clone()), since, &[], false)
             })
             .collect();
-        Schema::structure("StPid", version, 8, 4, leak(fields))
+        struct_of("StPid", version, 8, 4, fields)
     };
     let pid = ("pid", 0, i32::SCHEMA);
     let (uid, wide) = (("uid", 4, u32::SCHEMA), ("pid", 0, i64::SCHEMA));

@@ -36,10 +36,12 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for Matrix<T, N> {
         size_of::<Self>(),
         align_of::<Self>(),
         Self::FIELDS,
+        &[],
+        &[],
     );
     const FIELDS: &'static [FieldSchema] = &[
-        FieldSchema::new("on", offset_of!(Self, on), bool::SCHEMA),
-        FieldSchema::new("cells", offset_of!(Self, cells), <[T; N]>::SCHEMA),
+        FieldSchema::of("on", offset_of!(Self, on), bool::PART),
+        FieldSchema::of("cells", offset_of!(Self, cells), <[T; N]>::PART),
     ];
 
     fn bits_are_valid(bytes: &[u8]) -> bool {
@@ -83,7 +85,22 @@ pub(super) fn structure(
 ) -> Schema {
     let fields: Vec<FieldSchema> = fields
         .iter()
-        .map(|&(name, offset, schema)| FieldSchema::new(name, offset, leak(schema.clone())))
+        .map(|&(name, offset, schema)| field(name, offset, schema))
         .collect();
-    Schema::structure(name, version, size, align, leak(fields))
+    struct_of(name, version, size, align, fields)
+}
+
+pub(super) fn field(name: &'static str, offset: usize, schema: &Schema) -> FieldSchema {
+    FieldSchema::evolved(name, offset, leak(schema.clone()), 1, &[], false)
+}
+
+/// A struct of these fields.
+pub(super) fn struct_of(
+    name: &'static str,
+    version: u32,
+    size: usize,
+    align: usize,
+    fields: Vec<FieldSchema>,
+) -> Schema {
+    Schema::structure(name, version, size, align, leak(fields), &[], &[])
 }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::any_schema::any_schema;
-use super::{Matrix, State, leak, structure};
+use super::{Matrix, State, leak, struct_of, structure};
 use crate::layout::canonical::MAX_ENCODED;
 use crate::layout::{
     FieldSchema, FixedVec, Mismatch, Runs, Schema, SharedLayout, TypeKind, first_invalid,
@@ -149,7 +149,7 @@ fn each_lie_about_the_past_is_refused() {
         FieldSchema::evolved("a", 0, u32::SCHEMA, 2, &["old", "older"], false),
         FieldSchema::evolved("b", 4, u32::SCHEMA, 3, &[], false),
     ];
-    let good = Schema::structure("S", 3, 8, 4, leak(fields)).encode();
+    let good = struct_of("S", 3, 8, 4, fields).encode();
     let version = 1 + 1 + 1 + 2;
     let since = version + 4 + 8 + 8 + 8 + 2 + 8 + 1;
     let (count, name) = (since + 4, since + 5);
