@@ -184,7 +184,9 @@ impl Failure {
                 (Exit::NotPermitted, "run as its owner, or as root")
             }
             sysv::Kind::NoMemory => (Exit::Other, "ask for less, or free memory or swap"),
-            sysv::Kind::NoSpace(_) => (Exit::Other, "`shm doctor` has the line that raises it"),
+            sysv::Kind::NoSpace(sysv::Limit::Shmmni | sysv::Limit::Semmni) => {
+                (Exit::Other, "`shm doctor` has the line that raises it")
+            }
             _ => (Exit::Other, error.hint()),
         };
         Failure::new(exit, format!("{place}: {}; {hint}", error.cause()))

@@ -139,9 +139,23 @@ impl Source {
                 let next = inspector
                     .wait_timeout(version, timeout)
                     .map_err(self.failed())?;
+                if next.is_none() {
+                    self.check_there()?;
+                }
                 Ok(next.map(Reading::from))
             }
             _ => self.look_out(last, timeout),
+        }
+    }
+
+    /// Whether it was removed by other means than the library's, which tell no one.
+    fn check_there(&self) -> Result<(), Failure> {
+        match self.found.has_gone() {
+            true => Err(Failure::not_found(format!(
+                "{}: it has been removed; `shm ls` lists those that there are",
+                self.place
+            ))),
+            false => Ok(()),
         }
     }
 
@@ -153,12 +167,7 @@ impl Source {
             if reading != *last {
                 return Ok(Some(reading));
             }
-            if self.found.has_gone() {
-                return Err(Failure::not_found(format!(
-                    "{}: it has been removed; `shm ls` lists those that there are",
-                    self.place
-                )));
-            }
+            self.check_there()?;
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Ok(None);

@@ -156,7 +156,8 @@ pub enum HolderState {
     Exiting,
     /// It does not map the segment any more: it has called `exec`, and lost its memory of the lock.
     Replaced,
-    /// It has left the IPC namespace of the segment, which it still maps.
+    /// It has left the IPC namespace of the segment, which it still maps; or a peer has set or removed its semaphore, which
+    /// it claims anew as it writes on.
     Left,
     /// It has ended: a process that needs its slot, or the lock that it held, takes it over.
     Gone,

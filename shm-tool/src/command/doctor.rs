@@ -389,7 +389,7 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 Some(_) => findings.push(new(
                     Level::Bad,
                     "its semaphore set is another's, or was written to, so that no program can open it for writing".to_owned(),
-                    format!("shm dump {place} kept && shm rm {place} && shm restore kept {place}, with its programs ended"),
+                    made_anew(&place, typed.rows.is_some(), found.mode().bits() & 0o777),
                 )),
                 None => (),
             }
@@ -442,6 +442,18 @@ fn creator(pid: i32) -> String {
         Ok(seen) if seen == 0 => with_name(seen),
         Ok(seen) if lives(pid) => format!("process {}", with_name(seen)),
         _ => format!("process {pid}, which is gone,"),
+    }
+}
+
+/// The lines that make one anew; a value is kept. With its programs ended none writes meanwhile.
+fn made_anew(place: &str, is_table: bool, mode: u32) -> String {
+    match is_table {
+        true => {
+            format!("shm rm {place}, with its programs ended: the first that starts makes it anew")
+        }
+        false => format!(
+            "shm dump {place} kept && shm rm {place} && shm restore kept {place} --mode {mode:o}, with its programs ended"
+        ),
     }
 }
 

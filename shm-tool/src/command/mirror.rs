@@ -20,10 +20,11 @@ use crate::usage;
 
 /// Carry a value to other machines, over MQTT
 ///
-/// One end reads a segment or file and publishes each newer version below a topic; on other machines one writes a segment or
-/// file that has them: the newest only, under the same versions. It is made if it is not there, and must else have the same
-/// type, or an earlier or later version of it. `shm show` tells there how old the value is. Ends by SIGTERM; links that
-/// break are made again.
+/// One end reads a segment or file and publishes each newer version below a topic;
+/// on other machines one writes a segment or file that has them: the newest only,
+/// under the same versions. It is made if it is not there, and must else have the
+/// same type, or an earlier or later version of it. `shm show` tells there how old
+/// the value is. Ends by SIGTERM; links that break are made again.
 ///
 /// A user and a password come from a file, or from SHM_MIRROR_LOGIN: USER:PASSWORD.
 ///

@@ -52,7 +52,7 @@ impl SchemaOf {
             (Format::C, None) => print(&c_source(&source.shape()?)),
             (Format::Python, Some(schema)) => print(&schema.python_module()),
             (Format::Python, None) => Err(Failure::usage(
-                "a type from debug information has no module in Python; --format rust and json are to be had",
+                "a type from debug information has no module in Python; --format rust, c and json are to be had",
             )),
             (Format::Json, _) => {
                 let ty = source.shape()?;

@@ -321,7 +321,7 @@ pub fn doing(state: HolderState) -> &'static str {
         HolderState::DumpingCore => "writing its core",
         HolderState::Exiting => "ending",
         HolderState::Replaced => "has called exec",
-        HolderState::Left => "has left the namespace",
+        HolderState::Left => "has lost its claim",
         HolderState::Gone => "gone",
         _ => "not to be seen from here",
     }

@@ -136,6 +136,16 @@ impl<E: Engine> Source<E> {
             .owner(Owner::Anybody)
             .timeout(Duration::from_millis(100));
         match options.open(&self.place) {
+            // Said before it links: that would end a source of the same name.
+            Ok(found) if found.row_count() > 0 => {
+                return Err(Failure::new(
+                    Exit::Misfit,
+                    format!(
+                        "{}: it is a table, whose rows no mirror carries; name a single value",
+                        self.place
+                    ),
+                ));
+            }
             Ok(found) => {
                 let held = self.held.as_ref().map(Inspector::creation);
                 if held != Some(found.creation()) {

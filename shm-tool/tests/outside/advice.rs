@@ -116,7 +116,8 @@ fn a_value_that_its_type_does_not_have_is_mended_by_a_field() {
 #[test]
 fn a_value_whose_semaphores_were_written_to_is_made_anew_by_the_line_of_the_doctor() {
     in_own_namespace!();
-    drop(worker_box());
+    let mut options = SharedBox::options();
+    drop(options.mode(0o640).create_new(KEY, worker()).unwrap());
     let set = Inspector::open(KEY).unwrap().semaphores().unwrap();
     let values = vec![1; sem::stat(set).unwrap().count];
     sem::set_values(set, &values).unwrap();
@@ -134,6 +135,7 @@ fn a_value_whose_semaphores_were_written_to_is_made_anew_by_the_line_of_the_doct
     assert!(printed("doctor 0x1234").starts_with("fine"));
     let value = SharedBox::<Worker>::open(KEY).unwrap().get().unwrap();
     assert_eq!(value, worker());
+    assert_eq!(json("stat 0x1234 --json")["mode"], "0640");
 }
 
 #[test]

@@ -124,3 +124,23 @@ fn a_writer_without_pause_does_not_keep_it_from_showing_whole_values() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
+
+#[test]
+fn one_that_was_removed_without_the_library_is_not_watched_for_ever() {
+    in_own_namespace!();
+    let shared = worker_box();
+    let name = shm_core::Place::posix("/worker");
+    let _named = shm_core::SharedBox::create_new(name, worker()).unwrap();
+    let watching = ["0x1234", "posix:/worker"].map(|place| {
+        let mut watch = Running::start(&format!("watch {place}"));
+        watch.line();
+        watch
+    });
+    shm_core::sysv::shm::remove(shared.id().unwrap()).unwrap();
+    std::fs::remove_file("/dev/shm/worker").unwrap();
+    for watch in watching {
+        let ran = watch.end();
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("it has been removed; "), "{}", ran.err);
+    }
+}

@@ -638,7 +638,7 @@ fn holding(state: HolderState) -> (&'static str, &'static str) {
             "end that process with `kill` and its pid, or have it open the segment again",
         ),
         HolderState::Left => (
-            "is alive and has left its IPC namespace",
+            "is alive and has lost its claim: it has left its IPC namespace, or its semaphore was set or removed",
             "end that process with `kill` and its pid: it has left by mistake or is about to let go",
         ),
         HolderState::Gone => (

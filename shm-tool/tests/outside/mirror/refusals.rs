@@ -27,6 +27,23 @@ fn another_layout_is_refused_with_both_and_nothing_is_written() {
 }
 
 #[test]
+fn a_table_is_refused_before_it_ends_the_source_that_has_its_name() {
+    on_stage!();
+    let broker = Broker::start();
+    let url = broker.url();
+    let _source = Mirror::source(&url);
+    let _target = Mirror::target(&url);
+    let shared = load_box(1);
+    alike(&shared);
+    let mut options = shm_core::SharedTable::<u32>::options();
+    let _table = options.rows(2).create_new(0x3333).unwrap();
+    let (code, said) = Mirror::start(&format!("0x3333 --to {url} --name press-7")).ended();
+    assert!(code == 5 && said.contains("it is a table"), "{said}");
+    shared.set(Load::of(2)).unwrap();
+    alike(&shared);
+}
+
+#[test]
 fn a_second_source_is_refused_and_named_at_both_ends() {
     on_stage!();
     let broker = Broker::start();
