@@ -189,7 +189,14 @@ impl Failure {
             }
             _ => (Exit::Other, error.hint()),
         };
-        Failure::new(exit, format!("{place}: {}; {hint}", error.cause()))
+        // Of a key that leads nowhere the whole message says in which namespace.
+        let text = error.to_string();
+        let cause = text
+            .find(error.cause())
+            .map_or(error.cause(), |at| &text[at..]);
+        let cause = cause.strip_suffix(error.hint()).unwrap_or(cause);
+        let cause = cause.trim_end_matches([' ', ';']);
+        Failure::new(exit, format!("{place}: {cause}; {hint}"))
     }
 
     /// One of which the output has said all.
@@ -226,7 +233,7 @@ impl Failure {
 
 /// What the library says, without its name for the call and the place, which stands before it anyway, and without its next
 /// step, which is for programs.
-fn cause(error: &shm_core::Error) -> String {
+pub fn cause(error: &shm_core::Error) -> String {
     let text = error.to_string();
     let call = match error.place().map(|place| (place.segment_id(), place)) {
         Some((Some(id), _)) => format!("segment with id {id}: "),

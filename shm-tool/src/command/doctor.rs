@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 use shm_core::sysv::{self, Key, Mode, sem, shm};
-use shm_core::{HolderState, Place};
+use shm_core::{ErrorKind, HolderState, Place};
 
 use crate::cli::place;
-use crate::failure::Failure;
+use crate::failure::{Failure, cause};
 use crate::kernel::files::FOLDER;
-use crate::kernel::found::{Found, Inside, SET_LOST, who};
+use crate::kernel::found::{Found, Inside, SET_LOST, inspect, who};
 use crate::kernel::namespace::{here, memory_folder};
 use crate::kernel::processes::{lives, with_name};
 use crate::output::{CHANGED, FAINT, human_size, print, print_json, quoted, styled, visible};
@@ -380,6 +381,10 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                     format!("chmod go-w {}, unless its programs ask for that mode", quoted(file.path.display())),
                 ));
             }
+            findings.extend(of_value(found).map(|what| {
+                let mend = format!("shm set {place} PATH=VALUE, with that field; shm show --raw {place} shows the bytes");
+                new(Level::Bad, what, mend)
+            }));
             match typed.set_flaw {
                 Some(SET_LOST) => findings.push(new(
                     Level::Note,
@@ -443,6 +448,16 @@ fn creator(pid: i32) -> String {
         Ok(seen) if lives(pid) => format!("process {}", with_name(seen)),
         _ => format!("process {pid}, which is gone,"),
     }
+}
+
+/// What a single value has that its type has not.
+fn of_value(found: &Found) -> Option<String> {
+    let inspector = inspect(&found.way(), Duration::ZERO).ok()?;
+    let error = match inspector.row_count() {
+        0 => inspector.value().err()?,
+        _ => return None,
+    };
+    (error.kind() == ErrorKind::Invalid).then(|| cause(&error))
 }
 
 /// The lines that make one anew; a value is kept. With its programs ended none writes meanwhile.

@@ -142,18 +142,7 @@ impl Ls {
         let names = Names::default();
         let mut rows: Vec<Row> = all
             .into_iter()
-            .map(|found| Row {
-                inside: if self.no_attach {
-                    Inside::NotAsked
-                } else {
-                    Inside::of(&found)
-                },
-                memory: match &found {
-                    Found::Segment(segment) => memory.get(&segment.id.as_raw()).copied(),
-                    Found::File(file) => Memory::of(file),
-                },
-                found,
-            })
+            .map(|found| self.row(found, &memory))
             .chain(named.into_iter().filter(|row| is_mine(&row.found)))
             .filter(|row| !self.typed || matches!(row.inside, Inside::Typed(_)))
             .collect();
@@ -172,6 +161,21 @@ impl Ls {
         told_in_part(silent)
     }
 
+    fn row(&self, found: Found, by_segment: &HashMap<i32, Memory>) -> Row {
+        Row {
+            inside: if self.no_attach {
+                Inside::NotAsked
+            } else {
+                Inside::of(&found)
+            },
+            memory: match &found {
+                Found::Segment(segment) => by_segment.get(&segment.id.as_raw()).copied(),
+                Found::File(file) => Memory::of(file),
+            },
+            found,
+        }
+    }
+
     /// The files that were named, and those that hold values in folders that were.
     fn named(&self) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
@@ -181,20 +185,7 @@ impl Ls {
                     "{place}: segments are listed anyway; name files"
                 )));
             };
-            let row = |file: SharedFile| {
-                let memory = Memory::of(&file);
-                let found = Found::File(file);
-                let inside = if self.no_attach {
-                    Inside::NotAsked
-                } else {
-                    Inside::of(&found)
-                };
-                Row {
-                    found,
-                    inside,
-                    memory,
-                }
-            };
+            let row = |file| self.row(Found::File(file), &HashMap::new());
             if path.is_dir() {
                 let files = SharedFile::in_folder(&path).into_iter().map(row);
                 rows.extend(files.filter(|row| row.inside != Inside::Untyped));

@@ -7,8 +7,10 @@ use clap::Args;
 use shm_core::Place;
 
 use crate::cli::{place, seconds};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, near};
+use crate::output::visible;
 use crate::rows;
+use crate::shape::variants_at;
 use crate::source::{Reading, Source, TypeArgs};
 use crate::value::{Leaf, Node, Path, changes};
 
@@ -111,6 +113,7 @@ impl Wait {
         if first.rows.is_some() {
             condition.check_rows(&source)?;
         }
+        condition.check_variant(&source)?;
         let mut last = first.clone();
         loop {
             if condition.holds(&first, &last)? {
@@ -143,6 +146,31 @@ impl Condition {
             )));
         }
         source.check_in_rows(&self.path)
+    }
+
+    /// A name that no variant has would be waited for without end.
+    fn check_variant(&self, source: &Source) -> Result<(), Failure> {
+        let inner = match source.row_count() {
+            Some(_) => self.path.of_row().map(|(_, inner)| inner),
+            None => Some(self.path.clone()),
+        };
+        let (Some(path), Some((_, value))) = (inner, &self.wanted) else {
+            return Ok(());
+        };
+        let shape = source.shape()?;
+        let names = variants_at(&shape, &path).unwrap_or_default();
+        if names.is_empty() || names.contains(&&**value) || value.parse::<i128>().is_ok() {
+            return Ok(());
+        }
+        let shown = &names[..names.len().min(8)];
+        let hint = match near(value, names.iter().copied()) {
+            Some(near) => format!("did you mean `{}`?", visible(near)),
+            None => format!("write one of {}", visible(&shown.join(", "))),
+        };
+        Err(Failure::usage(format!(
+            "`{}` is never {value:?}; {hint}",
+            self.path
+        )))
     }
 
     fn holds(&self, first: &Reading, now: &Reading) -> Result<bool, Failure> {

@@ -26,7 +26,7 @@ pub use raw::raw_lines;
 pub use rows::{Row, rows};
 pub use rust::rust_source;
 pub use sample::sample;
-pub use store::Store;
+pub use store::{Store, variants_at};
 
 /// The word for it in C.
 const ATOMIC: &str = "_Atomic";

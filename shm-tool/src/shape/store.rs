@@ -48,10 +48,29 @@ fn locate<'a>(ty: &'a Type, steps: &[Step]) -> Option<(u64, &'a Type)> {
             }
             (index.checked_mul(element.size)?, &**element)
         }
+        (
+            Step::Index(index),
+            Kind::Vec {
+                element,
+                capacity,
+                offset,
+            },
+        ) if (*index as u64) < *capacity => {
+            let behind = (*index as u64).checked_mul(element.size)?;
+            (offset.checked_add(behind)?, &**element)
+        }
         _ => return None,
     };
     let (inner, found) = locate(part, rest)?;
     Some((offset.checked_add(inner)?, found))
+}
+
+/// The names that an enum at the path can have; `None` if none is there.
+pub fn variants_at<'a>(ty: &'a Type, path: &Path) -> Option<Vec<&'a str>> {
+    match &locate(ty, path.steps())?.1.kind {
+        Kind::Enum { variants, .. } => Some(variants.iter().map(|(name, _)| &**name).collect()),
+        _ => None,
+    }
 }
 
 /// A member by its name, also one of an unnamed struct or union.

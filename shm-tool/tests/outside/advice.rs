@@ -108,6 +108,11 @@ fn a_value_that_its_type_does_not_have_is_mended_by_a_field() {
     raw.set(bytes);
     shared.get().unwrap_err();
     fails("show 0x1234", 5, "`shm set 0x00001234 PATH=VALUE`");
+    let found = printed("doctor 0x1234");
+    assert!(
+        found.contains("BAD") && found.contains("`moods[1]` holds 9"),
+        "{found}"
+    );
     let printed = printed("set 0x1234 moods[1]=Calm");
     assert!(printed.contains("→ Calm"), "{printed}");
     assert_eq!(shared.get().unwrap().moods, [Mood::Calm; 3]);

@@ -94,7 +94,12 @@ fn raw_bytes_stand_beside_their_names() {
 #[test]
 fn what_can_not_be_shown_says_why_and_what_to_do() {
     in_own_namespace!();
-    fails("show 0x1234", 1, "no segment has this key; `shm ls` lists");
+    fails(
+        "show 0x1234",
+        1,
+        "no segment has this key in the IPC namespace ",
+    );
+    fails("show 0x1234", 1, "(a container's?); `shm ls` lists");
     fails("show id:12345", 1, "`shm ls` lists");
     foreign(0x77, 4096);
     fails("show 0x77", 5, "another program laid it out");

@@ -73,3 +73,17 @@ fn the_time_limit_has_an_exit_code_of_its_own() {
     fails("wait 0x1234 pit==1", 1, "did you mean `pid`?");
     fails("wait 0x99 pid==1", 1, "`shm ls`");
 }
+
+#[test]
+fn a_variant_that_there_is_not_is_not_waited_for() {
+    in_own_namespace!();
+    let _shared = worker_box();
+    fails(
+        "wait 0x1234 moods[1]==Wilt",
+        2,
+        "is never \"Wilt\"; did you mean `Wild`?",
+    );
+    fails("wait 0x1234 moods[1]!=Joyful", 2, "write one of Calm, Wild");
+    fails("wait 0x1234 moods[0]==2 --timeout 0", 6, "the time is over");
+    printed("wait 0x1234 moods[1]==Wild");
+}
