@@ -186,41 +186,14 @@ typedef struct shmbox_added {
 	const unsigned char *bytes; /* NULL: zeros, or not known */
 } shmbox_added;
 
-/* What elements are, and what `of` leads to. Those before SHMBOX_OPEN_ are stored whole. */
-enum {
-	SHMBOX_END_,      /* none: behind the last part */
-	SHMBOX_BYTES_,    /* any */
-	SHMBOX_COUNTED_,  /* a counter: of a row, no commit stores it */
-	SHMBOX_LENGTH_,   /* of a vector: how many of its items, the part behind it, there are; at most `count` */
-	SHMBOX_BOOL_,
-	SHMBOX_CHAR_,
-	SHMBOX_NON_ZERO_,
-	SHMBOX_VARIANT_,  /* an enum: its shmbox_variants_ */
-	SHMBOX_CHECKED_,  /* a struct or a vector: its parts, to the one of SHMBOX_END_ */
-	SHMBOX_OPEN_,     /* an enum with a variant for unknown numbers: the bytes of that one, which are not stored */
-	SHMBOX_PARTS_,    /* the same as SHMBOX_CHECKED_, with bytes that are not to be stored */
-	SHMBOX_ROW_       /* the same without counters */
-};
-
-/* Elements of one type side by side in a struct: a field, or all of it. */
-typedef struct shmbox_part_ {
-	size_t offset, size, count; /* `size` bytes each; 0: there is no such part */
-	int kind;
-	const void *of; /* NULL: nothing */
-} shmbox_part_;
-
-/* An enum's numbers: bytes as they are stored, in ascending order. */
-typedef struct shmbox_variants_ {
-	size_t count;
-	const unsigned char *values;
-} shmbox_variants_;
-
 /* What a generated header tells of its struct. */
 typedef struct shmbox_type {
 	uint64_t fingerprint;
 	size_t size;
 	uint32_t version, align;
-	shmbox_part_ whole;
+	/* `first`: one that may begin a segment, so that no variant in it stands for others; NULL: every bit pattern is a value */
+	int (*is_value)(const unsigned char *bytes, int first);
+	void (*store)(unsigned char *to, const unsigned char *from); /* all but padding; NULL: there is none */
 	const unsigned char *schema; /* the stored form */
 	size_t schema_length;
 	const shmbox_added *added; /* NULL: none */
@@ -2385,85 +2358,78 @@ static inline int shmbox_unlock_(shmbox *box, const shmbox_type *type)
 
 /* ---- Reading ---- */
 
-static inline shmbox_part_ shmbox_part_at_(int exists, size_t offset, size_t size, size_t count, int kind, const void *of)
+/* For generated functions: the length of a vector, and whether four bytes are a Unicode scalar value. */
+static inline uint32_t shmbox_length_(const unsigned char *bytes)
+{
+	uint32_t length;
+
+	memcpy(&length, bytes, sizeof length);
+	return length;
+}
+
+static inline int shmbox_is_char_(const unsigned char *bytes, int first)
+{
+	uint32_t const value = shmbox_length_(bytes);
+
+	(void)first;
+	return value < 0xd800 || (value > 0xdfff && value <= 0x10ffff);
+}
+
+static inline int shmbox_is_bool_(const unsigned char *bytes, int first)
+{
+	(void)first;
+	return *bytes <= 1;
+}
+
+#define SHMBOX_NON_ZERO_(size) \
+	static inline int shmbox_is_non_zero_##size##_(const unsigned char *bytes, int first) \
+	{ \
+		static const unsigned char zero[size] = { 0 }; \
+\
+		(void)first; \
+		return memcmp(bytes, zero, size) != 0; \
+	}
+SHMBOX_NON_ZERO_(1)
+SHMBOX_NON_ZERO_(2)
+SHMBOX_NON_ZERO_(4)
+SHMBOX_NON_ZERO_(8)
+SHMBOX_NON_ZERO_(16)
+
+/* Elements of one type side by side in a struct: a field, or all of it. */
+typedef struct shmbox_part_ {
+	size_t offset, size, count; /* `size` bytes each; 0: there is no such part */
+	int (*is_value)(const unsigned char *bytes, int first);
+	void (*store)(unsigned char *to, const unsigned char *from);
+} shmbox_part_;
+
+static inline shmbox_part_ shmbox_part_at_(int exists, size_t offset, size_t size, size_t count,
+					   int (*is_value)(const unsigned char *, int),
+					   void (*store)(unsigned char *, const unsigned char *))
 {
 	shmbox_part_ part;
 
 	part.offset = offset;
 	part.size = exists ? size : 0;
 	part.count = count;
-	part.kind = kind;
-	part.of = of;
+	part.is_value = is_value;
+	part.store = store;
 	return part;
 }
 
-static inline int shmbox_is_variant_(const shmbox_variants_ *variants, const unsigned char *bytes, size_t size)
+static inline shmbox_part_ shmbox_whole_(const shmbox_type *type)
 {
-	size_t low = 0, high = variants->count;
+	return shmbox_part_at_(1, 0, type->size, 1, type->is_value, type->store);
+}
 
-	while (low < high) {
-		size_t const middle = (low + high) / 2;
-		int const order = memcmp(bytes, variants->values + middle * size, size);
+static inline int shmbox_judge_(shmbox_part_ part, const void *value, int first)
+{
+	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, value);
+	size_t i;
 
-		if (order == 0)
-			return 1;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
+	for (i = 0; part.is_value != SHMBOX_NULL_ && i < part.count; i++)
+		if (!part.is_value(bytes + i * part.size, first))
+			return SHMBOX_EINVALID;
 	return 0;
-}
-
-/* Whether the first `most` elements of a part are values. `first`: ones that may begin a segment: no variant in them stands for
- * others. */
-static inline int shmbox_are_values_(const shmbox_part_ *part, size_t most, const unsigned char *bytes, int first)
-{
-	static const unsigned char zeros[16] = { 0 };
-	size_t const count = part->count < most ? part->count : most;
-	const shmbox_part_ *inner;
-	uint32_t number = 0;
-	size_t i, items;
-	int is_value = 1;
-
-	for (i = 0; i < count && part->kind > SHMBOX_LENGTH_ && is_value; i++, bytes += part->size) {
-		switch (part->kind) {
-		case SHMBOX_BOOL_:
-			is_value = *bytes <= 1;
-			break;
-		case SHMBOX_CHAR_:
-			memcpy(&number, bytes, sizeof number);
-			is_value = number < 0xd800 || (number > 0xdfff && number <= 0x10ffff);
-			break;
-		case SHMBOX_NON_ZERO_:
-			is_value = memcmp(bytes, zeros, part->size) != 0;
-			break;
-		case SHMBOX_VARIANT_:
-			is_value = shmbox_is_variant_(SHMBOX_POINTER_(const shmbox_variants_ *, part->of), bytes, part->size);
-			break;
-		case SHMBOX_OPEN_:
-			is_value = !first || memcmp(bytes, part->of, part->size) != 0;
-			break;
-		default:
-			items = SIZE_MAX;
-			inner = SHMBOX_POINTER_(const shmbox_part_ *, part->of);
-			for (; inner != SHMBOX_NULL_ && inner->kind != SHMBOX_END_ && is_value; inner++) {
-				if (inner->kind == SHMBOX_LENGTH_) {
-					memcpy(&number, bytes, sizeof number);
-					items = number;
-					is_value = items <= inner->count;
-				} else {
-					is_value = shmbox_are_values_(inner, items, bytes + inner->offset, first);
-				}
-			}
-		}
-	}
-	return is_value;
-}
-
-static inline int shmbox_judge_(shmbox_part_ part, const void *value)
-{
-	return shmbox_are_values_(&part, SIZE_MAX, SHMBOX_POINTER_(const unsigned char *, value), 0) ? 0 : SHMBOX_EINVALID;
 }
 
 /* The version of which a value is, if that is before this struct's; else 0. */
@@ -2541,7 +2507,7 @@ static inline int shmbox_read_(shmbox *box, const shmbox_copies_ *copies, const 
 					shmbox_fill_in_(box, type, earlier, part.offset, wanted, SHMBOX_POINTER_(unsigned char *, value));
 				if (version != SHMBOX_NULL_)
 					*version = seq / 2;
-				return shmbox_judge_(part, value);
+				return shmbox_judge_(part, value, 0);
 			}
 		}
 		if (end == 0)
@@ -2569,30 +2535,19 @@ static inline int shmbox_load_(shmbox *box, const shmbox_type *type, shmbox_part
 	if (code != 0)
 		return code;
 	shmbox_load_bytes_(SHMBOX_POINTER_(unsigned char *, value), box->base + part.offset, part.size * part.count);
-	return shmbox_judge_(part, value);
+	return shmbox_judge_(part, value, 0);
 }
 
 /* ---- Writing ---- */
 
-/* Stores what of a part is to be stored. */
-static inline void shmbox_store_part_(unsigned char *to, const shmbox_part_ *part, const unsigned char *from)
+static inline void shmbox_store_part_(unsigned char *to, shmbox_part_ part, const unsigned char *from)
 {
-	const shmbox_part_ *inner;
 	size_t i;
 
-	if (part->kind < SHMBOX_OPEN_)
-		shmbox_store_bytes_(to, from, part->kind == SHMBOX_LENGTH_ ? part->size : part->size * part->count);
-	for (i = 0; i < part->count && part->kind >= SHMBOX_OPEN_; i++, to += part->size, from += part->size) {
-		if (part->kind == SHMBOX_OPEN_) {
-			if (memcmp(from, part->of, part->size) != 0)
-				shmbox_store_bytes_(to, from, part->size);
-			continue;
-		}
-		inner = SHMBOX_POINTER_(const shmbox_part_ *, part->of);
-		for (; inner != SHMBOX_NULL_ && inner->kind != SHMBOX_END_; inner++)
-			if (part->kind != SHMBOX_ROW_ || inner->kind != SHMBOX_COUNTED_)
-				shmbox_store_part_(to + inner->offset, inner, from + inner->offset);
-	}
+	if (part.store == SHMBOX_NULL_)
+		shmbox_store_bytes_(to, from, part.size * part.count);
+	for (i = 0; part.store != SHMBOX_NULL_ && i < part.count; i++)
+		part.store(to + i * part.size, from + i * part.size);
 }
 
 /* The range word for a part; that of a whole value, or of what it can't name, is 0. */
@@ -2629,7 +2584,7 @@ static inline uint64_t shmbox_commit_part_(const shmbox *box, const shmbox_copie
 	__atomic_store_n(copies->seq, even + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("commit: odd");
-	shmbox_store_part_(copies->payload + part.offset, &part, SHMBOX_POINTER_(const unsigned char *, value));
+	shmbox_store_part_(copies->payload + part.offset, part, SHMBOX_POINTER_(const unsigned char *, value));
 	SHMBOX_STOP("commit: payload written");
 	__atomic_store_n(copies->seq, even + 2, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -2653,7 +2608,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, shmb
 	int code = shmbox_check_held_(box, type);
 
 	if (code == 0)
-		code = shmbox_judge_(part, value);
+		code = shmbox_judge_(part, value, 0);
 	if (code != 0)
 		return code;
 	copies = shmbox_copies_of_(box);
@@ -2665,7 +2620,7 @@ static inline int shmbox_commit_held_(shmbox *box, const shmbox_type *type, shmb
 
 static inline int shmbox_commit_(shmbox *box, const shmbox_type *type, const void *value, uint64_t *version)
 {
-	int const code = shmbox_commit_held_(box, type, type->whole, value, version);
+	int const code = shmbox_commit_held_(box, type, shmbox_whole_(type), value, version);
 
 	if (code == 0) {
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -2798,7 +2753,7 @@ static inline int shmbox_encode_(shmbox *box, unsigned char *bytes, size_t *leng
 
 	for (tries = 0; tries < SHMBOX_TRIES_; tries++) {
 		uint32_t const state = box->state;
-		shmbox_part_ const stored = shmbox_part_at_(1, 0, box->stored, 1, SHMBOX_BYTES_, SHMBOX_NULL_);
+		shmbox_part_ const stored = shmbox_part_at_(1, 0, box->stored, 1, SHMBOX_NULL_, SHMBOX_NULL_);
 		unsigned char *const schema = bytes + SHMBOX_SNAPSHOT_HEADER_;
 		int const code = shmbox_get_(box, box->type, stored, schema + box->room, &header[SHMBOX_AS_OF_]);
 
@@ -3277,7 +3232,7 @@ static inline void shmbox_write_first_(shmbox *box, const void *value)
 	for (at = 0; at < box->capacity; at += sizeof zeros)
 		shmbox_store_bytes_(box->base + at, zeros, sizeof zeros);
 	SHMBOX_STOP("birth: payload cleared");
-	shmbox_store_part_(box->base, &type->whole, SHMBOX_POINTER_(const unsigned char *, value));
+	shmbox_store_part_(box->base, shmbox_whole_(type), SHMBOX_POINTER_(const unsigned char *, value));
 	shmbox_copy_within_(shmbox_mirror_(&copies, 0), box->base, type->size);
 	shmbox_copy_within_(shmbox_mirror_(&copies, 1), box->base, type->size);
 	SHMBOX_STOP("birth: copies written");
@@ -3409,12 +3364,10 @@ static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_ty
 /* Whether the mode and the value may be a newborn's: 0 or a code. Divides the segment. */
 static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
 {
-	const unsigned char *const bytes = SHMBOX_POINTER_(const unsigned char *, birth->value);
-
 	if ((birth->mode & 0600) != 0600)
 		return SHMBOX_EARGUMENT;
 	birth->size = shmbox_divide_(box);
-	return birth->size > 0 && shmbox_are_values_(&box->type->whole, SIZE_MAX, bytes, 1) ? 0 : SHMBOX_EINVALID;
+	return birth->size == 0 ? SHMBOX_EINVALID : shmbox_judge_(shmbox_whole_(box->type), birth->value, 1);
 }
 
 static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
@@ -3961,12 +3914,12 @@ public:
 
 	[[nodiscard]] int get(Value &value, uint64_t *version = nullptr) noexcept
 	{
-		return shmbox_get_(&box_, Of::type(), Of::type()->whole, &value, version);
+		return shmbox_get_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
 	}
 
 	[[nodiscard]] int set(const Value &value, uint64_t *version = nullptr) noexcept
 	{
-		return shmbox_set_(&box_, Of::type(), Of::type()->whole, &value, version);
+		return shmbox_set_(&box_, Of::type(), shmbox_whole_(Of::type()), &value, version);
 	}
 
 	/* Calls `change` with a reference to the value, under the lock, and commits it. An exception commits nothing. */
@@ -3982,10 +3935,10 @@ public:
 		if (code != 0)
 			return code;
 		unlocker const last = { &box_ };
-		code = shmbox_load_(last.box, Of::type(), Of::type()->whole, &value);
+		code = shmbox_load_(last.box, Of::type(), shmbox_whole_(Of::type()), &value);
 		if (code == 0) {
 			change(value);
-			code = shmbox_commit_held_(last.box, Of::type(), Of::type()->whole, &value, version);
+			code = shmbox_commit_held_(last.box, Of::type(), shmbox_whole_(Of::type()), &value, version);
 		}
 		return code;
 	}
@@ -4017,7 +3970,7 @@ SHMBOX_MEMBER_(struct any_struct, value, 0, 4);
 static inline const shmbox_type *any_struct_type_(void)
 {
 	static const shmbox_type type = {
-		0, sizeof(struct any_struct), 1, 4, { 0, 4, 1, SHMBOX_BYTES_, SHMBOX_NULL_ }, SHMBOX_NULL_, 0, SHMBOX_NULL_, 0
+		0, sizeof(struct any_struct), 1, 4, SHMBOX_NULL_, SHMBOX_NULL_, SHMBOX_NULL_, 0, SHMBOX_NULL_, 0
 	};
 
 	return &type;
@@ -4092,13 +4045,13 @@ static inline int any_struct_close(shmbox *box)
 /* A consistent copy of the value, and its version unless `version` is NULL. No system call; never waits for a writer. */
 static inline int any_struct_get(shmbox *box, struct any_struct *value, uint64_t *version)
 {
-	return shmbox_get_(box, any_struct_type_(), any_struct_type_()->whole, value, version);
+	return shmbox_get_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
 }
 
 /* Commits a value: all of it or, if this process dies, nothing. */
 static inline int any_struct_set(shmbox *box, const struct any_struct *value, uint64_t *version)
 {
-	return shmbox_set_(box, any_struct_type_(), any_struct_type_()->whole, value, version);
+	return shmbox_set_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
 }
 
 /* Takes the lock: until `any_struct_unlock`, or the death of this process, no other process commits. */
@@ -4110,7 +4063,7 @@ static inline int any_struct_lock(shmbox *box)
 /* The value under the lock. */
 static inline int any_struct_load(shmbox *box, struct any_struct *value)
 {
-	return shmbox_load_(box, any_struct_type_(), any_struct_type_()->whole, value);
+	return shmbox_load_(box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value);
 }
 
 /* Commits under the lock, as often as one likes. */

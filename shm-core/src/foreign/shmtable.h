@@ -189,21 +189,9 @@ static inline void shmbox_raise_membership_(shmbox *box)
 		shmbox_count_(box, 1, 0, 0, 0);
 }
 
-/* What an owner stores of a row. */
-static inline shmbox_part_ shmbox_row_(const shmbox_type *type)
-{
-	shmbox_part_ row = type->whole;
-
-	/* Counters are fields of the struct itself. */
-	if (type->schema[2] == 0x22 /* a struct */ && row.of != SHMBOX_NULL_)
-		row.kind = SHMBOX_ROW_;
-	return row;
-}
-
 /* Commits the template's bytes to a row of this claim's own, and over them a value, unless that is NULL. Counters stay. */
-static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, const void *value)
+static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, shmbox_part_ whole, const void *value)
 {
-	shmbox_part_ const row = shmbox_row_(box->type);
 	shmbox_copies_ const copies = shmbox_copies_of_row_(box, index), birth = shmbox_copies_of_(box);
 	size_t const length = shmbox_length_in_force_(box, shmbox_get32_(box, SHMBOX_STATE_));
 	uint64_t const even = __atomic_load_n(copies.seq, __ATOMIC_RELAXED) & ~UINT64_C(1);
@@ -214,7 +202,7 @@ static inline void shmbox_fill_row_(const shmbox *box, uint32_t index, const voi
 	SHMBOX_STOP("row: odd");
 	shmbox_copy_around_(copies.payload, birth.payload, length, shmbox_mask_(box));
 	if (value != SHMBOX_NULL_)
-		shmbox_store_part_(copies.payload, &row, SHMBOX_POINTER_(const unsigned char *, value));
+		shmbox_store_part_(copies.payload, whole, SHMBOX_POINTER_(const unsigned char *, value));
 	__atomic_store_n(copies.seq, even + 2, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	SHMBOX_STOP("row: even");
@@ -232,7 +220,7 @@ static inline void shmbox_repair_row_(const shmbox *box, uint32_t index)
 static inline void shmbox_free_row_(shmbox *box, uint32_t index, uint64_t hidden)
 {
 	SHMBOX_STOP("row: hidden");
-	shmbox_fill_row_(box, index, SHMBOX_NULL_);
+	shmbox_fill_row_(box, index, shmbox_whole_(box->type), SHMBOX_NULL_);
 	SHMBOX_STOP("row: cleared");
 	if (shmbox_exchange_own_(box, index, hidden, shmbox_owned_(hidden, 0, SHMBOX_FREE_, 0))) {
 		SHMBOX_STOP("row: freed");
@@ -341,7 +329,8 @@ static inline int shmbox_take_row_(shmbox *box, uint32_t *index, uint64_t *own)
 	return SHMBOX_EFULL;
 }
 
-static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type, const void *value, shmbox_seat *seat)
+static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type, shmbox_part_ whole, const void *value,
+				    shmbox_seat *seat)
 {
 	shmbox *const box = &table->box;
 	uint32_t index, version;
@@ -351,7 +340,7 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 
 	seat->table = SHMBOX_NULL_;
 	if (code == 0)
-		code = shmbox_judge_(type->whole, value);
+		code = shmbox_judge_(whole, value, 0);
 	if (code == 0)
 		code = shmbox_take_row_(box, &index, &own);
 	if (code != 0)
@@ -370,7 +359,7 @@ static inline int shmbox_claim_row_(shmbox_table *table, const shmbox_type *type
 			__atomic_store_n(shmbox_counter_(box, index, at, 1),
 					 __atomic_load_n(shmbox_counter_(box, index, at, 0), __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 	SHMBOX_STOP("row: bases noted");
-	shmbox_fill_row_(box, index, value);
+	shmbox_fill_row_(box, index, whole, value);
 	SHMBOX_STOP("row: filled");
 	seat->id = __atomic_fetch_add(shmbox_u64_at_(box, SHMBOX_IDS_), 1, __ATOMIC_RELAXED) + 1;
 	/* Behind the release fences of the commit, like its bytes. */
@@ -446,7 +435,7 @@ static inline int shmbox_set_row_(const shmbox_seat *seat, const shmbox_type *ty
 	int code = part.size == 0 ? SHMBOX_EARGUMENT : shmbox_check_seat_(seat, type);
 
 	if (code == 0)
-		code = shmbox_judge_(part, value);
+		code = shmbox_judge_(part, value, 0);
 	if (code != 0)
 		return code;
 	copies = shmbox_copies_of_row_(&seat->table->box, seat->index);
@@ -510,27 +499,15 @@ static inline int shmbox_release_row_(shmbox_seat *seat, const shmbox_type *type
 
 /* ---- Looking at rows ---- */
 
-/* Whether a counter of the type lies there. */
-static inline int shmbox_counts_(const shmbox_type *type, size_t offset)
-{
-	shmbox_part_ const row = shmbox_row_(type);
-	const shmbox_part_ *part = SHMBOX_POINTER_(const shmbox_part_ *, row.of);
-
-	for (; row.kind == SHMBOX_ROW_ && part->kind != SHMBOX_END_; part++)
-		if (part->kind == SHMBOX_COUNTED_ && offset - part->offset < part->size * part->count)
-			return 1;
-	return 0;
-}
-
 /* Refuses a table that counts in other fields than this program, as far as both have them: no commit may store what others count
  * in. */
-static inline int shmbox_check_counters_(shmbox_table *table, int code)
+static inline int shmbox_check_counters_(shmbox_table *table, int code, int (*counts)(size_t offset))
 {
 	shmbox *const box = &table->box;
 	size_t at;
 
 	for (at = 0; code == 0 && at + 8 <= box->type->size && at + 8 <= box->stored; at += 8)
-		if (shmbox_counts_(box->type, at) != shmbox_is_counter_(box, at))
+		if (counts(at) != shmbox_is_counter_(box, at))
 			code = SHMBOX_EMISMATCH;
 	if (code != 0)
 		shmbox_close_(box);
@@ -545,7 +522,7 @@ static inline int shmbox_read_row_(shmbox *box, uint32_t index, uint64_t own, co
 	int code;
 
 	copies.has = has == 0 ? 1 : has > UINT32_MAX ? UINT32_MAX : SHMBOX_TO_(uint32_t, has);
-	code = shmbox_read_(box, &copies, type, type->whole, value, version);
+	code = shmbox_read_(box, &copies, type, shmbox_whole_(type), value, version);
 	shmbox_fill_counts_(box, index, type->size, value);
 	return (code == 0 || code == SHMBOX_EINVALID || code == SHMBOX_EOVERTAKEN) && !shmbox_is_still_its_(box, index, own)
 		       ? SHMBOX_ESTALE
@@ -614,7 +591,7 @@ static inline int any_struct_table_open(shmbox_table *table, key_t key)
 {
 	int const code = shmbox_find_(&table->box, any_struct_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_, shmbox_on_slot_);
 
-	return shmbox_check_counters_(table, code);
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* The same with options of the caller's, for reading only say. */
@@ -622,7 +599,7 @@ static inline int any_struct_table_open_with(shmbox_table *table, key_t key, con
 {
 	int const code = shmbox_find_(&table->box, any_struct_type_(), key, options, SHMBOX_NULL_, shmbox_on_slot_);
 
-	return shmbox_check_counters_(table, code);
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* Opens the table in a file. `options` may be NULL. */
@@ -630,7 +607,7 @@ static inline int any_struct_table_open_file(shmbox_table *table, const char *pa
 {
 	int const code = shmbox_find_path_(&table->box, any_struct_type_(), path, options, SHMBOX_NULL_, shmbox_on_slot_);
 
-	return shmbox_check_counters_(table, code);
+	return shmbox_check_counters_(table, code, any_struct_counts_);
 }
 
 /* Lets the rows of this handle go, and detaches. */
@@ -643,13 +620,13 @@ static inline int any_struct_table_close(shmbox_table *table)
  * them live. */
 static inline int any_struct_table_claim(shmbox_table *table, const struct any_struct *first, shmbox_seat *seat)
 {
-	return shmbox_claim_row_(table, any_struct_type_(), first, seat);
+	return shmbox_claim_row_(table, any_struct_type_(), any_struct_row_(), first, seat);
 }
 
 /* Commits a value to a row of one's own, but for counters: no lock, no system call. */
 static inline int any_struct_table_set(shmbox_seat *seat, const struct any_struct *value, uint64_t *version)
 {
-	return shmbox_set_row_(seat, any_struct_type_(), shmbox_row_(any_struct_type_()), value, version);
+	return shmbox_set_row_(seat, any_struct_type_(), any_struct_row_(), value, version);
 }
 
 /* Frees the row. */

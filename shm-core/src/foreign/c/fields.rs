@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::bytes::{Member, flat, kind};
+use super::bytes::{Member, flat, functions_of};
 use super::names::primitive_type;
 use super::structs::{member_names, type_of};
 use crate::foreign::scope::{Scope, TypeNames};
@@ -136,6 +136,7 @@ impl Fields<'_> {
     }
 
     fn walk(&mut self, place: &Place, schema: &Schema) {
+        // What is bare is another program's: no call stores it.
         if schema.size() == 0 || schema.is_bare() || place.path.len() > LONGEST {
             return;
         }
@@ -146,11 +147,15 @@ impl Fields<'_> {
             place.offset,
             place.indexed,
             element.size(),
-            kind(self.names, element),
+            functions_of(self.names, element),
         );
         let path = &*self.scope.give(place.path.clone());
         let end = &*format!("{part}, {}", place.parameters);
-        if self.is_counter(place.offset) {
+        let lies_in = |counter: &FieldSchema| {
+            let at = counter.offset();
+            (at..at + counter.schema().size()).contains(&(place.offset as usize))
+        };
+        if matches!(self.what, Of::Row(counters) if counters.iter().any(lies_in)) {
             if let TypeKind::Array { element, len } = schema.kind() {
                 self.walk(&place.element(element, len), element);
             } else {
@@ -159,58 +164,33 @@ impl Fields<'_> {
             return;
         }
         let c_type = match schema.kind() {
-            TypeKind::Primitive(primitive)
-            | TypeKind::Enum {
-                repr: primitive, ..
-            } => {
-                let c_type = primitive_type(primitive);
-                c_type
-                    .split_once(' ')
-                    .map_or(c_type, |(word, _)| word)
-                    .to_owned()
+            TypeKind::Primitive(integer) | TypeKind::Enum { repr: integer, .. } => {
+                let c_type = primitive_type(integer);
+                c_type.split(' ').next().unwrap_or(c_type).to_owned()
             }
             _ => type_of((self.of, &place.member)),
         };
-        let pointer = format!("{c_type} *value");
+        let pointer = &*format!("{c_type} *value");
         match schema.kind() {
-            TypeKind::Primitive(primitive) => {
-                self.both(path, &pointer, &format!("{c_type} value, &value"), end);
-                if is_integer(primitive) {
-                    self.call("ADD", ("add", "increase"), path, &c_type, end);
-                }
-            }
-            TypeKind::Enum { .. } => {
-                self.both(path, &pointer, &format!("{c_type} value, &value"), end);
+            TypeKind::Primitive(_) | TypeKind::Enum { .. } => {
+                self.both(path, pointer, &format!("{c_type} value, &value"), end);
             }
             TypeKind::Str { size } => {
                 // The array is one element to the schema.
                 self.load(path, &format!("char (*value)[{size}]"), end);
                 self.call("TEXT", ("store", "set"), path, &size.to_string(), end);
             }
-            TypeKind::Array { element, len } => {
-                self.both(path, &pointer, &format!("{pointer}, value"), end);
-                self.walk(&place.element(element, len), element);
-            }
-            // Of another program: no call stores them.
-            TypeKind::Opaque { .. } => {}
-            TypeKind::Struct { .. } | TypeKind::Vec { .. } => {
-                self.both(path, &pointer, &format!("const {pointer}, value"), end);
-                if let TypeKind::Struct { .. } = schema.kind() {
-                    self.members(place, &Member::of(schema));
-                }
-            }
+            TypeKind::Array { .. } => self.both(path, pointer, &format!("{pointer}, value"), end),
+            _ => self.both(path, pointer, &format!("const {pointer}, value"), end),
         }
-    }
-
-    /// Whether a counter of the row lies there.
-    fn is_counter(&self, offset: u64) -> bool {
-        let Of::Row(counters) = self.what else {
-            return false;
-        };
-        counters.iter().any(|counter| {
-            let at = counter.offset();
-            (at..at + counter.schema().size()).contains(&(offset as usize))
-        })
+        match schema.kind() {
+            TypeKind::Primitive(primitive) if is_integer(primitive) => {
+                self.call("ADD", ("add", "increase"), path, &c_type, end);
+            }
+            TypeKind::Array { element, len } => self.walk(&place.element(element, len), element),
+            TypeKind::Struct { .. } => self.members(place, &Member::of(schema)),
+            _ => {}
+        }
     }
 
     /// What loads, and what stores: the parameter for the value, and what is stored of it.

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write};
 
-use bytes::{Member, listed};
+use bytes::Member;
 use fields::Of;
 
 use crate::foreign::scope::ascii;
@@ -251,11 +251,17 @@ fn header(of: &CHeader<'_>, added: &[Added], known: bool) -> String {
         "\nstatic inline const shmbox_type *{name}_type_(void)\n{{\n\tstatic const unsigned char schema[] = {{{}\n\t}};",
         listed(&schema.encode())
     );
-    let (element, count) = bytes::flat(schema, 1);
+    let function = |exists: bool, what: &str| {
+        if exists {
+            format!("{name}_{what}_")
+        } else {
+            "SHMBOX_NULL_".to_owned()
+        }
+    };
     let has_list = known || !added.is_empty();
     let _ = writeln!(
         text,
-        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {{ 0, {}, {count}, {} }}, schema, \
+        "{}\tstatic const shmbox_type type = {{\n\t\t{upper}_FINGERPRINT, sizeof({c_type}), {version}, {}, {}, {}, schema, \
          sizeof schema, {}, {}\n\t}};\n\n\treturn &type;\n}}\n",
         if has_list {
             list_added(added)
@@ -263,8 +269,8 @@ fn header(of: &CHeader<'_>, added: &[Added], known: bool) -> String {
             String::new()
         },
         schema.align(),
-        element.size(),
-        bytes::kind(&names, element),
+        function(!schema.any_bits(), "is_value"),
+        function(!bytes::is_stored_whole(schema), "store"),
         if has_list { "added" } else { "SHMBOX_NULL_" },
         u8::from(known),
     );
@@ -292,11 +298,12 @@ fn header(of: &CHeader<'_>, added: &[Added], known: bool) -> String {
             schema.size().next_multiple_of(64),
             of_fields(Of::Row(schema.counters())),
         );
+        let row = bytes::row_functions(&names, &name, schema, &Member::of_root(schema));
         let _ = write!(
             text,
             "#ifndef {guard}_TABLE\n#define {guard}_TABLE\n\n{common}\n\
              /* From one row to the next in a table's segment, unless its creator asked for more room; the first is at offset 0. */\n\
-             #define {upper}_TABLE_STRIDE UINT64_C({stride})\n\n{functions}{fields}\n#endif /* {guard}_TABLE */\n"
+             #define {upper}_TABLE_STRIDE UINT64_C({stride})\n\n{row}\n{functions}{fields}\n#endif /* {guard}_TABLE */\n"
         );
     }
     text
@@ -332,5 +339,18 @@ fn list_added(added: &[Added]) -> String {
         text,
         "\tstatic const shmbox_added added[] = {{\n{list}\t\t{{ 0, 0, 0, SHMBOX_NULL_ }}\n\t}};"
     );
+    text
+}
+
+/// Bytes as an initialiser.
+fn listed(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 6);
+    for (index, byte) in bytes.iter().enumerate() {
+        text.push_str(if index % 16 == 0 { "\n\t\t" } else { " " });
+        let _ = write!(text, "0x{byte:02x}");
+        if index + 1 < bytes.len() {
+            text.push(',');
+        }
+    }
     text
 }

@@ -104,7 +104,7 @@ impl Types {
                 true => String::new(),
                 false => enum_constants(&name, variants),
             };
-            let text = constants + &bytes::variants(&name, repr, variants);
+            let text = constants + &bytes::enum_function(&name, repr, variants);
             self.guarded("enum", &name, schema, &text);
         } else if self.exists {
             self.define_struct(&name, of, schema, &Member::of(schema));
@@ -180,11 +180,7 @@ impl Types {
             let (offset, size) = (member.offset, member.size());
             let _ = writeln!(checks, "SHMBOX_MEMBER_({of}, {field}, {offset}, {size});");
         }
-        let parts = match self.names.of(schema) {
-            Some(of_type) if of_type == name => bytes::parts(&self.names, name, schema, members),
-            // What it is wrapped around has a table of its own.
-            _ => String::new(),
-        };
+        let functions = bytes::functions(&self.names, name, schema, members);
         // gcc warns where a type that asks for its alignment is packed; the assertions check what counts.
         let (quiet, loud) = if packed || body.contains("__packed__") {
             (QUIET, LOUD)
@@ -195,7 +191,7 @@ impl Types {
             true => String::new(),
             false => format!("{quiet}struct{attribute} {name} {{\n{body}}};\n{loud}"),
         };
-        let text = format!("{defined}{checks}{parts}");
+        let text = format!("{defined}{checks}{functions}");
         self.guarded("struct", name, schema, &text);
     }
 

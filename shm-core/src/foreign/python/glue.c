@@ -168,7 +168,7 @@ SHMBOX_PY_ int shmbox_py_get(const shmbox_py *self, void *value, uint64_t *versi
 {
 	shmbox box = self->opened;
 
-	return shmbox_py_code_(&box, shmbox_get_(&box, any_struct_type_(), any_struct_type_()->whole, value, version));
+	return shmbox_py_code_(&box, shmbox_get_(&box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version));
 }
 
 SHMBOX_PY_ int shmbox_py_version(const shmbox_py *self, uint64_t *version)
@@ -200,7 +200,7 @@ SHMBOX_PY_ int shmbox_py_set(shmbox_py *self, const void *value, uint64_t *versi
 	if (code != 0)
 		return code;
 	thread = PyEval_SaveThread();
-	code = shmbox_commit_held_(&self->box, any_struct_type_(), any_struct_type_()->whole, value, version);
+	code = shmbox_commit_held_(&self->box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value, version);
 	code = shmbox_py_end_(self, code);
 	PyEval_RestoreThread(thread);
 	return code;
@@ -214,13 +214,13 @@ SHMBOX_PY_ int shmbox_py_update(shmbox_py *self, void *value, uint64_t *version,
 
 	if (code != 0)
 		return code;
-	code = shmbox_load_(&self->box, any_struct_type_(), any_struct_type_()->whole, value);
+	code = shmbox_load_(&self->box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value);
 	if (code == 0 || code == SHMBOX_EINVALID) {
 		result = PyObject_CallObject(change, NULL);
 		code = SHMBOX_PY_RAISED_;
 		if (result != NULL) {
 			Py_DecRef(result);
-			code = shmbox_commit_held_(&self->box, any_struct_type_(), any_struct_type_()->whole, value,
+			code = shmbox_commit_held_(&self->box, any_struct_type_(), shmbox_whole_(any_struct_type_()), value,
 						   version);
 		}
 	}
