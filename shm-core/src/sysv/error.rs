@@ -28,7 +28,9 @@ use super::key::Key;
 /// assert!(error.to_string().starts_with("shmget(0x7b5d0001): no segment has this key"));
 /// ```
 pub struct Error {
-    pub(super) call: Call,
+    /// The function, and the command if it has one.
+    pub(super) call: &'static str,
+    pub(super) command: Option<&'static str>,
     pub(super) subject: Subject,
     pub(super) errno: Option<i32>,
     pub(super) kind: Kind,
@@ -38,13 +40,6 @@ pub struct Error {
 
 // A `Result` with it stays cheap to return.
 const _: () = assert!(size_of::<Error>() <= 128);
-
-/// The function, and the command if it has one.
-#[derive(Clone, Copy)]
-pub(super) struct Call {
-    pub(super) name: &'static str,
-    pub(super) command: Option<&'static str>,
-}
 
 /// What the call was about.
 pub(super) enum Subject {
@@ -124,13 +119,13 @@ impl Error {
     /// The function that failed: `"shmget"`, `"semctl"`.
     #[must_use]
     pub fn call(&self) -> &'static str {
-        self.call.name
+        self.call
     }
 
     /// The command of a `shmctl` or `semctl` that failed: `"IPC_STAT"`.
     #[must_use]
     pub fn command(&self) -> Option<&'static str> {
-        self.call.command
+        self.command
     }
 
     /// The key the call was about, if it was about one.
@@ -172,7 +167,7 @@ impl Error {
     /// Shows the error with another next step than its own: that of a caller who knows what the
     /// call was for.
     pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.call.name)?;
+        write!(f, "{}(", self.call)?;
         match &self.subject {
             Subject::System => Ok(()),
             Subject::Key(key) => write!(f, "{key}"),
@@ -181,7 +176,7 @@ impl Error {
             Subject::Index(index) => write!(f, "index {index}"),
             Subject::Path { path, id } => write!(f, "{path:?}, {id}"),
         }?;
-        if let Some(command) = self.call.command {
+        if let Some(command) = self.command {
             let alone = matches!(self.subject, Subject::System);
             write!(f, "{}{command}", if alone { "" } else { ", " })?;
         }

@@ -5,6 +5,9 @@ use std::slice;
 
 use crate::layout::{SharedLayout, make_valid};
 
+/// The largest value that is kept on the stack where the heap would do, or twice.
+pub(super) const ON_STACK: usize = 4096;
+
 /// Where a large value lies before it is moved to where the caller wants it.
 ///
 /// `memcpy` with "rep movsb" takes 27 times as long if the copy begins 1 to 15 bytes after the

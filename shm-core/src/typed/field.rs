@@ -54,11 +54,7 @@ pub struct Field<T, F> {
 }
 
 impl<T> Field<T, T> {
-    pub(crate) const WHOLE: Field<T, T> = Field {
-        offset: 0,
-        element: false,
-        types: PhantomData,
-    };
+    pub(crate) const WHOLE: Field<T, T> = Field::of(0, false);
 }
 
 impl<T, F> Field<T, F> {
@@ -86,9 +82,14 @@ impl<T, F> Field<T, F> {
             size_of::<F>() > 0,
             "a field without bytes has nothing to load or store"
         );
+        Field::of(offset, false)
+    }
+
+    /// The one that lies there, within the `T`.
+    const fn of(offset: usize, element: bool) -> Field<T, F> {
         Field {
             offset,
-            element: false,
+            element,
             types: PhantomData,
         }
     }
@@ -101,11 +102,7 @@ impl<T, F> Field<T, F> {
     /// A field of this field.
     pub const fn then<G>(self, inner: Field<F, G>) -> Field<T, G> {
         // Within an `F` that lies within the `T`.
-        Field {
-            offset: self.offset + inner.offset,
-            element: self.element | inner.element,
-            types: PhantomData,
-        }
+        Field::of(self.offset + inner.offset, self.element | inner.element)
     }
 
     /// For [`field!`](crate::field!): a place like the field's, at which nothing is looked.
@@ -145,11 +142,8 @@ impl<T, E, const N: usize> Field<T, [E; N]> {
         if index >= N {
             return None;
         }
-        Some(Field {
-            offset: self.offset + index * size_of::<E>(),
-            element: self.element,
-            types: PhantomData,
-        })
+        let offset = self.offset + index * size_of::<E>();
+        Some(Field::of(offset, self.element))
     }
 
     /// For [`field!`](crate::field!).
@@ -176,11 +170,8 @@ impl<T, E: SharedLayout, const N: usize> Field<T, FixedVec<E, N>> {
         if index >= N {
             return None;
         }
-        Some(Field {
-            offset: self.offset + FixedVec::<E, N>::SCHEMA.align() + index * size_of::<E>(),
-            element: true,
-            types: PhantomData,
-        })
+        let first = self.offset + FixedVec::<E, N>::SCHEMA.align();
+        Some(Field::of(first + index * size_of::<E>(), true))
     }
 
     /// For [`field!`](crate::field!).

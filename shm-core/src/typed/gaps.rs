@@ -9,63 +9,53 @@ use crate::protocol::{GAP, GAPS, Payload, Span};
 
 const NOTHING: Span = Span { offset: 0, len: 0 };
 
-/// The bytes of a `T` that are padding, if they are few.
-#[derive(Clone, Copy)]
-pub(super) struct Gaps(Option<[Span; GAPS]>);
-
-impl Gaps {
-    /// The gaps of a `T`.
-    pub(super) const fn of<T: SharedLayout>() -> Gaps {
-        if T::RUNS.more() {
-            return Gaps(None);
-        }
-        let runs = T::RUNS.as_slice();
-        let mut spans = [NOTHING; GAPS];
-        let (mut run, mut end, mut count) = (0, 0, 0);
-        while run <= runs.len() {
-            let (start, next) = if run == runs.len() {
-                (size_of::<T>(), size_of::<T>())
-            } else if runs[run].count == 1 {
-                (runs[run].offset, runs[run].offset + runs[run].len)
-            } else {
-                return Gaps(None);
-            };
-            if start < end || start - end > GAP || (start > end && count == GAPS) {
-                return Gaps(None);
-            }
-            if start > end {
-                spans[count] = Span::between(end, start);
-                count += 1;
-            }
-            (run, end) = (run + 1, next);
-        }
-        Gaps(Some(spans))
+/// Where the bytes of a `T` are that are padding, in ascending order, and then spans of no length; `None`: they are many, or
+/// long.
+pub(super) const fn gaps<T: SharedLayout>() -> Option<[Span; GAPS]> {
+    if T::RUNS.more() {
+        return None;
     }
-
-    /// Where they are, in ascending order, and then spans of no length; `None`: they are many, or
-    /// long.
-    #[inline(always)]
-    pub(super) const fn spans(self) -> Option<[Span; GAPS]> {
-        self.0
-    }
-
-    /// What lies before the `index`-th of the gaps of `size` bytes, or behind the last one.
-    const fn stretch(self, index: usize, size: usize) -> Span {
-        let Some(spans) = self.0 else { return NOTHING };
-        let at = if index == 0 {
-            0
-        } else if spans[index - 1].len == 0 {
-            size
+    let runs = T::RUNS.as_slice();
+    let mut spans = [NOTHING; GAPS];
+    let (mut run, mut end, mut count) = (0, 0, 0);
+    while run <= runs.len() {
+        let (start, next) = if run == runs.len() {
+            (size_of::<T>(), size_of::<T>())
+        } else if runs[run].count == 1 {
+            (runs[run].offset, runs[run].offset + runs[run].len)
         } else {
-            spans[index - 1].offset + spans[index - 1].len
+            return None;
         };
-        let end = if index < GAPS && spans[index].len > 0 {
-            spans[index].offset
-        } else {
-            size
-        };
-        Span::between(at, end)
+        if start < end || start - end > GAP || (start > end && count == GAPS) {
+            return None;
+        }
+        if start > end {
+            spans[count] = Span::between(end, start);
+            count += 1;
+        }
+        (run, end) = (run + 1, next);
     }
+    Some(spans)
+}
+
+/// What lies before the `index`-th of the gaps of a `T`, or behind the last one.
+const fn stretch<T: SharedLayout>(index: usize) -> Span {
+    let Some(spans) = gaps::<T>() else {
+        return NOTHING;
+    };
+    let at = if index == 0 {
+        0
+    } else if spans[index - 1].len == 0 {
+        size_of::<T>()
+    } else {
+        spans[index - 1].offset + spans[index - 1].len
+    };
+    let end = if index < GAPS && spans[index].len > 0 {
+        spans[index].offset
+    } else {
+        size_of::<T>()
+    };
+    Span::between(at, end)
 }
 
 /// Stores what is not padding of a value at the start of the payload.
@@ -75,14 +65,14 @@ impl Gaps {
 /// The payload has room for a `T`, and `bytes` has what is initialised of one.
 #[inline(always)]
 pub(super) unsafe fn store_whole<T: SharedLayout>(payload: Payload, bytes: *const u8) {
-    if const { Gaps::of::<T>().0.is_none() } {
+    if const { gaps::<T>().is_none() } {
         // SAFETY: this function's contract.
         return unsafe { store::<T>(payload, 0, bytes) };
     }
     // Not a loop: each length is known to the compiler this way.
     macro_rules! stretches {
         ($($index:literal)*) => {$(
-            let Span { offset, len } = const { Gaps::of::<T>().stretch($index, size_of::<T>()) };
+            let Span { offset, len } = const { stretch::<T>($index) };
             if len > 0 {
                 // SAFETY: between the gaps the value's bytes are initialised (`SharedLayout`: the
                 // schema tells the truth), and the payload has room for a `T`.
@@ -113,25 +103,25 @@ mod tests {
         spans.map(|span| (span.offset, span.len)).collect()
     }
 
-    fn gaps<T: SharedLayout>() -> Option<Vec<(usize, usize)>> {
-        Gaps::of::<T>().spans().map(pairs)
+    fn found<T: SharedLayout>() -> Option<Vec<(usize, usize)>> {
+        gaps::<T>().map(pairs)
     }
 
     fn stretches<T: SharedLayout>() -> Vec<(usize, usize)> {
-        pairs((0..=GAPS).map(|index| Gaps::of::<T>().stretch(index, size_of::<T>())))
+        pairs((0..=GAPS).map(stretch::<T>))
     }
 
     #[test]
     fn gaps_and_what_lies_between_are_the_whole_value() {
-        assert_eq!(gaps::<[u64; 8]>(), Some(vec![]));
+        assert_eq!(found::<[u64; 8]>(), Some(vec![]));
         assert_eq!(stretches::<[u64; 8]>(), [(0, 64)]);
         // At 8, or at 4 where that is how words are aligned.
         let word = core::mem::offset_of!(Ragged, word);
         let (behind, end) = (word + 17, size_of::<Ragged>());
         let wanted = vec![(1, word - 1), (word + 10, 2), (behind, end - behind)];
-        assert_eq!(gaps::<Ragged>(), Some(wanted));
+        assert_eq!(found::<Ragged>(), Some(wanted));
         assert_eq!(stretches::<Ragged>(), [(0, 1), (word, 10), (word + 12, 5)]);
-        assert_eq!(gaps::<[Ragged; 3]>(), None);
+        assert_eq!(found::<[Ragged; 3]>(), None);
         assert_eq!(stretches::<[Ragged; 3]>(), []);
     }
 }

@@ -7,15 +7,12 @@ use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::{ptr, slice};
 
-use super::buffer::bytes_of;
+use super::buffer::{ON_STACK, bytes_of};
 use super::field::Field;
-use super::gaps::Gaps;
+use super::gaps::gaps;
 use super::stretches::{bytes_to_store, for_each_stretch};
 use crate::layout::{self, SharedLayout};
 use crate::protocol::{Held, Span};
-
-/// The largest value that is copied on the stack.
-const ON_STACK: usize = 4096;
 
 /// Whether the bytes of `place`, read from where the field lies in a `T`, are an `F`, once they are
 /// what a program reads.
@@ -53,7 +50,7 @@ pub(super) unsafe fn is_valid<T: SharedLayout, F: SharedLayout>(
 /// Every byte of `place` is initialised.
 #[inline(always)]
 unsafe fn blank<T: SharedLayout, F: SharedLayout>(field: Field<T, F>, place: &mut MaybeUninit<F>) {
-    match const { Gaps::of::<F>() }.spans() {
+    match const { gaps::<F>() } {
         Some(gaps) if const { size_of::<F>() == size_of::<T>() } => {
             for gap in gaps {
                 // SAFETY: the gaps of an `F` lie within it.

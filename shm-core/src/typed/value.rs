@@ -5,19 +5,16 @@ use std::mem::{self, MaybeUninit};
 use std::time::Instant;
 
 use super::attached::Attached;
-use super::buffer::{Owed, Spaced, bytes_of};
+use super::buffer::{ON_STACK, Owed, Spaced, bytes_of};
 use super::elements;
 use super::failure::Failure;
 use super::field::Field;
-use super::gaps::{Gaps, store_whole};
+use super::gaps::{gaps, store_whole};
 use super::kept::{counts, fill_counts, is_valid, keeps, with_kept};
 use super::stores::Stores;
 use super::stretches::{difference, store, store_within};
 use crate::layout::SharedLayout;
 use crate::protocol::{Fault, Held, LONG, Locked, Span};
-
-/// The largest value that is kept on the stack where the heap would do, or twice.
-const ON_STACK: usize = 4096;
 
 /// The largest value that may live in registers from where it is made to where it is stored, if
 /// no other function is told its address.
@@ -398,12 +395,12 @@ impl<T: SharedLayout> Typed<T> {
     /// `bytes` has what is initialised of a `T`.
     #[inline(always)]
     unsafe fn commit_bytes(&self, locked: &mut impl Held, bytes: *const u8) -> u64 {
-        let gaps = const { Gaps::of::<T>() };
+        let gaps = const { gaps::<T>() };
         // SAFETY: the lock is given out only under a state that `Segment::write_as` was told, for
         // which there is room for a `T` (**room**, **type**); the gaps of a `T` lie within it. `bytes`
         // are of a `T` (this function's contract).
         unsafe {
-            locked.commit(size_of::<T>(), gaps.spans(), |payload| {
+            locked.commit(size_of::<T>(), gaps, |payload| {
                 store_whole::<T>(payload, bytes)
             })
         }

@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::mem::ManuallyDrop;
-use core::ops::Deref;
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -27,53 +26,26 @@ pub(super) const BIRTH_BYTE: i64 = LIFE_BYTE + 2;
 /// One open file description with one descriptor, closed on `exec`: opened anew for its owner, never duplicated, never mapped
 /// through. Its locks belong to the inode, and end when it is dropped, which closes it: never by `F_UNLCK`, which in a forked
 /// child would free the parent's.
+///
+/// It closes its own description and no other: a program that closes every number it finds (`close_range`, as daemons do) frees this
+/// one for another file, or for this one once more. In a child that gave up its copy, the number stays taken.
 pub(crate) struct Description {
-    file: Own,
-    path: PathBuf,
-    /// Whether `path` leads to it; else it was received as a descriptor.
-    by_path: bool,
-    file_system: FileSystem,
-}
-
-/// A descriptor that closes its own description and no other: a program that closes every number it finds (`close_range`, as daemons
-/// do) frees this one for another file, or for this one once more. In a child that gave up its copy, the number stays taken.
-struct Own {
-    file: ManuallyDrop<File>,
+    /// For calls that neither map nor duplicate it.
+    pub(super) file: ManuallyDrop<File>,
     /// Device and inode.
-    identity: (u64, u64),
+    pub(super) identity: (u64, u64),
     /// Where the description's offset stands, by which it is told from others: nothing reads or writes by it.
     mark: i64,
+    path: PathBuf,
+    /// Whether `path` leads to it; else it was received as a descriptor.
+    pub(super) by_path: bool,
+    pub(super) file_system: FileSystem,
 }
 
 /// Beyond what files have, within what file systems allow.
 const MARKS: u64 = 1 << 39;
 
-impl Own {
-    fn new(file: File, identity: (u64, u64)) -> io::Result<Own> {
-        let random = RandomState::new().build_hasher().finish();
-        let mark = MARKS + random % MARKS;
-        (&file).seek(SeekFrom::Start(mark))?;
-        Ok(Own {
-            file: ManuallyDrop::new(file),
-            identity,
-            mark: mark as i64,
-        })
-    }
-
-    fn is_intact(&self) -> bool {
-        syscalls::offset(self.file.as_raw_fd()) == Some(self.mark)
-    }
-}
-
-impl Deref for Own {
-    type Target = File;
-
-    fn deref(&self) -> &File {
-        &self.file
-    }
-}
-
-impl Drop for Own {
+impl Drop for Description {
     fn drop(&mut self) {
         if self.is_intact() {
             // SAFETY: `ManuallyDrop::drop` demands that the value is not used after it: this is its owner's only drop.
@@ -95,7 +67,7 @@ impl Description {
             opened.map_err(|e| Error::of("open", path, &link_on_the_way(path, e)))
         };
         let description = Description::of_new(open(write)?, path, true)?;
-        if write || !description.file_system.copies_up() {
+        if write || !description.file_system.copies_up {
             return Ok(description);
         }
         // Opened for writing, the file gets its last place; what is opened after that stays valid.
@@ -116,7 +88,7 @@ impl Description {
         let known = fd.try_clone_to_owned();
         let known = known.and_then(|fd| File::from(fd).metadata());
         let known = known.map_err(|e| Error::of("fstat", &path, &e))?;
-        if identity(&known) != description.file.identity {
+        if identity(&known) != description.identity {
             return Err(replaced(&path));
         }
         Ok(description)
@@ -135,21 +107,25 @@ impl Description {
             let error = io::Error::from_raw_os_error(errno);
             return Err(Error::of("open", path, &error));
         }
+        let file_system = FileSystem::of(&file, path)?;
+        let mark = MARKS + RandomState::new().build_hasher().finish() % MARKS;
+        let sought = (&file).seek(SeekFrom::Start(mark));
+        sought.map_err(|e| Error::of("lseek", path, &e))?;
         Ok(Description {
-            file_system: FileSystem::of(&file, path)?,
-            file: Own::new(file, identity(&found)).map_err(|e| Error::of("lseek", path, &e))?,
+            file: ManuallyDrop::new(file),
+            identity: identity(&found),
+            mark: mark as i64,
             path: path.to_owned(),
             by_path,
+            file_system,
         })
     }
 
     /// The same, known by another path from now on.
-    pub(super) fn named(self, path: &Path) -> Description {
-        Description {
-            path: path.to_owned(),
-            by_path: true,
-            ..self
-        }
+    pub(super) fn named(mut self, path: &Path) -> Description {
+        self.path = path.to_owned();
+        self.by_path = true;
+        self
     }
 
     /// Locks a byte for this owner alone; `false` if another description has a lock on it.
@@ -188,15 +164,10 @@ impl Description {
     /// Whether the path leads to this file.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Error> {
         match path.symlink_metadata() {
-            Ok(found) => Ok(identity(&found) == self.file.identity),
+            Ok(found) => Ok(identity(&found) == self.identity),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(self.error("stat", &e)),
         }
-    }
-
-    /// The file system that it is on.
-    pub(crate) fn file_system(&self) -> FileSystem {
-        self.file_system
     }
 
     /// What it was opened by.
@@ -208,7 +179,7 @@ impl Description {
     pub(super) fn another(&self, write: bool) -> Result<(File, Metadata), Error> {
         let same = |file: File| {
             let found = file.metadata().map_err(|e| self.error("fstat", &e))?;
-            let same = identity(&found) == self.file.identity;
+            let same = identity(&found) == self.identity;
             Ok(same.then_some((file, found)))
         };
         // The path costs less than a link of `/proc`, which is needed where the file has another path by now, or none.
@@ -253,27 +224,12 @@ impl Description {
 
     /// Whether the descriptor is still the file's: this process may have closed it.
     pub(super) fn is_intact(&self) -> bool {
-        self.file.is_intact()
-    }
-
-    /// Whether a path led to it when it was opened.
-    pub(super) fn is_by_path(&self) -> bool {
-        self.by_path
+        syscalls::offset(self.file.as_raw_fd()) == Some(self.mark)
     }
 
     /// The descriptor, and where the description's offset stands as long as it is this one's.
     pub(super) fn marked(&self) -> (RawFd, i64) {
-        (self.file.as_raw_fd(), self.file.mark)
-    }
-
-    /// Device and inode.
-    pub(super) fn inode(&self) -> (u64, u64) {
-        self.file.identity
-    }
-
-    /// For calls that neither map nor duplicate it.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+        (self.file.as_raw_fd(), self.mark)
     }
 
     #[cold]

@@ -15,7 +15,7 @@ impl Description {
     /// The disk failed: then any part of the bytes may be on it, and a second `fsync` would say nothing of that. They have to be
     /// written anew, all of them.
     pub(crate) fn write_durably(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        match syscalls::write_and_sync(self.file(), bytes, offset) {
+        match syscalls::write_and_sync(&self.file, bytes, offset) {
             Ok(written) if written == bytes.len() => return Ok(()),
             // A part, since a signal came or there are too many for one call.
             Ok(_) => {}
@@ -27,20 +27,20 @@ impl Description {
                 ) => {}
             Err(e) => return Err(self.error("pwritev2", &e)),
         }
-        let written = self.file().write_all_at(bytes, offset);
+        let written = self.file.write_all_at(bytes, offset);
         written.map_err(|e| self.error("pwrite", &e))?;
         self.sync()
     }
 
     /// Waits until all that the file has is on the disk, whichever process has written it.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        let synced = self.file().sync_data();
+        let synced = self.file.sync_data();
         synced.map_err(|e| self.error("fdatasync", &e))
     }
 
     /// Reads bytes of the file as they are now; those behind its end are left as they are.
     pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), Error> {
-        match self.file().read_exact_at(bytes, offset) {
+        match self.file.read_exact_at(bytes, offset) {
             Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => Err(self.error("pread", &e)),
             _ => Ok(()),
         }

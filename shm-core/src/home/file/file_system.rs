@@ -9,9 +9,11 @@ use super::syscalls;
 /// A file system whose locks are seen by every process that has the file, and whose mappings are shared by all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
-    magic: u32,
-    /// Whether it keeps nothing over a restart of the machine.
-    volatile: bool,
+    /// Whether it keeps nothing over a restart of the machine: then no boot but this one has seen the file.
+    pub(super) volatile: bool,
+    /// Whether a file may change its bytes' place when it is opened for writing (copy-up): what was mapped before sees no
+    /// later store.
+    pub(super) copies_up: bool,
 }
 
 // Number, name, and whether it is volatile: `include/uapi/linux/magic.h`; `statfs(2)`; OpenZFS's `include/sys/fs/zfs.h`.
@@ -52,8 +54,12 @@ impl FileSystem {
     pub(super) fn of(file: &File, path: &Path) -> Result<FileSystem, Error> {
         let magic = syscalls::file_system(file).map_err(|e| Error::of("fstatfs", path, &e))?;
         let known = KNOWN.iter().find(|(known, ..)| *known == magic);
-        if let Some(&(magic, _, volatile)) = known {
-            return Ok(FileSystem { magic, volatile });
+        if let Some(&(_, _, volatile)) = known {
+            let copies_up = magic == OVERLAY;
+            return Ok(FileSystem {
+                volatile,
+                copies_up,
+            });
         }
         let named = REFUSED.iter().find(|(refused, _)| *refused == magic);
         let name = named.map_or_else(
@@ -65,17 +71,6 @@ impl FileSystem {
         );
         let hint = "name a path on a local file system (ext4, xfs, btrfs, f2fs, zfs, bcachefs, tmpfs): `stat -f` shows which it is";
         Err(Error::early("fstatfs", path, cause, hint))
-    }
-
-    /// Whether it keeps nothing over a restart of the machine: then no boot but this one has seen the file.
-    pub(crate) fn is_volatile(self) -> bool {
-        self.volatile
-    }
-
-    /// Whether a file may change its bytes' place when it is opened for writing (copy-up): what was mapped before sees no
-    /// later store.
-    pub(super) fn copies_up(self) -> bool {
-        self.magic == OVERLAY
     }
 }
 
@@ -147,6 +142,6 @@ mod tests {
         let memory = Scratch::in_memory();
         let path = memory.file("file", b"x");
         let found = FileSystem::of(&File::open(&path).unwrap(), &path).unwrap();
-        assert!(found.is_volatile());
+        assert!(found.volatile);
     }
 }

@@ -97,11 +97,11 @@ impl FileHome {
 
     /// The path that led to it.
     pub(crate) fn named(&self) -> Option<&Path> {
-        self.locks.judge.is_by_path().then(|| self.path())
+        self.locks.judge.by_path.then(|| self.path())
     }
 
     pub(crate) fn inode(&self) -> u64 {
-        self.locks.judge.inode().1
+        self.locks.judge.identity.1
     }
 
     /// What the kernel says of the file now; `None` if this process has closed the descriptor and no path leads to the file.
@@ -111,7 +111,7 @@ impl FileHome {
 
     /// Whether the path that led to it leads to it still.
     pub(crate) fn is_at_its_path(&self) -> Result<bool, Error> {
-        Ok(self.description().is_by_path() && self.description().is_at(self.path())?)
+        Ok(self.description().by_path && self.description().is_at(self.path())?)
     }
 
     /// Its descriptor, for [`has_no_name`](super::has_no_name).
@@ -144,7 +144,7 @@ impl FileHome {
             let _ = self.handed.set(self.locks.judge.again(true)?);
         }
         let handed = self.handed.get().unwrap_or(&self.locks.judge);
-        Ok(handed.file().as_fd())
+        Ok(handed.file.as_fd())
     }
 }
 

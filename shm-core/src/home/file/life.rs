@@ -32,13 +32,13 @@ use super::turn::within;
 ///
 /// `/proc` is not there.
 pub(crate) fn life_word(description: &Description) -> Result<NonZeroU64, Error> {
-    let boot = if description.file_system().is_volatile() {
+    let boot = if description.file_system.volatile {
         0
     } else {
         boot_word()?.get()
     };
     let stat = description.stat()?;
-    let born = syscalls::born(description.file());
+    let born = syscalls::born(&description.file);
     let words = [boot, stat.dev(), stat.ino(), born];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     Ok(NonZeroU64::new(checksum(&bytes)).unwrap_or(NonZeroU64::MIN))
@@ -183,7 +183,7 @@ mod tests {
             println!("SKIPPED: the file system does not tell when a file was made");
             return;
         }
-        let born = syscalls::born(file.file());
+        let born = syscalls::born(&file.file);
         let seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         assert!(
             (seconds - 60..=seconds).contains(&(born / 1_000_000_000)),

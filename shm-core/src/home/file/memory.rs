@@ -87,7 +87,7 @@ mod tests {
         unsafe { a.as_ptr().add(8191).write_volatile(7) };
         // SAFETY: the byte lies in the mapping.
         assert_eq!(unsafe { b.as_ptr().add(8191).read_volatile() }, 7);
-        assert!(one.file_system().is_volatile());
+        assert!(one.file_system.volatile);
         assert_eq!(one.stat().unwrap().permissions().mode() & 0o7777, 0o600);
         let file = File::from(fd);
         for len in [0, 4096, 8193] {

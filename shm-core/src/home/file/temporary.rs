@@ -58,7 +58,7 @@ impl Temporary {
     pub(super) fn link(self, path: &Path) -> Result<Option<Description>, Error> {
         let from = match &self.name {
             Some(name) => c_path(&name.path),
-            None => c_path(&link_in_proc(self.description.file().as_fd())),
+            None => c_path(&link_in_proc(self.description.file.as_fd())),
         };
         match from.and_then(|from| syscalls::link(&from, &c_path(path)?)) {
             Ok(()) => Ok(Some(self.description.named(path))),

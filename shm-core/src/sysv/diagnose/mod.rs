@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-use super::error::{Call, Error, Kind, Subject};
+use super::error::{Error, Kind, Subject};
 use super::syscalls::Errno;
 
 mod object;
@@ -23,21 +23,22 @@ pub(super) use set::{adds_zero, semaphore, semget, semop, wrong_count};
 // An error is made in two steps: `new` says what failed, and `because` adds what that means.
 impl Error {
     fn new(
-        name: &'static str,
+        call: &'static str,
         command: Option<&'static str>,
         subject: Subject,
         Errno(errno): Errno,
     ) -> Self {
         Self {
             errno: Some(errno),
-            ..Self::early(name, command, subject)
+            ..Self::early(call, command, subject)
         }
     }
 
     /// A fault found before the kernel was asked.
-    fn early(name: &'static str, command: Option<&'static str>, subject: Subject) -> Self {
+    fn early(call: &'static str, command: Option<&'static str>, subject: Subject) -> Self {
         Self {
-            call: Call { name, command },
+            call,
+            command,
             subject,
             errno: None,
             kind: Kind::Other,

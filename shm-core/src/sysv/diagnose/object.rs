@@ -191,7 +191,7 @@ impl Object {
             return self.gone(failure);
         }
         let facts = found.ok().flatten();
-        match (errno, failure.call.command) {
+        match (errno, failure.command) {
             (libc::EACCES, Some("SETVAL" | "SETALL")) => {
                 self.denied(failure, facts, "alter", self.change_mode)
             }

@@ -43,9 +43,9 @@ pub(crate) fn create_whole<E: From<Error>>(
     furnish(description, mode, group, len)?;
     let mapped = Mapped::new(description, true)?;
     fill(FileHome::map(description.again(true)?, true)?)?;
-    let lasts = !description.file_system().is_volatile();
+    let lasts = !description.file_system.volatile;
     if lasts {
-        let synced = description.file().sync_all();
+        let synced = description.file.sync_all();
         synced.map_err(|e| Error::of("fsync", path, &e))?;
     }
     let Some(description) = temporary.link(path)? else {
@@ -91,7 +91,7 @@ fn furnish(
     group: Option<u32>,
     len: u64,
 ) -> Result<(), Error> {
-    let (file, path) = (description.file(), description.path());
+    let (file, path): (&File, _) = (&description.file, description.path());
     if group.is_some() {
         fchown(file, None, group).map_err(|e| not_of_group(path, &e))?;
     }
@@ -104,7 +104,7 @@ fn furnish(
         Err(e) => return Err(Error::of("posix_fallocate", path, &e)),
     };
     // On a disk, room that was only set aside reads as zeros whatever is stored, until the file system has noted the store.
-    if !has_room || !description.file_system().is_volatile() {
+    if !has_room || !description.file_system.volatile {
         write_zeros(file, len).map_err(|e| Error::of("write", path, &e))?;
     }
     Ok(())
@@ -135,7 +135,7 @@ fn sync_name(folder: &Path, description: &Description) -> Result<(), Error> {
     let synced = match File::open(folder) {
         Ok(folder) => folder.sync_all(),
         // A directory that may be written to and not read.
-        Err(_) => syscalls::sync_file_system(description.file()),
+        Err(_) => syscalls::sync_file_system(&description.file),
     };
     match synced {
         // `fsync(2)`: "fd is bound to a special file … which does not support synchronization".
