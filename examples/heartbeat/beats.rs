@@ -59,7 +59,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// The rows, under the semaphore that the C programs use.
 pub enum Store {
     /// The segment as C makes it.
-    Raw(Box<GuardedBox<Beats>>, Key, sem::Id),
+    Raw(GuardedBox<Beats>, Key, sem::Id),
     /// With the library's protocol behind the rows: whole values for readers, and a lock that outlives its owner. As long as
     /// there are C programs that do not know it, the semaphore keeps off those.
     Boxed(SharedBox<Beats>, SemGuard),
@@ -70,8 +70,7 @@ impl Store {
         let guard = SemGuard::open_or_create(key, 0o600, LIMIT)?;
         if !boxed {
             let raw = RawBox::options().create_exact(true).open(key)?;
-            let raw = Box::new(raw.guarded_by(guard));
-            return Ok(Store::Raw(raw, key, guard.id()));
+            return Ok(Store::Raw(raw.guarded_by(guard), key, guard.id()));
         }
         let mut options = SharedBox::options();
         let none = || Beats {
