@@ -6,13 +6,15 @@
 //! cargo run --example live_config -- 0x5eed0003 remove
 //! ```
 //!
+//! In place of the key `file:/var/lib/app/config`: then it is in force again after a restart, however that came.
+//!
 //! The file has a line for each field that is not to have its default: `workers = 8`, `greeting = hello`.
 
 use std::error::Error;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use shm_core::{ErrorKind, FixedStr, Key, SharedBox, SharedLayout, SharedView};
+use shm_core::{ErrorKind, FixedStr, Place, SharedBox, SharedLayout, SharedView};
 use shm_examples::ended;
 
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -37,22 +39,23 @@ fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [key, "apply", file] => apply(key.parse()?, file),
-        [key, "use"] => follow(key.parse()?),
-        [key, "remove"] => Ok(shm_core::remove(key.parse::<Key>()?)?),
-        _ => Err("usage: live_config KEY apply FILE, or KEY use, or KEY remove".into()),
+        [place, "apply", file] => apply(&place.parse()?, file),
+        [place, "use"] => follow(&place.parse()?),
+        [place, "remove"] => Ok(shm_core::remove(&place.parse::<Place>()?)?),
+        _ => Err("usage: live_config PLACE apply FILE, or PLACE use, or PLACE remove".into()),
     }
 }
 
-fn apply(key: Key, file: &str) -> Result<(), Box<dyn Error>> {
+fn apply(place: &Place, file: &str) -> Result<(), Box<dyn Error>> {
     // All of it is checked before any of it counts.
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let config = parsed(&text).map_err(|error| format!("{file}: {error}"))?;
-    let shared = SharedBox::open_or_create(key, || config)?;
+    let shared = SharedBox::open_or_create(place, || config)?;
     let version = match shared.created() {
         true => shared.version(),
         false => shared.set(config)?,
     };
+    shared.persist()?; // of a file: once this answers, no power loss takes it back
     Ok(writeln!(stdout(), "version {version} is in force")?)
 }
 
@@ -72,15 +75,21 @@ fn parsed(text: &str) -> Result<Config, Box<dyn Error>> {
     Ok(config)
 }
 
-fn follow(key: Key) -> Result<(), Box<dyn Error>> {
-    let view = SharedView::<Config>::open(key)?;
-    // First the one that stands, then the newest each time; asleep in between.
-    for seen in view.changes() {
-        match seen {
-            Ok(seen) => writeln!(stdout(), "version {}: {:?}", seen.version, seen.value)?,
-            Err(error) if error.kind() == ErrorKind::Removed => break,
-            Err(error) => return Err(error.into()),
+fn follow(place: &Place) -> Result<(), Box<dyn Error>> {
+    let mut view = SharedView::<Config>::open(place)?;
+    loop {
+        // First the one that stands, then the newest each time; asleep in between.
+        for seen in view.changes() {
+            match seen {
+                Ok(seen) => writeln!(stdout(), "version {}: {:?}", seen.version, seen.value)?,
+                Err(error) if error.kind() == ErrorKind::Removed => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // Made anew, or of a file, after a restart, restored by the first program that writes; or gone.
+        match view.reattach() {
+            Err(error) if error.kind() == ErrorKind::System => return Ok(()),
+            attached => attached?,
         }
     }
-    Ok(())
 }

@@ -10,25 +10,14 @@ use std::error::Error;
 use std::io::{Write, stdin, stdout};
 use std::process::ExitCode;
 
-use shm_core::{Error as SharedError, Field, FixedStr, HolderState, Key};
-use shm_core::{SharedBox, SharedLayout, SharedView, field};
+use shm_core::{FixedStr, Key, RowLife, SharedLayout, SharedTable, field};
 use shm_examples::ended;
-
-const ROWS: usize = 64;
-
-#[derive(SharedLayout, Clone, Copy, Default)]
-#[repr(C)]
-struct Row {
-    /// 0 where the row is free.
-    pid: u32,
-    name: FixedStr<28>,
-    beats: u64,
-}
 
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
-struct Table {
-    rows: [Row; ROWS],
+struct Worker {
+    beats: u64,
+    name: FixedStr<28>,
 }
 
 fn main() -> ExitCode {
@@ -47,71 +36,32 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn work(key: Key, name: FixedStr<28>) -> Result<(), Box<dyn Error>> {
-    let shared = SharedBox::open_or_create(key, || Table {
-        rows: [Row::default(); ROWS],
-    })?;
-    let row = claim(&shared, name)?;
-    writeln!(stdout(), "row {}", row.offset() / size_of::<Row>())?;
+    let mut options = SharedTable::<Worker>::options();
+    let table = options.rows(64).open_or_create(key)?;
+    // Rows of the dead are free from here on. A claim alone takes one only if no other is free.
+    table.reap(|id, _| eprintln!("the process with row {} has died", id.index()))?;
+    let mut seat = table.claim(Worker { beats: 0, name })?;
+    writeln!(stdout(), "row {}", seat.id().index())?;
     let mut line = String::new();
     while stdin().read_line(&mut line)? > 0 {
-        shared.fetch_add(row.then(field!(Row.beats)), 1)?;
+        seat.fetch_add(field!(Worker.beats), 1)?;
         line.clear();
     }
-    shared.store(row, Row::default())?;
-    Ok(())
-}
-
-/// The first row that is free, or whose process has died.
-fn claim(
-    shared: &SharedBox<Table>,
-    name: FixedStr<28>,
-) -> Result<Field<Table, Row>, Box<dyn Error>> {
-    let claimed = shared.try_update(|table| {
-        // Under the lock: so each owner of a row had opened its box before it is looked for here.
-        let living = living(shared)?;
-        let free = table
-            .rows
-            .iter()
-            .position(|row| row.pid == 0 || !living.contains(&row.pid));
-        if let Some(free) = free {
-            let pid = std::process::id();
-            table.rows[free] = Row {
-                pid,
-                name,
-                beats: 0,
-            };
-        }
-        Ok::<_, SharedError>(free)
-    })?;
-    let row = claimed.value.and_then(|free| field!(Table.rows).at(free));
-    row.ok_or_else(|| "all rows are in use".into())
-}
-
-/// Processes that have the table open for writing and live.
-fn living(shared: &SharedView<Table>) -> Result<Vec<u32>, SharedError> {
-    let writers = shared.writers()?.into_iter();
-    let living = writers.filter(|writer| writer.state != HolderState::Gone);
-    Ok(living.map(|writer| writer.pid).collect())
+    Ok(()) // and the seat is dropped, which frees the row
 }
 
 fn show(key: Key) -> Result<(), Box<dyn Error>> {
-    let view = SharedView::<Table>::open(key)?;
-    let (table, living) = (view.get_boxed()?, living(&view)?);
-    for (index, row) in table
-        .rows
-        .iter()
-        .enumerate()
-        .filter(|(_, row)| row.pid != 0)
-    {
-        let state = if living.contains(&row.pid) {
-            ""
-        } else {
-            " (dead)"
+    let table = SharedTable::<Worker>::options().open_read_only(key)?;
+    for row in table.look()? {
+        let Worker { beats, name } = row.get()?;
+        let (index, pid) = (row.id().index(), row.owner().unwrap_or(0));
+        let dead = match row.life() {
+            RowLife::Live => "",
+            _ => " (dead)",
         };
-        let Row { pid, name, beats } = row;
         writeln!(
             stdout(),
-            "{index}: {name}, process {pid}{state}, {beats} beats"
+            "{index}: {name}, process {pid}{dead}, {beats} beats"
         )?;
     }
     Ok(())

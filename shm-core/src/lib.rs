@@ -41,6 +41,7 @@
 //! | reads and writes the value | [`SharedBox`] |
 //! | reads it, or has no right to more | [`SharedView`]: any number of them, none takes a slot |
 //! | writes what depends on what it read, in several steps | [`Writer`], from [`SharedBox::writer`] |
+//! | says something of itself, beside others that do: heartbeats, workers, counters | [`SharedTable`]: a row for each process, which goes with it; for reading [`TableView`] |
 //! | joins a segment that a program without this library laid out | [`RawBox`], [`RawView`], rows behind a header: [`RawTable`]; with its guard [`GuardedBox`], [`GuardedTable`]; or a `SharedBox` with [`Options::adopt`] |
 //! | shows or changes any value, without its Rust type | [`Inspector`] |
 //! | removes a segment, whatever is in it | [`remove`] |
@@ -54,7 +55,7 @@
 //! source or the configuration of all of them, and keep off small ones, which others choose too.
 //! [`Key::ftok`] is for joining programs that use it. [`Key::PRIVATE`] makes a segment without a key,
 //! for a process and those that it tells the id; it is also right for tests. Calls take a
-//! [`Place`]: a key, or an id.
+//! [`Place`]: a key, an id, a file ([`Place::file`], whose value may outlast a restart), or a name of POSIX shared memory.
 //!
 //! ```
 //! use shm_core::{Key, Place, SharedBox, SharedView};

@@ -69,6 +69,34 @@ fn a_file_is_applied_whole_and_programs_follow_it() {
 }
 
 #[test]
+fn a_configuration_in_a_file_outlasts_its_programs_and_is_followed_when_it_is_made_anew() {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let text = scratch.join(format!("lasting.{}.conf", std::process::id()));
+    let place = format!("file:{}.value", text.display());
+    let apply = |workers: u32| {
+        std::fs::write(&text, format!("workers = {workers}\n")).unwrap();
+        prints(LIVE_CONFIG, &[&place, "apply", text.to_str().unwrap()])
+    };
+    assert_eq!(apply(8), "version 1 is in force\n");
+    let mut user = Peer::start(LIVE_CONFIG, [&*place, "use"]);
+    user.expect("version 1: Config { workers: 8, verbose: false, greeting: \"welcome\" }");
+    // Another file takes the place of the first, as the program that restores a value tells those who read.
+    std::fs::rename(&place["file:".len()..], text.with_extension("old")).unwrap();
+    assert_eq!(apply(9), "version 1 is in force\n");
+    prints(
+        LIVE_CONFIG,
+        &[
+            &format!("file:{}", text.with_extension("old").display()),
+            "remove",
+        ],
+    );
+    user.expect("version 1: Config { workers: 9, verbose: false, greeting: \"welcome\" }");
+    prints(LIVE_CONFIG, &[&place, "remove"]);
+    assert_eq!(user.succeed(), "");
+    std::fs::remove_file(&text).unwrap();
+}
+
+#[test]
 fn what_many_processes_count_is_printed_for_prometheus() {
     let guard = Guard::new();
     let key = &guard.arg();
