@@ -65,7 +65,8 @@ pub(crate) type ForEachMissing = fn(u32, &mut dyn FnMut(usize, &[u8]));
     note = "for a struct or a fieldless enum of your own, write `#[derive(SharedLayout, Clone, Copy)]` above it",
     note = "instead of `String` or `&str` use `FixedStr<N>`, instead of `Vec<T>` or `&[T]` use `FixedVec<T, N>` or an array `[T; N]`: an address means nothing in another process",
     note = "instead of `usize` use `u64`, instead of `isize` use `i64`: theirs differ between 32-bit and 64-bit processes",
-    note = "instead of an atomic use the plain integer: each access to a shared value is already atomic as a whole"
+    note = "instead of an atomic use the plain integer: each access to a shared value is already atomic as a whole",
+    note = "for others see what to write instead: https://docs.rs/shm-core/latest/shm_core/derive.SharedLayout.html#what-is-refused"
 )]
 pub unsafe trait SharedLayout: Copy + Send + Sync + 'static {
     /// The layout as data.

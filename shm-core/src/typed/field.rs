@@ -209,8 +209,8 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// an element of an array or a [`FixedVec`](crate::FixedVec): `field!(Table.rows[7])`, or a field of one:
 /// `field!(Table.rows[7].beats)`. The answer is a [`Field`](crate::Field), in a constant too.
 ///
-/// A type may be a path: `field!(v1::Cfg.rps)`. One that is more than names goes in angle brackets: `field!(<Matrix<3>>.rows)`. An index
-/// may be known at run time only; where it may be beyond the array, see [`Field::at`](crate::Field::at).
+/// A type may be a path: `field!(v1::Cfg.rps)`. One that is more than names goes in angle brackets: `field!(<Matrix<3>>.rows)`,
+/// `field!(<[u64; 8]>[3])`. An index may be known at run time only; where it may be beyond the array, see [`Field::at`](crate::Field::at).
 ///
 /// A `FixedVec` has room for elements that are not there. To load or store one of those is
 /// [`ErrorKind::NoElement`](crate::ErrorKind::NoElement), since no reader of the vector would see it: `update` with `push` adds
@@ -226,6 +226,8 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// }
 ///
 /// assert_eq!(field!(<Matrix<3>>.rows[2]).offset(), 4 + 2 * 12);
+/// assert_eq!(field!(<[[u64; 8]; 2]>[1][3]).offset(), 11 * 8);
+/// assert_eq!(field!(<[Matrix<3>; 2]>[1].rows[2]).offset(), 40 + 4 + 2 * 12);
 ///
 /// mod v1 {
 ///     #[derive(Clone, Copy)]
@@ -253,13 +255,27 @@ impl<T, F> fmt::Debug for Field<T, F> {
 /// compiler's.
 #[macro_export]
 macro_rules! field {
+    // An element of an array that is the whole value.
+    (< $type:ty > $([ $index:literal ])+) => {
+        const { $crate::Field::<$type, _>::__new(0, |__value: &$type| *__value) $(.__at($index))+ }
+    };
+    (< $type:ty > $([ $index:expr ])+) => {
+        $crate::Field::<$type, _>::__new(0, |__value: &$type| *__value) $(.__at($index))+
+    };
+    (< $type:ty > $([ $($index:tt)+ ])+ . $($rest:tt)+) => {
+        $crate::field!(
+            @of ($crate::field!(< $type > $([ $($index)+ ])+))
+            ($crate::field!(< $type > $([ $crate::field!(@0 $($index)+) ])+))
+            . $($rest)+
+        )
+    };
     (< $type:ty > $(. $step:tt)+ $([ $index:literal ])+) => {
         const { $crate::field!(< $type > $(. $step)+) $(.__at($index))+ }
     };
     (< $type:ty > $(. $step:tt)+ $([ $index:expr ])*) => {
         $crate::Field::<$type, _>::__new(
             ::core::mem::offset_of!($type, $($step).+),
-            |value: &$type| value $(. $step)+,
+            |__value: &$type| __value $(. $step)+,
         ) $(.__at($index))*
     };
     (< $type:ty > $(. $step:tt)+ $([ $($index:tt)+ ])+ . $($rest:tt)+) => {
@@ -285,17 +301,24 @@ macro_rules! field {
         )
     };
     (@step ($alike:expr) $(. $step:tt)+) => {{
-        let alike = $alike;
-        let place = alike.__place();
-        let from = place.as_ptr();
-        // SAFETY: `place` is one for the type of `from`, and this names a field of it: no `Deref` can
+        // A constant of the caller's that has one of these names would be meant by it.
+        let __alike = $alike;
+        let __place = __alike.__place();
+        let __from = __place.as_ptr();
+        // SAFETY: `__place` is one for the type of `__from`, and this names a field of it: no `Deref` can
         // be called in a constant.
-        unsafe { alike.__step(from, &raw const (*from) $(. $step)+) }
+        unsafe { __alike.__step(__from, &raw const (*__from) $(. $step)+) }
     }};
     (@0 $($index:tt)+) => {
         0
     };
     ($first:ident $(:: $name:ident)* . $($rest:tt)+) => {
         $crate::field!(< $first $(:: $name)* > . $($rest)+)
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!(
+            "a field is named by a type and a path in it: `field!(StPid.pid)`; a type that is more than names goes in \
+             angle brackets: `field!(<Matrix<3>>.rows)`, `field!(<[u64; 8]>[3])`"
+        )
     };
 }

@@ -5,6 +5,11 @@ use std::num::Wrapping;
 use crate::layout::SharedLayout;
 
 /// The integers of fixed size, `u8` to `u128` and `i8` to `i128`, and their `Wrapping`. No other type can be one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no integer, and only to integers a call adds",
+    label = "`Integer` does not hold for this type",
+    note = "change the field by `update_field`, which takes a closure"
+)]
 pub trait Integer: SharedLayout + Sealed {}
 
 /// Not for other crates to implement, or to call.

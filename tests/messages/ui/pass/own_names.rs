@@ -23,6 +23,14 @@ struct u8;
 struct bool;
 #[allow(non_upper_case_globals)]
 const bytes: i32 = 0;
+#[allow(non_upper_case_globals)]
+const value: i32 = 0;
+#[allow(non_upper_case_globals)]
+const alike: i32 = 0;
+#[allow(non_upper_case_globals)]
+static place: i32 = 0;
+#[allow(non_camel_case_types)]
+struct from;
 #[allow(unused_macros)]
 macro_rules! offset_of {
     () => {};
@@ -63,4 +71,12 @@ enum Mode {
 
 ::shm_core::assert_shared!(StPid<Mode>);
 
-fn main() {}
+#[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
+#[repr(C)]
+struct Rows {
+    rows: [StPid<Mode>; 2],
+}
+
+fn main() {
+    let _ = ::shm_core::field!(Rows.rows[1].pid);
+}
