@@ -56,9 +56,15 @@ impl SemGuard {
     /// # Errors
     ///
     /// [`ErrorKind::System`]: no such set, no right to read it, or removed meanwhile.
-    /// [`ErrorKind::Guard`]: it has no such semaphore, or was not initialised in this time.
+    /// [`ErrorKind::Guard`]: it has no such semaphore, was not initialised in this time, or is private.
     pub fn open(key: impl Into<Key>, index: u16, limit: Duration) -> Result<SemGuard, Error> {
-        let set = find(key.into()).map_err(Failure::from);
+        let key = key.into();
+        let set = match key {
+            Key::PRIVATE => Err(Failure::Guard(
+                "a private set has no key to find it by: use `SemGuard::open_id`".into(),
+            )),
+            key => find(key).map_err(Failure::from),
+        };
         set.and_then(|set| SemGuard::settled(set, index, limit))
             .map_err(|why| Error::new(why, Operation::SemGuardOpen, None, None))
     }
@@ -193,6 +199,16 @@ impl Guard {
     }
 }
 
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Way::Semaphore(guard) => guard.fmt(f),
+            Way::Mutex(mutex) => mutex.fmt(f),
+            Way::Pair(..) => f.write_str("Pair"),
+        }
+    }
+}
+
 impl From<SemGuard> for Guard {
     fn from(guard: SemGuard) -> Guard {
         Guard(Way::Semaphore(guard))
@@ -249,6 +265,7 @@ impl<T: SharedLayout> RawBox<T> {
     /// is used, a `pthread_mutex_t` of this C library's, of this width, lies there, and nothing but its
     /// functions changes it.
     pub unsafe fn guarded_by_pthread<F>(self, field: Field<T, F>) -> Result<GuardedBox<T>, Error> {
+        const { Mutex::is_a::<T, F>() }
         let (joined, at) = (self.joined(), self.offset());
         // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
         let mutex = unsafe { joined.segment.mutex(at, field) };
@@ -301,6 +318,7 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         self,
         field: Field<Header, F>,
     ) -> Result<GuardedTable<Header, Row>, Error> {
+        const { Mutex::is_a::<Header, F>() }
         let joined = self.joined();
         let mutex = self.may_lock(field).and_then(|()| {
             // SAFETY: `guarded_by_pthread` demands what the invariant of `Mutex` says.
@@ -339,12 +357,16 @@ impl<T: SharedLayout> GuardedBox<T> {
     ///
     /// # Errors
     ///
-    /// As for [`GuardedBox::get`]. Nothing is stored then.
+    /// As for [`GuardedBox::get`]; [`ErrorKind::Forked`] in a child that `change` forked. Nothing is stored then.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let operation = Operation::GuardedUpdate;
         let done = self.locked(operation, |raw| {
-            let mut value = raw.value().read()?;
+            let (mut value, epoch) = (raw.value().read()?, protocol::epoch());
             let answer = change(&mut value);
+            // The guard is the parent's, which stores by itself.
+            if protocol::epoch() != epoch {
+                return Err(Fault::Forked.into());
+            }
             raw.set(value);
             Ok(answer)
         })?;
@@ -397,6 +419,7 @@ impl<R: Raw> Guarded<R> {
 
 impl<R: fmt::Debug> fmt::Debug for Guarded<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Guarded").field(&self.raw).finish()
+        let mut of = f.debug_tuple("Guarded");
+        of.field(&self.raw).field(&self.guard).finish()
     }
 }

@@ -16,7 +16,7 @@ use super::raw::{Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::{Fault, Owner};
 use crate::sysv::{Key, shm};
-use crate::typed::{Failure, Field, RawPart, Type, check_zeros, refused};
+use crate::typed::{Failure, Field, RawPart, Type, check_zeros, one_access, refused};
 
 /// A value of type `T` at the start of a System V segment that another program laid out, a C program
 /// for instance; or of a file, or POSIX shared memory ([`Place::file`], [`Place::posix`]).
@@ -163,6 +163,7 @@ impl<T: SharedLayout> RawBox<T> {
         value: F,
         order: Ordering,
     ) -> Result<(), Error> {
+        const { one_access::<T, F>() }
         let stored = self.value().store_field(field, value, order);
         stored.map_err(self.joined.explain(Operation::RawStore))
     }
@@ -225,6 +226,7 @@ impl<T: SharedLayout> RawView<T> {
     ///
     /// If the order is `Release` or `AcqRel`.
     pub fn load<F: SharedLayout>(&self, field: Field<T, F>, order: Ordering) -> Result<F, Error> {
+        const { one_access::<T, F>() }
         let loaded = self.value().load_field(field, order);
         loaded.map_err(self.joined.explain(Operation::RawLoad))
     }

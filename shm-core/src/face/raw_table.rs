@@ -14,7 +14,7 @@ use super::raw::{Joined, Raw, Wanted};
 use crate::layout::SharedLayout;
 use crate::protocol::Owner;
 use crate::sysv::{Key, shm};
-use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type, refused};
+use crate::typed::{Failure, Field, Integer, RawPart, RawSegment, Type, one_access, refused};
 
 /// Rows of type `Row` behind a `Header`, in a segment or file that another program laid out; without one,
 /// `RawTable<(), Row>`. In C `struct { struct header h; struct row rows[]; }`.
@@ -67,6 +67,7 @@ pub struct RawTable<Header, Row: SharedLayout> {
 }
 
 /// How a [`RawTable`] attaches; made by [`RawTable::options`].
+#[derive(Debug)]
 pub struct RawTableOptions<Header, Row> {
     settings: Settings,
     rows_at: Option<usize>,
@@ -291,6 +292,7 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         field: Field<Header, F>,
         order: Ordering,
     ) -> Result<F, Error> {
+        const { one_access::<Header, F>() }
         let loaded = self.joined.segment.part(0).load_field(field, order);
         loaded.map_err(self.joined.explain(Operation::RawTableHeader))
     }
@@ -311,6 +313,7 @@ impl<Header: SharedLayout, Row: SharedLayout> RawTable<Header, Row> {
         value: F,
         order: Ordering,
     ) -> Result<(), Error> {
+        const { one_access::<Header, F>() }
         let may = self.to_write();
         may.and_then(|()| self.joined.segment.part(0).store_field(field, value, order))
             .map_err(self.joined.explain(Operation::RawTableHeader))
@@ -361,6 +364,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
     ///
     /// If the order is `Release` or `AcqRel`.
     pub fn load<F: SharedLayout>(&self, field: Field<Row, F>, order: Ordering) -> Result<F, Error> {
+        const { one_access::<Row, F>() }
         let loaded = self.part.load_field(field, order);
         loaded.map_err(self.table.joined.explain(Operation::RawRowLoad))
     }
@@ -380,6 +384,7 @@ impl<Header, Row: SharedLayout> RawRow<'_, Header, Row> {
         value: F,
         order: Ordering,
     ) -> Result<(), Error> {
+        const { one_access::<Row, F>() }
         let may = self.table.to_write();
         may.and_then(|()| self.part.store_field(field, value, order))
             .map_err(self.table.joined.explain(Operation::RawRowStore))
@@ -479,6 +484,15 @@ impl<Header, Row: SharedLayout> RawTableOptions<Header, Row> {
 impl<Header, Row: SharedLayout> Raw for RawTable<Header, Row> {
     fn joined(&self) -> &Joined {
         &self.joined
+    }
+}
+
+impl<Header, Row: SharedLayout> fmt::Debug for RawRow<'_, Header, Row> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut of = f.debug_struct("RawRow");
+        of.field("table", self.table)
+            .field("index", &self.index)
+            .finish()
     }
 }
 

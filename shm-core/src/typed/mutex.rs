@@ -36,6 +36,18 @@ const STEP: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutex(usize);
 
+impl Mutex {
+    /// Fails to compile where a field of this type can be no mutex. Asked in the methods that a program calls, too: the
+    /// compiler names the line that called the function in which this is asked, and no other.
+    pub(crate) const fn is_a<T, F>() {
+        assert!(
+            size_of::<F>() == size_of::<libc::pthread_mutex_t>()
+                && align_of::<T>() >= align_of::<libc::pthread_mutex_t>(),
+            "the field has not the size, or the struct not the alignment, of a `pthread_mutex_t`"
+        );
+    }
+}
+
 /// Ends the hold of a guard when it is dropped, unless a `fork` made it the copy of the one that will.
 pub(crate) struct Held<F: Fn()> {
     unlock: F,
@@ -68,13 +80,7 @@ impl RawSegment {
         base: usize,
         field: Field<T, F>,
     ) -> Result<Mutex, Failure> {
-        const {
-            assert!(
-                size_of::<F>() == size_of::<libc::pthread_mutex_t>()
-                    && align_of::<T>() >= align_of::<libc::pthread_mutex_t>(),
-                "the field has not the size, or the struct not the alignment, of a `pthread_mutex_t`"
-            );
-        }
+        const { Mutex::is_a::<T, F>() }
         let own = field.offset()..field.offset() + size_of::<F>();
         let unfit = |what: &'static str| Err(Failure::Guard(what.into()));
         if own.start % align_of::<libc::pthread_mutex_t>() != 0 {

@@ -235,22 +235,26 @@ impl<T: SharedLayout> RawPart<'_, T> {
     }
 }
 
+/// Fails to compile where a field of this type is not accessed at once. Asked in the methods that a program calls, too: the
+/// compiler names the line that called the function in which this is asked, and no other.
+pub(crate) const fn one_access<T, F: SharedLayout>() {
+    let whole = matches!(
+        F::SCHEMA.kind(),
+        TypeKind::Primitive(_) | TypeKind::Enum { .. }
+    );
+    assert!(
+        whole && matches!(size_of::<F>(), 1 | 2 | 4 | 8),
+        "one access is of an integer, a float, a `bool`, a `char` or an enum of 1, 2, 4 or 8 bytes: name a field of such a type, or use `get` and `set`"
+    );
+    assert!(
+        align_of::<F>() == size_of::<F>() && align_of::<T>() >= align_of::<F>(),
+        "the field may lie across two words, so no processor accesses it at once: use `get` and `set`"
+    );
+}
+
 /// That the field is a part without parts, and that [`RawBytes`] accesses it as a whole.
 fn check_one_access<T, F: SharedLayout>(field: Field<T, F>) -> Result<(), Failure> {
-    const {
-        let whole = matches!(
-            F::SCHEMA.kind(),
-            TypeKind::Primitive(_) | TypeKind::Enum { .. }
-        );
-        assert!(
-            whole && matches!(size_of::<F>(), 1 | 2 | 4 | 8),
-            "one access is of an integer, a float, a `bool`, a `char` or an enum of 1, 2, 4 or 8 bytes: name a field of such a type, or use `get` and `set`"
-        );
-        assert!(
-            align_of::<F>() == size_of::<F>() && align_of::<T>() >= align_of::<F>(),
-            "the field may lie across two words, so no processor accesses it at once: use `get` and `set`"
-        );
-    }
+    const { one_access::<T, F>() }
     if field.offset() % align_of::<F>() == 0 {
         return Ok(());
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::yield_now;
 use std::time::Duration;
 
-use shm_core::{Key, field};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use shm_core::{ErrorKind, Key, field};
 use shm_tests::{Guarded, guarded};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,6 +40,26 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(writeln!(stdout(), "done")?)
         }
-        _ => Err("hold, or count ROW TIMES".into()),
+        // A child that is born under the guard returns from the closure as well.
+        ["fork"] => {
+            let parent = std::process::id();
+            let updated = shared.update(|value| {
+                value.total += 1;
+                // SAFETY: this process has a single thread.
+                match unsafe { fork() } {
+                    Ok(ForkResult::Parent { child }) => waitpid(child, None).ok(),
+                    _ => None,
+                }
+            });
+            if std::process::id() != parent {
+                let refused = updated.is_err_and(|error| error.kind() == ErrorKind::Forked);
+                std::process::exit(if refused { 42 } else { 1 });
+            }
+            match updated? {
+                Some(WaitStatus::Exited(_, code)) => Ok(writeln!(stdout(), "{code}")?),
+                other => Err(format!("{other:?}").into()),
+            }
+        }
+        _ => Err("hold, fork, or count ROW TIMES".into()),
     }
 }

@@ -328,6 +328,11 @@ fn a_guard_that_is_not_there_or_not_initialised_is_refused() {
         assert_eq!(error.kind(), ErrorKind::Guard);
         assert!(error.to_string().contains("sem_otime"), "{error}");
     }
+    let private = SemGuard::open(Key::PRIVATE, 0, SHORT).unwrap_err();
+    assert!(
+        private.to_string().contains("`SemGuard::open_id`"),
+        "{private}"
+    );
     let error = SemGuard::open(key, 2, SHORT).unwrap_err();
     assert!(error.to_string().contains("are counted from 0"), "{error}");
     // Its creator comes to that in the meantime.
@@ -382,6 +387,23 @@ fn who_makes_a_guard_first_makes_it_free_and_once() {
     assert!(stat.otime.is_some());
     assert_eq!(sem::values(ids[0]).unwrap(), [1]);
     sem::remove(ids[0]).unwrap();
+}
+
+#[test]
+fn a_child_that_is_born_under_a_guard_stores_nothing_and_lets_nothing_go() {
+    for kind in ["sem", "robust", "plain"] {
+        let world = World::new(kind);
+        let mut parent = world.rust(&["fork"]);
+        parent.expect("42");
+        parent.succeed();
+        let holder = world.hold(true);
+        let error = world.open(SHORT).get().map(drop).unwrap_err();
+        assert_eq!(
+            error.holder().unwrap().pid,
+            holder.pid(),
+            "{kind}: it is free once"
+        );
+    }
 }
 
 #[test]

@@ -550,7 +550,7 @@ fn show_holder(Holder { pid, state }: Holder, f: &mut fmt::Formatter<'_>) -> fmt
     match pid {
         0 => f.write_str("a process that can't be seen from here (another pid namespace)"),
         pid if pid == std::process::id() => {
-            f.write_str("this process, by another box or another thread")
+            f.write_str("this process, by another box or another thread, or around this call")
         }
         pid => write!(f, "process {pid}, which {}", holding(state).0),
     }
