@@ -398,7 +398,9 @@ impl Settings {
             None => Vec::new(),
         };
         let schema = room::contents(schema, fingerprint);
-        let room = room::reserve(schema.len());
+        // Who reserves room for later versions of the value needs it for their schemas, too.
+        let later = self.capacity.unwrap_or(0).min(room::FOR_LATER);
+        let room = room::reserve(schema.len()).max(later);
         let geometry = match (self.capacity, self.rows) {
             (_, Some(rows)) => {
                 if !(1..=MOST_ROWS).contains(&rows) {
@@ -468,7 +470,9 @@ pub(super) fn check_version(version: u64) -> Result<(), Failure> {
 /// Refuses rights that no segment can have, or that keep its creator out.
 pub(super) fn check_rights(mode: u32, group: Option<u32>) -> Result<(), Failure> {
     if mode & !0o777 != 0 {
-        return refused(format!("mode {mode:#o} has bits that are no permissions"));
+        return refused(format!(
+            "mode {mode:#o} has bits that are no permissions: leave out all but 0o777"
+        ));
     }
     if mode & OWN != OWN {
         return refused(format!(

@@ -94,7 +94,8 @@ setters! {
 
     /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
     /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
-    /// as much, and 2 to 3 KiB for schema and control block.
+    /// as much, and 2 to 10 KiB for control block and schemas: each of two schemas has as many bytes, up to
+    /// 4 KiB, as are reserved here.
     ///
     /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
     /// to 1.3 KiB more than its size.
@@ -185,7 +186,7 @@ setters! {
     /// that dies on the way leaves the old layout or the new one. Programs with the earlier version
     /// stay attached, read and write their own fields, and keep every byte that they do not know.
     /// There must be room: [`capacity`](Options::capacity) was reserved when the segment was
-    /// created, and room for twice the schema's first length always is.
+    /// created, for the value and its schema, and room for twice the schema's first length, or 600 bytes, always is.
     ///
     /// A [`SharedView`] needs no upgrade: what the segment lacks reads as its default.
     ///

@@ -20,6 +20,9 @@ const HEADER: usize = 32;
 /// Rooms are at least this large, so that a later version of a small struct finds a place.
 const LEAST: usize = 640;
 
+/// A room is as large as the capacity that a creator asks for, but for one beyond this.
+pub(crate) const FOR_LATER: usize = 4096;
+
 /// The contents of the room for a type.
 pub(crate) fn contents(schema: &Schema, fingerprint: Fingerprint) -> Vec<u8> {
     let encoded = schema.encode();

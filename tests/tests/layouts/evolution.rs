@@ -232,6 +232,17 @@ fn a_schema_needs_room_too() {
     );
 }
 
+#[test]
+fn who_reserves_room_for_later_values_has_it_for_their_schemas() {
+    let guard = Guard::new();
+    let mut options = SharedBox::<Narrow>::options();
+    let _narrow = options
+        .capacity(4096)
+        .create_new(guard.key(), Narrow { first: 1 });
+    let wide = SharedBox::<Wide>::options().upgrade(true).open(guard.key());
+    assert_eq!(wide.unwrap().get().unwrap().first, 1);
+}
+
 /// What is no successor of the first version.
 mod strangers {
     use super::*;
