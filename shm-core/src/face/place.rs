@@ -277,6 +277,12 @@ impl FromStr for Place {
         match text.split_once(':') {
             None => match text.parse::<Key>() {
                 Ok(key) => Ok(key.into()),
+                // Such as a path by itself.
+                Err(_)
+                    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) =>
+                {
+                    Err(none("place", A_PLACE))
+                }
                 Err(error) => Err(refused(NO_KEY, error.into())),
             },
             Some(("id", id)) => match id.parse::<i32>() {
@@ -306,19 +312,18 @@ impl FromStr for Place {
                     Err(error) => Err(refused(error.hint(), error.into())),
                 }
             }
-            Some(_) => {
-                let hint = "write a key such as 0x1234 or 4660, id:5, ftok:PATH:ID, file:PATH, or posix:/NAME";
-                Err(none("place", hint))
-            }
+            Some(_) => Err(none("place", A_PLACE)),
         }
     }
 }
+
+const A_PLACE: &str =
+    "write a key such as 0x1234 or 4660, id:5, ftok:PATH:ID, file:PATH, or posix:/NAME";
 
 /// What to write where no key could be read.
 pub(super) const NO_KEY: &str = "write a key as 0x1234 or as a decimal number";
 
 /// The text names no place; says what was read and what is expected.
-#[derive(Debug)]
 pub struct ParsePlaceError {
     text: Box<str>,
     /// What it names none of.
@@ -336,6 +341,13 @@ impl fmt::Display for ParsePlaceError {
             Some(source) => source.fmt(f),
             None => write!(f, "{text:?} names no {what}; {hint}"),
         }
+    }
+}
+
+/// As `Display`, for those who `unwrap` it.
+impl fmt::Debug for ParsePlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -646,7 +646,10 @@ class _Struct(_ctypes.Structure):
     _pack_ = 1
     _layout_ = "ms"
 
-    def __init__(self, **values):
+    def __init__(self, *unnamed, **values):
+        if unnamed:
+            name = type(self).__name__
+            raise TypeError("%s takes its fields by name, as in %s(%s=...)" % (name, name, next(iter(self._shared_))))
         super().__init__()
         python = {name: python for python, name in _RENAMED.get(type(self), {}).items()}
         for name in values:

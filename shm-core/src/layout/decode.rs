@@ -42,8 +42,10 @@ impl Schema {
     }
 }
 
+debug_as_text! { SchemaError }
+
 /// Why the layout stored in a segment cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SchemaError {
     at: usize,
     fault: Cow<'static, str>,

@@ -318,8 +318,10 @@ impl<const N: usize> FromStr for FixedStr<N> {
     }
 }
 
+debug_as_text! { FitError TextError }
+
 /// Why a text cannot be kept in a [`FixedStr`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FitError {
     size: usize,
     fault: Fault,
@@ -353,7 +355,7 @@ impl fmt::Display for FitError {
 impl std::error::Error for FitError {}
 
 /// Why what another program left in a [`FixedStr`] is no text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextError {
     /// No byte is a NUL.

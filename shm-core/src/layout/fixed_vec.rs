@@ -314,8 +314,10 @@ impl<T: Hash, const N: usize> Hash for FixedVec<T, N> {
     }
 }
 
+debug_as_text! { CapacityError }
+
 /// Why elements cannot be kept in a [`FixedVec`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CapacityError {
     len: usize,
     capacity: usize,

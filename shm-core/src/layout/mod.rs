@@ -7,6 +7,7 @@
 //!
 #![doc = include_str!("own_types.md")]
 
+/// Of errors, too, since those that `unwrap` or `main` meets are printed by it.
 macro_rules! debug_as_text {
     ($($name:ident)+) => {$(
         impl fmt::Debug for $name {

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+debug_as_text! { ParseTypeError }
+
 /// Why a text is no [`Timestamp`](super::Timestamp), [`Nanoseconds`](super::Nanoseconds), [`Id128`](super::Id128) or
 /// [`RowId`](crate::RowId).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ParseTypeError {
     wanted: &'static str,
 }

@@ -206,10 +206,12 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
     });
 }
 
+debug_as_text! { InvalidValue }
+
 /// A part of a value whose bytes are not valid for its type.
 ///
 /// Shown as ``field `flags[2].on` holds 7, which is no `bool` ``.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidValue {
     /// Where it lies.
     at: usize,

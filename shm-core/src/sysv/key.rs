@@ -130,7 +130,7 @@ impl FromStr for Key {
 }
 
 /// The text is no key; says what was read and what is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ParseKeyError {
     text: Box<str>,
     why: &'static str,
@@ -145,6 +145,13 @@ const ZERO: &str = "is no key: 0 is IPC_PRIVATE, which never leads to an existin
 impl fmt::Display for ParseKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}", self.text, self.why)
+    }
+}
+
+/// As `Display`, for those who `unwrap` it.
+impl fmt::Debug for ParseKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

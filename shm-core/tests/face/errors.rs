@@ -15,8 +15,12 @@ fn a_text_that_is_no_place_is_told_what_to_write_for_its_kind_of_place() {
         ("file:", "file:/srv/app/state"),
         ("posix:name", "such as /counter"),
         ("http://x", "id:5"),
+        ("/srv/app/state", "file:PATH"),
     ] {
-        let error = Error::from(text.parse::<Place>().unwrap_err());
+        let refused = text.parse::<Place>().unwrap_err();
+        // What `unwrap` prints.
+        assert_eq!(format!("{refused:?}"), refused.to_string());
+        let error = Error::from(refused);
         assert_eq!(error.kind(), ErrorKind::Place);
         assert!(error.hint().contains(advice), "{text}: {}", error.hint());
     }

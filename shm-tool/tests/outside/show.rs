@@ -106,7 +106,7 @@ fn what_can_not_be_shown_says_why_and_what_to_do() {
     fails("show 0", 2, "0 is IPC_PRIVATE");
     foreign(0x78, 4096);
     fails("show 1", 1, "but one has this id; write id:1");
-    fails("show file", 2, "is no key");
+    fails("show file", 2, "names no place");
     fails("show Cargo.toml", 2, "write file:Cargo.toml");
     fails("show 0x77 --colour", 2, "did you mean `--color`?");
 }

@@ -919,6 +919,10 @@ fn an_argument_that_is_none_is_refused_in_words_and_a_key_may_be_text() {
             "box.get().doubles['x']",
             "TypeError: 'str' object cannot be interpreted as an integer",
         ),
+        (
+            "type(box.get())(1)",
+            "TypeError: Everything takes its fields by name, as in Everything(",
+        ),
     ] {
         let said = refusal(&python, &guard, call);
         assert!(said.starts_with(wanted), "{call}: {said}");

@@ -73,10 +73,12 @@ pub(super) fn only_adds(newer: &Schema, older: &Schema) -> bool {
     Check::new(newer, older).fields(newer, older)
 }
 
+debug_as_text! { Obstacle }
+
 /// Why one layout is no append-only successor of another.
 ///
 /// `Display` names the field and says what is wrong and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Obstacle {
     field: String,
     text: String,

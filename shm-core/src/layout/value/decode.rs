@@ -11,8 +11,10 @@ use crate::layout::enums::Enums;
 use crate::layout::validity::{self, InvalidValue, first_invalid};
 use crate::layout::{Primitive, Schema, SharedLayout, TypeKind};
 
+debug_as_text! { DecodeError }
+
 /// Why bytes are no value of a schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// A part is not valid for its type.
