@@ -29,10 +29,7 @@ pub fn place(text: &str) -> Result<Place, String> {
         if std::fs::metadata(text).is_ok() {
             return format!("write file:{text} or ./{text} for the file");
         }
-        match text.starts_with(char::is_alphabetic) && !text.contains(':') {
-            true => format!("{why}; or id:5, posix:/NAME, or for a file ./{text}"),
-            false => why.to_string(),
-        }
+        why.to_string()
     })
 }
 

@@ -492,7 +492,7 @@ impl Inspector {
         self.segment.has_raw_writers()
     }
 
-    /// The semaphore set by which writers are told alive or dead. One to three system calls.
+    /// The semaphore set by which writers are told alive or dead. Two to four system calls.
     ///
     /// # Errors
     ///
@@ -509,7 +509,7 @@ impl Inspector {
     /// opened or dropped at this moment may be missing.
     ///
     /// Works where the segment is attached for reading only, and stores nothing. What peers stored is
-    /// not trusted: at worst the list is wrong. One to three system calls, and about 60 with a few
+    /// not trusted: at worst the list is wrong. Two to four system calls, and about 70 with a few
     /// allocations for each open box, more if its process has many threads or mappings: 0.1 to
     /// 0.2 ms each, so this is for people and monitors.
     ///
@@ -534,7 +534,7 @@ impl Inspector {
             .map_err(self.explain(Operation::InspectorHolder))
     }
 
-    /// What the kernel knows of the segment. One system call.
+    /// What the kernel knows of the segment. Five system calls.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use crate::typed::Failure;
 ///
 /// The semaphore set that belongs to the segment goes with it, unlike with `ipcrm`; if the segment
 /// names one that is not its own, that stays. Every later call of those attached says
-/// [`ErrorKind::Removed`](crate::ErrorKind::Removed), and the key is free for a new segment. About a
-/// dozen system calls. [`Place::id`] is the only way to a private segment that no process has open.
+/// [`ErrorKind::Removed`](crate::ErrorKind::Removed), and the key is free for a new segment. Less than
+/// twenty system calls. [`Place::id`] is the only way to a private segment that no process has open.
 ///
 /// ```
 /// use shm_core::{Error, ErrorKind, SharedBox};

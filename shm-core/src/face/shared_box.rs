@@ -37,19 +37,19 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
 /// | an item of `stream` | 0 if it is there; else 0 to 2, and 1 or 2 of a thread of the library for up to 127 boxes | a few when it first waits | a newer version, in a task |
-/// | `open` | 6 (find, map, facts, two for the semaphore set, claim a slot); 4 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
+/// | `open` | 8 (find, map, facts, three for the semaphore set, the own pid, claim a slot); 5 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
 /// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
-/// | `open` of a file | 25 (find, map, facts, two locks); 7 to drop, and `persist` by the last | some | a value that is being restored |
-/// | `persist`, `close` of a file | 5, one of which waits for the disk | 3 | the disk, and others that write to it |
-/// | any write, each 1,024 versions | 3: whether all is what it was | 0 | nothing |
-/// | the first write of a forked child | 4: it claims a slot of its own | 0 | nothing |
-/// | `reattach`, `reopen` | as `open` | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 6 if it exists; about 30 to create | a few | a birth or a removal under way |
-/// | `info` | 1 | 0 | nothing |
-/// | `writers` | 1 to 3; about 60 for each open box | 1; some for each open box | nothing |
-/// | `is_removed` | 0 if the library removed it; else 1 to 2 | 0 | nothing |
-/// | `remove` | 6 | 0 | nothing |
-/// | [`shm_core::remove`](crate::remove) | 11; of an id 10 | 0 | nothing |
+/// | `open` of a file | about 27 (find, map, facts, two locks); 12 to drop, and `persist` by the last | some | a value that is being restored |
+/// | `persist`, `close` of a file | 5, one of which waits for the disk; `close` lets go besides | 3 | the disk, and others that write to it |
+/// | any write, each 1,024 versions | 4: whether all is what it was | 0 | nothing |
+/// | the first write of a forked child | 5: it claims a slot of its own; about 10 more once per process | 0 | nothing |
+/// | `reattach`, `reopen` | as `open`; `reattach` lets go besides | 0 | a birth under way |
+/// | `open_or_create`, `create_new` | 8 if it exists; about 30 to create | a few | a birth or a removal under way |
+/// | `info` | 5: whether the id leads to this very segment | 0 | nothing |
+/// | `writers` | 2 to 4; about 70 for each open box | 1; some for each open box | nothing |
+/// | `is_removed` | 0 if the library removed it; else 5, under a key 6 | 0 | nothing |
+/// | `remove` | 15 | 0 | nothing |
+/// | [`shm_core::remove`](crate::remove) | 17; of an id 16 | 0 | nothing |
 /// | of a table: `rows`, `get`, `total`, `membership`; `Seat::{set, store, fetch_add, get}` | 0 | 0 | nothing |
 /// | of a table: `look` | 1 if no process came or died since the last one; else some; in a file 1 for each row with an owner | 0; a few if it is not 1 | nothing |
 /// | of a table: `claim`, and the drop of a `Seat` | 0; as `look` if no row is free; 4 to wake waiters | 0; a few if no row is free | nothing |
@@ -201,7 +201,7 @@ impl<T: SharedLayout> SharedBox<T> {
     /// another program has put a layout in force that does not go with this one;
     /// [`ErrorKind::Damaged`]; [`ErrorKind::System`] if the kernel refuses the semaphores that say who is
     /// alive. In a forked child, which claims a slot of its own: [`ErrorKind::SlotsTaken`],
-    /// [`ErrorKind::SetLost`], [`ErrorKind::NoUndo`]; [`ErrorKind::ChildDenied`] in a forked child.
+    /// [`ErrorKind::SetLost`], [`ErrorKind::NoUndo`], [`ErrorKind::ChildDenied`].
     #[inline]
     pub fn set(&self, value: T) -> Result<u64, Error> {
         self.commit(&value, Operation::Set)

@@ -251,7 +251,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// opened or dropped at this moment may be missing.
     ///
     /// Works where the segment is attached for reading only, and stores nothing. What peers stored is
-    /// not trusted: at worst the list is wrong. One to three system calls, and about 60 with a few
+    /// not trusted: at worst the list is wrong. Two to four system calls, and about 70 with a few
     /// allocations for each open box, more if its process has many threads or mappings: 0.1 to
     /// 0.2 ms each, so this is for people and monitors.
     ///
@@ -278,8 +278,8 @@ impl<T: SharedLayout> SharedView<T> {
             .map_err(self.typed.explain(Operation::Writers))
     }
 
-    /// What the kernel knows of the segment: owner, mode, size, times, who is attached. One system
-    /// call.
+    /// What the kernel knows of the segment: owner, mode, size, times, who is attached. Five system
+    /// calls, since the id must lead to this very segment.
     ///
     /// # Errors
     ///
@@ -291,7 +291,7 @@ impl<T: SharedLayout> SharedView<T> {
     }
 
     /// Whether the segment has been removed, or its key leads to another one by now.
-    /// One or two system calls.
+    /// Five system calls, under a key six; none if the library removed it.
     ///
     /// # Errors
     ///

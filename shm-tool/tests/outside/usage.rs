@@ -47,7 +47,10 @@ fn what_is_wrong_with_a_command_line_is_one_line_with_the_next_step() {
             "--ipc-of <PID> can't be \"x\"; write a whole number",
         ),
         ("set 1 pid", "can't be \"pid\"; write PATH=VALUE"),
-        ("show zz", "<PLACE>: \"zz\" names no place; write a key such as 0x1234"),
+        (
+            "show zz",
+            "<PLACE>: \"zz\" names no place; write a key such as 0x1234",
+        ),
         (
             "wait 1 --timeout=-5",
             "--timeout <SECONDS> can't be \"-5\"; write a number of seconds",

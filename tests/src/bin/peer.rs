@@ -2,7 +2,7 @@
 //! line.
 
 use std::error::Error;
-use std::io::{Read, stdin};
+use std::io::{Read, Write, stderr, stdin};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -143,6 +143,7 @@ fn main() -> Outcome {
         ["give-up-rights", key] => give_up_rights(&parse(key)?),
         ["fork-and-write", key] => fork_and_write(&parse(key)?),
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(&parse(key)?),
+        ["costs", key] => costs(&parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(&parse(key)?),
         ["fork-in-update", key] => fork_in_update(&parse(key)?, |shared, f| {
             shared.update(|counter| f(&mut counter.n))
@@ -592,6 +593,43 @@ fn own_records(segment: shm::Id) -> usize {
 }
 
 /// What the child drops was its parent's: slot, segment, `remove_on_drop`.
+/// Makes calls, each behind a mark that a trace of system calls shows.
+fn costs(key: &Place) -> Outcome {
+    let mark = |what: &str| stderr().write_all(format!("## {what}").as_bytes());
+    let open = || SharedBox::<[u64; 8]>::open(key);
+    let shared = SharedBox::create_new(key, [0_u64; 8])?;
+    drop(open()?); // what a process does once
+    mark("open")?;
+    let other = open()?;
+    mark("drop")?;
+    drop(other);
+    mark("open_read_only")?;
+    let view = SharedView::<[u64; 8]>::open(key)?;
+    mark("drop of a view")?;
+    drop(view);
+    mark("get")?;
+    (0..1000).try_for_each(|_| shared.get().map(drop))?;
+    mark("first writer")?;
+    drop(shared.writer()?);
+    mark("set")?;
+    (0..100).try_for_each(|_| shared.set([7; 8]).map(drop))?;
+    mark("1,024 versions")?;
+    (0..1024).try_for_each(|_| shared.set([7; 8]).map(drop))?;
+    mark("info")?;
+    shared.info()?;
+    mark("is_removed")?;
+    shared.is_removed()?;
+    mark("remove")?;
+    shared.remove()?;
+    mark("is_removed afterwards")?;
+    shared.is_removed()?;
+    mark("creation")?;
+    let _other = SharedBox::create_new(key, [0_u64; 8])?;
+    mark("shm_core::remove")?;
+    shm_core::remove(key)?;
+    Ok(mark("end")?)
+}
+
 fn fork_and_drop(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::options()
         .remove_on_drop(true)

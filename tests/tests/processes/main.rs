@@ -6,6 +6,7 @@ mod alive;
 mod children;
 mod churn;
 mod commits;
+mod costs;
 mod crowds;
 mod deaths;
 mod membership;

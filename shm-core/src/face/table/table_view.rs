@@ -187,7 +187,7 @@ impl<T: SharedLayout> TableView<T> {
         claimants.map_err(self.typed.explain(Operation::TableWriters))
     }
 
-    /// What the kernel knows of the segment. One system call.
+    /// What the kernel knows of the segment. Five system calls.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl<T: SharedLayout> TableView<T> {
         protocol::info(self.segment()).map_err(self.typed.explain(Operation::TableInfo))
     }
 
-    /// Whether the table has been removed. One or two system calls.
+    /// Whether the table has been removed. Five or six system calls.
     ///
     /// # Errors
     ///
