@@ -276,9 +276,11 @@ impl<E: Engine> Target<E> {
             Ok(inspector) => inspector,
             Err(error) => {
                 let failure = Failure::of(&self.place, &error);
-                self.held = None;
                 return match failure.exit {
-                    Exit::NotFound => Ok(()),
+                    Exit::NotFound => {
+                        self.forget();
+                        Ok(())
+                    }
                     _ => Err(failure),
                 };
             }
@@ -286,7 +288,16 @@ impl<E: Engine> Target<E> {
         self.hold(inspector)
     }
 
+    /// What was held is gone: its record is of no use any more.
+    fn forget(&mut self) {
+        if let Some(Held { inspector, record }) = self.held.take() {
+            drop(record);
+            let _ = shm_core::remove(place_of(inspector.creation()));
+        }
+    }
+
     fn hold(&mut self, inspector: Inspector) -> Result<(), Failure> {
+        self.forget();
         let place = place_of(inspector.creation());
         let record = Record::open(inspector.creation(), self.mode).map_err(of_place(&place))?;
         let known = record.get().map_err(of_place(&place))?;
@@ -317,7 +328,7 @@ impl<E: Engine> Target<E> {
         self.newest = Some(value);
         match done {
             Err(error) if matches!(error.kind(), ErrorKind::Removed) => {
-                self.held = None;
+                self.forget();
                 Ok(())
             }
             Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Overtaken) => {

@@ -43,6 +43,9 @@ fn values_versions_and_lives_follow_the_source_and_show_says_how_old_they_are() 
     alike(&shared);
     assert_eq!(shown().unwrap().1, 1);
     assert!(attached.is_removed().unwrap());
+    // Another program removes the far end.
+    shm_core::remove(TARGET).unwrap();
+    alike(&shared);
     // Its end is told, and so is that of the mirror.
     assert_eq!(source.end(), 0);
     until("show says that the source has gone", || {
