@@ -154,9 +154,7 @@ impl Restore {
         // Asked now: this program had it attached.
         let counted = Found::at(&place)?.attached();
         if counted.unwrap_or(processes.attachments()) > 0 {
-            let by = processes.found.first().map_or(String::new(), |process| {
-                format!(" by {} ({})", process.pid, process.name)
-            });
+            let by = processes.by();
             return Err(Failure::new(
                 Exit::NotPermitted,
                 format!(

@@ -115,17 +115,7 @@ impl Rm {
         }
         let processes = AttachedProcesses::of(&found);
         if found.attached().unwrap_or(processes.attachments()) > 0 {
-            let who: Vec<String> = processes
-                .found
-                .iter()
-                .take(8)
-                .map(|process| format!("{} ({})", process.pid, process.name))
-                .collect();
-            let by = if who.is_empty() {
-                String::new()
-            } else {
-                format!(" by {}", who.join(", "))
-            };
+            let by = processes.by();
             return Err(Failure::new(
                 Exit::NotPermitted,
                 format!("{place}: attached{by}; end them first, or remove it with --force"),

@@ -14,11 +14,11 @@ use crate::kernel::found::Found;
 use crate::kernel::processes::with_name;
 #[cfg(feature = "mirror")]
 use crate::mirror::Mirrored;
-use crate::output::{HEADING, print, print_json, styled, two_columns, visible};
+use crate::output::{HEADING, print, print_json, styled, two_columns};
 use crate::rows::{Row, RowJson, with_values};
 use crate::shape::raw_lines;
 use crate::source::{Reading, Source, TypeArgs};
-use crate::value::{Extent, Node, Path, lines};
+use crate::value::{Extent, Node, Path, lines_at};
 
 /// Show the value in a segment or a file, all of one commit
 ///
@@ -98,7 +98,7 @@ impl Show {
         }
         if self.paths.is_empty() {
             let mut text = styled(HEADING, &title(&source, &reading)?) + "\n";
-            text += &two_columns(&lines("", &reading.node, self.extent()));
+            text += &two_columns(&lines_at(&[], &reading.node, self.extent())?);
             return print(&text);
         }
         print(&self.parts_of(&reading)?)
@@ -145,10 +145,8 @@ impl Show {
             }
             return Ok(text);
         }
-        let shown = self.paths.iter().zip(parts);
-        let shown =
-            shown.flat_map(|(path, part)| lines(&visible(&path.to_string()), part, self.extent()));
-        Ok(two_columns(&shown.collect::<Vec<_>>()))
+        let shown = lines_at(&self.paths, &reading.node, self.extent())?;
+        Ok(two_columns(&shown))
     }
 
     fn show_json(&self, source: &Source, reading: &Reading) -> Result<(), Failure> {

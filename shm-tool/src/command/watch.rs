@@ -18,7 +18,7 @@ use crate::output::{
 };
 use crate::rows::{self, Row, RowJson, with_values};
 use crate::source::{Reading, Source, TypeArgs};
-use crate::value::{Change, Extent, Node, Path, changes, lines, one_line};
+use crate::value::{Change, Extent, Node, Path, changes, lines_at, one_line};
 
 /// Show each change of a value, until Ctrl-C
 ///
@@ -147,15 +147,7 @@ impl Watch {
             text += &show_rows::text(&self.named(rows), &reading.node, paths, Extent::Short)?;
             return print(&text);
         }
-        let mut shown = Vec::new();
-        if self.paths.is_empty() {
-            shown = lines("", &reading.node, Extent::Short);
-        }
-        for path in &self.paths {
-            let name = visible(&path.to_string()).into_owned();
-            shown.extend(lines(&name, path.of(&reading.node)?, Extent::Short));
-        }
-        text += &two_columns(&shown);
+        text += &two_columns(&lines_at(&self.paths, &reading.node, Extent::Short)?);
         print(&text)
     }
 

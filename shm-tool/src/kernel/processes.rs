@@ -114,6 +114,18 @@ impl AttachedProcesses {
         attached
     }
 
+    /// ` by 4711 (worker), 4712 (planner)`; nothing if none was found.
+    pub fn by(&self) -> String {
+        let who = self.found.iter().take(8);
+        let who: Vec<String> = who
+            .map(|process| format!("{} ({})", process.pid, process.name))
+            .collect();
+        match who[..] {
+            [] => String::new(),
+            _ => format!(" by {}", who.join(", ")),
+        }
+    }
+
     /// All attachments that were found.
     pub fn attachments(&self) -> u64 {
         self.found

@@ -10,4 +10,4 @@ mod path;
 pub use changes::{Change, changes};
 pub use lines::{Extent, lines, one_line};
 pub use node::{Leaf, Node};
-pub use path::{Path, Step, beyond};
+pub use path::{Path, Step, beyond, lines_at};

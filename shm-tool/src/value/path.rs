@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Leaf, Node};
+use super::{Extent, Leaf, Node, lines};
 use crate::failure::{Exit, Failure, near};
 use crate::output::visible;
 
@@ -136,6 +136,22 @@ impl Path {
         }
         Ok(part)
     }
+}
+
+/// Path and text of each part that was named; of the whole, if none was.
+pub fn lines_at(
+    paths: &[Path],
+    whole: &Node,
+    extent: Extent,
+) -> Result<Vec<(String, String)>, Failure> {
+    if paths.is_empty() {
+        return Ok(lines("", whole, extent));
+    }
+    let each = paths.iter().map(|path| {
+        let part = path.of(whole)?;
+        Ok(lines(&visible(&path.to_string()), part, extent))
+    });
+    Ok(each.collect::<Result<Vec<_>, Failure>>()?.concat())
 }
 
 fn whole_or(walked: &str) -> String {

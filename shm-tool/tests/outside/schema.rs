@@ -64,23 +64,3 @@ fn completions_and_manual_pages_are_generated() {
     fails("man dance", 2, "no command");
     assert!(printed("--help").contains("Exit codes:"));
 }
-
-#[test]
-fn each_command_has_an_example_in_its_help_and_a_page_of_the_manual() {
-    let help = printed("help");
-    let (_, commands) = help.split_once("Commands:\n").unwrap();
-    let (commands, _) = commands.split_once("\n\n").unwrap();
-    let names = commands.lines().filter(|line| !line.starts_with("    "));
-    let names: Vec<&str> = names
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert!(names.len() > 15, "{names:?}");
-    for name in names.into_iter().filter(|name| *name != "help") {
-        let help = printed(&format!("{name} --help"));
-        assert!(
-            help.contains("Example") && help.contains(&format!("shm {name}")),
-            "{help}"
-        );
-        assert!(printed(&format!("man {name}")).contains("Example"));
-    }
-}

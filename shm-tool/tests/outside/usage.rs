@@ -77,7 +77,7 @@ fn what_is_asked_for_is_printed_and_no_error() {
 }
 
 #[test]
-fn the_help_of_each_command_has_an_example_and_explains_each_argument() {
+fn the_help_of_each_command_and_its_page_have_an_example_and_explain_each_argument() {
     let list = printed("--help");
     let (_, commands) = list.split_once("Commands:\n").unwrap();
     let (commands, _) = commands.split_once("\n\n").unwrap();
@@ -93,6 +93,7 @@ fn the_help_of_each_command_has_an_example_and_explains_each_argument() {
         let help = printed(&format!("{name} --help"));
         assert!(help.contains(&format!("shm {name}")), "{help}");
         assert!(help.contains("Example"), "{help}");
+        assert!(printed(&format!("man {name}")).contains("Example"));
         let lines: Vec<&str> = help.lines().collect();
         for pair in lines.windows(2) {
             let is_argument = ["  <", "  [", "  -", "      --"]
