@@ -15,8 +15,9 @@
 //!
 //! Numbers are little-endian; the value has the byte order of the machine that it is from, as the schema has it.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use shm_core::layout::{Schema, Value};
@@ -132,8 +133,8 @@ impl Kept {
         Ok(Kept { schema, held })
     }
 
-    /// Writes the file whole, in the place of one that is there.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+    /// Writes the file whole, in the place of one that is there, with the rights of that, or else no more than these.
+    pub fn write(&self, path: &Path, rights: u32) -> Result<(), Failure> {
         let schema = self.schema.encode();
         let (magic, number, body) = match &self.held {
             Held::Value { version, bytes } => (Kept::VALUE, *version, bytes.clone()),
@@ -152,7 +153,8 @@ impl Kept {
         let sum = checksum(&all);
         all.extend(sum.to_le_bytes());
         let next = "name a file in a folder of yours, on a disk with room";
-        store(path, &all).map_err(|error| Failure::of_file(path.display(), "written", &error, next))
+        store(path, &all, rights)
+            .map_err(|error| Failure::of_file(path.display(), "written", &error, next))
     }
 
     /// What it holds as a tree: of a table its rows by their numbers.
@@ -173,7 +175,7 @@ impl Kept {
     /// Reads a file; one that is not as it was written is refused.
     pub fn read(path: &Path) -> Result<Kept, Failure> {
         let next = "name a file that `shm dump` wrote";
-        let all = fs::read(path)
+        let all = contents(path)
             .map_err(|error| Failure::of_file(path.display(), "read", &error, next))?;
         Kept::parsed(&all).ok_or_else(|| {
             Failure::new(
@@ -269,16 +271,41 @@ fn number(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// A temporary file beside it, on the disk, and then renamed.
-fn store(path: &Path, all: &[u8]) -> io::Result<()> {
+/// All of it; of what is no dump the beginning, which a device may have no end of.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut all = Vec::new();
+    (&file).take(8).read_to_end(&mut all)?;
+    if Kept::begins(&all) {
+        file.read_to_end(&mut all)?;
+    }
+    Ok(all)
+}
+
+/// A temporary file beside it, on the disk, and then renamed. What a link leads to is replaced, and not the link; a device or
+/// a pipe is written to.
+fn store(path: &Path, all: &[u8], rights: u32) -> io::Result<()> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let there = fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(all);
+    }
     let mut name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(all).and_then(|()| file.sync_all()))
+    let mut options = OpenOptions::new();
+    let created = options.write(true).create_new(true).mode(rights);
+    let written = created
+        .open(&temporary)
+        .and_then(|mut file| {
+            if let Some(there) = there {
+                file.set_permissions(there.permissions())?;
+            }
+            file.write_all(all).and_then(|()| file.sync_all())
+        })
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| sync_folder(path));
     if written.is_err() {

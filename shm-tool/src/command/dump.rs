@@ -15,7 +15,8 @@ use crate::source::{Source, TypeArgs};
 ///
 /// The value is one commit; of a table each row that shows one is, and `shm diff`
 /// reads the file. The file is whole or not there at all; one that is there is
-/// replaced.
+/// replaced, and keeps its mode. A new one may be read by those who may read the
+/// value.
 ///
 /// Example: shm dump 0x1234 st_pid.dump
 #[derive(Debug, Args)]
@@ -33,7 +34,8 @@ impl Dump {
     pub fn run(self) -> Result<(), Failure> {
         let source = Source::open(&self.place, &TypeArgs::default())?;
         let kept = Kept::of(&source)?;
-        kept.write(&self.file)?;
+        let rights = source.found.mode().bits() & 0o666 | 0o600;
+        kept.write(&self.file, rights)?;
         let size = kept.schema.size();
         let what = match &kept.held {
             Held::Value { version, .. } => format!("version {version}"),

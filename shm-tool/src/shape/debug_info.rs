@@ -37,6 +37,11 @@ impl DebugInfo {
             )
         };
         let next = "name the program's file";
+        // A device may have no end.
+        let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file());
+        if is_other {
+            return Err(unreadable(&"it is no regular file"));
+        }
         let data = fs::read(path)
             .map_err(|error| Failure::of_file(path.display(), "read", &error, next))?;
         let of_btf = |data: Vec<u8>, address| {

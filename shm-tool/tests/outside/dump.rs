@@ -29,6 +29,35 @@ fn a_value_comes_back_as_it_was_also_into_another_segment() {
 }
 
 #[test]
+fn what_is_no_file_is_written_to_and_a_file_keeps_its_rights_and_the_links_to_it() {
+    in_own_namespace!();
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    let folder = Folder::new("dump-rights");
+    let [file, link, pipe] = ["kept", "link", "pipe"].map(|name| folder.path(name));
+    let _shared = worker_box();
+    let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    printed(&format!("dump 0x1234 {file}"));
+    assert_eq!(mode(), 0o600, "those of the segment");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::write(&file, "").unwrap();
+    symlink(&file, &link).unwrap();
+    printed(&format!("dump 0x1234 {link}"));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(mode(), 0o640);
+    printed(&format!("restore {link} 0x1234"));
+    // A device is no file that may be replaced: as root, that was the end of /dev/null.
+    let line = format!(
+        "mkfifo {pipe}; cat {pipe} >{file} & '{}' dump 0x1234 {pipe}; wait",
+        command().get_program().display()
+    );
+    let mut shell = std::process::Command::new("sh");
+    let ran = ran(shell.args(["-c", &line]).output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    printed(&format!("restore {file} 0x1234"));
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_nothing_is_stored() {
     in_own_namespace!();
     let folder = Folder::new("refused-dump");
@@ -50,6 +79,12 @@ fn what_does_not_fit_is_refused_and_nothing_is_stored() {
     }
     fs::write(&damaged, &whole[..whole.len() - 9]).unwrap();
     fails(&format!("restore {damaged} 0x77"), 5, "no whole dump");
+    fails("restore /dev/zero 0x77", 5, "no whole dump");
+    fails(
+        "show 0x77 --type int --from /dev/zero",
+        5,
+        "no regular file",
+    );
     fails(&format!("restore {damaged}.not 0x77"), 1, "can't be read");
     fails(
         &format!("dump 0x1234 {damaged}/none"),
