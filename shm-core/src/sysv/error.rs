@@ -164,9 +164,9 @@ impl Error {
         self.hint
     }
 
-    /// Shows the error with another next step than its own: that of a caller who knows what the
-    /// call was for.
-    pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Shows the error without its next step: a caller who knows what the call was for may have
+    /// another one.
+    pub(crate) fn fmt_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.call)?;
         match &self.subject {
             Subject::System => Ok(()),
@@ -191,18 +191,18 @@ impl Error {
                 " in the IPC namespace {namespace}, which is not the machine's first (a container's?)"
             )?;
         }
-        if hint.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {hint}")
-        }
+        Ok(())
     }
 }
 
 /// `shmget(0x00001234): no segment has this key; create it …`: call, subject, cause, next step.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_with_hint(self.hint, f)
+        self.fmt_cause(f)?;
+        match self.hint {
+            "" => Ok(()),
+            hint => write!(f, "; {hint}"),
+        }
     }
 }
 

@@ -280,7 +280,7 @@ impl Call {
         match fault {
             Fault::System(source) => tell(
                 ErrorKind::System,
-                &Shown(|f| source.fmt_with_hint("", f)),
+                &Shown(|f| source.fmt_cause(f)),
                 hint_of_system(operation, source),
             ),
             Fault::File(source) => {
@@ -289,7 +289,7 @@ impl Call {
                     file::Kind::NotRestored => ErrorKind::NotRestored,
                     _ => ErrorKind::System,
                 };
-                tell(kind, &Shown(|f| source.fmt_with_hint("", f)), source.hint())
+                tell(kind, &Shown(|f| source.fmt_cause(f)), source.hint())
             }
             #[cfg(feature = "async")]
             Fault::NoThread(errno) => {

@@ -93,15 +93,10 @@ impl Error {
         self.hint
     }
 
-    /// Shows the error with another next step than its own: that of a caller who knows what the call was for.
-    pub(crate) fn fmt_with_hint(&self, hint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Shows the error without its next step.
+    pub(crate) fn fmt_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (call, path, cause) = (self.call, &self.path, &self.cause);
-        write!(f, "{call}({path:?}): {cause}")?;
-        if hint.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {hint}")
-        }
+        write!(f, "{call}({path:?}): {cause}")
     }
 }
 
@@ -222,7 +217,11 @@ fn denied(path: &Path) -> Meaning {
 /// `open("/srv/app/state"): there is no such file; create it …`: call, file, cause, next step.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_with_hint(self.hint, f)
+        self.fmt_cause(f)?;
+        match self.hint {
+            "" => Ok(()),
+            hint => write!(f, "; {hint}"),
+        }
     }
 }
 
