@@ -102,7 +102,8 @@ impl Inspector {
     ///
     /// As for [`Inspector::open`]; the inspector stays what it was.
     pub fn reattach(&mut self) -> Result<(), Error> {
-        *self = self.options.open(Place::again(&self.segment))?;
+        let place = Place::again(self.segment.home(), self.segment.key());
+        *self = self.options.open(place)?;
         Ok(())
     }
 
@@ -464,7 +465,7 @@ impl Inspector {
 
     /// What leads to the value: a key, the id of a segment that has none, or the path of a file.
     pub fn place(&self) -> Option<Place> {
-        Place::of(&self.segment)
+        Place::of(self.segment.home(), self.segment.key())
     }
 
     /// The key under which the segment can be found; `None` of a segment without one, and of a file.
@@ -544,7 +545,7 @@ impl Inspector {
     }
 
     fn explain<W: Into<Failure>>(&self, operation: Operation) -> impl FnOnce(W) -> Error {
-        move |why: W| Error::new(why.into(), operation, Place::of(&self.segment), None)
+        move |why: W| Error::new(why.into(), operation, self.place(), None)
     }
 
     fn schema_for(&self, operation: Operation) -> Result<Schema, Error> {

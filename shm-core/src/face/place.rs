@@ -8,8 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::home::{Home, file};
-use crate::protocol::Segment;
+use crate::home::{FileHome, Home, file};
 use crate::sysv::Key;
 use crate::sysv::shm::Id;
 
@@ -79,28 +78,18 @@ impl Place {
     }
 
     /// What leads to an attachment: a key, the id of a segment that has none, or a path; `None` for memory without a name.
-    pub(super) fn of(segment: &Segment) -> Option<Place> {
-        match segment.home() {
-            Home::Segment(mapping) => Some(Place::of_segment(segment.key(), mapping.id())),
+    pub(super) fn of(home: &Home, key: Key) -> Option<Place> {
+        match home {
+            Home::Segment(mapping) if key.is_private() => Some(Place::id(mapping.id())),
+            Home::Segment(_) => Some(key.into()),
             Home::File(file) => file.named().map(Place::file),
         }
     }
 
     /// What leads to the newest life of an attached value: a path, or the key, also where the segment was found by its id.
-    pub(super) fn again(segment: &Segment) -> Place {
-        match Place::of(segment) {
-            Some(place) if place.path().is_some() => place,
-            _ => segment.key().into(),
-        }
-    }
-
-    /// What leads to a segment: its key, or its id where it has none.
-    pub(super) fn of_segment(key: Key, id: Id) -> Place {
-        if key.is_private() {
-            Place::id(id)
-        } else {
-            key.into()
-        }
+    pub(super) fn again(home: &Home, key: Key) -> Place {
+        let path = home.file().and_then(FileHome::named);
+        path.map_or_else(|| key.into(), Place::file)
     }
 
     /// The path of a file or a POSIX name.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::error::{Error, Operation};
 use super::opening::{Settings, check_rights, creatable, find_id};
 use super::place::Place;
-use crate::home::{Home, file};
+use crate::home::file;
 use crate::protocol::{self, Fault, mode_at_first};
 use crate::sysv::shm::{self, GetFlags};
 use crate::sysv::{Kind, Mode};
@@ -55,23 +55,17 @@ impl Joined {
 
     pub(super) fn explain(&self, operation: Operation) -> impl FnOnce(Failure) -> Error {
         // Not before there is one: a path is an allocation.
-        move |why| Error::new(why, operation, Some(self.place()), Some(self.of))
+        move |why| Error::new(why, operation, self.place(), Some(self.of))
     }
 
     /// The place that leads to it, or to the one that took its place.
-    fn place(&self) -> Place {
-        match self.segment.home() {
-            Home::Segment(mapping) => Place::of_segment(self.segment.key(), mapping.id()),
-            Home::File(file) => Place::file(file.description().path()),
-        }
+    fn place(&self) -> Option<Place> {
+        Place::of(self.segment.home(), self.segment.key())
     }
 
     /// The place to look for what took its place.
     pub(super) fn again(&self) -> Place {
-        match self.segment.home() {
-            Home::Segment(_) => self.segment.key().into(),
-            Home::File(_) => self.place(),
-        }
+        Place::again(self.segment.home(), self.segment.key())
     }
 }
 

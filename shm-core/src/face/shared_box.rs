@@ -514,7 +514,9 @@ impl<T: SharedLayout> SharedBox<T> {
     ///
     /// As for [`SharedBox::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedBox<T>, Error> {
-        self.options.open(Place::again(self.segment()))
+        let segment = self.segment();
+        self.options
+            .open(Place::again(segment.home(), segment.key()))
     }
 
     #[inline(always)]

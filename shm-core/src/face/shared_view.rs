@@ -72,7 +72,7 @@ impl<T: SharedLayout> SharedView<T> {
     /// What leads to the value: a key, the id of a segment that has none, or the path of a file; `None` for
     /// [memory without a name](crate::SharedBox::anonymous).
     pub fn place(&self) -> Option<Place> {
-        Place::of(self.segment())
+        Place::of(self.segment().home(), self.segment().key())
     }
 
     /// The key under which the segment can be found; `None` of a segment without one, and of a file.
@@ -340,7 +340,9 @@ impl<T: SharedLayout> SharedView<T> {
     ///
     /// As for [`SharedView::open`]; [`ErrorKind::Options`] also for a private segment, which has no key.
     pub fn reopen(&self) -> Result<SharedView<T>, Error> {
-        self.options.open_read_only(Place::again(self.segment()))
+        let segment = self.segment();
+        let place = Place::again(segment.home(), segment.key());
+        self.options.open_read_only(place)
     }
 
     /// [`SharedView::wait`], under the name of this operation.

@@ -107,4 +107,7 @@ fn accesses_of_what_another_program_laid_out_make_no_allocation() {
         without("row", || row.set(pair).unwrap());
     }
     assert_eq!(raw.get().unwrap().second, 2);
+    // An error has its place all the same.
+    let none = table.row(9).err().unwrap();
+    assert_eq!(none.place(), place.path().map(Place::file));
 }

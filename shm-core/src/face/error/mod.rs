@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) use operation::Operation;
 
 use super::place::{NO_KEY, ParsePlaceError, Place};
-use crate::home::Home;
+use crate::home::FileHome;
 use crate::layout::{FitError, InvalidValue, Mismatch, SharedLayout, TextError};
 use crate::protocol::{Fault, Holder, HolderState};
 use crate::sysv::shm::Id;
@@ -233,15 +233,16 @@ impl Error {
     #[inline(never)]
     fn of_attached(why: Failure, operation: Operation, attached: &Attached) -> Error {
         let segment = attached.segment();
+        let place = || Place::of(segment.home(), segment.key());
         // What leads to a file takes an allocation.
-        let (way, number) = match segment.home() {
-            Home::Segment(mapping) => Way::to(&Place::of_segment(segment.key(), mapping.id())),
-            Home::File(file) if file.named().is_some() => (Way::File, 0),
-            Home::File(_) => (Way::Nothing, 0),
+        let (way, number) = match segment.home().file().map(FileHome::named) {
+            Some(Some(_)) => (Way::File, 0),
+            Some(None) => (Way::Nothing, 0),
+            None => place().map_or((Way::Nothing, 0), |place| Way::to(&place)),
         };
         match Brief::of(&why, operation, way, number) {
             Some(brief) => Error(Repr::Brief(brief)),
-            None => Error::new(why, operation, Place::of(segment), Some(attached.of())),
+            None => Error::new(why, operation, place(), Some(attached.of())),
         }
     }
 

@@ -174,7 +174,7 @@ impl<T: SharedLayout> TableView<T> {
     /// What leads to the table: a key, the id of a segment that has none, or the path of a file; `None` for
     /// [memory without a name](crate::Options::anonymous).
     pub fn place(&self) -> Option<Place> {
-        Place::of(self.segment())
+        Place::of(self.segment().home(), self.segment().key())
     }
 
     /// Who may claim rows, as [`SharedView::writers`](crate::SharedView::writers) says it.
