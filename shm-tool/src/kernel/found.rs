@@ -306,6 +306,7 @@ pub fn denied(error: &shm_core::Error) -> bool {
 /// `4711 (worker), stopped`: who holds a lock or has a slot. The number of one that is gone may be another process's by now.
 pub fn who(pid: u32, state: HolderState) -> String {
     match state {
+        HolderState::Gone if pid == 0 => "a process that is gone".to_owned(),
         _ if pid == 0 => with_name(pid),
         HolderState::Running => with_name(pid),
         HolderState::Gone => format!("{pid}, gone"),
@@ -336,5 +337,6 @@ mod tests {
         let own = std::process::id();
         assert!(who(own, HolderState::Stopped).ends_with("), stopped"));
         assert_eq!(who(own, HolderState::Gone), format!("{own}, gone"));
+        assert_eq!(who(0, HolderState::Gone), "a process that is gone");
     }
 }
