@@ -58,6 +58,8 @@ enum Way {
     Told {
         memory: Contents,
         ty: Type,
+        /// Its name, or the one that was asked for.
+        called: String,
         at: usize,
         from: PathBuf,
     },
@@ -243,6 +245,14 @@ impl Source {
         }
     }
 
+    /// What a type of the debug information is called.
+    pub fn called(&self) -> &str {
+        match &self.way {
+            Way::Told { called, .. } => called,
+            Way::Own(_) => "",
+        }
+    }
+
     /// What the value is called, and where that is known from.
     pub fn title(&self) -> Result<String, Failure> {
         Ok(match &self.way {
@@ -255,6 +265,7 @@ impl Source {
             }
             Way::Told {
                 ty,
+                called,
                 from,
                 at,
                 memory,
@@ -265,7 +276,7 @@ impl Source {
                 };
                 format!(
                     "{} (from the debug information of {}, {}{of} bytes)",
-                    visible(&ty.written()),
+                    visible(called),
                     visible(&from.display().to_string()),
                     ty.size
                 )
@@ -301,6 +312,10 @@ impl TypeArgs {
 
     fn way(&self, place: &Place, found: &Found, name: &str) -> Result<Way, Failure> {
         let (ty, from) = self.type_named(found, name)?;
+        let called = match &ty.name {
+            Some(_) => ty.written(),
+            None => name.trim().to_owned(),
+        };
         let memory = Contents::open(found, false)?;
         let there = memory.len().saturating_sub(self.at) as u64;
         if ty.size > there {
@@ -316,8 +331,7 @@ impl TypeArgs {
             return Err(Failure::new(
                 Exit::Misfit,
                 format!(
-                    "{place}: {} has {} bytes, and the {what} has {there}{behind}; name the type that its creator uses",
-                    ty.written(),
+                    "{place}: {called} has {} bytes, and the {what} has {there}{behind}; name the type that its creator uses",
                     ty.size
                 ),
             ));
@@ -325,6 +339,7 @@ impl TypeArgs {
         Ok(Way::Told {
             memory,
             ty,
+            called,
             at: self.at,
             from,
         })

@@ -117,6 +117,18 @@ impl Set {
         for field in &self.fields {
             field.path.of(&before)?;
         }
+        for (at, field) in self.fields.iter().enumerate() {
+            let steps = field.path.steps();
+            if self.fields[..at]
+                .iter()
+                .any(|other| other.path.steps() == steps)
+            {
+                return Err(Failure::usage(format!(
+                    "`{}` is named twice; name each field once",
+                    field.path
+                )));
+            }
+        }
         let paths: Vec<String> = self
             .fields
             .iter()

@@ -153,7 +153,7 @@ impl Show {
         let schema = source.schema()?;
         let name = match &schema {
             Some(schema) => schema.to_string(),
-            None => source.shape()?.written(),
+            None => source.called().to_owned(),
         };
         let mut answer = Answer {
             place: source.found.place().to_string(),
@@ -185,7 +185,12 @@ impl Show {
             Ok(source) => raw_lines(&source.bytes()?, Some(&source.shape()?), self.extent()),
             Err(_) if !self.told.is_given() => {
                 let contents = Contents::open(&Found::at(&self.place)?, false)?;
-                raw_lines(&contents.from(0)?, None, self.extent())
+                let bytes = contents.from(0)?;
+                let text = raw_lines(&bytes, None, self.extent());
+                match contents.len() - bytes.len() {
+                    0 => text,
+                    rest => format!("{text}{rest} bytes more are not looked at\n"),
+                }
             }
             Err(failure) => return Err(failure),
         };

@@ -534,6 +534,9 @@ fn the_source_in_rust_and_c_compiles_to_the_same_layout() {
         String::from_utf8_lossy(&compiled.stderr)
     );
 
+    let number = shown(&["show", KEY, "--type", "unsigned int"]);
+    assert!(number.starts_with("unsigned int (from"), "{number}");
+
     // Of what Rust has no word for, a name for its bytes.
     let union = ["schema", KEY, "--type", "union reading"];
     let reading = shown(&union);

@@ -284,3 +284,16 @@ fn a_file_whose_bytes_are_scribbled_over_ends_no_command_but_by_its_exit_code() 
         }
     }
 }
+
+#[test]
+fn of_a_file_that_claims_more_than_is_looked_at_the_rest_is_counted() {
+    in_own_namespace!();
+    let sparse = fs::File::create("/dev/shm/sparse").unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    let shown = printed("show --raw posix:/sparse");
+    let rest = (1_u64 << 40) - (64 << 20);
+    assert!(
+        shown.ends_with(&format!("\n{rest} bytes more are not looked at\n")),
+        "{shown}"
+    );
+}

@@ -44,6 +44,7 @@ fn what_the_schema_refuses_leaves_the_value_as_it_was() {
         ("limits.cpu[4]=7", 1, "it has 4"),
         ("name=bob pid=x", 5, "pid"),
         ("pid", 2, "PATH=VALUE"),
+        ("pid=1 .pid=2", 2, "named twice"),
     ] {
         let ran = shm(&format!("set 0x1234 {arguments}"));
         assert_eq!(ran.code, code, "{arguments}: {}", ran.err);
