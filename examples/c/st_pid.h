@@ -12,7 +12,7 @@
  *
  * In this order, each part using only those before it: what a user sees; words; copies; system calls; stored forms; state
  * and schema; repair; processes; records; files; semaphores; verdicts; leaving; claims; the lock; reading; writing; the
- * disk; attaching; birth; opening; opening files; waiting; for C++.
+ * disk; attaching; birth; opening by key; opening files; opening; waiting; for C++.
  */
 #ifndef SHMBOX_H_1
 #define SHMBOX_H_1
@@ -3168,6 +3168,7 @@ typedef struct shmbox_birth_ {
 	const void *value;
 	size_t size; /* of the segment */
 	int mode, exclusive;
+	uint64_t made; /* the number of the file that this call has made; 0: none */
 } shmbox_birth_;
 
 /* Divides a new segment as all programs do that know the struct: how many bytes it has, or 0 for too many. */
@@ -3311,7 +3312,7 @@ static inline int shmbox_complete_(shmbox *box, struct shmid_ds *facts, const sh
 	return shmbox_verify_(box, facts->shm_segsz);
 }
 
-/* ---- Opening ---- */
+/* ---- Opening by key ---- */
 
 /* Looks once at what the key leads to: makes it, makes it ready or ends its removal, if there is a `birth`. */
 static inline int shmbox_attempt_(shmbox *box, key_t key, const shmbox_options *options, const shmbox_birth_ *birth)
@@ -3352,22 +3353,6 @@ static inline int shmbox_attempt_(shmbox *box, key_t key, const shmbox_options *
 	return code == SHMBOX_UNBORN_ ? SHMBOX_AGAIN_ : code;
 }
 
-/* An empty handle. Returns the options that stand for none. */
-static inline const shmbox_options *shmbox_prepare_(shmbox *box, const shmbox_type *type, const shmbox_options *options)
-{
-	static const shmbox_options usual = { 0, 0, SHMBOX_TRUST_SELF, 0, 0 };
-
-	if (options == SHMBOX_NULL_)
-		options = &usual;
-	memset(box, 0, sizeof *box);
-	box->type = type;
-	box->set = -1;
-	box->pid = getpid();
-	box->writable = !options->read_only;
-	box->limit_ms = options->limit_ms;
-	return options;
-}
-
 /* Whether the mode and the value may be a newborn's: 0 or a code. Divides the segment. */
 static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
 {
@@ -3375,43 +3360,6 @@ static inline int shmbox_conceive_(shmbox *box, shmbox_birth_ *birth)
 		return SHMBOX_EARGUMENT;
 	birth->size = shmbox_divide_(box);
 	return birth->size == 0 ? SHMBOX_EINVALID : shmbox_judge_(shmbox_whole_(box->type), birth->value, 1);
-}
-
-static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options,
-			       shmbox_birth_ *birth, void (*on_slot)(shmbox *, uint32_t, int))
-{
-	int64_t end;
-	int code = 0;
-
-	options = shmbox_prepare_(box, type, options);
-	box->on_slot = on_slot;
-	end = shmbox_now_() + shmbox_limit_(box);
-	if (key == IPC_PRIVATE)
-		return SHMBOX_EARGUMENT;
-	if (birth != SHMBOX_NULL_)
-		code = shmbox_conceive_(box, birth);
-	if (code != 0)
-		return code;
-	for (;;) {
-		code = shmbox_attempt_(box, key, options, birth);
-		if (code != SHMBOX_AGAIN_)
-			return code;
-		if (shmbox_now_() >= end)
-			return box->error == EPERM ? SHMBOX_ESYSTEM : SHMBOX_EUNFINISHED;
-		shmbox_rest_a_millisecond_();
-	}
-}
-
-static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const shmbox_options *options)
-{
-	return shmbox_find_(box, type, key, options, SHMBOX_NULL_, SHMBOX_NULL_);
-}
-
-static inline int shmbox_create_(shmbox *box, const shmbox_type *type, key_t key, int mode, const void *value, int exclusive)
-{
-	shmbox_birth_ birth = { value, 0, mode, exclusive };
-
-	return shmbox_find_(box, type, key, SHMBOX_NULL_, &birth, SHMBOX_NULL_);
 }
 
 /* ---- Opening files ---- */
@@ -3736,66 +3684,94 @@ static inline int shmbox_bury_file_(shmbox *box, const char *path)
 	return buried;
 }
 
-/* The same for the file of a path, which is made if there is a `birth`; of POSIX shared memory, that is /dev/shm and its name. */
-static inline int shmbox_find_path_(shmbox *box, const shmbox_type *type, const char *path, const shmbox_options *options,
-				    shmbox_birth_ *birth, void (*on_slot)(shmbox *, uint32_t, int))
+/* Looks once at what the path leads to: makes it, or ends its removal, if there is a `birth`. */
+static inline int shmbox_attempt_path_(shmbox *box, const char *path, const shmbox_options *options, shmbox_birth_ *birth)
 {
 	int const exclusive = birth != SHMBOX_NULL_ && birth->exclusive;
-	uint64_t made = 0;
+	uint64_t const made = birth == SHMBOX_NULL_ ? 0 : birth->made;
+	int code = exclusive && made == 0 ? SHMBOX_ENOTFOUND : shmbox_attempt_file_(box, path, options), error = box->error;
+
+	box->created = code == 0 && made != 0 && box->unique == made;
+	if (code == 0 && exclusive && !box->created)
+		code = SHMBOX_EEXISTS;
+	if (code == 0)
+		return 0;
+	shmbox_close_(box);
+	/* Where nothing was mapped yet. */
+	shmbox_detach_(box);
+	box->error = error;
+	if (birth == SHMBOX_NULL_)
+		return code;
+	if (code == SHMBOX_ENOTFOUND) {
+		code = shmbox_bear_(box, path, birth);
+		if (code == 0)
+			birth->made = box->unique;
+		if (code == 0 || (code == SHMBOX_EEXISTS && !exclusive))
+			code = SHMBOX_AGAIN_;
+	}
+	/* Removed by another process that is at it, or put back under its name. */
+	if ((code == SHMBOX_EREMOVED || code == SHMBOX_EEXISTS) && (shmbox_bury_file_(box, path) || code == SHMBOX_EREMOVED))
+		code = SHMBOX_AGAIN_;
+	return code;
+}
+
+/* ---- Opening ---- */
+
+/* Opens the segment of a key or, with a path, the file of that, which is made if there is a `birth`; of POSIX shared memory, that is
+ * /dev/shm and its name. */
+static inline int shmbox_find_(shmbox *box, const shmbox_type *type, key_t key, const char *path, const shmbox_options *options,
+			       shmbox_birth_ *birth, void (*on_slot)(shmbox *, uint32_t, int))
+{
+	static const shmbox_options usual = { 0, 0, SHMBOX_TRUST_SELF, 0, 0 };
 	int64_t end;
 	int code = 0;
 
-	options = shmbox_prepare_(box, type, options);
+	if (options == SHMBOX_NULL_)
+		options = &usual;
+	memset(box, 0, sizeof *box);
+	box->type = type;
 	box->on_slot = on_slot;
-	box->is_file = 1;
-	box->id = SHMBOX_NO_FILE_;
-	box->file = SHMBOX_NO_FILE_;
+	box->set = -1;
+	box->pid = getpid();
+	box->writable = !options->read_only;
+	box->limit_ms = options->limit_ms;
+	box->is_file = path != SHMBOX_NULL_;
+	box->id = box->file = SHMBOX_NO_FILE_;
 	end = shmbox_now_() + shmbox_limit_(box);
+	if (path == SHMBOX_NULL_ && key == IPC_PRIVATE)
+		return SHMBOX_EARGUMENT;
 	if (birth != SHMBOX_NULL_)
 		code = shmbox_conceive_(box, birth);
 	if (code != 0)
 		return code;
 	for (;;) {
-		int error;
-
-		code = exclusive && made == 0 ? SHMBOX_ENOTFOUND : shmbox_attempt_file_(box, path, options);
-		error = box->error;
-		box->created = code == 0 && made != 0 && box->unique == made;
-		if (code == 0 && exclusive && !box->created)
-			code = SHMBOX_EEXISTS;
-		if (code == 0)
-			return 0;
-		shmbox_close_(box);
-		/* Where nothing was mapped yet. */
-		shmbox_detach_(box);
-		box->error = error;
-		if (code == SHMBOX_ENOTFOUND && birth != SHMBOX_NULL_) {
-			code = shmbox_bear_(box, path, birth);
-			if (code == 0)
-				made = box->unique;
-			if (code == 0 || (code == SHMBOX_EEXISTS && !exclusive))
-				code = SHMBOX_AGAIN_;
-		}
-		/* Removed by another process that is at it, or put back under its name. */
-		if (birth != SHMBOX_NULL_ && (code == SHMBOX_EREMOVED || code == SHMBOX_EEXISTS) &&
-		    (shmbox_bury_file_(box, path) || code == SHMBOX_EREMOVED))
-			code = SHMBOX_AGAIN_;
+		/* A compiler may know that there is no path. */
+		code = path != SHMBOX_NULL_ ? shmbox_attempt_path_(box, path, options, birth)
+					    : shmbox_attempt_(box, key, options, birth);
 		if (code != SHMBOX_AGAIN_)
 			return code;
-		/* Removed, or put in another's place, again and again. */
-		if (shmbox_now_() >= end)
+		if (shmbox_now_() < end)
+			shmbox_rest_a_millisecond_();
+		else if (path != SHMBOX_NULL_)
+			/* Removed, or put in another's place, again and again. */
 			return SHMBOX_EREMOVED;
-		shmbox_rest_a_millisecond_();
+		else
+			return box->error == EPERM ? SHMBOX_ESYSTEM : SHMBOX_EUNFINISHED;
 	}
 }
 
-static inline int shmbox_create_path_(shmbox *box, const shmbox_type *type, const char *path, int mode, const void *value,
-				      int exclusive)
+static inline int shmbox_open_(shmbox *box, const shmbox_type *type, key_t key, const char *path, const shmbox_options *options)
+{
+	return shmbox_find_(box, type, key, path, options, SHMBOX_NULL_, SHMBOX_NULL_);
+}
+
+static inline int shmbox_create_(shmbox *box, const shmbox_type *type, key_t key, const char *path, int mode, const void *value,
+				 int exclusive)
 {
 	shmbox_options const options = { 0, 0, SHMBOX_TRUST_SELF, 0, mode };
-	shmbox_birth_ birth = { value, 0, mode, exclusive };
+	shmbox_birth_ birth = { value, 0, mode, exclusive, 0 };
 
-	return shmbox_find_path_(box, type, path, &options, &birth, SHMBOX_NULL_);
+	return shmbox_find_(box, type, key, path, &options, &birth, SHMBOX_NULL_);
 }
 
 /* ---- Waiting ---- */
@@ -3884,37 +3860,37 @@ public:
 	[[nodiscard]] int open(key_t key, const shmbox_options *options = nullptr) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_open_(&box_, Of::type(), key, options);
+		return shmbox_open_(&box_, Of::type(), key, nullptr, options);
 	}
 
 	[[nodiscard]] int open_file(const char *path, const shmbox_options *options = nullptr) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_find_path_(&box_, Of::type(), path, options, nullptr, nullptr);
+		return shmbox_open_(&box_, Of::type(), 0, path, options);
 	}
 
 	[[nodiscard]] int create(key_t key, int mode, const Value &value) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_create_(&box_, Of::type(), key, mode, &value, 1);
+		return shmbox_create_(&box_, Of::type(), key, nullptr, mode, &value, 1);
 	}
 
 	[[nodiscard]] int open_or_create(key_t key, int mode, const Value &value) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_create_(&box_, Of::type(), key, mode, &value, 0);
+		return shmbox_create_(&box_, Of::type(), key, nullptr, mode, &value, 0);
 	}
 
 	[[nodiscard]] int create_file(const char *path, int mode, const Value &value) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_create_path_(&box_, Of::type(), path, mode, &value, 1);
+		return shmbox_create_(&box_, Of::type(), 0, path, mode, &value, 1);
 	}
 
 	[[nodiscard]] int open_or_create_file(const char *path, int mode, const Value &value) noexcept
 	{
 		shmbox_close_(&box_);
-		return shmbox_create_path_(&box_, Of::type(), path, mode, &value, 0);
+		return shmbox_create_(&box_, Of::type(), 0, path, mode, &value, 0);
 	}
 
 	[[nodiscard]] int persist() noexcept { return shmbox_persist_(&box_, Of::type()); }
@@ -4006,7 +3982,7 @@ static inline const shmbox_type *st_pid_type_(void)
 /* Attaches the segment of `key`, and checks that it holds a struct st_pid. */
 static inline int st_pid_open(shmbox *box, key_t key)
 {
-	return shmbox_open_(box, st_pid_type_(), key, SHMBOX_NULL_);
+	return shmbox_open_(box, st_pid_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_);
 }
 
 /* The same for reading alone: needs no right to write, and takes earlier versions of the struct. */
@@ -4014,45 +3990,45 @@ static inline int st_pid_open_read_only(shmbox *box, key_t key)
 {
 	shmbox_options const options = { 1, 0, SHMBOX_TRUST_SELF, 0, 0 };
 
-	return shmbox_open_(box, st_pid_type_(), key, &options);
+	return shmbox_open_(box, st_pid_type_(), key, SHMBOX_NULL_, &options);
 }
 
 /* The same with options of the caller's. */
 static inline int st_pid_open_with(shmbox *box, key_t key, const shmbox_options *options)
 {
-	return shmbox_open_(box, st_pid_type_(), key, options);
+	return shmbox_open_(box, st_pid_type_(), key, SHMBOX_NULL_, options);
 }
 
 /* Opens the value in a file, or in POSIX shared memory: `/name` is the file /dev/shm/name. `options` may be NULL. After a restart of
  * the machine, the first one that opens it for writing brings the newest durable value back. */
 static inline int st_pid_open_file(shmbox *box, const char *path, const shmbox_options *options)
 {
-	return shmbox_find_path_(box, st_pid_type_(), path, options, SHMBOX_NULL_, SHMBOX_NULL_);
+	return shmbox_open_(box, st_pid_type_(), 0, path, options);
 }
 
 /* Makes the segment of `key`, with a first value and a mode such as 0640; SHMBOX_EEXISTS if there is one. */
 static inline int st_pid_create(shmbox *box, key_t key, int mode, const struct st_pid *value)
 {
-	return shmbox_create_(box, st_pid_type_(), key, mode, value, 1);
+	return shmbox_create_(box, st_pid_type_(), key, SHMBOX_NULL_, mode, value, 1);
 }
 
 /* Opens the segment of `key`, or makes it: box->created tells which. A birth that another process did not live to end is
  * ended. */
 static inline int st_pid_open_or_create(shmbox *box, key_t key, int mode, const struct st_pid *value)
 {
-	return shmbox_create_(box, st_pid_type_(), key, mode, value, 0);
+	return shmbox_create_(box, st_pid_type_(), key, SHMBOX_NULL_, mode, value, 0);
 }
 
 /* Makes the file of a path, with a first value and a mode such as 0640: whole, or not at all. SHMBOX_EEXISTS if there is one. */
 static inline int st_pid_create_file(shmbox *box, const char *path, int mode, const struct st_pid *value)
 {
-	return shmbox_create_path_(box, st_pid_type_(), path, mode, value, 1);
+	return shmbox_create_(box, st_pid_type_(), 0, path, mode, value, 1);
 }
 
 /* Opens the file of a path, or makes it: box->created tells which. Others may write it as far as `mode` lets them. */
 static inline int st_pid_open_or_create_file(shmbox *box, const char *path, int mode, const struct st_pid *value)
 {
-	return shmbox_create_path_(box, st_pid_type_(), path, mode, value, 0);
+	return shmbox_create_(box, st_pid_type_(), 0, path, mode, value, 0);
 }
 
 /* Brings the newest committed value of a file to its disk, and waits for it: what 0 was said of survives a power loss. */

@@ -499,11 +499,13 @@ static inline int shmbox_release_row_(shmbox_seat *seat, const shmbox_type *type
 
 /* ---- Looking at rows ---- */
 
-/* Refuses a table that counts in other fields than this program, as far as both have them: no commit may store what others count
- * in. */
-static inline int shmbox_check_counters_(shmbox_table *table, int code, int (*counts)(size_t offset))
+/* Opens a table. Refuses one that counts in other fields than this program, as far as both have them: no commit may store what others
+ * count in. */
+static inline int shmbox_open_table_(shmbox_table *table, const shmbox_type *type, key_t key, const char *path,
+				     const shmbox_options *options, int (*counts)(size_t offset))
 {
 	shmbox *const box = &table->box;
+	int code = shmbox_find_(box, type, key, path, options, SHMBOX_NULL_, shmbox_on_slot_);
 	size_t at;
 
 	for (at = 0; code == 0 && at + 8 <= box->type->size && at + 8 <= box->stored; at += 8)
@@ -589,25 +591,19 @@ static inline int shmbox_get_row_(shmbox_table *table, const shmbox_type *type, 
 /* Attaches the table of `key`, and checks that its rows are structs any_struct. */
 static inline int any_struct_table_open(shmbox_table *table, key_t key)
 {
-	int const code = shmbox_find_(&table->box, any_struct_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_, shmbox_on_slot_);
-
-	return shmbox_check_counters_(table, code, any_struct_counts_);
+	return shmbox_open_table_(table, any_struct_type_(), key, SHMBOX_NULL_, SHMBOX_NULL_, any_struct_counts_);
 }
 
 /* The same with options of the caller's, for reading only say. */
 static inline int any_struct_table_open_with(shmbox_table *table, key_t key, const shmbox_options *options)
 {
-	int const code = shmbox_find_(&table->box, any_struct_type_(), key, options, SHMBOX_NULL_, shmbox_on_slot_);
-
-	return shmbox_check_counters_(table, code, any_struct_counts_);
+	return shmbox_open_table_(table, any_struct_type_(), key, SHMBOX_NULL_, options, any_struct_counts_);
 }
 
 /* Opens the table in a file. `options` may be NULL. */
 static inline int any_struct_table_open_file(shmbox_table *table, const char *path, const shmbox_options *options)
 {
-	int const code = shmbox_find_path_(&table->box, any_struct_type_(), path, options, SHMBOX_NULL_, shmbox_on_slot_);
-
-	return shmbox_check_counters_(table, code, any_struct_counts_);
+	return shmbox_open_table_(table, any_struct_type_(), 0, path, options, any_struct_counts_);
 }
 
 /* Lets the rows of this handle go, and detaches. */

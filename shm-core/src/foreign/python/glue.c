@@ -150,10 +150,8 @@ SHMBOX_PY_ int shmbox_py_open(shmbox_py *self, key_t key, int read_only, int lim
 			      int mode, const void *first)
 {
 	shmbox_options const options = { read_only, limit_ms, trust, user, mode };
-	shmbox_birth_ birth = { first, 0, mode != 0 ? mode : 0600, 0 };
-	shmbox_birth_ *const born = first == NULL ? NULL : &birth;
-	int const code = path != NULL ? shmbox_find_path_(&self->box, any_struct_type_(), path, &options, born, NULL)
-				      : shmbox_find_(&self->box, any_struct_type_(), key, &options, born, NULL);
+	shmbox_birth_ birth = { first, 0, mode != 0 ? mode : 0600, 0, 0 };
+	int const code = shmbox_find_(&self->box, any_struct_type_(), key, path, &options, first == NULL ? NULL : &birth, NULL);
 
 	self->opened = self->box;
 	/* Copies claim nothing, and leave it to the handle that writes to notice a fork. */
