@@ -145,6 +145,7 @@ fn main() -> Outcome {
         ["fork-and-claim-in-threads", key] => fork_and_claim_in_threads(&parse(key)?),
         ["costs", key] => costs(&parse(key)?),
         ["fork-and-drop", key] => fork_and_drop(&parse(key)?),
+        ["fork-with-one-pid", key] => fork_with_one_pid(&parse(key)?),
         ["fork-in-update", key] => fork_in_update(&parse(key)?, |shared, f| {
             shared.update(|counter| f(&mut counter.n))
         }),
@@ -578,6 +579,25 @@ fn fork_and_claim_in_threads(key: &Place) -> Outcome {
         })?;
     }
     check("no update is lost", shared.get()? == 50 * THREADS as u64)
+}
+
+/// The child has the pid that its parent has, in a namespace of its own. To be run as the first process of one.
+fn fork_with_one_pid(key: &Place) -> Outcome {
+    let shared = SharedBox::<u64>::create_new(key, 0)?;
+    let set = semaphores(shared.id().expect("it lies in a segment"));
+    // SAFETY: unshare(2) takes a number.
+    let apart = unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0;
+    check("children get a namespace of their own", apart)?;
+    let own = std::process::id();
+    in_child(|| {
+        check("both have one pid", std::process::id() == own)?;
+        shared.set(1)?;
+        // Looked at while the child lives: its end would give back what it kept.
+        let claimed = slots(set).iter().filter(|value| **value != 0).count();
+        check("parent and child have a slot each", claimed == 2)
+    })?;
+    shared.update(|n| *n += 1)?;
+    check("the parent sees the child's commit", shared.get()? == 2)
 }
 
 /// How many slots of a box with the usual number of them have a record of this process.

@@ -368,6 +368,30 @@ fn a_writer_raises_its_slot_in_a_set_made_anew_where_no_advice_on_memory_is_foll
     wait_until(&|| raised() == 2);
 }
 
+#[test]
+fn a_child_with_the_pid_of_its_parent_is_told_from_it_where_no_advice_on_memory_is_followed() {
+    let options = ["--pid", "--fork"];
+    if !may_unshare("a pid namespace in another", &options) {
+        return;
+    }
+    let guard = Guard::new();
+    let (madvise, key) = (libc::SYS_madvise.to_string(), guard.arg());
+    let arguments = [
+        "exec-without",
+        &madvise,
+        "0",
+        PEER,
+        "fork-with-one-pid",
+        &key,
+    ];
+    let mut parent = apart(&options, &arguments);
+    if parent.line() != "filtered" {
+        eprintln!("SKIPPED: no seccomp filter is to be had here");
+        return;
+    }
+    parent.succeed();
+}
+
 /// Semaphores of a new set say nothing of a writer that claimed under the one before, and records
 /// nothing of another pid namespace.
 #[test]

@@ -102,7 +102,8 @@ fn renew() -> u32 {
 }
 
 /// The epoch where there is no page that forks wipe (a kernel before 4.14, an emulator): the pid tells parent and child
-/// apart, at the price of a system call. Not the pid itself: a parent's and a child's differ in their low bits too.
+/// apart, at the price of a system call, also after a bare `clone`; and a handler of `fork` those that have one pid, each in
+/// a namespace of its own. Not the pid itself: a parent's and a child's differ in their low bits too.
 fn by_pid() -> u32 {
     let pid = std::process::id();
     let mut seen = BY_PID.load(Relaxed);
@@ -114,6 +115,11 @@ fn by_pid() -> u32 {
         }
     }
     seen as u32
+}
+
+/// Runs in a child before `fork` returns there: makes the next call of [`by_pid`] give out another epoch.
+unsafe extern "C" fn forget_pid() {
+    BY_PID.fetch_and(u32::MAX.into(), Relaxed);
 }
 
 /// The next epoch.
@@ -149,6 +155,9 @@ fn install() -> &'static AtomicU32 {
     let new = if wiped {
         page.cast()
     } else {
+        // SAFETY: pthread_atfork(3): the handler makes no call that a signal handler may not make. Run twice, where threads
+        // come here at once, it does the same.
+        unsafe { libc::pthread_atfork(None, None, Some(forget_pid)) };
         (&raw const NEVER_A_PAGE).cast_mut()
     };
     let none = (&raw const NO_PAGE).cast_mut();
