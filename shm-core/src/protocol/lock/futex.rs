@@ -24,42 +24,21 @@ struct KernelTimespec {
 /// Every reason to return leads the caller to look again, so none is told. One system call. A word
 /// on a read-only mapping is fine: the kernel only reads it.
 pub(in crate::protocol) fn sleep(word: *const u32, expected: u32, nap: Duration) {
-    wait(word, 0, expected, nap);
-}
-
-/// The same on a word of this process alone, which is found faster.
-#[cfg(feature = "async")]
-pub(super) fn sleep_private(word: *const u32, expected: u32, nap: Duration) {
-    wait(word, libc::FUTEX_PRIVATE_FLAG, expected, nap);
-}
-
-fn wait(word: *const u32, flag: libc::c_int, expected: u32, nap: Duration) {
     let nap = KernelTimespec {
         seconds: i64::try_from(nap.as_secs()).unwrap_or(i64::MAX),
         nanos: nap.subsec_nanos().into(),
     };
-    let command = libc::FUTEX_WAIT | flag;
     // SAFETY: futex(2): FUTEX_WAIT reads the aligned word at the first argument and the timeout at
     // the fourth, and reports a bad address as EFAULT. Without FUTEX_PRIVATE_FLAG the word is found
     // by its page, so processes meet.
-    unsafe { libc::syscall(FUTEX, word, command, expected, &raw const nap) };
+    unsafe { libc::syscall(FUTEX, word, libc::FUTEX_WAIT, expected, &raw const nap) };
 }
 
 /// Wakes up to `count` sleepers on the word, in every process. One system call.
 pub(in crate::protocol) fn wake(word: *const u32, count: i32) {
-    wake_up(word, 0, count);
-}
-
-/// Wakes a sleeper of this process.
-#[cfg(feature = "async")]
-pub(super) fn wake_private(word: *const u32) {
-    wake_up(word, libc::FUTEX_PRIVATE_FLAG, 1);
-}
-
-fn wake_up(word: *const u32, flag: libc::c_int, count: i32) {
     let no_time = ptr::null::<KernelTimespec>();
     // SAFETY: futex(2): FUTEX_WAKE touches no memory of ours.
-    unsafe { libc::syscall(FUTEX, word, libc::FUTEX_WAKE | flag, count, no_time) };
+    unsafe { libc::syscall(FUTEX, word, libc::FUTEX_WAKE, count, no_time) };
 }
 
 /// One word of [`sleep_on_any`]: `struct futex_waitv`, `include/uapi/linux/futex.h`.
@@ -92,14 +71,6 @@ impl Word {
 
     pub(super) fn address(&self) -> usize {
         self.address as usize
-    }
-
-    /// As in [`sleep_private`].
-    pub(super) fn private(address: usize, expected: u32) -> Word {
-        const FUTEX2_PRIVATE: u32 = 128;
-        let mut word = Word::new(address, expected);
-        word.flags |= FUTEX2_PRIVATE;
-        word
     }
 }
 

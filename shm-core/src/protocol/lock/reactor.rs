@@ -279,7 +279,7 @@ impl Waiting {
         drop(inner);
         (self.epoch, self.address, self.number) = (reactor.epoch, words.address(), number);
         if poke {
-            futex::wake_private(poked.as_ptr());
+            futex::wake(poked.as_ptr(), 1);
         }
         Ok(had_waited && before.is_none())
     }
@@ -356,7 +356,7 @@ fn run(reactor: &Reactor, index: usize) {
         let mut inner = reactor.lock();
         let thread = &mut inner.threads[index];
         let (poked, expected) = (thread.poked, thread.poked.load(Relaxed));
-        list.push(Word::private(poked.as_ptr().addr(), expected));
+        list.push(Word::new(poked.as_ptr().addr(), expected));
         if now.duration_since(asked) >= ANNOUNCED_NAP {
             (asked, round) = (now, round + 1);
             question(&mut thread.watches, round, &mut woken);
@@ -406,13 +406,16 @@ fn run(reactor: &Reactor, index: usize) {
         };
         let hastened = match slept {
             // The first one is the one that is poked.
-            Ok(Some(word @ 1..)) => hasten(reactor, index, list[word].address(), &mut woken),
+            Ok(Some(word @ 1..)) => {
+                let place = (index, list[word].address());
+                hasten(reactor, place, &mut woken, futex::barrier_everywhere)
+            }
             Ok(_) => false,
             Err(errno) => {
                 if !refused && is_refusal(errno) {
                     reactor.lock().refused = true;
                 }
-                futex::sleep_private(poked.as_ptr(), expected, between_looks);
+                futex::sleep(poked.as_ptr(), expected, between_looks);
                 false
             }
         };
@@ -423,8 +426,13 @@ fn run(reactor: &Reactor, index: usize) {
     }
 }
 
-/// Wakes the tasks of the word that ended the sleep, before anything else is done. `true`: there were some.
-fn hasten(reactor: &Reactor, index: usize, address: usize, woken: &mut Vec<Waker>) -> bool {
+/// Wakes the tasks of the word that ended the sleep of a thread, before anything else is done. `true`: there were some.
+fn hasten(
+    reactor: &Reactor,
+    (index, address): (usize, usize),
+    woken: &mut Vec<Waker>,
+    barrier: impl FnOnce() -> bool,
+) -> bool {
     let mut inner = reactor.lock();
     let watches = &mut inner.threads[index].watches;
     // SAFETY: **mapped**: this thread has the lock.
@@ -435,7 +443,7 @@ fn hasten(reactor: &Reactor, index: usize, address: usize, woken: &mut Vec<Waker
     drop(inner);
     let any = !woken.is_empty();
     wake(woken);
-    if announced && !futex::barrier_everywhere() {
+    if announced && !barrier() {
         // It was allowed before. Those that relied on it come back by themselves.
         let waiters = reactor.lock().threads[index].watches.retire(address);
         woken.extend(waiters.into_values().map(|waiter| waiter.waker));
@@ -463,4 +471,99 @@ fn question(watches: &mut Watches<Words>, round: usize, woken: &mut Vec<Waker>) 
     let suspect =
         |address: usize, words: &Words| is_due(address) && (words.may_be_gone)(words.number);
     watches.question(suspect, woken);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    static SEQ: AtomicU64 = AtomicU64::new(0);
+    static STATE: AtomicU32 = AtomicU32::new(1);
+    static AWAITED: AtomicU64 = AtomicU64::new(0);
+
+    fn words() -> Words {
+        let low = usize::from(cfg!(target_endian = "big"));
+        Words {
+            word: (&raw const SEQ).cast::<AtomicU32>().wrapping_add(low),
+            state: &raw const STATE,
+            announcement: Some(Announcement {
+                seq: &raw const SEQ,
+                awaited: &raw const AWAITED,
+            }),
+            may_be_gone: |_| false,
+            number: 0,
+            deaths: None,
+        }
+    }
+
+    /// Comes back whenever it is woken, and notes whether it relies on the thread's announcement then.
+    struct Task {
+        reactor: Arc<Reactor>,
+        relied: Mutex<Vec<bool>>,
+    }
+
+    impl Task {
+        fn wait(self: &Arc<Task>) {
+            let mut inner = self.reactor.lock();
+            // SAFETY: they are statics.
+            let seen = unsafe { words().look(0) };
+            let relies = inner.is_announced(words().address(), seen.word);
+            self.relied.lock().unwrap().push(relies);
+            inner.last += 1;
+            let waiter = Waiter {
+                seen,
+                waker: Arc::clone(self).into(),
+            };
+            let numbered = (inner.last, waiter);
+            let watches = &mut inner.threads[0].watches;
+            let _ = watches.add(words().address(), words(), false, numbered);
+        }
+
+        /// A commit ends the thread's sleep.
+        fn commit(&self, barrier: bool) {
+            let place = (0, words().address());
+            // SAFETY: they are statics.
+            let look = |words: &Words, known| unsafe { words.look(known) };
+            let mut inner = self.reactor.lock();
+            let watches = &mut inner.threads[0].watches;
+            let _ = watches.look(look, &mut Vec::new(), |_, _| ());
+            drop(inner);
+            SEQ.fetch_add(2, Relaxed);
+            hasten(&self.reactor, place, &mut Vec::new(), || barrier);
+        }
+    }
+
+    impl Wake for Task {
+        fn wake(self: Arc<Task>) {
+            self.wait();
+        }
+    }
+
+    #[test]
+    fn who_relied_on_a_barrier_that_is_refused_later_is_woken_and_announces_itself() {
+        let inner = Inner {
+            refused: false,
+            last: 0,
+            threads: Vec::new(),
+        };
+        let reactor = Arc::new(Reactor {
+            epoch: 0,
+            inner: Mutex::new(inner),
+        });
+        reactor.lock().thread_for(words().address(), false);
+        let task = Arc::new(Task {
+            reactor,
+            relied: Mutex::default(),
+        });
+        task.wait();
+        for barrier in [true, true, false] {
+            task.commit(barrier);
+        }
+        // At first the thread does not know that it comes back at once.
+        let relied = task.relied.lock().unwrap();
+        assert_eq!(*relied, [false, false, true, true, false]);
+    }
 }

@@ -16,8 +16,7 @@
 //! commit meets the announcement, or the thread's look. For tasks that don't come back a committer wakes the thread
 //! once in vain.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
@@ -62,39 +61,14 @@ struct Watch<W> {
 
 /// By the addresses of their words.
 #[derive(Debug)]
-pub(in crate::protocol) struct Watches<W>(HashMap<usize, Watch<W>, Multiply>);
+pub(in crate::protocol) struct Watches<W>(BTreeMap<usize, Watch<W>>);
 
 /// By their numbers.
-pub(in crate::protocol) type Waiters = HashMap<u64, Waiter, Multiply>;
-
-type Multiply = BuildHasherDefault<Multiplied>;
-
-/// A hash of one number, at the cost of two instructions: a committer waits for it, and no peer chooses these numbers.
-#[derive(Debug, Default)]
-pub(in crate::protocol) struct Multiplied(u64);
-
-impl Hasher for Multiplied {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only numbers are hashed");
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // What is high in a product depends on all bits.
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-}
+pub(in crate::protocol) type Waiters = BTreeMap<u64, Waiter>;
 
 impl<W> Watches<W> {
     pub(in crate::protocol) fn new() -> Watches<W> {
-        Watches(HashMap::default())
+        Watches(BTreeMap::new())
     }
 
     pub(in crate::protocol) fn contains(&self, address: usize) -> bool {
@@ -125,7 +99,7 @@ impl<W> Watches<W> {
     ) -> bool {
         let watch = self.0.entry(address).or_insert_with(|| Watch {
             words,
-            waiters: Waiters::default(),
+            waiters: Waiters::new(),
             alike: None,
             polled,
             listed: false,
@@ -176,7 +150,8 @@ impl<W> Watches<W> {
     ) {
         for (address, watch) in &mut self.0 {
             if !watch.waiters.is_empty() && suspect(*address, &watch.words) {
-                woken.extend(watch.waiters.drain().map(|(_, waiter)| waiter.waker));
+                let waiters = mem::take(&mut watch.waiters);
+                woken.extend(waiters.into_values().map(|waiter| waiter.waker));
             }
         }
     }
