@@ -96,15 +96,10 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, byt
 #[inline(always)]
 unsafe fn store_runs(payload: Payload, offset: usize, value: *const u8, runs: &[Run]) {
     for run in runs {
-        // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
-        // schema tells the truth), and the payload has room for them (this function's contract).
-        unsafe {
-            let (at, from) = (offset + run.offset, value.add(run.offset));
-            if run.count == 1 {
-                payload.store(at, from, run.len);
-            } else {
-                payload.store_strided(at, from, (run.len, run.count, run.stride));
-            }
+        for at in (0..run.count).map(|n| run.offset + n * run.stride) {
+            // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
+            // schema tells the truth), and the payload has room for them (this function's contract).
+            unsafe { payload.store(offset + at, value.add(at), run.len) };
         }
     }
 }

@@ -73,11 +73,11 @@ impl<T: SharedLayout> Typed<T> {
     ) -> Result<Snapshot<F>, E> {
         if const { size_of::<F>() > LONG } {
             let mut place = Spaced::new();
-            let version = match self.read_to_memory(field, &mut place.value) {
+            let version = match self.fill(field, &mut place.value) {
                 Ok(version) => version,
                 Err(failure) => return Err(explain(failure)),
             };
-            // SAFETY: `read_to_memory` made it an `F`.
+            // SAFETY: `fill` made it an `F`.
             let value = unsafe { place.value.assume_init() };
             return Ok(Snapshot { value, version });
         }
@@ -153,10 +153,10 @@ impl<T: SharedLayout> Typed<T> {
     pub(crate) fn read_value<E>(&self, explain: impl FnOnce(Failure) -> E) -> Result<T, E> {
         if const { size_of::<T>() > LONG } {
             let mut place = Spaced::<T>::new();
-            if let Err(failure) = self.read_to_memory(Field::WHOLE, &mut place.value) {
+            if let Err(failure) = self.fill(Field::WHOLE, &mut place.value) {
                 return Err(explain(failure));
             }
-            // SAFETY: `read_to_memory` made it a `T`.
+            // SAFETY: `fill` made it a `T`.
             return Ok(unsafe { place.value.assume_init() });
         }
         let mut value = MaybeUninit::uninit();
@@ -193,7 +193,7 @@ impl<T: SharedLayout> Typed<T> {
         explain: impl FnOnce(Failure) -> E,
     ) -> Result<R, E> {
         let mut place = Spaced::<T>::new();
-        match self.fill(&mut place.value) {
+        match self.fill(Field::WHOLE, &mut place.value) {
             // SAFETY: `fill` made it a `T`.
             Ok(_) => Ok(look(unsafe { place.value.assume_init_ref() })),
             Err(failure) => Err(explain(failure)),
@@ -203,7 +203,7 @@ impl<T: SharedLayout> Typed<T> {
     /// Reads the value into a box, without a copy on the stack. One allocation.
     pub(crate) fn read_boxed(&self) -> Result<Box<T>, Failure> {
         let mut value = Box::new_uninit();
-        self.fill(&mut value)?;
+        self.fill(Field::WHOLE, &mut value)?;
         // SAFETY: `fill` made it a `T`.
         Ok(unsafe { value.assume_init() })
     }
@@ -216,21 +216,9 @@ impl<T: SharedLayout> Typed<T> {
         // `T`", and `value` is ours alone. Every way out of this function leaves a valid `T` in it:
         // after `Ok` the one that was read, else that of `Owed`.
         let owed = Owed(unsafe { &mut *(&raw mut *value).cast::<MaybeUninit<T>>() });
-        let version = self.fill(&mut *owed.0)?;
+        let version = self.fill(Field::WHOLE, &mut *owed.0)?;
         mem::forget(owed);
         Ok(version)
-    }
-
-    /// Fills `place` where it lies. After `Ok` it holds a `T`.
-    #[inline(always)]
-    fn fill(&self, place: &mut MaybeUninit<T>) -> Result<u64, Failure> {
-        if const { size_of::<T>() > LONG } {
-            return self.read_to_memory(Field::WHOLE, place);
-        }
-        match self.try_read_to(Field::WHOLE, place) {
-            Some(version) => Ok(version),
-            None => self.read_to(Field::WHOLE, place),
-        }
     }
 
     /// Fills `place`, if that succeeds at once. After `Some` it holds an `F`.
@@ -250,24 +238,16 @@ impl<T: SharedLayout> Typed<T> {
         unsafe { is_valid(field, place) }.then_some(version)
     }
 
-    /// Fills `place`, by the way for many bytes. After `Ok` it holds an `F`.
+    /// Fills `place` where it lies. After `Ok` it holds an `F`.
     #[inline(always)]
-    fn read_to_memory<F: SharedLayout>(
+    fn fill<F: SharedLayout>(
         &self,
         field: Field<T, F>,
         place: &mut MaybeUninit<F>,
     ) -> Result<u64, Failure> {
-        // SAFETY: a field lies within the `T`, for which there is room under the state that
-        // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
-        let version = unsafe {
-            let segment = self.attached.segment();
-            segment.try_read_long(field.span(), place.as_mut_ptr().cast())
-        };
-        match version {
-            // SAFETY: after `Some` all bytes of the place are initialised
-            // (`Segment::try_read_long`).
-            Some(version) if unsafe { is_valid(field, place) } => Ok(version),
-            _ => self.read_to(field, place),
+        match self.try_read_to(field, place) {
+            Some(version) => Ok(version),
+            None => self.read_to(field, place),
         }
     }
 

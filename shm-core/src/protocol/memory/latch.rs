@@ -131,22 +131,11 @@ impl Latch {
     #[inline(always)]
     pub(in crate::protocol) unsafe fn read(&self, span: Span, dst: *mut u8) -> Option<u64> {
         // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
-        self.read_by(|copy| unsafe { copy.load(span.offset, dst, span.len) })
-    }
-
-    /// The same for many bytes: see [`Area::load_long`].
-    ///
-    /// # Safety
-    ///
-    /// The span fits in the payload, and `dst` is valid for writes of as many bytes.
-    #[inline(always)]
-    pub(in crate::protocol) unsafe fn read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        // SAFETY: the span fits in the payload, and so in each copy (**alike**); `dst` takes its bytes.
         unsafe {
             if span.len > PIECE {
                 self.read_in_pieces(span, dst, PIECE)
             } else {
-                self.read_by(|copy| copy.load_long(span.offset, dst, span.len))
+                self.read_by(|copy| copy.load_span(span, dst))
             }
         }
     }

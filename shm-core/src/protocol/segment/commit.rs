@@ -275,25 +275,6 @@ impl Payload {
         unsafe { self.area.store(offset, src, len) };
     }
 
-    /// Stores stretches of `len` bytes from `src` at `offset`: `count` of them, `stride` bytes
-    /// apart on both sides.
-    ///
-    /// # Safety
-    ///
-    /// `count` is at least 1. Each stretch lies within the segment's capacity, and `src` is valid for
-    /// reads of its initialised bytes.
-    #[inline(always)]
-    pub(crate) unsafe fn store_strided(
-        self,
-        offset: usize,
-        src: *const u8,
-        (len, count, stride): (usize, usize, usize),
-    ) {
-        // SAFETY: each stretch is within the capacity, which is the area's size, and writable (**owned**);
-        // `src` has its bytes.
-        unsafe { self.area.store_strided(offset, src, (len, count, stride)) };
-    }
-
     /// Stores a comb's stretches from `src` at `offset`; all other bytes keep their values.
     ///
     /// # Safety

@@ -203,22 +203,6 @@ impl Segment {
         unsafe { self.latch.read(span, dst) }
     }
 
-    /// The same for many bytes, to memory that won't be moved.
-    ///
-    /// # Safety
-    ///
-    /// The span lies within the segment's capacity if a state was named to [`Segment::read_as`] last without an older
-    /// version, and `dst` is valid for writes of as many bytes.
-    #[inline(always)]
-    pub(crate) unsafe fn try_read_long(&self, span: Span, dst: *mut u8) -> Option<u64> {
-        if u64::from(self.state().0) != self.read_as.load(Relaxed) {
-            return None;
-        }
-        // SAFETY: a state was named without an older version, and still stands, so the span lies within the capacity, which is the
-        // payload's size (**divided**); `dst` takes its bytes.
-        unsafe { self.latch.read_long(span, dst) }
-    }
-
     /// Does the same again and again, up to the time limit, as long as the schema of `state` is in
     /// force: its last look at that comes after the copy. After `Ok` all of `dst` is initialised.
     ///

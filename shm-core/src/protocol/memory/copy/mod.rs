@@ -170,33 +170,6 @@ impl Area {
         unsafe { way::store(self.first, offset, src, len) }
     }
 
-    /// Copies stretches of `len` bytes from `src`, private memory, to `offset`: `count` of them,
-    /// `stride` bytes apart on both sides. What lies between them keeps its values, as in
-    /// [`Area::store`].
-    ///
-    /// # Safety
-    ///
-    /// `count` is at least 1. Each stretch is in bounds, `src` is valid for reads of its initialised
-    /// bytes, and the mapping is writable.
-    #[inline(always)]
-    pub(in crate::protocol) unsafe fn store_strided(
-        self,
-        offset: usize,
-        src: *const u8,
-        (len, count, stride): (usize, usize, usize),
-    ) {
-        debug_assert!(self.holds(offset, (count - 1) * stride + len));
-        #[cfg(shm_stop_points)]
-        {
-            // SAFETY: half of the stretches, each of which is in bounds, writable, and at `src`.
-            unsafe { way::store_strided(self.first, offset, src, (len, count / 2, stride)) };
-            stop!("store: half");
-        }
-        // SAFETY: the words of each stretch are there (in bounds; mapped, words) and writable, and `src`
-        // has its bytes.
-        unsafe { way::store_strided(self.first, offset, src, (len, count, stride)) }
-    }
-
     /// Copies a comb's stretches from `src`, private memory, to `offset`. What lies between them
     /// keeps its values, as in [`Area::store`]; `exact`: even if a writer without the lock stores
     /// to it meanwhile.
@@ -222,15 +195,6 @@ impl Area {
             unsafe { way::store_blocks(self.first, offset, src, comb) }
         };
         stop!("store: half");
-        if done == 0 {
-            for tooth in comb.teeth {
-                let repeat = (tooth.len, comb.count, comb.stride);
-                // SAFETY: a tooth's repetitions lie within the comb, which is in bounds and writable, and
-                // whose bytes `src` has, initialised there.
-                unsafe { self.store_strided(offset + tooth.offset, src.add(tooth.offset), repeat) };
-            }
-            return;
-        }
         let rest = Span::between(done, comb.len());
         // SAFETY: these are parts of the comb's stretches; the comb is in bounds and writable, and `src`
         // has its bytes, initialised there.

@@ -160,46 +160,6 @@ unsafe fn take<T>(src: *const u8) -> T {
     unsafe { src.cast::<T>().read_unaligned() }
 }
 
-/// Stores `count` stretches of `len` bytes, `stride` bytes apart on both sides; touches nothing
-/// between them.
-///
-/// For arrays of padded elements. A length that the compiler knows makes the stores of a stretch
-/// straight, so each short one has a loop.
-///
-/// # Safety
-///
-/// For each stretch, the words hold its bytes and may be written, and `src` is valid for reads of
-/// them, initialised.
-#[inline(never)]
-pub(super) unsafe fn store_strided(
-    first: *const AtomicU64,
-    offset: usize,
-    src: *const u8,
-    (len, count, stride): (usize, usize, usize),
-) {
-    macro_rules! loops {
-        ($($short:literal)*) => {
-            match len {
-                // SAFETY: stretch `n`, of `len` bytes, begins `n * stride` bytes after the first; the
-                // words hold it, may be written, and `src` has its bytes.
-                $($short => unsafe {
-                    for at in (0..count).map(|n| n * stride) {
-                        store(first, offset + at, src.add(at), $short);
-                    }
-                },)*
-                // SAFETY: stretch `n` begins `n * stride` bytes after the first; the words hold it, may
-                // be written, and `src` has its bytes.
-                _ => unsafe {
-                    for at in (0..count).map(|n| n * stride) {
-                        store(first, offset + at, src.add(at), len);
-                    }
-                },
-            }
-        };
-    }
-    loops!(1 2 3 4 5 6 7 8 9 10 12 14 16 18 20 24 28)
-}
-
 /// # Safety
 ///
 /// The words from each pointer on hold `len` bytes, a multiple of 8; they do not overlap, and those
@@ -317,43 +277,19 @@ unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
         unsafe { copy_avx(dst, src, len) }
     } else {
         // SAFETY: the two stretches of `len` bytes, a positive multiple of `BLOCK`, are there and do not
-        // overlap; SSE is part of x86-64.
-        unsafe { copy_sse(dst, src, len) }
+        // overlap.
+        unsafe { copy_blocks(dst, src, len) }
     }
 }
 
 /// # Safety
 ///
-/// `src` is readable and `dst` writable for `len` bytes, a positive multiple of [`BLOCK`], and they do
-/// not overlap.
-#[inline(always)]
-unsafe fn copy_sse(dst: *mut u8, src: *const u8, len: usize) {
-    // SAFETY: the loop touches `src[0..len]` and `dst[0..len]` and nothing else: `i` runs from 0 in
-    // steps of 64, and `len` is a positive multiple of 64. No stack is used.
-    unsafe {
-        asm!(
-            "2:",
-            "movups {a}, [{src} + {i}]",
-            "movups {b}, [{src} + {i} + 16]",
-            "movups {c}, [{src} + {i} + 32]",
-            "movups {d}, [{src} + {i} + 48]",
-            "movups [{dst} + {i}], {a}",
-            "movups [{dst} + {i} + 16], {b}",
-            "movups [{dst} + {i} + 32], {c}",
-            "movups [{dst} + {i} + 48], {d}",
-            "add {i}, 64",
-            "cmp {i}, {len}",
-            "jb 2b",
-            src = in(reg) src,
-            dst = in(reg) dst,
-            len = in(reg) len,
-            i = inout(reg) 0usize => _,
-            a = out(xmm_reg) _,
-            b = out(xmm_reg) _,
-            c = out(xmm_reg) _,
-            d = out(xmm_reg) _,
-            options(nostack),
-        );
+/// `src` is readable and `dst` writable for `len` bytes, a multiple of [`BLOCK`], and they do not overlap.
+#[cold]
+unsafe fn copy_blocks(dst: *mut u8, src: *const u8, len: usize) {
+    for at in (0..len).step_by(BLOCK) {
+        // SAFETY: a block of the two stretches of `len` bytes, which are there.
+        unsafe { store64(dst.add(at), load64(src.add(at))) };
     }
 }
 

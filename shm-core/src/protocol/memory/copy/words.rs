@@ -77,25 +77,6 @@ pub(super) unsafe fn store(first: *const AtomicU64, offset: usize, src: *const u
     }
 }
 
-/// Stores `count` stretches of `len` bytes, `stride` bytes apart on both sides.
-///
-/// # Safety
-///
-/// For each stretch, the words hold its bytes and may be written, and `src` is valid for reads of
-/// them, initialised.
-pub(super) unsafe fn store_strided(
-    first: *const AtomicU64,
-    offset: usize,
-    src: *const u8,
-    (len, count, stride): (usize, usize, usize),
-) {
-    for at in (0..count).map(|n| n * stride) {
-        // SAFETY: stretch `n` begins `n * stride` bytes after the first; the words hold it, may be
-        // written, and `src` has its bytes.
-        unsafe { store(first, offset + at, src.add(at), len) };
-    }
-}
-
 /// None: blocks are for wider registers than a word.
 pub(super) unsafe fn store_blocks(
     _: *const AtomicU64,
