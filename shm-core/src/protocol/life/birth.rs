@@ -21,7 +21,7 @@ use super::adoption;
 use super::find::{EXECUTE, Found, Mapped, NEWBORN, find};
 use super::guard::Guard;
 use super::newborn::{Newborn, Write, describe, unique_id};
-use super::open::{NAP, await_ready, retry};
+use super::open::{NAP, ready, retry};
 use super::removal;
 use crate::protocol::fault::Fault;
 use crate::protocol::lock::set;
@@ -44,7 +44,7 @@ pub(crate) fn create_new(
     retry(access.limit, |end| match create(key, access, newborn) {
         Ok(None) => Ok(None),
         Ok(Some((mapped, guard))) => {
-            match complete((mapped, Some(guard)), access, newborn, Some(write))? {
+            match complete(mapped, Some(guard), (access, end), newborn, Some(write))? {
                 Some((segment, true)) => Ok(Some(segment)),
                 // Another's open_or_create was faster with the rest, and so the creator: the next
                 // attempt says that it exists.
@@ -90,7 +90,7 @@ pub(crate) fn open_or_create(
         match found {
             Found::Ready(segment) => Ok(Some((segment, false))),
             Found::Newborn(mapped) if Some(mapped.stat.size) == wanted => {
-                complete((mapped, guard.take()), access, newborn, Some(write))
+                complete(mapped, guard.take(), (access, end), newborn, Some(write))
             }
             // Not attached meanwhile: another process may look whether it is in use.
             Found::Newborn(mapped) if Instant::now() < end => {
@@ -99,7 +99,7 @@ pub(crate) fn open_or_create(
                 Ok(None)
             }
             Found::Newborn(mapped) => Err(mapped.unfinished(wanted)),
-            Found::Foreign(mapped) => adopt(mapped, access, newborn),
+            Found::Foreign(mapped) => adopt(mapped, (access, end), newborn),
             Found::Tombstone(mapped) => removal::end(&mapped, end).map(|()| None),
             Found::Gone => Ok(None),
         }
@@ -109,18 +109,15 @@ pub(crate) fn open_or_create(
 /// Attaches the segment of `key`, which may be another program's of the right size.
 pub(crate) fn open_or_adopt(key: Key, access: Access, newborn: &Newborn) -> Result<Segment, Fault> {
     retry(access.limit, |end| match find(look_up(key)?, access)? {
-        Found::Ready(segment) => Ok(Some(segment)),
         Found::Newborn(mapped) if is_adopted(&mapped, newborn) => {
-            let completed = complete((mapped, None), access, newborn, None)?;
+            let completed = complete(mapped, None, (access, end), newborn, None)?;
             Ok(completed.map(|(segment, _)| segment))
         }
-        Found::Newborn(mapped) => await_ready(mapped, access, end),
         Found::Foreign(mapped) => {
-            let adopted = adopt(mapped, access, newborn)?;
+            let adopted = adopt(mapped, (access, end), newborn)?;
             Ok(adopted.map(|(segment, _)| segment))
         }
-        Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Gone => Ok(None),
+        found => ready(found, end),
     })
 }
 
@@ -134,7 +131,7 @@ fn is_adopted(mapped: &Mapped, newborn: &Newborn) -> bool {
 /// Makes another program's segment one of ours, if that is wanted. `None`: it is not what it was.
 fn adopt(
     mapped: Mapped,
-    access: Access,
+    until: (Access, Instant),
     newborn: &Newborn,
 ) -> Result<Option<(Segment, bool)>, Fault> {
     if !newborn.adopt {
@@ -143,7 +140,7 @@ fn adopt(
     if !adoption::begin(&mapped, newborn)? {
         return Ok(None);
     }
-    complete((mapped, None), access, newborn, None)
+    complete(mapped, None, until, newborn, None)
 }
 
 /// Makes a segment with the newborn mark, and maps it; `None` if it went away at once.
@@ -176,11 +173,12 @@ fn create(key: Key, access: Access, newborn: &Newborn) -> Result<Option<(Mapped,
 }
 
 /// Makes a newborn ready, unless another process was faster. The flag says whether this call did;
-/// `None`: it went away. Without `write` only one whose payload is written already. The guard is
-/// there if this call made the segment.
+/// `None`: it went away, or another process is at it. Without `write` only one whose payload is written already. The guard is
+/// there if this call made the segment; at `end` no other process is waited for any more.
 fn complete(
-    (mut mapped, guard): (Mapped, Option<Guard>),
-    access: Access,
+    mut mapped: Mapped,
+    guard: Option<Guard>,
+    (access, end): (Access, Instant),
     newborn: &Newborn,
     write: Option<&mut Write<'_>>,
 ) -> Result<Option<(Segment, bool)>, Fault> {
@@ -195,9 +193,12 @@ fn complete(
         newborn.mode
     };
     if !identify(mapped.control(), newborn) {
-        let end = Instant::now() + access.limit;
-        let segment = await_ready(mapped, access, end)?;
-        return Ok(segment.map(|segment| (segment, false)));
+        // That one makes it ready, or gives it up.
+        guard.into_iter().for_each(Guard::disarm);
+        return match Instant::now() < end {
+            true => Ok(None),
+            false => Err(mapped.unfinished(None)),
+        };
     }
     let stat = mapped.stat;
     let segment = mapped.divided(access, newborn.geometry);

@@ -3,11 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::find::{Found, Mapped, find};
+use super::find::{Found, find};
 use crate::protocol::fault::Fault;
-use crate::protocol::memory::atomics::Ordering::Relaxed;
-use crate::protocol::memory::control::State;
-use crate::protocol::segment::kernel::{self, Access, look_up};
+use crate::protocol::segment::kernel::{Access, look_up};
 use crate::protocol::segment::segment::Segment;
 use crate::sysv::Key;
 use crate::sysv::shm;
@@ -24,24 +22,26 @@ const YIELDS: u32 = 64;
 
 /// Attaches the segment that `key` leads to.
 pub(crate) fn open(key: Key, access: Access) -> Result<Segment, Fault> {
-    retry(access.limit, |end| match find(look_up(key)?, access)? {
-        Found::Ready(segment) => Ok(Some(segment)),
-        Found::Newborn(newborn) => await_ready(newborn, access, end),
-        Found::Foreign(mapped) => Err(mapped.foreign()),
-        Found::Tombstone(_) => Err(Fault::Removed),
-        Found::Gone => Ok(None),
-    })
+    retry(access.limit, |end| ready(find(look_up(key)?, access)?, end))
 }
 
 /// Attaches the segment with this id.
 pub(crate) fn open_id(id: shm::Id, access: Access) -> Result<Segment, Fault> {
-    let segment = match find(id, access)? {
-        Found::Ready(segment) => Some(segment),
-        Found::Newborn(newborn) => await_ready(newborn, access, Instant::now() + access.limit)?,
-        Found::Foreign(mapped) => return Err(mapped.foreign()),
-        Found::Tombstone(_) | Found::Gone => None,
-    };
-    segment.ok_or(Fault::Removed)
+    retry(access.limit, |end| match find(id, access)? {
+        Found::Gone => Err(Fault::Removed),
+        found => ready(found, end),
+    })
+}
+
+/// The segment that was found, if it is ready; `None`: look again.
+pub(super) fn ready(found: Found, end: Instant) -> Result<Option<Segment>, Fault> {
+    match found {
+        Found::Ready(segment) => Ok(Some(segment)),
+        Found::Newborn(mapped) if Instant::now() >= end => Err(mapped.unfinished(None)),
+        Found::Newborn(_) | Found::Gone => Ok(None),
+        Found::Foreign(mapped) => Err(mapped.foreign()),
+        Found::Tombstone(_) => Err(Fault::Removed),
+    }
 }
 
 /// Calls `attempt` until it yields something: `None` says that the segment went away meanwhile, and
@@ -68,27 +68,5 @@ pub(super) fn retry<R>(
         } else {
             std::thread::sleep(NAP);
         }
-    }
-}
-
-/// Waits until another process has made the newborn ready. `None`: it went away instead.
-pub(super) fn await_ready(
-    mapped: Mapped,
-    access: Access,
-    end: Instant,
-) -> Result<Option<Segment>, Fault> {
-    let id = mapped.mapping.id();
-    while State(mapped.control().state.load(Relaxed)).is_unfinished() {
-        if Instant::now() >= end {
-            return Err(mapped.unfinished(None));
-        }
-        if kernel::stat(id)?.is_none_or(|stat| stat.dest) {
-            return Ok(None);
-        }
-        std::thread::sleep(NAP);
-    }
-    match find(id, access)? {
-        Found::Ready(segment) => Ok(Some(segment)),
-        _ => Ok(None),
     }
 }

@@ -166,11 +166,6 @@ impl State {
             .is_ok()
     }
 
-    /// Whether its birth is under way.
-    pub(crate) fn is_unfinished(self) -> bool {
-        self == State::NEWBORN || self == State::ADOPTED
-    }
-
     /// Whether the segment has been made ready and not been removed.
     pub(crate) fn is_ready(self) -> bool {
         self.0 & 0xff == 1
