@@ -173,11 +173,10 @@ pub(crate) fn successor(segment: &Segment, of: &Type, version: u32) -> Result<Su
     let mut successor = Successor {
         schema,
         stored: of.size(),
-        missing: Vec::new(),
         defaults: Vec::new(),
     };
     (of.for_each_missing)(version, &mut |offset, default| {
-        successor.push(offset, default)
+        successor.defaults.push((offset, default.into()));
     });
     match invalid_default(of.schema, version, &successor) {
         Some(invalid) => Err(Failure::Invalid(Box::new(invalid))),
@@ -189,9 +188,9 @@ pub(crate) fn successor(segment: &Segment, of: &Type, version: u32) -> Result<Su
 /// it comes from.
 fn invalid_default(schema: &Schema, older: u32, successor: &Successor) -> Option<InvalidValue> {
     let mut value = vec![0; schema.size()];
-    for (span, default) in successor.iter() {
+    for (offset, default) in &successor.defaults {
         value
-            .get_mut(span.offset..span.offset + span.len)?
+            .get_mut(*offset..offset + default.len())?
             .copy_from_slice(default);
     }
     let fields = schema.fields().iter();

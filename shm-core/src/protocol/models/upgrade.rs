@@ -34,11 +34,12 @@ pub(super) fn successor(old: State, named: u64) -> Successor {
     let mut successor = Successor {
         schema: schema.collect(),
         stored: BYTES,
-        missing: Vec::new(),
         defaults: Vec::new(),
     };
     if old == State::READY {
-        successor.push(NEW.offset, &DEFAULT.to_ne_bytes());
+        successor
+            .defaults
+            .push((NEW.offset, DEFAULT.to_ne_bytes().into()));
     }
     successor
 }

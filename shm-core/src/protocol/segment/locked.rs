@@ -13,7 +13,6 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::wait;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{ALWAYS_NOTIFY, State};
-use crate::protocol::memory::copy::Span;
 use crate::protocol::memory::latch::Latch;
 use crate::protocol::memory::stop::stop;
 
@@ -172,13 +171,13 @@ impl Locked<'_> {
     /// under this lock. `TooLarge` if it does not fit. Of a table in a file: waits for the disk.
     pub(crate) fn upgrade(&mut self, old: State, successor: &Successor) -> Result<State, Fault> {
         let segment = self.segment;
-        let fits = |span: &Span| {
-            let end = span.offset.checked_add(span.len);
+        let fits = |(offset, default): &(usize, Box<[u8]>)| {
+            let end = offset.checked_add(default.len());
             end.is_some_and(|end| end <= segment.capacity())
         };
         let room = successor.schema.len() <= segment.room()
             && successor.stored <= segment.capacity()
-            && successor.missing.iter().all(fits);
+            && successor.defaults.iter().all(fits);
         if !room {
             return Err(Fault::TooLarge);
         }

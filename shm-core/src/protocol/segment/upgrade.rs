@@ -44,28 +44,8 @@ pub(crate) struct Successor {
     pub(crate) schema: Vec<u8>,
     /// Bytes of the value.
     pub(crate) stored: usize,
-    /// Where the fields are that the value lacks.
-    pub(crate) missing: Vec<Span>,
-    /// What they are to hold, one after the other.
-    pub(crate) defaults: Vec<u8>,
-}
-
-impl Successor {
-    /// Notes what the value is to hold at `offset`.
-    pub(crate) fn push(&mut self, offset: usize, default: &[u8]) {
-        let len = default.len();
-        self.missing.push(Span { offset, len });
-        self.defaults.extend_from_slice(default);
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Span, &[u8])> {
-        let mut rest = self.defaults.as_slice();
-        self.missing.iter().map(move |&span| {
-            let (default, later) = rest.split_at(span.len);
-            rest = later;
-            (span, default)
-        })
-    }
+    /// What the fields are to hold that the value lacks, and where.
+    pub(crate) defaults: Vec<(usize, Box<[u8]>)>,
 }
 
 /// Copies the beginning of the room in force to `dst`, as much as fits on either side, and says
@@ -101,7 +81,7 @@ pub(in crate::protocol) unsafe fn read_under(
     dst: *mut u8,
 ) -> Result<Option<u64>, ()> {
     // SAFETY: the span fits in the payload, and `dst` takes its bytes.
-    let version = unsafe { latch.read_long(span, dst) };
+    let version = unsafe { latch.read(span, dst) };
     // After the fence that ends the copy: if a commit under a later schema got into it, this sees
     // that schema's state.
     if State(word.load(Relaxed)) == state {
@@ -111,7 +91,7 @@ pub(in crate::protocol) unsafe fn read_under(
     }
 }
 
-/// Lays out `successor`, which is to follow the schema of state `old`, where no one looks.
+/// Lays out `successor`, which is to follow the schema of state `old`, where no reader looks.
 ///
 /// # Safety
 ///
@@ -128,10 +108,10 @@ pub(in crate::protocol) unsafe fn lay_out(
     // sees one of the latter (in a room, or in a word that it shares with a field) must also see the former.
     fence(AcqRel);
     for copy in latch.copies() {
-        for (span, default) in successor.iter() {
+        for (offset, default) in &successor.defaults {
             // SAFETY: each default fits the payload, and so its copies; they are writable, and the lock is
             // held.
-            unsafe { copy.store(span.offset, default.as_ptr(), default.len()) };
+            unsafe { copy.store(*offset, default.as_ptr(), default.len()) };
         }
         stop!("upgrade: defaults in a copy");
     }
