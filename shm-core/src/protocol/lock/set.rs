@@ -54,19 +54,21 @@ impl Identity {
     }
 }
 
-/// A new set with all slots free, for a segment with these facts and this mode. It has no tag yet:
-/// the less lies between its making and its installation, the fewer deaths leave it behind.
-pub(in crate::protocol) fn create(
-    slots: u16,
+/// Installs a new set, with all slots free, in the place of what `word` held when it was `seen`: 0, or a set that is lost. It
+/// has this mode and belongs to whom these facts of the segment name. Returns it, unless another process was faster, whose
+/// set stays.
+///
+/// The tags come behind it, see [`tag`]: the less lies between its making and its installation, the fewer deaths leave it
+/// behind.
+pub(in crate::protocol) fn install(
+    word: &AtomicU32,
+    seen: u32,
+    identity: Identity,
     segment: &shm::Stat,
     mode: Mode,
-) -> Result<sem::Id, Fault> {
-    let set = sem::get(
-        sysv::Key::PRIVATE,
-        slots + TAGS,
-        sem::GetFlags::CREATE,
-        mode,
-    )?;
+) -> Result<Option<sem::Id>, Fault> {
+    let semaphores = identity.slots + TAGS;
+    let set = sem::get(sysv::Key::PRIVATE, semaphores, sem::GetFlags::CREATE, mode)?;
     stop!("birth: semaphores made", set);
     // A creator that ends another user's birth hands the set to the segment's owner. In a user
     // namespace without a mapping any IPC_SET fails, so it is asked only where something differs.
@@ -77,19 +79,6 @@ pub(in crate::protocol) fn create(
             return Err(error.into());
         }
     }
-    Ok(set)
-}
-
-/// Installs a new set in the place of what `word` held when it was `seen`: 0, or a set that is lost.
-/// Returns it. If another process was faster, its set stays. The tags come behind it, see [`tag`].
-pub(in crate::protocol) fn install(
-    word: &AtomicU32,
-    seen: u32,
-    identity: Identity,
-    segment: &shm::Stat,
-    mode: Mode,
-) -> Result<Option<sem::Id>, Fault> {
-    let set = create(identity.slots, segment, mode)?;
     let installed = word.compare_exchange(seen, set.as_raw() as u32 + 1, AcqRel, Relaxed);
     if installed.is_err() {
         let _ = sem::remove(set);

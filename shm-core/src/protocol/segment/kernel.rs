@@ -45,7 +45,7 @@ pub(crate) fn attach(id: shm::Id, access: Access) -> Result<Option<(Attachment, 
         Err(fault) => {
             // Whose it is says more than what may not be done with it.
             if let Ok(Some(stat)) = stat(id) {
-                access.owner.check(&stat)?;
+                access.owner.check(stat.owners())?;
             }
             return Err(fault);
         }
@@ -53,7 +53,7 @@ pub(crate) fn attach(id: shm::Id, access: Access) -> Result<Option<(Attachment, 
     let Some(stat) = stat(id)? else {
         return Ok(None);
     };
-    access.owner.check(&stat)?;
+    access.owner.check(stat.owners())?;
     mapping.back(stat.size)?;
     Ok(Some((mapping, stat)))
 }

@@ -27,26 +27,12 @@ impl Owner {
         }
     }
 
-    /// Refuses a file whose owner is not trusted.
-    pub(in crate::protocol) fn check_user(self, owner: u32) -> Result<(), Fault> {
-        if self.trusts(owner) {
+    /// Refuses what has an owner or a creator who is not trusted. A file has an owner alone.
+    pub(in crate::protocol) fn check(self, [owner, creator]: [u32; 2]) -> Result<(), Fault> {
+        if self.trusts(owner) && self.trusts(creator) {
             return Ok(());
         }
-        Err(Fault::Untrusted {
-            owner,
-            creator: owner,
-        })
-    }
-
-    /// Refuses a segment whose owner or creator is not trusted.
-    pub(in crate::protocol) fn check(self, stat: &Stat) -> Result<(), Fault> {
-        if self.trusts(stat.uid) && self.trusts(stat.cuid) {
-            return Ok(());
-        }
-        Err(Fault::Untrusted {
-            owner: stat.uid,
-            creator: stat.cuid,
-        })
+        Err(Fault::Untrusted { owner, creator })
     }
 }
 
