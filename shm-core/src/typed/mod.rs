@@ -33,6 +33,7 @@ pub use field::Field;
 pub use integer::Integer;
 pub(crate) use mutex::{Held, Mutex};
 pub(crate) use raw::{RawPart, RawSegment, one_access};
+pub(crate) use row::OwnSeat;
 pub(crate) use stores::{Stores, UnknownStores};
 pub(crate) use stretches::{
     check_zeros, finish_bytes_as, store_bytes_first, store_first, store_template,

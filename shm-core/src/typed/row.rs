@@ -1,6 +1,7 @@
 //! Rows of a table as values.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use super::descriptor::Type;
 use super::failure::{Counting, Failure};
@@ -11,16 +12,57 @@ use super::value::{Snapshot, Typed};
 use crate::layout::{SharedLayout, path_of};
 use crate::protocol::{Own, OwnedRow, Row, Seated, Seen, Span};
 
-impl<T: SharedLayout> Typed<T> {
+/// A row of this process's own, and the table that it is of.
+///
+/// # Invariants
+///
+/// **of**: what is `seated` was claimed in this very table, which stays as long as this.
+pub(crate) struct OwnSeat<T: SharedLayout> {
+    table: Arc<Typed<T>>,
+    seated: Seated,
+}
+
+impl<T: SharedLayout> OwnSeat<T> {
     /// Claims a row with its first value; returns the number of the claim as well.
-    pub(crate) fn claim_row(&self, value: &T) -> Result<(Seated, u64), Failure> {
-        let mut fresh = self.attached().claim_row()?;
-        if let Some(row) = fresh.row() {
-            self.commit(row, value);
-        }
-        Ok(fresh.show()?)
+    pub(crate) fn claim(table: Arc<Typed<T>>, value: &T) -> Result<(OwnSeat<T>, u64), Failure> {
+        let mut fresh = table.attached().claim_row()?;
+        table.commit(fresh.row(), value);
+        let (seated, number) = fresh.show()?;
+        Ok((OwnSeat { table, seated }, number))
     }
 
+    #[inline(always)]
+    pub(crate) fn table(&self) -> &Typed<T> {
+        &self.table
+    }
+
+    /// Which row it is.
+    pub(crate) fn index(&self) -> u32 {
+        self.seated.index()
+    }
+
+    /// The row, whether it is had still or not.
+    #[inline(always)]
+    pub(crate) fn row(&self) -> OwnedRow<'_> {
+        // SAFETY: the seat is of that segment (**of**).
+        unsafe { self.table.attached().segment().seat(&self.seated) }
+    }
+
+    /// Whether it is had still, under a schema that lets this process write.
+    #[cold]
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.table.attached().check_seat(&self.seated)
+    }
+}
+
+impl<T: SharedLayout> Drop for OwnSeat<T> {
+    /// Frees the row, and puts the table's template in the place of the value.
+    fn drop(&mut self) {
+        self.table.attached().segment().release_row(&self.seated);
+    }
+}
+
+impl<T: SharedLayout> Typed<T> {
     /// Adds to a counter of a row; returns what its owner had counted before. `None`: it is none.
     #[inline(always)]
     pub(crate) fn count<F: Integer>(

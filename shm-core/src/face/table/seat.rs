@@ -1,15 +1,14 @@
 //! `Seat`: a row of this process's own.
 
 use std::fmt;
-use std::sync::Arc;
 
 #[cfg(doc)]
 use super::super::error::ErrorKind;
 use super::super::error::{Error, Operation};
 use super::row_view::RowId;
 use crate::layout::SharedLayout;
-use crate::protocol::{OwnedRow, Seated, Segment};
-use crate::typed::{Field, Integer, Typed};
+use crate::protocol::OwnedRow;
+use crate::typed::{Field, Integer, OwnSeat};
 
 /// A row of a table that belongs to this process until this is dropped, or the process ends.
 ///
@@ -17,23 +16,18 @@ use crate::typed::{Field, Integer, Typed};
 /// and may be moved to any thread. Only its owner writes to a row, so no call waits for another process, and none takes
 /// a lock. A child of `fork` has a copy, which writes nothing and frees nothing.
 pub struct Seat<T: SharedLayout> {
-    typed: Arc<Typed<T>>,
-    seated: Seated,
+    own: OwnSeat<T>,
     number: u64,
 }
 
 impl<T: SharedLayout> Seat<T> {
-    pub(super) fn new(typed: Arc<Typed<T>>, seated: Seated, number: u64) -> Seat<T> {
-        Seat {
-            typed,
-            seated,
-            number,
-        }
+    pub(super) fn new((own, number): (OwnSeat<T>, u64)) -> Seat<T> {
+        Seat { own, number }
     }
 
     /// Which claim of which row this is: [`TableView::get`](super::TableView::get) reads it in any process.
     pub fn id(&self) -> RowId {
-        RowId::new(self.seated.index(), self.number)
+        RowId::new(self.own.index(), self.number)
     }
 
     /// Replaces the value; returns the row's new version.
@@ -48,7 +42,7 @@ impl<T: SharedLayout> Seat<T> {
     #[inline]
     pub fn set(&mut self, value: T) -> Result<u64, Error> {
         let mut row = self.row(Operation::SeatSet)?;
-        let version = self.typed.commit(&mut row, &value);
+        let version = self.own.table().commit(&mut row, &value);
         Ok(row.finish(version))
     }
 
@@ -62,8 +56,8 @@ impl<T: SharedLayout> Seat<T> {
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, Error> {
         let operation = Operation::SeatUpdate;
         let mut row = self.row(operation)?;
-        let updated = self.typed.update(&mut row, change);
-        let version = updated.map_err(self.typed.explain(operation))?;
+        let updated = self.own.table().update(&mut row, change);
+        let version = updated.map_err(self.own.table().explain(operation))?;
         Ok(row.finish(version))
     }
 
@@ -77,10 +71,10 @@ impl<T: SharedLayout> Seat<T> {
     pub fn store<F: SharedLayout>(&mut self, field: Field<T, F>, value: F) -> Result<u64, Error> {
         let operation = Operation::SeatStore;
         let mut row = self.row(operation)?;
-        let found = self.typed.check_stored(field);
-        let found = found.and_then(|()| self.typed.find(&row, field));
-        found.map_err(self.typed.explain(operation))?;
-        let version = self.typed.commit_field(&mut row, field, &value);
+        let found = self.own.table().check_stored(field);
+        let found = found.and_then(|()| self.own.table().find(&row, field));
+        found.map_err(self.own.table().explain(operation))?;
+        let version = self.own.table().commit_field(&mut row, field, &value);
         Ok(row.finish(version))
     }
 
@@ -96,16 +90,17 @@ impl<T: SharedLayout> Seat<T> {
     pub fn fetch_add<F: Integer>(&mut self, field: Field<T, F>, n: F) -> Result<F, Error> {
         let operation = Operation::SeatFetchAdd;
         let mut row = self.row(operation)?;
-        if let Some(before) = self.typed.count(&row, field, n) {
+        if let Some(before) = self.own.table().count(&row, field, n) {
             return Ok(before);
         }
-        let found = self.typed.find(&row, field);
-        found.map_err(self.typed.explain(operation))?;
+        let found = self.own.table().find(&row, field);
+        found.map_err(self.own.table().explain(operation))?;
         let before = self
-            .typed
-            .load(&row, field, self.typed.explain(operation))?;
+            .own
+            .table()
+            .load(&row, field, self.own.table().explain(operation))?;
         let after = before.__wrapping_add(n);
-        let version = self.typed.commit_field(&mut row, field, &after);
+        let version = self.own.table().commit_field(&mut row, field, &after);
         row.finish(version);
         Ok(before)
     }
@@ -117,34 +112,19 @@ impl<T: SharedLayout> Seat<T> {
     /// As for [`Seat::update`].
     pub fn get(&self) -> Result<T, Error> {
         let row = self.row(Operation::SeatGet)?;
-        let explain = self.typed.explain(Operation::SeatGet);
-        self.typed.load(&row, Field::WHOLE, explain)
-    }
-
-    fn segment(&self) -> &Segment {
-        self.typed.attached().segment()
+        let explain = self.own.table().explain(Operation::SeatGet);
+        self.own.table().load(&row, Field::WHOLE, explain)
     }
 
     #[inline(always)]
     fn row(&self, operation: Operation) -> Result<OwnedRow<'_>, Error> {
-        let row = self.segment().seat(&self.seated);
+        let row = self.own.row();
         if !row.check_at_once() {
-            self.check(operation)?;
+            self.own
+                .check()
+                .map_err(self.own.table().explain(operation))?;
         }
         Ok(row)
-    }
-
-    #[cold]
-    fn check(&self, operation: Operation) -> Result<(), Error> {
-        let checked = self.typed.attached().check_seat(&self.seated);
-        checked.map_err(self.typed.explain(operation))
-    }
-}
-
-impl<T: SharedLayout> Drop for Seat<T> {
-    /// Frees the row, and puts the table's template in the place of the value.
-    fn drop(&mut self) {
-        self.segment().release_row(&self.seated);
     }
 }
 

@@ -16,7 +16,7 @@ use super::table_view::TableView;
 use crate::layout::SharedLayout;
 use crate::protocol::{self, Fault, Locked, Payload};
 use crate::sysv::Key;
-use crate::typed::{Failure, Type, Typed, store_template};
+use crate::typed::{Failure, OwnSeat, Type, Typed, store_template};
 
 /// Rows of type `T` that belong to processes, and go with them: worker tables, heartbeats, scoreboards.
 ///
@@ -127,9 +127,10 @@ impl<T: SharedLayout> SharedTable<T> {
     /// slot of its own: [`ErrorKind::SlotsTaken`], [`ErrorKind::SetLost`], [`ErrorKind::NoUndo`],
     /// [`ErrorKind::ChildDenied`].
     pub fn claim(&self, value: T) -> Result<Seat<T>, Error> {
-        let claimed = self.typed.claim_row(&value);
-        let (seated, number) = claimed.map_err(self.typed.explain(Operation::TableClaim))?;
-        Ok(Seat::new(Arc::clone(&self.typed), seated, number))
+        let claimed = OwnSeat::claim(Arc::clone(&self.typed), &value);
+        claimed
+            .map(Seat::new)
+            .map_err(self.typed.explain(Operation::TableClaim))
     }
 
     /// Hands the last value of each dead owner to `each`, and frees its row then. Returns how many there were.

@@ -94,16 +94,9 @@ pub(in crate::protocol) fn acquire(
     }
 }
 
-/// Takes over a lock that still names this claim's slot: its last claimant died holding it.
-/// `false`: it names another.
-pub(in crate::protocol) fn inherit(word: &AtomicU32, claim: Claim) -> bool {
-    claim
-        .slot()
-        .is_some_and(|slot| inherit_from(word, slot, claim))
-}
-
-/// The same for a lock that names a slot whose claimant is known to hold it no more.
-pub(in crate::protocol) fn inherit_from(word: &AtomicU32, slot: u32, claim: Claim) -> bool {
+/// Takes over a lock that still names a slot, this claim's or one of its process's former self: the last claimant of that
+/// died holding it, or holds it no more. `false`: it names another.
+pub(in crate::protocol) fn inherit(word: &AtomicU32, slot: u32, claim: Claim) -> bool {
     let mut seen = word.load(Relaxed);
     // Twice: a contender that takes this claimant for the owner may add its mark between look and
     // exchange. It can do so once; any other change means that the lock names another slot.

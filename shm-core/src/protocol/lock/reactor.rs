@@ -511,7 +511,7 @@ mod tests {
             // SAFETY: they are statics.
             let seen = unsafe { words().look(0) };
             let relies = inner.is_announced(words().address(), seen.word);
-            self.relied.lock().unwrap().push(relies);
+            self.relied.lock().expect("no panic inside").push(relies);
             inner.last += 1;
             let waiter = Waiter {
                 seen,
@@ -563,7 +563,7 @@ mod tests {
             task.commit(barrier);
         }
         // At first the thread does not know that it comes back at once.
-        let relied = task.relied.lock().unwrap();
+        let relied = task.relied.lock().expect("no panic inside");
         assert_eq!(*relied, [false, false, true, true, false]);
     }
 }

@@ -148,7 +148,7 @@ impl Process {
             Life::Free | Life::Dead => true,
             Life::Changing | Life::Live | Life::Reaping => is_gone(seen.claim()),
         };
-        let own = may_take.then(|| words.take(seen, claim(self.slot)))??;
+        let own = may_take.then(|| words.exchange(seen, seen.taken_by(claim(self.slot))))??;
         let mask = row.mask(self.wrong.repairs_cells);
         // SAFETY: **owned**: the row is this process's.
         unsafe { row.latch().repair_around(BYTES, mask) };
@@ -177,13 +177,19 @@ impl Process {
     /// `Segment::release_row`.
     fn release(&self, own: Own) {
         let row = &self.row;
-        let hidden = row.words.hide(own).expect("a living owner lost its row");
+        let hidden = row
+            .words
+            .exchange(own, own.with(Life::Changing))
+            .expect("a living owner lost its row");
         self.commit(|payload| {
             let mask = row.mask(self.wrong.clears_cells);
             // SAFETY: three areas of one size.
             unsafe { payload.copy_around(Row::area(&row.template), BYTES, mask) };
         });
-        assert!(row.words.free(hidden), "another had a hidden row");
+        assert!(
+            row.words.exchange(hidden, hidden.freed()).is_some(),
+            "another had a hidden row"
+        );
     }
 
     fn round(&self, tally: &Tally) {

@@ -19,7 +19,7 @@ use super::{
 /// Faults that no model breaks on, and why.
 const HARMLESS: &[(&str, &str)] = &[
     (
-        "lock/lock.rs inherit_from: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
+        "lock/lock.rs inherit: match word.compare_exchange(seen, claim.word | WAITERS, Acquire, Relaxed) {: Order(Relaxed)",
         "the kernel gave the dead one's slot to this claimant: that orders already",
     ),
     (

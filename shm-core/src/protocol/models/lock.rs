@@ -228,7 +228,7 @@ pub(super) fn heir(wrong: Wrong, preemptions: usize) -> Model {
             let (guarded, tally) = (guarded.clone(), tally.clone());
             move || {
                 let claim = guarded.claim(0, wrong).expect("its claimant is dead");
-                if !wrong.no_heir && lock::inherit(&guarded.word, claim) {
+                if !wrong.no_heir && lock::inherit(&guarded.word, 0, claim) {
                     guarded.take_over(&tally);
                     guarded.work();
                     guarded.release(claim);

@@ -137,7 +137,7 @@ impl Process {
             Life::Free | Life::Dead => true,
             Life::Changing | Life::Live | Life::Reaping => self.is_dead(seen.claim()),
         };
-        let own = may_take.then(|| words.take(seen, self.claim))??;
+        let own = may_take.then(|| words.exchange(seen, seen.taken_by(self.claim)))??;
         self.work();
         if !self.wrong.no_repair {
             self.row.board.repair();
@@ -150,7 +150,7 @@ impl Process {
     fn release(&self, own: Own) {
         self.work();
         let words = &self.row.words;
-        let Some(hidden) = words.hide(own) else {
+        let Some(hidden) = words.exchange(own, own.with(Life::Changing)) else {
             panic!("a living owner lost its row");
         };
         self.clear(hidden);
@@ -159,11 +159,14 @@ impl Process {
     /// `Segment::free_row`.
     fn clear(&self, hidden: Own) {
         if self.wrong.frees_first {
-            assert!(self.row.words.free(hidden));
+            assert!(self.row.words.exchange(hidden, hidden.freed()).is_some());
             self.commit(0);
         } else {
             self.commit(0);
-            assert!(self.row.words.free(hidden), "another had a hidden row");
+            assert!(
+                self.row.words.exchange(hidden, hidden.freed()).is_some(),
+                "another had a hidden row"
+            );
         }
     }
 
@@ -186,7 +189,7 @@ impl Process {
         if !is_dead {
             return;
         }
-        let Some(own) = words.begin_reaping(seen, self.claim) else {
+        let Some(own) = words.exchange(seen, seen.reaped_by(self.claim)) else {
             return;
         };
         tally.special();
@@ -205,7 +208,9 @@ impl Process {
             .lock()
             .expect("no panic inside")
             .push(self.slot);
-        let hidden = words.hide(own).expect("a living reaper lost its row");
+        let hidden = words
+            .exchange(own, own.with(Life::Changing))
+            .expect("a living reaper lost its row");
         self.clear(hidden);
     }
 
@@ -214,7 +219,7 @@ impl Process {
         let words = &self.row.words;
         let seen = words.look();
         if seen.life() == Life::Live && self.is_dead(seen.claim()) {
-            words.note_death(seen);
+            words.exchange(seen, seen.died());
         }
     }
 

@@ -103,7 +103,7 @@ impl Table {
     /// `Segment::claim_row`, `FreshRow::commit`, `Fresh::show`, by a program that knows so many versions.
     fn claim(&self, knows: u32, wrong: Wrong, tally: &Tally) {
         let seen = self.words.look();
-        let Some(own) = self.words.take(seen, claim(2)) else {
+        let Some(own) = self.words.exchange(seen, seen.taken_by(claim(2))) else {
             return;
         };
         let mut copied = [0_u64; WORDS];
@@ -117,7 +117,7 @@ impl Table {
         }
         // Else it would look again, or the schema is not for it.
         let Some(version) = self.version(wrong).filter(|version| *version >= knows) else {
-            self.words.free(own);
+            self.words.exchange(own, own.freed());
             return;
         };
         if !wrong.copies_first {

@@ -99,18 +99,15 @@ impl RowWords {
         self.own.load(Relaxed) == own.0
     }
 
-    fn exchange(&self, seen: Own, new: Own) -> Option<Own> {
+    /// One step in the life of the row, unless its word is another by now than the one that was seen: that of this claim, of
+    /// none, or the very one by which a claim was judged dead.
+    pub(in crate::protocol) fn exchange(&self, seen: Own, new: Own) -> Option<Own> {
         // Release: who meets the word sees what was stored before. That this claim sees what the last one stored, the
         // look at the very word that is exchanged has seen to.
         self.own
             .compare_exchange(seen.0, new.0, Release, Relaxed)
             .ok()
             .map(|_| new)
-    }
-
-    /// Takes a row that is free, or whose claim was judged dead by this very word.
-    pub(in crate::protocol) fn take(&self, seen: Own, claim: Claim) -> Option<Own> {
-        self.exchange(seen, seen.taken_by(claim))
     }
 
     /// Shows what was committed, with the fields of this version of the schema, as that of the claim with this number, by a
@@ -130,31 +127,6 @@ impl RowWords {
         self.exchange(own, own.with(Life::Live))
     }
 
-    /// Hides a row of this claim, in whatever life, to clear it.
-    pub(in crate::protocol) fn hide(&self, own: Own) -> Option<Own> {
-        self.exchange(own, own.with(Life::Changing))
-    }
-
-    /// Lets a row of this claim go, once it is cleared.
-    pub(in crate::protocol) fn free(&self, own: Own) -> bool {
-        self.exchange(own, own.freed()).is_some()
-    }
-
-    /// Notes that the claim of a live row was judged dead by this very word.
-    pub(in crate::protocol) fn note_death(&self, seen: Own) -> Option<Own> {
-        self.exchange(seen, seen.died())
-    }
-
-    /// Takes a row, whose owner is dead, to hand out its last value.
-    pub(in crate::protocol) fn begin_reaping(&self, seen: Own, claim: Claim) -> Option<Own> {
-        self.exchange(seen, seen.reaped_by(claim))
-    }
-
-    /// Puts a row back whose last value was not handed out.
-    pub(in crate::protocol) fn stop_reaping(&self, own: Own) {
-        self.exchange(own, own.died());
-    }
-
     /// What becomes of a row that names a claim of a slot before the one that has just been made, or before an `exec`: no
     /// other process could tell any more that it is dead. Says whether a death is news.
     pub(in crate::protocol) fn bury(&self, slot: u32, except: Claim) -> bool {
@@ -164,7 +136,7 @@ impl RowWords {
             return false;
         }
         match seen.life() {
-            Life::Live => return self.note_death(seen).is_some(),
+            Life::Live => return self.exchange(seen, seen.died()).is_some(),
             Life::Dead | Life::Reaping => self.exchange(seen, seen.died()),
             Life::Changing | Life::Free => self.exchange(seen, seen.freed()),
         };

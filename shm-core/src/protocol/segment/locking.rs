@@ -46,20 +46,20 @@ impl Segment {
     /// in force the caller finds out with [`Segment::is_written_as_known`].
     #[cold]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Fault> {
-        self.unless_removed(self.lock_in_any_state())
+        self.lock_unless_removed(false)
     }
 
     /// The same, also from an owner that has called `exec`: its program may mean to keep the lock (a single instance that
     /// replaces itself), so that only people say.
     pub(crate) fn lock_from_replaced(&self) -> Result<Locked<'_>, Fault> {
-        self.unless_removed(self.lock_from(true))
+        self.lock_unless_removed(true)
     }
 
     /// Whatever went wrong on the way, that it has been removed is the reason.
-    fn unless_removed<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
-        match result {
+    fn lock_unless_removed(&self, replaced: bool) -> Result<Locked<'_>, Fault> {
+        match self.lock_from(replaced) {
             Err(_) if self.state().is_removed() => Err(Fault::Removed),
-            result => result,
+            locked => locked,
         }
     }
 

@@ -35,10 +35,6 @@ const NAP: Duration = Duration::from_millis(1);
 const TRIES: u32 = 64;
 
 impl Segment {
-    fn slots_by(&self, set: Option<sem::Id>) -> Slots<'_> {
-        self.slots_of(set.map(Witness::Set))
-    }
-
     fn slots_of<'a>(&'a self, witness: Option<Witness<'a>>) -> Slots<'a> {
         Slots {
             witness,
@@ -53,7 +49,7 @@ impl Segment {
     pub(super) fn witnesses(&self) -> Slots<'_> {
         match self.home.file() {
             Some(file) => self.slots_of(Some(Witness::Locks(file.locks()))),
-            None => self.slots_by(set_of(self.set.load(Relaxed))),
+            None => self.slots_of(set_of(self.set.load(Relaxed)).map(Witness::Set)),
         }
     }
 
@@ -70,7 +66,7 @@ impl Segment {
         let identity = self.identity(id);
         if let Some(set) = set_of(known).filter(|_| word == known) {
             if set::is_still(set, identity)? {
-                return Ok(self.slots_by(Some(set)));
+                return Ok(self.slots_of(Some(Witness::Set(set))));
             }
         }
         let mut found = set::named(word, identity, self.owners);
@@ -85,13 +81,13 @@ impl Segment {
         match (found, set_of(known)) {
             (Ok(set), _) => {
                 self.set.store(word, Relaxed);
-                Ok(self.slots_by(Some(set)))
+                Ok(self.slots_of(Some(Witness::Set(set))))
             }
             // A peer has overwritten the word with the name of another set, or of none.
             (Err(Fault::Damaged(_) | Fault::SetLost), Some(set))
                 if word != known && set::is_still(set, identity)? =>
             {
-                Ok(self.slots_by(Some(set)))
+                Ok(self.slots_of(Some(Witness::Set(set))))
             }
             (Err(fault), _) => Err(fault),
         }
@@ -112,7 +108,7 @@ impl Segment {
             return Err(Fault::Removed);
         }
         match self.slots() {
-            Err(Fault::SetLost | Fault::Damaged(_) | Fault::System(_)) => Ok(self.slots_by(None)),
+            Err(Fault::SetLost | Fault::Damaged(_) | Fault::System(_)) => Ok(self.slots_of(None)),
             found => found,
         }
     }
@@ -194,7 +190,7 @@ impl Segment {
             // A set of this process's user would be trusted by no other process.
             return Err(Fault::SetLost);
         }
-        let slots = self.slots_by(None);
+        let slots = self.slots_of(None);
         if !slots.can_be_replaced() {
             return Err(Fault::Unjudged);
         }
@@ -246,18 +242,15 @@ impl Segment {
             claimed => claimed?,
         };
         stop!("claim: numbered");
-        if let Some(Witness::Set(set)) = slots.witness {
-            self.count_own_death(set);
+        self.count_own_death(slots, true);
+        if let Some(slot) = claim.slot() {
+            self.succeed(slot, claim);
         }
-        if lock::inherit(&self.control().lock, claim) {
-            stop!("claim: lock inherited");
-            self.repair();
-            stop!("claim: inherited lock repaired");
-            self.unlock(claim);
-            stop!("claim: inherited lock let go");
+        // What this process claimed before it called `exec`.
+        for slot in slots.of_former_self() {
+            self.succeed(slot, claim);
+            slots.release_former(slot);
         }
-        self.bury_rows(claim.slot(), claim);
-        self.succeed_former_self(slots, claim);
         let packed = u64::from(claim.word) << 32 | u64::from(stamp.epoch);
         let published = self
             .handle
@@ -271,9 +264,7 @@ impl Segment {
                 Ok((claim, stamp))
             }
             Err(other_thread) => {
-                if let Some(Witness::Set(set)) = slots.witness {
-                    self.count_own_death_no_more(set);
-                }
+                self.count_own_death(slots, false);
                 slots.release(claim);
                 Ok((unpacked(other_thread), stamp))
             }
@@ -297,17 +288,16 @@ impl Segment {
         Err(Fault::Damaged("its semaphore set changes without end"))
     }
 
-    /// Gives back what this process claimed before it called `exec`, and takes over the lock if it
-    /// held that.
-    fn succeed_former_self(&self, slots: Slots<'_>, claim: Claim) {
-        for slot in slots.of_former_self() {
-            if lock::inherit_from(&self.control().lock, slot, claim) {
-                self.repair();
-                self.unlock(claim);
-            }
-            self.bury_rows(Some(slot), claim);
-            slots.release_former(slot);
+    /// Takes over the lock from the last claimant of a slot, if that one held it, and gives up its rows.
+    fn succeed(&self, slot: u32, claim: Claim) {
+        if lock::inherit(&self.control().lock, slot, claim) {
+            stop!("claim: lock inherited");
+            self.repair();
+            stop!("claim: inherited lock repaired");
+            self.unlock(claim);
+            stop!("claim: inherited lock let go");
         }
+        self.bury_rows(slot, claim);
     }
 
     /// Whether this process has left the namespace of the segment, as a recheck found: it must not
@@ -362,9 +352,7 @@ impl Segment {
             Some(Ok(false)) => Err(Fault::Left),
             Some(Err(fault @ Fault::NoUndo)) => Err(fault),
             Some(Ok(true)) => {
-                if let Some(Witness::Set(set)) = slots.witness {
-                    self.count_own_death(set);
-                }
+                self.count_own_death(slots, true);
                 Ok(())
             }
             // Where the set is gone, or this process may not change it, the record speaks.
@@ -389,17 +377,15 @@ impl Segment {
         if packed as u32 == crate::protocol::lock::process::epoch() {
             let slots = match self.slots() {
                 Ok(slots) => slots,
-                Err(_) => self.slots_by(None),
+                Err(_) => self.slots_of(None),
             };
-            if let Some(Witness::Set(set)) = slots.witness {
-                self.count_own_death_no_more(set);
-            }
+            self.count_own_death(slots, false);
             slots.release(claim);
             return true;
         }
         if self.is_left() {
             // Its semaphore is gone already.
-            self.slots_by(None).release(claim);
+            self.slots_of(None).release(claim);
         }
         false
     }

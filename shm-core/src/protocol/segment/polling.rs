@@ -126,7 +126,7 @@ impl Segment {
     }
 
     fn deaths_by_kernel(&self) -> Deaths {
-        let counter = self.death_counter().zip(self.watched_set());
+        let counter = self.death_counter().zip(self.semaphores().ok());
         let (ask, numbers): (fn(i32, u16) -> u32, _) = match (&self.home, counter) {
             (Home::File(file), _) => (held, (file.number(), self.geometry.slots)),
             (_, Some((counter, set))) => (counted, (set.as_raw(), counter)),

@@ -7,7 +7,7 @@ use crate::protocol::lock::process::Stamp;
 use crate::protocol::lock::record::Record;
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
 use crate::protocol::memory::control::{EVERYTHING, Geometry, State};
-use crate::protocol::memory::copy::{LONG, Span};
+use crate::protocol::memory::copy::Span;
 use crate::protocol::memory::latch::{Latch, version_of};
 use crate::protocol::rows::own::{Life, Own};
 use crate::protocol::rows::words::RowWords;
@@ -77,9 +77,13 @@ impl Segment {
         })
     }
 
-    /// The row of a seat of this segment's, whether it is had still or not: see [`Held::check`].
+    /// The row of a seat, whether it is had still or not: see [`Held::check`].
+    ///
+    /// # Safety
+    ///
+    /// The seat was claimed in this segment.
     #[inline(always)]
-    pub(crate) fn seat<'a>(&'a self, seated: &'a Seated) -> OwnedRow<'a> {
+    pub(crate) unsafe fn seat<'a>(&'a self, seated: &'a Seated) -> OwnedRow<'a> {
         debug_assert!(self.writable);
         OwnedRow {
             segment: self,
@@ -210,7 +214,7 @@ impl Row<'_> {
         }
     }
 
-    /// Whose value it shows; `None`: no one's.
+    /// Whose value it shows; `None`: it shows none.
     #[inline]
     pub(crate) fn look(&self) -> Option<Seen> {
         let own = self.words.look();
@@ -273,13 +277,7 @@ impl Row<'_> {
         }
         // SAFETY: a state was named without an older version, and still stands, so the span lies within the capacity, which is a
         // row's size (**divided**); `dst` takes its bytes.
-        let version = unsafe {
-            if span.len > LONG {
-                self.latch().read_long(span, dst)
-            } else {
-                self.latch().read(span, dst)
-            }
-        }?;
+        let version = unsafe { self.latch().read(span, dst) }?;
         self.is_still(seen.own).then_some(version)
     }
 }
@@ -402,7 +400,7 @@ impl Held for OwnedRow<'_> {
 ///
 /// # Invariants
 ///
-/// Those of [`Held`], as for [`OwnedRow`].
+/// Those of [`Held`], as for [`OwnedRow`]; and the seat is one of the row.
 #[derive(Debug)]
 pub(crate) struct FreshRow<'a> {
     pub(super) row: Row<'a>,
@@ -424,7 +422,8 @@ impl Held for FreshRow<'_> {
 
     fn copies(&self) -> impl Copies {
         debug_assert!(false, "the first commit is a whole one, over the template");
-        self.row.segment.seat(&self.seated)
+        // SAFETY: the seat is of the row, and so of its segment.
+        unsafe { self.row.segment.seat(&self.seated) }
     }
 
     /// Of the template, which is the value before the first.

@@ -38,17 +38,13 @@ const JUDGED_FOR: Duration = Duration::from_secs(1);
 /// The count of deaths is taken down by as much once it is above: a semaphore ends at 32,767.
 pub(super) const DEATHS_TAKEN_DOWN: u16 = 0x4000;
 
-/// What a claimant takes, in this order: as long as there is a free row, the last values of the dead stay.
-const TAKEN: [Take; 3] = [Take::Free, Take::Abandoned, Take::Dead];
-
-#[derive(Clone, Copy)]
-enum Take {
-    Free,
-    /// A dead claim was about to fill or clear it.
-    Abandoned,
-    /// It has the last value of a dead owner.
-    Dead,
-}
+/// What a claimant takes, in this order: as long as there is a free row, or one that a dead claim was about to fill or clear,
+/// the last values of the dead stay.
+const TAKEN: [&[Life]; 3] = [
+    &[Life::Free],
+    &[Life::Changing],
+    &[Life::Dead, Life::Live, Life::Reaping],
+];
 
 /// Judges claims before something is done that can't be taken back.
 struct Judge<'a> {
@@ -98,9 +94,9 @@ impl Judge<'_> {
     }
 }
 
-/// A row that was claimed, and is shown to no one yet; if it is dropped before it is, it is free again.
+/// A row that was claimed, and is not shown yet; dropped before it is, it is let go.
 pub(crate) struct Fresh<'a> {
-    row: Option<FreshRow<'a>>,
+    row: FreshRow<'a>,
     /// The schema in force that was found behind the exchange, and its version.
     state: State,
     schema: u32,
@@ -108,40 +104,37 @@ pub(crate) struct Fresh<'a> {
 
 impl<'a> Fresh<'a> {
     /// What the first value is committed to.
-    pub(crate) fn row(&mut self) -> Option<&mut FreshRow<'a>> {
-        self.row.as_mut()
+    pub(crate) fn row(&mut self) -> &mut FreshRow<'a> {
+        &mut self.row
     }
 
     /// Whether the schema that was found is one that this process was found to be able to write. Else the row is not for it.
     pub(crate) fn is_writable(&self) -> bool {
-        let owned = self.row.as_ref();
-        owned.is_some_and(|owned| owned.row.segment.is_written_as(self.state))
+        self.row.row.segment.is_written_as(self.state)
     }
 
     /// Shows the row, which has its first value; returns the number of the claim.
-    pub(crate) fn show(mut self) -> Result<(Seated, u64), Fault> {
+    pub(crate) fn show(self) -> Result<(Seated, u64), Fault> {
         stop!("row: filled");
-        let owned = self.row.take().ok_or(Fault::Left)?;
-        let (segment, words) = (owned.row.segment, owned.row.words);
+        let Row { segment, words, .. } = self.row.row;
         let id = segment.control().ids.fetch_add(1, Relaxed).wrapping_add(1);
-        let own = words.show(owned.seated.own, id, Record::own().0, self.schema);
+        let own = words.show(self.row.seated.own, id, Record::own().0, self.schema);
         let own = own.ok_or(Fault::Left)?;
-        stop!("row: shown");
-        segment.raise_membership();
         let seated = Seated {
             own,
-            ..owned.seated
+            ..self.row.seated
         };
+        std::mem::forget(self);
+        stop!("row: shown");
+        segment.raise_membership();
         Ok((seated, id))
     }
 }
 
 impl Drop for Fresh<'_> {
+    /// As its owner would: the row may have shown the value of one that is dead.
     fn drop(&mut self) {
-        let kept = self.row.as_ref().filter(|owned| owned.seated.stamp.lasts());
-        if let Some(owned) = kept {
-            owned.row.words.free(owned.seated.own);
-        }
+        self.row.row.segment.release_row(&self.row.seated);
     }
 }
 
@@ -152,19 +145,20 @@ impl Segment {
         self.check_life()?;
         let (index, own) = self.take_row(claim)?;
         let row = self.row(index).ok_or(Fault::Left)?;
-        let mut fresh = Fresh {
-            row: Some(FreshRow {
-                row,
-                seated: Seated::of(&row, own, stamp),
-            }),
-            state: State::NEWBORN,
-            schema: 0,
-        };
         stop!("row: taken");
         // Behind the exchange, since the row's last owner may have known a later schema, and before the template is copied,
         // which has all that this one names from here on.
-        (fresh.state, fresh.schema) = self.schema_in_force()?;
+        let schema = self.schema_in_force();
         self.repair_row(row);
+        let mut fresh = Fresh {
+            row: FreshRow {
+                row,
+                seated: Seated::of(&row, own, stamp),
+            },
+            state: State::NEWBORN,
+            schema: 0,
+        };
+        (fresh.state, fresh.schema) = schema?;
         row.note_bases();
         stop!("row: bases noted");
         Ok(fresh)
@@ -174,19 +168,15 @@ impl Segment {
         let mut judge = self.judge(claim);
         for _ in 0..TRIES {
             let mut lost = false;
-            for take in TAKEN {
+            for lives in TAKEN {
                 for (index, words) in (0..).zip(self.row_words()) {
                     let seen = words.look();
-                    let may_take = match (take, seen.life()) {
-                        (Take::Free, Life::Free) | (Take::Dead, Life::Dead) => true,
-                        (Take::Abandoned, Life::Changing)
-                        | (Take::Dead, Life::Live | Life::Reaping) => {
-                            judge.is_dead(seen.claim())?
-                        }
-                        _ => false,
-                    };
-                    if may_take {
-                        match words.take(seen, claim) {
+                    if !lives.contains(&seen.life()) {
+                        continue;
+                    }
+                    let is_no_ones = matches!(seen.life(), Life::Free | Life::Dead);
+                    if is_no_ones || judge.is_dead(seen.claim())? {
+                        match words.exchange(seen, seen.taken_by(claim)) {
                             Some(own) => return Ok((index, own)),
                             None => lost = true,
                         }
@@ -211,7 +201,7 @@ impl Segment {
 
     /// The same for all owners: the semaphores are read at once.
     fn judge_of_all(&self, own: Claim) -> Judge<'_> {
-        let set = self.watched_set();
+        let set = self.semaphores().ok();
         Judge {
             values: set
                 .and_then(|set| sem::values(set).ok())
@@ -270,14 +260,16 @@ impl Segment {
     /// Lets a row go, unless it is another process's.
     pub(crate) fn release_row(&self, seated: &Seated) {
         if let Some(row) = self.row(seated.index).filter(|_| seated.stamp.lasts()) {
-            if let Some(hidden) = row.words.hide(seated.own) {
-                self.free_row(row, hidden);
-            }
+            self.free_row(row, seated.own);
         }
     }
 
-    /// Puts a hidden row of this claim's back to the template, and lets it go.
-    fn free_row(&self, row: Row<'_>, hidden: Own) {
+    /// Hides a row of this claim's, puts it back to the template, and lets it go; `false`: it is another's by now.
+    fn free_row(&self, row: Row<'_>, own: Own) -> bool {
+        let hidden = own.with(Life::Changing);
+        if row.words.exchange(own, hidden).is_none() {
+            return false;
+        }
         stop!("row: hidden");
         let (len, mask) = (self.length_in_force(), self.mask());
         row.words.range.store(EVERYTHING, Relaxed);
@@ -290,15 +282,15 @@ impl Segment {
             mirror.copy_from(row.latch().payload(), Span::whole(len));
         }
         stop!("row: cleared");
-        if row.words.free(hidden) {
+        if row.words.exchange(hidden, hidden.freed()).is_some() {
             stop!("row: freed");
             self.raise_membership();
         }
+        true
     }
 
     /// What a process that has just claimed a slot makes of the rows of earlier claims of it.
-    pub(super) fn bury_rows(&self, slot: Option<u32>, except: Claim) {
-        let Some(slot) = slot else { return };
+    pub(super) fn bury_rows(&self, slot: u32, except: Claim) {
         let mut news = false;
         for words in self.row_words() {
             news |= words.bury(slot, except);
@@ -318,7 +310,7 @@ impl Segment {
         if awaited || self.flags & ALWAYS_NOTIFY != 0 {
             self.wake_waiters();
             // Those who wait for deaths as well sleep there.
-            if let (Some(counter), Some(set)) = (self.death_counter(), self.watched_set()) {
+            if let (Some(counter), Some(set)) = (self.death_counter(), self.semaphores().ok()) {
                 let _ = sem::op(set, &[Op::add(counter, 1).nowait()]);
             }
         }
@@ -351,11 +343,11 @@ impl Segment {
                 continue;
             }
             if self.flags & FREE_ON_DEATH != 0 {
-                if let Some(own) = row.words.take(seen, claim) {
+                if let Some(own) = row.words.exchange(seen, seen.taken_by(claim)) {
                     self.repair_row(row);
                     self.free_row(row, own);
                 }
-            } else if row.words.note_death(seen).is_some() {
+            } else if row.words.exchange(seen, seen.died()).is_some() {
                 stop!("row: death noted");
                 self.raise_membership();
             }
@@ -469,14 +461,6 @@ impl Segment {
         (self.row_count() > 0).then_some(self.geometry.slots)
     }
 
-    /// The set, found now to be this segment's: in another namespace its id may be a stranger's.
-    pub(super) fn watched_set(&self) -> Option<sem::Id> {
-        match self.slots().ok()?.witness {
-            Some(Witness::Set(set)) => Some(set),
-            _ => None,
-        }
-    }
-
     /// Set, semaphore and count of deaths; `None` where none can be waited for.
     pub(super) fn deaths(&self) -> Option<(sem::Id, u16, i16)> {
         if self.writable {
@@ -488,7 +472,7 @@ impl Segment {
 
     fn counted_deaths(&self) -> Option<(sem::Id, u16, i16)> {
         let counter = self.death_counter()?;
-        let set = self.watched_set()?;
+        let set = self.semaphores().ok()?;
         let value = sem::value(set, counter).ok()?;
         if value > DEATHS_TAKEN_DOWN {
             // Others sleep for a higher count then, and look again within a nap.
@@ -499,25 +483,15 @@ impl Segment {
         Some((set, counter, value as i16))
     }
 
-    /// Has the kernel count the end of this process: what it undoes is a decrease.
-    pub(super) fn count_own_death(&self, set: sem::Id) {
-        if let Some(counter) = self.death_counter() {
-            let ops = [
-                Op::add(counter, 1).nowait(),
-                Op::add(counter, -1).undo().nowait(),
-            ];
+    /// Has the kernel count the end of this process, or takes that back: what it undoes is a decrease.
+    pub(super) fn count_own_death(&self, slots: Slots<'_>, counts: bool) {
+        if let (Some(counter), Some(Witness::Set(set))) = (self.death_counter(), slots.witness) {
+            let [up, down] = [1, -1].map(|n| Op::add(counter, n).nowait());
+            let ops = match counts {
+                true => [up, down.undo()],
+                false => [up.undo(), down],
+            };
             // Where it can't, waiters find the death when they look by themselves.
-            let _ = sem::op(set, &ops);
-        }
-    }
-
-    /// Takes that back.
-    pub(super) fn count_own_death_no_more(&self, set: sem::Id) {
-        if let Some(counter) = self.death_counter() {
-            let ops = [
-                Op::add(counter, 1).undo().nowait(),
-                Op::add(counter, -1).nowait(),
-            ];
             let _ = sem::op(set, &ops);
         }
     }
@@ -585,7 +559,7 @@ impl Segment {
             if !is_dead {
                 continue;
             }
-            let Some(own) = row.words.begin_reaping(seen, claim) else {
+            let Some(own) = row.words.exchange(seen, seen.reaped_by(claim)) else {
                 continue;
             };
             stop!("row: reaping");
@@ -599,10 +573,7 @@ impl Segment {
                 return Err(Fault::Forked);
             }
             std::mem::forget(reaping);
-            if let Some(hidden) = row.words.hide(own) {
-                self.free_row(row, hidden);
-                reaped += 1;
-            }
+            reaped += usize::from(self.free_row(row, own));
         }
         Ok(reaped)
     }
@@ -626,7 +597,7 @@ struct Reaping<'a> {
 impl Drop for Reaping<'_> {
     fn drop(&mut self) {
         if self.stamp.lasts() {
-            self.row.words.stop_reaping(self.own);
+            self.row.words.exchange(self.own, self.own.died());
         }
     }
 }
