@@ -49,18 +49,17 @@ fn walk<'a>(ty: &'a Type, place: Place, findings: &mut Vec<Finding<'a>>) {
             Some(verdict) => verdict,
             None => return,
         },
-        Type::Tuple(tuple) => {
-            for elem in &tuple.elems {
-                walk(elem, place, findings);
-            }
-            Verdict::Certain(misfit(ty))
-        }
         _ => match misfit(ty) {
             // A macro, `_`, or syntax of the future: the trait bound judges it.
             "" => return,
             message => Verdict::Certain(message),
         },
     };
+    if let Type::Tuple(tuple) = ty {
+        for elem in &tuple.elems {
+            walk(elem, place, findings);
+        }
+    }
     let verdict = match (place, verdict) {
         (Place::Argument, Verdict::Certain(_)) if is_address(ty) => Verdict::Suspect("NoAddress"),
         (Place::Argument, Verdict::Certain(_)) => return,

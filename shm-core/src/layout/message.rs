@@ -39,6 +39,15 @@ impl Message {
         }
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Keeps the first `len` bytes, as many as there were before.
+    pub(super) const fn truncate(&mut self, len: usize) {
+        self.len = len;
+    }
+
     /// Writes `template` with the pieces in the places of its `{}`.
     pub(super) const fn write(&mut self, template: &str, pieces: &[Piece<'_>]) {
         let (mut rest, mut at, mut piece) = (template.as_bytes(), 0, 0);

@@ -269,10 +269,10 @@ macro_rules! assert_shared {
 
 macro_rules! shared {
     ($($primitive:ident $type:ident)*) => { $(
-        // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust
-        // reference, "Type layout"), and none of those named here is an address. `Primitive` has its size and
-        // alignment from the type. That it has no padding `holds_bits` has the compiler ask bytemuck's `NoUninit`: "no padding or
-        // uninitialised bytes". Which bits are values bytemuck says with `CheckedBitPattern`.
+        // SAFETY: a primitive has a fixed representation, is inhabited and has bytes (Rust reference, "Type layout"), and
+        // none of those named here is an address. Its schema has size and alignment from the type. `holds_bits` asks for
+        // bytemuck's `NoUninit`: "no padding or uninitialised bytes". Which bits are values bytemuck says with
+        // `CheckedBitPattern`.
         unsafe impl SharedLayout for $type {
             const SCHEMA: &'static Schema = &Schema::primitive(Primitive::$primitive);
 

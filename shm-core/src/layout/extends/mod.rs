@@ -7,7 +7,6 @@ use std::fmt;
 use super::message::{Message, Piece};
 use super::{Schema, SharedLayout};
 
-mod path;
 mod rules;
 
 use rules::Check;
@@ -59,10 +58,8 @@ impl Schema {
         if check.whole(self, older) {
             return Ok(());
         }
-        let mut field = Message::new();
-        check.path.write(&mut field);
         Err(Obstacle {
-            field: field.as_str().to_owned(),
+            field: check.path.as_str().to_owned(),
             text: check.fault.as_str().to_owned(),
         })
     }

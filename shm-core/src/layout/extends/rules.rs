@@ -4,45 +4,53 @@
 //! ones of the newer one: so one walk side by side is enough, and takes time in proportion to the
 //! schemas, however hostile they are. Only for the fault that it ends with is a list searched.
 
-use super::path::Path;
 use crate::layout::message::Message;
 use crate::layout::message::Piece::{self, Number, Text, Type};
 use crate::layout::{FieldSchema, Schema, TypeKind, Variant};
 
 /// A comparison of two structs.
-pub(super) struct Check<'a> {
+pub(super) struct Check {
     /// The version of the older one, as a piece of each message.
-    version: Piece<'a>,
-    new_version: Piece<'a>,
-    /// To what is compared now: a fault leaves it at what is at fault.
-    pub(super) path: Path<'a>,
+    version: Piece<'static>,
+    new_version: Piece<'static>,
+    /// To the field that is compared now, as one would write it in Rust: a fault leaves it at what is at fault.
+    pub(super) path: Message,
     /// What stands in the way, and what to do about it.
     pub(super) fault: Message,
 }
 
-impl<'a> Check<'a> {
-    pub(super) const fn new(newer: &Schema, older: &Schema) -> Check<'a> {
+impl Check {
+    pub(super) const fn new(newer: &Schema, older: &Schema) -> Check {
         Check {
             version: Number(version(older) as i128),
             new_version: Number(version(newer) as i128),
-            path: Path::new(),
+            path: Message::new(),
             fault: Message::new(),
         }
     }
 
     /// Says what is wrong with what the path leads to.
     const fn refuse(&mut self, template: &str, pieces: &[Piece<'_>]) -> bool {
-        if !self.path.is_empty() {
-            self.fault.text("field `");
-            self.path.write(&mut self.fault);
-            self.fault.text("` ");
+        if self.path.len() > 0 {
+            self.fault.write("field `{}` ", &[Text(self.path.as_str())]);
         }
         self.fault.write(template, pieces);
         false
     }
 
+    /// Lets the path lead to a field, or to the elements, of what it leads to.
+    const fn enter(&mut self, step: &str) {
+        let is_field = step.as_bytes()[0] != b'[';
+        self.path.text(if is_field && self.path.len() > 0 {
+            "."
+        } else {
+            ""
+        });
+        self.path.text(step);
+    }
+
     /// Whether `newer` is a successor of `older`.
-    pub(super) const fn whole(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+    pub(super) const fn whole(&mut self, newer: &Schema, older: &Schema) -> bool {
         let (Some(newer_version), Some(older_version)) = (newer.version(), older.version()) else {
             return self.refuse("only structs have versions that can follow each other", &[]);
         };
@@ -75,13 +83,13 @@ impl<'a> Check<'a> {
     }
 
     /// Whether each field says rightly whether the older version has it.
-    const fn history(&mut self, newer: &'a Schema, older: &'a Schema, older_version: u32) -> bool {
+    const fn history(&mut self, newer: &Schema, older: &Schema, older_version: u32) -> bool {
         let fields = newer.fields();
         let mut i = 0;
         while i < fields.len() {
             let (is_old, since) = (i < older.fields().len(), fields[i].since);
             if is_old != (since <= older_version) {
-                self.path.push(fields[i].name());
+                self.enter(fields[i].name());
                 let says = Number(since as i128);
                 return match (is_old, since) {
                     (true, _) => self.refuse(
@@ -105,7 +113,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether the fields of `older` are the first ones of `newer`.
-    pub(super) const fn fields(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+    pub(super) const fn fields(&mut self, newer: &Schema, older: &Schema) -> bool {
         let (newer, older) = (newer.fields(), older.fields());
         let mut i = 0;
         while i < older.len() {
@@ -115,26 +123,22 @@ impl<'a> Check<'a> {
             {
                 return self.displaced(newer, older, i);
             }
-            self.path.push(newer[i].name());
+            let outer = self.path.len();
+            self.enter(newer[i].name());
             if !self.types(newer[i].schema(), older[i].schema()) {
                 return false;
             }
-            self.path.pop();
+            self.path.truncate(outer);
             i += 1;
         }
         true
     }
 
     /// Why `older[i]` is not `newer[i]`.
-    const fn displaced(
-        &mut self,
-        newer: &'a [FieldSchema],
-        older: &'a [FieldSchema],
-        i: usize,
-    ) -> bool {
+    const fn displaced(&mut self, newer: &[FieldSchema], older: &[FieldSchema], i: usize) -> bool {
         let field = &older[i];
         let Some(now) = successor_of(field, newer) else {
-            self.path.push(field.name());
+            self.enter(field.name());
             if i < newer.len() && newer[i].offset == field.offset {
                 return self.refuse(
                     "of version {} is missing: if `{}` in its place is its new name, write \
@@ -150,13 +154,13 @@ impl<'a> Check<'a> {
         };
         if i < newer.len() && !is_known(&newer[i], older) {
             // What moved, moved because of this.
-            self.path.push(newer[i].name());
+            self.enter(newer[i].name());
             return self.refuse(
                 "is new and stands before `{}`: new fields go behind all others",
                 &[Text(now.name())],
             );
         }
-        self.path.push(now.name());
+        self.enter(now.name());
         self.refuse(
             "lies at offset {}, and in version {} at offset {}: a field keeps its \
              place, and new ones go behind all others",
@@ -169,15 +173,11 @@ impl<'a> Check<'a> {
     }
 
     /// Whether bytes of the older type are one of the newer type.
-    const fn types(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+    const fn types(&mut self, newer: &Schema, older: &Schema) -> bool {
         if let (Some(newer), Some(older)) = (newer.elements(), older.elements()) {
             if newer.lie_as(&older) {
-                self.path.push(Path::ELEMENT);
-                if !self.types(newer.schema, older.schema) {
-                    return false;
-                }
-                self.path.pop();
-                return true;
+                self.enter("[0]");
+                return self.types(newer.schema, older.schema);
             }
         }
         let same = match (newer.kind(), older.kind()) {
@@ -220,12 +220,12 @@ impl<'a> Check<'a> {
     }
 
     /// A struct inside another one: what follows it would have to move if it grew.
-    const fn nested(&mut self, newer: &'a Schema, older: &'a Schema) -> bool {
+    const fn nested(&mut self, newer: &Schema, older: &Schema) -> bool {
         if !self.fields(newer, older) {
             return false;
         }
         if newer.fields().len() > older.fields().len() {
-            self.path.push(newer.fields()[older.fields().len()].name());
+            self.enter(newer.fields()[older.fields().len()].name());
             return self.refuse(
                 "is new, and `{}` lies inside another struct, where it cannot grow: leave \
                  it as it is, and add a field of a new type behind all others of the \
@@ -256,7 +256,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether the older variants are all there, between others that came later.
-    const fn variants(&mut self, newer: &'a [Variant], older: &'a [Variant]) -> bool {
+    const fn variants(&mut self, newer: &[Variant], older: &[Variant]) -> bool {
         let mut at = 0;
         let mut i = 0;
         while i < older.len() {
@@ -274,7 +274,7 @@ impl<'a> Check<'a> {
     }
 
     /// Why `variant` does not come where it should.
-    const fn lost(&mut self, newer: &'a [Variant], variant: &'a Variant) -> bool {
+    const fn lost(&mut self, newer: &[Variant], variant: &Variant) -> bool {
         let (name, value) = (Text(variant.name()), Number(variant.value));
         let mut i = 0;
         while i < newer.len() && !same(newer[i].name(), variant.name()) {
