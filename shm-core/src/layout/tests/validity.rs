@@ -1,7 +1,9 @@
 //! Invalid bytes are found by name and made valid, and nothing else is touched.
 
 use super::{State, leak, structure};
-use crate::layout::{Schema, SharedLayout, Variant, first_invalid, make_valid};
+use crate::layout::{
+    FixedVec, Schema, SharedLayout, Variant, first_invalid, first_invalid_at, make_valid,
+};
 
 fn flags() -> Schema {
     let flag = structure(
@@ -73,6 +75,47 @@ fn making_valid_touches_invalid_bytes_only() {
     }
     expected[28] = 0xff; // `State::Idle`
     assert_eq!(bytes, expected);
+}
+
+#[test]
+fn a_part_is_judged_and_named_where_it_lies() {
+    let found = |offset, bytes: &[u8]| {
+        let invalid = first_invalid_at(<[FixedVec<State, 3>; 2]>::SCHEMA, offset, bytes);
+        invalid.map(|invalid| invalid.path().to_owned())
+    };
+    let stride = size_of::<FixedVec<State, 3>>();
+    assert_eq!(found(stride + 5, &[7]).as_deref(), Some("[1][1]"));
+    assert_eq!(found(stride + 5, &[4, 4]), None);
+    let length = 4_u32.to_ne_bytes();
+    assert_eq!(found(stride, &length).as_deref(), Some("[1]"));
+    assert_eq!(found(stride, &length[..3]), None, "half a length");
+}
+
+#[test]
+fn a_later_version_knows_a_variant_by_its_place() {
+    let later_state = [("Idle", -1), ("Done", 7), ("Busy", 4)];
+    let later_state = later_state.map(|(name, value)| Variant::new(name, value));
+    let later_state = Schema::enumeration("State", i8::SCHEMA, leak(later_state.to_vec()));
+    let of = |name, state: &Schema| {
+        let states = Schema::array(leak(state.clone()), 3);
+        structure("S", 2, 8, 4, &[("on", 0, bool::SCHEMA), (name, 4, &states)])
+    };
+    let (mine, later) = (of("states", State::SCHEMA), of("modes", &later_state));
+    let bytes = [4, 7, 9];
+    let known = |bytes: &[u8], offset| {
+        let invalid = first_invalid_at(&mine, offset, bytes).unwrap();
+        let known = invalid.known_to(&later, offset, bytes);
+        (
+            known.path().to_owned(),
+            known.newer().map(|(name, _)| name.to_owned()),
+        )
+    };
+    assert_eq!(
+        known(&bytes, 4),
+        ("states[1]".to_owned(), Some("Done".to_owned()))
+    );
+    assert_eq!(known(&bytes[2..], 6), ("states[2]".to_owned(), None));
+    assert_eq!(known(&[2], 0), ("on".to_owned(), None));
 }
 
 #[test]
