@@ -193,8 +193,7 @@ fn complete(
         newborn.mode
     };
     if !identify(mapped.control(), newborn) {
-        // That one makes it ready, or gives it up.
-        guard.into_iter().for_each(Guard::disarm);
+        // It is given up by the guard, if there is one, unless that process is at work on it.
         return match Instant::now() < end {
             true => Ok(None),
             false => Err(mapped.unfinished(None)),
