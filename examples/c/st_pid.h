@@ -3556,6 +3556,7 @@ static inline int shmbox_furnish_(shmbox *box, const shmbox_birth_ *birth)
 	static const unsigned char zeros[4096] = { 0 };
 	uint64_t limits[2] = { 0, 0 };
 	size_t left = birth->size;
+	int code = 0;
 
 	/* The kernel ends a process that goes beyond (SIGXFSZ). */
 	if (syscall(SYS_prlimit64, 0, 1 /* RLIMIT_FSIZE */, SHMBOX_NULL_, limits) == 0 && left > limits[0]) {
@@ -3564,15 +3565,17 @@ static inline int shmbox_furnish_(shmbox *box, const shmbox_birth_ *birth)
 	}
 	if (syscall(SYS_fchmod, box->file, birth->mode & 0666) != 0)
 		return shmbox_failed_(box);
-	while (left > 0) {
+	while (left > 0 && code == 0) {
 		ssize_t const written = write(box->file, zeros, left < sizeof zeros ? left : sizeof zeros);
 
 		if (written <= 0)
-			return shmbox_failed_(box);
-		left -= SHMBOX_TO_(size_t, written);
+			code = shmbox_failed_(box);
+		else
+			left -= SHMBOX_TO_(size_t, written);
 	}
+	/* Also where the disk is full: the descriptor is told by it, and closed. */
 	box->mark = shmbox_mark_(box, box->file);
-	return 0;
+	return code;
 }
 
 /* Waits until the name of a new file is on the disk. */

@@ -38,6 +38,15 @@ static int failed(const char *what, int code)
 #define TRY(call) do { int const code_ = (call); if (code_ != 0) return failed(#call, code_); } while (0)
 #define CHECK(call, wanted) do { int const got_ = (call); if (got_ != (wanted)) return failed(#call, got_); } while (0)
 
+/* The number that the next descriptor gets. */
+static int next_descriptor(void)
+{
+	int const next = open("/dev/null", O_RDONLY);
+
+	close(next);
+	return next;
+}
+
 static void fill(uint64_t number)
 {
 	size_t i;
@@ -580,7 +589,7 @@ int main(int argc, char **argv)
 {
 	shmbox_options options;
 	key_t key;
-	int code, result;
+	int code, next, result;
 
 	if (argc < 3)
 		return 2;
@@ -595,6 +604,7 @@ int main(int argc, char **argv)
 	key = (key_t)strtoul(argv[2], NULL, 0);
 	if (strcmp(argv[1], "create rounds") == 0)
 		return create_rounds();
+	next = next_descriptor();
 	if (getenv("SHM_NO_SPACE") != NULL) {
 		struct rlimit const none = { 0, 0 };
 
@@ -617,6 +627,8 @@ int main(int argc, char **argv)
 	} else {
 		code = ledger_open_with(&box, key, &options);
 	}
+	if (code != 0 && getenv("SHM_NO_SPACE") == NULL && next_descriptor() != next)
+		return failed("it left a descriptor open", code);
 	if (code != 0)
 		return failed("open", code);
 	/* From now on it has no right to segment and semaphores. */

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use shm_core::{ErrorKind, Place, SharedBox, SharedLayout, SharedView};
-use shm_tests::{Folder, Home, Ledger, Peer, Python, may_change_user};
+use shm_tests::{Folder, Home, Ledger, Peer, Python, may_change_user, may_unshare};
 
 use crate::c_files::{OUT, programs, says};
 
@@ -116,6 +116,29 @@ fn where_c_can_make_no_file_it_says_why_and_leaves_nothing() {
             assert!(said.contains(": -21 ") && said.contains("mode"), "{said}");
         }
         assert_eq!(folder.names(), ["link"]);
+    }
+}
+
+/// On a file system of the test's own, mounted in a namespace of its own.
+#[test]
+fn where_the_disk_is_full_c_makes_no_file_and_closes_what_it_has_opened() {
+    if !may_unshare("a full file system for C", &["-m"]) {
+        return;
+    }
+    let folder = Folder::new();
+    let script = "mount -t tmpfs -o size=16k none \"$0\" || exit 9
+        \"$1\" create \"$0/state\" 1 640; echo left: $(ls -A \"$0\")";
+    for program in programs() {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script]).arg(folder.path());
+        let output = command.arg(program).output().unwrap();
+        if output.status.code() == Some(9) {
+            eprintln!("SKIPPED: a full file system for C: nothing can be mounted");
+            return;
+        }
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.starts_with("open: "), "{output:?}");
+        assert!(said.ends_with("(errno 28)\nleft:\n"), "{output:?}");
     }
 }
 
