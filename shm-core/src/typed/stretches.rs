@@ -96,11 +96,49 @@ pub(super) unsafe fn store<T: SharedLayout>(payload: Payload, offset: usize, byt
 #[inline(always)]
 unsafe fn store_runs(payload: Payload, offset: usize, value: *const u8, runs: &[Run]) {
     for run in runs {
-        for at in (0..run.count).map(|n| run.offset + n * run.stride) {
-            // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
-            // schema tells the truth), and the payload has room for them (this function's contract).
-            unsafe { payload.store(offset + at, value.add(at), run.len) };
+        // SAFETY: the payload has room for the value, which is one, and the run is of its type (this function's contract).
+        unsafe {
+            if run.count == 1 {
+                store_run(payload, offset, value, *run, run.len);
+            } else {
+                store_repeated(payload, offset, value, *run);
+            }
         }
+    }
+}
+
+/// Stores a run that repeats. A length that the compiler knows makes the stores of a stretch straight, so each short one has
+/// a loop: a third of the instructions.
+///
+/// # Safety
+///
+/// As for [`store_runs`].
+#[inline(never)]
+unsafe fn store_repeated(payload: Payload, offset: usize, value: *const u8, run: Run) {
+    macro_rules! loops {
+        ($($short:literal)*) => {
+            match run.len {
+                // SAFETY: this function's contract.
+                $($short => unsafe { store_run(payload, offset, value, run, $short) },)*
+                // SAFETY: this function's contract.
+                len => unsafe { store_run(payload, offset, value, run, len) },
+            }
+        };
+    }
+    loops!(1 2 3 4 5 6 7 8 9 10 12 14 16 18 20 24 28)
+}
+
+/// Stores a run, whose stretches have `len` bytes.
+///
+/// # Safety
+///
+/// As for [`store_runs`], and `len` is the run's.
+#[inline(always)]
+unsafe fn store_run(payload: Payload, offset: usize, value: *const u8, run: Run, len: usize) {
+    for at in (0..run.count).map(|n| run.offset + n * run.stride) {
+        // SAFETY: runs lie within the value, where its bytes are initialised (`SharedLayout`: the
+        // schema tells the truth), and the payload has room for them (this function's contract).
+        unsafe { payload.store(offset + at, value.add(at), len) };
     }
 }
 
