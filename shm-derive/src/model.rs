@@ -2,8 +2,11 @@
 //! shapes.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Expr, Fields, Generics, Index, LitStr, Member, Path, Token, Type, WherePredicate};
+use syn::{
+    Expr, Fields, GenericParam, Generics, Index, LitStr, Member, Path, Token, Type, WherePredicate,
+};
 
 use crate::field_type::Finding;
 
@@ -126,6 +129,21 @@ impl Model<'_> {
     /// The type parameters' names.
     pub(crate) fn params(&self) -> impl Iterator<Item = &Ident> {
         self.generics.type_params().map(|param| &param.ident)
+    }
+
+    /// Its parameters as arguments: a constant in braces, since a type of that name may be in scope.
+    pub(crate) fn arguments(&self) -> TokenStream {
+        let arguments = self.generics.params.iter().map(|param| match param {
+            GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
+            GenericParam::Type(param) => param.ident.to_token_stream(),
+            GenericParam::Const(param) => {
+                let ident = &param.ident;
+                quote!({ #ident })
+            }
+        });
+        // The user's own, at which the compiler points.
+        let (open, close) = (self.generics.lt_token, self.generics.gt_token);
+        quote!(#open #(#arguments),* #close)
     }
 
     /// The generics with further bounds.

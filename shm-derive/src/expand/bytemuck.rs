@@ -21,7 +21,8 @@ pub(super) fn traits(model: &Model) -> TokenStream {
         bounds.extend(further.iter().map(|bound| parse_quote!(for<'__shm> #bound)));
         let generics = model.generics_with(bounds);
         let ident = model.ident;
-        let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+        let ty_generics = model.arguments();
         quote! {
             #[automatically_derived]
             unsafe impl #impl_generics #bytemuck::#rule for #ident #ty_generics #where_clause { #body }

@@ -11,7 +11,8 @@ use crate::model::{Field, Model};
 /// macro below it may add the former and write the latter.
 pub(super) fn complete(model: &Model, fields: &[Field]) -> TokenStream {
     let ident = model.ident;
-    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    let (impl_generics, _, where_clause) = model.generics.split_for_impl();
+    let ty_generics = model.arguments();
     let members = fields.iter().map(|field| &field.member);
     let types = fields.iter().map(|field| field.ty);
     let values: Vec<Ident> = (0..fields.len())
@@ -43,7 +44,7 @@ pub(super) fn copy(model: &Model) -> TokenStream {
     let shared = |param| parse_quote!(#param: #krate::layout::SharedLayout);
     let generics = model.generics_with(model.params().map(shared));
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let ty_generics = model.arguments();
     let span = ident.span();
     let target = quote_spanned!(span=> #ident);
     quote! {

@@ -90,7 +90,8 @@ fn wrap(items: TokenStream) -> TokenStream {
 fn header(model: &Model, generics: &Generics) -> TokenStream {
     let krate = &model.settings.krate;
     let ident = model.ident;
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let ty_generics = model.arguments();
     quote!(impl #impl_generics #krate::layout::SharedLayout for #ident #ty_generics #where_clause)
 }
 

@@ -73,10 +73,10 @@ enum Mode {
 
 #[derive(Derive, ::core::clone::Clone, ::core::marker::Copy)]
 #[repr(C)]
-struct Rows {
-    rows: [StPid<Mode>; 2],
+struct Rows<const Schema: usize> {
+    rows: [StPid<Mode>; Schema],
 }
 
 fn main() {
-    let _ = ::shm_core::field!(Rows.rows[1].pid);
+    let _ = ::shm_core::field!(<Rows<2>>.rows[1].pid);
 }
