@@ -87,7 +87,7 @@ impl RawSegment {
             return unfit("the field of the mutex is not aligned");
         }
         let mut stored = false;
-        for_each_leaf(T::SCHEMA, &mut |offset, size, count| {
+        for_each_leaf(T::SCHEMA, 0, &mut |offset, size, count| {
             stored |= offset < own.end && own.start < offset + size * count;
         });
         if stored {

@@ -275,7 +275,7 @@ unsafe fn load<T: SharedLayout>(segment: RawBytes) -> MaybeUninit<T> {
     let dst = value.as_mut_ptr().cast::<u8>();
     // SAFETY: the place has that many bytes.
     unsafe { dst.write_bytes(0, size_of::<T>()) };
-    for_each_leaf(T::SCHEMA, &mut |offset, size, count| {
+    for_each_leaf(T::SCHEMA, 0, &mut |offset, size, count| {
         // SAFETY: leaves lie within the `T`, for which there is room on both sides.
         unsafe { segment.load(dst.add(offset), offset, size, count) };
     });
@@ -288,7 +288,7 @@ unsafe fn load<T: SharedLayout>(segment: RawBytes) -> MaybeUninit<T> {
 unsafe fn store<T: SharedLayout>(segment: RawBytes, value: &T) {
     let src = (&raw const *value).cast::<u8>();
     let kept = kept_parts(Field::WHOLE, value);
-    for_each_leaf(T::SCHEMA, &mut |offset, size, count| {
+    for_each_leaf(T::SCHEMA, 0, &mut |offset, size, count| {
         if !kept.is_empty() {
             for at in (offset..offset + size * count).step_by(size) {
                 if !kept.contains(&at) {

@@ -2,7 +2,7 @@
 //!
 //! The bytes are judged first: so there is nothing to say of them while the tree is made.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Value {
         }
         let mut decoder = Decoder {
             left: limit,
-            names: HashMap::new(),
+            names: BTreeMap::new(),
             enums: Enums::default(),
         };
         let tree = decoder.value(schema, value);
@@ -131,7 +131,7 @@ struct Decoder<'a> {
     /// How many parts may still be made.
     left: usize,
     /// Shared by all values that bear them; by their places, since a hostile one is long.
-    names: HashMap<*const str, Arc<str>>,
+    names: BTreeMap<*const str, Arc<str>>,
     enums: Enums<'a>,
 }
 
