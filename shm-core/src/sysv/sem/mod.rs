@@ -97,7 +97,7 @@ pub struct Stat {
     pub seq: u32,
     /// How many semaphores it has.
     pub count: usize,
-    /// Last successful [`op`], in whole seconds; `None` before the first.
+    /// Last successful [`op()`], in whole seconds; `None` before the first.
     pub otime: Option<SystemTime>,
     /// Creation or last change by [`set`], [`set_value`] or [`set_values`], in whole seconds.
     pub ctime: Option<SystemTime>,

@@ -9,7 +9,7 @@ use crate::sysv::diagnose;
 use crate::sysv::error::Error;
 use crate::sysv::syscalls::{self, Errno};
 
-/// One operation on one semaphore of a set; [`op`] does several as a whole.
+/// One operation on one semaphore of a set; [`op()`] does several as a whole.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Op(libc::sembuf);
@@ -121,7 +121,7 @@ pub fn op(id: Id, ops: &[Op]) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`TimedOut`](crate::sysv::Kind::TimedOut) if the time is over, and each error of [`op`].
+/// [`TimedOut`](crate::sysv::Kind::TimedOut) if the time is over, and each error of [`op()`].
 pub fn op_timeout(id: Id, ops: &[Op], timeout: Duration) -> Result<(), Error> {
     // No deadline if it lies beyond what the clock can count.
     let deadline = Instant::now().checked_add(timeout);
