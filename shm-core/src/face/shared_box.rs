@@ -37,19 +37,19 @@ use crate::typed::{Field, IN_REGISTERS, Integer, Snapshot, Typed};
 /// | `writer` | 0; once per process 1 more | 0 | the lock |
 /// | `wait`, `wait_timeout`, `wait_version`, an item of `changes` | 2 per look | 0 | a newer version |
 /// | an item of `stream` | 0 if it is there; else 0 to 2, and 1 or 2 of a thread of the library for up to 127 boxes | a few when it first waits | a newer version, in a task |
-/// | `open` | 8 (find, map, facts, three for the semaphore set, the own pid, claim a slot); 5 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
-/// | `open_read_only` | 3 (find, map, facts); 1 to drop | 0 | a birth under way |
-/// | `open` of a file | about 27 (find, map, facts, two locks); 12 to drop, and `persist` by the last | some | a value that is being restored |
+/// | `open` | 9 (find, map, facts, the own user, three for the semaphore set, the own pid, claim a slot); 5 to drop; about 10 more once per process | 0; a few once per process | a birth under way |
+/// | `open_read_only` | 4 (find, map, facts, the own user); 1 to drop | 0 | a birth under way |
+/// | `open` of a file | about 28 (find, map, facts, two locks); 12 to drop, and `persist` by the last | some | a value that is being restored |
 /// | `persist`, `close` of a file | 5, one of which waits for the disk; `close` lets go besides | 3 | the disk, and others that write to it |
 /// | any write, each 1,024 versions | 4: whether all is what it was | 0 | nothing |
 /// | the first write of a forked child | 5: it claims a slot of its own; about 10 more once per process | 0 | nothing |
 /// | `reattach`, `reopen` | as `open`; `reattach` lets go besides | 0 | a birth under way |
-/// | `open_or_create`, `create_new` | 8 if it exists; about 30 to create | a few | a birth or a removal under way |
+/// | `open_or_create`, `create_new` | 9 if it exists; about 30 to create | a few | a birth or a removal under way |
 /// | `info` | 5: whether the id leads to this very segment | 0 | nothing |
 /// | `writers` | 2 to 4; about 70 for each open box | 1; some for each open box | nothing |
 /// | `is_removed` | 0 if the library removed it; else 5, under a key 6 | 0 | nothing |
-/// | `remove` | 15 | 0 | nothing |
-/// | [`shm_core::remove`](crate::remove) | 17; of an id 16 | 0 | nothing |
+/// | `remove` | 14 | 0 | nothing |
+/// | [`shm_core::remove`](crate::remove) | 15; of an id 14 | 0 | nothing |
 /// | of a table: `rows`, `get`, `total`, `membership`; `Seat::{set, store, fetch_add, get}` | 0 | 0 | nothing |
 /// | of a table: `look` | 1 if no process came or died since the last one; else some; in a file 1 for each row with an owner | 0; a few if it is not 1 | nothing |
 /// | of a table: `claim`, and the drop of a `Seat` | 0; as `look` if no row is free; 4 to wake waiters | 0; a few if no row is free | nothing |

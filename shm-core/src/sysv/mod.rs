@@ -113,7 +113,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use error::{Error, Kind, Limit};
 pub use key::{Key, ParseKeyError};
 pub use mode::Mode;
-pub(crate) use syscalls::{effective_ids, soft_limit};
+pub(crate) use syscalls::{effective_ids, effective_user, soft_limit};
 
 /// What stands at the places of the kernel's table up to `highest`, without its holes.
 fn table<T>(

@@ -402,10 +402,16 @@ pub(super) fn sem_info(command: c_int) -> Result<(i32, SemInfo)> {
     unsafe { filled(|info| libc::semctl(0, 0, command, SemArg { info })) }
 }
 
-/// The effective user and group of this process, which permissions go by.
+/// The effective user of this process, which permissions go by.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: `geteuid(2)`: "these functions are always successful", and it takes nothing.
+    unsafe { libc::geteuid() }
+}
+
+/// The effective user and group of this process.
 pub(crate) fn effective_ids() -> (u32, u32) {
-    // SAFETY: `geteuid(2)`: "these functions are always successful" and they take nothing.
-    unsafe { (libc::geteuid(), libc::getegid()) }
+    // SAFETY: `getegid(2)`: "these functions are always successful", and it takes nothing.
+    (effective_user(), unsafe { libc::getegid() })
 }
 
 /// A soft limit of this process, such as `RLIMIT_NOFILE`; the largest number stands for none.

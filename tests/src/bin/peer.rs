@@ -612,7 +612,6 @@ fn own_records(segment: shm::Id) -> usize {
         .count()
 }
 
-/// What the child drops was its parent's: slot, segment, `remove_on_drop`.
 /// Makes calls, each behind a mark that a trace of system calls shows.
 fn costs(key: &Place) -> Outcome {
     let mark = |what: &str| stderr().write_all(format!("## {what}").as_bytes());
@@ -650,6 +649,7 @@ fn costs(key: &Place) -> Outcome {
     Ok(mark("end")?)
 }
 
+/// What the child drops was its parent's: slot, segment, `remove_on_drop`.
 fn fork_and_drop(key: &Place) -> Outcome {
     let shared = SharedBox::<u64>::options()
         .remove_on_drop(true)

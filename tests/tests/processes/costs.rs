@@ -9,18 +9,21 @@ use shm_tests::Guard;
 
 /// Behind which mark of the peer's they are counted, and what the page says; `{}` is their number.
 const TOLD: [(&str, &str); 13] = [
-    ("open", "| `open` | {} (find, map, facts, three for"),
+    (
+        "open",
+        "| `open` | {} (find, map, facts, the own user, three for",
+    ),
     (
         "drop",
         ", claim a slot); {} to drop; about 10 more once per process |",
     ),
     (
         "open_read_only",
-        "| `open_read_only` | {} (find, map, facts);",
+        "| `open_read_only` | {} (find, map, facts, the own user);",
     ),
     (
         "drop of a view",
-        "(find, map, facts); {} to drop | 0 | a birth under way |",
+        "(find, map, facts, the own user); {} to drop | 0 | a birth under way |",
     ),
     (
         "get",
@@ -41,7 +44,7 @@ const TOLD: [(&str, &str); 13] = [
     ),
     (
         "shm_core::remove",
-        "| `shm_core::remove` | {}; of an id 16 |",
+        "| `shm_core::remove` | {}; of an id 14 |",
     ),
 ];
 
@@ -56,7 +59,7 @@ fn calls_take_as_many_system_calls_as_the_page_says() {
     let ran = strace.output();
     let traced = read_to_string(&trace).unwrap_or_default();
     let _ = remove_file(&trace);
-    if !traced.contains("\"## end\"") {
+    if !traced.contains("write(2, \"## ") {
         println!(
             "SKIPPED: calls_take_as_many_system_calls_as_the_page_says: strace can't be used here: {ran:?}"
         );
@@ -64,7 +67,11 @@ fn calls_take_as_many_system_calls_as_the_page_says() {
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut mark = "";
-    for line in traced.lines() {
+    // Reading a clock is a system call on some machines.
+    for line in traced
+        .lines()
+        .filter(|line| !line.starts_with("clock_gettime"))
+    {
         match line
             .strip_prefix("write(2, \"## ")
             .and_then(|rest| rest.split('"').next())
@@ -73,9 +80,9 @@ fn calls_take_as_many_system_calls_as_the_page_says() {
             None => *counts.entry(mark).or_default() += 1,
         }
     }
+    assert!(counts.contains_key("end"), "{ran:?}");
     let page = include_str!("../../../docs/costs.md");
-    for (mark, told) in TOLD {
-        let told = told.replace("{}", &counts[mark].to_string());
-        assert!(page.contains(&told), "{mark}: {told}");
-    }
+    let told = TOLD.map(|(mark, told)| told.replace("{}", &counts[mark].to_string()));
+    let wrong: Vec<_> = told.iter().filter(|told| !page.contains(*told)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -1,7 +1,7 @@
 //! Whose segments are trusted.
 
 use crate::protocol::fault::Fault;
-use crate::sysv::effective_ids;
+use crate::sysv::effective_user;
 use crate::sysv::shm::Stat;
 
 /// Whose segments are trusted.
@@ -18,18 +18,16 @@ pub enum Owner {
 }
 
 impl Owner {
-    fn trusts(self, uid: u32) -> bool {
-        match self {
+    /// Refuses what has an owner or a creator who is not trusted. A file has an owner alone. One system call.
+    pub(in crate::protocol) fn check(self, [owner, creator]: [u32; 2]) -> Result<(), Fault> {
+        let own = effective_user();
+        let trusts = |uid| match self {
             Owner::Anybody => true,
-            _ if uid == 0 || uid == effective_ids().0 => true,
+            _ if uid == 0 || uid == own => true,
             Owner::User(user) => uid == user,
             Owner::SelfOrRoot => false,
-        }
-    }
-
-    /// Refuses what has an owner or a creator who is not trusted. A file has an owner alone.
-    pub(in crate::protocol) fn check(self, [owner, creator]: [u32; 2]) -> Result<(), Fault> {
-        if self.trusts(owner) && self.trusts(creator) {
+        };
+        if trusts(owner) && trusts(creator) {
             return Ok(());
         }
         Err(Fault::Untrusted { owner, creator })
@@ -40,6 +38,6 @@ impl Owner {
 /// process must match the owner or creator …, or the caller must be privileged" (shmctl(2),
 /// `IPC_RMID`).
 pub(in crate::protocol) fn may_remove(stat: &Stat) -> bool {
-    let (own, _) = effective_ids();
+    let own = effective_user();
     own == 0 || own == stat.uid || own == stat.cuid
 }

@@ -262,7 +262,7 @@ impl Object {
 
     /// `EPERM` on a change that is the owner's and creator's business.
     fn not_permitted(&self, failure: Error, facts: Option<Facts>, capability: &str) -> Error {
-        let (uid, _) = syscalls::effective_ids();
+        let uid = syscalls::effective_user();
         let name = self.name;
         let who = match facts {
             Some(f) if f.uid == f.cuid => format!("its owner and creator, uid {},", f.uid),

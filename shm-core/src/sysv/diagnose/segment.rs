@@ -200,7 +200,7 @@ pub(in crate::sysv) fn shmctl(errno: Errno, command: &'static str, id: i32) -> E
     match (errno.0, command) {
         (libc::ENOMEM, "SHM_LOCK") => no_lock(failure, SEGMENT.facts(id)),
         (libc::EPERM, "SHM_LOCK" | "SHM_UNLOCK") => {
-            let (uid, _) = syscalls::effective_ids();
+            let uid = syscalls::effective_user();
             match SEGMENT.facts(id) {
                 // The owner and the creator are refused only for this.
                 Some(facts) if facts.uid == uid || facts.cuid == uid => no_lock(failure, None),
