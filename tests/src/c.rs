@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// What this process has built, or is building: several tests want the same.
 static BUILT: Mutex<BTreeMap<PathBuf, Arc<OnceLock<()>>>> = Mutex::new(BTreeMap::new());
 
+/// How the programs that several tests want are compiled.
+const OPTIMIZED: &str = "-O2";
+
 /// What some of the sources include beside the header.
 const STOP_AT: &str = include_str!("../c/stop_at.h");
 
@@ -252,8 +255,10 @@ impl Compiler {
     ) -> PathBuf {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("c").join(source);
         let text = std::fs::read_to_string(&path).expect("these tests have their sources");
+        let version = Command::new(&self.program).arg("--version").output();
+        let version = version.map(|said| said.stdout).unwrap_or_default();
         let mut made_of = DefaultHasher::new();
-        (&text, header, STOP_AT).hash(&mut made_of);
+        (&text, header, STOP_AT, STRICT, OPTIMIZED, version).hash(&mut made_of);
         let program = format!("{source}-{self}{}-{:x}", defines.concat(), made_of.finish());
         let program = Path::new(out).join(program);
         let mut all = BUILT.lock().expect("nothing panics under it");
@@ -267,7 +272,11 @@ impl Compiler {
             std::fs::create_dir_all(&place).expect("cargo made the directory around it");
             std::fs::write(place.join(name), header).expect("it was just made");
             let include = format!("-I{}", place.display());
-            let arguments: Vec<_> = ["-O2", &include].iter().chain(defines).copied().collect();
+            let arguments: Vec<_> = [OPTIMIZED, &include]
+                .iter()
+                .chain(defines)
+                .copied()
+                .collect();
             self.compile(&path, &program, &arguments);
             let _ = std::fs::remove_dir_all(&place);
         });
