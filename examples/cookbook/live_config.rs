@@ -88,7 +88,8 @@ fn follow(place: &Place) -> Result<(), Box<dyn Error>> {
         }
         // Made anew, or of a file, after a restart, restored by the first program that writes; or gone.
         match view.reattach() {
-            Err(error) if error.kind() == ErrorKind::System => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Removed => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(()),
             attached => attached?,
         }
     }

@@ -238,7 +238,8 @@ fn who_reserves_room_for_later_values_has_it_for_their_schemas() {
     let mut options = SharedBox::<Narrow>::options();
     let _narrow = options
         .capacity(4096)
-        .create_new(guard.key(), Narrow { first: 1 });
+        .create_new(guard.key(), Narrow { first: 1 })
+        .unwrap();
     let wide = SharedBox::<Wide>::options().upgrade(true).open(guard.key());
     assert_eq!(wide.unwrap().get().unwrap().first, 1);
 }
