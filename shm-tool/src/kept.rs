@@ -15,9 +15,9 @@
 //!
 //! Numbers are little-endian; the value has the byte order of the machine that it is from, as the schema has it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use shm_core::layout::{Schema, Value};
@@ -133,7 +133,8 @@ impl Kept {
         Ok(Kept { schema, held })
     }
 
-    /// Writes the file whole, in the place of one that is there, with the rights of that, or else no more than these.
+    /// Writes the file whole, in the place of one that is there, with the rights of that if it is this user's, or else no more
+    /// than these.
     pub fn write(&self, path: &Path, rights: u32) -> Result<(), Failure> {
         let schema = self.schema.encode();
         let (magic, number, body) = match &self.held {
@@ -285,11 +286,36 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
 /// A temporary file beside it, on the disk, and then renamed. What a link leads to is replaced, and not the link; a device or
 /// a pipe is written to.
 fn store(path: &Path, all: &[u8], rights: u32) -> io::Result<()> {
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let there = fs::metadata(path).ok();
+    // By the kernel, which refuses links that others put into shared folders; `realpath` reads them by itself.
+    let there = match fs::metadata(path) {
+        Ok(there) => Some(there),
+        // A link to nothing is refused: another user may have chosen where it leads.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() =>
+        {
+            None
+        }
+        Err(error) => return Err(error),
+    };
     if there.as_ref().is_some_and(|there| !there.is_file()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(all);
+        // `create`, so that `fs.protected_fifos` holds.
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(0o600);
+        return opened.open(path)?.write_all(all);
     }
+    let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+    let path = &if is_link {
+        fs::canonicalize(path)?
+    } else {
+        path.to_owned()
+    };
+    // Links of `/proc` lead elsewhere than their texts: to a file without a name.
+    let one = |meta: &Metadata| (meta.dev(), meta.ino());
+    if fs::symlink_metadata(path).ok().as_ref().map(one) != there.as_ref().map(one) {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    // The rights of another user's file would be for that user to choose.
+    let there = there.filter(|there| there.uid() == rustix::process::geteuid().as_raw());
     let mut name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
@@ -297,21 +323,26 @@ fn store(path: &Path, all: &[u8], rights: u32) -> io::Result<()> {
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
     let mut options = OpenOptions::new();
+    let rights = if there.is_some() { 0o600 } else { rights };
     let created = options.write(true).create_new(true).mode(rights);
-    let written = created
-        .open(&temporary)
-        .and_then(|mut file| {
-            if let Some(there) = there {
-                file.set_permissions(there.permissions())?;
-            }
-            file.write_all(all).and_then(|()| file.sync_all())
-        })
+    let mut file = created.open(&temporary)?;
+    let written = there
+        .map_or(Ok(()), |there| take_over_rights(&file, &there))
+        .and_then(|()| file.write_all(all))
+        .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| sync_folder(path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Gives a file the mode and the group of one that it replaces. Where the group can't be had, its rights would be another's.
+fn take_over_rights(file: &File, there: &Metadata) -> io::Result<()> {
+    let group = fchown(file, None, Some(there.gid()));
+    let lost = if group.is_ok() { 0 } else { 0o070 };
+    file.set_permissions(Permissions::from_mode(there.mode() & 0o777 & !lost))
 }
 
 /// The original may be removed after that: the new name has to be on the disk first.

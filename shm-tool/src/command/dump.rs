@@ -14,9 +14,9 @@ use crate::source::{Source, TypeArgs};
 /// Write a value and its schema to a file, which `shm restore` reads
 ///
 /// The value is one commit; of a table each row that shows one is, and `shm diff`
-/// reads the file. The file is whole or not there at all; one that is there is
-/// replaced, and keeps its mode. A new one may be read by those who may read the
-/// value.
+/// reads the file. The file is whole or not there at all; one of this user's that
+/// is there is replaced, and keeps its mode. A new one may be read by all where
+/// all may read the value, else by this user alone.
 ///
 /// Example: shm dump 0x1234 st_pid.dump
 #[derive(Debug, Args)]
@@ -34,7 +34,9 @@ impl Dump {
     pub fn run(self) -> Result<(), Failure> {
         let source = Source::open(&self.place, &TypeArgs::default())?;
         let kept = Kept::of(&source)?;
-        let rights = source.found.mode().bits() & 0o666 | 0o600;
+        // The value's group may be another than that of the new file.
+        let is_for_all = source.found.mode().bits() & 0o044 == 0o044;
+        let rights = if is_for_all { 0o644 } else { 0o600 };
         kept.write(&self.file, rights)?;
         let size = kept.schema.size();
         let what = match &kept.held {

@@ -47,7 +47,7 @@ fn what_is_no_file_is_written_to_and_a_file_keeps_its_rights_and_the_links_to_it
     printed(&format!("restore {link} 0x1234"));
     // A device is no file that may be replaced: as root, that was the end of /dev/null.
     let line = format!(
-        "mkfifo {pipe}; cat {pipe} >{file} & '{}' dump 0x1234 {pipe}; wait",
+        "mkfifo {pipe}; timeout 20 cat {pipe} >{file} & timeout 20 '{}' dump 0x1234 {pipe}; code=$?; wait; exit $code",
         command().get_program().display()
     );
     let mut shell = std::process::Command::new("sh");
@@ -55,6 +55,68 @@ fn what_is_no_file_is_written_to_and_a_file_keeps_its_rights_and_the_links_to_it
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
     printed(&format!("restore {file} 0x1234"));
+}
+
+#[test]
+fn a_link_to_no_file_of_that_name_is_refused_and_stays() {
+    in_own_namespace!();
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new("dump-links");
+    let [nameless, dangling, gone] = ["nameless", "dangling", "gone"].map(|name| folder.path(name));
+    let _shared = worker_box();
+    let is_link = |path: &str| fs::symlink_metadata(path).unwrap().is_symlink();
+    // As `/dev/stdout` is, where a program gives an unlinked file for it.
+    symlink("/proc/self/fd/1", &nameless).unwrap();
+    let output = fs::File::create_new(&gone).unwrap();
+    fs::remove_file(&gone).unwrap();
+    let mut dump = command();
+    dump.args(["dump", "0x1234", &nameless]).stdout(output);
+    let refused = ran(dump.output().unwrap());
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(is_link(&nameless));
+    symlink(&gone, &dangling).unwrap();
+    fails(&format!("dump 0x1234 {dangling}"), 1, "can't be written");
+    assert!(is_link(&dangling) && fs::metadata(&gone).is_err());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+}
+
+#[test]
+fn a_dump_is_read_by_no_more_users_than_the_value() {
+    in_own_namespace!();
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let folder = Folder::new("dump-readers");
+    let rights = |file: &str| {
+        let meta = fs::metadata(file).unwrap();
+        (meta.uid(), meta.gid(), meta.mode() & 0o777)
+    };
+    let own = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    // The group of the value is not that of the file.
+    for (key, mode, read) in [(1, 0o640, 0o600), (2, 0o666, 0o644), (3, 0o604, 0o600)] {
+        let mut options = SharedBox::options();
+        let _shared = options.mode(mode).create_new(key, worker()).unwrap();
+        let file = folder.path(&format!("kept-{key}"));
+        printed(&format!("dump {key} {file}"));
+        assert_eq!(rights(&file), (own.0, own.1, read));
+    }
+    let file = folder.path("kept-1");
+    let _shared = worker_box();
+    let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    // Of a group that reads, the file stays that group's.
+    mode(0o640);
+    if chown(&file, None, Some(65534)).is_err() {
+        println!("SKIPPED: no file can be given away");
+        return;
+    }
+    printed(&format!("dump 0x1234 {file}"));
+    assert_eq!(rights(&file), (own.0, 65534, 0o640));
+    // That of another user, who waits there with rights to it.
+    mode(0o644);
+    chown(&file, Some(65534), None).unwrap();
+    printed(&format!("dump 0x1234 {file}"));
+    assert_eq!(rights(&file), (own.0, own.1, 0o600));
 }
 
 #[test]
