@@ -150,6 +150,9 @@ impl Condition {
 
     /// A name that no variant has would be waited for without end.
     fn check_variant(&self, source: &Source) -> Result<(), Failure> {
+        if self.is_of_free(source.row_count().is_some()) {
+            return Ok(());
+        }
         let inner = match source.row_count() {
             Some(_) => self.path.of_row().map(|(_, inner)| inner),
             None => Some(self.path.clone()),
@@ -173,6 +176,15 @@ impl Condition {
         )))
     }
 
+    /// Whether a row of a table is waited for, until a process claims it or lets it go.
+    fn is_of_free(&self, is_table: bool) -> bool {
+        let wants_free = self
+            .wanted
+            .as_ref()
+            .is_some_and(|(_, value)| value == "free");
+        is_table && wants_free && self.path.steps().len() == 1
+    }
+
     fn holds(&self, first: &Reading, now: &Reading) -> Result<bool, Failure> {
         let part = self.path.in_rows(&now.node)?;
         let Some((is, value)) = &self.wanted else {
@@ -188,7 +200,7 @@ impl Condition {
             });
         };
         let is_free = part.is_none_or(Node::is_free);
-        if value == "free" && now.rows.is_some() && self.path.steps().len() == 1 {
+        if self.is_of_free(now.rows.is_some()) {
             return Ok(is_free == (*is == Is::Equal));
         }
         match part {

@@ -182,6 +182,18 @@ fn a_row_is_waited_for_until_a_process_claims_it_and_its_field_has_the_value() {
     }
 }
 
+#[test]
+fn a_row_that_is_a_variant_is_waited_for_until_a_process_claims_it() {
+    in_own_namespace!();
+    let table = SharedTable::options().rows(2).create_new(KEY).unwrap();
+    printed("wait 0x1234 [0]==free --timeout 60");
+    let _seat = table.claim(Mood::Wild).unwrap();
+    printed("wait 0x1234 [0]!=free --timeout 60");
+    printed("wait 0x1234 [0]==Wild --timeout 60");
+    fails("wait 0x1234 [0]==Wlid", 2, "did you mean `Wild`?");
+    fails("wait 0x1234 [1]!=free --timeout 0", 6, "the time is over");
+}
+
 #[derive(shm_core::SharedLayout, Clone, Copy)]
 #[repr(C)]
 struct Job {
