@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSection};
@@ -37,10 +38,13 @@ impl DebugInfo {
             )
         };
         let next = "name the program's file";
-        // A device may have no end.
-        let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file());
-        if is_other {
-            return Err(unreadable(&"it is no regular file"));
+        // Which may have no end.
+        let is_device = fs::metadata(path).is_ok_and(|there| {
+            let kind = there.file_type();
+            kind.is_char_device() || kind.is_block_device()
+        });
+        if is_device {
+            return Err(unreadable(&"it is a device"));
         }
         let data = fs::read(path)
             .map_err(|error| Failure::of_file(path.display(), "read", &error, next))?;

@@ -199,6 +199,14 @@ fn the_program_behind_the_segment_is_found_without_naming_it() {
         "reading.volts",
     ];
     assert_eq!(shown(&arguments), "1.25\nrightx\n1.5\n");
+    // Or comes through a pipe, as from `xz -dc`.
+    let line = format!(
+        "cat '{}' | '{}' show {KEY} tail --type '{MOTION}' --from /dev/stdin",
+        program.display(),
+        command().get_program().display()
+    );
+    let piped = ran(Command::new("sh").args(["-c", &line]).output().unwrap());
+    assert_eq!((&*piped.out, &*piped.err), ("17\n", ""));
     let answer: serde_json::Value =
         serde_json::from_str(&shown(&["show", KEY, "--type", MOTION, "--json"])).unwrap();
     assert_eq!(answer["value"]["axes"][0]["target"][1][2], -12);
