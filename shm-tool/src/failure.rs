@@ -124,7 +124,7 @@ impl Failure {
             ErrorKind::Left | ErrorKind::Unjudged => (Exit::NotPermitted, as_told()),
             ErrorKind::SetLost => (
                 Exit::Other,
-                format!("`shm unlock {p}`, as its owner or as root, makes a new one"),
+                format!("`shm doctor {p}` says what makes a new one"),
             ),
             ErrorKind::SlotsTaken => (
                 Exit::Other,
@@ -187,6 +187,16 @@ impl Failure {
             sysv::Kind::NoSpace(sysv::Limit::Shmmni | sysv::Limit::Semmni) => {
                 (Exit::Other, "`shm doctor` has the line that raises it")
             }
+            // One that is not reached yet, if much is asked for: the doctor has no line then.
+            sysv::Kind::NoSpace(sysv::Limit::Shmall | sysv::Limit::Semmns) => (
+                Exit::Other,
+                "raise it in the same IPC namespace, or remove what is not used: `shm doctor` has the limits, \
+                 `shm ls` and `shm ls -s` list what there is",
+            ),
+            sysv::Kind::NoSpace(sysv::Limit::Semmsl) => (
+                Exit::Other,
+                "raise the first figure of kernel.sem in the same IPC namespace",
+            ),
             _ => (Exit::Other, error.hint()),
         };
         // Of a key that leads nowhere the whole message says in which namespace.

@@ -217,7 +217,7 @@ fn is_nearly(used: u64, most: u64) -> bool {
 
 /// `None`: it is as high as it can be.
 fn twice(most: u64, highest: u64) -> Option<u64> {
-    Some(most.saturating_mul(2).min(highest)).filter(|more| *more > most)
+    Some(most.max(1).saturating_mul(2).min(highest)).filter(|more| *more > most)
 }
 
 /// Of segments or sets. The kernel has room for so many, or, started with `ipcmni_extend`, for more (ipc/util.h).
@@ -347,7 +347,10 @@ fn undo() -> Finding {
                 error.cause()
             ),
             match error.kind() {
-                sysv::Kind::NoSpace(_) | sysv::Kind::NoMemory => error.hint(),
+                sysv::Kind::NoSpace(_) => {
+                    "shm rm --orphans, shm ls -s lists the rest; or raise that limit"
+                }
+                sysv::Kind::NoMemory => error.hint(),
                 _ => "run outside of this sandbox, or only read",
             },
         ),
@@ -389,12 +392,15 @@ fn of_segment(found: &Found) -> Vec<Finding> {
                 Some(SET_LOST) => findings.push(new(
                     Level::Note,
                     "its semaphore set was removed (ipcrm -s, or RemoveIPC)".to_owned(),
-                    format!("shm unlock {place}, as its owner or as root: it opens the segment for writing, which makes a new one"),
+                    match typed.rows {
+                        None => format!("shm unlock {place}, as its owner or as root: it opens the segment for writing, which makes a new one"),
+                        Some(_) => "nothing: the next program that opens it for writing, as its owner or as root, makes a new one".to_owned(),
+                    },
                 )),
                 Some(_) => findings.push(new(
                     Level::Bad,
                     "its semaphore set is another's, or was written to, so that no program can open it for writing".to_owned(),
-                    made_anew(&place, typed.rows.is_some(), found.mode().bits() & 0o777),
+                    made_anew(&found.place(), typed.rows.is_some()),
                 )),
                 None => (),
             }
@@ -460,16 +466,20 @@ fn of_value(found: &Found) -> Option<String> {
     (error.kind() == ErrorKind::Invalid).then(|| cause(&error))
 }
 
-/// The lines that make one anew; a value is kept. With its programs ended none writes meanwhile.
-fn made_anew(place: &str, is_table: bool, mode: u32) -> String {
-    match is_table {
-        true => {
-            format!("shm rm {place}, with its programs ended: the first that starts makes it anew")
-        }
-        false => format!(
-            "shm dump {place} kept && shm rm {place} && shm restore kept {place} --mode {mode:o}, with its programs ended"
-        ),
+/// The lines that make one anew; a value is kept. With its programs ended none writes meanwhile, and the one that creates it
+/// does so with its own settings.
+fn made_anew(place: &Place, is_table: bool) -> String {
+    let p = quoted(place);
+    if is_table {
+        return format!("shm rm {p}, with its programs ended: the first that starts makes it anew");
     }
+    let again = match place.segment_id() {
+        Some(_) => "PLACE, with its new id".to_owned(),
+        None => p.clone(),
+    };
+    format!(
+        "shm dump {p} kept && shm rm {p}, with its programs ended; start the one that creates it, then shm restore kept {again}"
+    )
 }
 
 fn of_holder(subject: &str, place: &str, holder: shm_core::Holder) -> Option<Finding> {
@@ -491,7 +501,7 @@ fn of_holder(subject: &str, place: &str, holder: shm_core::Holder) -> Option<Fin
             Level::Bad,
             format!("shm unlock {place}, if it does not mean to keep it; or kill {pid}"),
         ),
-        // `kill -9 0` would end whoever follows the advice.
+        // `kill -9 0` would end the reader's own processes.
         _ if pid == 0 => (
             Level::Note,
             format!("shm doctor {place}, as root outside of this container, tells its pid"),
@@ -611,5 +621,6 @@ mod tests {
         assert_eq!(more_ids(1 << 20), Some(1 << 21));
         assert_eq!(twice(u64::MAX - 1, u64::MAX), Some(u64::MAX));
         assert_eq!(twice(u64::MAX, u64::MAX), None);
+        assert_eq!((more_ids(0), twice(0, u64::MAX)), (Some(2), Some(2)));
     }
 }

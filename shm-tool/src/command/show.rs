@@ -8,7 +8,7 @@ use shm_core::{HolderState, Place};
 
 use crate::cli::place;
 use crate::command::show_rows;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::kernel::contents::Contents;
 use crate::kernel::found::Found;
 use crate::kernel::processes::with_name;
@@ -181,9 +181,14 @@ impl Show {
 
     fn show_raw(&self) -> Result<(), Failure> {
         // A segment of the library's shows the bytes of one commit, any other what lies there now.
-        let text = match Source::open(&self.place, &self.told) {
-            Ok(source) => raw_lines(&source.bytes()?, Some(&source.shape()?), self.extent()),
-            Err(_) if !self.told.is_given() => {
+        let read = || {
+            let source = Source::open(&self.place, &self.told)?;
+            Ok((source.bytes()?, source.shape()?))
+        };
+        let text = match read() {
+            Ok((bytes, shape)) => raw_lines(&bytes, Some(&shape), self.extent()),
+            // Also of a value that is too large for an inspector.
+            Err(Failure { exit, .. }) if !self.told.is_given() && exit != Exit::TimeOut => {
                 let contents = Contents::open(&Found::at(&self.place)?, false)?;
                 let bytes = contents.from(0)?;
                 let text = raw_lines(&bytes, None, self.extent());

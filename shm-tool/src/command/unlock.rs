@@ -56,8 +56,8 @@ impl Unlock {
             HolderState::Gone | HolderState::Exiting | HolderState::DumpingCore => {
                 inspector.unlock().map_err(&failed)?;
                 print(&format!(
-                    "took the lock over from {}, which is gone, and let it go\n",
-                    holder.pid
+                    "took the lock over from {}, and let it go\n",
+                    who(holder.pid, HolderState::Gone)
                 ))
             }
             HolderState::Replaced => {
@@ -68,7 +68,7 @@ impl Unlock {
                 ))
             }
             HolderState::Stopped => self.offer(holder),
-            // `kill -9 0` would end whoever follows the advice.
+            // `kill -9 0` would end the reader's own processes.
             _ if holder.pid == 0 => Err(self.refusal(
                 holder,
                 "look as root outside of this container, where it has a pid",

@@ -178,11 +178,14 @@ impl Answer {
         let mut text = table(headings, alignments, cells, true);
         let (least, found, unreadable) =
             (self.processes.len(), self.found, self.unreadable_processes);
+        let is_root = rustix::process::geteuid().is_root();
         let why = match unreadable {
-            0 => {
+            0 if is_root => {
                 "the others are in another pid namespace; run outside of this container".to_owned()
             }
-            _ if rustix::process::geteuid().is_root() => {
+            // `/proc` may be mounted so that it shows a user no process of another (`hidepid`).
+            0 => "the others are hidden from this user, or in another pid namespace; run as root, outside of containers".to_owned(),
+            _ if is_root => {
                 format!(
                     "{unreadable} processes may not be looked into; run outside of this container"
                 )

@@ -32,7 +32,7 @@ fn with_other_pids(arguments: &str) -> Option<Ran> {
 fn of_processes_in_another_pid_namespace_none_is_killed_by_number_and_none_is_called_gone() {
     in_own_namespace!();
     let _shared = worker_box();
-    let _holder = Peer::start("holder");
+    let holder = Peer::start("holder");
     foreign(Key::PRIVATE, 4096);
     let Some(unlock) = with_other_pids("unlock 0x1234") else {
         return;
@@ -54,6 +54,13 @@ fn of_processes_in_another_pid_namespace_none_is_killed_by_number_and_none_is_ca
     }
     let who = with_other_pids("who 0x1234").unwrap().out;
     assert!(who.contains("in another pid namespace"), "{who}");
+    holder.kill();
+    let unlock = with_other_pids("unlock 0x1234").unwrap();
+    assert_eq!(
+        unlock.out, "took the lock over from a process that is gone, and let it go\n",
+        "{}",
+        unlock.err
+    );
     let orphans = with_other_pids("rm --orphans --dry-run").unwrap().out;
     assert_eq!(orphans, "nothing is orphaned\n");
 }
@@ -122,25 +129,50 @@ fn a_value_that_its_type_does_not_have_is_mended_by_a_field() {
 fn a_value_whose_semaphores_were_written_to_is_made_anew_by_the_line_of_the_doctor() {
     in_own_namespace!();
     let mut options = SharedBox::options();
-    drop(options.mode(0o640).create_new(KEY, worker()).unwrap());
-    let set = Inspector::open(KEY).unwrap().semaphores().unwrap();
-    let values = vec![1; sem::stat(set).unwrap().count];
-    sem::set_values(set, &values).unwrap();
+    options.mode(0o640).raw_writers(true).slots(5);
+    drop(options.create_new(KEY, worker()).unwrap());
+    let write_to_set = |place: Place| {
+        let set = Inspector::open(place).unwrap().semaphores().unwrap();
+        let values = vec![1; sem::stat(set).unwrap().count];
+        sem::set_values(set, &values).unwrap();
+    };
+    write_to_set(KEY.into());
     assert!(printed("ls").contains("semaphores not its own"));
     fails("set 0x1234 pid=1", 8, "`shm doctor 0x00001234`");
     let finding = &json("doctor 0x1234 --json")["findings"][0];
     let line = finding["mend"].as_str().unwrap();
-    let (line, _) = line.split_once(", with its programs ended").unwrap();
+    let (take, give) = line
+        .split_once(", with its programs ended; start the one that creates it, then ")
+        .unwrap();
     let program = command().get_program().to_str().unwrap().to_owned();
     let folder = Folder::new("strange-set");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &line.replace("shm ", &format!("{program} "))]);
-    let ran = ran(shell.current_dir(&folder.0).output().unwrap());
-    assert_eq!((ran.code, &*ran.err), (0, ""), "{line}");
+    let run = |line: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line.replace("shm ", &format!("{program} "))]);
+        let ran = ran(shell.current_dir(&folder.0).output().unwrap());
+        assert_eq!((ran.code, &*ran.err), (0, ""), "{line}");
+    };
+    run(take);
+    let first = Worker { pid: 1, ..worker() };
+    drop(options.open_or_create(KEY, || first).unwrap());
+    run(give);
     assert!(printed("doctor 0x1234").starts_with("fine"));
     let value = SharedBox::<Worker>::open(KEY).unwrap().get().unwrap();
     assert_eq!(value, worker());
-    assert_eq!(json("stat 0x1234 --json")["mode"], "0640");
+    let stat = json("stat 0x1234 --json");
+    assert_eq!(
+        (&stat["mode"], &stat["raw_writers"], &stat["slots"]),
+        (&"0640".into(), &true.into(), &5.into())
+    );
+    // Of one without a key the id goes, and with it the place.
+    let private = SharedBox::create_new(Key::PRIVATE, worker()).unwrap();
+    let place = Place::id(private.id().unwrap());
+    write_to_set(place.clone());
+    let found = printed(&format!("doctor {place}"));
+    assert!(
+        found.contains("restore kept PLACE, with its new id"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shm_core::sysv::sem;
-use shm_core::{Inspector, SharedBox};
+use shm_core::{Inspector, SharedBox, SharedTable};
 
 use crate::space::*;
 
@@ -67,6 +67,34 @@ fn a_limit_that_is_reached_is_bad_and_the_line_raises_it() {
 }
 
 #[test]
+fn a_limit_that_is_told_is_raised_or_made_room_for_in_the_namespace_that_it_is_of() {
+    in_own_namespace!();
+    let folder = crate::debug_info::Folder::new("limits");
+    let file = folder.path("kept");
+    drop(worker_box());
+    printed(&format!("dump 0x1234 {file}"));
+    let set = |name: &str, value: &str| std::fs::write(format!("/proc/sys/kernel/{name}"), value);
+    if set("shmall", "1").is_err() {
+        println!("SKIPPED: the limits of this namespace can't be changed");
+        return;
+    }
+    let refused = |limit: &str| {
+        let ran = shm(&format!("restore {file} 0x77"));
+        assert_eq!(ran.code, 8, "{}", ran.err);
+        let advice = ran.err.contains(limit) && ran.err.contains("`shm doctor`");
+        assert!(advice && !ran.err.contains("ipcrm"), "{}", ran.err);
+    };
+    refused("shmall");
+    set("shmall", "1000").unwrap();
+    set("sem", "32000 251 500 32000").unwrap();
+    refused("semmns");
+    set("sem", "32000 32000 500 1").unwrap();
+    refused("semmni");
+    let found = of("SEM_UNDO", "");
+    assert!(found[0].2.starts_with("shm rm --orphans"), "{found:?}");
+}
+
+#[test]
 fn the_lock_of_a_stopped_process_is_found_and_the_line_frees_it() {
     in_own_namespace!();
     let shared = worker_box();
@@ -115,6 +143,16 @@ fn leftovers_and_lost_sets_are_found() {
     );
     assert_eq!(printed("unlock 0x1234"), "not locked\n");
     assert_eq!(of("0x00001234", ""), [], "a new set");
+    // Of a table no command makes one, but a program that opens it does.
+    let table: SharedTable<u32> = SharedTable::options().rows(2).create_new(0x77).unwrap();
+    sem::remove(Inspector::open(0x77).unwrap().semaphores().unwrap()).unwrap();
+    drop(table);
+    let found = of("0x00000077", "0x77");
+    assert!(found[0].2.starts_with("nothing: the next"), "{found:?}");
+    assert!(printed("unlock 0x77").starts_with("not locked: rows"));
+    assert_eq!(of("0x00000077", ""), found, "it is as it was");
+    let _table = SharedTable::<u32>::open(0x77).unwrap();
+    assert_eq!(of("0x00000077", ""), [], "a new set");
     Peer::start("creator without a key").kill();
     assert_eq!(of("leftovers", "")[0].2, "shm rm --orphans");
     printed("rm --orphans --yes");

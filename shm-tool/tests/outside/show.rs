@@ -92,6 +92,15 @@ fn raw_bytes_stand_beside_their_names() {
 }
 
 #[test]
+fn of_a_value_that_is_too_large_the_bytes_are_shown_as_its_error_says() {
+    in_own_namespace!();
+    let options = SharedBox::<[u64; 20 << 17]>::options();
+    let _shared = options.open_or_create_zeroed(KEY).unwrap();
+    fails("show 0x1234", 5, "`shm show --raw 0x00001234`");
+    assert!(printed("show 0x1234 --raw").lines().count() > 1);
+}
+
+#[test]
 fn what_can_not_be_shown_says_why_and_what_to_do() {
     in_own_namespace!();
     fails(

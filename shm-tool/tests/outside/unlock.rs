@@ -17,7 +17,10 @@ fn the_lock_of_the_dead_is_taken_over_and_that_of_the_living_is_not() {
     while !shm("unlock 0x1234").err.contains("stopped; kill -CONT") {}
     assert_eq!(json("stat 0x1234 --json")["locked_by"]["pid"], pid);
     holder.kill();
-    assert!(printed("unlock 0x1234").starts_with(&format!("took the lock over from {pid}")));
+    assert_eq!(
+        printed("unlock 0x1234"),
+        format!("took the lock over from {pid}, gone, and let it go\n")
+    );
     assert_eq!(printed("unlock 0x1234"), "not locked\n");
     let seen = shared.snapshot().unwrap();
     assert_eq!((seen.version, seen.value), (1, worker()));

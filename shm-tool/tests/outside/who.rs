@@ -1,5 +1,6 @@
 //! `shm who`.
 
+use nix::mount::{MsFlags, mount};
 use shm_core::Key;
 use shm_core::sysv::shm as segments;
 
@@ -43,6 +44,22 @@ fn readers_and_writers_are_told_apart_by_pid() {
     let pid = reader.pid().to_string();
     reader.kill();
     assert!(rows(&printed("who 0x1234")).iter().all(|row| row[0] != pid));
+}
+
+#[test]
+fn a_user_from_whom_processes_are_hidden_is_told_who_sees_them() {
+    in_own_namespace!();
+    let _shared = worker_box();
+    let (proc, options) = (Some("proc"), Some("hidepid=2"));
+    if let Err(errno) = mount(proc, "/proc", proc, MsFlags::empty(), options) {
+        println!("SKIPPED: processes can't be hidden ({errno})");
+        return;
+    }
+    let Some(who) = crate::rights::as_nobody("who 0x1234") else {
+        return;
+    };
+    assert!(who.out.contains("run as root"), "{}", who.out);
+    assert!(!printed("who 0x1234").contains("run as root"));
 }
 
 #[test]
