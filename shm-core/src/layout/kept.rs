@@ -59,7 +59,7 @@ fn each_kept<'a>(
     };
     walk(schema, 0, &span, &mut |part, at| {
         if !part.has_padding_fields() && !part.has_others() {
-            return 0;
+            return Some(0);
         }
         for padding in part.padding() {
             let at = at + padding.offset();
@@ -75,6 +75,6 @@ fn each_kept<'a>(
                 tell(at..at + part.size(), known);
             }
         }
-        ALL
+        Some(ALL)
     });
 }

@@ -146,8 +146,8 @@ fn find<'a>(
     let mut found = None;
     let span = offset..offset.saturating_add(bytes.len());
     walk(schema, 0, &span, &mut |part, at| {
-        if found.is_some() || part.any_bits() {
-            return 0;
+        if part.any_bits() {
+            return Some(0);
         }
         let held = at.checked_sub(offset).map_or(&[][..], |at| &bytes[at..]);
         let held = held.get(..part.size()).unwrap_or(held);
@@ -160,8 +160,9 @@ fn find<'a>(
         if let Some(found) = &mut found {
             found.at = at;
             found.path = path_of(schema, at, 0);
+            return None;
         }
-        there.unwrap_or(0)
+        there.ok()
     });
     found
 }
@@ -186,7 +187,7 @@ fn find<'a>(
 pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
     walk(schema, 0, &(0..bytes.len()), &mut |part, at| {
         if part.any_bits() {
-            return 0;
+            return Some(0);
         }
         let end = bytes.len().min(at + part.size());
         let bytes = &mut bytes[at..end];
@@ -202,7 +203,7 @@ pub fn make_valid(schema: &Schema, bytes: &mut [u8]) {
             }
             _ => {}
         }
-        there.unwrap_or(0)
+        Some(there.unwrap_or(0))
     });
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::{Matrix, State, any_schema::any_schema, leak, structure};
+use crate::layout::walk::{ALL, walk};
 use crate::layout::{DecodeError, Enums, Schema, SharedLayout, Sink, Value, Variant, encode};
 
 #[test]
@@ -38,14 +39,25 @@ fn parts_are_counted() {
     for limit in [0, 1, 2, 102, 202] {
         assert_eq!(limited(limit), Err(DecodeError::TooManyParts { limit }));
     }
-    // A little value that would be a large tree: one byte below thirty structs, many times.
+    // A little value that would be a large tree: one byte below thirty structs, many times. It is counted before it is judged.
     let nest = |inner: Schema, _| structure("Nest", 1, 1, 1, &[("a", 0, &inner)]);
-    let deep = (0..29).fold(u8::SCHEMA.clone(), nest);
+    let deep = (0..29).fold(bool::SCHEMA.clone(), nest);
     let many = Schema::array(leak(deep), 10_000);
     assert_eq!(
-        Value::decode_limited(&many, &[0; 10_000], 10_000),
+        Value::decode_limited(&many, &[7; 10_000], 10_000),
         Err(DecodeError::TooManyParts { limit: 10_000 })
     );
+}
+
+#[test]
+fn a_walk_ends_where_its_visitor_says() {
+    let mut visits = 0;
+    let walked = walk(<[[u8; 3]; 3]>::SCHEMA, 0, &(0..9), &mut |part, at| {
+        visits += 1;
+        (part.size() > 1 || at < 4).then_some(ALL)
+    });
+    // The value, an array, its three bytes, an array, its first byte and the second.
+    assert_eq!((walked, visits), (None, 8));
 }
 
 proptest! {

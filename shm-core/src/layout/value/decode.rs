@@ -1,6 +1,7 @@
 //! From a schema and bytes to a tree.
 //!
-//! The bytes are judged first: so there is nothing to say of them while the tree is made.
+//! The bytes are judged once the tree is made: so there is nothing to say of them meanwhile, and none are judged that have more
+//! parts than are allowed, which a hostile schema has without bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -114,16 +115,17 @@ impl Value {
             let bytes = bytes.len();
             return Err(DecodeError::TooShort { bytes, size });
         };
-        if let Some(invalid) = first_invalid(schema, value) {
-            return Err(DecodeError::Invalid(invalid));
-        }
         let mut decoder = Decoder {
             left: limit,
             names: BTreeMap::new(),
             enums: Enums::default(),
         };
         let tree = decoder.value(schema, value);
-        tree.ok_or(DecodeError::TooManyParts { limit })
+        let tree = tree.ok_or(DecodeError::TooManyParts { limit })?;
+        match first_invalid(schema, value) {
+            Some(invalid) => Err(DecodeError::Invalid(invalid)),
+            None => Ok(tree),
+        }
     }
 }
 
@@ -145,7 +147,7 @@ impl<'a> Decoder<'a> {
     fn value(&mut self, schema: &'a Schema, bytes: &[u8]) -> Option<Value> {
         self.left = self.left.checked_sub(1)?;
         if let Some(elements) = schema.elements() {
-            let len = elements.there(bytes).ok()? as usize;
+            let len = elements.there(bytes).unwrap_or(0) as usize;
             // Not so much memory for what will not be decoded.
             if len > self.left {
                 return None;
