@@ -3017,6 +3017,7 @@ static inline void shmbox_detach_(shmbox *box)
 	if (box->is_file && shmbox_is_intact_(box->file, box->mark))
 		close(box->file);
 	box->file = SHMBOX_NO_FILE_;
+	box->mark = 0;
 	if (box->disk != SHMBOX_NULL_)
 		shmbox_drop_(box->disk);
 	box->disk = SHMBOX_NULL_;
@@ -3269,7 +3270,7 @@ static inline int shmbox_identify_(shmbox *box, const struct shmid_ds *facts)
 	__atomic_compare_exchange_n(shmbox_u64_at_(box, SHMBOX_UNIQUE_), &unique, shmbox_random_(box), 0, __ATOMIC_RELAXED,
 				    __ATOMIC_RELAXED);
 	box->unique = shmbox_get64_(box, SHMBOX_UNIQUE_);
-	/* One that makes another number of slots is waited for. */
+	/* One that makes another number of slots is waited for; a newborn of this call's own is given up by the caller. */
 	if (!shmbox_exchange32_(box, SHMBOX_SLOTS_, &slots, box->slots, __ATOMIC_RELAXED) && slots != box->slots)
 		return SHMBOX_AGAIN_;
 	SHMBOX_STOP("birth: identified");

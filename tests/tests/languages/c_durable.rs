@@ -315,6 +315,15 @@ fn a_removed_file_that_was_put_back_under_its_name_is_in_no_births_way_in_c() {
                 assert_eq!(run(program, action, &path, 7, None), "true 7 1");
                 shm_core::remove(home.place()).unwrap();
             }
+            // What was opened for a birth that can't go on is closed, too.
+            std::fs::write(&path, &removed).unwrap();
+            let limited = "ulimit -f 1; exec \"$0\" \"$@\"";
+            let mut born = Command::new("sh");
+            born.args(["-c", limited, program, "born"]).arg(&path);
+            let said = born.args(["7", "640"]).output().unwrap().stdout;
+            let said = String::from_utf8(said).unwrap();
+            assert!(said.starts_with("open: -1 "), "{said}");
+            assert!(said.ends_with("(errno 27)\n"), "{said}");
             // What is no tombstone stays.
             std::fs::write(&path, &removed[..removed.len() - 64]).unwrap();
             let said = run(program, "create", &path, 7, None);
