@@ -323,6 +323,10 @@ pub struct ParsePlaceError {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+// Nothing in an error changes, whatever unwinds.
+impl std::panic::UnwindSafe for ParsePlaceError {}
+impl std::panic::RefUnwindSafe for ParsePlaceError {}
+
 impl fmt::Display for ParsePlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, what, hint) = (&self.text, self.what, self.hint);

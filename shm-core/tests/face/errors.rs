@@ -27,6 +27,13 @@ fn a_text_that_is_no_place_is_told_what_to_write_for_its_kind_of_place() {
 }
 
 #[test]
+fn errors_pass_between_threads_and_through_what_catches_panics() {
+    fn passes<E: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    passes::<Error>();
+    passes::<shm_core::ParsePlaceError>();
+}
+
+#[test]
 fn what_is_removed_already_is_not_advised_to_be_opened_again() {
     let shared = SharedBox::create_new(Key::PRIVATE, 5_u32).unwrap();
     let place = Place::id(shared.id().unwrap());

@@ -454,6 +454,10 @@ impl From<ParsePlaceError> for Error {
     }
 }
 
+// Nothing in an error changes, whatever unwinds.
+impl std::panic::UnwindSafe for Error {}
+impl std::panic::RefUnwindSafe for Error {}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
