@@ -275,6 +275,7 @@ impl Call {
             ),
         }
     }
+
     fn told_fault<R>(&self, fault: &Fault, tell: impl Tell<R>) -> R {
         let operation = self.operation;
         match fault {
@@ -420,7 +421,7 @@ impl Call {
                         None => Ok(()),
                     }
                 }),
-                "`open_or_create` with the type that it was begun with ends the work; or remove it with `shm_core::remove`",
+                "`open_or_create` with the type and the `Options::slots` that it was begun with ends the work; or remove it with `shm_core::remove`",
             ),
             Fault::Untrusted { owner, creator } => {
                 let options = match operation.type_name() {
@@ -639,7 +640,7 @@ fn holding(state: HolderState) -> (&'static str, &'static str) {
         ),
         HolderState::Left => (
             "is alive and has lost its claim: it has left its IPC namespace, or its semaphore was set or removed",
-            "end that process with `kill` and its pid: it has left by mistake or is about to let go",
+            "allow more time with `Options::timeout`: it claims its semaphore anew as it writes on; if it has left its namespace, end it with `kill` and its pid",
         ),
         HolderState::Gone => (
             "has ended",
