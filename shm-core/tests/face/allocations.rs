@@ -42,8 +42,8 @@ fn without<R>(name: &str, call: impl FnOnce() -> R) -> R {
 #[derive(SharedLayout, Clone, Copy)]
 #[repr(C)]
 struct Pair {
-    first: u64,
-    second: u64,
+    first: u32,
+    second: u32,
 }
 
 const ONES: Pair = Pair {

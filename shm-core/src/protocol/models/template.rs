@@ -117,6 +117,7 @@ impl Table {
         }
         // Else it would look again, or the schema is not for it.
         let Some(version) = self.version(wrong).filter(|version| *version >= knows) else {
+            // The code clears it before; no claimant relies on what a free row holds.
             self.words.exchange(own, own.freed());
             return;
         };

@@ -9,6 +9,7 @@
 //! | the schema in force is looked at; the copies are repaired; template and first value are committed; id, owner and that schema's version are stored | the same |
 //! | "changing" is exchanged for "live" | the row is a dead one's, with its value |
 //! | the membership is raised, waiters are woken | - |
+//! | claimed for nothing, under a schema that the claimant can't write: the copies are repaired, then as for a release, from "changing" on | as good as free |
 //! | released: "live" is exchanged for "changing" | as good as free |
 //! | the template is committed | the same |
 //! | "changing" is exchanged for "free"; the membership is raised, waiters are woken | - |

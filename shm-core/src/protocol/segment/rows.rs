@@ -174,8 +174,8 @@ impl Segment {
                     if !lives.contains(&seen.life()) {
                         continue;
                     }
-                    let is_no_ones = matches!(seen.life(), Life::Free | Life::Dead);
-                    if is_no_ones || judge.is_dead(seen.claim())? {
+                    let has_no_owner = matches!(seen.life(), Life::Free | Life::Dead);
+                    if has_no_owner || judge.is_dead(seen.claim())? {
                         match words.exchange(seen, seen.taken_by(claim)) {
                             Some(own) => return Ok((index, own)),
                             None => lost = true,

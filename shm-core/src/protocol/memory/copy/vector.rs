@@ -288,7 +288,7 @@ unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
 #[cold]
 unsafe fn copy_blocks(dst: *mut u8, src: *const u8, len: usize) {
     for at in (0..len).step_by(BLOCK) {
-        // SAFETY: a block of the two stretches of `len` bytes, which are there.
+        // SAFETY: a block of the two stretches of `len` bytes, a multiple of `BLOCK`.
         unsafe { store64(dst.add(at), load64(src.add(at))) };
     }
 }
