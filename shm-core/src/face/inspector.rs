@@ -85,8 +85,8 @@ impl Inspector {
         }
     }
 
-    /// Reads values of at most so many bytes that have at most so many parts; larger ones are
-    /// [`ErrorKind::TooLarge`].
+    /// Reads values of at most so many bytes that have at most so many parts, all rows of a table
+    /// together; larger ones are [`ErrorKind::TooLarge`].
     ///
     /// A part (each element of an array is one) takes 48 bytes of memory, so a `[u8; N]` takes 49
     /// times its size.
@@ -142,7 +142,7 @@ impl Inspector {
                     .map_or(0, |len| u32::from_ne_bytes(*len))
             };
             let (offset, part) = layout::locate(schema, path, length)?;
-            decode(part, &bytes[offset..], self.options.limit, path)
+            self.decode(part, &bytes[offset..], &mut { self.options.limit }, path)
         });
         let part = part.map_err(self.explain(Operation::InspectorGet))?;
         Ok(part.value)
@@ -402,7 +402,8 @@ impl Inspector {
         if self.row_count() == 0 {
             return Ok(rows);
         }
-        let mut left = self.options.limit;
+        // The limit is one for all rows.
+        let (mut left, mut parts) = (self.options.limit, self.options.limit);
         for (index, seen) in self.segment.rows_looked_at()? {
             let Some(row) = self.segment.row(index) else {
                 continue;
@@ -420,7 +421,7 @@ impl Inspector {
                     RowLife::Live
                 },
                 version,
-                value: decode(&schema, &bytes, left, &format!("[{index}]"))?,
+                value: self.decode(&schema, &bytes, &mut parts, &format!("[{index}]"))?,
                 bytes,
             });
         }
@@ -554,7 +555,24 @@ impl Inspector {
     }
 
     fn read(&self) -> Result<Snapshot<Value>, Failure> {
-        self.copy(|schema, bytes| decode(schema, &bytes, self.options.limit, ""))
+        self.copy(|schema, bytes| self.decode(schema, &bytes, &mut { self.options.limit }, ""))
+    }
+
+    /// The part of a value that `path` leads to, of its bytes. Its parts are taken from those that may still be made.
+    fn decode(
+        &self,
+        part: &Schema,
+        bytes: &[u8],
+        left: &mut usize,
+        path: &str,
+    ) -> Result<Value, Failure> {
+        Value::decode_limited(part, bytes, left).map_err(|error| match error {
+            DecodeError::Invalid(invalid) => Failure::Invalid(Box::new(invalid.below(path))),
+            _ => Failure::TooLarge {
+                what: "parts",
+                limit: self.options.limit,
+            },
+        })
     }
 
     fn to_write(&self) -> Result<(), Failure> {
@@ -643,17 +661,6 @@ fn is_box(segment: &Segment) -> Result<(), Failure> {
         0 => Ok(()),
         rows => Err(Failure::OtherKind { rows }),
     }
-}
-
-/// The part of a value that `path` leads to, of its bytes.
-fn decode(part: &Schema, bytes: &[u8], limit: usize, path: &str) -> Result<Value, Failure> {
-    Value::decode_limited(part, bytes, limit).map_err(|error| match error {
-        DecodeError::Invalid(invalid) => Failure::Invalid(Box::new(invalid.below(path))),
-        _ => Failure::TooLarge {
-            what: "parts",
-            limit,
-        },
-    })
 }
 
 /// A row of a table, as [`Inspector::rows`] reads it.

@@ -570,3 +570,27 @@ fn a_tables_rows_are_read_without_their_type() {
     let single = Inspector::open(Place::id(single.id().unwrap())).unwrap();
     assert_eq!((single.row_count(), single.rows().unwrap().len()), (0, 0));
 }
+
+#[derive(SharedLayout, Clone, Copy, Debug)]
+#[repr(C)]
+struct Hollow([u8; 0], [u8; 0], [u8; 0], [u8; 0], u8);
+
+#[test]
+fn the_parts_of_all_rows_together_are_limited() {
+    let mut options = SharedTable::<Hollow>::options();
+    let table = options
+        .rows(4)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE)
+        .unwrap();
+    let _seats = [0; 4].map(|of| table.claim(Hollow([], [], [], [], of)).unwrap());
+    let rows = |limit| {
+        let inspector = Inspector::open(table.place().unwrap()).unwrap();
+        inspector.limit(limit).rows()
+    };
+    // Each row has one byte and six parts.
+    assert_eq!(rows(24).unwrap().len(), 4);
+    let error = rows(23).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("23 parts"), "{error}");
+}

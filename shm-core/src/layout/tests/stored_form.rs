@@ -278,7 +278,7 @@ fn many_elements_without_a_value_are_walked_in_no_time() {
     let decoded = Schema::decode(&wrapped.encode()).unwrap();
     assert_eq!(Runs::of(&decoded, 0).as_slice(), []);
     assert!(decoded.any_bits() && decoded.zeros_are_valid());
-    let limited = crate::layout::Value::decode_limited(&huge, &[], 10);
+    let limited = crate::layout::Value::decode_limited(&huge, &[], &mut 10);
     assert!(limited.is_err());
 }
 

@@ -34,7 +34,7 @@ fn a_wrong_part_is_named() {
 #[test]
 fn parts_are_counted() {
     let schema = <[[u8; 100]; 2]>::SCHEMA;
-    let limited = |limit| Value::decode_limited(schema, &[0; 200], limit);
+    let limited = |mut limit| Value::decode_limited(schema, &[0; 200], &mut limit);
     assert!(limited(203).is_ok());
     for limit in [0, 1, 2, 102, 202] {
         assert_eq!(limited(limit), Err(DecodeError::TooManyParts { limit }));
@@ -44,7 +44,7 @@ fn parts_are_counted() {
     let deep = (0..29).fold(bool::SCHEMA.clone(), nest);
     let many = Schema::array(leak(deep), 10_000);
     assert_eq!(
-        Value::decode_limited(&many, &[7; 10_000], 10_000),
+        Value::decode_limited(&many, &[7; 10_000], &mut 10_000),
         Err(DecodeError::TooManyParts { limit: 10_000 })
     );
 }

@@ -81,7 +81,7 @@ impl Value {
     /// assert_eq!(error.to_string(), "field `[1]` holds 7, which is no `bool`");
     /// ```
     pub fn decode(schema: &Schema, bytes: &[u8]) -> Result<Value, DecodeError> {
-        Value::decode_limited(schema, bytes, Value::MAX_PARTS)
+        Value::decode_limited(schema, bytes, &mut { Value::MAX_PARTS })
     }
 
     /// The tree of a value of this process.
@@ -104,23 +104,25 @@ impl Value {
         Value::decode(T::SCHEMA, &bytes)
     }
 
-    /// The same with another limit.
+    /// The same with a limit from which the parts are taken.
     pub(crate) fn decode_limited(
         schema: &Schema,
         bytes: &[u8],
-        limit: usize,
+        left: &mut usize,
     ) -> Result<Value, DecodeError> {
         let size = schema.size();
         let Some(value) = bytes.get(..size) else {
             let bytes = bytes.len();
             return Err(DecodeError::TooShort { bytes, size });
         };
+        let limit = *left;
         let mut decoder = Decoder {
             left: limit,
             names: BTreeMap::new(),
             enums: Enums::default(),
         };
         let tree = decoder.value(schema, value);
+        *left = decoder.left;
         let tree = tree.ok_or(DecodeError::TooManyParts { limit })?;
         match first_invalid(schema, value) {
             Some(invalid) => Err(DecodeError::Invalid(invalid)),
