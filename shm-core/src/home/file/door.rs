@@ -15,19 +15,24 @@ impl Description {
     /// The disk failed: then any part of the bytes may be on it, and a second `fsync` would say nothing of that. They have to be
     /// written anew, all of them.
     pub(crate) fn write_durably(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        match syscalls::write_and_sync(&self.file, bytes, offset) {
+        let there = match syscalls::write_and_sync(&self.file, bytes, offset) {
             Ok(written) if written == bytes.len() => return Ok(()),
-            // A part, since a signal came or there are too many for one call.
-            Ok(_) => {}
+            // A part, which lasts: a signal came, or there are too many for one call.
+            Ok(written) => written,
             // A kernel or a file system that does not know the flag; a signal.
             Err(e)
                 if matches!(
                     e.raw_os_error(),
                     Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS | libc::EINTR)
-                ) => {}
+                ) =>
+            {
+                0
+            }
             Err(e) => return Err(self.error("pwritev2", &e)),
-        }
-        let written = self.file.write_all_at(bytes, offset);
+        };
+        let written = self
+            .file
+            .write_all_at(&bytes[there..], offset + there as u64);
         written.map_err(|e| self.error("pwrite", &e))?;
         self.sync()
     }

@@ -265,6 +265,8 @@ mod tests {
             let file = Description::open(&path, true).unwrap();
             let error = restored(&file, slots, 1, |_, _| Ok::<_, Error>(())).unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
+            let number = (kind == Kind::Other).then_some(libc::ENOMEM);
+            assert_eq!(error.raw_os_error(), number);
         }
     }
 
