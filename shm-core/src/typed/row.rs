@@ -118,7 +118,7 @@ impl<T: SharedLayout> Typed<T> {
     ) -> Result<Snapshot<F>, E> {
         let mut place = MaybeUninit::<F>::uninit();
         // SAFETY: a field lies within the `T`, for which there is room under the state that
-        // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
+        // `Segment::read_as` was told last, unless with an older version (**room**, **type**); the place has the bytes of an `F`.
         let mut version = unsafe {
             let schema = const { Type::of::<T>().version() };
             row.try_read(seen, schema, field.span(), place.as_mut_ptr().cast())

@@ -229,7 +229,7 @@ impl<T: SharedLayout> Typed<T> {
         place: &mut MaybeUninit<F>,
     ) -> Option<u64> {
         // SAFETY: a field lies within the `T`, for which there is room under the state that
-        // `Segment::read_as` was told (**room**, **type**); the place has the bytes of an `F`.
+        // `Segment::read_as` was told last, unless with an older version (**room**, **type**); the place has the bytes of an `F`.
         let version = unsafe {
             let segment = self.attached.segment();
             segment.try_read(field.span(), place.as_mut_ptr().cast())

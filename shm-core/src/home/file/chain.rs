@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 /// # Invariants
 ///
 /// **owned**: `first` is null or leads to a link, and so does the `next` of each. Links come from boxes, do not change once they can be
-/// found, and live as long as this value.
+/// found, and live as long as this value. Values come from any thread, and go in the one that drops the chain.
 #[derive(Debug)]
 pub(super) struct Chain<T> {
     first: AtomicPtr<Link<T>>,
@@ -21,7 +21,7 @@ struct Link<T> {
     next: *const Link<T>,
 }
 
-impl<T> Chain<T> {
+impl<T: Send> Chain<T> {
     pub(super) const fn new() -> Chain<T> {
         Chain {
             first: AtomicPtr::new(ptr::null_mut()),
