@@ -7,6 +7,7 @@ use quote::ToTokens;
 
 /// The faults found so far.
 #[derive(Default)]
+#[must_use = "faults that are not handed out are lost"]
 pub(crate) struct Ctxt {
     faults: RefCell<Vec<syn::Error>>,
 }
