@@ -62,6 +62,7 @@ unsafe impl<const N: usize> SharedLayout for FixedStr<N> {
 impl<const N: usize> FixedStr<N> {
     /// The empty text.
     pub const EMPTY: Self = {
+        // Does not compile where there is no such type.
         _ = Self::SCHEMA;
         FixedStr { bytes: [0; N] }
     };
@@ -134,6 +135,7 @@ impl<const N: usize> FixedStr<N> {
 
     /// Exactly these bytes, as a C program may have left them.
     pub const fn from_raw(bytes: [u8; N]) -> Self {
+        // Does not compile where there is no such type.
         _ = Self::SCHEMA;
         FixedStr { bytes }
     }
@@ -210,6 +212,7 @@ impl<const N: usize> FixedStr<N> {
 
     /// The longest text that fits, in bytes: `N - 1`.
     pub const fn capacity(&self) -> usize {
+        // Does not compile where there is no such type.
         _ = Self::SCHEMA;
         N - 1
     }

@@ -91,6 +91,7 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for FixedVec<T, N> {
 impl<T: SharedLayout, const N: usize> FixedVec<T, N> {
     /// Without elements.
     pub const EMPTY: Self = {
+        // Does not compile where there is no such type.
         _ = Self::SCHEMA;
         FixedVec {
             len: 0,

@@ -1,4 +1,4 @@
-use shm_core::SharedLayout;
+use shm_core::{FixedStr, FixedVec, SharedLayout};
 
 use std::marker::PhantomData;
 
@@ -33,5 +33,9 @@ struct ComputedLength {
 struct OnlyEmpty {
     array: [u8; 0],
 }
+
+const NO_TEXT: FixedStr<0> = FixedStr::EMPTY;
+const NO_BYTES: FixedStr<0> = FixedStr::from_raw([]);
+const NO_PLACES: FixedVec<u8, 0> = FixedVec::new();
 
 fn main() {}
