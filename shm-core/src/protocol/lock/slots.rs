@@ -30,6 +30,9 @@ use crate::protocol::memory::atomics::{
 };
 use crate::protocol::memory::stop::stop;
 
+/// How often a claimant looks at all slots, if others are faster time and again.
+const ROUNDS: u32 = 64;
+
 /// The witnesses of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::protocol) struct Slots<'a> {
@@ -78,8 +81,7 @@ impl Slots<'_> {
         let witness = self.witness.ok_or(Fault::SetLost)?;
         let own = Record::own();
         let first = std::process::id() % self.count();
-        for step in 0..self.count() {
-            let slot = (first + step) % self.count();
+        let claimed = search(self.count(), first, |slot| {
             // The semaphore before the record: it costs less than a judgement.
             let is_free = |record| {
                 record == Record::RELEASED
@@ -87,11 +89,12 @@ impl Slots<'_> {
             };
             let raise = || Ok(witness.take(slot)?);
             let lower = || witness.give(slot);
-            if occupy(&self.records[slot as usize], own, is_free, raise, lower)? {
-                stop!("claim: recorded");
-                let number = claims.fetch_add(1, Relaxed);
-                return Ok(Claim::new(slot, number, process::image()));
-            }
+            occupy(&self.records[slot as usize], own, is_free, raise, lower)
+        })?;
+        if let Some(slot) = claimed {
+            stop!("claim: recorded");
+            let number = claims.fetch_add(1, Relaxed);
+            return Ok(Claim::new(slot, number, process::image()));
         }
         let pids = self.claimants();
         Err(Fault::SlotsTaken {
@@ -194,26 +197,58 @@ fn exchange(record: &AtomicU64, seen: Record, new: Record) -> bool {
         .is_ok()
 }
 
+/// What became of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) enum Occupied {
+    Own,
+    /// It is another's.
+    Taken,
+    /// It was free, and another claimant was faster.
+    Lost,
+}
+
+/// The slot that `occupy` gets, the `first` one or one after it. Where another claimant was faster, all are looked
+/// at once more: one that was passed may have been given back meanwhile.
+pub(in crate::protocol) fn search(
+    count: u32,
+    first: u32,
+    mut occupy: impl FnMut(u32) -> Result<Occupied, Fault>,
+) -> Result<Option<u32>, Fault> {
+    let mut left = count;
+    for step in 0..count.saturating_mul(ROUNDS) {
+        let slot = (first + step) % count;
+        left = match occupy(slot)? {
+            Occupied::Own => return Ok(Some(slot)),
+            Occupied::Taken => left - 1,
+            Occupied::Lost => count,
+        };
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(None)
+}
+
 /// Claims a slot by both witnesses: judges its record, raises its semaphore, and exchanges *the very
-/// record that was judged* for the own one. `false`: it is another's. `raise` says whether the
-/// semaphore was 0; `lower` takes that back.
+/// record that was judged* for the own one. `raise` says whether the semaphore was 0; `lower` takes
+/// that back.
 pub(in crate::protocol) fn occupy(
     record: &AtomicU64,
     own: Record,
     is_free: impl FnOnce(Record) -> bool,
     raise: impl FnOnce() -> Result<bool, Fault>,
     lower: impl FnOnce(),
-) -> Result<bool, Fault> {
+) -> Result<Occupied, Fault> {
     let seen = found(record);
     if !is_free(seen) || !raise()? {
-        return Ok(false);
+        return Ok(Occupied::Taken);
     }
     stop!("claim: semaphore raised");
-    let occupied = exchange(record, seen, own);
-    if !occupied {
-        lower();
+    if exchange(record, seen, own) {
+        return Ok(Occupied::Own);
     }
-    Ok(occupied)
+    lower();
+    Ok(Occupied::Lost)
 }
 
 /// Gives a slot back: the record first, and the semaphore only if that was the own one. Of a slot

@@ -16,7 +16,7 @@ use loom::sync::atomic::{
 use loom::thread;
 
 use super::super::lock::record::Record;
-use super::super::lock::slots::{occupy, vacate};
+use super::super::lock::slots::{Occupied, occupy, vacate};
 use super::atomics::{AtomicU32, AtomicU64, mortal};
 use super::{Model, Tally};
 
@@ -138,14 +138,14 @@ impl Process {
             return free;
         }
         let is_free = |record| self.is_free(record);
-        occupy(
+        let claimed = occupy(
             record,
             self.own,
             is_free,
             || Ok(self.raise()),
             || self.lower(),
-        )
-        .expect("the kernel refuses nothing here")
+        );
+        claimed.expect("the kernel refuses nothing here") == Occupied::Own
     }
 
     fn release(&self) {

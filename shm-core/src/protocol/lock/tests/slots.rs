@@ -5,7 +5,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::lock::claim::Claim;
 use crate::protocol::lock::process;
 use crate::protocol::lock::record::Record;
-use crate::protocol::lock::slots::occupy;
+use crate::protocol::lock::slots::{Occupied, occupy, search};
 use crate::protocol::memory::atomics::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::sysv::sem;
 
@@ -55,8 +55,32 @@ fn a_claimant_whose_judged_record_has_changed_gives_the_semaphore_back() {
         let claimed = claimed.expect("nothing is refused");
         (claimed, semaphore.get(), Record(record.into_inner()))
     };
-    assert_eq!(claim(false), (true, 1, own));
-    assert_eq!(claim(true), (false, 0, faster));
+    assert_eq!(claim(false), (Occupied::Own, 1, own));
+    assert_eq!(claim(true), (Occupied::Lost, 0, faster));
+}
+
+#[test]
+fn a_claimant_that_was_too_slow_looks_at_those_again_that_it_had_passed() {
+    let mut looks = vec![];
+    let claimed = search(2, 0, |slot| {
+        looks.push(slot);
+        // The first is given back while the race for the second is lost.
+        Ok([Occupied::Taken, Occupied::Lost, Occupied::Own][looks.len() - 1])
+    });
+    assert_eq!(claimed.expect("nothing is refused"), Some(0));
+    assert_eq!(looks, [0, 1, 0]);
+
+    for (always, wanted) in [(Occupied::Taken, 3), (Occupied::Lost, 3 * 64)] {
+        let mut looks = 0;
+        let claimed = search(3, 1, |_| {
+            looks += 1;
+            Ok(always)
+        });
+        assert_eq!(
+            (claimed.expect("nothing is refused"), looks),
+            (None, wanted)
+        );
+    }
 }
 
 #[test]
