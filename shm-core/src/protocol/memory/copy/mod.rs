@@ -17,6 +17,7 @@
 use std::slice;
 
 use crate::protocol::memory::atomics::{AtomicU64, Ordering::Relaxed};
+#[cfg(shm_stop_points)]
 use crate::protocol::memory::stop::stop;
 
 mod comb;
@@ -194,8 +195,17 @@ impl Area {
             // stores between its teeth: this thread holds the lock.
             unsafe { way::store_blocks(self.first, offset, src, comb) }
         };
-        stop!("store: half");
         let rest = Span::between(done, comb.len());
+        #[cfg(shm_stop_points)]
+        {
+            let half = Span::between(done, done + rest.len / 2);
+            // SAFETY: what `each_within` names are parts of the comb's stretches; the comb is in bounds and
+            // writable, and `src` has its bytes, initialised there.
+            comb.each_within(half, |at, len| unsafe {
+                way::store(self.first, offset + at, src.add(at), len);
+            });
+            stop!("store: half");
+        }
         // SAFETY: these are parts of the comb's stretches; the comb is in bounds and writable, and `src`
         // has its bytes, initialised there.
         comb.each_within(rest, |at, len| unsafe {
