@@ -382,6 +382,27 @@ mod tests {
             proptest::prop_assert!(loaded.iter().all(|loaded| *loaded == source[from..][..len]));
             proptest::prop_assert_eq!(bytes(one), bytes(their_one));
             proptest::prop_assert_eq!(bytes(other), bytes(their_other));
+
+            // On a processor with AVX nothing else runs the first of these.
+            #[cfg(all(target_arch = "x86_64", not(any(loom, miri, portable_copy))))]
+            for len in [64, 128, 192, 256] {
+                let mut copies = [[3; 301]; 2];
+                let [blocks, wide] = &mut copies;
+                // SAFETY: `source` and both copies have 301 bytes, `len` of them from `from` on, which is at
+                // most 7; `len` is a positive multiple of 64. `copy_avx` is called only where there is AVX.
+                unsafe {
+                    let src = source.as_ptr().add(from);
+                    way::copy_blocks(blocks.as_mut_ptr().add(from), src, len);
+                    if std::arch::is_x86_feature_detected!("avx") {
+                        way::copy_avx(wide.as_mut_ptr().add(from), src, len);
+                    } else {
+                        *wide = *blocks;
+                    }
+                }
+                let mut wanted = [3; 301];
+                wanted[from..][..len].copy_from_slice(&source[from..][..len]);
+                proptest::prop_assert_eq!(copies, [wanted; 2]);
+            }
         }
     }
 

@@ -286,7 +286,7 @@ unsafe fn copy_long(dst: *mut u8, src: *const u8, len: usize) {
 ///
 /// `src` is readable and `dst` writable for `len` bytes, a multiple of [`BLOCK`], and they do not overlap.
 #[cold]
-unsafe fn copy_blocks(dst: *mut u8, src: *const u8, len: usize) {
+pub(super) unsafe fn copy_blocks(dst: *mut u8, src: *const u8, len: usize) {
     for at in (0..len).step_by(BLOCK) {
         // SAFETY: a block of the two stretches of `len` bytes, a multiple of `BLOCK`.
         unsafe { store64(dst.add(at), load64(src.add(at))) };
@@ -298,7 +298,7 @@ unsafe fn copy_blocks(dst: *mut u8, src: *const u8, len: usize) {
 /// `src` is readable and `dst` writable for `len` bytes, a positive multiple of [`BLOCK`], and they do
 /// not overlap. The processor has AVX.
 #[inline]
-unsafe fn copy_avx(dst: *mut u8, src: *const u8, len: usize) {
+pub(super) unsafe fn copy_avx(dst: *mut u8, src: *const u8, len: usize) {
     // SAFETY: `src[0..len]` and `dst[0..len]` are touched and nothing else: one block of 64 if `len` is
     // an odd number of them, then steps of 128 up to `len`. No stack is used. `vzeroupper` ends the use of wide registers as the ABI demands; it clears
     // halves of all of them, so all are declared as lost (`clobber_abi`): a caller that was itself
