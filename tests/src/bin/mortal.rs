@@ -32,6 +32,11 @@ fn main() -> Outcome {
             let number = number.parse()?;
             SharedBox::open_or_create(&parse(key)?, || Ledger::new(number))?;
         }
+        ["birth with slots", key, slots] => {
+            let mut options = SharedBox::<[u64; 8]>::options();
+            options.slots(slots.parse()?);
+            options.open_or_create(&parse(key)?, || [0; 8])?;
+        }
         ["hold", key, _] => return hold(&parse(key)?),
         ["leave", key, _] => return leave(&parse(key)?),
         ["stay on", key, _] => return stay_on(&parse(key)?),

@@ -1,10 +1,16 @@
 //! Deaths of those who create.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use shm_core::{ErrorKind, SharedBox, SharedView};
-use shm_tests::{Guard, at_each_stop, dies};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use shm_core::{ErrorKind, Inspector, SharedBox, SharedView};
+use shm_tests::{
+    Guard, Peer, at_each_stop, dies, in_own_ipc_namespace, mortal, segments, semaphore_sets,
+};
 
 use crate::world::{NEW, SECOND, SURVIVOR, Table, whole};
 
@@ -83,4 +89,33 @@ fn born(guard: &Guard, table: &mut Table, dead: &[u64]) -> &'static str {
         SECOND => "the second",
         _ => "a survivor",
     }
+}
+
+/// It used to wait for the dead one until its limit was over: each took the newborn for the other's.
+#[test]
+fn a_creator_takes_back_its_newborn_that_a_dead_one_gave_other_slots() {
+    in_own_ipc_namespace(|| {
+        let guard = Guard::new();
+        let born = |slots: &str, point: &str, signal: Signal| {
+            let stop = format!("SHM_STOP=1 {point}");
+            let signal = format!("SHM_STOP_SIGNAL={}", signal as i32);
+            let mortal = mortal().to_str().unwrap();
+            let key = guard.arg();
+            Peer::start(
+                "env",
+                [&*stop, &*signal, mortal, "birth with slots", &*key, slots],
+            )
+        };
+        // Both numbers make segments of one size.
+        let mut held = born("249", "birth: segment mapped", Signal::SIGSTOP);
+        let pid = Pid::from_raw(held.pid() as i32);
+        let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
+        let mut dead = born("256", "birth: identified", Signal::SIGKILL);
+        assert_eq!(dead.finish().0.signal(), Some(9));
+        held.go_on();
+        held.succeed();
+        assert_eq!(Inspector::open(guard.key()).unwrap().slots(), 249);
+        assert_eq!((segments().len(), semaphore_sets().len()), (1, 1));
+    });
 }

@@ -2,7 +2,8 @@
 //!
 //! `stop!("commit: odd")` is nothing at all, unless the crate is built with `--cfg
 //! shm_stop_points`. There it kills the process by `SIGKILL` if the environment asks for it:
-//! `SHM_STOP="2 commit: odd"` means the second time that this point is passed.
+//! `SHM_STOP="2 commit: odd"` means the second time that this point is passed. `SHM_STOP_SIGNAL=19`
+//! holds it there (`SIGSTOP`) until a test lets it go on.
 //!
 //! `stop!("birth: semaphores made", set)` also says which semaphore set that death leaves behind
 //! with nothing that leads to it, so that the test which asked for the death can remove it.
@@ -43,7 +44,9 @@ pub(crate) fn at(point: &str, left: Option<crate::sysv::sem::Id>) {
         if let Some(set) = left {
             eprintln!("leaves semaphore set {set}");
         }
+        let signal = std::env::var("SHM_STOP_SIGNAL").ok();
+        let signal = signal.and_then(|signal| signal.parse().ok());
         // SAFETY: raise(3) touches no memory of ours.
-        unsafe { libc::raise(libc::SIGKILL) };
+        unsafe { libc::raise(signal.unwrap_or(libc::SIGKILL)) };
     }
 }
