@@ -399,7 +399,7 @@ impl Settings {
         };
         let schema = room::contents(schema, fingerprint);
         // Who reserves room for later versions of the value needs it for their schemas, too.
-        let later = self.capacity.unwrap_or(0).min(room::FOR_LATER);
+        let later = room::for_later(self.capacity.unwrap_or(0));
         let room = room::reserve(schema.len()).max(later);
         let geometry = match (self.capacity, self.rows) {
             (_, Some(rows)) => {

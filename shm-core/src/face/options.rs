@@ -95,7 +95,8 @@ setters! {
     /// Bytes to reserve for the value of a new segment, as room for later versions of the type: at
     /// least the type's own size, and rounded up to a multiple of 64. The segment takes three times
     /// as much, and 3.5 to 10.3 KiB for control block, slots and schemas, unless there are more slots or the schema is long:
-    /// each of two schemas has at least as many bytes, up to 4 KiB, as are reserved here.
+    /// each of two schemas has at least as many bytes, up to 4 KiB, as are reserved here,
+    /// and of more than 64 KiB a 16th.
     ///
     /// Unless told otherwise, the value gets what the segment's pages of 4 KiB have left anyway: up
     /// to 1.3 KiB more than its size.

@@ -20,8 +20,12 @@ const HEADER: usize = 32;
 /// Rooms are at least this large, so that a later version of a small struct finds a place.
 const LEAST: usize = 640;
 
-/// A room is as large as the capacity that a creator asks for, but for one beyond this.
-pub(crate) const FOR_LATER: usize = 4096;
+/// How many bytes a creator who asks for this capacity reserves for a room at least: those of later versions need more, too. As
+/// many up to 4096, then a 16th of them, as far as a schema can take that: so to ask for more helps whichever lacks room.
+pub(crate) fn for_later(capacity: usize) -> usize {
+    let share = (capacity / 16).clamp(4096, HEADER + MAX_ENCODED);
+    capacity.min(share)
+}
 
 /// The contents of the room for a type.
 pub(crate) fn contents(schema: &Schema, fingerprint: Fingerprint) -> Vec<u8> {

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use shm_core::{ErrorKind, Key, SharedBox, SharedView};
+use shm_core::{ErrorKind, Key, SharedBox, SharedLayout, SharedView};
 
-fn private<T: shm_core::SharedLayout>(value: T) -> SharedBox<T> {
+fn private<T: SharedLayout>(value: T) -> SharedBox<T> {
     SharedBox::options()
         .timeout(Duration::from_millis(300))
         .remove_on_drop(true)
@@ -285,4 +285,59 @@ fn a_segment_of_zeros_is_made_on_a_stack_that_is_smaller_and_keeps_its_value_whe
     };
     let small = std::thread::Builder::new().stack_size(256 << 10);
     small.spawn(make).unwrap().join().unwrap();
+}
+
+#[derive(SharedLayout, Clone, Copy, Debug)]
+#[repr(C)]
+struct Eight(u8, u8, u8, u8, u8, u8, u8, u8);
+
+#[derive(SharedLayout, Clone, Copy, Debug)]
+#[repr(C)]
+struct Many(Eight, Eight, Eight, Eight, Eight, Eight, Eight, Eight);
+
+mod short {
+    use super::*;
+
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    pub struct Grown {
+        pub value: u32,
+    }
+}
+
+mod long {
+    use super::*;
+
+    #[derive(SharedLayout, Clone, Copy, Debug)]
+    #[repr(C)]
+    #[shared(version = 2)]
+    pub struct Grown {
+        pub value: u32,
+        #[shared(since = 2)]
+        pub one: Many,
+        #[shared(since = 2)]
+        pub two: Many,
+        #[shared(since = 2)]
+        pub three: Many,
+        #[shared(since = 2)]
+        pub four: Many,
+    }
+}
+
+/// As the message says that refuses it.
+#[test]
+fn a_larger_capacity_has_room_for_a_longer_schema() {
+    let upgraded = |capacity| {
+        let mut options = SharedBox::<short::Grown>::options();
+        options.capacity(capacity).remove_on_drop(true);
+        let value = short::Grown { value: 5 };
+        let old = options.create_new(Key::PRIVATE, value).unwrap();
+        let mut options = SharedBox::<long::Grown>::options();
+        let new = options.upgrade(true).open(old.id().unwrap())?;
+        Ok::<_, shm_core::Error>(new.get().unwrap().value)
+    };
+    let error = upgraded(65_536).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRoom);
+    assert!(error.missing().unwrap().schema > 0, "{error}");
+    assert_eq!(upgraded(524_288).unwrap(), 5);
 }
