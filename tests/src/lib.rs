@@ -31,7 +31,8 @@ pub use home::Home;
 pub use ledger::{Ledger, c_peer, c_peers};
 pub use memory::Memory;
 pub use mortal::{
-    Halves, Small, Stop, at_each_stop, dies, dies_at, mortal, segments, semaphore_sets, stop_points,
+    Halves, Small, Stop, at_each_stop, dies, dies_at, held_at, mortal, segments, semaphore_sets,
+    stop_points,
 };
 pub use peer::{Peer, other_peers};
 pub use python::Python;

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use shm_core::SharedLayout;
 use shm_core::sysv::{sem, shm};
 
-use crate::Guard;
+use crate::{Guard, Peer};
 
 /// A value of two halves, stored one at a time.
 #[derive(SharedLayout, Clone, Copy, Debug, PartialEq)]
@@ -152,6 +155,25 @@ pub fn dies_at(action: &str, place: &str, size: usize, number: u64, stop: Option
         sem::remove(set).expect("its creator, who was this user, is dead");
     }
     died
+}
+
+/// Starts a process that stops itself at a step (`SIGSTOP`), and waits until it has.
+///
+/// # Panics
+///
+/// If it ends before.
+pub fn held_at(point: &str, arguments: &[&str]) -> Peer {
+    let stop = [
+        format!("SHM_STOP=1 {point}"),
+        format!("SHM_STOP_SIGNAL={}", Signal::SIGSTOP as i32),
+    ];
+    let program = mortal().to_str().expect("its path is text");
+    let before = [&*stop[0], &stop[1], program];
+    let held = Peer::start("env", before.into_iter().chain(arguments.iter().copied()));
+    let pid = Pid::from_raw(held.pid() as i32);
+    let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED));
+    assert_eq!(stopped, Ok(WaitStatus::Stopped(pid, Signal::SIGSTOP)));
+    held
 }
 
 /// The set that a dying process says it leaves.

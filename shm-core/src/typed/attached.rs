@@ -187,7 +187,13 @@ impl Attached {
 
     /// Claims a row, under a schema that lets this process write.
     pub(crate) fn claim_row(&self) -> Result<Fresh<'_>, Failure> {
-        self.once_writable(|| Ok(Some(self.segment.claim_row()?).filter(Fresh::is_writable)))
+        self.once_writable(|| {
+            // Where it is known before, no row is taken for nothing: its end would be told.
+            if !self.segment.is_written_as_known() {
+                return Ok(None);
+            }
+            Ok(Some(self.segment.claim_row()?).filter(Fresh::is_writable))
+        })
     }
 
     /// Calls `attempt` until it yields something: `None` says that the schema in force is none that this process was found to be

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 use shm_core::{ErrorKind, Inspector, SharedBox, SharedView};
 use shm_tests::{
-    Guard, Peer, at_each_stop, dies, in_own_ipc_namespace, mortal, segments, semaphore_sets,
+    Guard, at_each_stop, dies, held_at, in_own_ipc_namespace, mortal, segments, semaphore_sets,
 };
 
 use crate::world::{NEW, SECOND, SURVIVOR, Table, whole};
@@ -96,23 +94,14 @@ fn born(guard: &Guard, table: &mut Table, dead: &[u64]) -> &'static str {
 fn a_creator_takes_back_its_newborn_that_a_dead_one_gave_other_slots() {
     in_own_ipc_namespace(|| {
         let guard = Guard::new();
-        let born = |slots: &str, point: &str, signal: Signal| {
-            let stop = format!("SHM_STOP=1 {point}");
-            let signal = format!("SHM_STOP_SIGNAL={}", signal as i32);
-            let mortal = mortal().to_str().unwrap();
-            let key = guard.arg();
-            Peer::start(
-                "env",
-                [&*stop, &*signal, mortal, "birth with slots", &*key, slots],
-            )
-        };
+        let key = guard.arg();
+        let born = |slots| ["birth with slots", &*key, slots];
         // Both numbers make segments of one size.
-        let mut held = born("249", "birth: segment mapped", Signal::SIGSTOP);
-        let pid = Pid::from_raw(held.pid() as i32);
-        let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
-        assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
-        let mut dead = born("256", "birth: identified", Signal::SIGKILL);
-        assert_eq!(dead.finish().0.signal(), Some(9));
+        let mut held = held_at("birth: segment mapped", &born("249"));
+        let mut dead = Command::new(mortal());
+        dead.args(born("256"));
+        dead.env("SHM_STOP", "1 birth: identified");
+        assert_eq!(dead.status().unwrap().signal(), Some(9));
         held.go_on();
         held.succeed();
         assert_eq!(Inspector::open(guard.key()).unwrap().slots(), 249);

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Instant;
 
-use shm_core::{ErrorKind, RowLife, SharedTable, TableView, field};
+use shm_core::{ErrorKind, RowId, RowLife, SharedTable, TableView, field};
+use shm_tests::family::{CAPACITY, Version, v1};
+use shm_tests::rows::until;
 use shm_tests::{
-    Counted, Guard, LAST_COUNT, Row, Stop, at_each_stop, dies_at, mortal, stop_points,
+    Counted, Guard, LAST_COUNT, Row, Stop, at_each_stop, dies_at, held_at, mortal, stop_points,
 };
 
 use crate::world::Table;
@@ -179,4 +181,45 @@ fn a_death_at_any_step_of_a_row_loses_no_count_and_doubles_none() {
         });
     }
     table.print("| stop point | what it did | what it had counted |");
+}
+
+/// A claimant finds behind its exchange that it can't write what is in force: the row, which was a dead owner's, goes as if that
+/// claimant had had it.
+#[test]
+fn a_row_that_was_claimed_for_nothing_is_cleared_and_its_end_is_told() {
+    let guard = Guard::new();
+    let mut options = SharedTable::<v1::Station>::options();
+    options.rows(8).capacity(CAPACITY);
+    let table = options.create_new(guard.key()).unwrap();
+    let mut seats: Vec<_> = (0..7)
+        .map(|_| table.claim(v1::Station::first()).unwrap())
+        .collect();
+    let arguments = ["claim a row", &guard.arg(), "0", "1"];
+    held_at("row: shown", &arguments).kill();
+    let others = |row: &RowId| seats.iter().all(|seat| seat.id() != *row);
+    let id = table.rows().map(|row| row.id()).find(others).unwrap();
+    until("its death is noticed", || {
+        let dead = |row: shm_core::RowView<'_, _>| row.life() == RowLife::Dead;
+        table.look().unwrap().any(dead)
+    });
+    let memory = guard.memory();
+    let row = || memory.read(id.index() as usize * CAPACITY, CAPACITY);
+    assert!(row().iter().any(|byte| *byte != 0));
+    let before = table.membership();
+    let mut claimant = held_at("row: taken", &arguments);
+    // Another generation, whose room says of the value no more than how long it is.
+    let (room, state) = (memory.len() - 320 + 24, memory.len() - 320 + 136);
+    let room = memory.read(room, 8).try_into().map(usize::from_ne_bytes);
+    let size = 3 * 9 * CAPACITY + room.unwrap() + 8;
+    memory.store(size, CAPACITY as u64, 8);
+    memory.store(state, 1 << 8 | 1, 4);
+    claimant.go_on();
+    assert!(!claimant.finish().0.success());
+    memory.store(state, 1, 4);
+    assert_eq!(table.get(id).unwrap_err().kind(), ErrorKind::Stale);
+    assert!(row().iter().all(|byte| *byte == 0), "the last owner's");
+    assert!(table.membership() > before);
+    seats.push(table.claim(v1::Station::first()).unwrap());
+    drop(seats);
+    table.remove().unwrap();
 }
