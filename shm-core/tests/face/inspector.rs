@@ -76,6 +76,16 @@ fn private<T: SharedLayout>(value: T) -> SharedBox<T> {
     private.unwrap()
 }
 
+/// A table of four.
+fn private_rows<T: SharedLayout>() -> SharedTable<T> {
+    let mut options = SharedTable::options();
+    let private = options
+        .rows(4)
+        .remove_on_drop(true)
+        .create_new(Key::PRIVATE);
+    private.unwrap()
+}
+
 fn decoded<T: SharedLayout>(value: T) -> Value {
     let shared = private(value);
     Inspector::open(shared.id().unwrap())
@@ -523,12 +533,7 @@ fn a_copy_has_the_versions_of_the_original_and_readers_and_later_commits_get_alo
 
 #[test]
 fn a_tables_rows_are_read_without_their_type() {
-    let mut options = SharedTable::<Inner>::options();
-    let table = options
-        .rows(4)
-        .remove_on_drop(true)
-        .create_new(Key::PRIVATE)
-        .unwrap();
+    let table = private_rows::<Inner>();
     let place = table.place().unwrap();
     let inspector = Inspector::open(&place).unwrap();
     assert_eq!(
@@ -577,12 +582,7 @@ struct Hollow([u8; 0], [u8; 0], [u8; 0], [u8; 0], u8);
 
 #[test]
 fn the_parts_of_all_rows_together_are_limited() {
-    let mut options = SharedTable::<Hollow>::options();
-    let table = options
-        .rows(4)
-        .remove_on_drop(true)
-        .create_new(Key::PRIVATE)
-        .unwrap();
+    let table = private_rows::<Hollow>();
     let _seats = [0; 4].map(|of| table.claim(Hollow([], [], [], [], of)).unwrap());
     let rows = |limit| {
         let inspector = Inspector::open(table.place().unwrap()).unwrap();
