@@ -18,12 +18,13 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.set(ASKED.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
+        // SAFETY: `GlobalAlloc::alloc`: "layout has non-zero size", which is this function's contract too.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`, and `alloc` had the memory from `System`.
+        // SAFETY: `GlobalAlloc::dealloc`: "ptr is a block of memory currently allocated via this allocator" with this layout: by
+        // `System`, which all memory here is of.
         unsafe { System.dealloc(memory, layout) }
     }
 }
